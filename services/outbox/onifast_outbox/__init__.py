@@ -1,0 +1,1 @@
+"""The deliverer: sends what is queued and files what was received."""

@@ -1,0 +1,1 @@
+"""The receiver: takes mail in over SMTP."""

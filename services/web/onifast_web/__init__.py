@@ -1,0 +1,1 @@
+"""The webmail, the JSON API and single sign-on."""
