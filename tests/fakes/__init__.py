@@ -1,0 +1,1 @@
+"""Peers that misbehave on purpose: a scripted SMTP server and a local DNS server."""
