@@ -27,6 +27,14 @@ class ConfigError(Exception):
     """A setting that cannot be used. Its text is one line: the setting, the value, and what is allowed."""
 
 
+def machine_hostname() -> str:
+    """The machine's fully qualified name, or `localhost.localdomain` where SMTP could not use it."""
+    try:
+        return str(kinds.hostname().parse(socket.getfqdn()))
+    except ValueError:
+        return "localhost.localdomain"
+
+
 def _setting(default: str, kind: Kind, meaning: str, *, shown: str | None = None) -> Any:
     """A field of Settings; its default, written as an administrator would write it, goes through the same check."""
     metadata = {"kind": kind, "meaning": meaning, "default": default if shown is None else shown}
@@ -230,9 +238,11 @@ class Settings:
         from_file = _read_toml(file)
         _refuse_unknown(from_file, f"in {file}")
         _refuse_unknown(given, "in the environment", PREFIX)
-        values = {name: _value(_field(name), value, f"{name} in {file}") for name, value in from_file.items()}
+        values: dict[str, Any] = {
+            name: _value(_field(name), value, f"{name} in {file}") for name, value in from_file.items()
+        }
         values |= {name: _value(_field(name), value, PREFIX + name.upper()) for name, value in given.items()}
-        return cls(**({"root": root} | values))
+        return cls(**(values | {"root": root}))
 
     @property
     def source(self) -> str:
@@ -256,14 +266,6 @@ def describe() -> list[SettingDescription]:
         SettingDescription(item.name, item.metadata["default"], item.metadata["kind"].allowed, item.metadata["meaning"])
         for item in fields(Settings)
     ]
-
-
-def machine_hostname() -> str:
-    """The machine's fully qualified name, or `localhost.localdomain` where SMTP could not use it."""
-    try:
-        return str(kinds.hostname().parse(socket.getfqdn()))
-    except ValueError:
-        return "localhost.localdomain"
 
 
 def _field(name: str) -> Field[Any]:
