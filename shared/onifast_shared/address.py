@@ -1,0 +1,276 @@
+"""Mail addresses: parsed from RFC 5321 mailboxes and RFC 5322 address lists, kept in one canonical form."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import idna
+
+MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
+MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
+MAX_ADDRESS = 254  # octets: a path has 256 at most, with its angle brackets (RFC 5321 section 4.5.3.1.3)
+
+_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
+_DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_QUOTED_PAIR = re.compile(r"\\(.)")
+# One token of an address list; a quoted string that is never closed runs to the end, so no text is read twice.
+_LIST_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\\.|[(,:;<>\[\]]|[^"\\(,:;<>\[\]]+|\\', re.DOTALL)
+_COMMENT_TOKEN = re.compile(r"[^()\\]+|\\.|[()\\]", re.DOTALL)
+
+
+class AddressError(ValueError):
+    """A text is not a mail address; the message says what is wrong, in words fit for an SMTP reply."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A mailbox (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+
+    `local` is the local part's meaning, without quotes; `domain` is lower-case with A-labels, or a literal such as
+    `[127.0.0.1]` or `[IPv6:::1]`. Make one with `parse`, which checks and canonicalises.
+    """
+
+    local: str
+    domain: str
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that `text` is; raises AddressError. Nothing may stand around it, not even spaces."""
+        if len(text) > 1024:
+            raise AddressError("address is too long")
+        _refuse_controls(text)
+        written_local, at, written_domain = text.rpartition("@")
+        # An IPv6 literal holds no '@', and a domain cannot, so the last one always divides.
+        if not at:
+            raise AddressError("address has no @")
+        address = cls(_parse_local(written_local), parse_domain(written_domain))
+        _check_lengths(address)
+        return address
+
+    def __str__(self) -> str:
+        return f"{quote_local(self.local)}@{self.domain}"
+
+    @property
+    def key(self) -> str:
+        """The form for look-ups: case does not matter in it, nor how an accent was typed."""
+        return f"{unicodedata.normalize('NFC', self.local.lower())}@{self.domain}"
+
+    @property
+    def display(self) -> str:
+        """The form for people: an internationalised domain in its own script."""
+        return f"{quote_local(self.local)}@{display_domain(self.domain)}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether only a server with SMTPUTF8 (RFC 6531) can take it; a domain never needs it, thanks to A-labels."""
+        return not self.local.isascii()
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the domain is an IP address in brackets."""
+        return self.domain.startswith("[")
+
+
+def parse_domain(text: str) -> str:
+    """The canonical form of a domain or address literal: lower-case, A-labels; raises AddressError."""
+    if not text:
+        raise AddressError("address has no domain")
+    _refuse_controls(text)
+    if text.startswith("["):
+        return _parse_literal(text)
+    domain = text.lower() if text.isascii() else _to_ascii(text)
+    if len(domain) > MAX_DOMAIN:
+        raise AddressError(f"domain is longer than {MAX_DOMAIN} octets")
+    for label in domain.split("."):
+        if len(label) > 63:
+            raise AddressError("domain has a label longer than 63 octets")
+        if not _LABEL.fullmatch(label):
+            raise AddressError("domain is not a valid host name")
+    return domain
+
+
+def display_domain(domain: str) -> str:
+    """A canonical domain with U-labels where they are valid, for people."""
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def quote_local(local: str) -> str:
+    """A local part as it stands on the wire: quoted only where it must be (RFC 5321 section 4.1.2)."""
+    if _DOT_STRING.fullmatch(local):
+        return local
+    return '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def strip_source_route(path: str) -> str:
+    """`@a,@b:user@c` without its route, which is accepted and ignored (RFC 5321 section 4.1.1.3)."""
+    if not path.startswith("@"):
+        return path
+    route, colon, mailbox = path.partition(":")
+    if not colon:
+        return path
+    for hop in route.split(","):
+        if not hop.startswith("@"):
+            raise AddressError("source route is malformed")
+        parse_domain(hop[1:])
+    return mailbox
+
+
+def parse_list(text: str) -> list[Address]:
+    """The addresses of a list as in a header or a script's recipient column; raises AddressError at the first bad one."""
+    return [Address.parse(address) for _, address in split_list(text)]
+
+
+def split_list(text: str) -> list[tuple[str, str]]:
+    """(display name, unchecked address) of each entry of an address list (RFC 5322 section 3.4); never raises.
+
+    Comments and group names are dropped, but a comment stands in for a missing name (`a@b (Ann)`). A semicolon divides
+    too. Encoded words (RFC 2047) in names are left for the caller. Takes time in proportion to the text.
+    """
+    splitter = _ListSplitter()
+    splitter.feed(text)
+    return splitter.entries
+
+
+class _ListSplitter:
+    """Takes an address list token by token."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str]] = []
+        self._begin_entry()
+
+    def _begin_entry(self) -> None:
+        self._raw: list[str] = []
+        self._phrase: list[str] = []
+        self._comments: list[str] = []
+        self._angle: list[str] | None = None
+        self._in_angle = False
+        self._in_literal = False
+
+    def feed(self, text: str) -> None:
+        position = 0
+        while match := _LIST_TOKEN.match(text, position):
+            position = match.end()
+            if match[0] == "(" and not self._in_literal:
+                position = self._take_comment(text, position)
+            else:
+                self._take(match[0])
+        self._end_entry()
+
+    def _take_comment(self, text: str, position: int) -> int:
+        depth, words = 1, []
+        while depth and (match := _COMMENT_TOKEN.match(text, position)):
+            position = match.end()
+            depth += {"(": 1, ")": -1}.get(match[0], 0)
+            words.append(match[0])
+        if depth == 0:
+            words.pop()
+        self._comments.append("".join(words).strip())
+        return position
+
+    def _take(self, token: str) -> None:
+        if token in "[]":
+            self._in_literal = token == "["
+            self._add(token)
+        elif self._in_literal:
+            self._add(token)
+        elif token == ">":
+            self._in_angle = False
+        elif self._in_angle:
+            self._add(token)
+        elif token == "<":
+            self._in_angle, self._angle = True, []
+        elif token in ",;":
+            self._end_entry()
+        elif token == ":":
+            self._begin_entry()  # what stood before was the name of a group
+        else:
+            self._add(token)
+
+    def _add(self, token: str) -> None:
+        if self._in_angle and self._angle is not None:
+            self._angle.append(token)
+            return
+        self._raw.append(token)
+        self._phrase.append(_unquote(token) if token.startswith('"') else token)
+
+    def _end_entry(self) -> None:
+        comment = self._comments[0] if self._comments else ""
+        if self._angle is not None:
+            name = " ".join("".join(self._phrase).split()) or comment
+            self.entries.append((name, _without_route("".join(self._angle).strip())))
+        elif address := "".join(self._raw).strip():
+            self.entries.append((comment, address))
+        self._begin_entry()
+
+
+def _without_route(path: str) -> str:
+    try:
+        return strip_source_route(path)
+    except AddressError:
+        return path
+
+
+def _unquote(token: str) -> str:
+    closed = len(token) > 1 and token.endswith('"')
+    return _QUOTED_PAIR.sub(r"\1", token[1:-1] if closed else token[1:])
+
+
+def _refuse_controls(text: str) -> None:
+    for character in text:
+        # Surrogates cannot be encoded; line separators would break a log line as a line feed would.
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+            raise AddressError("address contains a control character")
+
+
+def _parse_local(text: str) -> str:
+    if not text:
+        raise AddressError("address has no local part")
+    if text.startswith('"'):
+        return _parse_quoted(text)
+    if not _DOT_STRING.fullmatch(text):
+        raise AddressError("local part has a character or dot that needs quotes")
+    return text
+
+
+def _parse_quoted(text: str) -> str:
+    if not re.fullmatch(r'"(?:[^"\\]|\\.)*"', text):
+        raise AddressError("quoted local part is malformed")
+    return _QUOTED_PAIR.sub(r"\1", text[1:-1])
+
+
+def _parse_literal(text: str) -> str:
+    """An address literal (RFC 5321 section 4.1.3) in the one spelling that ipaddress gives it."""
+    inner = text[1:-1]
+    if not text.endswith("]") or "%" in inner:
+        raise AddressError("address literal is malformed")
+    try:
+        if inner[:5].lower() == "ipv6:":
+            return f"[IPv6:{ipaddress.IPv6Address(inner[5:])}]"
+        return f"[{ipaddress.IPv4Address(inner)}]"
+    except ipaddress.AddressValueError:
+        raise AddressError("address literal is malformed") from None
+
+
+def _to_ascii(domain: str) -> str:
+    if len(domain) > MAX_DOMAIN:
+        raise AddressError(f"domain is longer than {MAX_DOMAIN} octets")
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError, IndexError):
+        raise AddressError("domain is not a valid internationalised domain name") from None
+
+
+def _check_lengths(address: Address) -> None:
+    if len(quote_local(address.local).encode()) > MAX_LOCAL:
+        raise AddressError(f"local part is longer than {MAX_LOCAL} octets")
+    if len(str(address).encode()) > MAX_ADDRESS:
+        raise AddressError(f"address is longer than {MAX_ADDRESS} octets")
