@@ -1,0 +1,46 @@
+# What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run ctl test check lint docs wheel install clean
+
+PREFIX ?= /opt/onifast-mail
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+
+# Each recipe line that needs a Python finds one (and says in one line what to do where there is none).
+python = python=$$(tools/find-python) || exit 2; exec "$$python" -m
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## start everything here, with a demo user and demo mail, until Ctrl-C
+	@$(python) tools.run
+
+ctl: ## control what `make run` started: make ctl, or make ctl ARGS="restart web"
+	@$(python) tools.ctl $(ARGS)
+
+test: ## everything, slow and real peers included; brings Debian packages in by apt (as root)
+	@$(python) tools.test
+
+check: .venv-dev ## ruff, mypy and the fast tests: no root, a minute or so
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy shared services tests tools $(wildcard bench)
+	@.venv/bin/pytest -q -m "not slow and not peers and not root"
+
+docs: .venv-dev ## write docs/configuration.md anew from the settings
+	@.venv/bin/python -m tools.docs
+
+wheel: ## build dist/onifast_mail-*.whl
+	@$(python) tools.wheel dist
+
+install: ## install into PREFIX (/opt/onifast-mail) and the units into SYSCONFDIR (/etc); DESTDIR for packagers
+	@$(python) tools.install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
+
+clean: ## remove what was built and installed here; var/, with its mail, stays
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .venv-dev
+.venv-dev:
+	@$(python) tools.environment all,dev

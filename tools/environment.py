@@ -1,0 +1,120 @@
+"""Make .venv and install the project and its libraries into it, only when something has changed.
+
+`python -m tools.environment [EXTRA,…]` (default: all). Exit 0 when .venv is ready, 2 with one line when it cannot be.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+VENV = PROJECT / ".venv"
+
+
+class CannotGoOn(Exception):
+    """Something that the user must mend first. Its text is one line: what is wrong, and what to do."""
+
+
+def ensure(extras: str) -> None:
+    """Bring .venv up to date with these extras of pyproject.toml. Raises CannotGoOn."""
+    with _alone():
+        if _is_current(extras):
+            return
+        if not (VENV / "bin" / "python").exists():
+            _make()
+        _install(extras)
+        _stamp(extras).write_text(_wanted())
+
+
+def _stamp(extras: str) -> Path:
+    return VENV / f".installed-{extras.replace(',', '-')}"
+
+
+def _wanted() -> str:
+    """What an installation stands for: the project's description, and the place that scripts were written for."""
+    return hashlib.sha256((PROJECT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
+
+
+def _is_current(extras: str) -> bool:
+    """Whether these extras, or more, were installed from today's pyproject.toml."""
+    wanted = set(extras.split(","))
+    return any(
+        wanted <= set(stamp.name.removeprefix(".installed-").split("-")) and stamp.read_text() == _wanted()
+        for stamp in VENV.glob(".installed-*")
+    )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep `make run` and `make check` from installing into one .venv at the same time."""
+    directory = os.open(PROJECT, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _make() -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        _add_ensurepip()
+    print("Making .venv", flush=True)
+    _run([sys.executable, "-m", "venv", str(VENV)], "python -m venv does not work here")
+
+
+def _add_ensurepip() -> None:
+    """Debian keeps the part of Python that fills a venv in a package of its own."""
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    apt_get = shutil.which("apt-get")
+    if apt_get is None or os.geteuid() != 0:
+        raise CannotGoOn(f"this Python cannot make a venv: as root, apt-get install {package}; then try again")
+    print(f"Installing the Debian package {package}", flush=True)
+    environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([apt_get, "-q", "update"], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)
+    command = [apt_get, "-q", "install", "-y", "--no-install-recommends", package]
+    _run(command, f"{package} could not be installed", environ)
+
+
+def _install(extras: str) -> None:
+    print("Installing onifast-mail and its libraries into .venv (once, under a minute as a rule)", flush=True)
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
+    _run([*pip, "-e", f"{PROJECT}[{extras}]"], "pip could not install the libraries (is there a network?)")
+
+
+def _run(command: list[str], problem: str, environ: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ, check=False
+    )
+    if done.returncode == 0:
+        return
+    output = done.stdout.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+    telling = [line for line in output if "error" in line.lower()] or output
+    raise CannotGoOn(f"{problem}: {telling[-1].strip()}; tried: {' '.join(command)}")
+
+
+def main() -> None:
+    try:
+        ensure(sys.argv[1] if len(sys.argv) > 1 else "all")
+    except CannotGoOn as problem:
+        sys.exit(complain(str(problem)))
+    except OSError as error:
+        sys.exit(complain(f"cannot write {error.filename or VENV}: {error.strerror}; make {PROJECT} yours to write"))
+
+
+def complain(line: str) -> int:
+    """Print the one line and return the exit status that goes with it."""
+    print(line, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()
