@@ -125,7 +125,7 @@ def strip_source_route(path: str) -> str:
 
 
 def parse_list(text: str) -> list[Address]:
-    """The addresses of a list as in a header or a script's recipient column; raises AddressError at the first bad one."""
+    """The addresses of a header's or a script's list; raises AddressError at the first bad one."""
     return [Address.parse(address) for _, address in split_list(text)]
 
 
@@ -176,31 +176,31 @@ class _ListSplitter:
         self._comments.append("".join(words).strip())
         return position
 
-    def _take(self, token: str) -> None:
-        if token in "[]":
-            self._in_literal = token == "["
-            self._add(token)
+    def _take(self, piece: str) -> None:
+        if piece in "[]":
+            self._in_literal = piece == "["
+            self._add(piece)
         elif self._in_literal:
-            self._add(token)
-        elif token == ">":
+            self._add(piece)
+        elif piece == ">":
             self._in_angle = False
         elif self._in_angle:
-            self._add(token)
-        elif token == "<":
+            self._add(piece)
+        elif piece == "<":
             self._in_angle, self._angle = True, []
-        elif token in ",;":
+        elif piece in ",;":
             self._end_entry()
-        elif token == ":":
+        elif piece == ":":
             self._begin_entry()  # what stood before was the name of a group
         else:
-            self._add(token)
+            self._add(piece)
 
-    def _add(self, token: str) -> None:
+    def _add(self, piece: str) -> None:
         if self._in_angle and self._angle is not None:
-            self._angle.append(token)
+            self._angle.append(piece)
             return
-        self._raw.append(token)
-        self._phrase.append(_unquote(token) if token.startswith('"') else token)
+        self._raw.append(piece)
+        self._phrase.append(_unquote(piece) if piece.startswith('"') else piece)
 
     def _end_entry(self) -> None:
         comment = self._comments[0] if self._comments else ""

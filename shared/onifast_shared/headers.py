@@ -1,0 +1,237 @@
+"""A message's header section as bytes: splitting, decoding (RFC 2047), folding, adding and removing fields."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+
+LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
+FOLD_AT = 78
+
+# Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
+_HEAD = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)|[ \t][^\n]*+(?:\n|\Z))*+")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_MBOX_LINE = re.compile(rb">?From [^\n]*\n")
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")
+_WORD_BYTES = 45  # octets in one encoded word: 60 characters of base64 and the frame make no more than 75
+# Whatever charset label mail carries is looked up here, never by codecs.lookup: that would import modules by a
+# stranger's word, keep each unknown name for ever, and offer codecs that take quadratic time (idna, punycode).
+_CHARSETS = {
+    "us-ascii": "cp1252",
+    "ascii": "cp1252",
+    "ansi-x3.4-1968": "cp1252",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "utf8": "utf-8",
+    "unicode-1-1-utf-8": "utf-8",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks-c-5601-1987": "cp949",
+    "ks-c-5601": "cp949",
+    "euc-kr": "cp949",
+    "x-sjis": "cp932",
+    "shift-jis": "cp932",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+    "big5": "big5hkscs",
+    "x-mac-roman": "mac-roman",
+    "macintosh": "mac-roman",
+    **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
+    **{f"cp{page}": f"cp{page}" for page in (437, 850, 852, 855, 858, 862, 866, *range(1250, 1259))},
+    **{f"iso-8859-{part}": f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)},
+    **{
+        name: name
+        for name in (
+            "utf-8",
+            "utf-7",
+            "utf-16",
+            "utf-16le",
+            "utf-16be",
+            "utf-32",
+            "gb18030",
+            "hz-gb-2312",
+            "iso-2022-jp",
+            "iso-2022-jp-2",
+            "iso-2022-kr",
+            "euc-jp",
+            "koi8-r",
+            "koi8-u",
+            "big5hkscs",
+        )
+    },
+    "hz-gb-2312": "hz",
+}
+
+
+def split_head(raw: bytes) -> tuple[bytes, bytes]:
+    """The header section with its last line end, and the body without the empty line that divides them.
+
+    A line that can be no header field ends the header section too; it then belongs to the body.
+    """
+    end = _head_end(raw)
+    for blank in (b"\r\n", b"\n"):
+        if raw.startswith(blank, end):
+            return raw[:end], raw[end + len(blank) :]
+    return raw[:end], raw[end:]
+
+
+def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, value) of each field in order, the value as it stands, with its folds but without the last line end."""
+    for match in _FIELD.finditer(head):
+        yield match[1].decode("ascii"), match[2].rstrip(b"\r")
+
+
+def unfold(value: bytes) -> str:
+    """A field's value in one line (RFC 5322 section 2.2.3), its bytes taken for UTF-8 or else Windows-1252."""
+    return decode_text(value, "utf-8").replace("\r", "").replace("\n", "").strip(" \t")
+
+
+def decode_words(text: str) -> str:
+    """Text with its encoded words (RFC 2047) decoded; what cannot be decoded stays as it is.
+
+    Neighbours of one charset are joined before they are decoded, since many programs cut within a character.
+    """
+    pieces: list[str] = []
+    pending: list[bytes] = []
+    charset, position = "", 0
+    for match in _ENCODED_WORD.finditer(text):
+        between = text[position : match.start()]
+        position = match.end()
+        adjacent = bool(pending) and not between.strip()
+        this = match[1].partition("*")[0]  # RFC 2231 section 5 puts a language after an asterisk
+        if not (adjacent and this == charset):
+            pieces.append(decode_text(b"".join(pending), charset))
+            pending = []
+        if not adjacent:
+            pieces.append(between)
+        charset = this
+        pending.append(_word_bytes(match[2], match[3]))
+    pieces += (decode_text(b"".join(pending), charset), text[position:])
+    return "".join(pieces)
+
+
+def decode_text(data: bytes, charset: str) -> str:
+    """Bytes as text: by the named charset, else UTF-8, else Windows-1252; never raises."""
+    codec = _CHARSETS.get(charset.strip().lower().replace("_", "-")[:40], "utf-8")
+    if codec == "cp1252":
+        # What calls itself ASCII or Latin-1 is often UTF-8; what is no UTF-8 is surely Windows-1252.
+        codec = "utf-8"
+    for attempt in (codec, "utf-8"):
+        try:
+            return _without_surrogates(data.decode(attempt))
+        except (UnicodeError, ValueError):
+            continue
+    if codec not in ("utf-8", "cp1252"):
+        return _without_surrogates(data.decode(codec, "replace"))
+    return data.decode("cp1252", "replace")
+
+
+def encode_words(text: str) -> list[str]:
+    """Text as encoded words (RFC 2047), each of at most 75 characters and of whole characters."""
+    words, chunk = [], b""
+    for character in text:
+        octets = character.encode("utf-8", "replace")
+        if len(chunk) + len(octets) > _WORD_BYTES:
+            words.append(chunk)
+            chunk = b""
+        chunk += octets
+    return [f"=?utf-8?b?{base64.b64encode(word).decode('ascii')}?=" for word in (*words, chunk)]
+
+
+def encode_text(text: str) -> str:
+    """Unstructured text for a header: as it is if that is safe, else encoded words."""
+    plain = text.isascii() and "=?" not in text and text == text.strip()
+    if plain and all(len(word) < LINE_LIMIT // 2 for word in text.split(" ")):
+        return text
+    return " ".join(encode_words(text))
+
+
+def fold(name: str, value: str) -> bytes:
+    """A whole field with CRLF, folded at spaces where a line would pass 78 octets (RFC 5322 section 2.2.3).
+
+    Raises ValueError if the name is no field name, if the value holds a line end or NUL, or if a word cannot fit into
+    998 octets. Non-ASCII text goes out as UTF-8 (RFC 6532); encode it first (`encode_text`) where that is not meant.
+    """
+    if not _FIELD_NAME.fullmatch(name):
+        raise ValueError("not a header field name")
+    if any(character in value for character in "\r\n\0"):
+        raise ValueError(f"line end in header field {name}")
+    lines = [f"{name}:"]
+    for word in re.findall(r"[ \t]*[^ \t]+", " " + value.strip(" \t")):
+        # Nothing but white space may not make a line of its own, so the first word stays with the name.
+        if len(lines[-1].encode()) + len(word.encode()) > FOLD_AT and lines != [f"{name}:"]:
+            lines.append(word)
+        else:
+            lines[-1] += word
+    if any(len(line.encode()) > LINE_LIMIT for line in lines):
+        raise ValueError(f"a word in header field {name} is too long for a line")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def prepend(raw: bytes, headers: bytes) -> bytes:
+    """The message with whole fields, as `fold` makes them, put on top."""
+    if headers and not headers.endswith(b"\r\n"):
+        raise ValueError("headers do not end with CRLF")
+    return headers + raw
+
+
+def remove_headers(raw: bytes, predicate: Callable[[str, str], bool]) -> bytes:
+    """The message without the fields for which predicate(lower-case name, unfolded value) is true.
+
+    All other bytes stay as they are.
+    """
+    end = _head_end(raw)
+    kept, position = [], 0
+    for match in _FIELD.finditer(raw, 0, end):
+        if predicate(match[1].decode("ascii").lower(), unfold(match[2])):
+            kept.append(raw[position : match.start()])
+            position = match.end()
+    if not kept:
+        return raw
+    return b"".join((*kept, raw[position:]))
+
+
+def normalise_newlines(raw: bytes) -> bytes:
+    """The message with every line end CRLF: bare CR and bare LF become it (RFC 5321 section 2.3.8)."""
+    pairs = raw.count(b"\r\n")
+    if pairs == raw.count(b"\n") and pairs == raw.count(b"\r"):
+        return raw
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def _head_end(raw: bytes) -> int:
+    mbox = _MBOX_LINE.match(raw)
+    match = _HEAD.match(raw, mbox.end() if mbox else 0)
+    return match.end() if match else 0
+
+
+def _word_bytes(encoding: str, payload: str) -> bytes:
+    octets = payload.encode("utf-8", "replace")
+    if encoding in "bB":
+        return decode_base64(octets)
+    return binascii.a2b_qp(octets, header=True)
+
+
+def decode_base64(data: bytes) -> bytes:
+    """What base64 text decodes to, whatever else stands in it or is missing at its end; never raises."""
+    letters = data.partition(b"=")[0].translate(None, _NOT_BASE64)
+    letters = letters[: len(letters) - 1] if len(letters) % 4 == 1 else letters
+    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+
+
+_NOT_BASE64 = bytes(
+    octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
+)
+
+
+def _without_surrogates(text: str) -> str:
+    # UTF-7 and UTF-16 can smuggle lone surrogates in, which no output can encode.
+    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text

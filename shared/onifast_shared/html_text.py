@@ -1,0 +1,109 @@
+"""HTML mail as readable plain text, for the text alternative, the snippet and the search index."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_TAG_NAME = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9:]*)")
+_ATTRIBUTE = re.compile(r"""\s(href|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_BLANKS = re.compile(r"[ \t\r\n\f\xa0\u200b\u200c\u034f\u00ad\ufeff]+")
+_BREAKS = {"br": "\n", "hr": "\n---\n", "tr": "\n", "div": "\n", "li": "\n- ", "td": " ", "th": " "}
+_PARAGRAPHS = {
+    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre"),
+    *("section", "article", "header", "footer", "address", "figure"),
+}
+_UNSEEN = {"script", "style", "title", "template", "textarea", "noscript", "svg"}
+_LINKS = ("http://", "https://", "mailto:")
+
+
+def to_text(source: str) -> str:
+    """What a reader sees of `source`, line by line, with links' targets after their texts.
+
+    Any text is taken, in time proportional to its length. (html.parser takes quadratic time on unclosed markup.)
+    """
+    reader = _Reader(source)
+    while reader.step():
+        pass
+    return reader.text()
+
+
+class _Reader:
+    """Walks over HTML from one `<` to the next."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._position = 0
+        self._out: list[str] = []
+        self._link = ""
+        self._link_start = 0
+
+    def step(self) -> bool:
+        """Read the text up to the next tag, and the tag; False at the end."""
+        start = self._source.find("<", self._position)
+        self._text(self._source[self._position : start if start >= 0 else None])
+        if start < 0:
+            return False
+        name = _TAG_NAME.match(self._source, start + 1)
+        if self._source.startswith("<!--", start):
+            self._skip_past("-->", start + 4)
+        elif name:
+            self._tag(name[2].lower(), closing=bool(name[1]), start=start)
+        elif self._source.startswith(("<!", "<?", "</"), start):
+            self._skip_past(">", start)
+        else:
+            self._out.append("<")
+            self._position = start + 1
+        return True
+
+    def text(self) -> str:
+        lines = [line.strip() for line in "".join(self._out).split("\n")]
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+    def _skip_past(self, mark: str, start: int) -> None:
+        end = self._source.find(mark, start)
+        self._position = end + len(mark) if end >= 0 else len(self._source)
+
+    def _tag(self, name: str, *, closing: bool, start: int) -> None:
+        self._skip_past(">", start)
+        if name in _UNSEEN and not closing:
+            self._skip_element(name)
+        elif name == "a":
+            self._anchor(self._source[start : self._position], closing=closing)
+        elif name == "img":
+            self._text(_attribute(self._source[start : self._position], "alt"))
+        elif name in _PARAGRAPHS:
+            self._out.append("\n\n")
+        elif name in _BREAKS and not (closing and name in ("li", "td", "th")):
+            self._out.append(_BREAKS[name])
+
+    def _skip_element(self, name: str) -> None:
+        end = re.compile(f"</{name}", re.IGNORECASE).search(self._source, self._position)
+        self._position = end.start() if end else len(self._source)
+
+    def _anchor(self, tag: str, *, closing: bool) -> None:
+        if not closing:
+            self._link, self._link_start = _attribute(tag, "href"), len(self._out)
+            return
+        shown = "".join(self._out[self._link_start :]).strip()
+        if self._link.startswith(_LINKS) and self._link.removeprefix("mailto:") != shown:
+            self._out.append(f" <{self._link}>" if shown else self._link)
+        self._link = ""
+
+    def _text(self, raw: str) -> None:
+        if raw:
+            self._out.append(_BLANKS.sub(" ", _unescape(raw)))
+
+
+def _attribute(tag: str, name: str) -> str:
+    for match in _ATTRIBUTE.finditer(tag[:4096]):
+        if match[1].lower() == name:
+            return _unescape(match[2] or match[3] or match[4] or "").strip()
+    return ""
+
+
+def _unescape(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # a character reference with thousands of digits
+        return text
