@@ -1,0 +1,135 @@
+"""The one door: takes responsibility for a message, in one durable transaction, before anybody is told so.
+
+SMTP, webmail, API, bounces and the deliverer's local recipients all come through here. When a function returns, the
+message is on disk; when it raises DatabaseError, nothing of it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from onifast_shared import contents, mailbox, queue
+from onifast_shared.contents import ContentRef
+from onifast_shared.db import Connection, Database
+from onifast_shared.queue import QueuedRecipient, Submission
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A local recipient: whose mailbox, for which address, and the header lines of this copy alone."""
+
+    owner: str
+    recipient: str
+    trace: bytes = b""
+    folder: str = "inbox"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message for mailboxes here. `reverse_path` '' is the null one; `authentication` as `mailbox.EmailRow` has it."""
+
+    reverse_path: str
+    deliveries: Sequence[Delivery]
+    authentication: dict[str, Any] | None = None
+    file_copies: bool = True
+
+
+@dataclass(frozen=True)
+class SentCopy:
+    """The sender's own copy. `bcc` is shown to him alone."""
+
+    owner: str
+    recipients: str
+    bcc: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a submission: its queue rows, and the copy in sent if one was asked for."""
+
+    outbox_ids: list[int]
+    email_id: int | None = None
+
+
+async def deliver(db: Database, raw: bytes, incoming: Incoming) -> list[int]:
+    """Puts a message into mailboxes; gives the ids of its rows."""
+    ref = await contents.astore(db, raw)
+    return await db.awrite(lambda tx: deliver_in(tx, contents.attach(tx, ref), len(raw), incoming))
+
+
+def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -> list[int]:
+    """`deliver` inside a transaction of the caller's, for bytes that are stored already."""
+    now = time.time()
+    return [
+        mailbox.add(
+            tx,
+            owner=delivery.owner,
+            recipient=delivery.recipient,
+            reverse_path=incoming.reverse_path,
+            content_id=content_id,
+            size=size,
+            now=now,
+            folder=delivery.folder,
+            trace=delivery.trace,
+            authentication=incoming.authentication,
+            file_copy=incoming.file_copies,
+        )
+        for delivery in incoming.deliveries
+    ]
+
+
+async def asubmit(
+    db: Database,
+    raw: bytes,
+    submission: Submission,
+    recipients: Sequence[QueuedRecipient],
+    sent_copy: SentCopy | None = None,
+) -> Accepted:
+    """Queues a message for all its recipients, local ones too."""
+    ref = await contents.astore(db, raw)
+    return await db.awrite(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy))
+
+
+def submit(
+    db: Database,
+    raw: bytes,
+    submission: Submission,
+    recipients: Sequence[QueuedRecipient],
+    sent_copy: SentCopy | None = None,
+) -> Accepted:
+    """`asubmit` for threads."""
+    ref = contents.store(db, raw)
+    return db.write(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy))
+
+
+def submit_in(
+    tx: Connection,
+    ref: ContentRef,
+    submission: Submission,
+    recipients: Sequence[QueuedRecipient],
+    sent_copy: SentCopy | None = None,
+) -> Accepted:
+    """`submit` inside a transaction of the caller's: a bounce is queued as its cause is settled."""
+    now = time.time()
+    content_id = contents.attach(tx, ref)
+    email_id = None if sent_copy is None else _keep(tx, content_id, ref.size, submission, sent_copy, now)
+    ids = queue.enqueue(tx, content_id, replace(submission, email_id=email_id), recipients, now)
+    return Accepted(ids, email_id)
+
+
+def _keep(tx: Connection, content_id: int, size: int, submission: Submission, sent_copy: SentCopy, now: float) -> int:
+    return mailbox.add(
+        tx,
+        owner=sent_copy.owner,
+        recipient=sent_copy.recipients,
+        reverse_path=submission.sender,
+        content_id=content_id,
+        size=size,
+        now=now,
+        folder="sent",
+        trace=f"Bcc: {sent_copy.bcc}\r\n".encode() if sent_copy.bcc else b"",
+        is_read=True,
+    )

@@ -1,0 +1,131 @@
+"""Messages' bytes: stored once, shared by the rows that need them.
+
+A small message goes in whole with the transaction that makes it visible. A large one goes in by pieces before it, each
+in a short transaction of its own, so that nobody waits long for the writers' turn; what a crash leaves of such pieces is
+swept after a day.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from onifast_shared.db import Connection, Database
+
+INLINE_LIMIT = 256 * 1024
+"""Bytes up to which a message is stored in one row."""
+
+PIECE_SIZE = 512 * 1024
+ORPHAN_AGE = 86400
+"""Seconds after which stored bytes that no row refers to are removed."""
+
+
+@dataclass(frozen=True)
+class ContentRef:
+    """Bytes on their way into the database: still in memory (`raw`), or already there in pieces (`content_id`)."""
+
+    size: int
+    raw: bytes | None
+    content_id: int | None
+
+
+def store(db: Database, raw: bytes) -> ContentRef:
+    """Prepares bytes for `attach`: large ones are written now, in pieces. Blocks; raises DatabaseError."""
+    if len(raw) <= INLINE_LIMIT:
+        return ContentRef(len(raw), raw, None)
+    content_id = db.write(lambda tx: _insert(tx, len(raw), None))
+    for seq, piece in _pieces(raw):
+        db.write(lambda tx, seq=seq, piece=piece: _insert_piece(tx, content_id, seq, piece))  # type: ignore[misc]
+    return ContentRef(len(raw), None, content_id)
+
+
+async def astore(db: Database, raw: bytes) -> ContentRef:
+    """`store`, off the event loop."""
+    if len(raw) <= INLINE_LIMIT:
+        return ContentRef(len(raw), raw, None)
+    content_id = await db.awrite(lambda tx: _insert(tx, len(raw), None))
+    for seq, piece in _pieces(raw):
+        await db.awrite(lambda tx, seq=seq, piece=piece: _insert_piece(tx, content_id, seq, piece))  # type: ignore[misc]
+    return ContentRef(len(raw), None, content_id)
+
+
+def attach(tx: Connection, ref: ContentRef) -> int:
+    """The id of the bytes, to be put into a row in this same transaction."""
+    if ref.content_id is not None:
+        return ref.content_id
+    return _insert(tx, ref.size, ref.raw)
+
+
+def read(tx: Connection, content_id: int) -> bytes:
+    """The bytes. Raises KeyError for an id that does not exist."""
+    row = tx.execute("SELECT data FROM contents WHERE id = ?", (content_id,)).fetchone()
+    if row is None:
+        raise KeyError(content_id)
+    if row[0] is not None:
+        return bytes(row[0])
+    return b"".join(_read_pieces(tx, content_id))
+
+
+def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:
+    """The first `limit` bytes: enough for any sane header section."""
+    row = tx.execute("SELECT substr(data, 1, ?) FROM contents WHERE id = ?", (limit, content_id)).fetchone()
+    if row is None:
+        raise KeyError(content_id)
+    if row[0] is not None:
+        return bytes(row[0])
+    first = "SELECT substr(data, 1, ?) FROM content_pieces WHERE content_id = ? AND seq = 0"
+    return bytes(tx.execute(first, (limit, content_id)).get or b"")
+
+
+def orphans(tx: Connection, now: float, after: int = 0, limit: int = 1000) -> tuple[list[int], int | None]:
+    """Ids, among the next `limit` after `after`, of old bytes that no row refers to; and where to go on, None at the end."""
+    rows = tx.execute(
+        """
+        SELECT c.id,
+               c.created_ts < ?
+               AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.content_id = c.id)
+               AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.content_id = c.id)
+        FROM contents c WHERE c.id > ? ORDER BY c.id LIMIT ?
+        """,
+        (int(now) - ORPHAN_AGE, after, limit),
+    ).fetchall()
+    unused = [int(row[0]) for row in rows if row[1]]
+    return unused, (int(rows[-1][0]) if len(rows) == limit else None)
+
+
+def remove_unused(tx: Connection, content_ids: Iterable[int]) -> int:
+    """Removes those of the bytes that no row refers to; gives how many."""
+    removed = 0
+    for content_id in content_ids:
+        if _is_used(tx, content_id):
+            continue
+        tx.execute("DELETE FROM content_pieces WHERE content_id = ?", (content_id,))
+        tx.execute("DELETE FROM contents WHERE id = ?", (content_id,))
+        removed += 1
+    return removed
+
+
+def _is_used(tx: Connection, content_id: int) -> bool:
+    sql = "SELECT EXISTS (SELECT 1 FROM emails WHERE content_id = ?1) OR EXISTS (SELECT 1 FROM outbox WHERE content_id = ?1)"
+    return bool(tx.execute(sql, (content_id,)).get)
+
+
+def _insert(tx: Connection, size: int, raw: bytes | None) -> int:
+    sql = "INSERT INTO contents (size, data, created_ts) VALUES (?, ?, ?)"
+    tx.execute(sql, (size, raw, int(time.time())))
+    return tx.last_insert_rowid()
+
+
+def _insert_piece(tx: Connection, content_id: int, seq: int, piece: bytes) -> None:
+    tx.execute("INSERT INTO content_pieces (content_id, seq, data) VALUES (?, ?, ?)", (content_id, seq, piece))
+
+
+def _pieces(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    for seq, start in enumerate(range(0, len(raw), PIECE_SIZE)):
+        yield seq, raw[start : start + PIECE_SIZE]
+
+
+def _read_pieces(tx: Connection, content_id: int) -> Iterator[bytes]:
+    for (piece,) in tx.execute("SELECT data FROM content_pieces WHERE content_id = ? ORDER BY seq", (content_id,)):
+        yield bytes(piece)

@@ -1,0 +1,71 @@
+"""Rows of `outbox` that other programs INSERTed or changed: what the deliverer has to complete before it can claim them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared.contents import ContentRef, attach
+from onifast_shared.db import Connection
+from onifast_shared.queue import STATES
+
+
+@dataclass(frozen=True)
+class ScriptRow:
+    """A row with no message yet. All are the columns' text, '' for NULL."""
+
+    id: int
+    sender: str
+    recipient: str
+    subject: str
+    body: str
+
+
+def unprepared(tx: Connection, limit: int = 50) -> list[ScriptRow]:
+    """Pending rows that only have the contract's columns, oldest first."""
+    sql = """
+        SELECT id, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, '')
+        FROM outbox WHERE content_id IS NULL AND status = 'pending' ORDER BY id LIMIT ?
+    """
+    return [ScriptRow(row[0], *map(str, row[1:])) for row in tx.execute(sql, (limit,))]
+
+
+def prepare(tx: Connection, row: ScriptRow, ref: ContentRef, sender: str, recipients: list[str]) -> list[int]:
+    """Gives a row its message; further recipients get rows of their own. Gives the ids; none if the row has changed."""
+    content_id = attach(tx, ref)
+    sql = "UPDATE outbox SET content_id = ?, sender = ?, recipient = ? WHERE id = ? AND content_id IS NULL AND status = 'pending'"
+    tx.execute(sql, (content_id, sender, recipients[0], row.id))
+    if not tx.changes():
+        return []
+    return [row.id, *(_sibling(tx, row.id, recipient) for recipient in recipients[1:])]
+
+
+def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
+    """A row that cannot become a message: `error` tells the script's author what to write instead."""
+    tx.execute(
+        "UPDATE outbox SET status = 'failed', last_error = ? WHERE id = ? AND content_id IS NULL AND status = 'pending'",
+        (error, row.id),
+    )
+
+
+def hold_unknown(tx: Connection) -> int:
+    """Holds rows whose status is none of ours, so that nothing is lost or sent by mistake; gives how many."""
+    marks = ", ".join("?" * len(STATES))
+    tx.execute(
+        f"UPDATE outbox SET last_error = 'status was ' || quote(status), status = 'held' WHERE status NOT IN ({marks})",
+        STATES,
+    )
+    return tx.changes()
+
+
+def _sibling(tx: Connection, row_id: int, recipient: str) -> int:
+    tx.execute(
+        """
+        INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id, owner,
+                            origin, submitted_by, queued_ts)
+        SELECT sender, ?, subject, body, status, attempts, last_error, created_at, content_id, owner, origin,
+               submitted_by, queued_ts
+        FROM outbox WHERE id = ?
+        """,
+        (recipient, row_id),
+    )
+    return tx.last_insert_rowid()

@@ -1,0 +1,158 @@
+"""The queue as people see it: lists with history, and what may be done to a waiting message.
+
+`owner` None stands for an administrator, who sees every row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared import times
+from onifast_shared.db import Connection
+from onifast_shared.mailbox import CursorError
+
+ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "retry": ("pending", ("deferred", "failed", "held", "pending")),
+    "cancel": ("cancelled", ("pending", "deferred", "held")),
+    "hold": ("held", ("pending", "deferred")),
+    "release": ("pending", ("held",)),
+}
+"""For each action the state it leads to and the states that it may start from."""
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt at delivery, as stored."""
+
+    started_ts: int
+    duration_ms: int
+    outcome: str
+    host: str
+    address: str
+    tls: str
+    code: int | None
+    enhanced: str
+    reply: str
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """A queue row. `next_attempt_ts` is None where no further attempt will be made."""
+
+    id: int
+    owner: str | None
+    sender: str
+    recipient: str
+    subject: str
+    status: str
+    attempts: int
+    last_error: str
+    created_ts: int
+    next_attempt_ts: int | None
+    origin: str
+    submitted_by: str
+    email_id: int | None
+    content_id: int | None
+    history: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True)
+class OutboxPage:
+    """Some rows, newest first, and the cursor of the next page (None at the end)."""
+
+    rows: list[OutboxRow]
+    next_cursor: str | None
+
+
+def list_page(
+    tx: Connection, owner: str | None, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+) -> OutboxPage:
+    """Queue rows, newest first, of one status or of all."""
+    where, bind = ["1"], list[Any]()
+    if owner is not None:
+        where.append("owner = ?")
+        bind.append(owner)
+    if status:
+        where.append("status = ?")
+        bind.append(status)
+    if cursor:
+        where.append("id < ?")
+        bind.append(_parse_cursor(cursor))
+    found = tx.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*bind, limit + 1)).fetchall()
+    rows = [_row(tx, row) for row in found[:limit]]
+    return OutboxPage(rows, str(rows[-1].id) if len(found) > limit else None)
+
+
+def get(tx: Connection, owner: str | None, row_id: int) -> OutboxRow | None:
+    """A queue row; None where it does not exist or is somebody else's."""
+    row = tx.execute(f"{_SELECT} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)", (row_id, owner)).fetchone()
+    return None if row is None else _row(tx, row)
+
+
+def for_email(tx: Connection, email_id: int) -> list[OutboxRow]:
+    """The fate of each recipient of a message in sent."""
+    return [_row(tx, row) for row in tx.execute(f"{_SELECT} WHERE email_id = ? ORDER BY id", (email_id,)).fetchall()]
+
+
+def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
+    """Does what ACTIONS allows; gives the ids of the rows that it changed."""
+    target, sources = ACTIONS[action]
+    marks = ", ".join("?" * len(sources))
+    sql = (
+        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END"
+        f" WHERE id = ? AND (? IS NULL OR owner = ?) AND status IN ({marks})"
+    )
+    changed = []
+    for row_id in ids:
+        tx.execute(sql, (target, target, int(now), row_id, owner, owner, *sources))
+        if tx.changes():
+            changed.append(row_id)
+    return changed
+
+
+_SELECT = """
+    SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status, coalesce(attempts, 0),
+           coalesce(last_error, ''), created_at, next_attempt_ts, origin, coalesce(submitted_by, ''), email_id, content_id,
+           coalesce(queued_ts, 0)
+    FROM outbox
+"""
+
+
+def _row(tx: Connection, row: tuple[Any, ...]) -> OutboxRow:
+    waits = row[5] in ("pending", "deferred")
+    created_ts = times.parse(row[8])
+    return OutboxRow(
+        id=row[0],
+        owner=row[1],
+        sender=str(row[2]),
+        recipient=str(row[3]),
+        subject=str(row[4]),
+        status=row[5],
+        attempts=int(row[6]),
+        last_error=str(row[7]),
+        created_ts=int(row[14]) if created_ts is None else created_ts,
+        next_attempt_ts=(int(row[9]) or int(row[14])) if waits else None,
+        origin=row[10],
+        submitted_by=row[11],
+        email_id=row[12],
+        content_id=row[13],
+        history=_history(tx, row[0]),
+    )
+
+
+def _history(tx: Connection, row_id: int) -> tuple[AttemptRow, ...]:
+    sql = """
+        SELECT started_ts, duration_ms, outcome, coalesce(host, ''), coalesce(address, ''), coalesce(tls, ''), code,
+               coalesce(enhanced, ''), coalesce(reply, '')
+        FROM delivery_attempts WHERE outbox_id = ? ORDER BY id
+    """
+    return tuple(AttemptRow(*row) for row in tx.execute(sql, (row_id,)))
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", cursor):
+        raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
+    return int(cursor)

@@ -1,0 +1,49 @@
+"""Guessing slowed down: counts of failed logins, by whatever key the caller counts by (address, user, Unix user)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onifast_shared.db import Connection
+
+FREE_FAILURES = 5
+"""Failures before a key has to wait."""
+
+FIRST_WAIT = 10
+LONGEST_WAIT = 900
+FORGET_AFTER = 3600
+"""Seconds after its last failure that a key is forgotten."""
+
+
+def wait_after(failures: int) -> int:
+    """Seconds to wait after so many failures: none for the first few, then 10, 20, 40 … 900."""
+    if failures < FREE_FAILURES:
+        return 0
+    return int(min(FIRST_WAIT * 2 ** min(failures - FREE_FAILURES, 10), LONGEST_WAIT))
+
+
+def record_failure(tx: Connection, keys: Iterable[str], now: float) -> None:
+    """A login failed for these keys."""
+    tx.execute("DELETE FROM auth_failures WHERE last_ts < ?", (int(now) - FORGET_AFTER,))
+    for key in keys:
+        tx.execute(
+            "INSERT INTO auth_failures (key, failures, last_ts) VALUES (?1, 1, ?2)"
+            " ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_ts = ?2",
+            (key, int(now)),
+        )
+
+
+def blocked_for(tx: Connection, keys: Iterable[str], now: float) -> int:
+    """Seconds until a login with these keys is heard again; 0 for now."""
+    longest = 0
+    for key in keys:
+        row = tx.execute("SELECT failures, last_ts FROM auth_failures WHERE key = ?", (key,)).fetchone()
+        if row is not None and row[1] >= now - FORGET_AFTER:
+            longest = max(longest, int(row[1]) + wait_after(int(row[0])) - int(now))
+    return longest
+
+
+def clear(tx: Connection, keys: Iterable[str]) -> None:
+    """A login succeeded: these keys start anew."""
+    for key in keys:
+        tx.execute("DELETE FROM auth_failures WHERE key = ?", (key,))

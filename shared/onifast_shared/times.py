@@ -1,0 +1,49 @@
+"""Times: stored as `YYYY-MM-DD HH:MM:SS` UTC, computed with as epoch seconds, spoken as RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+STORED = "%Y-%m-%d %H:%M:%S"
+
+_MILLISECONDS_FROM = 100_000_000_000
+_FORM = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:\.\d+)?\s*"
+    r"(?:(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))?(?:\s+[A-Z+-][A-Za-z0-9+-]*)?(?:\s+m=\S+)?",
+    re.IGNORECASE,
+)
+
+
+def stored(timestamp: float) -> str:
+    """Epoch seconds as the database's columns hold them."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime(STORED)
+
+
+def rfc3339(timestamp: float) -> str:
+    """Epoch seconds as the API speaks them (RFC 3339 section 5.6)."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse(value: object) -> int | None:
+    """Epoch seconds of any form found in the database: ours, RFC 3339, Go's `time.Time.String()`, epoch seconds or
+    milliseconds. None for what is not a time."""
+    text = str(value).strip() if value is not None else ""
+    if re.fullmatch(r"\d{1,15}(\.\d+)?", text):
+        number = float(text)
+        return int(number / 1000 if number >= _MILLISECONDS_FROM else number)
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        moment = datetime.strptime(f"{match['date']} {match['time']}", STORED)
+    except ValueError:
+        return None
+    return int(moment.replace(tzinfo=_zone(match)).timestamp())
+
+
+def _zone(match: re.Match[str]) -> timezone:
+    if match["sign"] is None:
+        return UTC
+    offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+    return timezone(offset if match["sign"] == "+" else -offset)
