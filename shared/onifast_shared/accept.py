@@ -29,7 +29,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A message for mailboxes here. `reverse_path` '' is the null one; `authentication` as `mailbox.EmailRow` has it."""
+    """A message for mailboxes here. `reverse_path` '' is the null one; `authentication` is stored as JSON."""
 
     reverse_path: str
     deliveries: Sequence[Delivery]
@@ -115,12 +115,18 @@ def submit_in(
     """`submit` inside a transaction of the caller's: a bounce is queued as its cause is settled."""
     now = time.time()
     content_id = contents.attach(tx, ref)
-    email_id = None if sent_copy is None else _keep(tx, content_id, ref.size, submission, sent_copy, now)
+    email_id = (
+        None
+        if sent_copy is None
+        else _keep(tx, content_id, size=ref.size, submission=submission, sent_copy=sent_copy, now=now)
+    )
     ids = queue.enqueue(tx, content_id, replace(submission, email_id=email_id), recipients, now)
     return Accepted(ids, email_id)
 
 
-def _keep(tx: Connection, content_id: int, size: int, submission: Submission, sent_copy: SentCopy, now: float) -> int:
+def _keep(
+    tx: Connection, content_id: int, *, size: int, submission: Submission, sent_copy: SentCopy, now: float
+) -> int:
     return mailbox.add(
         tx,
         owner=sent_copy.owner,

@@ -1,8 +1,8 @@
 """Messages' bytes: stored once, shared by the rows that need them.
 
 A small message goes in whole with the transaction that makes it visible. A large one goes in by pieces before it, each
-in a short transaction of its own, so that nobody waits long for the writers' turn; what a crash leaves of such pieces is
-swept after a day.
+in a short transaction of its own, so that nobody waits long for the writers' turn; what a crash leaves of such pieces
+is swept after a day.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from onifast_shared.db import Connection, Database
 
@@ -79,8 +80,8 @@ def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:
 
 
 def orphans(tx: Connection, now: float, after: int = 0, limit: int = 1000) -> tuple[list[int], int | None]:
-    """Ids, among the next `limit` after `after`, of old bytes that no row refers to; and where to go on, None at the end."""
-    rows = tx.execute(
+    """Ids of old bytes that no row refers to, among the next `limit` after `after`; and where to go on, if anywhere."""
+    rows: list[tuple[Any, ...]] = tx.execute(
         """
         SELECT c.id,
                c.created_ts < ?
@@ -107,7 +108,10 @@ def remove_unused(tx: Connection, content_ids: Iterable[int]) -> int:
 
 
 def _is_used(tx: Connection, content_id: int) -> bool:
-    sql = "SELECT EXISTS (SELECT 1 FROM emails WHERE content_id = ?1) OR EXISTS (SELECT 1 FROM outbox WHERE content_id = ?1)"
+    sql = """
+        SELECT EXISTS (SELECT 1 FROM emails WHERE content_id = ?1)
+            OR EXISTS (SELECT 1 FROM outbox WHERE content_id = ?1)
+    """
     return bool(tx.execute(sql, (content_id,)).get)
 
 

@@ -1,7 +1,7 @@
 """Mailboxes: the rows of `emails`, seen by their owner.
 
-`owner` None stands for an administrator, who sees every row. A row that is not indexed yet is summarised from its bytes,
-so that a message shows in the webmail from the moment of its 250.
+`owner` None stands for an administrator, who sees every row. A row that is not indexed yet is summarised from its
+bytes, so that a message shows in the webmail from the moment of its 250.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def add(
     authentication: dict[str, Any] | None = None,
     file_copy: bool = False,
 ) -> int:
-    """Puts a message into a mailbox. `trace` holds header lines of this copy alone; outbox indexes and files it soon."""
+    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it."""
     tx.execute(
         """
         INSERT INTO emails (sender, recipient, subject, body, raw_content, received_at, is_read, folder, file_path,
@@ -170,7 +170,7 @@ def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
 
 
 def match_expression(q: str) -> str:
-    """A user's words as an FTS5 query: every word has to occur, the last one may be unfinished. No word is an operator."""
+    """A user's words as an FTS5 query: all have to occur, the last one may be unfinished, none is an operator."""
     words = re.findall(r"\w+(?:[.@+'-]\w+)*", q)
     if not words:
         return '""'

@@ -205,9 +205,9 @@ def _insert(tx: Connection, content_id: int, what: Submission, recipient: Queued
         VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
-            what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id, what.origin,
-            what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret, what.envid,
-            recipient.notify, recipient.orcpt, int(now),
+            what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
+            what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
+            what.envid, recipient.notify, recipient.orcpt, int(now),
         ),
     )  # fmt: skip
     return tx.last_insert_rowid()
@@ -226,7 +226,7 @@ def _claim_group(tx: Connection, lease: Lease, now: float, content_id: int, send
             token, lease.boot_id, lease.boot_now_ms + lease.duration_ms, content_id, sender, int(now), GROUP_LIMIT,
         ),
     )  # fmt: skip
-    rows = tx.execute(
+    rows: list[tuple[Any, ...]] = tx.execute(
         """
         SELECT id, coalesce(recipient, ''), coalesce(attempts, 0), coalesce(queued_ts, 0), dsn_notify, dsn_orcpt,
                coalesce(sender, ''), origin, owner, submitted_by, email_id, coalesce(subject, ''), body_type, smtputf8,
@@ -258,11 +258,12 @@ def _submission(columns: Sequence[Any]) -> Submission:
 def _record(tx: Connection, row_id: int, attempt: Attempt) -> None:
     reply = attempt.reply
     tx.execute(
-        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code, enhanced,"
-        " reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
+        " enhanced, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address, attempt.tls,
-            reply.code if reply else None, reply.enhanced if reply else None, reply.text if reply else None,
+            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
+            attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
+            reply.text if reply else None,
         ),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Rows of `outbox` that other programs INSERTed or changed: what the deliverer has to complete before it can claim them."""
+"""Rows of `outbox` that other programs INSERTed or changed: completed here before the deliverer can claim them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unprepared(tx: Connection, limit: int = 50) -> list[ScriptRow]:
 def prepare(tx: Connection, row: ScriptRow, ref: ContentRef, sender: str, recipients: list[str]) -> list[int]:
     """Gives a row its message; further recipients get rows of their own. Gives the ids; none if the row has changed."""
     content_id = attach(tx, ref)
-    sql = "UPDATE outbox SET content_id = ?, sender = ?, recipient = ? WHERE id = ? AND content_id IS NULL AND status = 'pending'"
+    sql = f"UPDATE outbox SET content_id = ?, sender = ?, recipient = ? WHERE {_STILL_UNPREPARED}"
     tx.execute(sql, (content_id, sender, recipients[0], row.id))
     if not tx.changes():
         return []
@@ -42,7 +42,7 @@ def prepare(tx: Connection, row: ScriptRow, ref: ContentRef, sender: str, recipi
 def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
     """A row that cannot become a message: `error` tells the script's author what to write instead."""
     tx.execute(
-        "UPDATE outbox SET status = 'failed', last_error = ? WHERE id = ? AND content_id IS NULL AND status = 'pending'",
+        f"UPDATE outbox SET status = 'failed', last_error = ? WHERE {_STILL_UNPREPARED}",
         (error, row.id),
     )
 
@@ -57,11 +57,14 @@ def hold_unknown(tx: Connection) -> int:
     return tx.changes()
 
 
+_STILL_UNPREPARED = "id = ? AND content_id IS NULL AND status = 'pending'"
+
+
 def _sibling(tx: Connection, row_id: int, recipient: str) -> int:
     tx.execute(
         """
-        INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id, owner,
-                            origin, submitted_by, queued_ts)
+        INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
+                            owner, origin, submitted_by, queued_ts)
         SELECT sender, ?, subject, body, status, attempts, last_error, created_at, content_id, owner, origin,
                submitted_by, queued_ts
         FROM outbox WHERE id = ?

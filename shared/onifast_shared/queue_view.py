@@ -114,9 +114,9 @@ def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now:
 
 
 _SELECT = """
-    SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status, coalesce(attempts, 0),
-           coalesce(last_error, ''), created_at, next_attempt_ts, origin, coalesce(submitted_by, ''), email_id, content_id,
-           coalesce(queued_ts, 0)
+    SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status,
+           coalesce(attempts, 0), coalesce(last_error, ''), created_at, next_attempt_ts, origin,
+           coalesce(submitted_by, ''), email_id, content_id, coalesce(queued_ts, 0)
     FROM outbox
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from onifast_shared.db import Connection
 from onifast_shared.log import Secret
@@ -41,7 +41,7 @@ def get(tx: Connection) -> Relay | None:
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise RelayError(f"relay_port is {port!r} in mail_config; it is a number from 1 to 65535")
     password = Secret(values.get("relay_password", ""))
-    return Relay(host, int(port), values.get("relay_user", ""), password, cast(RelayTls, tls))
+    return Relay(host, int(port), values.get("relay_user", ""), password, tls)
 
 
 def put(tx: Connection, relay: Relay | None) -> None:
