@@ -50,6 +50,10 @@ class Job(Generic[T]):
         return await wrapped
 
 
+FULL_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
+"""WAL pages after which writers have to wait for the end of a checkpoint, so that the WAL begins anew."""
+
+
 class Writer:
     """Owns the connection that writes, and the thread that uses it."""
 
@@ -59,7 +63,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
         self._connection = connect()
-        self._checkpointer = Checkpointer(connect)
+        self._checkpointer = Checkpointer(connect, path)
         self._connection.set_wal_hook(self._checkpointer.on_commit)
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
@@ -147,10 +151,15 @@ def _fail(batch: list[Job[Any]], error: BaseException) -> None:
 
 
 class Checkpointer:
-    """Copies the WAL back into the database when it has grown, on a thread of its own."""
+    """Copies the WAL back into the database when it has grown, on a thread of its own.
 
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
+    While others write, a checkpoint rarely reaches the WAL's end, and only then does the WAL begin anew. So a WAL that
+    has grown for long has the little that is left copied under the writers' turn.
+    """
+
+    def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:
         self._connection = connect()
+        self._turn = Turn(path)
         self._due = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="db-checkpoint", daemon=True)
@@ -167,6 +176,7 @@ class Checkpointer:
         self._due.set()
         self._thread.join()
         self._connection.close()
+        self._turn.close()
 
     def _run(self) -> None:
         while True:
@@ -175,7 +185,14 @@ class Checkpointer:
             if self._closing:
                 return
             try:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if self._copy() >= FULL_CHECKPOINT_PAGES:
+                    with self._turn.taken():
+                        self._copy()
             except apsw.Error:
                 # Another process's checkpoint, or a full disk: the WAL stays valid and the next commit asks again.
                 continue
+
+    def _copy(self) -> int:
+        """Copies what no reader needs in the WAL any more; gives the WAL's length in pages."""
+        pages, _copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return pages
