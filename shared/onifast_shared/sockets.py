@@ -1,0 +1,204 @@
+"""Listening sockets, bound here or inherited from systemd, and whose process is at the other end of a loopback one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from onifast_shared.setting_types import Listen
+
+# Below self, where it stays visible under systemd's ProcSubset=pid.
+_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
+_BACKLOG = 1024
+_FIRST_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
+
+_Endpoint = tuple[bytes, int]
+
+
+class BindError(Exception):
+    """A socket cannot be had. The text is one line that names the address and the setting it comes from."""
+
+
+class PortInUse(BindError):
+    """Another program listens there."""
+
+
+class AddressMissing(BindError):
+    """The machine does not have that address."""
+
+
+def bind(listen: Listen, setting: str = "", *, reuse_port: bool = False) -> socket.socket:
+    """A non-blocking stream socket that listens there; raises BindError.
+
+    `setting` is named in errors. An IPv6 socket takes IPv6 only, so that both wildcards can be bound beside each other.
+    With `reuse_port` several processes may share the port.
+    """
+    with _explained(listen, setting):
+        if listen.unix_path is not None:
+            return _bind_unix(listen.unix_path)
+        return _bind_tcp(listen.host, listen.port, reuse_port=reuse_port)
+
+
+def bind_all(listens: Sequence[Listen], setting: str = "", *, reuse_port: bool = False) -> list[socket.socket]:
+    """Sockets for all of them; raises BindError and then leaves none open.
+
+    `[::]` is left out on a machine without IPv6 where another address is given too, as the defaults do.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for listen in listens:
+            try:
+                bound.append(bind(listen, setting, reuse_port=reuse_port))
+            except AddressMissing:
+                if listen.host != "::" or len(listens) == 1:
+                    raise
+    except BindError:
+        for sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def inherited(environ: Mapping[str, str] | None = None) -> dict[str, list[socket.socket]]:
+    """The sockets that systemd opened for this process, by FileDescriptorName (sd_listen_fds(3)).
+
+    To be called once, since each call makes new owners of the same descriptors. Raises BindError if what was handed
+    over is no stream socket. The variables are the service manager's protocol, not settings: config does not read them.
+    """
+    given = os.environ if environ is None else environ
+    if given.get("LISTEN_PID") != str(os.getpid()):
+        return {}
+    count = given.get("LISTEN_FDS", "")
+    names = given.get("LISTEN_FDNAMES", "").split(":")
+    found: dict[str, list[socket.socket]] = {}
+    for place in range(int(count) if count.isdecimal() else 0):
+        name = names[place] if place < len(names) and names[place] else "unknown"
+        found.setdefault(name, []).append(_adopt(_FIRST_FD + place))
+    return found
+
+
+def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
+    """The uid of the process at the peer's end of a TCP connection within this machine; None if that is unknown.
+
+    `local` and `peer` are the connection's addresses as our accepted socket gives them. Ask when the connection is
+    accepted: a socket that its process has closed shows inode 0 and uid 0, which would look like root.
+    """
+    ours, theirs = _endpoint(local), _endpoint(peer)
+    # A program may reach an IPv4 address over an IPv6 socket: its row then stands in tcp6, mapped.
+    tables = (4, 6) if theirs[0].startswith(_MAPPED) else (6,)
+    for version in tables:
+        for row in _rows(_TABLES[version]):
+            if row[0] == theirs and row[1] == ours:
+                uid, inode = row[2], row[3]
+                return uid if inode else None
+    return None
+
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def _bind_tcp(host: str, port: int, *, reuse_port: bool) -> socket.socket:
+    address = ipaddress.ip_address(host)
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with contextlib.ExitStack() as cleanup:
+        sock = cleanup.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((str(address), port))
+        _listen(sock)
+        cleanup.pop_all()
+    return sock
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    _remove_stale(path)
+    with contextlib.ExitStack() as cleanup:
+        sock = cleanup.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        sock.bind(str(path))
+        path.chmod(0o660)
+        _listen(sock)
+        cleanup.pop_all()
+    return sock
+
+
+def _listen(sock: socket.socket) -> None:
+    # SO_REUSEADDR lets two sockets bind one port as long as neither listens; listening at once finds the clash now.
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket that a dead process left; a live one's makes bind raise EADDRINUSE, as any other file does."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(str(path))
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(listen: Listen, setting: str) -> Iterator[None]:
+    where = f"{listen} (setting {setting})" if setting else str(listen)
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"cannot listen on {where}: another program uses it") from None
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise AddressMissing(f"cannot listen on {where}: this machine has no such address") from None
+        if error.errno == errno.EACCES and listen.unix_path is None and listen.port < 1024:
+            raise BindError(f"cannot listen on {where}: ports below 1024 need root") from None
+        raise BindError(f"cannot listen on {where}: {reason}") from None
+
+
+def _adopt(fd: int) -> socket.socket:
+    try:
+        os.set_inheritable(fd, False)
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        raise BindError(f"descriptor {fd} from systemd is no socket: {error.strerror}") from None
+    if sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise BindError(f"descriptor {fd} from systemd is no stream socket")
+    sock.setblocking(False)
+    return sock
+
+
+def _endpoint(address: tuple[str, int]) -> _Endpoint:
+    """Address and port in one form for both versions: IPv4 is mapped into IPv6."""
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    return (_MAPPED + ip.packed if ip.version == 4 else ip.packed), address[1]
+
+
+def _rows(table: Path) -> Iterator[tuple[_Endpoint, _Endpoint, int, int]]:
+    """(local, remote, uid, inode) of each connection in a table as proc(5) describes it."""
+    try:
+        lines: Iterable[str] = table.read_text("ascii").splitlines()[1:]
+    except FileNotFoundError:  # a kernel without IPv6
+        return
+    for line in lines:
+        columns = line.split()
+        yield _decode(columns[1]), _decode(columns[2]), int(columns[7]), int(columns[9])
+
+
+def _decode(written: str) -> _Endpoint:
+    digits, _, port = written.partition(":")
+    # Each 32-bit word is printed as a number in the machine's own byte order.
+    words = (int(digits[place : place + 8], 16) for place in range(0, len(digits), 8))
+    packed = b"".join(struct.pack("=I", word) for word in words)
+    return (_MAPPED + packed if len(packed) == 4 else packed), int(port, 16)
