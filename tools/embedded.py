@@ -48,9 +48,12 @@ class Embedded:
         return parse_listens(self.environ[f"ONIFAST_MAIL_{name.upper()}"])
 
 
-def embedded(environ: Mapping[str, str], project: Path = PROJECT) -> Embedded:
-    """The embedded default of a checkout; what `environ` says goes before it."""
-    var = project / "var"
+def embedded(environ: Mapping[str, str]) -> Embedded:
+    """The embedded default of this checkout; what `environ` says goes before it.
+
+    Everything that running makes lies below `var/`, or below the directory that ONIFAST_VAR names.
+    """
+    var = Path(environ.get("ONIFAST_VAR") or PROJECT / "var").absolute()
     run_dir = _run_dir(var)
     log_dir = var / "log"
     own = {

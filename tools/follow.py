@@ -15,6 +15,13 @@ class LogFollower:
         """`files` by the name that each line is shown under."""
         self._logs = {name: _Log(path) for name, path in files.items()}
 
+    def __enter__(self) -> LogFollower:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for log in self._logs.values():
+            log.close()
+
     def new_lines(self) -> Iterator[tuple[str, str]]:
         """(name, line) for each line that came since the last call."""
         for name, log in self._logs.items():
@@ -41,9 +48,12 @@ class _Log:
         *lines, self._rest = (self._rest + text).split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
-    def _open(self) -> None:
+    def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
+
+    def _open(self) -> None:
+        self.close()
         try:
             self._stream = self._path.open("rb")
         except FileNotFoundError:

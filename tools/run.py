@@ -77,7 +77,7 @@ def _check_ports(here: Embedded) -> None:
             if problem is None:
                 continue
             raise CannotGoOn(
-                f"{host}:{port} ({meaning}) cannot be used: {problem}; stop what listens there, or choose another, "
+                f"{host}:{port} ({meaning}) cannot be used: {problem}; free it, or choose another, "
                 f"as in: ONIFAST_MAIL_{setting.upper()}={host}:{port + 1000} make run"
             )
 
@@ -88,6 +88,7 @@ def make_tree(here: Embedded) -> None:
     home_root = Path(here.environ["ONIFAST_MAIL_HOME_ROOT"])
     for directory in (here.log_dir, root / "users", root / "certs", root / "config", home_root):
         directory.mkdir(parents=True, exist_ok=True)
+    (root / "config").chmod(0o2770)  # the database in it is the group's, and nobody else's
     make_private(here.run_dir)
     probe = here.run_dir / "writable"
     probe.touch()
@@ -107,16 +108,15 @@ def supervise(here: Embedded) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    logs = LogFollower({name: here.log(name) for name in (*PROGRAMS, "supervisord")})
-    supervisord = _start(here)
-    try:
-        answered = _wait_until_ready(here, supervisord, logs, stop)
-        if answered:
-            show(welcome(here))
-        while not stop.wait(LOOK_EVERY) and supervisord.poll() is None:
-            _show_logs(logs)
-    finally:
-        _stop(supervisord, logs)
+    with LogFollower({name: here.log(name) for name in (*PROGRAMS, "supervisord")}) as logs:
+        supervisord = _start(here)
+        try:
+            if _wait_until_ready(here, supervisord, logs, stop):
+                show(welcome(here))
+            while not stop.wait(LOOK_EVERY) and supervisord.poll() is None:
+                _show_logs(logs)
+        finally:
+            _stop(supervisord, logs)
     show("onifast-mail has stopped.")
 
 

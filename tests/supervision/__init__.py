@@ -1,0 +1,1 @@
+"""The three programs as a supervisor runs them, and `make run` as a new user does."""

@@ -1,0 +1,66 @@
+"""The three programs under the real supervisord.conf: each starts, stops, restarts and dies on its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervision.programs import Supervised, answers, eventually, tree
+from tools import ready
+from tools.embedded import PROGRAMS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def supervised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
+    with Supervised(tree(tmp_path_factory.mktemp("supervised") / "var")) as running:
+        running.wait_until_all_serve()
+        yield running
+
+
+def test_all_three_run_under_one_configuration(supervised: Supervised) -> None:
+    supervised.wait_until_all_serve()
+    assert set(ready.states(supervised.here.control_socket)) == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("victim", PROGRAMS)
+def test_a_killed_program_comes_back_and_leaves_the_others_working(supervised: Supervised, victim: str) -> None:
+    before = supervised.pids()
+    os.kill(before[victim], signal.SIGKILL)
+    others = [program for program in PROGRAMS if program != victim]
+    assert all(answers(supervised.here, program) for program in others)
+    eventually(lambda: supervised.pids()[victim] not in {0, before[victim]}, f"{victim} is started anew")
+    supervised.wait_until_all_serve()
+    assert all(supervised.pids()[program] == before[program] for program in others)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_program_restarts_alone(supervised: Supervised, program: str) -> None:
+    before = supervised.pids()
+    assert f"{program}: started" in supervised.ctl("restart", program)
+    after = supervised.pids()
+    assert {name for name in PROGRAMS if after[name] != before[name]} == {program}
+    supervised.wait_until_all_serve()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_program_ends_with_0_on_term(supervised: Supervised, program: str) -> None:
+    supervised.ctl("stop", program)
+    log = supervised.here.log("supervisord").read_text()
+    assert f"stopped: {program} (exit status 0)" in log.splitlines()[-1]
+    supervised.ctl("start", program)
+    supervised.wait_until_all_serve()
+
+
+def test_no_process_is_left_when_supervisord_is_told_to_end(tmp_path: Path) -> None:
+    with Supervised(tree(tmp_path / "var")) as running:
+        running.wait_until_all_serve()
+        pids = running.pids()
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+    assert not [program for program, pid in pids.items() if Path(f"/proc/{pid}").exists()]

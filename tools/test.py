@@ -1,0 +1,83 @@
+"""make test - bring in what the tests need, then run all of them.
+
+Installs .venv with the development extras, and Debian packages by apt (tests/peers/install). Then ruff, mypy and every
+test: fast ones, slow ones, and those against real peers. What cannot run here (a real Postfix needs root) is listed
+with its reason after what can, and makes the exit status 1, as any failure does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+
+from tools import environment
+from tools.environment import PROJECT, VENV, CannotGoOn, complain
+
+MYPY_PATHS = [name for name in ("shared", "services", "tests", "tools", "bench") if (PROJECT / name).is_dir()]
+
+
+def main() -> None:
+    try:
+        environment.ensure("all,dev")
+    except CannotGoOn as problem:
+        sys.exit(complain(str(problem)))
+    missing = _what_is_missing()
+    lint = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", *MYPY_PATHS])
+    failed = [" ".join(step) for step in lint if not _step(step)]
+    left_out = " or ".join(missing)
+    if not _step(["pytest", *(["-m", f"not ({left_out})"] if missing else [])]):
+        failed.append("pytest")
+    if missing:
+        _list_what_did_not_run(missing)
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}")
+    sys.exit(1 if failed or missing else 0)
+
+
+def _what_is_missing() -> dict[str, str]:
+    """The markers of tests that cannot run here, each with the reason."""
+    missing = {}
+    _heading("tests/peers/install")
+    done = subprocess.run([str(PROJECT / "tests" / "peers" / "install")], stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        missing["peers"] = "Debian packages are missing (tests/peers/install says above which, and why)"
+    if os.geteuid() != 0:
+        missing["root"] = "it needs root: real Postfix and changes of account do"
+    return missing
+
+
+def _step(command: list[str]) -> bool:
+    """Run a tool of .venv, its output as it comes; whether it succeeded."""
+    _heading(" ".join(command))
+    began = time.monotonic()
+    done = subprocess.run([str(VENV / "bin" / command[0]), *command[1:]], cwd=PROJECT, check=False)
+    if done.returncode != 0:
+        print(f"{command[0]} failed after {time.monotonic() - began:.0f} s", flush=True)
+    return done.returncode == 0
+
+
+def _list_what_did_not_run(missing: dict[str, str]) -> None:
+    print("\nNot everything could run here:")
+    for marker, reason in missing.items():
+        print(f"\n  {reason}")
+        for file, count in sorted(_tests_of(marker).items()):
+            print(f"    {file}: {count} tests")
+    print("\nRun `make test` as root for these; `make check` is the part that needs no root.", flush=True)
+
+
+def _tests_of(marker: str) -> Counter[str]:
+    """How many tests of each file carry a marker."""
+    command = [str(VENV / "bin" / "pytest"), "--collect-only", "-q", "-m", marker]
+    collected = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    return Counter(line.partition("::")[0] for line in collected.stdout.splitlines() if "::" in line)
+
+
+def _heading(text: str) -> None:
+    print(f"\n== {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
