@@ -25,8 +25,9 @@ _POLL = 0.02
 _MAIL_USER = "postfix"  # made by tests/peers/install
 _SETGID_GROUP = "postdrop"
 _NOBODY = 65534  # owns the mailboxes: Postfix refuses to deliver as its own user or as root
-# master closes every descriptor that it might have inherited, which takes long where a million are allowed.
-_FEW_FILES = ("prlimit", "--nofile=4096:4096")
+# It ends when the tests are killed, too; and master closes every descriptor that it might have inherited, which takes
+# long where a million are allowed.
+_CONTAINED = ("setpriv", "--pdeathsig", "TERM", "prlimit", "--nofile=4096:4096")
 _PRIVATE_QUEUE_FOLDERS = (
     *("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"),
 )
@@ -144,7 +145,7 @@ class RemotePostfix:
         self._lay_out()
         with self._log_file.open("ab") as log:
             self._master = subprocess.Popen(
-                [*_FEW_FILES, self._libraries / "sbin/master", "-c", self._config, "-s"],
+                [*_CONTAINED, self._libraries / "sbin/master", "-c", self._config, "-s"],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
