@@ -52,6 +52,7 @@ class Database:
         `timeout` is how long, in seconds, to wait for other writers. Raises SchemaTooNew for a database that this
         program is too old for, DatabaseUnavailable for one that cannot be opened.
         """
+        _let_group_in()
         with translated(path):
             _create(path)
             migrate.migrate(partial(connect, path, timeout), path)
@@ -122,6 +123,16 @@ def connect(path: Path, timeout: float) -> apsw.Connection:
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA cache_size=-16000")
     return connection
+
+
+def _let_group_in() -> None:
+    """Takes the group's bits out of the process's umask.
+
+    SQLite makes the WAL anew at any time and mends its mode a moment later; in that moment a second Unix user would
+    find a file that he cannot write, and fail with an I/O error.
+    """
+    old = os.umask(0o077)
+    os.umask(old & ~0o070)
 
 
 def _create(path: Path) -> None:
