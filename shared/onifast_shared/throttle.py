@@ -47,3 +47,9 @@ def clear(tx: Connection, keys: Iterable[str]) -> None:
     """A login succeeded: these keys start anew."""
     for key in keys:
         tx.execute("DELETE FROM auth_failures WHERE key = ?", (key,))
+
+
+def has_failed(tx: Connection, keys: Iterable[str]) -> bool:
+    """Whether there is anything to clear, so that an ordinary login writes nothing."""
+    sql = "SELECT EXISTS (SELECT 1 FROM auth_failures WHERE key = ?)"
+    return any(tx.execute(sql, (key,)).get for key in keys)

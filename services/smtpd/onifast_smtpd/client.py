@@ -1,0 +1,114 @@
+"""The client of a session: where it comes from, on which service, and what that alone allows it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import Enum
+
+from onifast_shared.accounts import PanelUser
+from onifast_shared.config import Settings
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Service(Enum):
+    """What a listener is for; the value is its name in settings, systemd sockets and the log."""
+
+    MX = "mx"
+    SUBMISSION = "submission"
+    SUBMISSIONS = "submissions"
+
+    @property
+    def implicit_tls(self) -> bool:
+        """Whether TLS comes before the greeting (RFC 8314 section 3)."""
+        return self is Service.SUBMISSIONS
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether nobody may send without AUTH (RFC 6409 section 4.3)."""
+        return self is not Service.MX
+
+
+@dataclass(frozen=True)
+class Tls:
+    """What TLS a session runs over: protocol version and cipher suite as OpenSSL names them."""
+
+    version: str
+    cipher: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """One connected client. `unix_user` is who owns the other end of a loopback connection, None where unknown."""
+
+    service: Service
+    ip: IP
+    port: int
+    is_loopback: bool
+    is_trusted: bool
+    unix_user: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The IP address as text; an IPv4-mapped one is IPv4."""
+        return str(self.ip)
+
+    @property
+    def literal(self) -> str:
+        """The address literal of RFC 5321 section 4.1.3, without brackets."""
+        return f"IPv6:{self.ip}" if self.ip.version == 6 else str(self.ip)
+
+
+def identify(service: Service, peer: tuple[str, int], settings: Settings) -> Client:
+    """The client at `peer` (host, port), seen with the settings' networks."""
+    ip = canonical_ip(peer[0])
+    return Client(
+        service,
+        ip,
+        peer[1],
+        is_loopback=any(ip in network for network in settings.loopback_networks),
+        is_trusted=any(ip in network for network in settings.trusted_networks),
+    )
+
+
+def canonical_ip(text: str) -> IP:
+    """An IP address without scope; IPv4-mapped IPv6 counts as IPv4."""
+    ip = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        return ip.ipv4_mapped
+    return ip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a message comes from: the client, what it calls itself, and who logged in."""
+
+    session: str
+    client: Client
+    helo: str
+    extended: bool
+    tls: Tls | None = None
+    user: PanelUser | None = None
+
+    @property
+    def may_relay(self) -> bool:
+        """Whether mail from here may go to any domain; such mail is a submission, all other is incoming mail."""
+        if self.user is not None:
+            return True
+        client = self.client
+        return not client.service.needs_login and (client.is_loopback or client.is_trusted)
+
+    @property
+    def account(self) -> str | None:
+        """The user behind the message: who logged in, else the Unix user of a local program."""
+        return self.user.username if self.user else self.client.unix_user
+
+    @property
+    def submitted_by(self) -> str:
+        """How the account is known, for administrators."""
+        if self.user:
+            return f"user:{self.user.username}"
+        if self.client.unix_user:
+            return f"unix:{self.client.unix_user}"
+        return self.client.address

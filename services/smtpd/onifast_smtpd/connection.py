@@ -1,0 +1,212 @@
+"""A connection: what one client sends, heard and answered in order, until one of both has had enough (RFC 5321).
+
+The base is aiosmtpd's protocol, and commands are methods with the names that it gives them (`smtp_EHLO` …). Its loop is
+replaced: it knows neither pipelining nor enhanced status codes, and answers a bug with 500. Its constructor is passed
+over, since it looks at every attribute anew for each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, cast
+
+from aiosmtpd.smtp import SMTP
+from onifast_shared.db import DatabaseError, DatabaseFull
+from onifast_shared.reply import Reply
+
+from onifast_smtpd import maillog, replies
+from onifast_smtpd.client import Client, Service, Tls, identify
+from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.ownership import with_unix_user
+from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.replies import Refused
+from onifast_smtpd.watch import Watch
+from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
+
+MAX_ERRORS = 20  # replies of 5xx in one session
+
+Method = Callable[[Any, str], Awaitable[Reply | None]]
+
+
+class Connection(SMTP):
+    """One connection. A command's method gives the reply (None: it is sent already), or raises Refused with it."""
+
+    commands: ClassVar[dict[str, Method]]
+
+    def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        reader = asyncio.StreamReader(loop=loop)
+        asyncio.StreamReaderProtocol.__init__(self, reader, self._connected, loop=loop)
+        self._loop = loop
+        self._receiver = receiver
+        self._service = service
+        self._watch = Watch(loop, receiver.settings.session_timeout, self._timed_out)
+        self.name = secrets.token_hex(4)
+        self.client: Client
+        self.wire: Wire
+        self.tls: Tls | None = None
+        self.messages = 0
+        self.ending: Reply | None = None
+        self._errors = 0
+        self._idle = False
+        self.ended: asyncio.Task[None]
+
+    # The connection
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            self._writer.transport.abort()  # it is gone already
+            return
+        self.client = identify(self._service, peer, self._receiver.settings)
+        self.wire = Wire(self._reader, self._writer, self._watch)
+        if self._receiver.is_full:
+            self._turn_away()
+            return
+        if self._service.implicit_tls:
+            # What comes first is for TLS; nothing may be read before it listens.
+            self.pause_reading()
+        self._receiver.sessions.add(self)
+        self.ended = self._loop.create_task(self._run())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is closed. The session finds out at its next read; what it is committing is finished."""
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self._watch.close()
+
+    def eof_received(self) -> bool | None:
+        """The client will send no more; what it sent before is still answered."""
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def stop(self) -> None:
+        """Ends the session as soon as it holds no message."""
+        self.ending = replies.SHUTTING_DOWN
+        if self._idle:
+            self._say_last(replies.SHUTTING_DOWN)
+
+    def abort(self) -> None:
+        """Ends the session now."""
+        self._writer.transport.abort()
+
+    def pause_reading(self) -> None:
+        """Leaves what the client sends from now on in the socket."""
+        cast(asyncio.Transport, self._writer.transport).pause_reading()
+
+    async def start_tls(self) -> None:
+        """The handshake, as the server. Raises ssl.SSLError, ConnectionError."""
+        await self._writer.start_tls(self._receiver.certificates.listening_context())
+        # StreamWriter tells the protocol of its new transport, but not the reader, which pauses it when it is full.
+        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
+        tls: Any = self._writer.get_extra_info("ssl_object")
+        self.tls = Tls(tls.version(), tls.cipher()[0])
+
+    def _turn_away(self) -> None:
+        maillog.turned_away(self.client, "too many connections")
+        if not self._service.implicit_tls:
+            self._writer.write(f"{replies.TOO_BUSY}\r\n".encode())
+        self._writer.close()
+
+    def _timed_out(self) -> None:
+        self._say_last(replies.TIMED_OUT)
+
+    def _say_last(self, reply: Reply) -> None:
+        """Sends a reply and hangs up, from outside of the session's task."""
+        transport = self._writer.transport
+        if transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
+            return
+        self._writer.write(f"{reply}\r\n".encode())
+        self._writer.close()
+
+    # The conversation
+
+    async def _run(self) -> None:
+        how = "quit"
+        try:
+            await self._open()
+            while self.ending is None:
+                await self._one_command()
+            self.wire.send(self.ending)
+            await self.wire.flush()
+        except (Gone, ConnectionError):
+            how = "lost"
+        except ssl.SSLError as error:
+            how = "tls"
+            maillog.tls_failed(self.name, self.client, error.reason or "handshake failed")
+        except Exception:
+            how = "error"
+            maillog.crashed(self.name)
+            self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
+        finally:
+            self._receiver.sessions.discard(self)
+            self._watch.close()
+            self._writer.close()
+            maillog.disconnected(self.name, self.client, how, self.messages)
+
+    async def _open(self) -> None:
+        # Looked up now: when the client has closed its socket, nobody can tell whose it was.
+        local = self._writer.get_extra_info("sockname")
+        self.client = await with_unix_user(self.client, local)
+        maillog.connected(self.name, self.client)
+        if self._service.implicit_tls:
+            await self.start_tls()
+        self.wire.send_lines([f"220 {self._receiver.settings.hostname} ESMTP onifast-mail"])
+
+    async def _one_command(self) -> None:
+        verb = "?"
+        try:
+            command = await self._read_command()
+            verb = command.verb
+            reply = await self._execute(command)
+        except Refused as refusal:
+            reply = refusal.reply
+        except LineTooLong:
+            reply = replies.LINE_TOO_LONG
+        except BareLineEnd:
+            reply = Reply(500, "5.5.2", "command line must end with CRLF")
+        except DatabaseError as error:
+            maillog.database_trouble(self.name, error)
+            reply = replies.STORAGE_FULL if isinstance(error, DatabaseFull) else replies.NOT_NOW
+        except (Gone, ConnectionError, ssl.SSLError):
+            raise
+        except Exception:
+            maillog.crashed(self.name)
+            reply = replies.NOT_NOW
+        if reply is not None:
+            self._answer(verb, reply)
+
+    async def _read_command(self) -> Command:
+        self._idle = True
+        try:
+            line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+        finally:
+            self._idle = False
+        if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
+            raise LineTooLong
+        return parse_line(line)
+
+    async def _execute(self, command: Command) -> Reply | None:
+        method = self.commands.get(command.verb)
+        if method is None:
+            raise Refused(replies.UNKNOWN_COMMAND)
+        return await method(self, command.argument)
+
+    def _answer(self, verb: str, reply: Reply) -> None:
+        self.wire.send(reply)
+        if reply.code < 400:
+            return
+        maillog.refused(self.name, self.client, verb, reply)
+        if reply.is_permanent:
+            self._errors += 1
+        if reply.code == 421:
+            self.ending = reply
+        elif self._errors >= MAX_ERRORS:
+            self.ending = replies.TOO_MANY_ERRORS

@@ -1,0 +1,64 @@
+"""The end of DATA: a message is collected in bulk, cut at CRLF.CRLF and nowhere else, and dot-unstuffed once."""
+
+from __future__ import annotations
+
+_END = b"\r\n.\r\n"
+
+
+class Collector:
+    """Takes a message's octets as they come; keeps no more than `limit` of them.
+
+    The line end that closed the DATA command counts as the first CRLF, so a lone dot on the first line ends the data.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = bytearray(b"\r\n")
+        self._searched = 0
+        self._limit = limit
+        self.size = 0
+        self.done = False
+        self.dropped = False
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the message, without the final dot's line, is larger than the limit."""
+        return self.size - (3 if self.done else 0) > self._limit
+
+    @property
+    def kept(self) -> int:
+        """Octets held in memory now."""
+        return len(self._buffer)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Takes octets; gives back those that follow the end of data, which are the next commands."""
+        buffer = self._buffer
+        buffer += chunk
+        end = buffer.find(_END, self._searched)
+        if end < 0:
+            self.size += len(chunk)
+            self._searched = max(0, len(buffer) - len(_END) + 1)
+            if self.too_large:
+                self.drop()
+            return b""
+        rest = bytes(buffer[end + len(_END) :])
+        self.size += len(chunk) - len(rest)
+        del buffer[end + 2 :]
+        self.done = True
+        return rest
+
+    def drop(self) -> None:
+        """Forgets the message, but goes on looking for its end."""
+        self.dropped = True
+        del self._buffer[: -len(_END) + 1]
+        self._searched = 0
+
+    def message(self) -> bytes:
+        """The message, once `done`: each line's leading dot is gone (RFC 5321 section 4.5.2), line ends are as sent."""
+        data = bytes(self._buffer).replace(b"\r\n.", b"\r\n")
+        return data[2:]
+
+
+def has_bare_line_ends(message: bytes) -> bool:
+    """Whether there is a CR without LF or an LF without CR. Counting is far faster than a search by pattern."""
+    pairs = message.count(b"\r\n")
+    return message.count(b"\r") != pairs or message.count(b"\n") != pairs

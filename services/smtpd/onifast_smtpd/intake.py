@@ -1,0 +1,233 @@
+"""Intake: what becomes of a message once the client has sent it, up to the moment it is on disk.
+
+Mail of clients that may relay is a submission: it is completed and queued for each recipient. All other mail is for
+mailboxes here: its origin is checked, and it goes into them at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from onifast_shared import accept, addresses
+from onifast_shared.accept import Delivery, Incoming
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.addresses import Local, Remote, Resolution, UnknownLocal
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.headers import fields, unfold
+from onifast_shared.message import complete_submission, normalise_newlines, prepend, split_head, summary
+from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.reply import Reply
+
+from onifast_smtpd import maillog, policy, trace
+from onifast_smtpd.client import Origin
+from onifast_smtpd.command import Bare, MailOptions, Path
+from onifast_smtpd.data import has_bare_line_ends
+from onifast_smtpd.replies import Refused
+from onifast_smtpd.senders import Rewriter
+from onifast_smtpd.verify import Authentication, Verifier
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the database says of the user behind a submission; `owner` is None for one who owns nothing here."""
+
+    owner: str | None
+    primary: Address | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """An accepted recipient."""
+
+    address: Address
+    resolution: Resolution
+
+
+@dataclass
+class Transaction:
+    """A mail transaction between MAIL and the end of DATA."""
+
+    origin: Origin
+    message_id: str
+    mail_from: Address | None
+    options: MailOptions
+    rewriter: Rewriter
+    owner: str | None = None
+    targets: dict[str, Target] = field(default_factory=dict)
+
+    @property
+    def recipients(self) -> list[Address]:
+        """The accepted recipients, in the order of their RCPT."""
+        return [target.address for target in self.targets.values()]
+
+
+def check(reply: Reply | None) -> None:
+    """Raises Refused for a judgement that is not None."""
+    if reply is not None:
+        raise Refused(reply)
+
+
+class Intake:
+    """Takes senders, recipients and messages; one for a program."""
+
+    def __init__(self, settings: Settings, database: Database, verifier: Verifier) -> None:
+        self._settings = settings
+        self._database = database
+        self._verifier = verifier
+
+    async def begin(self, origin: Origin, path: Path, options: MailOptions, message_id: str) -> Transaction:
+        """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
+        check(policy.judge_sender_without_domain(path, relaying=origin.may_relay))
+        account = await self._account(origin)
+        rewriter = Rewriter(account.primary, addresses.ROLES, self._settings.hostname)
+        sender = rewriter.envelope(path) if origin.may_relay else _as_given(path)
+        if str(sender) != str(path):
+            maillog.rewritten(message_id, path, sender)
+        await self._check_owned(origin, [sender] if sender else [])
+        return Transaction(origin, message_id, sender, options, rewriter, account.owner)
+
+    async def add_recipient(self, transaction: Transaction, path: Address | Bare) -> None:
+        """Takes one more recipient; raises Refused, DatabaseError."""
+        origin, settings = transaction.origin, self._settings
+        check(policy.judge_recipient_count(len(transaction.targets), settings))
+        address = policy.qualify_recipient(path, origin.client, settings, relaying=origin.may_relay)
+        if address is None:
+            raise Refused(policy.no_domain(Bare(path.local)))
+        resolution = await self._database.aread(lambda tx: addresses.resolve(tx, address, settings))
+        match resolution:
+            case UnknownLocal():
+                raise Refused(policy.unknown_recipient(address))
+            case Remote():
+                check(policy.judge_remote(address, relaying=origin.may_relay))
+        transaction.targets.setdefault(address.key, Target(address, resolution))
+
+    async def take(self, transaction: Transaction, raw: bytes) -> str:
+        """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
+        repairs = transaction.origin.client.is_loopback
+        check(policy.judge_line_ends(bare=has_bare_line_ends(raw), repairs=repairs))
+        head, _ = split_head(raw)
+        check(policy.judge_hops(trace.count_received(head)))
+        if transaction.origin.may_relay:
+            return await self._submit(transaction, normalise_newlines(raw))
+        return await self._deliver(transaction, normalise_newlines(raw))
+
+    async def _account(self, origin: Origin) -> Account:
+        name = origin.account
+        if name is None or not origin.may_relay:
+            return Account(None, None)
+        primary = await self._database.aread(lambda tx: addresses.primary_address(tx, name))
+        return Account(name if origin.user or primary else None, primary)
+
+    async def _check_owned(self, origin: Origin, senders: list[Address]) -> None:
+        """Who logged in sends as himself; administrators as anybody."""
+        if origin.user is None or origin.user.is_admin:
+            return
+        username, settings = origin.user.username, self._settings
+
+        def first_foreign(tx: Connection) -> Address | None:
+            return next((address for address in senders if not _may_use(tx, username, address, settings)), None)
+
+        if senders and (foreign := await self._database.aread(first_foreign)):
+            raise Refused(policy.not_owned(foreign, username))
+
+    async def _submit(self, transaction: Transaction, raw: bytes) -> str:
+        head, _ = split_head(raw)
+        head, rest = transaction.rewriter.header(head), raw[len(head) :]
+        await self._check_from(transaction.origin, head)
+        sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
+        message = complete_submission(head + rest, sender=sender, hostname=self._settings.hostname)
+        message = prepend(message, self._received(transaction))
+        submission = Submission(
+            sender=str(transaction.mail_from or ""),
+            origin="smtp",
+            owner=transaction.owner,
+            submitted_by=transaction.origin.submitted_by,
+            subject=summary(head).subject,
+            body_type="7BIT" if message.isascii() else "8BITMIME",
+            smtputf8=_needs_smtputf8(transaction, message),
+        )
+        recipients = [QueuedRecipient(str(address)) for address in transaction.recipients]
+        accepted = await accept.asubmit(self._database, message, submission, recipients)
+        return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
+
+    async def _check_from(self, origin: Origin, head: bytes) -> None:
+        if origin.user is None or origin.user.is_admin:
+            return
+        values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
+        authors = [_address_or_none(text) for value in values for _, text in split_list(value)]
+        check(policy.judge_from(len(values), authors))
+        await self._check_owned(origin, [author for author in authors if author])
+
+    async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
+        origin, hostname = transaction.origin, self._settings.hostname
+        checked = await self._verifier.check(origin.client.address, origin.helo, transaction.mail_from, raw)
+        check(policy.judge_spf(checked.spf.result, checked.spf.explanation, self._settings))
+        headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
+        message = prepend(trace.remove_foreign_results(raw, hostname), headers + self._received(transaction))
+        return_path = trace.return_path(transaction.mail_from)
+        incoming = Incoming(
+            str(transaction.mail_from or ""),
+            [
+                Delivery(target.resolution.owner, str(target.address), return_path + trace.delivered_to(target.address))
+                for target in transaction.targets.values()
+                if isinstance(target.resolution, Local)
+            ],
+            checked.as_dict(),
+            self._settings.file_copies,
+        )
+        ids = await accept.deliver(self._database, message, incoming)
+        return self._accepted(transaction, len(message), str(ids[0]), checked)
+
+    def _received(self, transaction: Transaction) -> bytes:
+        recipients = transaction.recipients
+        return trace.received(
+            trace.Hop(
+                transaction.origin,
+                self._settings.hostname,
+                transaction.message_id,
+                datetime.now(UTC),
+                smtputf8=transaction.options.smtputf8,
+                recipient=recipients[0] if len(recipients) == 1 else None,
+            )
+        )
+
+    def _accepted(self, transaction: Transaction, size: int, number: str, checked: Authentication | None = None) -> str:
+        maillog.accepted(
+            transaction.message_id,
+            transaction.origin,
+            mail_from=transaction.mail_from,
+            recipients=transaction.recipients,
+            size=size,
+            number=number,
+            results=checked.summary if checked else None,
+        )
+        return number
+
+
+def _as_given(path: Path) -> Address | None:
+    return path if isinstance(path, Address) else None
+
+
+def _may_use(tx: Connection, username: str, address: Address, settings: Settings) -> bool:
+    """Whether an address is the user's: listed as his, in a domain of his, or a role name that reaches him."""
+    if addresses.owns(tx, username, address):
+        return True
+    resolution = addresses.resolve(tx, address, settings)
+    return isinstance(resolution, Local) and resolution.owner == username
+
+
+def _address_or_none(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except AddressError:
+        return None
+
+
+def _needs_smtputf8(transaction: Transaction, message: bytes) -> bool:
+    """Whether the next hop must know SMTPUTF8: the client said so, and something in the message is why (RFC 6531)."""
+    if not transaction.options.smtputf8:
+        return False
+    mailboxes = [*transaction.recipients, *([transaction.mail_from] if transaction.mail_from else [])]
+    return any(address.needs_smtputf8 for address in mailboxes) or not split_head(message)[0].isascii()

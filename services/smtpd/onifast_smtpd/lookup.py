@@ -1,0 +1,43 @@
+"""DNS lookups for the checks of one message: answers are kept, and time runs out for all of them together."""
+
+from __future__ import annotations
+
+import time
+
+import dns.exception
+import dns.name
+import dns.rdatatype
+import dns.resolver
+from dns.rdata import Rdata
+
+
+class DnsTrouble(Exception):
+    """A lookup got no answer: a timeout, a server failure. Later it might."""
+
+
+class Lookups:
+    """The lookups of one check, from one thread: each ends within `timeout`, all of them within `total` seconds."""
+
+    def __init__(self, resolver: dns.resolver.Resolver, timeout: float, total: float) -> None:
+        self._resolver = resolver
+        self._timeout = timeout
+        self._end = time.monotonic() + total
+        self._dead = False
+
+    def __call__(self, name: str, kind: str) -> list[Rdata]:
+        """The records of that kind (`TXT`, `A`, …); empty where there are none. Raises DnsTrouble."""
+        left = self._end - time.monotonic()
+        if self._dead or left <= 0:
+            # A dead resolver costs one timeout, however many names are still to be asked.
+            raise DnsTrouble("no time left for DNS")
+        try:
+            return list(self._resolver.resolve(name, kind, lifetime=min(self._timeout, left), search=False))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+            return []
+        except dns.resolver.LifetimeTimeout as error:
+            self._dead = True
+            raise DnsTrouble("DNS lookup timed out") from error
+        except (dns.exception.DNSException, OSError) as error:
+            raise DnsTrouble(f"DNS lookup failed: {type(error).__name__}") from error

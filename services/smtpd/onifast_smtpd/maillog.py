@@ -1,0 +1,116 @@
+"""The mail log of smtpd: one function an event, one line an event; no password and no content of a message."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from onifast_shared.address import Address
+from onifast_shared.log import event
+from onifast_shared.reply import Reply
+
+from onifast_smtpd.client import Client, Origin
+
+logger = logging.getLogger("onifast.smtpd")
+
+
+def started(listening: dict[str, Any], hostname: str, database: object, source: str) -> None:
+    """The program serves."""
+    event(logger, "started", **listening, hostname=hostname, database=database, settings=source)
+
+
+def stopping(sessions: int) -> None:
+    """The program was told to end."""
+    event(logger, "stopping", sessions=sessions)
+
+
+def stopped() -> None:
+    """The program ends."""
+    event(logger, "stopped")
+
+
+def connected(session: str, client: Client) -> None:
+    """A client connected."""
+    event(logger, "connect", logging.DEBUG, session=session, **_who(client))
+
+
+def turned_away(client: Client, reason: str) -> None:
+    """A connection was closed before its greeting."""
+    event(logger, "turned-away", logging.WARNING, **_who(client), reason=reason)
+
+
+def disconnected(session: str, client: Client, how: str, messages: int) -> None:
+    """A session ended."""
+    event(logger, "disconnect", logging.DEBUG, session=session, client=client.address, how=how, messages=messages)
+
+
+def tls_failed(session: str, client: Client, reason: object) -> None:
+    """A TLS handshake did not succeed."""
+    event(logger, "tls-failed", session=session, client=client.address, reason=reason)
+
+
+def logged_in(session: str, client: Client, username: str) -> None:
+    """A user logged in."""
+    event(logger, "login", session=session, user=username, **_who(client))
+
+
+def login_failed(session: str, client: Client, username: str, reason: str) -> None:
+    """Somebody could not log in."""
+    event(logger, "login-failed", logging.WARNING, session=session, user=username, **_who(client), reason=reason)
+
+
+def directory_trouble(reason: object) -> None:
+    """The panel's user files cannot be used; `reason` names the file."""
+    event(logger, "user-directory-trouble", logging.ERROR, reason=reason)
+
+
+def database_trouble(session: str, error: object) -> None:
+    """The database did not do what was needed; the client was told to try later."""
+    event(logger, "database-trouble", logging.ERROR, session=session, reason=error)
+
+
+def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
+    """A command was refused."""
+    event(logger, "refused", session=session, client=client.address, command=verb, reply=reply)
+
+
+def accepted(
+    message_id: str,
+    origin: Origin,
+    *,
+    mail_from: Address | None,
+    recipients: Sequence[Address],
+    size: int,
+    number: str,
+    results: str | None,
+) -> None:
+    """A message was accepted: it is on disk. `number` is what the client was told, `results` what SPF and DKIM said."""
+    event(
+        logger,
+        "accepted",
+        id=message_id,
+        queued=number,
+        client=origin.client.address,
+        service=origin.client.service.value,
+        mail_from=f"<{mail_from or ''}>",
+        rcpt_to=",".join(f"<{address}>" for address in recipients[:20]),
+        recipients=len(recipients),
+        size=size,
+        by=origin.submitted_by if origin.may_relay else None,
+        results=results,
+    )
+
+
+def rewritten(session: str, before: object, after: object) -> None:
+    """A sender that nobody could answer to became one of ours."""
+    event(logger, "sender-rewritten", session=session, before=before, after=after)
+
+
+def crashed(session: str) -> None:
+    """A bug: the traceback is for us, the client saw 451."""
+    logger.exception("unforeseen error in session %s", session)
+
+
+def _who(client: Client) -> dict[str, Any]:
+    return {"client": client.address, "service": client.service.value, "unix_user": client.unix_user}

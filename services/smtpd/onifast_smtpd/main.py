@@ -1,0 +1,86 @@
+"""onifast-smtpd(8): receives mail over SMTP, and has it on disk before it says so.
+
+It listens for three services: `mx` (port 25) takes mail for local mailboxes from anybody, and mail to anywhere from
+programs on this machine; `submission` (587, STARTTLS) and `submissions` (465, implicit TLS) take mail from users who
+log in with their panel name and password.
+
+Mail from outside has its origin checked (SPF, DKIM) and goes into the mailboxes; submitted mail is completed and goes
+into the queue, which onifast-outbox(8) delivers. Both go through one durable transaction before the client sees 250.
+
+It reads the settings (`<root>/config/onifast-mail.toml`, `ONIFAST_MAIL_*`), `<root>/users/` to check passwords,
+`<root>/certs/` for TLS, and asks DNS; it writes the database and nothing else. It speaks to no other program.
+
+It trusts nobody but the kernel, which tells whose a loopback connection is. Started as root, it binds its ports and
+becomes the user `run_as` before it reads a byte from a client. It takes sockets from systemd under the names of the
+services. It delivers nothing, signs nothing and touches no home.
+
+SIGTERM and SIGINT: it stops listening, lets sessions that are sending a message finish for some seconds, and exits 0.
+It exits 2, with one line, for a wrong setting or a port in use; 1 where the database cannot be opened at start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from onifast_shared import log, privileges
+from onifast_shared.config import ConfigError, Settings
+from onifast_shared.db import Database, DatabaseError
+from onifast_shared.privileges import PrivilegeError
+from onifast_shared.sockets import BindError
+
+from onifast_smtpd import maillog
+from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.server import Listeners, Server, open_listeners
+
+PROGRAM = "onifast-smtpd"
+GRACE = 8.0  # seconds that sessions have to finish; supervisors kill after ten
+
+
+def main() -> int:
+    """Runs the program; gives its exit status."""
+    try:
+        settings = Settings.load()
+        log.configure(settings.log_level, PROGRAM)
+        listeners = open_listeners(settings)
+        if not any(listeners.values()):
+            raise ConfigError("settings smtp_listen, submission_listen and submissions_listen are all empty")
+        privileges.drop(settings.run_as)
+    except (ConfigError, BindError, PrivilegeError) as error:
+        return _complain(error, 2)
+    try:
+        database = Database.open(settings.database, timeout=settings.database_timeout)
+    except DatabaseError as error:
+        return _complain(error, 1)
+    try:
+        asyncio.run(_serve(settings, database, listeners))
+    finally:
+        database.close()
+    return 0
+
+
+async def _serve(settings: Settings, database: Database, listeners: Listeners) -> None:
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    receiver = Receiver.build(settings, database)
+    server = Server(receiver, listeners)
+    try:
+        await server.start()
+        maillog.started(server.addresses, settings.hostname, settings.database, settings.source)
+        await told_to_end.wait()
+        maillog.stopping(len(receiver.sessions))
+        await server.stop(GRACE)
+    finally:
+        receiver.close()
+    maillog.stopped()
+
+
+def _complain(error: Exception, status: int) -> int:
+    print(f"{PROGRAM}: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Policy: who may do what, judged from values alone. Each judgement gives the refusing Reply, or None for yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
+from onifast_shared.reply import Reply
+
+from onifast_smtpd.client import Client
+from onifast_smtpd.command import Bare, MailOptions, Path, needs_smtputf8
+from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
+
+MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
+SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
+
+
+def offers_starttls(client: Client, settings: Settings, *, tls: bool, certificate: bool) -> bool:
+    """Whether STARTTLS is offered.
+
+    Not to local programs, unless they need it to log in: PHPMailer upgrades wherever TLS is offered, and then fails,
+    since no certificate is valid for 127.0.0.1.
+    """
+    if tls or not certificate:
+        return False
+    return not client.is_loopback or settings.allow_insecure_auth == "never"
+
+
+def offers_auth(client: Client, settings: Settings, *, tls: bool) -> bool:
+    """Whether this client may send a password over this connection."""
+    if tls or settings.allow_insecure_auth == "always":
+        return True
+    return client.is_loopback and settings.allow_insecure_auth == "loopback"
+
+
+def judge_auth(client: Client, settings: Settings, *, tls: bool) -> Reply | None:
+    """Whether AUTH may begin (RFC 4954 section 6)."""
+    if offers_auth(client, settings, tls=tls):
+        return None
+    return Reply(538, "5.7.11", "encryption required for authentication, use STARTTLS first")
+
+
+def judge_transaction(client: Client, *, logged_in: bool) -> Reply | None:
+    """Whether a mail transaction may begin at all."""
+    if client.service.needs_login and not logged_in:
+        return Reply(530, "5.7.0", "authentication required")
+    return None
+
+
+def judge_mail(path: Path, options: MailOptions, settings: Settings, *, room: int) -> Reply | None:
+    """MAIL's parameters against the limits; `room` is how many octets may still come in, over all sessions."""
+    if options.size > settings.max_message_size:
+        return TOO_LARGE
+    if options.size > room:
+        return STORAGE_FULL
+    if needs_smtputf8(path) and not options.smtputf8:
+        return SMTPUTF8_NEEDED
+    return None
+
+
+def judge_sender_without_domain(path: Path, *, relaying: bool) -> Reply | None:
+    """A sender without a domain means something only on the machine that it is from."""
+    if isinstance(path, Bare) and not relaying:
+        return Reply(501, "5.1.7", "bad sender address: address has no domain")
+    return None
+
+
+def judge_recipient_count(count: int, settings: Settings) -> Reply | None:
+    """Whether one more recipient is too many (RFC 5321 section 4.5.3.1.10)."""
+    if count >= settings.max_recipients:
+        return Reply(452, "4.5.3", f"too many recipients, {settings.max_recipients} at a time")
+    return None
+
+
+def qualify_recipient(path: Address | Bare, client: Client, settings: Settings, *, relaying: bool) -> Address | None:
+    """The recipient with its domain, or None where a domain is missing and cannot be guessed.
+
+    `postmaster` needs none (RFC 5321 section 4.1.1.3). What a local program sends to `root` or `root@localhost` is for
+    this host.
+    """
+    if isinstance(path, Bare):
+        known = path.local.lower() == "postmaster" or (relaying and client.is_loopback)
+        return Address(path.local, settings.hostname) if known else None
+    if relaying and client.is_loopback and is_localhost(path):
+        return Address(path.local, settings.hostname)
+    return path
+
+
+def judge_remote(address: Address, *, relaying: bool) -> Reply | None:
+    """A recipient of a domain that is not ours."""
+    if relaying:
+        return None
+    return Reply(554, "5.7.1", f"<{address}>: relay access denied")
+
+
+def unknown_recipient(address: Address) -> Reply:
+    """A recipient that does not exist in a domain of ours."""
+    return Reply(550, "5.1.1", f"<{address}>: no such mailbox here")
+
+
+def no_domain(path: Bare) -> Reply:
+    """A recipient whose domain is missing."""
+    return Reply(501, "5.1.3", f"<{path}>: bad recipient address: address has no domain")
+
+
+def not_owned(address: Address, user: str) -> Reply:
+    """`user`, who logged in, used `address` in the envelope or in From, and it is not his."""
+    return Reply(553, "5.7.1", f"<{address}>: not an address of user {user}")
+
+
+def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None:
+    """Whether a submitted header's From can be judged at all: one field at the most, with addresses that parse."""
+    if fields > 1:
+        return Reply(550, "5.6.0", "message has more than one From header (RFC 5322 section 3.6)")
+    if any(address is None for address in addresses):
+        return Reply(550, "5.6.0", "message has a From header without a valid address")
+    return None
+
+
+def judge_hops(received: int) -> Reply | None:
+    """Whether a message has been around too often (RFC 5321 section 6.3)."""
+    if received > MAX_HOPS:
+        return Reply(554, "5.4.6", f"too many hops, {received} Received headers: this looks like a loop")
+    return None
+
+
+def judge_line_ends(*, bare: bool, repairs: bool) -> Reply | None:
+    """Bare CR or LF (RFC 5321 section 2.3.8): another system may see an end of data in it, so none comes in."""
+    if bare and not repairs:
+        return Reply(550, "5.6.11", "message has a bare CR or LF; lines must end with CRLF")
+    return None
+
+
+def judge_spf(result: str, explanation: str, settings: Settings) -> Reply | None:
+    """What an SPF result does to a message (RFC 7208 section 8.4, RFC 7372 section 3.2)."""
+    if result == "fail" and settings.spf_fail == "reject":
+        return Reply(550, "5.7.23", f"SPF validation failed: {explanation}"[:400])
+    return None
+
+
+def is_localhost(address: Address) -> bool:
+    """Whether a domain names no host that anybody else could reach."""
+    return address.domain in ("localhost", "localhost.localdomain")

@@ -1,0 +1,68 @@
+"""What all sessions of the program share: settings, database, certificates, limits, and the sessions themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from onifast_shared.accounts import UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from onifast_shared.dns import Resolver
+from onifast_shared.tls import ServerContexts
+
+from onifast_smtpd.auth import Authenticator
+from onifast_smtpd.intake import Intake
+from onifast_smtpd.limits import Budget
+from onifast_smtpd.verify import Verifier
+
+
+class Running(Protocol):
+    """A session, as whoever shuts the program down sees it."""
+
+    @property
+    def ended(self) -> asyncio.Task[None]:
+        """Done when the session is over."""
+
+    def stop(self) -> None:
+        """Ends the session as soon as it holds no message."""
+
+    def abort(self) -> None:
+        """Ends the session now."""
+
+
+@dataclass
+class Receiver:
+    """The parts that sessions work with; `octets` are those of messages on their way in."""
+
+    settings: Settings
+    certificates: ServerContexts
+    authenticator: Authenticator
+    intake: Intake
+    verifier: Verifier
+    octets: Budget
+    sessions: set[Running] = field(default_factory=set)
+
+    @classmethod
+    def build(cls, settings: Settings, database: Database) -> Receiver:
+        """The receiver for these settings and an open database."""
+        verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
+        return cls(
+            settings=settings,
+            certificates=ServerContexts(settings.certs_dir, settings.hostname),
+            authenticator=Authenticator(database, UserDirectory(settings)),
+            intake=Intake(settings, database, verifier),
+            verifier=verifier,
+            octets=Budget(settings.bytes_in_flight),
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further session may begin."""
+        return len(self.sessions) >= self.settings.max_connections
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self.authenticator.close()
+        self.verifier.close()

@@ -1,0 +1,40 @@
+"""The replies that more than one place gives, and the exception that carries a reply to the client."""
+
+from __future__ import annotations
+
+from onifast_shared.reply import Reply
+
+
+class Refused(Exception):
+    """A command is answered with `reply`, and nothing else happens."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+def refused(code: int, enhanced: str, text: str) -> Refused:
+    """The exception to raise for a refusal."""
+    return Refused(Reply(code, enhanced, text))
+
+
+OK = Reply(250, "2.0.0", "OK")
+SENDER_OK = Reply(250, "2.1.0", "sender OK")
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient OK")
+START_DATA = Reply(354, "", "end data with <CR><LF>.<CR><LF>")
+START_TLS = Reply(220, "2.0.0", "ready to start TLS")
+CANNOT_VERIFY = Reply(252, "2.0.0", "cannot VRFY, but will accept the message and attempt delivery")
+LOGGED_IN = Reply(235, "2.7.0", "authentication successful")
+
+NOT_NOW = Reply(451, "4.3.0", "temporary trouble, try again later")
+STORAGE_FULL = Reply(452, "4.3.1", "not enough storage, try again later")
+TOO_BUSY = Reply(421, "4.3.2", "too many connections, try again later")
+SHUTTING_DOWN = Reply(421, "4.3.2", "service is shutting down, try again in a moment")
+TIMED_OUT = Reply(421, "4.4.2", "timed out waiting for the client")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
+
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not recognized")
+LINE_TOO_LONG = Reply(500, "5.5.2", "command line too long")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "command not implemented")
+OUT_OF_ORDER = Reply(503, "5.5.1", "bad sequence of commands")
+TOO_LARGE = Reply(552, "5.3.4", "message exceeds the maximum size")

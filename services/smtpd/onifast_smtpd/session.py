@@ -1,0 +1,231 @@
+# ruff: noqa: N802, ARG002 -- aiosmtpd names the commands' methods, and gives each an argument
+"""A session: the commands that a client may give, from EHLO to QUIT (RFC 5321), and what they leave behind.
+
+A session judges nothing itself: `command` takes lines apart, `policy` judges, `intake` takes messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from onifast_shared.accounts import PanelUser
+from onifast_shared.reply import Reply
+
+from onifast_smtpd import auth, maillog, policy, replies
+from onifast_smtpd.client import Origin, Service
+from onifast_smtpd.command import (
+    MAX_AUTH_LINE,
+    mail_options,
+    needs_smtputf8,
+    parse_helo,
+    parse_mail,
+    parse_rcpt,
+    refuse_rcpt_parameters,
+)
+from onifast_smtpd.connection import Connection
+from onifast_smtpd.data import Collector
+from onifast_smtpd.intake import Transaction, check
+from onifast_smtpd.limits import Share
+from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.replies import Refused, refused
+
+MAX_LOGIN_FAILURES = 3
+
+
+class Session(Connection):
+    """One client's session. Each command is a method of its name."""
+
+    def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(receiver, service, loop)
+        self.helo = ""
+        self.extended = False
+        self.user: PanelUser | None = None
+        self.transaction: Transaction | None = None
+        self._login_failures = 0
+
+    # Commands: greeting
+
+    async def smtp_EHLO(self, hostname: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.1. The extensions are advertised anew: TLS and login change them."""
+        self.helo = parse_helo(hostname)
+        self.extended = True
+        self.transaction = None
+        settings = self._receiver.settings
+        offers = [settings.hostname, "PIPELINING", f"SIZE {settings.max_message_size}"]
+        offers += ["8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        if self._offers_starttls():
+            offers.append("STARTTLS")
+        if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
+            offers.append("AUTH " + " ".join(auth.MECHANISMS))
+        self.wire.send(Reply(250, "", "\n".join(offers)))
+        return None
+
+    async def smtp_HELO(self, hostname: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.1."""
+        self.helo = parse_helo(hostname)
+        self.extended = False
+        self.transaction = None
+        return Reply(250, "", self._receiver.settings.hostname)
+
+    async def smtp_STARTTLS(self, arg: str) -> Reply | None:
+        """RFC 3207. Nothing of the session survives, and nothing that came in the clear is heard after it."""
+        _refuse_argument(arg)
+        if self.tls is not None:
+            raise Refused(replies.OUT_OF_ORDER)
+        if not self._offers_starttls():
+            raise refused(454, "4.7.0", "TLS is not available")
+        self.pause_reading()
+        if self.wire.has_input:
+            # RFC 3207 section 4: such commands may be an attacker's, put in before the client's own.
+            self.ending = Reply(421, "5.5.0", "command after STARTTLS in the clear")
+            raise refused(503, "5.5.1", "STARTTLS must be the last command before the handshake")
+        self.wire.send(replies.START_TLS)
+        await self.wire.flush()
+        await self.start_tls()
+        self.helo, self.user, self.transaction = "", None, None
+        return None
+
+    async def smtp_AUTH(self, arg: str) -> Reply | None:
+        """RFC 4954 section 4."""
+        self._need_helo()
+        if self.user is not None or self.transaction is not None or not self.extended:
+            raise Refused(replies.OUT_OF_ORDER)
+        check(policy.judge_auth(self.client, self._receiver.settings, tls=self.tls is not None))
+        mechanism, _, initial = arg.partition(" ")
+        if not mechanism or " " in initial:
+            raise refused(501, "5.5.4", "syntax: AUTH mechanism [initial-response]")
+        exchange = auth.MECHANISMS.get(mechanism.upper())
+        if exchange is None:
+            raise refused(504, "5.5.4", "authentication mechanism not supported")
+        credentials = await exchange(auth.decode_base64(initial) if initial else None, self._challenge)
+        try:
+            self.user = await self._receiver.authenticator.log_in(self.name, self.client, credentials)
+        except Refused as refusal:
+            return self._login_failed(credentials.username, refusal.reply)
+        maillog.logged_in(self.name, self.client, self.user.username)
+        return replies.LOGGED_IN
+
+    # Commands: transaction
+
+    async def smtp_MAIL(self, arg: str | None) -> Reply | None:
+        """RFC 5321 section 4.1.1.2."""
+        self._need_helo()
+        check(policy.judge_transaction(self.client, logged_in=self.user is not None))
+        if self.transaction is not None:
+            raise Refused(replies.OUT_OF_ORDER)
+        path, parameters = parse_mail(arg or "")
+        options = mail_options(parameters if self.extended else _none(parameters))
+        check(policy.judge_mail(path, options, self._receiver.settings, room=self._receiver.octets.left))
+        self.messages += 1
+        message_id = f"{self.name}.{self.messages}"
+        self.transaction = await self._receiver.intake.begin(self._origin(), path, options, message_id)
+        return replies.SENDER_OK
+
+    async def smtp_RCPT(self, arg: str | None) -> Reply | None:
+        """RFC 5321 section 4.1.1.3."""
+        if self.transaction is None:
+            raise Refused(replies.OUT_OF_ORDER)
+        path, parameters = parse_rcpt(arg or "")
+        refuse_rcpt_parameters(parameters)
+        if needs_smtputf8(path) and not self.transaction.options.smtputf8:
+            raise Refused(policy.SMTPUTF8_NEEDED)
+        await self._receiver.intake.add_recipient(self.transaction, path)
+        return replies.RECIPIENT_OK
+
+    async def smtp_DATA(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.4. After 250 the message is on disk."""
+        _refuse_argument(arg)
+        transaction = self.transaction
+        if transaction is None:
+            raise Refused(replies.OUT_OF_ORDER)
+        if not transaction.targets:
+            raise refused(554, "5.5.1", "no valid recipients")
+        self.wire.send(replies.START_DATA)
+        self.transaction = None
+        with Share(self._receiver.octets) as share:
+            raw = await self._read_message(share)
+            number = await self._receiver.intake.take(transaction, raw)
+        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+
+    async def _read_message(self, share: Share) -> bytes:
+        collector = Collector(self._receiver.settings.max_message_size)
+        await self.wire.read_message(collector, share)
+        if collector.too_large:
+            raise Refused(replies.TOO_LARGE)
+        if collector.dropped:
+            raise Refused(replies.STORAGE_FULL)
+        return collector.message()
+
+    # Commands: the rest
+
+    async def smtp_RSET(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.5."""
+        _refuse_argument(arg)
+        self.transaction = None
+        return replies.OK
+
+    async def smtp_NOOP(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.9."""
+        return replies.OK
+
+    async def smtp_VRFY(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.6; who exists here is for RCPT to find out, one at a time (section 7.3)."""
+        if not arg:
+            raise refused(501, "5.5.4", "syntax: VRFY address")
+        return replies.CANNOT_VERIFY
+
+    async def smtp_EXPN(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.7: lists are nobody's business."""
+        return replies.NOT_IMPLEMENTED
+
+    async def smtp_HELP(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.8."""
+        return Reply(214, "2.0.0", "commands: " + " ".join(self.commands))
+
+    async def smtp_QUIT(self, arg: str) -> Reply | None:
+        """RFC 5321 section 4.1.1.10."""
+        _refuse_argument(arg)
+        self.ending = Reply(221, "2.0.0", "bye")
+        return None
+
+    # Helpers
+
+    def _origin(self) -> Origin:
+        return Origin(self.name, self.client, self.helo, self.extended, self.tls, self.user)
+
+    def _need_helo(self) -> None:
+        if not self.helo:
+            raise refused(503, "5.5.1", "send EHLO first")
+
+    def _offers_starttls(self) -> bool:
+        certificate = self._receiver.certificates.context() is not None
+        tls = self.tls is not None
+        return policy.offers_starttls(self.client, self._receiver.settings, tls=tls, certificate=certificate)
+
+    async def _challenge(self, challenge: bytes) -> bytes:
+        self.wire.send(auth.challenge(challenge))
+        line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+        return auth.parse_answer(line)
+
+    def _login_failed(self, username: str, reply: Reply) -> Reply:
+        maillog.login_failed(self.name, self.client, username, reply.text)
+        self._login_failures += 1
+        if self._login_failures >= MAX_LOGIN_FAILURES:
+            return Reply(421, "4.7.0", "too many failed logins, closing")
+        return reply
+
+
+def _refuse_argument(argument: str) -> None:
+    if argument:
+        raise refused(501, "5.5.4", "this command takes no argument")
+
+
+def _none(parameters: dict[str, str | None]) -> dict[str, str | None]:
+    """Parameters need EHLO (RFC 5321 section 4.1.1.11)."""
+    if parameters:
+        raise refused(555, "5.5.4", "parameters need EHLO")
+    return parameters
+
+
+_VERBS = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP", "AUTH", "STARTTLS")
+Session.commands = {verb: getattr(Session, f"smtp_{verb}") for verb in _VERBS}

@@ -1,0 +1,91 @@
+"""SPF (RFC 7208) by pyspf, whose DNS is replaced by ours."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import spf
+from dns.rdata import Rdata
+
+from onifast_smtpd.lookup import DnsTrouble, Lookups
+
+_current: ContextVar[Lookups] = ContextVar("lookups of the SPF check that runs")
+
+_WORDS = {
+    "pass": "domain of {who} designates {ip} as permitted sender",
+    "fail": "domain of {who} does not designate {ip} as permitted sender",
+    "softfail": "domain of transitioning {who} does not designate {ip} as permitted sender",
+    "neutral": "{ip} is neither permitted nor denied by domain of {who}",
+    "none": "domain of {who} does not designate permitted sender hosts",
+    "permerror": "permanent error in processing domain of {who}",
+    "temperror": "error in processing during lookup of {who}",
+}
+
+
+@dataclass(frozen=True)
+class SpfResult:
+    """The result for one identity; `identity` is `mailfrom`, or `helo` for the null sender."""
+
+    result: str
+    identity: str
+    domain: str
+    client_ip: str
+    mail_from: str
+    helo: str
+    mechanism: str = ""
+    explanation: str = ""
+
+    @property
+    def words(self) -> str:
+        """The result in a sentence, as the comment of Received-SPF has it."""
+        who = self.mail_from or self.helo
+        return _WORDS[self.result].format(who=who, ip=self.client_ip)
+
+    @classmethod
+    def trouble(cls, ip: str, mail_from: str, helo: str) -> SpfResult:
+        """The result where the check itself did not come to an end."""
+        identity, domain = _identity(mail_from, helo)
+        return cls("temperror", identity, domain, ip, mail_from, helo, explanation="no time left")
+
+
+def check_spf(lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: str) -> SpfResult:
+    """Checks one client and envelope sender ("" for the null one). Blocks; raises nothing for DNS trouble."""
+    spf.DNSLookup = _dns_lookup
+    identity, domain = _identity(mail_from, helo)
+    token = _current.set(lookups)
+    try:
+        query = spf.query(i=ip, s=mail_from, h=helo, receiver=receiver)
+        result, _, explanation = query.check()
+    finally:
+        _current.reset(token)
+    mechanism = query.mechanism or ("default" if result == "neutral" else "")
+    known = result if result in _WORDS else "permerror"
+    return SpfResult(known, identity, domain, ip, mail_from, helo, mechanism, explanation)
+
+
+def _identity(mail_from: str, helo: str) -> tuple[str, str]:
+    if mail_from:
+        return "mailfrom", mail_from.rpartition("@")[2]
+    return "helo", helo
+
+
+def _dns_lookup(name: str, qtype: str, _strict: object = True, _timeout: object = None) -> list[tuple[Any, Any]]:
+    """pyspf's `DNSLookup`: ((name, type), value) of each record."""
+    try:
+        return [((name, qtype), _value(record, qtype)) for record in _current.get()(name, qtype)]
+    except DnsTrouble as error:
+        raise spf.TempError(str(error)) from error
+
+
+def _value(record: Rdata, qtype: str) -> Any:
+    fields: Any = record
+    match qtype:
+        case "A" | "AAAA":
+            return fields.address
+        case "MX":
+            return (fields.preference, fields.exchange.to_text(omit_final_dot=True))
+        case "PTR":
+            return fields.target.to_text(omit_final_dot=True)
+    return fields.strings

@@ -1,0 +1,151 @@
+"""Trace headers: Received, Received-SPF, Authentication-Results, Return-Path and Delivered-To, made from values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+
+from onifast_shared.address import Address
+from onifast_shared.message import remove_headers
+
+from onifast_smtpd.client import Origin, Tls
+from onifast_smtpd.verify import Authentication, DkimResult, SpfResult
+
+PROGRAM = "onifast-mail"
+
+_HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?|\[(?:[0-9.]+|IPv6:[0-9A-Fa-f:.]+)\]")
+_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# RFC 8601 section 2.2's pvalue: a token, or an address without the need for quotes.
+_PVALUE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+.^_`{|}~-]*@)?[A-Za-z0-9!#$%&'*+.^_`{|}~/-]+")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True)
+class Hop:
+    """What Received says of one message's way to us; `message_id` is ours, for the log, not the header field."""
+
+    origin: Origin
+    hostname: str
+    message_id: str
+    at: datetime
+    smtputf8: bool = False
+    recipient: Address | None = None
+
+
+def protocol(hop: Hop) -> str:
+    """The keyword after `with` (RFC 3848, RFC 6531 section 3.7.3)."""
+    if not hop.origin.extended:
+        return "SMTP"
+    base = "UTF8SMTP" if hop.smtputf8 else "ESMTP"
+    return base + ("S" if hop.origin.tls else "") + ("A" if hop.origin.user else "")
+
+
+def received(hop: Hop) -> bytes:
+    """The Received field of RFC 5321 section 4.4, with the `tls` clause of RFC 8314 section 4.3."""
+    origin = hop.origin
+    helo = origin.helo if _HELO.fullmatch(origin.helo) else "unknown"
+    lines = [f"Received: from {helo} ([{origin.client.literal}])"]
+    lines.append(f"by {hop.hostname} ({PROGRAM}) with {protocol(hop)} id {hop.message_id}")
+    if hop.recipient:
+        lines.append(f"for <{hop.recipient}>")
+    if origin.tls:
+        lines.append(_tls_clause(origin.tls))
+    return _field("\r\n\t".join(lines) + f";\r\n\t{format_datetime(hop.at)}")
+
+
+def received_spf(spf: SpfResult, hostname: str) -> bytes:
+    """The Received-SPF field of RFC 7208 section 9.1."""
+    pairs = [
+        ("client-ip", spf.client_ip),
+        ("envelope-from", spf.mail_from),
+        ("helo", spf.helo),
+        ("receiver", hostname),
+        ("identity", spf.identity),
+        ("mechanism", spf.mechanism),
+        ("problem", spf.explanation if spf.result in ("permerror", "temperror") else ""),
+    ]
+    shown = "; ".join(f"{key}={_spf_value(value)}" for key, value in pairs if value)
+    comment = _in_comment(f"{hostname}: {spf.words}")
+    return _field(f"Received-SPF: {spf.result} ({comment})\r\n\t{shown}")
+
+
+def authentication_results(checked: Authentication, hostname: str) -> bytes:
+    """The Authentication-Results field of RFC 8601, with what was checked here."""
+    results = [_spf_result(checked.spf), *(_dkim_result(result) for result in checked.dkim)]
+    if not checked.dkim:
+        results.append("dkim=none")
+    return _field(f"Authentication-Results: {hostname};\r\n\t" + ";\r\n\t".join(results))
+
+
+def return_path(mail_from: Address | None) -> bytes:
+    """The Return-Path field of final delivery (RFC 5321 section 4.4)."""
+    return _field(f"Return-Path: <{mail_from or ''}>")
+
+
+def delivered_to(recipient: Address) -> bytes:
+    """The Delivered-To field, which tells a later loop that the message has been here."""
+    return _field(f"Delivered-To: {recipient}")
+
+
+def count_received(head: bytes) -> int:
+    """How many Received fields a header has."""
+    return (b"\n" + head.lower()).count(b"\nreceived:")
+
+
+def remove_foreign_results(raw: bytes, hostname: str) -> bytes:
+    """The message without Authentication-Results that claim to be ours (RFC 8601 section 5)."""
+
+    def claims_to_be_ours(name: str, value: str) -> bool:
+        return name == "authentication-results" and authserv_id(value) == hostname.lower()
+
+    return remove_headers(raw, claims_to_be_ours)
+
+
+def authserv_id(value: str) -> str:
+    """Whose results an Authentication-Results field says it holds, in lower case."""
+    words = _COMMENT.sub(" ", value).replace(";", " ").split()
+    return words[0].strip('"').lower() if words else ""
+
+
+def _tls_clause(tls: Tls) -> str:
+    # OpenSSL uses the registered names, which alone may stand in the clause, from TLS 1.3 on.
+    if tls.cipher.startswith("TLS_"):
+        return f"tls {tls.cipher} ({tls.version})"
+    return f"({tls.version} with cipher {tls.cipher})"
+
+
+def _spf_result(spf: SpfResult) -> str:
+    prop = "smtp.mailfrom" if spf.identity == "mailfrom" else "smtp.helo"
+    value = spf.mail_from if spf.identity == "mailfrom" else spf.helo
+    return f"spf={spf.result}{_property(prop, value)}"
+
+
+def _dkim_result(dkim: DkimResult) -> str:
+    reason = f" ({_in_comment(dkim.reason)})" if dkim.reason else ""
+    properties = _property("header.d", dkim.domain) + _property("header.s", dkim.selector)
+    return f"dkim={dkim.result}{reason}{properties}{_property('header.b', dkim.signature[:8])}"
+
+
+def _property(name: str, value: str) -> str:
+    if not value:
+        return ""
+    return f" {name}={value if _PVALUE.fullmatch(value) else _quoted(value)}"
+
+
+def _spf_value(value: str) -> str:
+    return value if _DOT_ATOM.fullmatch(value) else _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    return '"' + _CONTROL.sub(" ", value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _in_comment(text: str) -> str:
+    return _CONTROL.sub(" ", text).replace("\\", "").replace("(", "[").replace(")", "]")[:300]
+
+
+def _field(text: str) -> bytes:
+    return text.encode("utf-8", "replace") + b"\r\n"

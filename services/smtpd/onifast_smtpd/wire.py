@@ -1,0 +1,124 @@
+"""The wire: command lines and message octets read in bulk; replies gathered, and sent before we wait for the client.
+
+Sending what a burst of commands earned in one piece is what RFC 2920 section 3.2 asks of a server that pipelines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from onifast_shared.reply import Reply
+
+from onifast_smtpd.data import Collector
+from onifast_smtpd.limits import Share
+from onifast_smtpd.watch import Watch
+
+CHUNK = 256 * 1024
+MAX_SKIPPED = 1024 * 1024  # octets of one command line that are read and thrown away before we hang up
+
+
+class LineTooLong(Exception):
+    """A command line was longer than allowed. It was read to its end and thrown away."""
+
+
+class BareLineEnd(Exception):
+    """A command line ended with LF alone."""
+
+
+class Gone(Exception):
+    """The client hung up, or is no mail client."""
+
+
+class Wire:
+    """Both directions of one connection; `replace` carries it over into TLS."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, watch: Watch) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._watch = watch
+        self._input = bytearray()
+        self._output = bytearray()
+
+    def replace(self, writer: asyncio.StreamWriter) -> None:
+        """Goes on over another transport."""
+        self._writer = writer
+
+    @property
+    def has_input(self) -> bool:
+        """Whether the client sent more than has been read."""
+        # StreamReader has no other way to tell; aiosmtpd looks there too.
+        return bool(self._input or self._reader._buffer)  # type: ignore[attr-defined]
+
+    def send(self, reply: Reply) -> None:
+        """Queues a reply for the next flush."""
+        self.send_lines(reply.lines())
+
+    def send_lines(self, lines: list[str]) -> None:
+        """Queues lines for the next flush."""
+        for line in lines:
+            self._output += line.encode("utf-8") + b"\r\n"
+
+    async def flush(self) -> None:
+        """Sends what is queued; waits only where the client is slow to take it."""
+        if not self._output:
+            return
+        self._writer.write(bytes(self._output))
+        self._output.clear()
+        if self._writer.transport.get_write_buffer_size():
+            await self._writer.drain()
+
+    async def read_line(self, limit: int, *, lenient: bool) -> bytes:
+        """The next line, without its CRLF; of `lenient` clients an LF will do.
+
+        The client's time is that for the whole line, so it gains nothing by sending it piece by piece.
+        Raises LineTooLong, BareLineEnd, Gone.
+        """
+        self._watch.start()
+        try:
+            end = await self._find_line_end(limit)
+        finally:
+            self._watch.stop()
+        line = bytes(self._input[:end])
+        del self._input[: end + 1]
+        if end > limit:
+            raise LineTooLong
+        if not lenient and not line.endswith(b"\r"):
+            raise BareLineEnd
+        return line.removesuffix(b"\r")
+
+    async def read_message(self, collector: Collector, share: Share) -> None:
+        """Feeds a message to the collector until its end; drops it where the share cannot hold it. Raises Gone."""
+        try:
+            while not collector.done:
+                if not self._input:
+                    self._watch.start()
+                    await self._fill()
+                self._input[:] = collector.feed(bytes(self._input))
+                if not share.hold(collector.kept):
+                    collector.drop()
+                    share.hold(0)
+        finally:
+            self._watch.stop()
+
+    async def _find_line_end(self, limit: int) -> int:
+        searched = skipped = 0
+        while (end := self._input.find(b"\n", searched)) < 0:
+            searched = len(self._input)
+            if searched > limit:
+                skipped += searched
+                searched = 0
+                self._input.clear()
+            if skipped > MAX_SKIPPED:
+                raise Gone
+            await self._fill()
+        if skipped:
+            del self._input[: end + 1]
+            raise LineTooLong
+        return end
+
+    async def _fill(self) -> None:
+        await self.flush()
+        chunk = await self._reader.read(CHUNK)
+        if not chunk:
+            raise Gone
+        self._input += chunk
