@@ -4,10 +4,12 @@ Runs Debian's Postfix from where ``tests/peers/install`` unpacked it, with its c
 temporary directory; nothing of it is installed and several may run at once. Needs root, as Postfix itself does.
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import smtplib
+import socket
 import subprocess
 import tempfile
 import time
@@ -139,9 +141,11 @@ class RemotePostfix:
 
     def start(self) -> Self:
         """Start it and wait until it answers 220."""
-        self._directory = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.port = self.port or free_port(self.host)
         self._submission_port = free_port(self.host)
+        with socket.create_server((self.host, self.port)):
+            pass  # a master that cannot bind tells it to syslog only; this raises OSError
+        self._directory = Path(tempfile.mkdtemp(prefix="postfix-"))
         self._lay_out()
         with self._log_file.open("ab") as log:
             self._master = subprocess.Popen(
@@ -152,19 +156,22 @@ class RemotePostfix:
                 stderr=log,
                 start_new_session=True,  # at its end master signals its whole process group
             )
-        self._wait(self._answers, "the greeting 220", _PATIENCE)
+        try:
+            self._wait(self._answers, "the greeting 220", _PATIENCE)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
         """End it, and with it its mailboxes and its queue."""
         self._master.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._master.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._master.pid, signal.SIGKILL)
-            self._master.wait()
-        self._wait(self._children_are_gone, "end of its processes", _PATIENCE)
-        shutil.rmtree(self._directory)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._master.pid, signal.SIGKILL)  # postlogd lingers for seconds
+        self._master.wait()
+        self._wait(self._is_removed, f"empty {self._directory}", _PATIENCE)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -198,12 +205,9 @@ class RemotePostfix:
         except OSError:
             return False
 
-    def _children_are_gone(self) -> bool:
-        try:
-            os.killpg(self._master.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+    def _is_removed(self) -> bool:
+        shutil.rmtree(self._directory, ignore_errors=True)  # a process that is about to die may still write there
+        return not self._directory.exists()
 
     def _wait(self, happened: Callable[[], bool], what: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
