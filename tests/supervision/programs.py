@@ -35,6 +35,20 @@ def tree(var: Path) -> Embedded:
     return here
 
 
+def start(here: Embedded, program: str, **settings: str) -> subprocess.Popen[bytes]:
+    """One program without the others, its log in a file as supervisord would have it."""
+    extra = {f"ONIFAST_MAIL_{name.upper()}": value for name, value in settings.items()}
+    with here.log(program).open("wb") as log:
+        return subprocess.Popen(
+            [f"{here.environ['ONIFAST_BIN']}/onifast-{program}"],
+            env={**here.environ, **extra},
+            cwd=here.var,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
 def answers(here: Embedded, program: str) -> bool:
     """Whether a program does its work, seen from outside; outbox is seen by what it logs."""
     if program == "smtpd":

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from supervision.programs import answers, eventually, tree
-from tools.embedded import PROGRAMS, Embedded
+from supervision.programs import answers, eventually, start, tree
+from tools.embedded import PROGRAMS
 
 pytestmark = pytest.mark.slow
-
-
-def start(here: Embedded, program: str, **settings: str) -> subprocess.Popen[bytes]:
-    extra = {f"ONIFAST_MAIL_{name.upper()}": value for name, value in settings.items()}
-    with here.log(program).open("wb") as log:
-        return subprocess.Popen(
-            [f"{here.environ['ONIFAST_BIN']}/onifast-{program}"],
-            env={**here.environ, **extra},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
