@@ -1,0 +1,207 @@
+"""Brings a message to the servers of a route: tries them in turn, and keeps connections for the next message."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from onifast_shared.config import Settings
+from onifast_shared.envelope import Envelope, Recipient
+from onifast_shared.reply import Deferred, Failed, Outcome, Reply
+
+from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselves, no_address
+from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpClient
+from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
+from onifast_outbox.wire import Timeouts
+
+# How long a connection waits for the next message to the same place, and how many it carries at most.
+IDLE_SECONDS = 2.0
+MAX_MESSAGES = 100
+
+# Commits what became of some recipients; only then may the connection carry anything else. The second argument tells
+# whether the server takes over the notifications of success (RFC 3461 section 5.2.2).
+Settle = Callable[[Mapping[Recipient, Outcome], bool], Awaitable[None]]
+
+
+@dataclass
+class Parcel:
+    """A message on its way to the servers of one route, with the recipients who have no outcome yet."""
+
+    envelope: Envelope
+    content: Content
+    confirm: Confirm
+    settle: Settle
+    pending: list[Recipient] = field(default_factory=list)
+
+    async def note(self, outcomes: Mapping[Recipient, Outcome], *, passed_on: bool = False) -> None:
+        """Commit these outcomes; their recipients are not tried again in this attempt."""
+        if outcomes:
+            self.pending = [recipient for recipient in self.pending if recipient not in outcomes]
+            await self.settle(outcomes, passed_on)
+
+
+@dataclass
+class Verdict:
+    """What the servers of a route amount to together: for good only if every one of them said so."""
+
+    outcome: Deferred | Failed | None = None
+
+    def add(self, outcome: Deferred | Failed) -> None:
+        """Count in one server's answer; a temporary one outweighs every permanent one."""
+        if isinstance(outcome, Deferred) or not isinstance(self.outcome, Deferred):
+            self.outcome = outcome
+
+
+class Connections:
+    """All outgoing connections of this process. `contexts` replaces the verifying and the unverifying TLS context."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        exchangers: MailExchangers,
+        *,
+        contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._exchangers = exchangers
+        self._timeouts = Timeouts.scaled(settings.connect_timeout, settings.smtp_timeout)
+        self._given_contexts = contexts
+        self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def deliver(self, route: Route, parcel: Parcel) -> None:
+        """Try the servers of `route` until each pending recipient has an outcome, settled. Raises ClaimLost."""
+        client = self._take_idle(route)
+        if client is not None:
+            await self._hand_over(client, route, parcel)
+        verdict = Verdict()
+        for host in route.hosts:
+            if not parcel.pending:
+                return
+            if not await self._try_host(host, route, parcel, verdict):
+                break
+        if parcel.pending:
+            outcome = verdict.outcome or Deferred(Reply(451, "4.4.4", "no server could be tried"))
+            await parcel.note(dict.fromkeys(parcel.pending, _softened(outcome) if route.to_relay else outcome))
+
+    async def _try_host(self, host: str, route: Route, parcel: Parcel, verdict: Verdict) -> bool:
+        """One server at each of its addresses; False if no further server may be tried (this one is ourselves)."""
+        try:
+            addresses = await self._exchangers.addresses(host)
+        except Unroutable as unroutable:
+            verdict.add(unroutable.outcome)
+            return True
+        if not addresses:
+            verdict.add(no_address(host))
+        for address in addresses:
+            hop = Hop(host, address, route.port)
+            try:
+                client = await self._open(hop, route)
+            except HopFailed as failure:
+                verdict.add(failure.outcome)
+                if failure.ourselves:
+                    return False
+                continue
+            lost = await self._hand_over(client, route, parcel)
+            if not parcel.pending:
+                return True
+            verdict.add(lost)
+        return True
+
+    async def _open(self, hop: Hop, route: Route) -> SmtpClient:
+        if is_ourselves(hop, self._settings.smtp_listen):
+            reply = Reply(554, "5.4.6", f"{hop} is this server itself: the mail would go round in a circle")
+            raise HopFailed(Failed(reply, str(hop)), ourselves=True)
+        # A relay may well share our name (a filter on this machine); a mail exchanger that does is ourselves.
+        loop_names = frozenset() if route.to_relay else frozenset({self._settings.hostname.lower()})
+        context = None if route.security is Security.NONE else self._context(route.verify)
+        access = Access(self._settings.hostname, route.security, context, route.credentials, loop_names)
+        try:
+            return await SmtpClient.open(hop, access, self._timeouts)
+        except HopFailed as failure:
+            if not (failure.tls and route.security is Security.OPPORTUNISTIC):
+                raise
+        # Encryption that fails is worth no less than none at all (RFC 7435 section 3).
+        plain = Access(self._settings.hostname, Security.NONE, None, route.credentials, loop_names)
+        return await SmtpClient.open(hop, plain, self._timeouts)
+
+    async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel) -> Deferred:
+        """Carry the parcel over one connection as far as that goes; why it went no further, if it did not."""
+        while parcel.pending and client.usable:
+            envelope = parcel.envelope.only(*parcel.pending[:MAX_RECIPIENTS])
+            transaction = await client.send(envelope, parcel.content, parcel.confirm)
+            await parcel.note(transaction.outcomes, passed_on="DSN" in client.extensions)
+            if transaction.lost:
+                return transaction.lost
+        if client.usable and client.sent < MAX_MESSAGES:
+            self._keep(client, route)
+        else:
+            self._leave(client)
+        return Deferred(Reply(451, "4.4.2", f"{client.hop}: the server closed the connection"), str(client.hop))
+
+    # Keeping connections
+
+    def _take_idle(self, route: Route) -> SmtpClient | None:
+        waiting = self._idle.get(route.key, [])
+        while waiting:
+            client = waiting.pop()
+            if client.usable:
+                return client
+            client.abort()
+        self._idle.pop(route.key, None)
+        return None
+
+    def _keep(self, client: SmtpClient, route: Route) -> None:
+        self._idle[route.key].append(client)
+        asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, client, route.key, client.sent)
+
+    def _expire(self, client: SmtpClient, key: str, sent: int) -> None:
+        waiting = self._idle.get(key, [])
+        if client in waiting and client.sent == sent:
+            waiting.remove(client)
+            self._leave(client)
+        if not waiting:
+            self._idle.pop(key, None)
+
+    def _leave(self, client: SmtpClient) -> None:
+        task = asyncio.get_running_loop().create_task(client.quit())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        """Say goodbye on every connection that waits."""
+        for waiting in self._idle.values():
+            for client in waiting:
+                self._leave(client)
+        self._idle.clear()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    def _context(self, verify: bool) -> ssl.SSLContext:
+        if self._given_contexts:
+            return self._given_contexts[0 if verify else 1]
+        return self._verifying if verify else self._encrypting
+
+    @cached_property
+    def _verifying(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    @cached_property
+    def _encrypting(self) -> ssl.SSLContext:
+        """Encrypts without asking who is there: a mail exchanger's name comes from the DNS, unproven in any case."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _softened(outcome: Deferred | Failed) -> Deferred:
+    """A relay that takes nothing at all is for the administrator to mend: mail waits for that."""
+    reply = outcome.reply
+    if reply.is_permanent:
+        reply = Reply(451, "4.3.5", f"the relay cannot be used: {reply}")
+    return Deferred(reply, outcome.host, outcome.tls)

@@ -1,0 +1,273 @@
+"""Delivers one claimed message to its recipients: into mailboxes here, to the servers of other domains, or not at all.
+
+Each result is committed before the connection that brought it carries anything else. The claim's token is compared
+before the final dot and again in the transaction that writes the result, so of two deliverers only one counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from onifast_shared import addresses, contents, queue, relay
+from onifast_shared.accept import Delivery
+from onifast_shared.address import Address, AddressError
+from onifast_shared.addresses import Local, Resolution, UnknownLocal
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.dkim_keys import DkimKeyError
+from onifast_shared.envelope import Envelope, Recipient, Ret
+from onifast_shared.message import Summary, normalise_newlines, prepend, split_head, summary
+from onifast_shared.queue import Claim, QueueRow
+from onifast_shared.relay import RelayError
+from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+
+from onifast_outbox import maillog
+from onifast_outbox.connections import Connections, Parcel
+from onifast_outbox.local import is_loop, trace_of
+from onifast_outbox.routing import MailExchangers, Route, Smarthost, Unroutable, relay_route
+from onifast_outbox.settling import Consignment, Result, Settler
+from onifast_outbox.signing import Signer
+from onifast_outbox.smtp_client import ClaimLost, Content
+from onifast_outbox.smtp_session import Security
+
+# A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
+MAX_HOPS = 50
+
+_PARAMETER = re.compile(r"[!-~]{1,500}")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A recipient on the delivery's tour: the row, and the address in it with its DSN parameters."""
+
+    row: QueueRow
+    recipient: Recipient
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one snapshot of the database says about a claim."""
+
+    raw: bytes
+    places: Mapping[int, Resolution]
+    relay: Smarthost | Deferred | None
+
+
+class Courier:
+    """Delivers claims, any number at a time; `outbox_concurrency` bounds the connections that they use together."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        *,
+        settler: Settler,
+        signer: Signer,
+        exchangers: MailExchangers,
+        connections: Connections,
+    ) -> None:
+        self._db = db
+        self._settings = settings
+        self._settler = settler
+        self._signer = signer
+        self._exchangers = exchangers
+        self._connections = connections
+        self._slots = asyncio.Semaphore(settings.outbox_concurrency)
+
+    async def deliver(self, claim: Claim) -> None:
+        """Try each of the claim's recipients once and settle them all. Raises nothing but a cancellation."""
+        try:
+            await self._deliver(claim)
+        except asyncio.CancelledError:
+            await self._settler.give_back(claim, claim.rows)
+            raise
+        except (ClaimLost, DatabaseError) as error:
+            maillog.trouble(f"delivering {claim.rows[0].id}", error)
+            await self._settler.give_back(claim, claim.rows)
+        except Exception:
+            maillog.unforeseen(f"delivering {claim.rows[0].id}")
+            await self._settle_as_unforeseen(claim)
+
+    async def _settle_as_unforeseen(self, claim: Claim) -> None:
+        """A bug of ours: rows that are not settled yet wait for the next attempt, like any other trouble."""
+        outcome = Deferred(Reply(451, "4.3.0", "an unforeseen error on this server; it will be tried again"))
+        consignment = Consignment(claim, b"", None, time.time(), time.monotonic())
+        results = [Result(row, Recipient(Address(row.recipient, "")), outcome) for row in claim.rows]
+        await self._settler.settle(consignment, results)
+
+    async def _deliver(self, claim: Claim) -> None:
+        what, started, started_clock = claim.submission, time.time(), time.monotonic()
+        stops, refused = _stops(claim)
+        loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
+        mail_from, bad_sender = _mail_from(what.sender)
+        consignment = Consignment(
+            claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), _clean(what.envid)
+        )
+        if bad_sender:
+            refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
+            stops = []
+        head = summary(split_head(loaded.raw)[0])
+        remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id], addresses.Remote)]
+        here = [self._deliver_here(stop, loaded, head, mail_from) for stop in stops if stop not in remote]
+        await self._settler.settle(consignment, [*refused, *here])
+        if remote:
+            await self._deliver_remote(consignment, remote, loaded, head)
+
+    def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
+        places = {stop.row.id: addresses.resolve(tx, stop.recipient.address, self._settings) for stop in stops}
+        return Loaded(contents.read(tx, claim.content_id), places, _smarthost(tx))
+
+    def _deliver_here(self, stop: Stop, loaded: Loaded, head: Summary, mail_from: Address | None) -> Result:
+        place, address = loaded.places[stop.row.id], stop.recipient.address
+        if not isinstance(place, Local):
+            assert isinstance(place, UnknownLocal)  # noqa: S101
+            reply = Reply(550, "5.1.1", f"there is no mailbox {address.display} here")
+            return Result(stop.row, stop.recipient, Failed(reply))
+        if is_loop(head, address):
+            reply = Reply(554, "5.4.6", f"the message has been in the mailbox {address.display} before")
+            return Result(stop.row, stop.recipient, Failed(reply))
+        copy = Delivery(place.owner, str(address), trace_of(mail_from, address))
+        return Result(stop.row, stop.recipient, Delivered(Reply(250, "2.1.5", "delivered to a mailbox here")), copy)
+
+    async def _deliver_remote(
+        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
+    ) -> None:
+        if self._settings.delivery == "sandbox":
+            await self._settler.sandbox(consignment, [stop.row for stop in stops])
+            return
+        content = await self._prepare(consignment, head)
+        if not isinstance(content, Content):
+            await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
+            return
+        routes = await self._route(consignment, stops, loaded.relay)
+        await asyncio.gather(*(self._deliver_along(consignment, route, group, content) for route, group in routes))
+
+    async def _prepare(self, consignment: Consignment, head: Summary) -> Content | Failed | Deferred:
+        """The bytes to be sent, signed; or why the message cannot go out at all now."""
+        if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
+            return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
+        try:
+            return await asyncio.to_thread(self._sign, consignment)
+        except DkimKeyError as error:
+            return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
+
+    def _sign(self, consignment: Consignment) -> Content:
+        message = normalise_newlines(consignment.raw)
+        signed = self._signer.sign(message)
+        if signed.problem:
+            maillog.unsigned(consignment.claim.rows[0].id, signed.domain, signed.problem)
+        return Content.prepare(prepend(message, signed.fields))
+
+    async def _route(
+        self, consignment: Consignment, stops: Sequence[Stop], smarthost: Smarthost | Deferred | None
+    ) -> list[tuple[Route, list[Stop]]]:
+        """The stops by route; those that no route leads to are settled."""
+        if isinstance(smarthost, Smarthost):
+            return [(relay_route(smarthost), list(stops))]
+        domains = list(dict.fromkeys(stop.recipient.address.domain for stop in stops))
+        found = await asyncio.gather(*(self._route_to(domain, smarthost) for domain in domains))
+        by_domain = dict(zip(domains, found, strict=True))
+        grouped: dict[str, tuple[Route, list[Stop]]] = {}
+        lost: list[Result] = []
+        for stop in stops:
+            route = by_domain[stop.recipient.address.domain]
+            if isinstance(route, Route):
+                grouped.setdefault(route.key, (route, []))[1].append(stop)
+            else:
+                lost.append(Result(stop.row, stop.recipient, route))
+        await self._settler.settle(consignment, lost)
+        return list(grouped.values())
+
+    async def _route_to(self, domain: str, trouble: Deferred | None) -> Route | Deferred | Failed:
+        if trouble:
+            return trouble
+        try:
+            return await self._exchangers.route(domain)
+        except Unroutable as unroutable:
+            return unroutable.outcome
+
+    async def _deliver_along(
+        self, consignment: Consignment, route: Route, stops: Sequence[Stop], content: Content
+    ) -> None:
+        """Bring the message to one destination. Its troubles stay its own: other destinations go on."""
+        claim = consignment.claim
+        rows: dict[Recipient, list[QueueRow]] = {}
+        for stop in stops:
+            rows.setdefault(stop.recipient, []).append(stop.row)
+
+        async def confirm() -> bool:
+            ids = [row.id for recipient in parcel.pending for row in rows[recipient]]
+            return len(await self._db.aread(lambda tx: queue.holds(tx, claim.token, ids))) == len(ids)
+
+        async def settle(outcomes: Mapping[Recipient, Outcome], passed_on: bool) -> None:
+            results = [
+                Result(row, recipient, outcome, passed_on=passed_on)
+                for recipient, outcome in outcomes.items()
+                for row in rows[recipient]
+            ]
+            await self._settler.settle(consignment, results)
+
+        what = claim.submission
+        envelope = Envelope(
+            consignment.mail_from,
+            tuple(rows),
+            smtputf8=what.smtputf8,
+            ret=consignment.ret,
+            envid=consignment.envid,
+            requiretls=what.requiretls,
+        )
+        parcel = Parcel(envelope, content, confirm, settle, list(rows))
+        try:
+            async with self._slots:
+                await self._connections.deliver(route, parcel)
+        except (ClaimLost, DatabaseError) as error:
+            maillog.trouble(f"delivering {stops[0].row.id}", error)
+            await self._settler.give_back(claim, [stop.row for stop in stops])
+
+
+def _stops(claim: Claim) -> tuple[list[Stop], list[Result]]:
+    """The claim's recipients, and the results for rows that hold no address."""
+    stops, refused = [], []
+    for row in claim.rows:
+        try:
+            address = Address.parse(row.recipient)
+        except AddressError as error:
+            nobody = Recipient(Address(row.recipient, "invalid"), "NEVER")
+            reply = Reply(553, "5.1.3", f"recipient {row.recipient[:200]!r}: {error}")
+            refused.append(Result(row, nobody, Failed(reply)))
+            continue
+        stops.append(Stop(row, Recipient(address, _clean(row.notify), _clean(row.orcpt))))
+    return stops, refused
+
+
+def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:
+    if not sender:
+        return None, None
+    try:
+        return Address.parse(sender), None
+    except AddressError as error:
+        return None, Failed(Reply(553, "5.1.7", f"sender {sender[:200]!r}: {error}"))
+
+
+def _ret(text: str | None) -> Ret | None:
+    return "FULL" if text == "FULL" else "HDRS" if text == "HDRS" else None
+
+
+def _clean(parameter: str | None) -> str | None:
+    """A DSN parameter of a row as it may go into a command; other programs can write these columns too."""
+    return parameter if parameter and _PARAMETER.fullmatch(parameter) else None
+
+
+def _smarthost(tx: Connection) -> Smarthost | Deferred | None:
+    try:
+        found = relay.get(tx)
+    except RelayError as error:
+        return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
+    if found is None:
+        return None
+    credentials = (found.user, found.password) if found.user else None
+    return Smarthost(found.host.strip("[]"), found.port, Security(found.tls), credentials)

@@ -1,0 +1,120 @@
+"""Asks the filer for copies of received messages, and records in the database what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from pathlib import PurePath
+
+from onifast_shared import indexing, mailbox
+from onifast_shared.db import Connection, Database
+from onifast_shared.indexing import Unfiled
+
+from onifast_outbox import maillog
+from onifast_outbox.filer import ANSWER, CHECK, DONE, NEVER, REQUEST, WRITE
+
+# Names in one question; each has some 30 bytes, and the answer holds a kilobyte.
+CHECK_LIMIT = 20
+
+
+class FilerGone(Exception):
+    """The filer process has ended; only a restart of the program brings it back, with the rights it needs."""
+
+
+class Filer:
+    """Our end of the channel to the filer process."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._lock = asyncio.Lock()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def write(self, owner: str, name: str, content: bytes) -> tuple[int, str]:
+        """(DONE, path), or LATER or NEVER with the reason. Raises FilerGone."""
+        return await self._ask(WRITE, owner, name, content)
+
+    async def missing(self, owner: str, names: Sequence[str]) -> list[str]:
+        """Those of at most CHECK_LIMIT names that are no files in the owner's mail directory. Raises FilerGone."""
+        kind, text = await self._ask(CHECK, owner, "", "\n".join(names).encode())
+        return text.split("\n") if kind == DONE and text else []
+
+    async def _ask(self, kind: int, owner: str, name: str, content: bytes) -> tuple[int, str]:
+        encoded_owner, encoded_name = owner.encode(), name.encode()
+        header = REQUEST.pack(kind, len(encoded_owner), len(encoded_name), len(content))
+        async with self._lock:
+            try:
+                reader, writer = await self._connected()
+                writer.writelines([header, encoded_owner, encoded_name, content])
+                await writer.drain()
+                result, length = ANSWER.unpack(await reader.readexactly(ANSWER.size))
+                return result, (await reader.readexactly(length)).decode("utf-8", "replace")
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise FilerGone("the filer process has ended") from error
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(sock=self._channel)
+        return self._streams
+
+    async def close(self) -> None:
+        """End the filer: it stops when its channel closes."""
+        if self._streams is None:
+            self._channel.close()
+            return
+        self._streams[1].close()
+        await self._streams[1].wait_closed()
+
+
+class Filing:
+    """Files what is waiting, oldest first."""
+
+    def __init__(self, db: Database, filer: Filer) -> None:
+        self._db = db
+        self._filer = filer
+
+    async def run_once(self, now: float) -> int:
+        """File the copies that are due; how many were tried. Raises FilerGone, DatabaseError."""
+        items = await self._db.aread(lambda tx: indexing.unfiled(tx, now))
+        for item in items:
+            await self._file(item, now)
+        return len(items)
+
+    async def look_for_missing(self) -> None:
+        """Have copies that are not there any more written anew. Raises FilerGone, DatabaseError."""
+        after = 0
+        while copies := await self._db.aread(lambda tx, after=after: indexing.filed(tx, after)):  # type: ignore[misc]
+            after = copies[-1][0]
+            for owner, group in groupby(sorted(copies, key=itemgetter(1)), key=itemgetter(1)):
+                await self._look_for(owner, {PurePath(path).name: email_id for email_id, _, path in group})
+
+    async def _look_for(self, owner: str, ids: dict[str, int]) -> None:
+        names = [name for name in ids if name]
+        for start in range(0, len(names), CHECK_LIMIT):
+            gone = await self._filer.missing(owner, names[start : start + CHECK_LIMIT])
+            for email_id in (ids[name] for name in gone if name in ids):
+                await self._db.awrite(lambda tx, email_id=email_id: indexing.refile(tx, email_id))  # type: ignore[misc]
+
+    async def _file(self, item: Unfiled, now: float) -> None:
+        try:
+            raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id))
+        except KeyError:
+            return  # removed for good meanwhile
+        kind, text = await self._filer.write(item.owner, copy_name(item), raw)
+        await self._db.awrite(lambda tx: _record(tx, item.id, kind, text, now))
+        maillog.filed(item.id, item.owner, text, written=kind == DONE)
+
+
+def copy_name(item: Unfiled) -> str:
+    """The copy's file name: when it came and its number, the same at every try."""
+    return f"{datetime.fromtimestamp(item.received_ts, UTC):%Y%m%dT%H%M%SZ}-{item.id}.eml"
+
+
+def _record(tx: Connection, email_id: int, kind: int, text: str, now: float) -> None:
+    if kind == DONE:
+        indexing.set_filed(tx, email_id, text)
+    else:
+        indexing.set_filing_failed(tx, email_id, text, now, permanent=kind == NEVER)

@@ -1,0 +1,41 @@
+"""Puts right what crashes and other programs leave behind: dead leases, unknown states, bytes that nobody refers to."""
+
+from __future__ import annotations
+
+from onifast_shared import contents, queue_scripts
+from onifast_shared.db import Connection, Database
+
+from onifast_outbox import maillog
+from onifast_outbox.leases import Leases
+
+SWEEP_INTERVAL = 3600
+
+
+class Janitor:
+    """`tidy` is called every few seconds; it sweeps the stored bytes once an hour."""
+
+    def __init__(self, db: Database, leases: Leases) -> None:
+        self._db = db
+        self._leases = leases
+        self._next_sweep = 0.0
+
+    async def tidy(self, now: float) -> None:
+        """One round. Raises DatabaseError."""
+        released, held = await self._db.awrite(self._mend)
+        if released or held:
+            maillog.mended(released, held)
+        if now >= self._next_sweep:
+            await self._sweep(now)
+            self._next_sweep = now + SWEEP_INTERVAL
+
+    def _mend(self, tx: Connection) -> tuple[int, int]:
+        return self._leases.release_dead(tx), queue_scripts.hold_unknown(tx)
+
+    async def _sweep(self, now: float) -> None:
+        """In small steps, so that no writer waits for it."""
+        after: int | None = 0
+        while after is not None:
+            start = after
+            unused, after = await self._db.aread(lambda tx, start=start: contents.orphans(tx, now, start))  # type: ignore[misc]
+            for content_id in unused:
+                await self._db.awrite(lambda tx, one=content_id: contents.remove_unused(tx, [one]))  # type: ignore[misc]

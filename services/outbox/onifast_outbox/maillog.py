@@ -1,0 +1,96 @@
+"""The deliverer's mail log: its events, one line each, the queue id first."""
+
+from __future__ import annotations
+
+import logging
+
+from onifast_shared import log
+from onifast_shared.log import event
+from onifast_shared.reply import Deferred, Delivered, Outcome
+
+_LOGGER = log.get("outbox")
+
+
+def started(serves: str, source: str) -> None:
+    """The program is ready."""
+    event(_LOGGER, "started", serves=serves, settings=source)
+
+
+def stopped(given_back: int) -> None:
+    """The program ends in order."""
+    event(_LOGGER, "stopped", given_back=given_back)
+
+
+def outcome(queue_id: int, sender: str, recipient: str, result: Outcome, *, attempts: int, seconds: float) -> None:
+    """One recipient's delivery was tried, and the result committed."""
+    what = "delivered" if isinstance(result, Delivered) else "deferred" if isinstance(result, Deferred) else "failed"
+    event(
+        _LOGGER,
+        what,
+        queue_id=queue_id,
+        sender=f"<{sender}>",
+        recipient=recipient,
+        host=result.host or None,
+        tls=result.tls or None,
+        attempts=attempts,
+        seconds=f"{seconds:.3f}",
+        reply=result.reply,
+    )
+
+
+def sandboxed(queue_id: int, sender: str, recipient: str) -> None:
+    """A message to a foreign domain was kept here."""
+    event(_LOGGER, "sandboxed", queue_id=queue_id, sender=f"<{sender}>", recipient=recipient)
+
+
+def bounced(queue_id: int, sender: str, notice_id: int) -> None:
+    """The sender is told, by the message `notice_id`."""
+    event(_LOGGER, "bounced", queue_id=queue_id, to=f"<{sender}>", notice=notice_id)
+
+
+def unsigned(queue_id: int, domain: str, reason: str) -> None:
+    """A message goes out without a signature though its domain has a key."""
+    event(_LOGGER, "unsigned", logging.WARNING, queue_id=queue_id, domain=domain, reason=reason)
+
+
+def claim_lost(queue_id: int) -> None:
+    """Another process has taken the message over, or a person changed its state; what we had begun was dropped."""
+    event(_LOGGER, "claim-lost", logging.WARNING, queue_id=queue_id)
+
+
+def filed(email_id: int, owner: str, text: str, *, written: bool) -> None:
+    """A copy was written into its owner's home, or could not be."""
+    if written:
+        event(_LOGGER, "filed", email_id=email_id, owner=owner, path=text)
+    else:
+        event(_LOGGER, "not-filed", logging.WARNING, email_id=email_id, owner=owner, reason=text)
+
+
+def trouble(with_what: str, error: Exception) -> None:
+    """Something that passes, as a rule: the work is tried again."""
+    event(_LOGGER, "trouble", logging.WARNING, work=with_what, reason=error)
+
+
+def unforeseen(what: str) -> None:
+    """A bug: the traceback goes to the log, the message stays in the queue. Call it from an except block."""
+    _LOGGER.exception("unforeseen what=%s", what)
+
+
+def prepared(queue_id: int, sender: str, recipient: str) -> None:
+    """A script's row became a message."""
+    event(_LOGGER, "prepared", queue_id=queue_id, sender=f"<{sender}>", recipient=recipient)
+
+
+def refused(queue_id: int, reason: str) -> None:
+    """A script's row cannot become a message."""
+    event(_LOGGER, "refused", logging.WARNING, queue_id=queue_id, reason=reason)
+
+
+def mended(released: int, held: int) -> None:
+    """Rows of a dead deliverer went back to the queue; rows with an unknown status are held."""
+    event(_LOGGER, "mended", logging.WARNING, released=released, held=held)
+
+
+def ended_early(error: BaseException | None) -> None:
+    """A loop of the program ended by itself; the program stops with it."""
+    event(_LOGGER, "ended-early", logging.ERROR, reason=error)

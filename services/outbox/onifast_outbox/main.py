@@ -1,0 +1,169 @@
+"""onifast-outbox: delivers queued mail, and indexes and files what was received.
+
+    onifast-outbox
+
+It waits for rows in the database's `outbox`, claims them, and delivers each message: into mailboxes of this host, to
+the relay that `mail_config` names, or to the mail exchangers of the recipients' domains. What goes out is signed with
+DKIM. What fails for now is tried again on a schedule; what fails for good is reported to its sender. It makes messages
+of rows that scripts INSERTed, parses new mail for the webmail's lists and search, and has the copies of received mail
+written into the owners' homes.
+
+Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM)
+Writes:     the database; <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner;
+            its log, on standard error
+Listens on: nothing. It connects to mail servers (port 25, the relay's) and to DNS servers.
+Rights:     started as root, it starts the filer and then becomes the user `run_as`. Started with CAP_SETUID and
+            CAP_SETGID, it starts the filer and gives them up. Started without, copies belong to whoever it runs as.
+Signals:    TERM and INT: claims nothing more, finishes what is in flight for up to 20 seconds, gives the rest back.
+Exit code:  0 after a signal; 1 where the filer has died, which only a restart brings back; 2 for a wrong setting, or a
+            database that cannot be used, with one line that says so.
+
+Several may run on one database: each message is claimed by one of them. Killed at any moment it loses nothing; at most
+one message for each open connection is sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from onifast_shared import dns, log, privileges
+from onifast_shared.config import ConfigError, Settings
+from onifast_shared.db import Database, DatabaseError
+from onifast_shared.privileges import PrivilegeError
+
+from onifast_outbox import capabilities, filer, indexer, maillog
+from onifast_outbox.connections import Connections
+from onifast_outbox.courier import Courier
+from onifast_outbox.dispatcher import Dispatcher
+from onifast_outbox.filing import Filer, Filing
+from onifast_outbox.janitor import Janitor
+from onifast_outbox.leases import Leases
+from onifast_outbox.poller import Poller, Wakeup
+from onifast_outbox.routing import MailExchangers
+from onifast_outbox.settling import Settler
+from onifast_outbox.signing import Signer
+
+# Below what supervisord and systemd wait before they kill.
+FINISH_SECONDS = 20.0
+TIDY_SECONDS = 10.0
+
+
+def main() -> None:
+    """The console script `onifast-outbox`."""
+    try:
+        sys.exit(_run(Settings.load()))
+    except (ConfigError, PrivilegeError, DatabaseError) as error:
+        print(f"onifast-outbox: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _run(settings: Settings) -> int:
+    log.configure(settings.log_level, "onifast-outbox")
+    # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
+    channel = filer.start(settings.home_root) if settings.file_copies else None
+    privileges.drop(settings.run_as)
+    capabilities.keep_only(capabilities.DAC_READ_SEARCH)
+    db = Database.open(settings.database, timeout=settings.database_timeout)
+    try:
+        return asyncio.run(serve(settings, db, Filer(channel) if channel else None))
+    finally:
+        db.close()
+
+
+async def serve(settings: Settings, db: Database, filer_client: Filer | None) -> int:
+    """Run every loop until a signal comes or the filer dies; the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    queue_wakeup, mail_wakeup, copy_wakeup = (Wakeup(settings.outbox_poll_interval) for _ in range(3))
+    leases = Leases(db, settings.lease_seconds)
+    exchangers = MailExchangers(dns.resolver(settings), settings.outbound_port, settings.hostname)
+    connections = Connections(settings, exchangers)
+    courier = Courier(
+        db,
+        settings,
+        settler=Settler(db, settings),
+        signer=Signer(settings),
+        exchangers=exchangers,
+        connections=connections,
+    )
+    room = settings.outbox_concurrency
+    dispatcher = Dispatcher(db, courier, leases, queue_wakeup, room=room, hostname=settings.hostname)
+    janitor = Janitor(db, leases)
+    work: list[Awaitable[None]] = [
+        dispatcher.run(),
+        leases.run(),
+        repeat("tidying", lambda: janitor.tidy(time.time()), Wakeup(TIDY_SECONDS)),
+        repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
+    ]
+    if filer_client:
+        work.append(_file(Filing(db, filer_client), copy_wakeup))
+    poller = Poller(settings.database, db.data_version, (queue_wakeup, mail_wakeup, copy_wakeup))
+    async with poller.watching():
+        maillog.started(_serves(settings), settings.source)
+        code = await _until_stopped(work, stop, dispatcher)
+    await connections.close()
+    if filer_client:
+        await filer_client.close()
+    return code
+
+
+async def _until_stopped(work: list[Awaitable[None]], stop: asyncio.Event, dispatcher: Dispatcher) -> int:
+    """Run the loops until `stop`, or until one of them ends, which none does but for the loss of the filer."""
+    loops = [asyncio.ensure_future(each) for each in work]
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+    # The claimer first: it must not take more. The leases go on until the last delivery has ended.
+    claiming, renewing = loops[0], loops[1]
+    await _end(claiming)
+    given_back = await dispatcher.finish(FINISH_SECONDS)
+    for loop in [*loops[2:], renewing, stopping]:
+        await _end(loop)
+    maillog.stopped(given_back)
+    for loop in done - {stopping}:
+        maillog.ended_early(loop.exception())
+    return 0 if stopping in done else 1
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def repeat(name: str, work: Callable[[], Awaitable[object]], wakeup: Wakeup) -> None:
+    """Do `work` at each wakeup, for ever. Trouble with the database passes: the next round tries again."""
+    while True:
+        try:
+            await work()
+        except DatabaseError as error:
+            maillog.trouble(name, error)
+        await wakeup.wait()
+
+
+async def _until_done(work: Callable[[], Awaitable[int]]) -> None:
+    while await work():
+        pass
+
+
+async def _file(filing: Filing, wakeup: Wakeup) -> None:
+    """File new copies as they come, after those that went missing were looked for once."""
+    with contextlib.suppress(DatabaseError):
+        await filing.look_for_missing()
+    await repeat("filing", lambda: _until_done(lambda: filing.run_once(time.time())), wakeup)
+
+
+def _serves(settings: Settings) -> str:
+    """The start line's own words for what this process does."""
+    where = "foreign mail kept here (sandbox)" if settings.delivery == "sandbox" else "foreign mail by relay or MX"
+    copies = f"copies below {settings.home_root}" if settings.file_copies else "no copies"
+    return f"queue of {settings.database}, {settings.outbox_concurrency} at a time, {where}, {copies}"
+
+
+if __name__ == "__main__":
+    main()

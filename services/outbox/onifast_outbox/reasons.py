@@ -1,0 +1,45 @@
+"""What a reply means for the person who wrote the message: one sentence, and what he can do about it."""
+
+from __future__ import annotations
+
+from onifast_shared.reply import Reply
+
+# By enhanced status code (RFC 3463), without its class; the most specific key wins.
+_REASONS = {
+    "1": ("The address is not right.", "Check it for typing mistakes."),
+    "1.1": ("There is no such mailbox.", "Check the part before the @ for typing mistakes."),
+    "1.2": ("The part after the @ is not a domain that takes mail.", "Check it for typing mistakes."),
+    "1.3": ("The address is not written as it must be.", "Check it for typing mistakes."),
+    "1.6": ("The mailbox has moved, and where to is not known.", "Ask the recipient for his new address."),
+    "1.7": ("Your own address was refused.", "Check the sender address."),
+    "1.8": ("The domain of your own address was refused.", "Check the sender address and its domain's DNS records."),
+    "1.10": ("The recipient's domain takes no mail at all.", "Reach the recipient in another way."),
+    "2": ("The recipient's mailbox cannot take the message.", "Try later, or reach the recipient in another way."),
+    "2.1": ("The recipient's mailbox is switched off.", "Reach the recipient in another way."),
+    "2.2": ("The recipient's mailbox is full.", "Try again later, or reach the recipient in another way."),
+    "2.3": ("The message is larger than the recipient may get.", "Send it with smaller attachments, or a link."),
+    "3.4": ("The message is larger than the recipient's server takes.", "Send smaller attachments, or a link."),
+    "4.1": ("The recipient's mail server could not be reached.", "Try again later."),
+    "4.2": ("The connection to the recipient's mail server broke.", "Try again later."),
+    "4.3": ("The DNS of the recipient's domain gave no answer.", "Try again later."),
+    "4.4": ("The recipient's domain names a mail server that does not exist.", "Tell the recipient about it."),
+    "4.6": ("The message goes round in a circle between mail servers.", "Tell your provider about it."),
+    "4.7": ("The message could not be delivered in time.", "Try again later, or reach the recipient in another way."),
+    "5.3": ("There are too many recipients.", "Send the message to fewer of them at a time."),
+    "6": ("The recipient's server cannot take the form of the message.", "Send it as plain text."),
+    "6.7": ("The recipient's server does not take addresses in this script.", "Ask for an address in Latin letters."),
+    "7": ("The recipient's server refused the message by its rules.", "Read its answer below."),
+    "7.1": ("The recipient's server does not accept mail from you.", "Read its answer below."),
+    "7.20": ("No valid DKIM signature was found.", "Check the DKIM record of your domain."),
+    "7.23": ("The SPF check of your domain failed.", "Check the SPF record of your domain."),
+    "7.25": ("Our server's address has no proper reverse DNS.", "Tell your provider about it."),
+    "7.26": ("Your domain's SPF, DKIM or DMARC check failed.", "Check these DNS records of your domain."),
+    "7.27": ("Your own address takes no mail, so it is not believed.", "Write from an address that takes mail."),
+}
+_UNKNOWN = ("The recipient's server refused the message.", "Read its answer below.")
+
+
+def explain(reply: Reply) -> tuple[str, str]:
+    """(what happened, what the sender can do) for the reply that ended a delivery."""
+    _, _, detail = reply.enhanced.partition(".")
+    return _REASONS.get(detail) or _REASONS.get(detail.partition(".")[0]) or _UNKNOWN

@@ -1,0 +1,101 @@
+"""Makes messages of the rows that scripts INSERT into `outbox` with nothing but sender, recipient, subject and body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared import contents, queue_scripts
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.db import Connection, Database
+from onifast_shared.message import DraftError, from_script
+from onifast_shared.queue_scripts import ScriptRow
+
+from onifast_outbox import maillog
+
+LOCAL_NAMES = ("localhost", "localhost.localdomain")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The message of a row, its envelope sender, and its recipients."""
+
+    message: bytes
+    sender: str
+    recipients: list[str]
+
+
+class Unusable(ValueError):
+    """The row cannot become a message; the text tells the script's author what to write instead."""
+
+
+def build(row: ScriptRow, hostname: str) -> Built:
+    """The message that a row stands for. Raises Unusable."""
+    name, sender = _sender(row.sender, hostname)
+    recipients = _recipients(row.recipient)
+    author = f'"{_quoted(name)}" <{sender}>' if name else str(sender)
+    # A line end in a subject is a slip of the script, or an attempt to add header fields: it becomes a space.
+    subject = " ".join(row.subject.split())
+    try:
+        message = from_script(author, row.recipient.strip(), subject, row.body, hostname)
+    except DraftError as error:
+        raise Unusable(f"the row makes no message: {error}") from None
+    unique = {recipient.key: str(recipient) for recipient in recipients}
+    return Built(message, str(sender), list(unique.values()))
+
+
+async def prepare_waiting(db: Database, hostname: str) -> int:
+    """Make messages of the rows that wait for it; how many rows there were. Raises DatabaseError."""
+    rows = await db.aread(queue_scripts.unprepared)
+    for row in rows:
+        try:
+            built = build(row, hostname)
+        except Unusable as error:
+            await db.awrite(lambda tx, row=row, text=str(error): queue_scripts.refuse(tx, row, text))  # type: ignore[misc]
+            maillog.refused(row.id, str(error))
+            continue
+        await _prepare(db, row, built)
+    return len(rows)
+
+
+async def _prepare(db: Database, row: ScriptRow, built: Built) -> None:
+    ref = await contents.astore(db, built.message)
+
+    def prepare(tx: Connection) -> list[int]:
+        return queue_scripts.prepare(tx, row, ref, built.sender, built.recipients)
+
+    ids = await db.awrite(prepare)
+    for queue_id, recipient in zip(ids, built.recipients, strict=False):
+        maillog.prepared(queue_id, built.sender, recipient)
+
+
+def _sender(text: str, hostname: str) -> tuple[str, Address]:
+    """(name, address) of the sender column; one without a domain, or at localhost, is a user of this host."""
+    entries = split_list(text)
+    if len(entries) != 1:
+        raise Unusable("sender: exactly one address is needed")
+    name, written = entries[0]
+    local, at, domain = written.rpartition("@")
+    if not at:
+        local, domain = written, hostname
+    elif domain.lower() in LOCAL_NAMES:
+        domain = hostname
+    try:
+        return name, Address.parse(f"{local}@{domain}")
+    except AddressError as error:
+        raise Unusable(f"sender {written[:100]!r}: {error}") from None
+
+
+def _recipients(text: str) -> list[Address]:
+    addresses = []
+    for _, written in split_list(text):
+        try:
+            addresses.append(Address.parse(written))
+        except AddressError as error:
+            raise Unusable(f"recipient {written[:100]!r}: {error}") from None
+    if not addresses:
+        raise Unusable("recipient: an address is needed")
+    return addresses
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')

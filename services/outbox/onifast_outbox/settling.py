@@ -1,0 +1,234 @@
+"""Commits what became of a delivery: the row's state, its history, the mailbox copy and the bounce together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from onifast_shared import accept, contents, queue
+from onifast_shared.accept import Delivery, Incoming
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
+from onifast_shared.contents import ContentRef
+from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.envelope import Recipient, Ret
+from onifast_shared.queue import Attempt, Claim, QueuedRecipient, QueueRow, Submission
+from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+
+from onifast_outbox import dsn, maillog
+from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.schedule import Schedule
+
+T = TypeVar("T")
+
+# Waits, in seconds, between tries to write a result that is known already.
+FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
+
+_HOST = re.compile(r"(?P<name>[^\[]*)(?:\[(?P<address>[^\]]*)\].*)?")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one row. `copy` goes into a mailbox with it; `passed_on`: see dsn.is_wanted."""
+
+    row: QueueRow
+    recipient: Recipient
+    outcome: Outcome
+    copy: Delivery | None = None
+    passed_on: bool = False
+
+
+@dataclass(frozen=True)
+class Consignment:
+    """A claimed message: its bytes, who is told if it fails and how, when (epoch, monotonic) this attempt began."""
+
+    claim: Claim
+    raw: bytes
+    mail_from: Address | None
+    started: float
+    started_clock: float
+    ret: Ret | None = None
+    envid: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A row's next state, and what its sender and the log are told about it."""
+
+    result: Result
+    status: str
+    outcome: Outcome
+    next_attempt_ts: int = 0
+
+    @property
+    def last_error(self) -> str:
+        return "" if isinstance(self.outcome, Delivered) else str(self.outcome.reply)
+
+
+class Settler:
+    """Commits results, however long that takes: what a remote server has accepted must not be sent again."""
+
+    def __init__(self, db: Database, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._settings = settings
+        self._schedule = Schedule(settings.retry_first, settings.retry_max, settings.queue_lifetime)
+        self._now = now
+
+    async def settle(self, consignment: Consignment, results: Sequence[Result]) -> None:
+        """Write these results; a row that the claim holds no more is left alone, with all that belongs to it."""
+        if not results:
+            return
+        decisions = [self._decide(result) for result in results]
+        notices = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
+        seconds = time.monotonic() - consignment.started_clock
+
+        def write(tx: Connection) -> tuple[set[int], list[int]]:
+            settled = {each.result.row.id for each in decisions if self._write(tx, consignment, each, seconds)}
+            return settled, [self._send(tx, consignment, ref) for ref, ids in notices if settled & ids]
+
+        settled, sent = await self._persist(write)
+        for decision in decisions:
+            self._log(consignment, decision, seconds, held=decision.result.row.id in settled)
+        for notice_id in sent:
+            maillog.bounced(results[0].row.id, consignment.claim.submission.sender, notice_id)
+
+    async def sandbox(self, consignment: Consignment, rows: Sequence[QueueRow]) -> None:
+        """Keep these rows here, never to be sent."""
+        attempt = Attempt(int(consignment.started), 0, "sandboxed")
+
+        def write(tx: Connection) -> None:
+            for row in rows:
+                queue.settle(tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt)
+
+        await self._persist(write)
+        for row in rows:
+            maillog.sandboxed(row.id, consignment.claim.submission.sender, row.recipient)
+
+    async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
+        """Put back those of the rows that the claim still holds: nobody was sent anything."""
+        ids = [row.id for row in rows]
+        await self._persist(lambda tx: queue.give_back(tx, claim.token, ids))
+
+    def _decide(self, result: Result) -> Decision:
+        outcome = result.outcome
+        if isinstance(outcome, Delivered):
+            return Decision(result, "sent", outcome)
+        if isinstance(outcome, Failed):
+            return Decision(result, "failed", outcome)
+        next_attempt = self._schedule.next_attempt(
+            attempts=result.row.attempts + 1,
+            created=result.row.queued_ts,
+            now=int(self._now()),
+            chance=random.random(),  # noqa: S311 - spreads load
+        )
+        if next_attempt is not None:
+            return Decision(result, "deferred", outcome, next_attempt)
+        return Decision(result, "failed", self._given_up(outcome))
+
+    def _given_up(self, outcome: Deferred) -> Failed:
+        hours = self._settings.queue_lifetime / 3600
+        text = f"given up after {hours:g} hours; the last answer was: {outcome.reply}"
+        return Failed(Reply(554, "5.4.7", text), outcome.host, outcome.tls)
+
+    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[ContentRef, set[int]]:
+        """The notification about these recipients, and the ids of their rows."""
+        assert consignment.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
+        rows = [each.result.row for each in decisions]
+        arrived = min(row.queued_ts for row in rows)
+        returned = Returned(consignment.raw, consignment.mail_from, arrived, consignment.ret, consignment.envid)
+        fates = [Fate(each.result.recipient, each.outcome, each.result.row.attempts + 1) for each in decisions]
+        raw = dsn.build(returned, fates, hostname=self._settings.hostname, now=int(self._now()))
+        ref = await self._until_done(lambda: contents.astore(self._db, raw))
+        return ref, {row.id for row in rows}
+
+    def _write(self, tx: Connection, consignment: Consignment, decision: Decision, seconds: float) -> bool:
+        result = decision.result
+        held = queue.settle(
+            tx,
+            consignment.claim.token,
+            result.row.id,
+            decision.status,
+            attempt=_attempt(consignment, decision, seconds),
+            last_error=decision.last_error,
+            next_attempt_ts=decision.next_attempt_ts,
+        )
+        if held and result.copy:
+            incoming = Incoming(
+                consignment.claim.submission.sender, [result.copy], file_copies=self._settings.file_copies
+            )
+            accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
+        return held
+
+    def _send(self, tx: Connection, consignment: Consignment, ref: ContentRef) -> int:
+        """Queue a notification like any other message, from the null sender."""
+        submission = Submission(sender="", origin="bounce", subject="Delivery notification")
+        to = QueuedRecipient(str(consignment.mail_from), notify="NEVER")
+        return accept.submit_in(tx, ref, submission, [to]).outbox_ids[0]
+
+    def _log(self, consignment: Consignment, decision: Decision, seconds: float, *, held: bool) -> None:
+        row = decision.result.row
+        if not held:
+            maillog.claim_lost(row.id)
+            return
+        maillog.outcome(
+            row.id,
+            consignment.claim.submission.sender,
+            row.recipient,
+            decision.outcome,
+            attempts=row.attempts + 1,
+            seconds=seconds,
+        )
+
+    async def _persist(self, write: Callable[[Connection], T]) -> T:
+        """Commit, whatever it takes; a cancellation waits for a commit that has begun."""
+
+        async def commit() -> T:
+            task = asyncio.ensure_future(self._db.awrite(write))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await asyncio.wait({task})
+                raise
+
+        return await self._until_done(commit)
+
+    async def _until_done(self, work: Callable[[], Awaitable[T]]) -> T:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                return await work()
+            except DatabaseError as error:
+                maillog.trouble("writing a result", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+
+
+def _by_kind(consignment: Consignment, decisions: Sequence[Decision]) -> list[list[Decision]]:
+    """Those decisions that the sender is told of: one notification for what failed, one for what arrived."""
+    wanted = [
+        each
+        for each in decisions
+        if dsn.is_wanted(consignment.mail_from, each.result.recipient, each.outcome, passed_on=each.result.passed_on)
+    ]
+    failed = [each for each in wanted if isinstance(each.outcome, Failed)]
+    arrived = [each for each in wanted if isinstance(each.outcome, Delivered)]
+    return [part for part in (failed, arrived) if part]
+
+
+def _attempt(consignment: Consignment, decision: Decision, seconds: float) -> Attempt:
+    outcome = decision.outcome
+    host = _HOST.fullmatch(outcome.host)
+    return Attempt(
+        started_ts=int(consignment.started),
+        duration_ms=int(seconds * 1000),
+        outcome={"sent": "delivered"}.get(decision.status, decision.status),
+        host=host["name"] if host else outcome.host,
+        address=(host["address"] or "") if host else "",
+        tls=outcome.tls,
+        reply=outcome.reply,
+    )

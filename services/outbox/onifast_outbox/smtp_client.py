@@ -1,0 +1,221 @@
+"""Mail transactions of the client side of SMTP (RFC 5321 section 3.3): one message, one outcome a recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from onifast_shared.envelope import Envelope, Recipient
+from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+
+from onifast_outbox.smtp_session import SmtpSession, deferred
+from onifast_outbox.wire import WireError
+
+# What every server must take in one transaction (RFC 5321 section 4.5.3.1.8).
+MAX_RECIPIENTS = 100
+
+# Asked right before the final dot: is the message still ours to send?
+Confirm = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A message ready for DATA: dot-stuffed (RFC 5321 section 4.5.2), ending in CRLF, without the final dot."""
+
+    data: bytes
+    size: int
+    eight_bit: bool
+
+    @classmethod
+    def prepare(cls, message: bytes) -> Content:
+        """From a message whose line ends are all CRLF. Takes a moment for large ones: run it off the event loop."""
+        if not message.endswith(b"\r\n"):
+            message += b"\r\n"
+        stuffed = message.replace(b"\r\n.", b"\r\n..")
+        if stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        return cls(stuffed, len(message), not message.isascii())
+
+
+class ClaimLost(Exception):
+    """Our claim on the message ended before its final dot; nothing was sent of it that counts."""
+
+
+@dataclass
+class Transaction:
+    """What became of one mail transaction, recipient by recipient.
+
+    A recipient without an outcome was not dealt with: `lost` tells why the connection ended, or, where it is None, the
+    server asks for another transaction (RFC 5321 section 4.5.3.1.10).
+    """
+
+    outcomes: dict[Recipient, Outcome] = field(default_factory=dict)
+    lost: Deferred | None = None
+
+
+class SmtpClient(SmtpSession):
+    """A session that sends messages, one after another."""
+
+    async def send(self, envelope: Envelope, content: Content, confirm: Confirm) -> Transaction:
+        """One mail transaction for at most MAX_RECIPIENTS of `envelope`. Raises only ClaimLost.
+
+        `confirm` is asked right before the final dot whether the message is still ours to send.
+        """
+        done = Transaction()
+        recipients = self._refuse_impossible(envelope, content, done)
+        if not recipients:
+            return done
+        try:
+            accepted = await self._announce(envelope, recipients, content, done)
+            if accepted:
+                await self._transfer(accepted, content, confirm, done)
+        except WireError as error:
+            self.abort()
+            done.lost = deferred(self.hop, "4.4.2", str(error), self.tls)
+        except BaseException:
+            self.abort()
+            raise
+        self.sent += 1
+        return done
+
+    def _refuse_impossible(self, envelope: Envelope, content: Content, done: Transaction) -> list[Recipient]:
+        """Settle what this server says in advance that it cannot take; the recipients that remain."""
+        limit = self.extensions.get("SIZE", "")
+        refusal: Reply | None = None
+        if limit.isdigit() and 0 < int(limit) < content.size:
+            text = f"the message has {content.size} bytes, {self.hop.host} takes {limit}"
+            refusal = Reply(552, "5.3.4", text)
+        elif content.eight_bit and "8BITMIME" not in self.extensions:
+            refusal = Reply(554, "5.6.3", f"{self.hop.host} takes no 8-bit text (8BITMIME)")
+        remaining = []
+        for recipient in envelope.rcpt_to[:MAX_RECIPIENTS]:
+            if not refusal and self._lacks_utf8(envelope, recipient):
+                text = f"{self.hop.host} takes no internationalised addresses (SMTPUTF8)"
+                done.outcomes[recipient] = self._outcome(Reply(553, "5.6.7", text))
+            elif refusal:
+                done.outcomes[recipient] = self._outcome(refusal)
+            else:
+                remaining.append(recipient)
+        return remaining
+
+    def _lacks_utf8(self, envelope: Envelope, recipient: Recipient) -> bool:
+        sender = envelope.mail_from is not None and envelope.mail_from.needs_smtputf8
+        return (sender or recipient.address.needs_smtputf8) and "SMTPUTF8" not in self.extensions
+
+    async def _announce(
+        self, envelope: Envelope, recipients: list[Recipient], content: Content, done: Transaction
+    ) -> list[Recipient]:
+        """MAIL, RCPT and DATA; the recipients that the message is now to be sent for."""
+        commands = [
+            self._mail_command(envelope, recipients, content),
+            *(self._rcpt_command(recipient) for recipient in recipients),
+        ]
+        pipelined = "PIPELINING" in self.extensions
+        if pipelined:
+            await self._write("".join(f"{command}\r\n" for command in [*commands, "DATA"]))
+        mail = await self._step(commands[0], pipelined)
+        if not mail.is_positive:
+            done.outcomes.update((recipient, self._outcome(mail)) for recipient in recipients)
+            await self._drop_transaction(pipelined, skip=len(recipients))
+            return []
+        accepted: list[Recipient] = []
+        for recipient, command in zip(recipients, commands[1:], strict=True):
+            reply = await self._step(command, pipelined)
+            self._note_rcpt(recipient, reply, accepted, done)
+        if not accepted:
+            await self._drop_transaction(pipelined)
+            return []
+        reply = await self._step("DATA", pipelined, self._timeouts.data_start)
+        if reply.code == 354:
+            return accepted
+        if reply.is_positive:
+            raise WireError(f"unexpected reply to DATA: {reply}")
+        done.outcomes.update((recipient, self._outcome(reply)) for recipient in accepted)
+        await self._reset()
+        return []
+
+    def _note_rcpt(self, recipient: Recipient, reply: Reply, accepted: list[Recipient], done: Transaction) -> None:
+        if reply.code // 100 == 2:
+            accepted.append(recipient)
+        elif accepted and reply.code in (452, 552):
+            # "Too many recipients": those that are left go into the next transaction (RFC 5321 section 4.5.3.1.10).
+            return
+        else:
+            done.outcomes[recipient] = self._outcome(reply)
+
+    async def _transfer(self, accepted: list[Recipient], content: Content, confirm: Confirm, done: Transaction) -> None:
+        await self._wire.write(content.data, self._timeouts.data_block)
+        if not await confirm():
+            self.abort()
+            raise ClaimLost
+        await self._wire.write(b".\r\n", self._timeouts.data_block)
+        try:
+            reply = await self._reply(self._timeouts.data_end)
+        except WireError as error:
+            # The server may have the message or not; a duplicate is better than a loss (RFC 1047).
+            self.abort()
+            text = f"{self.hop}: {error} after the message was sent; it may arrive twice"
+            done.outcomes.update((each, self._outcome(Reply(451, "4.4.2", text))) for each in accepted)
+            return
+        if reply.code == 421:
+            self._usable = False
+        outcome = self._outcome(reply)
+        done.outcomes.update((recipient, outcome) for recipient in accepted)
+
+    def _mail_command(self, envelope: Envelope, recipients: list[Recipient], content: Content) -> str:
+        words = [f"MAIL FROM:<{envelope.mail_from or ''}>"]
+        if "SIZE" in self.extensions:
+            words.append(f"SIZE={content.size}")
+        if "8BITMIME" in self.extensions and content.eight_bit:
+            words.append("BODY=8BITMIME")
+        addresses = [envelope.mail_from, *(recipient.address for recipient in recipients)]
+        if "SMTPUTF8" in self.extensions and any(each is not None and each.needs_smtputf8 for each in addresses):
+            words.append("SMTPUTF8")
+        if "DSN" in self.extensions:
+            words += [f"RET={envelope.ret}"] if envelope.ret else []
+            words += [f"ENVID={envelope.envid}"] if envelope.envid else []
+        return " ".join(words)
+
+    def _rcpt_command(self, recipient: Recipient) -> str:
+        words = [f"RCPT TO:<{recipient.address}>"]
+        if "DSN" in self.extensions:
+            words += [f"NOTIFY={recipient.notify}"] if recipient.notify else []
+            words += [f"ORCPT={recipient.orcpt}"] if recipient.orcpt else []
+        return " ".join(words)
+
+    async def _step(self, command: str, pipelined: bool, timeout: float | None = None) -> Reply:
+        """The reply to `command`, which a pipelined transaction has sent already."""
+        if not pipelined:
+            await self._write(f"{command}\r\n")
+        reply = await self._reply(self._timeouts.command if timeout is None else timeout)
+        if reply.code == 421:
+            raise WireError(f"the server closes the connection: {reply}")
+        if reply.code // 100 == 3 and command != "DATA":
+            raise WireError(f"unexpected reply to {command[:4]}: {reply}")
+        return reply
+
+    async def _drop_transaction(self, pipelined: bool, skip: int = 0) -> None:
+        """Leave a transaction that nobody is to receive, `skip` RCPT replies of which are still to come."""
+        if not pipelined:
+            await self._reset()
+            return
+        for _ in range(skip):
+            await self._reply(self._timeouts.command)
+        if (await self._reply(self._timeouts.data_start)).code == 354:
+            # A server may say 354 though it has no recipients; what is sent then is empty (RFC 2920 section 3.1).
+            await self._write(".\r\n")
+            await self._reply(self._timeouts.data_end)
+        await self._reset()
+
+    async def _reset(self) -> None:
+        reply = await self._command("RSET", self._timeouts.command)
+        self._usable = self._usable and reply.code == 250
+
+    def _outcome(self, reply: Reply) -> Outcome:
+        if reply.code // 100 == 2:
+            return Delivered(reply, str(self.hop), self.tls)
+        if reply.is_permanent:
+            return Failed(reply, str(self.hop), self.tls)
+        if reply.is_transient:
+            return Deferred(reply, str(self.hop), self.tls)
+        return deferred(self.hop, "4.5.0", f"unexpected reply: {reply}", self.tls)
