@@ -13,9 +13,9 @@ IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Service(Enum):
-    """What a listener is for; the value is its name in settings, systemd sockets and the log."""
+    """What a listener is for; the value is its name in settings (`smtp_listen`), systemd's sockets and the log."""
 
-    MX = "mx"
+    MX = "smtp"
     SUBMISSION = "submission"
     SUBMISSIONS = "submissions"
 

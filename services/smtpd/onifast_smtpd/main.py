@@ -1,6 +1,6 @@
 """onifast-smtpd(8): receives mail over SMTP, and has it on disk before it says so.
 
-It listens for three services: `mx` (port 25) takes mail for local mailboxes from anybody, and mail to anywhere from
+It listens for three services: `smtp` (port 25) takes mail for local mailboxes from anybody, and mail to anywhere from
 programs on this machine; `submission` (587, STARTTLS) and `submissions` (465, implicit TLS) take mail from users who
 log in with their panel name and password.
 
@@ -44,8 +44,6 @@ def main() -> int:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
         listeners = open_listeners(settings)
-        if not any(listeners.values()):
-            raise ConfigError("settings smtp_listen, submission_listen and submissions_listen are all empty")
         privileges.drop(settings.run_as)
     except (ConfigError, BindError, PrivilegeError) as error:
         return _complain(error, 2)

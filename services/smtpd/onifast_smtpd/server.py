@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from onifast_shared import sockets
-from onifast_shared.config import Settings
+from onifast_shared.config import ConfigError, Settings
 
 from onifast_smtpd.client import Service
 from onifast_smtpd.receiver import Receiver
@@ -22,11 +22,13 @@ Listeners = Mapping[Service, Sequence[socket.socket]]
 def open_listeners(settings: Settings) -> Listeners:
     """The sockets of each service: systemd's of that name where it gave any, else what the settings say.
 
-    Raises BindError.
+    Raises BindError, and ConfigError where nothing is to be served.
     """
     inherited = sockets.inherited()
     if inherited:
         return {service: inherited.get(service.value, []) for service in Service}
+    if not any((settings.smtp_listen, settings.submission_listen, settings.submissions_listen)):
+        raise ConfigError("settings smtp_listen, submission_listen and submissions_listen are all empty")
     return {
         Service.MX: sockets.bind_all(settings.smtp_listen, "smtp_listen"),
         Service.SUBMISSION: sockets.bind_all(settings.submission_listen, "submission_listen"),
