@@ -28,7 +28,8 @@ from tools.follow import LogFollower
 
 START_LIMIT = 90.0  # seconds; a program that does not answer by then never will
 LOOK_EVERY = 0.1  # seconds between looks at logs and at what answers
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP = 1, 24  # prctl(2)
+CAP_SETGID, CAP_SETUID = 6, 7
 LISTENERS = {
     "smtp_listen": "mail from other sites and local programs",
     "submission_listen": "mail from users who log in",
@@ -123,6 +124,13 @@ def supervise(here: Embedded) -> None:
 def _start(here: Embedded) -> subprocess.Popen[bytes]:
     """supervisord in a session of its own, so that Ctrl-C reaches it once, from us; if we are killed, it ends."""
     libc = ctypes.CDLL(None)
+
+    def bind_to_us() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # As root too, copies of messages stay ours below var/home: nobody there has a Unix account to become.
+        libc.prctl(PR_CAPBSET_DROP, CAP_SETUID)
+        libc.prctl(PR_CAPBSET_DROP, CAP_SETGID)
+
     return subprocess.Popen(
         here.command("supervisord"),
         env=dict(here.environ),
@@ -131,7 +139,7 @@ def _start(here: Embedded) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509 - we have one thread
+        preexec_fn=bind_to_us,  # noqa: PLW1509 - we have one thread
     )
 
 

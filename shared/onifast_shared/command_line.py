@@ -1,0 +1,25 @@
+"""What a program says of itself when it is asked instead of run: `--version`, and `--help` with its manual page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+
+def answer(program: str, manual: str | None, arguments: Sequence[str] | None = None) -> int | None:
+    """The exit status if the arguments (the process's own by default) asked something; None if it is to run."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        return None
+    if list(given) == ["--version"]:
+        print(program, version("onifast-mail"))
+        return 0
+    if list(given) in (["--help"], ["-h"]):
+        print((manual or program).strip())
+        return 0
+    print(
+        f"{program}: {given[0]!r} is not known; there are --help and --version, and all else is settings",
+        file=sys.stderr,
+    )
+    return 2
