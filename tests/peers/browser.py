@@ -1,0 +1,84 @@
+"""Debian's Chromium, driven by Playwright, as a person's browser."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_CHROMIUM = "/usr/bin/chromium"
+_PATIENCE_MS = 15_000
+_FLAGS = (
+    "--no-sandbox",  # Chromium's sandbox does not start as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # nothing leaves the machine
+)
+
+ColorScheme = Literal["light", "dark"]
+
+
+class Viewport(NamedTuple):
+    """The size of a window, in CSS pixels."""
+
+    width: int
+    height: int
+
+
+DESKTOP = Viewport(1280, 800)
+PHONE = Viewport(390, 844)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run one headless Chromium; it takes half a second to start, so share it among tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def page_of(
+    browser: Browser,
+    base_url: str | None = None,
+    *,
+    viewport: Viewport = DESKTOP,
+    color_scheme: ColorScheme = "light",
+    reduced_motion: bool = True,
+) -> Iterator[Page]:
+    """Open a page in a profile of its own, with no cookie; ``page.goto`` and the like take paths under *base_url*.
+
+    At the end an error that a script of the page did not catch raises AssertionError.
+    """
+    context = browser.new_context(
+        base_url=base_url,
+        viewport={"width": viewport.width, "height": viewport.height},
+        color_scheme=color_scheme,
+        reduced_motion="reduce" if reduced_motion else "no-preference",
+        has_touch=viewport.width < 600,
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    context.set_default_timeout(_PATIENCE_MS)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not errors, errors
+
+
+def screenshot(page: Page, path: Path, *, full_page: bool = False) -> Path:
+    """Write a PNG of *page*, with animations at their end and no blinking cursor; returns *path*."""
+    page.screenshot(path=path, full_page=full_page, animations="disabled", caret="hide")
+    return path
