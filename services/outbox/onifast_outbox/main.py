@@ -29,7 +29,8 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared import dns, log, privileges
@@ -76,13 +77,19 @@ def _run(settings: Settings) -> int:
         db.close()
 
 
-async def serve(settings: Settings, db: Database, filer_client: Filer | None) -> int:
-    """Run every loop until a signal comes or the filer dies; the exit code."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    queue_wakeup, mail_wakeup, copy_wakeup = (Wakeup(settings.outbox_poll_interval) for _ in range(3))
-    leases = Leases(db, settings.lease_seconds)
+@dataclass(frozen=True)
+class Program:
+    """The parts of the deliverer, wired."""
+
+    dispatcher: Dispatcher
+    leases: Leases
+    janitor: Janitor
+    connections: Connections
+    queue_wakeup: Wakeup
+
+
+def assemble(settings: Settings, db: Database) -> Program:
+    """Wire the deliverer's parts on one database. Nothing runs yet."""
     exchangers = MailExchangers(dns.resolver(settings), settings.outbound_port, settings.hostname)
     connections = Connections(settings, exchangers)
     courier = Courier(
@@ -93,41 +100,50 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
         exchangers=exchangers,
         connections=connections,
     )
-    room = settings.outbox_concurrency
-    dispatcher = Dispatcher(db, courier, leases, queue_wakeup, room=room, hostname=settings.hostname)
-    janitor = Janitor(db, leases)
-    work: list[Awaitable[None]] = [
-        dispatcher.run(),
-        leases.run(),
-        repeat("tidying", lambda: janitor.tidy(time.time()), Wakeup(TIDY_SECONDS)),
+    leases = Leases(db, settings.lease_seconds)
+    wakeup = Wakeup(settings.outbox_poll_interval)
+    dispatcher = Dispatcher(db, courier, leases, wakeup, room=settings.outbox_concurrency, hostname=settings.hostname)
+    return Program(dispatcher, leases, Janitor(db, leases), connections, wakeup)
+
+
+async def serve(settings: Settings, db: Database, filer_client: Filer | None) -> int:
+    """Run every loop until a signal comes or the filer dies; the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    program = assemble(settings, db)
+    mail_wakeup, copy_wakeup = Wakeup(settings.outbox_poll_interval), Wakeup(settings.outbox_poll_interval)
+    loops = [
+        repeat("tidying", lambda: program.janitor.tidy(time.time()), Wakeup(TIDY_SECONDS)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
     ]
     if filer_client:
-        work.append(_file(Filing(db, filer_client), copy_wakeup))
-    poller = Poller(settings.database, db.data_version, (queue_wakeup, mail_wakeup, copy_wakeup))
+        loops.append(_file(Filing(db, filer_client), copy_wakeup))
+    poller = Poller(settings.database, db.data_version, (program.queue_wakeup, mail_wakeup, copy_wakeup))
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)
-        code = await _until_stopped(work, stop, dispatcher)
-    await connections.close()
+        code = await _until_stopped(program, loops, stop)
+    await program.connections.close()
     if filer_client:
         await filer_client.close()
     return code
 
 
-async def _until_stopped(work: list[Awaitable[None]], stop: asyncio.Event, dispatcher: Dispatcher) -> int:
+async def _until_stopped(program: Program, loops: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> int:
     """Run the loops until `stop`, or until one of them ends, which none does but for the loss of the filer."""
-    loops = [asyncio.ensure_future(each) for each in work]
+    claiming = asyncio.create_task(program.dispatcher.run())
+    renewing = asyncio.create_task(program.leases.run())
+    others = [asyncio.create_task(loop) for loop in loops]
     stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([claiming, renewing, *others, stopping], return_when=asyncio.FIRST_COMPLETED)
     # The claimer first: it must not take more. The leases go on until the last delivery has ended.
-    claiming, renewing = loops[0], loops[1]
     await _end(claiming)
-    given_back = await dispatcher.finish(FINISH_SECONDS)
-    for loop in [*loops[2:], renewing, stopping]:
-        await _end(loop)
+    given_back = await program.dispatcher.finish(FINISH_SECONDS)
+    for task in [*others, renewing, stopping]:
+        await _end(task)
+    for task in done - {stopping}:
+        maillog.ended_early(task.exception())
     maillog.stopped(given_back)
-    for loop in done - {stopping}:
-        maillog.ended_early(loop.exception())
     return 0 if stopping in done else 1
 
 

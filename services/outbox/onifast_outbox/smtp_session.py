@@ -138,7 +138,7 @@ class SmtpSession:
 
     async def _hello(self, name: str) -> None:
         reply = await self._command(f"EHLO {name}", self._timeouts.command)
-        if reply.is_positive:
+        if reply.code // 100 == 2:
             words = [line.partition(" ") for line in reply.text.split("\n")[1:]]
             self.extensions = {keyword.upper(): parameter.upper() for keyword, _, parameter in words}
             return
@@ -152,7 +152,10 @@ class SmtpSession:
         required = access.security is Security.STARTTLS
         if "STARTTLS" not in self.extensions:
             return self._no_tls("the server does not offer STARTTLS", required)
-        reply = await self._command("STARTTLS", self._timeouts.command)
+        try:
+            reply = await self._command("STARTTLS", self._timeouts.command)
+        except WireError as error:
+            raise TlsError(f"TLS: {error}") from error
         if reply.code != 220:
             return self._no_tls(f"the server refused STARTTLS: {reply}", required)
         assert access.tls is not None  # noqa: S101 - see Access

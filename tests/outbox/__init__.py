@@ -1,0 +1,1 @@
+"""Tests of the deliverer, on a real database, real sockets, and peers that misbehave."""
