@@ -17,7 +17,7 @@ PROGRAMS = {
     "onifast_outbox": PROJECT / "services/outbox/onifast_outbox",
 }
 SHARED = PROJECT / "shared/onifast_shared"
-NOT_OURS = {".git", ".venv", "var", "dist", "build", "node_modules", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".hypothesis", "var", "dist", "build", "node_modules", "__pycache__"}
 MAX_LINES = 450
 
 SQL = re.compile(
