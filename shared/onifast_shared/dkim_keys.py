@@ -78,7 +78,7 @@ def generate(certs_dir: Path, domain: str, selector: str = "mail") -> SigningKey
     path = directory / RSA_FILE
     private = generate_private_key(public_exponent=65537, key_size=_NEW_RSA_BITS)
     with _explained(path, "written"):
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _make_directory(directory)
         _write_new(path, _pem(private))
     return SigningKey(directory.name, selector, "rsa-sha256", path, False, private)
 
@@ -178,6 +178,21 @@ def _pem(private: RSAPrivateKey) -> bytes:
     )
 
 
+def _make_directory(directory: Path) -> None:
+    directory.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o750)
+    except FileExistsError:
+        return
+    _share_group(directory, directory.parent)
+
+
+def _share_group(path: Path, model: Path) -> None:
+    """Give a new file to the group that its directory is for: the programs may be of that group and nothing else."""
+    with contextlib.suppress(PermissionError):
+        os.chown(path, -1, model.stat().st_gid)
+
+
 def _write_new(path: Path, content: bytes) -> None:
     """A whole new file or none; raises FileExistsError rather than overwrite."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -185,6 +200,7 @@ def _write_new(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(fd, "wb") as stream:
             os.fchmod(fd, 0o640)
+            _share_group(temporary, path.parent)
             stream.write(content)
             stream.flush()
             os.fsync(fd)

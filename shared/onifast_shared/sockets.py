@@ -9,17 +9,16 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from onifast_shared.setting_types import Listen
 
 # Below self, where it stays visible under systemd's ProcSubset=pid.
-_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
+_TCP = Path("/proc/self/net/tcp")
+_TCP6 = Path("/proc/self/net/tcp6")
 _BACKLOG = 1024
 _FIRST_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
-
-_Endpoint = tuple[bytes, int]
 
 
 class BindError(Exception):
@@ -90,18 +89,19 @@ def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
     `local` and `peer` are the connection's addresses as our accepted socket gives them. Ask when the connection is
     accepted: a socket that its process has closed shows inode 0 and uid 0, which would look like root.
     """
-    ours, theirs = _endpoint(local), _endpoint(peer)
+    ours, theirs = _mapped(local[0]), _mapped(peer[0])
+    if ours is None or theirs is None:
+        return None
     # A program may reach an IPv4 address over an IPv6 socket: its row then stands in tcp6, mapped.
-    tables = (4, 6) if theirs[0].startswith(_MAPPED) else (6,)
-    for version in tables:
-        for row in _rows(_TABLES[version]):
-            if row[0] == theirs and row[1] == ours:
-                uid, inode = row[2], row[3]
-                return uid if inode else None
+    ends = [(_TCP6, _row_key(theirs.packed, peer[1]), _row_key(ours.packed, local[1]))]
+    if theirs.ipv4_mapped and ours.ipv4_mapped:
+        four = (_row_key(theirs.ipv4_mapped.packed, peer[1]), _row_key(ours.ipv4_mapped.packed, local[1]))
+        ends.insert(0, (_TCP, *four))
+    for table, its_end, our_end in ends:
+        if row := _find_row(table, its_end, our_end):
+            uid, inode = int(row[7]), int(row[9])
+            return uid if inode else None
     return None
-
-
-_MAPPED = bytes(10) + b"\xff\xff"
 
 
 def _bind_tcp(host: str, port: int, *, reuse_port: bool) -> socket.socket:
@@ -179,26 +179,29 @@ def _adopt(fd: int) -> socket.socket:
     return sock
 
 
-def _endpoint(address: tuple[str, int]) -> _Endpoint:
-    """Address and port in one form for both versions: IPv4 is mapped into IPv6."""
-    ip = ipaddress.ip_address(address[0].partition("%")[0])
-    return (_MAPPED + ip.packed if ip.version == 4 else ip.packed), address[1]
-
-
-def _rows(table: Path) -> Iterator[tuple[_Endpoint, _Endpoint, int, int]]:
-    """(local, remote, uid, inode) of each connection in a table as proc(5) describes it."""
+def _mapped(host: str) -> ipaddress.IPv6Address | None:
+    """An IP address as IPv6, IPv4 mapped into it; None for what is no address, as a Unix socket's."""
     try:
-        lines: Iterable[str] = table.read_text("ascii").splitlines()[1:]
-    except FileNotFoundError:  # a kernel without IPv6
-        return
-    for line in lines:
-        columns = line.split()
-        yield _decode(columns[1]), _decode(columns[2]), int(columns[7]), int(columns[9])
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return ipaddress.IPv6Address(f"::ffff:{ip}") if isinstance(ip, ipaddress.IPv4Address) else ip
 
 
-def _decode(written: str) -> _Endpoint:
-    digits, _, port = written.partition(":")
-    # Each 32-bit word is printed as a number in the machine's own byte order.
-    words = (int(digits[place : place + 8], 16) for place in range(0, len(digits), 8))
-    packed = b"".join(struct.pack("=I", word) for word in words)
-    return (_MAPPED + packed if len(packed) == 4 else packed), int(port, 16)
+def _row_key(packed: bytes, port: int) -> bytes:
+    """An endpoint as proc(5) writes it: each 32-bit word as a number in the machine's own byte order."""
+    words = struct.unpack(f"={len(packed) // 4}I", packed)
+    return "".join(f"{word:08X}" for word in words).encode() + f":{port:04X}".encode()
+
+
+def _find_row(table: Path, local: bytes, remote: bytes) -> list[bytes]:
+    """The columns of the row with these ends, [] if there is none."""
+    try:
+        content = table.read_bytes()
+    except OSError:  # a kernel without IPv6, or a sandbox that hides it: the owner is unknown then
+        return []
+    start = content.find(b": " + local + b" " + remote + b" ")
+    if start < 0:
+        return []
+    line_start = content.rfind(b"\n", 0, start) + 1
+    return content[line_start : content.find(b"\n", start)].split()
