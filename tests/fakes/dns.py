@@ -27,6 +27,7 @@ ZoneData = Mapping[str, Mapping[str, str | Iterable[str]]]
 
 _TTL = 60
 _PLAIN_UDP_SIZE = 512  # RFC 1035 §4.2.1: what a client takes over UDP unless EDNS says more
+_LARGEST = 65535  # RFC 1035 §4.2.2: what the length field of TCP allows
 _TXT_STRING_SIZE = 255  # RFC 1035 §3.3: one character-string of a TXT record
 _LONGEST_ALIAS_CHAIN = 8
 
@@ -268,7 +269,7 @@ def _to_wire(
     if failure is Failure.REFUSED:
         response.set_rcode(dns.rcode.REFUSED)
     if transport == "tcp":
-        return response.to_wire()
+        return response.to_wire(max_size=_LARGEST)
     if failure is Failure.TRUNCATED:
         response.flags |= dns.flags.TC
     size = max(query.payload, _PLAIN_UDP_SIZE) if query.edns >= 0 else _PLAIN_UDP_SIZE
