@@ -76,7 +76,7 @@ def test_a_service_is_confined_and_has_an_account_of_its_own(program: str) -> No
     [
         ("smtpd", {"CAP_NET_BIND_SERVICE", "CAP_DAC_READ_SEARCH"}),
         ("web", {"CAP_DAC_READ_SEARCH"}),
-        ("outbox", {"CAP_DAC_READ_SEARCH", "CAP_SETUID", "CAP_SETGID"}),
+        ("outbox", {"CAP_DAC_READ_SEARCH", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"}),
     ],
 )
 def test_a_service_has_no_capability_that_it_does_not_need(program: str, capabilities: set[str]) -> None:

@@ -12,6 +12,7 @@ It opens no database and no network, and it ends when its parent does.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
@@ -200,8 +201,10 @@ def _in_child(home_root: Path, request: Request) -> tuple[int, str]:
         result = _read_result(readable)
     finally:
         os.close(readable)
-        # It has reported, or it hangs: its owner can stop it with a signal, and this ends it all the same.
-        os.kill(child, signal.SIGKILL)
+        # It has reported, or it hangs: its owner can stop it with a signal, and this ends it all the same. Without
+        # CAP_KILL it is another user's process by now; then it has to end by itself.
+        with contextlib.suppress(PermissionError):
+            os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     if not result:
         return LATER, "writing the copy took too long or was interrupted"
