@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
-from fakes.dns import DnsServer
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
+
+from fakes.dns import DnsServer
 from peers.ports import free_port
 
 from .helpers import Outbox, start

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlite_shell
-from fakes.dns import DnsServer
 from onifast_outbox.main import Program, assemble
 from onifast_shared import accept, addresses, mailbox
 from onifast_shared.accept import Accepted
@@ -14,6 +15,8 @@ from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 from onifast_shared.queue import QueuedRecipient, Submission
+
+from fakes.dns import DnsServer
 
 MESSAGE = (
     b"From: Alice <alice@here.test>\r\nTo: bob@remote.test\r\nSubject: Hello\r\n"
@@ -29,6 +32,11 @@ class Outbox:
     db: Database
     dns: DnsServer
     program: Program
+
+    def reassemble(self, *, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None, **changes: Any) -> None:
+        """Wire the deliverer anew, with other settings or TLS contexts."""
+        self.settings = replace(self.settings, **changes)
+        self.program = assemble(self.settings, self.db, contexts=contexts)
 
     async def submit(
         self,

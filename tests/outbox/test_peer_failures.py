@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fakes.certificates import Authority
 from fakes.smtp_script import DROP, RESET, STALL, Action, Script
 from fakes.smtp_server import ScriptedSmtpServer
@@ -17,8 +18,9 @@ LOCKSTEP = ("8BITMIME",)
 TRANSIENT = "451 4.7.1 come back later"
 PERMANENT = "550 5.7.1 we do not want it"
 
-# (stage, what the peer does there, the row's state after one attempt, messages that arrived)
-CASES: list[tuple[str, Action, str, int]] = [
+# Stage, what the peer does there, the row's state after one attempt, messages that arrived.
+Case = tuple[str, Action, str, int]
+CASES: list[Case] = [
     *((stage, TRANSIENT, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", ".")),
     *((stage, PERMANENT, "failed", 0) for stage in ("CONNECT", "MAIL", "RCPT", "DATA", ".")),
     *((stage, DROP, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", ".")),
@@ -37,10 +39,11 @@ CASES: list[tuple[str, Action, str, int]] = [
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])
-@pytest.mark.parametrize(("stage", "action", "state", "arrived"), CASES, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} {str(case[1])[:20]}")
 async def test_one_attempt_leaves_the_row_in_the_right_state(
-    outbox: Outbox, stage: str, action: Action, state: str, arrived: int, extensions: tuple[str, ...]
+    outbox: Outbox, case: Case, extensions: tuple[str, ...]
 ) -> None:
+    stage, action, state, arrived = case
     with _peer(outbox, {stage: action}, extensions) as peer:
         await outbox.submit("bob@remote.test")
         await outbox.round()

@@ -27,6 +27,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -88,10 +89,12 @@ class Program:
     queue_wakeup: Wakeup
 
 
-def assemble(settings: Settings, db: Database) -> Program:
-    """Wire the deliverer's parts on one database. Nothing runs yet."""
+def assemble(
+    settings: Settings, db: Database, *, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
+) -> Program:
+    """Wire the deliverer's parts on one database; `contexts` as for Connections. Nothing runs yet."""
     exchangers = MailExchangers(dns.resolver(settings), settings.outbound_port, settings.hostname)
-    connections = Connections(settings, exchangers)
+    connections = Connections(settings, exchangers, contexts=contexts)
     courier = Courier(
         db,
         settings,
