@@ -36,7 +36,10 @@ PHONE = Viewport(390, 844)
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run one headless Chromium; it takes half a second to start, so share it among tests."""
+    """Run one headless Chromium; it takes a second to start, so share it among the tests of a module.
+
+    While it runs its event loop belongs to this thread: no async test can run in between.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, headless=True, args=list(_FLAGS))
         try:
