@@ -34,7 +34,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import dns, log, privileges
+from onifast_shared import command_line, dns, log, privileges
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
@@ -58,6 +58,8 @@ TIDY_SECONDS = 10.0
 
 def main() -> None:
     """The console script `onifast-outbox`."""
+    if (status := command_line.answer("onifast-outbox", __doc__)) is not None:
+        sys.exit(status)
     try:
         sys.exit(_run(Settings.load()))
     except (ConfigError, PrivilegeError, DatabaseError) as error:

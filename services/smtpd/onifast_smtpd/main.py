@@ -24,7 +24,7 @@ import asyncio
 import signal
 import sys
 
-from onifast_shared import log, privileges
+from onifast_shared import command_line, log, privileges
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
@@ -40,6 +40,8 @@ GRACE = 8.0  # seconds that sessions have to finish; supervisors kill after ten
 
 def main() -> int:
     """Runs the program; gives its exit status."""
+    if (status := command_line.answer(PROGRAM, __doc__)) is not None:
+        return status
     try:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
