@@ -11,8 +11,8 @@
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
 who starts it; it talks to none of them and listens to nothing. Lists are lines with tabs between their columns, or JSON
-with `--json`. It exits with 0 when it did what was asked, 1 when there was nothing to do it to (no such address, message
-or key) or something to complain of, and 2 with one line on standard error when it could not try.
+with `--json`. It exits with 0 when it did what was asked, 1 when there was nothing to do it to (no such address,
+message or key) or something to complain of, and 2 with one line on standard error when it could not try.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ def load(certs_dir: Path, domain: str, selector: str) -> list[SigningKey]:
     An Ed25519 key stands under a selector of its own, `<selector>-ed25519`: two keys may not share one DNS name
     (RFC 6376 section 3.6.2.2).
     """
+    if domain.startswith("["):
+        return []  # an address literal: nothing that DNS could publish a key for
     directory = _directory(certs_dir, domain)
     keys = (
         _load(directory / RSA_FILE, directory.name, selector),
