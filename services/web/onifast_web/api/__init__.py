@@ -1,0 +1,24 @@
+"""The JSON API: one module for each noun, each with the table of its endpoints."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from onifast_web.api import addresses, config, dkim, mail, openapi, outbox, sso
+from onifast_web.api.endpoint import Endpoint, add
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *mail.ENDPOINTS,
+    *addresses.ENDPOINTS,
+    *config.ENDPOINTS,
+    *outbox.ENDPOINTS,
+    *dkim.ENDPOINTS,
+    *sso.ENDPOINTS,
+)
+
+
+def register(app: Flask) -> None:
+    """Adds every endpoint, and the document that describes them."""
+    for endpoint in ENDPOINTS:
+        add(app, endpoint)
+    openapi.register(app, ENDPOINTS)

@@ -1,0 +1,116 @@
+"""Mail addresses and their owners."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from onifast_shared import accounts, addresses, times
+from onifast_shared.address import Address, AddressError
+from onifast_shared.addresses import AddressRow
+from onifast_shared.db import Connection
+from pydantic import Field
+
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.auth import Who
+from onifast_web.problems import Problem, not_found
+
+
+class AddressInfo(Model):
+    address: str
+    domain: str
+    local_part: str
+    owner: str
+    created_at: Moment | None
+
+
+class AddressList(Model):
+    addresses: list[AddressInfo]
+
+
+class AddBody(Model):
+    address: Annotated[str, Field(max_length=320)]
+    owner: Annotated[str, Field(max_length=128)]
+
+
+class RemoveQuery(Model):
+    address: Annotated[str, Field(max_length=320)]
+
+
+def list_addresses(call: Call) -> AddressList:
+    """The caller's addresses; every address for administrators."""
+    rows = call.web.database.read(lambda tx: addresses.list_for(tx, call.caller.manages))
+    return AddressList(addresses=[_info(row) for row in rows])
+
+
+def add_address(call: Call) -> AddressInfo:
+    """Gives an address to a panel user; it counts from the next RCPT on."""
+    body: AddBody = call.body
+    address = parsed(body.address)
+    if not accounts.check_username(body.owner):
+        raise unprocessable("owner", "not a panel user's name")
+
+    def add(tx: Connection) -> AddressRow:
+        if not addresses.add(tx, address, body.owner):
+            raise Problem(409, f"{address} exists already.")
+        return next(row for row in addresses.list_for(tx, body.owner) if row.address == str(address))
+
+    return _info(call.web.database.write(add))
+
+
+def remove_address(call: Call) -> None:
+    """Takes an address away. Mail that came to it stays with its owner."""
+    address = parsed(call.query.address)
+    if not call.web.database.write(lambda tx: addresses.remove(tx, address)):
+        raise not_found("address")
+
+
+def parsed(text: str) -> Address:
+    """The address that a field holds; raises Problem(422)."""
+    try:
+        return Address.parse(text.strip())
+    except AddressError as error:
+        raise unprocessable("address", str(error)) from None
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/addresses",
+        Who.USER,
+        "The caller's addresses; all for administrators",
+        list_addresses,
+        answer=AddressList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/addresses",
+        Who.ADMINISTRATOR,
+        "Give an address to a panel user",
+        add_address,
+        body=AddBody,
+        answer=AddressInfo,
+        status=201,
+        failures={409: "The address exists already."},
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/mail/addresses",
+        Who.ADMINISTRATOR,
+        "Take an address away",
+        remove_address,
+        RemoveQuery,
+        status=204,
+        failures={404: "There is no such address."},
+    ),
+)
+
+
+def _info(row: AddressRow) -> AddressInfo:
+    created = times.parse(row.created_at)
+    return AddressInfo(
+        address=row.address,
+        domain=row.domain,
+        local_part=row.local_part,
+        owner=row.owner,
+        created_at=None if created is None else times.rfc3339(created),
+    )

@@ -1,0 +1,141 @@
+"""What an endpoint is: a method, a path, who may call it, and the models of what goes in and comes out.
+
+Requests are checked against these models, unknown fields included, and the OpenAPI document is made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from flask import Flask, Response, request
+from onifast_shared.mailbox import CursorError
+from onifast_shared.message import DraftError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import auth, context
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import Web
+from onifast_web.problems import Problem
+
+FORM = "multipart/form-data"
+
+
+class Model(BaseModel):
+    """The base of all models: a field that is not declared is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+class Nothing(Model):
+    """No parameters."""
+
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T10:00:00Z"])]
+"""A time in the API: RFC 3339, UTC."""
+
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an endpoint, checked."""
+
+    web: Web
+    caller: Caller
+    query: Any
+    body: Any
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A method at a path. `view` gives an instance of `answer`, or None where that is None.
+
+    `failures` are the statuses, beyond those that every endpoint has, that a caller must expect, with their reasons.
+    `form` makes the body of a multipart form, for endpoints that take one too.
+    """
+
+    method: str
+    path: str
+    who: Who
+    summary: str
+    view: Callable[[Call], BaseModel | None]
+    query: type[Model] = Nothing
+    body: type[Model] | None = None
+    answer: type[Model] | None = None
+    status: int = 200
+    failures: Mapping[int, str] | None = None
+    form: Callable[[], dict[str, Any]] | None = None
+
+
+def add(app: Flask, endpoint: Endpoint) -> None:
+    """Makes the app answer at an endpoint."""
+    name = f"api:{endpoint.method} {endpoint.path}"
+
+    @allow(endpoint.who)
+    def view() -> AnyResponse:
+        return _answer(app, endpoint)
+
+    app.add_url_rule(endpoint.path, name, view, methods=[endpoint.method], provide_automatic_options=False)
+
+
+def _answer(app: Flask, endpoint: Endpoint) -> Response:
+    call = Call(context.current(), auth.caller(), _checked(endpoint.query, _query()), _body(endpoint))
+    try:
+        found = endpoint.view(call)
+    except DraftError as error:
+        raise unprocessable(error.field, error.text) from None
+    except CursorError as error:
+        raise unprocessable("cursor", str(error)) from None
+    if found is None:
+        return Response(status=endpoint.status)
+    text = app.json.dumps(found.model_dump(mode="json", by_alias=True))
+    return Response(text, endpoint.status, content_type="application/json")
+
+
+def unprocessable(field: str, message: str) -> Problem:
+    """The answer to a request whose fields do not fit."""
+    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def _query() -> dict[str, str]:
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise unprocessable(name, "given more than once")
+    return request.args.to_dict()
+
+
+def _body(endpoint: Endpoint) -> Model | None:
+    if endpoint.body is None:
+        return None
+    if endpoint.form is not None and request.mimetype == FORM:
+        return _checked(endpoint.body, endpoint.form())
+    if request.mimetype != "application/json":
+        allowed = f"application/json or {FORM}" if endpoint.form else "application/json"
+        raise Problem(415, f"The body must be {allowed}.")
+    try:
+        content = request.get_json()
+    except (BadRequest, RecursionError):
+        raise Problem(400, "The body is not valid JSON.") from None
+    if not isinstance(content, dict):
+        raise Problem(422, "The body must be a JSON object.")
+    return _checked(endpoint.body, content)
+
+
+def _checked(model: type[Model], content: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = [{"field": ".".join(map(str, item["loc"])) or "body", "message": _message(item)} for item in found[:20]]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:3])
+    raise Problem(422, detail, errors=errors)
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field"
+    return str(item["msg"]).removeprefix("Value error, ")

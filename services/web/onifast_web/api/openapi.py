@@ -1,0 +1,168 @@
+"""The OpenAPI 3.1 document, made from the same tables and models that answer the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from flask import Flask, Response, json
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from onifast_web.api.endpoint import FORM, Endpoint, Nothing
+from onifast_web.auth import ACT_FOR, COOKIE, Who, allow
+from onifast_web.csrf import HEADER
+from onifast_web.problems import MEDIA_TYPE
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+_SCHEMES = {
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": f"A browser's login. Changes carry its CSRF token in {HEADER}.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": f"A personal API token, or the panel's service token, which may name a user in {ACT_FOR}.",
+    },
+}
+_SSO_LOGIN = {
+    "summary": "Sign a browser in with a one-time token",
+    "operationId": "get-sso-login",
+    "security": [],
+    "parameters": [
+        {"name": "token", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "next", "in": "query", "schema": {"type": "string", "description": "a local path to go on to"}},
+    ],
+    "responses": {
+        "303": {"description": "Signed in", "headers": {"Location": {"schema": {"type": "string"}}}},
+        "403": {"description": "The token is wrong, used or too old", "content": {"text/html": {}}},
+    },
+}
+
+
+def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
+    """Serves the document, to anybody: it holds no secret."""
+    text = json.dumps(document(tuple(endpoints)), indent=1)
+
+    @allow(Who.ANYONE)
+    def openapi() -> Response:
+        return Response(text, content_type="application/json")
+
+    app.add_url_rule("/api/openapi.json", "api:openapi", openapi, methods=["GET"], provide_automatic_options=False)
+
+
+def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
+    """The document as JSON's values."""
+    names, schemas = _schemas(endpoints)
+    paths: dict[str, dict[str, Any]] = {"/sso-login": {"get": _SSO_LOGIN}, "/api/openapi.json": {"get": _own()}}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "onifast-mail", "version": version("onifast-mail"), "license": {"name": "see the project"}},
+        "servers": [{"url": "/", "description": "or the prefix that the panel shows the webmail under"}],
+        "paths": paths,
+        "components": {"schemas": schemas | {"Problem": _PROBLEM_SCHEMA}, "securitySchemes": _SCHEMES},
+    }
+
+
+Names = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
+
+
+def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[Names, dict[str, Any]]:
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
+    for endpoint in endpoints:
+        if endpoint.body is not None:
+            wanted[endpoint.body, "validation"] = None
+        if endpoint.answer is not None:
+            wanted[endpoint.answer, "serialization"] = None
+    names, definitions = models_json_schema(list(wanted), ref_template=_REF)
+    return names, dict(definitions["$defs"])
+
+
+def _operation(endpoint: Endpoint, names: Names) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": endpoint.summary,
+        "description": f"{(endpoint.view.__doc__ or '').strip()} For {endpoint.who.value}.".strip(),
+        "operationId": f"{endpoint.method.lower()}{endpoint.path.replace('/api', '').replace('/', '-')}",
+        "security": [{"token": []}] if endpoint.who is Who.SERVICE else [{"session": []}, {"token": []}],
+        "responses": _responses(endpoint, names),
+    }
+    if parameters := _parameters(endpoint):
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        schema = names[endpoint.body, "validation"]
+        kinds = ["application/json", *([FORM] if endpoint.form else [])]
+        operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
+    return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if endpoint.query is not Nothing:
+        schema = endpoint.query.model_json_schema()
+        required = schema.get("required", [])
+        found = [
+            {"name": name, "in": "query", "required": name in required, "schema": item}
+            for name, item in schema["properties"].items()
+        ]
+    if endpoint.who is not Who.SERVICE:
+        found.append(
+            {
+                "name": ACT_FOR,
+                "in": "header",
+                "required": False,
+                "description": "With the service token: the panel user to act for.",
+                "schema": {"type": "string"},
+            }
+        )
+    return found
+
+
+def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
+    if endpoint.answer is not None:
+        answer["content"] = {"application/json": {"schema": names[endpoint.answer, "serialization"]}}
+    failures = {401: "No login, or a token that is not valid.", 422: "A field is wrong or unknown."}
+    if endpoint.who is not Who.USER or endpoint.method != "GET":
+        failures[403] = "The caller may not do this, or the CSRF token is missing."
+    failures |= endpoint.failures or {}
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    return {
+        str(endpoint.status): answer,
+        **{str(status): {"description": failures[status], "content": problem} for status in sorted(failures)},
+        "default": {"description": "Any other problem", "content": problem},
+    }
+
+
+def _own() -> dict[str, Any]:
+    return {
+        "summary": "This document",
+        "operationId": "get-openapi",
+        "security": [],
+        "responses": {"200": {"description": "OK", "content": {"application/json": {}}}},
+    }

@@ -1,0 +1,69 @@
+"""The WSGI application: webmail, JSON API and single sign-on over one database."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, Response, redirect, send_from_directory, url_for
+from onifast_shared.accounts import UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import api, auth, problems, response_headers, serve, service_token, webmail
+from onifast_web.auth import Who, allow
+from onifast_web.context import Web
+from onifast_web.forwarded import ForwardedMiddleware
+
+_STATIC = Path(__file__).parent / "static"
+_YEAR = 365 * 86400
+
+
+def create_app(settings: Settings, database: Database, *, clock: Callable[[], float] = time.time) -> Flask:
+    """The application. Makes the panel's service token if there is none; raises ServiceTokenError if it cannot."""
+    app = Flask("onifast_web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
+    token = service_token.load_or_create(settings.panel_token_path)
+    app.extensions.update(Web(settings, database, UserDirectory(settings), token, clock).attach())
+    app.config["MAX_CONTENT_LENGTH"] = serve.largest_body(settings.max_message_size)
+    app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
+    app.config["MAX_FORM_PARTS"] = 2000
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.strict_slashes = False
+    problems.register(app)
+    auth.register(app)
+    response_headers.register(app)
+    _register_static(app)
+    api.register(app)
+    webmail.register(app)
+    app.add_url_rule("/", "home", _home)
+    app.wsgi_app = ForwardedMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, trusted_users=settings.trusted_proxy_users, url_prefix=settings.url_prefix
+    )
+    return app
+
+
+@allow(Who.USER)
+def _home() -> AnyResponse:
+    return redirect(url_for("webmail.folder", folder="inbox"), 303)
+
+
+def _register_static(app: Flask) -> None:
+    """Our own CSS and scripts, named with a hash of what they hold, so that browsers keep them until they change."""
+    # One version for all: the scripts import each other by relative names.
+    content = b"".join(path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.is_file())
+    version = hashlib.sha256(content).hexdigest()[:12]
+
+    @allow(Who.ANYONE)
+    def static(version: str, filename: str) -> Response:  # noqa: ARG001
+        response = send_from_directory(_STATIC, filename)
+        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+        return response
+
+    def asset(filename: str) -> str:
+        return url_for("static", version=version, filename=filename)
+
+    app.add_url_rule("/static/<version>/<path:filename>", "static", static)
+    app.jinja_env.globals["asset"] = asset

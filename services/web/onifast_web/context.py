@@ -1,0 +1,40 @@
+"""What every view works with: settings, database, panel users, the service token and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+
+from flask import current_app
+from onifast_shared.accounts import UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from onifast_shared.log import Secret
+
+_EXTENSION = "onifast"
+# Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
+_PASSWORDS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Web:
+    """The parts that `create_app` was given or made. `clock` gives epoch seconds."""
+
+    settings: Settings
+    database: Database
+    directory: UserDirectory
+    service_token: Secret
+    clock: Callable[[], float] = time.time
+    password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
+
+    def attach(self) -> dict[str, Web]:
+        """For app.extensions."""
+        return {_EXTENSION: self}
+
+
+def current() -> Web:
+    """The parts of the app that answers this request."""
+    web: Web = current_app.extensions[_EXTENSION]
+    return web

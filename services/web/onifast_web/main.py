@@ -1,0 +1,88 @@
+"""onifast-web(8): webmail, JSON API and single sign-on
+
+SYNOPSIS
+    onifast-web
+
+DESCRIPTION
+    Serves the webmail and the API on `http_listen` (default 127.0.0.1:4031): TCP ports, Unix sockets, or the sockets
+    named `http` that systemd hands over. The panel's proxy shows them to the world, under any prefix.
+
+    It reads and writes the database: mailboxes, queue rows, addresses, the relay's settings, sessions. What is sent
+    goes through `onifast_shared.accept` into the queue; outbox delivers it. It reads `users/` (logins) and `certs/`
+    (which DKIM record to publish), writes new DKIM keys to `certs/` where it may, and makes `config/panel.token`.
+
+    It is trusted with everybody's mail, and with nothing else: started as root it binds, then becomes `run_as`; it
+    touches no home, opens no connection but to DNS servers, runs no other program, and executes nothing of a message.
+
+SIGNALS
+    SIGTERM, SIGINT   no new connections; requests in progress are answered (25 seconds at most); exit 0
+
+EXIT STATUS
+    0 stopped by a signal; 2 a setting is wrong, a port is taken, or the database cannot be used (one line says which)
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+
+from onifast_shared import command_line, log, privileges, sockets
+from onifast_shared.config import ConfigError, Settings
+from onifast_shared.db import Database, DatabaseError
+
+from onifast_web.app import create_app
+from onifast_web.serve import Server
+from onifast_web.service_token import ServiceTokenError
+
+_SOCKET_NAME = "http"
+_EXPECTED = (ConfigError, sockets.BindError, privileges.PrivilegeError, DatabaseError, ServiceTokenError)
+
+
+def main() -> int:
+    """Serves until a signal ends it; gives the exit status."""
+    if (answered := command_line.answer("onifast-web", __doc__)) is not None:
+        return answered
+    try:
+        settings = Settings.load()
+        listeners = _listeners(settings)
+        privileges.drop(settings.run_as)
+        database = Database.open(settings.database, timeout=settings.database_timeout)
+        return _serve(settings, listeners, database)
+    except _EXPECTED as error:
+        print(f"onifast-web: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(settings: Settings, listeners: list[socket.socket], database: Database) -> int:
+    logger = log.configure(settings.log_level, "onifast-web")
+    try:
+        server = Server(create_app(settings, database), listeners, settings)
+        server.stop_on(signal.SIGTERM, signal.SIGINT)
+        where = ",".join(_name(listener) for listener in listeners)
+        log.event(logger, "started", http=where, prefix=settings.url_prefix or "/", settings=settings.source)
+        server.run()
+        log.event(logger, "stopped")
+        return 0
+    finally:
+        database.close()
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    inherited = sockets.inherited().get(_SOCKET_NAME)
+    listeners = inherited or sockets.bind_all(settings.http_listen, "http_listen")
+    if not listeners:
+        raise ConfigError("setting http_listen is empty: there is nothing to serve; give HOST:PORT or a path")
+    return listeners
+
+
+def _name(listener: socket.socket) -> str:
+    address = listener.getsockname()
+    if not isinstance(address, tuple):
+        return str(address)
+    host = f"[{address[0]}]" if listener.family == socket.AF_INET6 else address[0]
+    return f"{host}:{address[1]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Sending what a user wrote: the one way from the composer and the API to the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from onifast_shared import accept, addresses, contents, message
+from onifast_shared.accept import Accepted, SentCopy
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.db import Connection
+from onifast_shared.message import Draft, DraftError
+from onifast_shared.queue import QueuedRecipient, Submission
+
+from onifast_web.auth import Caller
+from onifast_web.context import Web
+from onifast_web.problems import Problem
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that was accepted: `email_id` is the copy in sent, if its sender has a mailbox here."""
+
+    message_id: str
+    email_id: int | None
+    outbox_ids: list[int]
+
+
+def send(
+    web: Web, caller: Caller, draft: Draft, *, origin: str, together_with: Callable[[Connection], None] | None = None
+) -> Sent:
+    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction with `together_with`.
+
+    Raises DraftError for a field that is wrong, Problem(403) for a sender that is not the caller's, Problem(413) for a
+    message that is too large.
+    """
+    sender = sender_of(draft)
+    recipients = _recipients(draft, web.settings.max_recipients)
+    _check_bodies(draft)
+    owner = _owner(web, caller, sender)
+    raw = build(web, draft)
+    submission = Submission(
+        sender=str(sender),
+        origin=origin,
+        owner=owner,
+        submitted_by=f"user:{caller.username}" if caller.username else "panel",
+        subject=draft.subject,
+        body_type="7BIT" if raw.isascii() else "8BITMIME",
+        smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in recipients),
+    )
+    copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
+    queued = [QueuedRecipient(str(address)) for address in recipients]
+    ref = contents.store(web.database, raw)
+
+    def submit(tx: Connection) -> Accepted:
+        if together_with is not None:
+            together_with(tx)
+        return accept.submit_in(tx, ref, submission, queued, copy)
+
+    accepted = web.database.write(submit)
+    return Sent(message.summary(raw).message_id, accepted.email_id, accepted.outbox_ids)
+
+
+def build(web: Web, draft: Draft) -> bytes:
+    """The draft as a message; raises DraftError, or Problem(413) beyond `max_message_size`."""
+    raw = message.build(draft, web.settings.hostname)
+    if len(raw) > web.settings.max_message_size:
+        limit = web.settings.max_message_size // (1024 * 1024)
+        raise Problem(413, f"The message is larger than {limit} MiB, which is the most that can be sent.")
+    return raw
+
+
+def sender_of(draft: Draft) -> Address:
+    """The address in the draft's From; raises DraftError."""
+    found = _addresses("from", [draft.from_])
+    if len(found) != 1:
+        raise DraftError("from", "exactly one address is needed")
+    return found[0]
+
+
+def _recipients(draft: Draft, most: int) -> list[Address]:
+    """Everybody who gets the message, once each."""
+    found: dict[str, Address] = {}
+    for name in ("to", "cc", "bcc"):
+        for address in _addresses(name, getattr(draft, name)):
+            found.setdefault(address.key, address)
+    if not found:
+        raise DraftError("to", "at least one recipient is needed")
+    if len(found) > most:
+        raise DraftError("to", f"there are {len(found)} recipients; {most} is the most for one message")
+    return list(found.values())
+
+
+def _check_bodies(draft: Draft) -> None:
+    if draft.text is None and draft.html is None:
+        raise DraftError("text", "text or html is needed")
+
+
+def _owner(web: Web, caller: Caller, sender: Address) -> str | None:
+    """Whose message it is. The service token sends for anybody, and what it sends belongs to the address's owner."""
+    if caller.username is None:
+        found = web.database.read(lambda tx: addresses.resolve(tx, sender, web.settings))
+        return found.owner if isinstance(found, addresses.Local) else None
+    username = caller.username
+    if not web.database.read(lambda tx: addresses.owns(tx, username, sender)):
+        raise Problem(
+            403,
+            f"{sender} is not one of your addresses.",
+            errors=[{"field": "from", "message": "not one of your addresses"}],
+        )
+    return username
+
+
+def _addresses(field: str, entries: list[str]) -> list[Address]:
+    found = []
+    for _, text in (pair for entry in entries for pair in split_list(entry)):
+        try:
+            found.append(Address.parse(text))
+        except AddressError as error:
+            raise DraftError(field, f"{text[:80]!r}: {error}") from None
+    return found
+
+
+def _texts(entries: list[str]) -> list[str]:
+    return [str(address) for address in _addresses("bcc", entries)]

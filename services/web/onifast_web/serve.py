@@ -1,0 +1,141 @@
+"""waitress with what it lacks for us: our own end of a connection, problem documents, a stop that finishes work."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from onifast_shared.config import Settings
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.task import ErrorTask, WSGITask
+
+from onifast_web.forwarded import LOCAL_ADDRESS, Application
+from onifast_web.problems import MEDIA_TYPE
+
+# Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
+STOP_SECONDS = 25.0
+CONNECTION_LIMIT = 500
+SMALL_BODY = 1024 * 1024
+_LARGE_PATHS = ("/api/mail/send", "/compose")
+
+
+def largest_body(max_message_size: int) -> int:
+    """The largest request body: a message's attachments in base64, its text, and room for the rest."""
+    return max_message_size * 3 // 2 + SMALL_BODY
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses a large body before it is received, but where mail is sent: nobody fills the disk through /login."""
+
+    adj: Any
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if not self.path.endswith(_LARGE_PATHS):
+            self.adj = copy.copy(self.adj)
+            self.adj.max_request_body_size = min(SMALL_BODY, self.adj.max_request_body_size)
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[LOCAL_ADDRESS] = self.channel.local_address
+        return environ
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """An error that waitress itself finds (bad syntax, a body that is too large), as RFC 9457 wants it."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        document = {"type": "about:blank", "title": error.reason, "status": error.code}
+        body = json.dumps(document).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend([("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")])
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
+    error_task_class = _ErrorTask
+    parser_class = _Parser
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+        self.local_address = sock.getsockname()
+        super().__init__(server, sock, addr, adj, map)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a request is being answered, or its answer is still being sent."""
+        return bool(self.requests or self.total_outbufs_len)
+
+
+class Server:
+    """Serves `app` on listening sockets until `stop` is called, from a signal handler or another thread."""
+
+    def __init__(
+        self,
+        app: Application,
+        listeners: list[socket.socket],
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._map: dict[int, Any] = {}
+        self._clock = clock
+        self._stopping = False
+        self._server = create_server(
+            app,
+            map=self._map,
+            sockets=listeners,
+            threads=settings.http_threads,
+            ident=None,
+            connection_limit=CONNECTION_LIMIT,
+            max_request_body_size=largest_body(settings.max_message_size),
+            inbuf_overflow=512 * 1024,
+            channel_timeout=60,
+            clear_untrusted_proxy_headers=False,  # forwarded.py judges them
+        )
+        self._listeners = [item for item in self._map.values() if hasattr(item, "channel_class")]
+        for listener in self._listeners:
+            listener.channel_class = _Channel
+
+    def run(self) -> None:
+        """Returns once `stop` was called and the requests that were in progress have been answered."""
+        while not self._stopping:
+            wasyncore.loop(timeout=1.0, map=self._map, count=1, use_poll=True)
+        for listener in self._listeners:
+            listener.accepting = False
+            listener.socket.close()
+            listener.del_channel()
+        self._finish()
+        self._server.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def stop(self) -> None:
+        """Asks `run` to end. Safe in a signal handler."""
+        self._stopping = True
+        self._listeners[0].pull_trigger()
+
+    def stop_on(self, *signals: signal.Signals) -> None:
+        """Makes these signals call `stop`."""
+        for number in signals:
+            signal.signal(number, lambda *_: self.stop())
+
+    def _finish(self) -> None:
+        deadline = self._clock() + STOP_SECONDS
+        while self._clock() < deadline and any(self._working()):
+            wasyncore.loop(timeout=0.2, map=self._map, count=1, use_poll=True)
+
+    def _working(self) -> list[bool]:
+        return [item.is_working for item in list(self._map.values()) if isinstance(item, _Channel)]

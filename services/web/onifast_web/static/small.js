@@ -1,0 +1,44 @@
+// The menu on phones, questions before deleting, copying, and an address bar without what is said only once.
+
+export function enableSmallThings() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-confirm]");
+    if (button && !window.confirm(button.dataset.confirm)) event.preventDefault();
+    const copy = event.target.closest("[data-copy]");
+    if (copy) copyText(copy);
+    const opener = event.target.closest("[data-open-nav]");
+    if (opener) setTimeout(() => document.querySelector(".nav-close")?.focus(), 200);
+    if (event.target.closest("[data-close-nav]")) {
+      event.preventDefault();
+      closeMenu();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && location.hash === "#nav") closeMenu();
+  });
+  forgetNotice();
+}
+
+function closeMenu() {
+  location.hash = "content";
+  history.replaceState(null, "", location.pathname + location.search);
+  document.querySelector("[data-open-nav]")?.focus();
+}
+
+async function copyText(button) {
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  const label = button.getAttribute("aria-label");
+  button.setAttribute("aria-label", "Copied");
+  button.classList.add("copied");
+  setTimeout(() => {
+    button.setAttribute("aria-label", label);
+    button.classList.remove("copied");
+  }, 2000);
+}
+
+function forgetNotice() {
+  const url = new URL(location.href);
+  if (!url.searchParams.has("did")) return;
+  for (const name of ["did", "n", "ids", "came", "to"]) url.searchParams.delete(name);
+  history.replaceState(null, "", url);
+}

@@ -1,0 +1,33 @@
+// Times in the reader's own zone and language; the server wrote them in UTC.
+
+const DAY = 24 * 60 * 60 * 1000;
+
+function short(date, now) {
+  if (date.toDateString() === now.toDateString()) {
+    return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  }
+  if (now - date < 6 * DAY && now > date) {
+    return date.toLocaleDateString([], { weekday: "short" });
+  }
+  if (date.getFullYear() === now.getFullYear()) {
+    return date.toLocaleDateString([], { day: "numeric", month: "short" });
+  }
+  return date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+}
+
+function full(date) {
+  return date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+}
+
+export function showLocalTimes(root) {
+  const now = new Date();
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const date = new Date(element.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    const style = element.dataset.style;
+    if (style === "short") element.textContent = short(date, now);
+    else if (style === "date") element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+    else element.textContent = full(date);
+    element.title = date.toLocaleString();
+  }
+}

@@ -1,0 +1,16 @@
+"""The webmail: pages that work without JavaScript, one module for each part."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from onifast_web.webmail import composer, filters, mailbox, message, outbox, settings, sign_in
+
+
+def register(app: Flask) -> None:
+    """Adds every page and what the templates use."""
+    filters.register(app)
+    for module in (sign_in, mailbox, message, composer, outbox, settings):
+        for methods, path, view in module.ROUTES:
+            name = f"webmail.{view.__name__}"
+            app.add_url_rule(path, name, view, methods=methods.split(), provide_automatic_options=False)

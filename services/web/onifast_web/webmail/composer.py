@@ -1,0 +1,224 @@
+"""Writing: new messages, replies, forwards and drafts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import addresses
+from onifast_shared.address import split_list
+from onifast_shared.message import DraftError, OutgoingAttachment
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import render, sending, serve
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import Web, current
+from onifast_web.problems import Problem
+from onifast_web.webmail import drafts
+from onifast_web.webmail.drafts import Form
+from onifast_web.webmail.message import Opened, open_message, plain_text
+from onifast_web.webmail.pages import page, user
+
+_FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
+_KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments"})
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why a message was not sent: a sentence for its head, and for the fields that are wrong."""
+
+    summary: str
+    errors: dict[str, str]
+    status: int
+
+
+@allow(Who.USER)
+def compose() -> AnyResponse:
+    """The composer, empty or begun; and what its form sends."""
+    caller, username = user()
+    if request.method == "GET":
+        return _page(username, _begun(username))
+    web = current()
+    request.max_content_length = serve.largest_body(web.settings.max_message_size)
+    form = _typed()
+    if request.form.get("do") == "discard":
+        web.database.write(lambda tx: drafts.remove(tx, username, form.draft))
+        back = "inbox" if form.draft is None else "drafts"
+        return redirect(url_for("webmail.folder", folder=back, did="discarded"), 303)
+    attachments = _attachments(username, form)
+    if request.form.get("do") == "save":
+        return _save(web, username, form, attachments)
+    return _send(web, caller, form, attachments)
+
+
+ROUTES = (("GET POST", "/compose", compose),)
+
+
+def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttachment]) -> AnyResponse:
+    username = str(caller.username)
+    try:
+        sending.send(
+            web,
+            caller,
+            form.to_draft(attachments),
+            origin="web",
+            together_with=lambda tx: drafts.remove(tx, username, form.draft),
+        )
+    except (DraftError, Problem) as error:
+        return _not_sent(web, username, form, attachments, _trouble(error))
+    return redirect(url_for("webmail.folder", folder="inbox", did="sent"), 303)
+
+
+def _save(web: Web, username: str, form: Form, attachments: list[OutgoingAttachment]) -> AnyResponse:
+    try:
+        drafts.save(web, username, form, attachments)
+    except (DraftError, Problem) as error:
+        return _page(username, form, _trouble(error))
+    return redirect(url_for("webmail.folder", folder="drafts", did="saved"), 303)
+
+
+def _not_sent(
+    web: Web, username: str, form: Form, attachments: list[OutgoingAttachment], trouble: _Trouble
+) -> AnyResponse:
+    """The composer again, with all that was typed. A browser forgets files, so these are kept in a draft."""
+    if not attachments:
+        return _page(username, form, trouble)
+    try:
+        draft = drafts.save(web, username, form, attachments)
+    except (DraftError, Problem):
+        return _page(username, form, trouble)
+    kept = drafts.kept(open_message(username, draft).parsed)
+    return _page(username, replace(form, draft=draft, source=draft, kept=kept), trouble)
+
+
+def _trouble(error: DraftError | Problem) -> _Trouble:
+    if isinstance(error, DraftError):
+        name = _FIELDS.get(error.field, error.field)
+        text = error.text[:1].upper() + error.text[1:] + "."
+        if name in _KNOWN:
+            return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422)
+        return _Trouble(f"Your message was not sent. {text}", {}, 422)
+    errors = {item["field"]: error.detail for item in error.errors}
+    return _Trouble(f"Your message was not sent. {error.detail}", errors, int(error.status))
+
+
+def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
+    senders = _senders(username)
+    if form.sender and form.sender not in senders and any(form.sender.lower() == item.lower() for item in senders):
+        form = replace(form, sender=next(item for item in senders if item.lower() == form.sender.lower()))
+    return page(
+        "compose.html",
+        "compose",
+        trouble.status if trouble else 200,
+        form=form,
+        senders=senders,
+        heading="Draft" if form.draft else "Reply" if form.in_reply_to else "New message",
+        summary=trouble.summary if trouble else "",
+        errors=trouble.errors if trouble else {},
+        max_size=current().settings.max_message_size,
+    )
+
+
+def _senders(username: str) -> list[str]:
+    return [row.address for row in current().database.read(lambda tx: addresses.list_for(tx, username))]
+
+
+def _typed() -> Form:
+    text = request.form.get
+    number = request.form.get("draft", ""), request.form.get("source", "")
+    draft, source = (int(item) if item.isdecimal() and len(item) < 19 else None for item in number)
+    return Form(
+        sender=text("from", ""),
+        to=text("to", ""),
+        cc=text("cc", ""),
+        bcc=text("bcc", ""),
+        subject=text("subject", "").strip(),
+        text=text("text", "").replace("\r\n", "\n"),
+        in_reply_to=text("in_reply_to", ""),
+        references=text("references", ""),
+        draft=draft,
+        source=source,
+    )
+
+
+def _attachments(username: str, form: Form) -> list[OutgoingAttachment]:
+    """The files that were attached before and are kept, then the new ones."""
+    keep = {int(text) for text in request.form.getlist("keep") if text.isdecimal()}
+    found: list[OutgoingAttachment] = []
+    if form.source is not None and keep:
+        found = drafts.attachments_of(open_message(username, form.source).parsed, keep)
+    new = [item for item in request.files.getlist("attachments") if item.filename]
+    return found + [OutgoingAttachment(item.filename or "", item.mimetype, item.read()) for item in new]
+
+
+def _begun(username: str) -> Form:
+    """What the composer starts with."""
+    for name, begin in (("draft", _from_draft), ("reply", _reply), ("reply_all", _reply_all), ("forward", _forward)):
+        if email_id := request.args.get(name, type=int):
+            return begin(username, open_message(username, email_id))
+    return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
+
+
+def _from_draft(_username: str, opened: Opened) -> Form:
+    return drafts.load(opened.row.id, opened.parsed)
+
+
+def _reply(username: str, opened: Opened) -> Form:
+    parsed = opened.parsed
+    answered = opened.row.folder == "sent"
+    to = parsed.to if answered else parsed.reply_to or parsed.header("from") or opened.row.sender
+    references = [*parsed.references, parsed.message_id] if parsed.message_id else parsed.references
+    return Form(
+        sender=_answering(username, opened),
+        to=to,
+        subject=render.reply_subject(opened.row.subject),
+        text=render.quote(plain_text(parsed), _attribution(opened)),
+        in_reply_to=parsed.message_id,
+        references=" ".join(references),
+    )
+
+
+def _reply_all(username: str, opened: Opened) -> Form:
+    form = _reply(username, opened)
+    skip = {address.lower() for address in _senders(username)}
+    skip |= {address.lower() for _, address in split_list(form.to)}
+    others = split_list(f"{opened.parsed.to}, {opened.parsed.cc}")
+    return replace(form, cc=", ".join(_written(*item) for item in others if item[1].lower() not in skip))
+
+
+def _forward(username: str, opened: Opened) -> Form:
+    parsed = opened.parsed
+    head = [("From", parsed.header("from")), ("Date", parsed.header("date")), ("Subject", parsed.subject)]
+    head += [("To", parsed.to), ("Cc", parsed.cc)]
+    lines = "\n".join(f"{name}: {value}" for name, value in head if value)
+    return Form(
+        sender=_answering(username, opened),
+        subject=render.forward_subject(opened.row.subject),
+        text=f"\n\n---------- Forwarded message ----------\n{lines}\n\n{plain_text(parsed)}",
+        source=opened.row.id,
+        kept=drafts.kept(parsed),
+    )
+
+
+def _answering(username: str, opened: Opened) -> str:
+    """The address of the user's that the message came to, so that the answer comes from there."""
+    mine = {address.lower(): address for address in _senders(username)}
+    here = [opened.row.recipient, *(address for _, address in split_list(f"{opened.parsed.to}, {opened.parsed.cc}"))]
+    if opened.row.folder == "sent":
+        here.insert(0, str(opened.parsed.sender or ""))
+    return next((mine[text.lower()] for text in here if text.lower() in mine), "")
+
+
+def _attribution(opened: Opened) -> str:
+    parsed = opened.parsed
+    who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
+    when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""
+    return f"{when}{who} wrote:"
+
+
+def _written(name: str, address: str) -> str:
+    """An entry for an address field; a name with a comma in it needs quotes."""
+    if not name:
+        return address
+    plain = all(letter.isalnum() or letter in " '-_." for letter in name)
+    return f"{name} <{address}>" if plain else f'"{name.replace(chr(34), "")}" <{address}>'

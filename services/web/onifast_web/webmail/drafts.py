@@ -1,0 +1,142 @@
+"""What somebody is writing: the composer's form, kept as a message in the folder drafts until it is sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field, replace
+
+from onifast_shared import contents, mailbox
+from onifast_shared import message as messages
+from onifast_shared.db import Connection
+from onifast_shared.message import Draft, DraftError, OutgoingAttachment, Parsed
+
+from onifast_web import sending
+from onifast_web.context import Web
+
+# Holds what was typed as it was typed: half an address is no To field, and Bcc is never written into a message.
+_HEADER = "X-Onifast-Draft"
+_TYPED = ("to", "cc", "bcc", "in_reply_to", "references")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that is attached already, in the message `Form.source`."""
+
+    index: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """The composer's fields as typed. `draft` is the saved draft that they replace, `source` the message whose
+    attachments `kept` lists."""
+
+    sender: str = ""
+    to: str = ""
+    cc: str = ""
+    bcc: str = ""
+    subject: str = ""
+    text: str = ""
+    in_reply_to: str = ""
+    references: str = ""
+    draft: int | None = None
+    source: int | None = None
+    kept: list[Kept] = field(default_factory=list)
+
+    def to_draft(self, attachments: list[OutgoingAttachment]) -> Draft:
+        """The message that the form stands for."""
+        return Draft(
+            from_=self.sender,
+            to=[self.to] if self.to.strip() else [],
+            cc=[self.cc] if self.cc.strip() else [],
+            bcc=[self.bcc] if self.bcc.strip() else [],
+            subject=self.subject,
+            text=self.text,
+            in_reply_to=self.in_reply_to or None,
+            references=self.references.split(),
+            attachments=attachments,
+        )
+
+
+def save(web: Web, owner: str, form: Form, attachments: list[OutgoingAttachment]) -> int:
+    """Stores the form as a draft in the place of the one that it came from; gives the new draft's id."""
+    raw = _message(web, form, attachments)
+    ref = contents.store(web.database, raw)
+
+    def write(tx: Connection) -> int:
+        remove(tx, owner, form.draft)
+        return mailbox.add(
+            tx,
+            owner=owner,
+            recipient=form.to,
+            reverse_path=form.sender,
+            content_id=contents.attach(tx, ref),
+            size=len(raw),
+            now=web.clock(),
+            folder="drafts",
+            is_read=True,
+        )
+
+    return web.database.write(write)
+
+
+def remove(tx: Connection, owner: str, draft: int | None) -> None:
+    """Takes a draft away that was sent, replaced or discarded; any other message stays."""
+    row = None if draft is None else mailbox.get(tx, owner, draft)
+    if row is not None and row.folder == "drafts":
+        mailbox.purge(tx, owner, [row.id])
+
+
+def load(email_id: int, parsed: Parsed) -> Form:
+    """The form that a draft was saved from. Drafts of other programs work too."""
+    typed = {"to": parsed.to, "cc": parsed.cc, "bcc": parsed.header("bcc") or "", "in_reply_to": parsed.in_reply_to}
+    typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
+    return Form(
+        sender=str(parsed.sender or ""),
+        subject=parsed.subject,
+        text=parsed.text or "",
+        draft=email_id,
+        source=email_id,
+        kept=kept(parsed),
+        **typed,
+    )
+
+
+def kept(parsed: Parsed) -> list[Kept]:
+    """A message's attachments, to be sent along."""
+    return [Kept(item.index, item.filename, item.size) for item in parsed.attachments]
+
+
+def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment]:
+    """Some of a message's attachments, with their bytes."""
+    return [
+        OutgoingAttachment(item.filename, item.content_type, item.data)
+        for item in parsed.attachments
+        if item.index in indices
+    ]
+
+
+def _message(web: Web, form: Form, attachments: list[OutgoingAttachment]) -> bytes:
+    draft = form.to_draft(attachments)
+    try:
+        raw = sending.build(web, draft)
+    except DraftError as error:
+        if error.field not in _TYPED:
+            raise
+        raw = sending.build(web, replace(draft, to=[], cc=[], bcc=[], in_reply_to=None, references=[]))
+    typed = {name: getattr(form, name) for name in _TYPED}
+    encoded = base64.b64encode(json.dumps(typed).encode()).decode("ascii")
+    words = " ".join(encoded[start : start + 60] for start in range(0, len(encoded), 60))
+    return messages.prepend(raw, messages.fold(_HEADER, words))
+
+
+def _typed(header: str) -> dict[str, str]:
+    try:
+        found = json.loads(base64.b64decode("".join(header.split()), validate=True))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name in _TYPED if isinstance(value := found.get(name), str)}

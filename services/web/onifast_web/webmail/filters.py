@@ -1,0 +1,113 @@
+"""How the templates show values: times, names, states."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime
+
+from flask import Flask
+from onifast_shared import times
+from onifast_shared.address import split_list
+from onifast_shared.mailbox import EmailRow
+from onifast_shared.queue_view import OutboxRow
+
+from onifast_web import render
+
+_TINTS = 8
+_FORMATS = {"full": "%a, %d %b %Y, %H:%M UTC", "short": "%d %b %Y", "date": "%d %b %Y"}
+STATUS_WORDS = {
+    "pending": ("Waiting", "move"),
+    "sending": ("Sending", "move"),
+    "sent": ("Delivered", "good"),
+    "deferred": ("Trying again", "wait"),
+    "failed": ("Failed", "bad"),
+    "held": ("On hold", "wait"),
+    "cancelled": ("Cancelled", "idle"),
+    "sandboxed": ("Captured", "idle"),
+}
+_OUTCOMES = {
+    "delivered": ("Delivered", "good"),
+    "deferred": ("Not yet", "wait"),
+    "failed": ("Refused", "bad"),
+    "sandboxed": ("Captured", "idle"),
+}
+
+
+def register(app: Flask) -> None:
+    """Makes the filters known to the templates."""
+    app.jinja_env.filters.update(
+        iso=iso,
+        utc=utc,
+        tint=tint,
+        initial=initial,
+        folder_title=str.capitalize,
+        byte_size=render.byte_size,
+        counterpart=counterpart,
+        status_word=lambda status: _status(status)[0],
+        status_kind=lambda status: _status(status)[1],
+        outcome_word=lambda outcome: _OUTCOMES.get(outcome, (outcome.capitalize(), ""))[0],
+        delivery_note=delivery_note,
+    )
+
+
+def iso(when: datetime | float) -> str:
+    """A time for `<time datetime>`."""
+    return times.rfc3339(_timestamp(when))
+
+
+def utc(when: datetime | float, style: str = "full") -> str:
+    """A time for people, in UTC: what shows where no script turns it into local time."""
+    return datetime.fromtimestamp(_timestamp(when), UTC).strftime(_FORMATS[style])
+
+
+def tint(name: str | None) -> int:
+    """Which of the avatars' colours a name has, always the same one."""
+    return zlib.crc32((name or "").strip().lower().encode("utf-8", "replace")) % _TINTS
+
+
+def initial(name: str | None) -> str:
+    """The letter in a name's avatar."""
+    return next((letter.upper() for letter in name or "" if letter.isalnum()), "?")
+
+
+def counterpart(row: EmailRow) -> str:
+    """Who a message in a list is from, or for: the other side."""
+    if row.folder in ("sent", "drafts"):
+        names = [name or address for name, address in split_list(row.recipient)]
+        return ", ".join(names) or "(no recipient)"
+    return row.sender_name or row.sender or "Unknown sender"
+
+
+def delivery_note(row: OutboxRow) -> str:
+    """A delivery's state in a sentence."""
+    if row.status == "deferred":
+        return f"{_first_line(row.last_error)} — will be tried again."
+    if row.status == "failed":
+        return f"Could not be delivered: {_first_line(row.last_error)}"
+    if row.status == "held":
+        return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
+    return {
+        "pending": "On its way.",
+        "sending": "Being delivered right now.",
+        "sent": _delivered(row),
+        "cancelled": "Given up on request; it was not delivered.",
+        "sandboxed": "Captured here and not sent: this server is a sandbox.",
+    }.get(row.status, "")
+
+
+def _delivered(row: OutboxRow) -> str:
+    host = next((step.host for step in reversed(row.history) if step.outcome == "delivered" and step.host), "")
+    return f"Taken by {host}." if host else "In the recipient’s mailbox."
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    return line if len(line) <= 200 else line[:199] + "…"
+
+
+def _status(status: str) -> tuple[str, str]:
+    return STATUS_WORDS.get(status) or _OUTCOMES.get(status) or (status.capitalize(), "")
+
+
+def _timestamp(when: datetime | float) -> float:
+    return when.timestamp() if isinstance(when, datetime) else when

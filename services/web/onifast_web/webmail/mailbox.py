@@ -1,0 +1,88 @@
+"""A folder's list, and what is done to selected messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import mailbox
+from onifast_shared.db import Connection
+from onifast_shared.mailbox import FOLDERS, CursorError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.pages import page, user
+
+_PAGE = 50
+_MOST = 500
+_LONGEST_QUERY = 200
+
+
+@allow(Who.USER)
+def folder(folder: str) -> Response:
+    """A page of a folder, newest first, or of what was searched in it."""
+    _, username = user()
+    if folder not in FOLDERS:
+        raise not_found("folder")
+    q = request.args.get("q", "").strip()[:_LONGEST_QUERY]
+    cursor = request.args.get("cursor") or None
+    try:
+        found = current().database.read(
+            lambda tx: mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
+        )
+    except CursorError:
+        raise not_found("page") from None
+    return page(
+        "mailbox.html", folder, folder=folder, rows=found.rows, q=q, cursor=cursor, next_cursor=found.next_cursor
+    )
+
+
+@allow(Who.USER)
+def act() -> AnyResponse:
+    """Marks, moves or deletes the selected messages, then shows the folder again."""
+    _, username = user()
+    back = request.form.get("back", "inbox")
+    if back not in FOLDERS:
+        raise not_found("folder")
+    ids = selected_ids()
+    if not ids:
+        return redirect(url_for("webmail.folder", folder=back, did="none"), 303)
+    action, _, target = request.form.get("action", "").partition(":")
+    if action == "move":
+        return _move(username, ids, target or request.form.get("target", ""), back)
+    number = current().database.write(_change(action, username, ids))
+    return redirect(url_for("webmail.folder", folder=back, did=action, n=number), 303)
+
+
+ROUTES = (
+    ("GET", "/folders/<folder>", folder),
+    ("POST", "/messages", act),
+)
+
+
+def selected_ids() -> list[int]:
+    """The ids that the form's ticked boxes name."""
+    found = [int(text) for text in request.form.getlist("ids") if text.isdecimal() and len(text) < 19]
+    return found[:_MOST]
+
+
+def _move(username: str, ids: list[int], target: str, back: str) -> AnyResponse:
+    if target not in FOLDERS:
+        raise not_found("folder")
+    number = current().database.write(lambda tx: mailbox.move(tx, username, ids, target))
+    if target == back:
+        return redirect(url_for("webmail.folder", folder=back), 303)
+    undo = ".".join(map(str, ids))
+    return redirect(url_for("webmail.folder", folder=back, did="move", n=number, to=target, came=back, ids=undo), 303)
+
+
+def _change(action: str, username: str, ids: list[int]) -> Callable[[Connection], int]:
+    if action == "read":
+        return lambda tx: mailbox.set_read(tx, username, ids, True)
+    if action == "unread":
+        return lambda tx: mailbox.set_read(tx, username, ids, False)
+    if action == "purge":
+        return lambda tx: mailbox.purge(tx, username, ids)
+    raise Problem(400, "That action is not known.")

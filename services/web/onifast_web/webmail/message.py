@@ -1,0 +1,202 @@
+"""One message: its page, the sandboxed page of its HTML, its attachments, its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, make_response, render_template, request, url_for
+from onifast_shared import addresses, html_text, mailbox, queue_view
+from onifast_shared import message as messages
+from onifast_shared.address import split_list
+from onifast_shared.db import Connection
+from onifast_shared.mailbox import EmailRow
+from onifast_shared.message import Attachment, Parsed
+
+from onifast_web import bodies, csrf, render, response_headers
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import not_found
+from onifast_web.webmail.pages import page, user
+
+_SOURCE_SHOWN = 256 * 1024
+_ATTACHMENT_POLICY = "default-src 'none'; sandbox"
+# Types that a browser would run something in, were it ever to show them.
+_ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml", "application/xml", "image/svg")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A message with its bytes read."""
+
+    row: EmailRow
+    raw: bytes
+    parsed: Parsed
+
+
+@dataclass(frozen=True)
+class ShownAttachment:
+    """An attachment in a list."""
+
+    index: int
+    name: str
+    size: int
+
+
+@allow(Who.USER)
+def message(email_id: int) -> Response:
+    """The message's page; seeing it marks it as read."""
+    _, username = user()
+    opened = open_message(username, email_id)
+    _mark_read(username, opened.row)
+    return page("message.html", opened.row.folder, row=opened.row, **_body(opened), **_head(username, opened))
+
+
+@allow(Who.USER)
+def frame(email_id: int) -> Response:
+    """The message's HTML, sanitised, as a page of its own that its headers lock in."""
+    return html_page(open_message(user()[1], email_id).parsed)
+
+
+@allow(Who.USER)
+def attachment(email_id: int, index: int) -> Response:
+    """An attachment, to be saved: never shown by the browser in our name."""
+    opened = open_message(user()[1], email_id)
+    if index >= len(opened.parsed.attachments):
+        raise not_found("attachment")
+    item = opened.parsed.attachments[index]
+    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
+    return _download(
+        item.data, _name(item), "application/octet-stream" if active or not item.content_type else item.content_type
+    )
+
+
+@allow(Who.USER)
+def source(email_id: int) -> Response:
+    """Every header, and the bytes as they came."""
+    opened = open_message(user()[1], email_id)
+    shown = opened.raw[:_SOURCE_SHOWN].decode("utf-8", "replace")
+    return page(
+        "source.html",
+        opened.row.folder,
+        row=opened.row,
+        headers=opened.parsed.headers,
+        raw=shown,
+        truncated=len(opened.raw) > _SOURCE_SHOWN,
+    )
+
+
+@allow(Who.USER)
+def raw(email_id: int) -> Response:
+    """The message as a file."""
+    opened = open_message(user()[1], email_id)
+    name = render.file_name(opened.row.subject, "message")[:100]
+    return _download(opened.raw, f"{name}.eml", "message/rfc822")
+
+
+ROUTES = (
+    ("GET", "/messages/<int:email_id>", message),
+    ("GET", "/messages/<int:email_id>/html", frame),
+    ("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment),
+    ("GET", "/messages/<int:email_id>/source", source),
+    ("GET", "/messages/<int:email_id>/raw", raw),
+)
+
+
+def open_message(owner: str, email_id: int) -> Opened:
+    """A message of this owner's; raises Problem(404) for any other id."""
+
+    def read(tx: Connection) -> tuple[EmailRow, bytes]:
+        row = mailbox.get(tx, owner, email_id) if email_id < 2**63 else None
+        if row is None:
+            raise not_found()
+        return row, mailbox.raw(tx, email_id)
+
+    row, data = current().database.read(read)
+    return Opened(row, data, messages.parse(data))
+
+
+def html_page(parsed: Parsed) -> Response:
+    """A message's HTML in the page that the sandboxed frame shows."""
+    images = request.args.get("images") == "1"
+    safe = bodies.safe_html(parsed, images=images)
+    if safe is None:
+        raise not_found("HTML text")
+    response = make_response(render_template("frame.html", html=safe.html))
+    response.headers["Content-Security-Policy"] = response_headers.frame_policy(images=images)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def shown_attachments(parsed: Parsed) -> list[ShownAttachment]:
+    """What is listed below a message: not the images that its HTML shows itself."""
+    hidden = parsed.html is not None
+    return [
+        ShownAttachment(item.index, _name(item), item.size)
+        for item in parsed.attachments
+        if not (hidden and item.inline)
+    ]
+
+
+def plain_text(parsed: Parsed) -> str:
+    """The message's words, whether it has a plain text or not."""
+    return parsed.text if parsed.text is not None else html_text.to_text(parsed.html or "")
+
+
+def _body(opened: Opened) -> dict[str, Any]:
+    parsed, email_id = opened.parsed, opened.row.id
+    wants_text = request.args.get("view") == "text"
+    shows_html = parsed.html is not None and not (wants_text and parsed.text is not None)
+    images = request.args.get("images") == "1"
+    safe = bodies.safe_html(parsed) if shows_html and not images else None
+    return {
+        "frame_url": url_for("webmail.frame", email_id=email_id, images=1 if images else None) if shows_html else None,
+        "blocked_images": safe.blocked_images if safe else 0,
+        "text_html": "" if shows_html else render.text_to_html(plain_text(parsed)),
+        "has_both": parsed.html is not None and parsed.text is not None,
+        "attachments": shown_attachments(parsed),
+    }
+
+
+def _head(username: str, opened: Opened) -> dict[str, Any]:
+    row, parsed = opened.row, opened.parsed
+    mine, deliveries = current().database.read(
+        lambda tx: (
+            {item.address.lower() for item in addresses.list_for(tx, username)},
+            queue_view.for_email(tx, row.id) if row.folder == "sent" else [],
+        )
+    )
+    everybody = split_list(f"{parsed.to}, {parsed.cc}")
+    names = ["me" if address.lower() in mine else name or address for name, address in everybody]
+    sender = str(parsed.sender or row.sender)
+    return {
+        "parsed": parsed,
+        "sender": sender,
+        "sender_name": parsed.sender_name,
+        "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
+        "reply_all": sum(address.lower() not in mine for _, address in everybody) > 0,
+        "verdict": bodies.verdict(row.authentication, sender.rpartition("@")[2]),
+        "deliveries": deliveries,
+    }
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _mark_read(username: str, row: EmailRow) -> None:
+    # A link on somebody else's site, or a browser that looks ahead, reads nothing.
+    if row.is_read or not csrf.comes_from_here(request) or csrf.is_prefetch(request):
+        return
+    current().database.write(lambda tx: mailbox.set_read(tx, username, [row.id], True))
+
+
+def _name(item: Attachment) -> str:
+    return render.file_name(item.filename, f"attachment-{item.index + 1}")
+
+
+def _download(data: bytes, name: str, content_type: str) -> Response:
+    response = Response(data, content_type=content_type)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Content-Security-Policy"] = _ATTACHMENT_POLICY
+    return response

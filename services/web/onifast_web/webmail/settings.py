@@ -1,0 +1,196 @@
+"""Addresses, DKIM keys, and the relay for administrators."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import accounts, times
+from onifast_shared import addresses as address_store
+from onifast_shared import relay as relay_store
+from onifast_shared.address import Address, AddressError
+from onifast_shared.addresses import AddressRow
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import auth, signing_keys
+from onifast_web.api import config as relay_config
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.signing_keys import KeyState
+from onifast_web.webmail.pages import page, user
+
+_TLS_CHOICES = (
+    ("starttls", "STARTTLS", "usual on port 587"),
+    ("tls", "TLS", "usual on port 465"),
+    ("none", "None", "only on a network that you trust"),
+)
+
+
+@dataclass(frozen=True)
+class AddressLine:
+    """An address in the table."""
+
+    address: str
+    owner: str
+    created_at: int | None
+
+
+@dataclass(frozen=True)
+class DomainCard:
+    """A domain's key on the page. `checked` says that DNS was asked just now."""
+
+    domain: str
+    selector: str
+    exists: bool
+    dns_name: str
+    dns_value: str
+    problem: str
+    checked: bool
+    published: bool | None
+    may_change: bool
+
+
+@allow(Who.USER)
+def addresses() -> AnyResponse:
+    """The user's addresses; for administrators all of them, with a form to add and remove."""
+    caller, _ = user()
+    if request.method == "GET":
+        return _address_page()
+    if not caller.is_admin:
+        raise Problem(403, "Only administrators may do this.")
+    text, owner = request.form.get("address", "").strip(), request.form.get("owner", "").strip()
+    try:
+        address = Address.parse(text)
+    except AddressError as error:
+        return _address_page({"address": str(error).capitalize() + "."})
+    if request.form.get("do") == "remove":
+        current().database.write(lambda tx: address_store.remove(tx, address))
+        return redirect(url_for("webmail.addresses", did="removed"), 303)
+    if not accounts.check_username(owner) or auth.active_user(current(), owner) is None:
+        return _address_page({"owner": "There is no panel user of that name."})
+    if not current().database.write(lambda tx: address_store.add(tx, address, owner)):
+        return _address_page({"address": "This address exists already."})
+    return redirect(url_for("webmail.addresses", did="added"), 303)
+
+
+@allow(Who.ADMINISTRATOR)
+def relay() -> AnyResponse:
+    """The smart host. The stored password goes into no page."""
+    if request.method == "GET":
+        return _relay_page(_stored_relay())
+    form = {name: request.form.get(name, "") for name in ("relay_host", "relay_port", "relay_user", "relay_tls")}
+    try:
+        body = relay_config.RelayBody.model_validate(form | _optional(form))
+    except ValidationError as error:
+        found = {str(item["loc"][0]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
+        return _relay_page(form, found)
+    current().database.write(lambda tx: relay_config.store(tx, body))
+    return redirect(url_for("webmail.relay", did="relay"), 303)
+
+
+@allow(Who.USER)
+def dkim() -> AnyResponse:
+    """The DNS record of each domain's key."""
+    if request.method == "GET":
+        return _dkim_page()
+    caller, _ = user()
+    web, text = current(), request.form.get("domain", "")
+    domain = signing_keys.visible_domain(web, caller, text)
+    if not web.database.read(lambda tx: signing_keys.may_change(tx, caller, domain)):
+        raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
+    change = {"generate": signing_keys.generate, "rotate": signing_keys.rotate}.get(request.form.get("action", ""))
+    if change is None:
+        raise Problem(400, "That action is not known.")
+    try:
+        change(web, domain)
+    except Problem as problem:
+        return _dkim_page(problem)
+    return redirect(url_for("webmail.dkim", did="key"), 303)
+
+
+ROUTES = (
+    ("GET POST", "/addresses", addresses),
+    ("GET POST", "/relay", relay),
+    ("GET POST", "/dkim", dkim),
+)
+
+
+def _address_page(errors: dict[str, str] | None = None) -> Response:
+    caller, _ = user()
+    rows = current().database.read(lambda tx: address_store.list_for(tx, caller.manages))
+    form = {name: request.form.get(name, "") for name in ("address", "owner")}
+    status = 422 if errors else 200
+    return page(
+        "addresses.html", "addresses", status, rows=[_line(row) for row in rows], errors=errors or {}, form=form
+    )
+
+
+def _line(row: AddressRow) -> AddressLine:
+    return AddressLine(row.address, row.owner, times.parse(row.created_at))
+
+
+def _optional(form: dict[str, str]) -> dict[str, Any]:
+    """Fields whose absence means something: an empty port is the usual one, an empty password the stored one."""
+    given: dict[str, Any] = {"relay_port": form["relay_port"].strip() or None}
+    if password := request.form.get("relay_password", ""):
+        given["relay_password"] = password
+    elif request.form.get("forget_password"):
+        given["relay_password"] = ""
+    return given
+
+
+def _stored_relay() -> dict[str, str]:
+    try:
+        found = current().database.read(relay_store.get)
+    except relay_store.RelayError:
+        found = None
+    if found is None:
+        return {"relay_host": "", "relay_port": "587", "relay_user": "", "relay_tls": "starttls"}
+    return {
+        "relay_host": found.host,
+        "relay_port": str(found.port),
+        "relay_user": found.user,
+        "relay_tls": found.tls,
+    }
+
+
+def _relay_page(form: dict[str, str], errors: dict[str, str] | None = None) -> Response:
+    try:
+        found = current().database.read(relay_store.get)
+    except relay_store.RelayError as error:
+        found, errors = None, {"relay_host": f"{error}. Save this form to mend it."} | (errors or {})
+    password_set = found is not None and bool(found.password.reveal())
+    status = 422 if errors and request.method == "POST" else 200
+    return page(
+        "relay.html",
+        "relay",
+        status,
+        form=form,
+        errors=errors or {},
+        tls_choices=_TLS_CHOICES,
+        password_set=password_set,
+    )
+
+
+def _dkim_page(problem: Problem | None = None) -> Response:
+    caller, _ = user()
+    web, asked = current(), request.args.get("check", "")
+    names, mine = web.database.read(
+        lambda tx: (
+            (found := signing_keys.domains_of(tx, caller)),
+            {domain for domain in found if signing_keys.may_change(tx, caller, domain)},
+        )
+    )
+    cards = [_card(signing_keys.state(web.settings, name), asked=asked, may_change=name in mine) for name in names]
+    status = int(problem.status) if problem else 200
+    return page("dkim.html", "dkim", status, domains=cards, message=problem.detail if problem else "")
+
+
+def _card(key: KeyState, *, asked: str, may_change: bool) -> DomainCard:
+    # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
+    checked = key.domain == asked
+    published = signing_keys.is_published(current().settings, key) if checked else None
+    return DomainCard(**asdict(key), checked=checked, published=published, may_change=may_change)

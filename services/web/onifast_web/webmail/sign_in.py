@@ -1,0 +1,122 @@
+"""Login with panel credentials or by a one-time link from the panel, and logout."""
+
+from __future__ import annotations
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from onifast_shared import accounts, log, sessions, throttle
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import auth, csrf
+from onifast_web.auth import Who, allow
+from onifast_web.context import Web, current
+from onifast_web.forwarded import CLIENT
+from onifast_web.problems import Problem
+
+_logger = log.get("web")
+_LARGEST_FORM = 64 * 1024
+_LONGEST_PASSWORD = 1024
+_WRONG = "User name or password is wrong."
+_STALE_LINK = "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
+
+
+@allow(Who.ANYONE)
+def login() -> AnyResponse:
+    """The login form, and what it sends."""
+    if request.method == "GET":
+        if request.args.get("did") == "logout":
+            return _form(message="You are signed out.", kind="ok")
+        return _form()
+    request.max_content_length = _LARGEST_FORM
+    csrf.check_origin(request)
+    username = request.form.get("username", "").strip()
+    password = request.form.get("password", "")
+    return _attempt(current(), username, password)
+
+
+@allow(Who.USER)
+def logout() -> AnyResponse:
+    """Ends this browser's session."""
+    response = redirect(url_for("webmail.login", did="logout"), 303)
+    auth.end_session(response)
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@allow(Who.ANYONE)
+def sso_login() -> AnyResponse:
+    """Signs in whoever brings a token of the panel's, once."""
+    web, token = current(), request.args.get("token", "")
+    if request.method == "HEAD" or csrf.is_prefetch(request):
+        raise Problem(403, _STALE_LINK)  # A look ahead must not use the token up.
+    username = web.database.write(lambda tx: sessions.redeem_sso(tx, token, web.clock()))
+    user = None if username is None else auth.active_user(web, username)
+    if user is None:
+        log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
+        raise Problem(403, _STALE_LINK)
+    log.event(_logger, "login", user=user.username, by="sso", client=request.environ.get(CLIENT))
+    return _signed_in(user.username, request.args.get("next", ""))
+
+
+ROUTES = (
+    ("GET POST", "/login", login),
+    ("POST", "/logout", logout),
+    ("GET", "/sso-login", sso_login),
+)
+
+
+def local_path(text: str) -> str:
+    """Where to go after login: a path below this webmail, whatever the link says."""
+    home = url_for("home")
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or not text.isprintable() or "\\" in text:
+        return home
+    prefix = request.script_root
+    if not prefix or text == prefix or text.startswith((prefix + "/", prefix + "?")):
+        return text
+    return prefix + text
+
+
+def _attempt(web: Web, username: str, password: str) -> AnyResponse:
+    client = str(request.environ.get(CLIENT))
+    keys = [client, f"user:{username.lower()[:64]}"]
+    wait = web.database.read(lambda tx: throttle.blocked_for(tx, keys, web.clock()))
+    if wait > 0:
+        log.event(_logger, "login-throttled", user=username, client=client, seconds=wait)
+        return _form(username, f"Too many failed attempts. Try again in {_duration(wait)}.", status=429, wait=wait)
+    user = _authenticate(web, username, password)
+    if user is None:
+        web.database.write(lambda tx: throttle.record_failure(tx, keys, web.clock()))
+        log.event(_logger, "login-failed", user=username, client=client)
+        return _form(username, _WRONG, status=403)
+    web.database.write(lambda tx: throttle.clear(tx, keys))
+    log.event(_logger, "login", user=user.username, by="password", client=client)
+    return _signed_in(user.username, request.form.get("next", ""))
+
+
+def _authenticate(web: Web, username: str, password: str) -> accounts.PanelUser | None:
+    try:
+        with web.password_checks:
+            return web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
+    except accounts.AccountError as error:
+        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
+        raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
+
+
+def _signed_in(username: str, target: str) -> AnyResponse:
+    response = redirect(local_path(target), 303)
+    auth.start_session(response, username)
+    return response
+
+
+def _form(username: str = "", message: str = "", *, kind: str = "error", status: int = 200, wait: int = 0) -> Response:
+    target = request.values.get("next", "")
+    text = render_template("login.html", username=username, message=message, message_kind=kind, next=target)
+    response = make_response(text, status)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 90:
+        return f"{seconds} seconds" if seconds != 1 else "1 second"
+    return f"{-(-seconds // 60)} minutes"
