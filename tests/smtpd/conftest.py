@@ -1,4 +1,4 @@
-"""Fixtures: a receiver that listens on real sockets, with users, addresses, certificates and a DNS server of its own."""
+"""Fixtures: a receiver on real sockets, with users, addresses, certificates and a DNS server of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 
 import bcrypt
 import pytest
-from fakes.certificates import Authority, Certificate
-from fakes.dns import DnsServer, ZoneData
 from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
+
+from fakes.certificates import Authority, Certificate
+from fakes.dns import DnsServer, ZoneData
 
 from .helpers import World, start_world
 
@@ -55,7 +56,7 @@ def populated(database: Database) -> Database:
     def fill(tx: Connection) -> None:
         addresses.add(tx, Address.parse("alice@here.test"), "alice")
         addresses.add(tx, Address.parse("bob@here.test"), "bob")
-        addresses.add(tx, Address.parse("bob@bobs.test"), "bob")
+        addresses.add(tx, Address.parse("bob@second.test"), "bob")
 
     database.write(fill)
     return database

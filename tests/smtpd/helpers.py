@@ -11,7 +11,8 @@ from typing import Any, Self
 from onifast_shared import contents, mailbox
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
-from onifast_shared.sockets import Listen, bind
+from onifast_shared.setting_types import Listen
+from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Server
@@ -65,7 +66,7 @@ class World:
         def read(tx: Connection) -> list[dict[str, Any]]:
             rows = tx.execute(f"SELECT content_id, {', '.join(names)} FROM outbox ORDER BY id").fetchall()
             return [
-                dict(zip(names, row[1:], strict=True)) | {"raw": contents.read(tx, row[0])} for row in rows
+                dict(zip(names, row[1:], strict=True)) | {"raw": contents.read(tx, int(str(row[0])))} for row in rows
             ]
 
         return self.database.read(read)

@@ -200,13 +200,13 @@ class Connection(SMTP):
         return await method(self, command.argument)
 
     def _answer(self, verb: str, reply: Reply) -> None:
-        self.wire.send(reply)
-        if reply.code < 400:
-            return
-        maillog.refused(self.name, self.client, verb, reply)
-        if reply.is_permanent:
-            self._errors += 1
+        if reply.code >= 400:
+            maillog.refused(self.name, self.client, verb, reply)
         if reply.code == 421:
             self.ending = reply
-        elif self._errors >= MAX_ERRORS:
+            return
+        self.wire.send(reply)
+        if reply.is_permanent:
+            self._errors += 1
+        if self._errors >= MAX_ERRORS:
             self.ending = replies.TOO_MANY_ERRORS

@@ -77,7 +77,7 @@ class Session(Connection):
         self.pause_reading()
         if self.wire.has_input:
             # RFC 3207 section 4: such commands may be an attacker's, put in before the client's own.
-            self.ending = Reply(421, "5.5.0", "command after STARTTLS in the clear")
+            self.ending = Reply(421, "4.7.0", "command after STARTTLS in the clear, closing")
             raise refused(503, "5.5.1", "STARTTLS must be the last command before the handshake")
         self.wire.send(replies.START_TLS)
         await self.wire.flush()

@@ -1,0 +1,177 @@
+"""The server as a whole: limits, trouble, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from onifast_shared.db import Database, DatabaseBusy, DatabaseFull
+from onifast_smtpd.client import Service
+from onifast_smtpd.intake import Intake
+
+from .helpers import HERE, MESSAGE, World
+
+Start = Callable[..., Awaitable[World]]
+
+
+async def test_more_clients_than_allowed_are_turned_away(start: Start) -> None:
+    world = await start(max_connections=1)
+    async with await world.client():
+        reader, writer = await world.connect()
+        assert await reader.read() == b"421 4.3.2 too many connections, try again later\r\n"
+        writer.close()
+
+
+async def test_a_place_is_free_again_when_a_session_ends(start: Start) -> None:
+    world = await start(max_connections=1)
+    async with await world.client() as client:
+        await client.say("QUIT")
+        assert await client.hung_up()
+    async with await world.client() as client:
+        assert (await client.say("NOOP")).startswith("250")
+
+
+async def test_a_silent_client_is_hung_up_on(start: Start) -> None:
+    world = await start(session_timeout=0.05)
+    async with await world.client() as client:
+        assert (await client.reply()) == ["421 4.4.2 timed out waiting for the client"]
+        assert await client.hung_up()
+
+
+async def test_a_client_that_sends_a_command_letter_by_letter_gains_no_time(start: Start) -> None:
+    world = await start(session_timeout=0.2)
+    async with await world.client() as client:
+        reply = asyncio.create_task(client.reply())
+        while not reply.done():
+            client.send("x")
+            await asyncio.sleep(0.02)
+        assert (await reply) == ["421 4.4.2 timed out waiting for the client"]
+
+
+async def test_a_client_that_goes_silent_in_data_is_hung_up_on(start: Start) -> None:
+    world = await start(session_timeout=0.1)
+    async with await world.client() as client:
+        await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        client.send(MESSAGE)
+        assert (await client.reply()) == ["421 4.4.2 timed out waiting for the client"]
+    assert world.inbox("alice") == []
+
+
+async def test_a_client_that_vanishes_in_data_leaves_nothing(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        client.send(MESSAGE)
+        await client.writer.drain()
+        [session] = world.receiver.sessions
+        _reset(client.writer)
+        await session.ended
+    assert world.inbox("alice") == []
+    assert world.receiver.octets.taken == 0
+
+
+async def test_what_was_sent_before_a_half_close_is_answered(world: World) -> None:
+    async with await world.client() as client:
+        client.send(
+            b"EHLO x\r\nMAIL FROM:<a@remote.test>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n" + MESSAGE + b".\r\nQUIT\r\n"
+        )
+        client.writer.write_eof()
+        heard = (await client.reader.read()).decode()
+    assert "\r\n250 2.0.0 message accepted" in heard
+    assert heard.endswith("221 2.0.0 bye\r\n")
+    assert len(world.inbox("alice")) == 1
+
+
+async def test_octets_are_given_back_after_each_message(start: Start) -> None:
+    world = await start(bytes_in_flight=len(MESSAGE) + 10)
+    async with await world.client() as client:
+        for _ in range(3):
+            assert (await client.deliver("a@remote.test", "alice@here.test")).startswith("250 2.0.0")
+    assert world.receiver.octets.taken == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"), [(DatabaseBusy("locked"), "451 4.3.0 "), (DatabaseFull("full"), "452 4.3.1 ")]
+)
+async def test_database_trouble_is_temporary_and_acknowledges_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, reply: str
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    async with await world.client() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(Database, "awrite", fail)
+            assert (await client.deliver("a@remote.test", "alice@here.test")).startswith(reply)
+        assert (await client.deliver("a@remote.test", "alice@here.test")).startswith("250 2.0.0")
+    assert len(world.inbox("alice")) == 1
+
+
+async def test_a_bug_is_451_outside_and_a_traceback_inside(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise ZeroDivisionError("secret/path")
+
+    monkeypatch.setattr(Intake, "take", fail)
+    async with await world.client() as client:
+        reply = await client.deliver("a@remote.test", "alice@here.test")
+        assert reply == "451 4.3.0 temporary trouble, try again later"
+        assert (await client.say("NOOP")).startswith("250 2.0.0")
+    assert "ZeroDivisionError: secret/path" in caplog.text
+
+
+async def test_the_unix_user_of_a_loopback_client_is_known(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with await world.client(HERE):
+        pass
+    assert f"unix_user={pwd.getpwuid(os.getuid()).pw_name}" in caplog.text
+
+
+async def test_idle_sessions_are_told_when_the_server_stops(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO x")
+        await world.server.stop(1.0)
+        assert (await client.reply())[0].startswith("421 4.3.2 ")
+        assert await client.hung_up()
+
+
+async def test_a_session_in_data_finishes_when_the_server_stops(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        stopping = asyncio.create_task(world.server.stop(5.0))
+        await asyncio.sleep(0)
+        client.send(MESSAGE + b".\r\n")
+        assert (await client.reply())[0].startswith("250 2.0.0 ")
+        assert (await client.reply())[0].startswith("421 4.3.2 ")
+        await stopping
+    assert len(world.inbox("alice")) == 1
+
+
+async def test_a_session_that_does_not_finish_is_cut_off(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        await world.server.stop(0.05)
+        assert await client.hung_up()
+    assert not world.receiver.sessions
+
+
+async def test_465_without_a_certificate_ends_with_a_failed_handshake(world: World) -> None:
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await world.connect(service=Service.SUBMISSIONS, tls=True)
+    async with await world.client() as client:
+        assert (await client.say("NOOP")).startswith("250")
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Closes a connection as a crashed machine does."""
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

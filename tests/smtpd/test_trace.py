@@ -1,0 +1,97 @@
+"""Trace headers made from values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+from onifast_shared.accounts import PanelUser
+from onifast_shared.address import Address
+from onifast_smtpd import trace
+from onifast_smtpd.client import Client, Origin, Service, Tls
+from onifast_smtpd.verify import Authentication, DkimResult, SpfResult
+
+CLIENT = Client(Service.MX, ip_address("192.0.2.7"), 1, is_loopback=False, is_trusted=False)
+ORIGIN = Origin("s", CLIENT, "client.test", extended=True)
+HOP = trace.Hop(ORIGIN, "mail.host.test", "s.1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+USER = PanelUser("alice", is_admin=False, disabled=False, password_hash=None)
+
+
+@pytest.mark.parametrize(
+    ("extended", "tls", "user", "smtputf8", "keyword"),
+    [
+        (False, None, None, False, "SMTP"),
+        (True, None, None, False, "ESMTP"),
+        (True, TLS, None, False, "ESMTPS"),
+        (True, None, USER, False, "ESMTPA"),
+        (True, TLS, USER, False, "ESMTPSA"),
+        (True, None, None, True, "UTF8SMTP"),
+        (True, TLS, USER, True, "UTF8SMTPSA"),
+    ],
+)
+def test_protocol_keywords(
+    extended: bool, tls: Tls | None, user: PanelUser | None, smtputf8: bool, keyword: str
+) -> None:
+    origin = replace(ORIGIN, extended=extended, tls=tls, user=user)
+    assert trace.protocol(replace(HOP, origin=origin, smtputf8=smtputf8)) == keyword
+
+
+def test_received() -> None:
+    hop = replace(HOP, origin=replace(ORIGIN, tls=TLS), recipient=Address("alice", "here.test"))
+    assert trace.received(hop) == (
+        b"Received: from client.test ([192.0.2.7])\r\n"
+        b"\tby mail.host.test (onifast-mail) with ESMTPS id s.1\r\n"
+        b"\tfor <alice@here.test>\r\n"
+        b"\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3);\r\n"
+        b"\tFri, 02 Jan 2026 03:04:05 +0000\r\n"
+    )
+
+
+@pytest.mark.parametrize("helo", ["a;b", "(x", "ä.test", "-", "[1.2.3.4", "a,b"])
+def test_a_name_that_is_none_is_not_repeated(helo: str) -> None:
+    assert trace.received(replace(HOP, origin=replace(ORIGIN, helo=helo))).startswith(
+        b"Received: from unknown ([192.0.2.7])\r\n"
+    )
+
+
+@pytest.mark.parametrize("helo", ["client.test", "under_score", "[192.0.2.7]", "[IPv6:2001:db8::1]"])
+def test_a_name_or_an_address_literal_is(helo: str) -> None:
+    assert f"from {helo} (".encode() in trace.received(replace(HOP, origin=replace(ORIGIN, helo=helo)))
+
+
+def test_an_ipv6_client_is_marked_as_one() -> None:
+    origin = replace(ORIGIN, client=replace(CLIENT, ip=ip_address("2001:db8::1")))
+    assert b"([IPv6:2001:db8::1])" in trace.received(replace(HOP, origin=origin))
+
+
+def test_results_that_a_sender_chose_cannot_break_out_of_their_field() -> None:
+    spf = SpfResult("permerror", "mailfrom", "x", "192.0.2.7", 'a"\\b;c@x.test', "h(;", "", "bad\r\nX: y (")
+    checked = Authentication(spf, (DkimResult("fail", 'd"; spf=pass', "s\r\nX: y", "b;(", "why) (not\r\nX: y"),))
+    for field in (trace.received_spf(spf, "mail.host.test"), trace.authentication_results(checked, "mail.host.test")):
+        assert b"\nX:" not in field
+        assert field.count(b"\r\n") == field.count(b"\n") == field.count(b"\r\n\t") + 1
+    results = trace.authentication_results(checked, "mail.host.test")
+    assert rb'smtp.mailfrom="a\"\\b;c@x.test"' in results
+    assert rb'header.d="d\"; spf=pass"' in results
+
+
+@pytest.mark.parametrize(
+    ("value", "who"),
+    [
+        ("mx.test; spf=pass", "mx.test"),
+        ("  MX.Test ;none", "mx.test"),
+        ("(comment) mx.test 1; none", "mx.test"),
+        ('"mx.test"; none', "mx.test"),
+        ("(", "("),
+        ("", ""),
+    ],
+)
+def test_whose_results_a_field_holds(value: str, who: str) -> None:
+    assert trace.authserv_id(value) == who
+
+
+def test_received_fields_are_counted_whatever_their_case() -> None:
+    assert trace.count_received(b"Received: a\r\nRECEIVED: b\r\nX: y\r\n received: folded\r\n") == 2
