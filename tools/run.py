@@ -97,7 +97,9 @@ def make_tree(here: Embedded) -> None:
 
 
 def _seed(here: Embedded) -> None:
-    """The demo user and his messages; this also checks the settings, as every program does at its start."""
+    """The demo user and his messages, once."""
+    if Path(here.environ["ONIFAST_MAIL_ROOT"], "users", f"{DEMO_USER}.json").exists():
+        return
     command = [str(VENV / "bin" / "python"), "-m", "onifast_shared.demo"]
     done = subprocess.run(command, env=dict(here.environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -109,15 +111,18 @@ def supervise(here: Embedded) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    show("Starting " + ", ".join(PROGRAMS))
     with LogFollower({name: here.log(name) for name in (*PROGRAMS, "supervisord")}) as logs:
         supervisord = _start(here)
         try:
-            if _wait_until_ready(here, supervisord, logs, stop):
-                show(welcome(here))
+            _wait_until_ready(here, supervisord, logs, stop)
             while not stop.wait(LOOK_EVERY) and supervisord.poll() is None:
                 _show_logs(logs)
-        finally:
             _stop(supervisord, logs)
+        except CannotGoOn:
+            supervisord.terminate()
+            supervisord.wait()
+            raise
     show("onifast-mail has stopped.")
 
 
@@ -145,30 +150,32 @@ def _start(here: Embedded) -> subprocess.Popen[bytes]:
 
 def _wait_until_ready(
     here: Embedded, supervisord: subprocess.Popen[bytes], logs: LogFollower, stop: threading.Event
-) -> bool:
-    """True once all three answer, False if a signal came first. Raises CannotGoOn."""
-    last_lines = {"supervisord": "it says nothing"}
-    started = False
+) -> None:
+    """Until all three answer, or a signal comes. What they log is shown then; if one fails, its last line is enough."""
+    logged: list[tuple[str, str]] = []
     waiting = [*PROGRAMS]
     deadline = time.monotonic() + START_LIMIT
-    while not stop.wait(LOOK_EVERY):
-        for name, line in logs.new_lines():
-            last_lines[name] = line
-            if name != "supervisord":
-                show_line(name, line)
-        if supervisord.poll() is not None:
-            raise CannotGoOn(f"supervisord ended at once: {last_lines['supervisord']}")
-        states = ready.states(here.control_socket)
-        started = started or bool(states)
-        failed = [name for name in PROGRAMS if states.get(name) in ready.FAILED_STATES]
-        if failed:
-            raise CannotGoOn(f"{failed[0]} does not start: {last_lines.get(failed[0], f'see {here.log(failed[0])}')}")
-        waiting = [name for name in waiting if not _answers(here, name, started and name in last_lines)]
-        if not waiting:
-            return True
-        if time.monotonic() > deadline:
+    while waiting and not stop.wait(LOOK_EVERY):
+        logged += logs.new_lines()
+        _refuse_failure(here, supervisord, dict(logged))
+        waiting = [name for name in waiting if not _answers(here, name, name in dict(logged))]
+        if waiting and time.monotonic() > deadline:
             raise CannotGoOn(f"{waiting[0]} does not answer after {START_LIMIT:.0f} s: see {here.log(waiting[0])}")
-    return False
+    for name, line in logged:
+        if name != "supervisord":
+            show_line(name, line)
+    if not waiting:
+        show(welcome(here))
+
+
+def _refuse_failure(here: Embedded, supervisord: subprocess.Popen[bytes], last_lines: dict[str, str]) -> None:
+    """Raises CannotGoOn for a program that ended, or supervisord itself, with the last line that it logged."""
+    if supervisord.poll() is not None:
+        raise CannotGoOn(f"supervisord ended at once: {last_lines.get('supervisord', 'it says nothing')}")
+    states = ready.states(here.control_socket)
+    for name in PROGRAMS:
+        if states.get(name) in ready.FAILED_STATES:
+            raise CannotGoOn(f"{name} does not start: {last_lines.get(name, 'it says nothing')} (see {here.log(name)})")
 
 
 def _answers(here: Embedded, name: str, has_spoken: bool) -> bool:
