@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from onifast_shared.dkim_keys import DkimKeyError, DkimKeyExists, dns_record, dns_value, generate, load, rotate
+from onifast_shared.dkim_keys import DkimKeyError, DkimKeyExists, KeyRing, dns_record, dns_value, generate, load, rotate
 
 DOMAIN = "example.org"
 
@@ -71,6 +71,22 @@ def test_a_key_that_others_can_read_is_used_and_marked(tmp_path: Path, directory
     rsa(directory / "dkim_private.pem")
     (directory / "dkim_private.pem").chmod(0o644)
     assert [key.exposed for key in load(tmp_path, DOMAIN, "mail")] == [True]
+
+
+def test_a_key_ring_checks_a_key_once_and_sees_each_change(tmp_path: Path, directory: Path) -> None:
+    ring = KeyRing(tmp_path, "mail")
+    path = directory / "dkim_private.pem"
+    rsa(path)
+    (first,), (again,) = ring.load(DOMAIN), ring.load(DOMAIN)
+    assert first.private is again.private
+    rsa(path)
+    (changed,) = ring.load(DOMAIN)
+    assert dns_value(changed) == f"v=DKIM1; k=rsa; p={public_of(path)}"
+    path.write_text("nonsense")
+    with pytest.raises(DkimKeyError):
+        ring.load(DOMAIN)
+    path.unlink()
+    assert ring.load(DOMAIN) == []
 
 
 def test_the_key_itself_is_never_printed(tmp_path: Path, directory: Path) -> None:
