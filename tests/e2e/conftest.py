@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,11 +37,14 @@ def remote(dns: DnsServer) -> Iterator[RemotePostfix]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, dns: DnsServer, remote: RemotePostfix) -> Iterator[Site]:
+def site(dns: DnsServer, remote: RemotePostfix) -> Iterator[Site]:
     """onifast-mail with the users ann (example.test, with a DKIM key) and ben, for tests that change no setting."""
-    folder = tmp_path_factory.mktemp("site")
-    with make_site(folder, dns, remote) as running:
-        yield running
+    # Not in pytest's own folder: that is closed to other Unix users, and the copies are written as the homes' owner.
+    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with make_site(folder, dns, remote) as running:
+            yield running
 
 
 def make_site(folder: Path, dns: DnsServer, remote: RemotePostfix, **settings: str) -> Site:
@@ -52,7 +56,7 @@ def make_site(folder: Path, dns: DnsServer, remote: RemotePostfix, **settings: s
 
 def populate(site: Site) -> None:
     """Two users, their addresses and a DKIM key: as a panel does it before the programs' first start."""
-    created = site.run("onifast-mailctl", "user", "list")
+    created = site.run("onifast-mailctl", "queue", "list")
     assert created.returncode == 0, created.stderr
     site.add_user("ann", "correct horse", "ann@example.test")
     site.add_user("ben", "battery staple", "ben@example.test")

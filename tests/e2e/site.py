@@ -24,6 +24,7 @@ from peers.ports import free_port
 PROGRAMS = ("smtpd", "web", "outbox")
 PATIENCE = 30.0
 HOSTNAME = "mail.host.test"
+UNIX_ID = 64310  # owns the users' homes: no copy is ever written as root
 T = TypeVar("T")
 
 
@@ -75,6 +76,8 @@ class Site:
         values = {"username": name, "password": crypted.stdout.strip(), **more}
         (self.root / "users" / f"{name}.json").write_text(json.dumps(values), "utf-8")
         (self.home_root / name).mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(self.home_root / name, UNIX_ID, UNIX_ID)
         for address in addresses:
             self.sql(f"INSERT INTO mail_addresses (address, owner) VALUES ('{address}', '{name}');")
 

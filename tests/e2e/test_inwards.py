@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import OUTSIDE
-from e2e.site import HOSTNAME, Site, headers_of
+from e2e.site import HOSTNAME, UNIX_ID, Site, headers_of
 from peers import php
 from peers.postfix import RemotePostfix
 from peers.swaks import swaks
@@ -76,6 +76,7 @@ def test_the_owners_copy_lies_in_his_home(site: Site) -> None:
     )
     assert Path(path).is_relative_to(site.home_root / "ann" / ".onifast" / "mail")
     assert b"Subject: Filed copy" in Path(path).read_bytes()
+    assert {Path(path).stat().st_uid, Path(path).parent.stat().st_uid} == {UNIX_ID}
 
 
 def test_option_a_php_mail_through_msmtp(site: Site, remote: RemotePostfix, tmp_path: Path) -> None:

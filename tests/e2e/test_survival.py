@@ -52,7 +52,7 @@ def sink() -> Iterator[ScriptedSmtpServer]:
 @pytest.fixture
 def site(tmp_path: Path, local_dns: DnsServer, sink: ScriptedSmtpServer) -> Site:
     made = Site(tmp_path, local_dns, outbound_port=sink.port)
-    made.run("onifast-mailctl", "user", "list")
+    made.run("onifast-mailctl", "queue", "list")
     made.add_user("ann", "secret", "ann@example.test")
     return made
 
