@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def collect(stream: bytes, cuts: list[int], limit: int = 10_000) -> tuple[Collec
     collector = Collector(limit)
     places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
     rest = b""
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         piece = stream[begin:end]
         rest += piece if collector.done else collector.feed(piece)
     return collector, rest

@@ -206,6 +206,25 @@ async def test_a_message_that_goes_round_is_stopped(world: World) -> None:
         assert reply.startswith("250 2.0.0 ")
 
 
+async def test_a_header_section_without_end_is_refused(world: World) -> None:
+    async with await world.client() as client:
+        message = b"X-Padding: " + b"x" * 80 + b"\r\n"
+        reply = await client.deliver("a@remote.test", "alice@here.test", message=message * 12_000)
+    assert reply.startswith("552 5.3.4 header section exceeds")
+
+
+async def test_a_return_path_that_the_message_brings_is_dropped(world: World) -> None:
+    raw = await delivered(world, b"Return-Path: <forged@here.test>\r\n" + MESSAGE)
+    assert raw.count("Return-Path:") == 1
+    assert "forged" not in raw
+
+
+async def test_a_large_signed_message_passes_dkim(world: World, dns: DnsServer) -> None:
+    dns.set("sel._domainkey.remote.test", "TXT", public_record())
+    large = MESSAGE + (b"some  words \t and  \r\n" * 40_000) + b"\r\n\r\n"
+    assert "dkim=pass" in await delivered(world, signed(large))
+
+
 async def test_a_large_message_comes_through_whole(world: World) -> None:
     large = MESSAGE + b"x" * 70 + b"\r\n" + b"\r\n".join(b"%07d " % n + b"y" * 60 for n in range(60_000)) + b"\r\n"
     async with await world.client() as client:

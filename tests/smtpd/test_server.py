@@ -9,15 +9,19 @@ import pwd
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from onifast_shared.config import Settings
 from onifast_shared.db import Database, DatabaseBusy, DatabaseFull
 from onifast_smtpd.client import Service
 from onifast_smtpd.intake import Intake
 
-from .helpers import HERE, MESSAGE, World
+from .helpers import HERE, MESSAGE, World, start_world
 
 Start = Callable[..., Awaitable[World]]
 
@@ -114,6 +118,23 @@ async def test_database_trouble_is_temporary_and_acknowledges_nothing(
     assert len(world.inbox("alice")) == 1
 
 
+async def test_a_database_that_another_program_locks_is_waited_for_then_refused_then_used(
+    smtpd_settings: Settings, populated: Database
+) -> None:
+    impatient = Database.open(smtpd_settings.database, timeout=0.3)
+    world = await start_world(smtpd_settings, impatient)
+    try:
+        async with await world.client() as client:
+            with locked(smtpd_settings.database):
+                reply = await client.deliver("a@remote.test", "alice@here.test")
+                assert reply == "451 4.3.0 temporary trouble, try again later"
+            assert (await client.deliver("a@remote.test", "alice@here.test")).startswith("250 2.0.0")
+        assert len(world.inbox("alice")) == 1
+    finally:
+        await world.stop()
+        impatient.close()
+
+
 async def test_a_bug_is_451_outside_and_a_traceback_inside(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,6 +189,21 @@ async def test_465_without_a_certificate_ends_with_a_failed_handshake(world: Wor
         await world.connect(service=Service.SUBMISSIONS, tls=True)
     async with await world.client() as client:
         assert (await client.say("NOOP")).startswith("250")
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Another program holds the writers' lock."""
+    command = ["/usr/bin/sqlite3", str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdin.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
+        shell.stdin.flush()
+        assert shell.stdout.readline() == "locked\n"
+        yield
+        shell.stdin.write("ROLLBACK;\n.quit\n")
+        shell.stdin.flush()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -85,7 +85,10 @@ def test_results_that_a_sender_chose_cannot_break_out_of_their_field() -> None:
         ("  MX.Test ;none", "mx.test"),
         ("(comment) mx.test 1; none", "mx.test"),
         ('"mx.test"; none', "mx.test"),
-        ("(", "("),
+        ("(a (nested \\) one)) mx.test; none", "mx.test"),
+        ("(never closed mx.test; none", ""),
+        ("(" * 1000 + ")" * 1000 + " mx.test", ""),
+        ("; none", ""),
         ("", ""),
     ],
 )

@@ -101,8 +101,13 @@ class Connection(SMTP):
         cast(asyncio.Transport, self._writer.transport).pause_reading()
 
     async def start_tls(self) -> None:
-        """The handshake, as the server. Raises ssl.SSLError, ConnectionError."""
-        await self._writer.start_tls(self._receiver.certificates.listening_context())
+        """The handshake, as the server. Raises Gone."""
+        try:
+            await self._writer.start_tls(self._receiver.certificates.listening_context())
+        except OSError as error:
+            reason = error.reason if isinstance(error, ssl.SSLError) else error
+            maillog.tls_failed(self.name, self.client, reason or "handshake failed")
+            raise Gone from error
         # StreamWriter tells the protocol of its new transport, but not the reader, which pauses it when it is full.
         self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
         tls: Any = self._writer.get_extra_info("ssl_object")
@@ -135,12 +140,10 @@ class Connection(SMTP):
             while self.ending is None:
                 await self._one_command()
             self.wire.send(self.ending)
+            self._watch.start()
             await self.wire.flush()
-        except (Gone, ConnectionError):
+        except Gone:
             how = "lost"
-        except ssl.SSLError as error:
-            how = "tls"
-            maillog.tls_failed(self.name, self.client, error.reason or "handshake failed")
         except Exception:
             how = "error"
             maillog.crashed(self.name)
@@ -175,7 +178,7 @@ class Connection(SMTP):
         except DatabaseError as error:
             maillog.database_trouble(self.name, error)
             reply = replies.STORAGE_FULL if isinstance(error, DatabaseFull) else replies.NOT_NOW
-        except (Gone, ConnectionError, ssl.SSLError):
+        except Gone:
             raise
         except Exception:
             maillog.crashed(self.name)

@@ -53,9 +53,14 @@ class Collector:
         self._searched = 0
 
     def message(self) -> bytes:
-        """The message, once `done`: each line's leading dot is gone (RFC 5321 section 4.5.2), line ends are as sent."""
-        data = bytes(self._buffer).replace(b"\r\n.", b"\r\n")
-        return data[2:]
+        """The message; to be called once, when it is `done`.
+
+        Each line's leading dot is gone (RFC 5321 section 4.5.2), line ends are as they came.
+        """
+        data, self._buffer = self._buffer, bytearray()
+        if b"\r\n." in data:
+            data = data.replace(b"\r\n.", b"\r\n")
+        return bytes(memoryview(data)[2:])
 
 
 def has_bare_line_ends(message: bytes) -> bool:

@@ -108,7 +108,7 @@ class Intake:
         repairs = transaction.origin.client.is_loopback
         check(policy.judge_line_ends(bare=has_bare_line_ends(raw), repairs=repairs))
         head, _ = split_head(raw)
-        check(policy.judge_hops(trace.count_received(head)))
+        check(policy.judge_head(len(head), trace.count_received(head)))
         if transaction.origin.may_relay:
             return await self._submit(transaction, normalise_newlines(raw))
         return await self._deliver(transaction, normalise_newlines(raw))
@@ -137,7 +137,8 @@ class Intake:
         head, rest = transaction.rewriter.header(head), raw[len(head) :]
         await self._check_from(transaction.origin, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
-        message = complete_submission(head + rest, sender=sender, hostname=self._settings.hostname)
+        message = trace.remove_forged(head + rest, self._settings.hostname)
+        message = complete_submission(message, sender=sender, hostname=self._settings.hostname)
         message = prepend(message, self._received(transaction))
         submission = Submission(
             sender=str(transaction.mail_from or ""),
@@ -165,7 +166,7 @@ class Intake:
         checked = await self._verifier.check(origin.client.address, origin.helo, transaction.mail_from, raw)
         check(policy.judge_spf(checked.spf.result, checked.spf.explanation, self._settings))
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        message = prepend(trace.remove_foreign_results(raw, hostname), headers + self._received(transaction))
+        message = prepend(trace.remove_forged(raw, hostname), headers + self._received(transaction))
         return_path = trace.return_path(transaction.mail_from)
         incoming = Incoming(
             str(transaction.mail_from or ""),

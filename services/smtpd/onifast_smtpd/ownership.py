@@ -21,7 +21,10 @@ async def with_unix_user(client: Client, local: Any) -> Client:
 
 
 def _owner_name(local: tuple[str, int], peer: tuple[str, int]) -> str | None:
-    uid = socket_owner(local, peer)
+    try:
+        uid = socket_owner(local, peer)
+    except OSError:  # /proc is hidden from us
+        return None
     if uid is None:
         return None
     try:

@@ -13,6 +13,7 @@ from onifast_smtpd.command import Bare, MailOptions, Path, needs_smtputf8
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 
 MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
+MAX_HEAD = 1024 * 1024  # octets of a header section
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
 
 
@@ -118,8 +119,10 @@ def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None
     return None
 
 
-def judge_hops(received: int) -> Reply | None:
-    """Whether a message has been around too often (RFC 5321 section 6.3)."""
+def judge_head(size: int, received: int) -> Reply | None:
+    """Whether a header section is too large, or the message has been around too often (RFC 5321 section 6.3)."""
+    if size > MAX_HEAD:
+        return Reply(552, "5.3.4", f"header section exceeds {MAX_HEAD} octets")
     if received > MAX_HOPS:
         return Reply(554, "5.4.6", f"too many hops, {received} Received headers: this looks like a loop")
     return None

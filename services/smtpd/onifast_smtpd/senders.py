@@ -11,6 +11,9 @@ from onifast_smtpd.policy import is_localhost
 
 FALLBACK_LOCAL = "webmaster"
 
+MAX_FIELDS = 4
+MAX_VALUE = 8192  # characters; what is longer is no sender, and would take the pattern long
+
 _FIELDS = re.compile(rb"(?im)^(From|Sender)([ \t]*:)((?:[^\r\n]|\r\n[ \t])*)")
 # Quoted strings and comments go first, so that brackets inside them are left alone.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<([^<>"]*)>', re.DOTALL)
@@ -49,9 +52,11 @@ class Rewriter:
 
     def header(self, head: bytes) -> bytes:
         """A message's header with its From and Sender fields rewritten where that is needed; display names stay."""
-        return _FIELDS.sub(self._field, head)
+        return _FIELDS.sub(self._field, head, count=MAX_FIELDS)
 
     def _field(self, match: re.Match[bytes]) -> bytes:
+        if len(match[3]) > MAX_VALUE:
+            return match[0]
         # Latin-1 maps every octet to a character and back, whatever charset a script wrote.
         value = match[3].decode("latin-1")
         rewritten = self._value(value)

@@ -59,13 +59,17 @@ class Wire:
             self._output += line.encode("utf-8") + b"\r\n"
 
     async def flush(self) -> None:
-        """Sends what is queued; waits only where the client is slow to take it."""
+        """Sends what is queued; waits only where the client is slow to take it. Raises Gone."""
         if not self._output:
             return
         self._writer.write(bytes(self._output))
         self._output.clear()
-        if self._writer.transport.get_write_buffer_size():
+        if not self._writer.transport.get_write_buffer_size():
+            return
+        try:
             await self._writer.drain()
+        except OSError as error:
+            raise Gone from error
 
     async def read_line(self, limit: int, *, lenient: bool) -> bytes:
         """The next line, without its CRLF; of `lenient` clients an LF will do.
@@ -118,7 +122,10 @@ class Wire:
 
     async def _fill(self) -> None:
         await self.flush()
-        chunk = await self._reader.read(CHUNK)
+        try:
+            chunk = await self._reader.read(CHUNK)
+        except OSError as error:
+            raise Gone from error
         if not chunk:
             raise Gone
         self._input += chunk
