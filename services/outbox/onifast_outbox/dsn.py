@@ -176,8 +176,8 @@ def _final_recipient(address: Address) -> str:
 
 
 def _original_recipient(orcpt: str) -> str:
-    kind, _, text = orcpt.partition(";")
-    return f"{kind}; {_from_xtext(text)}"
+    kind, _, text = orcpt.rpartition(";")
+    return f"{_from_xtext(kind) or 'rfc822'}; {_from_xtext(text)}"
 
 
 def _from_xtext(text: str) -> str:

@@ -30,6 +30,9 @@ class Unusable(ValueError):
 
 def build(row: ScriptRow, hostname: str) -> Built:
     """The message that a row stands for. Raises Unusable."""
+    for column, text in (("sender", row.sender), ("recipient", row.recipient)):
+        if not text.strip().isprintable():
+            raise Unusable(f"{column}: contains a line end or control character")
     name, sender = _sender(row.sender, hostname)
     recipients = _recipients(row.recipient)
     author = f'"{_quoted(name)}" <{sender}>' if name else str(sender)
