@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
+
+# A busy machine takes its time: how long one example runs is no property of ours.
+hypothesis.settings.register_profile("onifast", deadline=None)
+hypothesis.settings.load_profile("onifast")
 
 
 @pytest.fixture

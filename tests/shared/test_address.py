@@ -178,5 +178,5 @@ def test_splitting_a_list_never_raises(text: str) -> None:
 @pytest.mark.parametrize("unit", ["<", "(", '"', "\\", ",", "a@b,", "(a)", "[", '"\\'])
 def test_a_hostile_list_takes_linear_time(unit: str) -> None:
     started = time.process_time()
-    split_list(unit * (1_000_000 // len(unit)))
+    split_list(unit * (300_000 // len(unit)))
     assert time.process_time() - started < 5
