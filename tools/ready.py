@@ -52,11 +52,16 @@ def port_in_use(address: tuple[str, int]) -> str | None:
 
 def states(control_socket: Path) -> Mapping[str, str]:
     """supervisord's state of each program; empty while supervisord does not answer."""
-    server = xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(control_socket))
+    connection = _UnixConnection(control_socket)
     try:
-        processes: Any = server.supervisor.getAllProcessInfo()
+        call = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
+        connection.request("POST", "/RPC2", call, {"Content-Type": "text/xml"})
+        (answer,), _ = xmlrpc.client.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, xmlrpc.client.Error):
         return {}
+    finally:
+        connection.close()
+    processes: Any = answer
     return {process["name"]: process["statename"] for process in processes}
 
 
@@ -66,15 +71,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT)
-        self.sock.connect(str(self._path))
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002 - the base class's name
-        return _UnixConnection(self._path)
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(TIMEOUT)
+        try:
+            client.connect(str(self._path))
+        except OSError:
+            client.close()
+            raise
+        self.sock = client
