@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.address import display_domain
 from onifast_shared.message import Parsed
 
 from onifast_web import render
@@ -89,7 +90,9 @@ def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | 
         return None
     shown = {method: result for method, result in results.items() if method in ("spf", "dkim") or result != "none"}
     checks = [Check(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
-    if results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain):
+    genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
+    sender_domain = display_domain(sender_domain)
+    if genuine:
         return Verdict("good", f"Really from {sender_domain}", checks)
     if "fail" in (results.get("dmarc"), results.get("spf")):
         return Verdict("bad", f"May not be from {sender_domain}: the sender’s address could be forged", checks)

@@ -168,14 +168,15 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
     )
     everybody = split_list(f"{parsed.to}, {parsed.cc}")
     names = ["me" if address.lower() in mine else name or address for name, address in everybody]
-    sender = str(parsed.sender or row.sender)
+    sender = parsed.sender.display if parsed.sender else row.sender
+    domain = str(parsed.sender or row.sender).rpartition("@")[2]
     return {
         "parsed": parsed,
         "sender": sender,
         "sender_name": parsed.sender_name,
         "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
         "reply_all": sum(address.lower() not in mine for _, address in everybody) > 0,
-        "verdict": bodies.verdict(row.authentication, sender.rpartition("@")[2]),
+        "verdict": bodies.verdict(row.authentication, domain),
         "deliveries": deliveries,
     }
 
