@@ -119,7 +119,9 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     program = assemble(settings, db)
     mail_wakeup, copy_wakeup = Wakeup(settings.outbox_poll_interval), Wakeup(settings.outbox_poll_interval)
     loops = [
-        repeat("tidying", lambda: program.janitor.tidy(time.time()), Wakeup(TIDY_SECONDS)),
+        repeat(
+            "tidying", lambda: program.janitor.tidy(time.time()), Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
+        ),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
     ]
     if filer_client:

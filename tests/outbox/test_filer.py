@@ -1,0 +1,216 @@
+"""Copies of received mail in their owners' homes: written whole, by nobody but the owner, wherever links may lead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from onifast_outbox import filer
+from onifast_outbox.filer import DONE, LATER, NEVER, Refused, check_name
+from onifast_outbox.filing import Filer, FilerGone, Filing
+from onifast_shared import indexing
+from onifast_shared.config import Settings
+
+from .helpers import MESSAGE, Outbox
+
+ALICE, MALLORY = 61001, 61002
+NAME = "20250101T000000Z-1.eml"
+
+as_root = pytest.mark.root
+
+
+@pytest.fixture
+async def running(settings: Settings) -> AsyncIterator[Filer]:
+    """A filer process, with the rights of whoever runs the tests."""
+    client = Filer(filer.start(settings.home_root))
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def home(settings: Settings, reachable: None) -> Callable[[str, int], Path]:
+    """Makes the home of a user who is in no passwd file."""
+
+    def make(owner: str, uid: int) -> Path:
+        path = settings.home_root / owner
+        path.mkdir(mode=0o700)
+        os.chown(path, uid, uid)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def reachable(settings: Settings) -> None:
+    """Lets other users pass through pytest's private directories to the homes."""
+    for directory in (settings.home_root, *settings.home_root.parents):
+        if directory.stat().st_uid == os.getuid() and directory != Path("/"):
+            directory.chmod(directory.stat().st_mode | 0o011)
+
+
+@as_root
+async def test_the_copy_belongs_to_the_owner_and_is_his_alone(running: Filer, home: Callable[[str, int], Path]) -> None:
+    folder = home("alice", ALICE) / ".onifast" / "mail"
+    assert await running.write("alice", NAME, MESSAGE) == (DONE, str(folder / NAME))
+    assert (folder / NAME).read_bytes() == MESSAGE
+    for path, mode in ((folder / NAME, 0o600), (folder, 0o700), (folder.parent, 0o700)):
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (ALICE, ALICE, mode)
+    assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+@as_root
+async def test_a_second_copy_replaces_the_first(running: Filer, home: Callable[[str, int], Path]) -> None:
+    folder = home("alice", ALICE) / ".onifast" / "mail"
+    await running.write("alice", NAME, b"half")
+    await running.write("alice", NAME, MESSAGE)
+    assert (folder / NAME).read_bytes() == MESSAGE
+
+
+@as_root
+@pytest.mark.parametrize("link", [".onifast", ".onifast/mail"])
+async def test_a_symbolic_link_in_the_home_leads_nowhere(
+    running: Filer, home: Callable[[str, int], Path], tmp_path: Path, link: str
+) -> None:
+    mallory, target = home("mallory", MALLORY), tmp_path / "target"
+    target.mkdir()
+    target.chmod(0o777)
+    (mallory / link).parent.mkdir(exist_ok=True)
+    (mallory / link).symlink_to(target)
+    kind, _ = await running.write("mallory", NAME, MESSAGE)
+    assert kind == LATER
+    assert list(target.iterdir()) == []
+
+
+@as_root
+async def test_a_link_in_the_place_of_the_copy_is_replaced_not_followed(
+    running: Filer, home: Callable[[str, int], Path], tmp_path: Path
+) -> None:
+    folder = home("mallory", MALLORY) / ".onifast" / "mail"
+    await running.write("mallory", NAME, b"first")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (folder / NAME).unlink()
+    (folder / NAME).symlink_to(victim)
+    assert (await running.write("mallory", NAME, MESSAGE))[0] == DONE
+    assert victim.read_text() == "precious"
+    assert not (folder / NAME).is_symlink()
+
+
+@as_root
+async def test_another_users_home_cannot_be_written_to(running: Filer, home: Callable[[str, int], Path]) -> None:
+    mallory, alice = home("mallory", MALLORY), home("alice", ALICE)
+    (mallory / ".onifast").mkdir()
+    os.chown(mallory / ".onifast", ALICE, ALICE)
+    (mallory / ".onifast").chmod(0o700)
+    assert (await running.write("mallory", NAME, MESSAGE))[0] == LATER
+    assert list(alice.iterdir()) == []
+
+
+@as_root
+@pytest.mark.parametrize("owner", ["root", "rooty", "link", "absent", "file"])
+async def test_nothing_is_done_as_root_or_without_a_home(
+    running: Filer, settings: Settings, reachable: None, tmp_path: Path, owner: str
+) -> None:
+    for name in ("root", "rooty"):
+        (settings.home_root / name).mkdir()
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    os.chown(target, ALICE, ALICE)
+    (settings.home_root / "link").symlink_to(target)
+    (settings.home_root / "file").write_text("")
+    kind, reason = await running.write(owner, NAME, MESSAGE)
+    assert kind == NEVER
+    assert reason
+    assert list(target.iterdir()) == []
+
+
+@as_root
+async def test_a_home_of_the_group_root_lends_no_rights_of_it(
+    running: Filer, settings: Settings, home: Callable[[str, int], Path]
+) -> None:
+    path = home("alice", ALICE)
+    os.chown(path, ALICE, 0)
+    await running.write("alice", NAME, MESSAGE)
+    assert (path / ".onifast" / "mail" / NAME).stat().st_gid == ALICE
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/etc", "a\0b", "x" * 256])
+def test_names_that_are_no_single_component_are_refused(name: str) -> None:
+    with pytest.raises(Refused):
+        check_name(name)
+
+
+@as_root
+async def test_missing_copies_are_found(running: Filer, home: Callable[[str, int], Path]) -> None:
+    home("alice", ALICE)
+    await running.write("alice", NAME, MESSAGE)
+    assert await running.missing("alice", [NAME, "other.eml"]) == ["other.eml"]
+
+
+async def test_the_loss_of_the_filer_is_noticed(settings: Settings) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with pytest.raises(FilerGone):
+        await Filer(ours).write("alice", NAME, MESSAGE)
+
+
+async def test_the_filer_ends_with_its_parent(settings: Settings) -> None:
+    channel = filer.start(settings.home_root)
+    channel.shutdown(socket.SHUT_WR)
+    channel.settimeout(10)
+    assert channel.recv(1) == b""
+    channel.close()
+
+
+@as_root
+async def test_a_received_message_is_filed_and_its_path_recorded(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    folder = home("carol", ALICE) / ".onifast" / "mail"
+    outbox.reassemble(file_copies=True)
+    await outbox.submit("carol@here.test")
+    await outbox.round()
+    filing = Filing(outbox.db, running)
+    assert await filing.run_once(1e10) == 1
+    assert await filing.run_once(1e10) == 0
+    (copy,) = folder.iterdir()
+    assert copy.read_bytes() == outbox.mail_of("carol")[0]
+    assert outbox.sql("SELECT file_path, filing FROM emails") == [f"{copy}|2"]
+
+
+@as_root
+async def test_a_copy_that_went_missing_is_written_anew(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    folder = home("carol", ALICE) / ".onifast" / "mail"
+    outbox.reassemble(file_copies=True)
+    for _ in range(3):
+        await outbox.submit("carol@here.test")
+    await outbox.round()
+    filing = Filing(outbox.db, running)
+    await filing.run_once(1e10)
+    gone, kept, _ = sorted(folder.iterdir())
+    gone.unlink()
+    await filing.look_for_missing()
+    assert [item.id for item in outbox.db.read(lambda tx: indexing.unfiled(tx, 1e10))] == [1]
+    await filing.run_once(1e10)
+    assert gone.read_bytes() == kept.read_bytes()
+
+
+@as_root
+async def test_what_cannot_be_filed_says_why_and_holds_nobody_up(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    home("carol", ALICE)
+    outbox.reassemble(file_copies=True)
+    await outbox.submit("alice@here.test", "carol@here.test")
+    await outbox.round()
+    await Filing(outbox.db, running).run_once(1e10)
+    assert outbox.sql("SELECT owner, filing, filing_error FROM emails ORDER BY owner") == [
+        "alice|3|the owner is no Unix user and has no home",
+        "carol|2|",
+    ]

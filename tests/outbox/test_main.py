@@ -1,0 +1,259 @@
+"""The program as supervisord starts it: signals, wrong settings, a locked database, a sudden death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlite_shell
+from onifast_shared.config import Settings
+
+from fakes.dns import DnsServer
+from fakes.smtp_script import STALL
+from fakes.smtp_server import ScriptedSmtpServer
+from peers.ports import free_port
+
+PATIENCE = 30.0
+
+
+class Program:
+    """A running onifast-outbox, and what it has logged."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "onifast_outbox.main"], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
+
+    def wait_for(self, word: str, count: int = 1) -> None:
+        """Return once `count` lines hold `word`."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: sum(word in line for line in self.lines) >= count, PATIENCE)
+        assert found, "".join(self.lines)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join()
+        if self.process.stderr:
+            self.process.stderr.close()
+        return code
+
+
+@pytest.fixture
+def port() -> int:
+    """Where mail exchangers listen."""
+    return free_port("127.0.0.25")
+
+
+@pytest.fixture
+def run(settings: Settings, dns: DnsServer, port: int) -> Iterator[Callable[..., Program]]:
+    """Starts the program, with further settings."""
+    started: list[Program] = []
+
+    def start(**more: str) -> Program:
+        values = {
+            "root": str(settings.root),
+            "home_root": str(settings.home_root),
+            "hostname": "mail.host.test",
+            "run_as": "root",
+            "dns_servers": dns.address,
+            "outbound_port": str(port),
+            "lease_seconds": "2s",
+            "smtp_listen": "127.0.0.1:2525",
+            **more,
+        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
+        program = Program(environment | {f"ONIFAST_MAIL_{name.upper()}": value for name, value in values.items()})
+        started.append(program)
+        return program
+
+    yield start
+    for program in started:
+        if program.process.poll() is None:
+            program.stop(signal.SIGKILL)
+
+
+def insert(settings: Settings, *recipients: str) -> None:
+    """What a script does."""
+    rows = ", ".join(f"('alice@here.test', '{recipient}', 's', 'b')" for recipient in recipients)
+    sqlite_shell.run(settings.database, f"INSERT INTO outbox (sender, recipient, subject, body) VALUES {rows}")
+
+
+def statuses(settings: Settings) -> list[str]:
+    return sqlite_shell.run(settings.database, "SELECT status FROM outbox ORDER BY id")
+
+
+def test_it_says_what_it_serves_and_stops_at_a_signal(run: Callable[..., Program], settings: Settings) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        program = run()
+        program.wait_for(" started ")
+        assert program.stop(number) == 0
+        (line,) = (line for line in program.lines if " started " in line)
+        assert str(settings.database) in line
+        assert "onifast-mail.toml" in line
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"outbound_port": "smtp"}, ("ONIFAST_MAIL_OUTBOUND_PORT", "smtp")),
+        ({"run_as": "nobody-of-that-name"}, ("run_as", "nobody-of-that-name")),
+        ({"root": "/proc/nowhere"}, ("/proc/nowhere",)),
+    ],
+)
+def test_what_it_cannot_start_with_is_one_line_and_exit_2(
+    run: Callable[..., Program], more: dict[str, str], words: tuple[str, ...]
+) -> None:
+    program = run(**more)
+    assert program.wait() == 2
+    (line,) = program.lines
+    assert all(word in line for word in words)
+
+
+@pytest.mark.slow
+def test_a_database_that_needs_a_newer_program_is_refused(run: Callable[..., Program], settings: Settings) -> None:
+    program = run()
+    program.wait_for(" started ")
+    assert program.stop() == 0
+    sqlite_shell.run(
+        settings.database, "INSERT INTO schema_migrations (version, name, oldest_compatible) VALUES (999, 'x', 999)"
+    )
+    program = run()
+    assert program.wait() == 2
+    assert len(program.lines) == 1
+
+
+def test_a_scripts_row_is_sent_at_once(run: Callable[..., Program], settings: Settings, port: int) -> None:
+    program = run()
+    program.wait_for(" started ")
+    with ScriptedSmtpServer(host="127.0.0.25", port=port) as peer:
+        began = time.monotonic()
+        insert(settings, "bob@remote.test")
+        peer.wait_for_messages(1)
+        assert time.monotonic() - began < 5  # the tick comes after ten seconds
+    program.wait_for(" delivered ")
+    assert program.stop() == 0
+
+
+def test_sigterm_finishes_what_is_in_flight_and_claims_nothing_more(
+    run: Callable[..., Program], settings: Settings, port: int
+) -> None:
+    with ScriptedSmtpServer({".": STALL}, host="127.0.0.25", port=port) as peer:
+        program = run(outbox_concurrency="1")
+        program.wait_for(" started ")
+        insert(settings, "bob@remote.test", "ann@remote.test")
+        peer.wait_for_command("DATA")
+        program.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)  # gives it the time to do wrong
+        peer.set(".", None)
+        peer.release()
+        assert program.wait() == 0
+        assert len(peer.messages) == 1
+    assert statuses(settings) == ["sent", "pending"]
+
+
+@pytest.mark.slow
+def test_killed_at_the_final_dot_it_repeats_one_message_and_loses_none(
+    run: Callable[..., Program], settings: Settings, port: int
+) -> None:
+    recipients = [f"user{number}@remote.test" for number in range(10)]
+    with ScriptedSmtpServer({".": ["250 ok", "250 ok", STALL]}, host="127.0.0.25", port=port) as peer:
+        program = run(outbox_concurrency="1")
+        program.wait_for(" started ")
+        insert(settings, *recipients)
+        program.wait_for(" delivered ", 2)
+        peer.wait_for_command(f"RCPT TO:<{recipients[2]}>")
+        time.sleep(0.3)  # for the final dot to come
+        assert program.stop(signal.SIGKILL) == -signal.SIGKILL
+        peer.set(".", None)
+        peer.release()
+        second = run()
+        second.wait_for(" delivered ", 8)
+        assert second.stop() == 0
+        arrived = [message.rcpt_to[0] for message in peer.messages]
+    assert statuses(settings) == ["sent"] * 10
+    assert set(arrived) == set(recipients)
+    assert len(arrived) <= len(recipients) + 1
+
+
+@pytest.mark.slow
+def test_a_database_that_is_locked_for_twenty_seconds_stops_nothing(
+    run: Callable[..., Program], settings: Settings, port: int
+) -> None:
+    with ScriptedSmtpServer(host="127.0.0.25", port=port) as peer:
+        program = run(database_timeout="3s")
+        program.wait_for(" started ")
+        insert(settings, "bob@remote.test")
+        program.wait_for(" delivered ")
+        locker = subprocess.Popen(
+            ["/usr/bin/sqlite3", settings.database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert locker.stdin and locker.stdout
+        locker.stdin.write(
+            "BEGIN IMMEDIATE;\nINSERT INTO outbox (sender, recipient, subject, body)"
+            " VALUES ('alice@here.test', 'ann@remote.test', 's', 'b');\nSELECT 'locked';\n"
+        )
+        locker.stdin.flush()
+        assert locker.stdout.readline() == "locked\n"
+        time.sleep(20)
+        assert program.process.poll() is None
+        locker.communicate("COMMIT;\n", timeout=PATIENCE)
+        peer.wait_for_messages(2)
+        program.wait_for(" delivered ", 2)
+        assert program.stop() == 0
+    assert statuses(settings) == ["sent", "sent"]
+
+
+@pytest.mark.slow
+def test_without_its_filer_it_ends_so_that_the_supervisor_brings_both_back(
+    run: Callable[..., Program], settings: Settings
+) -> None:
+    program = run()
+    program.wait_for(" started ")
+    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    sqlite_shell.run(
+        settings.database, "INSERT INTO mail_addresses (address, owner) VALUES ('carol@here.test', 'carol')"
+    )
+    insert(settings, "carol@here.test")
+    assert program.wait() == 1
+    assert "filer process has ended" in "".join(program.lines)
+
+
+@pytest.mark.slow
+def test_an_idle_program_sleeps(run: Callable[..., Program]) -> None:
+    program = run()
+    program.wait_for(" started ")
+    time.sleep(1)
+    before = _cpu_ticks(program.process.pid)
+    time.sleep(3)
+    assert _cpu_ticks(program.process.pid) - before <= 2  # hundredths of a second
+    assert program.stop() == 0
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
