@@ -117,6 +117,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     program = assemble(settings, db)
+    tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup = Wakeup(settings.outbox_poll_interval), Wakeup(settings.outbox_poll_interval)
     loops = [
         repeat(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import dkim
@@ -12,9 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
-from onifast_shared.dkim_keys import DkimKeyError, PrivateKey, SigningKey
+from onifast_shared.dkim_keys import DkimKeyError, KeyRing, PrivateKey, SigningKey
 from onifast_shared.message import Summary, split_head, summary
 
 # Signed once more than they occur, so that nobody can add one unnoticed (RFC 6376 section 8.15).
@@ -29,9 +27,6 @@ SIGNED = (
     "list-post", "list-owner", "list-archive", "auto-submitted", "resent-date", "resent-from", "resent-sender",
     "resent-to", "resent-cc", "resent-message-id",
 )  # fmt: skip
-
-# Domains whose keys are kept in memory.
-MAX_KEPT = 1000
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,7 @@ class Signer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # Reading an RSA key takes sixty times as long as signing with it, since its numbers are checked.
-        self._kept: dict[str, _Kept] = {}
+        self._keys = KeyRing(settings.certs_dir, settings.dkim_selector)
         self._key_ring = dkim_keys.KeyRing(settings.certs_dir, settings.dkim_selector)
 
     def sign(self, message: bytes) -> Signed:
@@ -74,35 +68,6 @@ class Signer:
         except (dkim.DKIMException, IndexError) as error:
             # No key is at fault: the header is so broken that no signature can cover it.
             return Signed(domain=author.domain, problem=f"the message's header is malformed: {error}")
-
-    def _keys(self, domain: str) -> list[SigningKey]:
-        directory = self._settings.certs_dir / domain
-        stamp = (_stamp(directory / dkim_keys.RSA_FILE), _stamp(directory / dkim_keys.ED25519_FILE))
-        kept = self._kept.get(domain)
-        if kept is None or kept.stamp != stamp:
-            keys = dkim_keys.load(self._settings.certs_dir, domain, self._settings.dkim_selector)
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            kept = self._kept[domain] = _Kept(stamp, keys)
-        return kept.keys
-
-
-Stamp = tuple[int, int, int] | None
-
-
-class _Kept(NamedTuple):
-    """A domain's keys, and the state of the two files that they were read from."""
-
-    stamp: tuple[Stamp, Stamp]
-    keys: list[SigningKey]
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
