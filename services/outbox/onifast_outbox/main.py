@@ -120,9 +120,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup = Wakeup(settings.outbox_poll_interval), Wakeup(settings.outbox_poll_interval)
     loops = [
-        repeat(
-            "tidying", lambda: program.janitor.tidy(time.time()), Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-        ),
+        repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
     ]
     if filer_client:

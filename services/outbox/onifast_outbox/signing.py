@@ -44,7 +44,6 @@ class Signer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._keys = KeyRing(settings.certs_dir, settings.dkim_selector)
-        self._key_ring = dkim_keys.KeyRing(settings.certs_dir, settings.dkim_selector)
 
     def sign(self, message: bytes) -> Signed:
         """The signatures for a message with CRLF line ends; none where the domain has no key. Blocks for a moment.
@@ -56,7 +55,7 @@ class Signer:
         if author is None or author.is_literal:
             return Signed()
         try:
-            keys = self._key_ring.load(author.domain)
+            keys = self._keys.load(author.domain)
         except DkimKeyError as error:
             if self._settings.dkim_bad_key == "defer":
                 raise
