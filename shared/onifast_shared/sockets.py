@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from onifast_shared import sock_diag
 from onifast_shared.setting_types import Listen
 
 # Below self, where it stays visible under systemd's ProcSubset=pid.
@@ -92,10 +93,21 @@ def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
     ours, theirs = _mapped(local[0]), _mapped(peer[0])
     if ours is None or theirs is None:
         return None
+    try:
+        found = sock_diag.find(peer, local)
+    except OSError:  # a sandbox without netlink
+        return _owner_in_tables(ours, local[1], theirs, peer[1])
+    return found.uid if found and found.inode else None
+
+
+def _owner_in_tables(
+    ours: ipaddress.IPv6Address, our_port: int, theirs: ipaddress.IPv6Address, their_port: int
+) -> int | None:
+    """The same from /proc, for which the kernel takes milliseconds."""
     # A program may reach an IPv4 address over an IPv6 socket: its row then stands in tcp6, mapped.
-    ends = [(_TCP6, _row_key(theirs.packed, peer[1]), _row_key(ours.packed, local[1]))]
+    ends = [(_TCP6, _row_key(theirs.packed, their_port), _row_key(ours.packed, our_port))]
     if theirs.ipv4_mapped and ours.ipv4_mapped:
-        four = (_row_key(theirs.ipv4_mapped.packed, peer[1]), _row_key(ours.ipv4_mapped.packed, local[1]))
+        four = (_row_key(theirs.ipv4_mapped.packed, their_port), _row_key(ours.ipv4_mapped.packed, our_port))
         ends.insert(0, (_TCP, *four))
     for table, its_end, our_end in ends:
         if row := _find_row(table, its_end, our_end):
