@@ -19,34 +19,37 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from onifast_shared import addresses, dkim_keys, queue_view, relay, sessions, times
 from onifast_shared.accounts import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.ctl_tools import (
+    DONE,
+    NOTHING,
+    WRONG,
+    Command,
+    UsageError,
+    add,
+    area,
+    complain,
+    known_user,
+    positive,
+    read,
+    read_password,
+    show_one,
+    show_rows,
+    write,
+)
 from onifast_shared.db_errors import DatabaseError
-from onifast_shared.log import Secret
 
-DONE, NOTHING, WRONG = 0, 1, 2
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, relay.RelayError, DatabaseError)
-
-T = TypeVar("T")
-Command = Callable[[argparse.Namespace, Settings], int]
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done. The text is one line for who asked."""
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     try:
         return command(arguments, Settings.load(environ))
     except (UsageError, *_EXPECTED) as error:
-        return _complain(str(error), WRONG)
+        return complain(str(error), WRONG)
     except BrokenPipeError:
         # The reader has seen enough (`| head`); what the interpreter flushes at its end must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,12 +67,12 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 
 def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:
-    _known_user(settings, arguments.user)
+    known_user(settings, arguments.user)
     now = time.time()
-    token = _write(settings, lambda tx: sessions.issue_sso(tx, arguments.user, now, settings.sso_lifetime))
+    token = write(settings, lambda tx: sessions.issue_sso(tx, arguments.user, now, settings.sso_lifetime))
     expires_at = times.rfc3339(now + settings.sso_lifetime)
     path = f"{settings.url_prefix}/sso-login?token={token}"
-    return _show_one(arguments, {"token": token, "path": path, "expires_at": expires_at}, path)
+    return show_one(arguments, {"token": token, "path": path, "expires_at": expires_at}, path)
 
 
 def _user_list(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -79,39 +82,39 @@ def _user_list(arguments: argparse.Namespace, settings: Settings) -> int:
         try:
             user = directory.get(username)
         except AccountError as error:
-            _complain(str(error), WRONG)
+            complain(str(error), WRONG)
             continue
         if user:
             rows.append({"username": username, "is_admin": user.is_admin, "disabled": user.disabled})
-    return _show_rows(arguments, rows)
+    return show_rows(arguments, rows)
 
 
 def _address_add(arguments: argparse.Namespace, settings: Settings) -> int:
     address = Address.parse(arguments.address)
-    _known_user(settings, arguments.owner)
-    if not _write(settings, lambda tx: addresses.add(tx, address, arguments.owner)):
-        return _complain(f"{address} exists already", NOTHING)
+    known_user(settings, arguments.owner)
+    if not write(settings, lambda tx: addresses.add(tx, address, arguments.owner)):
+        return complain(f"{address} exists already", NOTHING)
     return DONE
 
 
 def _address_remove(arguments: argparse.Namespace, settings: Settings) -> int:
     address = Address.parse(arguments.address)
-    if not _write(settings, lambda tx: addresses.remove(tx, address)):
-        return _complain(f"there is no address {address}", NOTHING)
+    if not write(settings, lambda tx: addresses.remove(tx, address)):
+        return complain(f"there is no address {address}", NOTHING)
     return DONE
 
 
 def _address_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = _read(settings, lambda tx: addresses.list_for(tx, arguments.owner))
-    return _show_rows(arguments, map(dataclasses.asdict, found))
+    found = read(settings, lambda tx: addresses.list_for(tx, arguments.owner))
+    return show_rows(arguments, map(dataclasses.asdict, found))
 
 
 def _relay_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = _read(settings, relay.get)
+    found = read(settings, relay.get)
     if found is None:
-        return _complain("no relay is set: mail goes to the MX hosts of its domains", NOTHING)
+        return complain("no relay is set: mail goes to the MX hosts of its domains", NOTHING)
     shown = {"host": found.host, "port": found.port, "tls": found.tls, "user": found.user}
-    return _show_rows(arguments, [shown | {"password_set": bool(found.password)}])
+    return show_rows(arguments, [shown | {"password_set": bool(found.password)}])
 
 
 def _relay_set(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -119,22 +122,22 @@ def _relay_set(arguments: argparse.Namespace, settings: Settings) -> int:
     port = relay.DEFAULT_PORTS[arguments.tls] if arguments.port is None else arguments.port
     if not 0 < port < 65536:
         raise UsageError("--port is a number from 1 to 65535")
-    password = _read_password(arguments.password_file)
+    password = read_password(arguments.password_file)
     if bool(arguments.user) != bool(password):
         raise UsageError("--user and --password-file go together")
     chosen = relay.Relay(host, port, arguments.user, password, arguments.tls)
-    _write(settings, lambda tx: relay.put(tx, chosen))
+    write(settings, lambda tx: relay.put(tx, chosen))
     return DONE
 
 
 def _relay_clear(_arguments: argparse.Namespace, settings: Settings) -> int:
-    _write(settings, lambda tx: relay.put(tx, None))
+    write(settings, lambda tx: relay.put(tx, None))
     return DONE
 
 
 def _queue_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    page = _read(settings, lambda tx: queue_view.list_page(tx, None, status=arguments.status, limit=arguments.limit))
-    return _show_rows(arguments, map(_queue_row, page.rows))
+    page = read(settings, lambda tx: queue_view.list_page(tx, None, status=arguments.status, limit=arguments.limit))
+    return show_rows(arguments, map(_queue_row, page.rows))
 
 
 def _queue_row(row: queue_view.OutboxRow) -> dict[str, Any]:
@@ -151,19 +154,17 @@ def _queue_row(row: queue_view.OutboxRow) -> dict[str, Any]:
 
 
 def _queue_act(arguments: argparse.Namespace, settings: Settings) -> int:
-    changed = set(_write(settings, lambda tx: queue_view.act(tx, None, arguments.ids, arguments.action, time.time())))
+    changed = set(write(settings, lambda tx: queue_view.act(tx, None, arguments.ids, arguments.action, time.time())))
     for row_id in arguments.ids:
         if row_id not in changed:
-            _complain(f"{row_id}: no such message, or it cannot {arguments.action} as it stands", NOTHING)
+            complain(f"{row_id}: no such message, or it cannot {arguments.action} as it stands", NOTHING)
     return DONE if changed >= set(arguments.ids) else NOTHING
 
 
 def _dkim_show(arguments: argparse.Namespace, settings: Settings) -> int:
     keys = dkim_keys.load(settings.certs_dir, arguments.domain, settings.dkim_selector)
     if not keys:
-        return _complain(
-            f"{arguments.domain} has no DKIM key; make one with: dkim generate {arguments.domain}", NOTHING
-        )
+        return complain(f"{arguments.domain} has no DKIM key; make one with: dkim generate {arguments.domain}", NOTHING)
     return _show_keys(arguments, keys)
 
 
@@ -175,26 +176,24 @@ def _show_keys(arguments: argparse.Namespace, keys: Sequence[dkim_keys.SigningKe
     rows = []
     for key in keys:
         if key.exposed:
-            _complain(f"warning: {key.path} can be read by every user of this machine", DONE)
+            complain(f"warning: {key.path} can be read by every user of this machine", DONE)
         record = dkim_keys.dns_record(key)
         rows.append({"algorithm": key.algorithm, "path": str(key.path), **record._asdict()})
     if arguments.json:
-        return _show_rows(arguments, rows)
+        return show_rows(arguments, rows)
     for row in rows:
         print(row["zone_line"])
     return DONE
 
 
 def _token_create(arguments: argparse.Namespace, settings: Settings) -> int:
-    _known_user(settings, arguments.user)
-    token, made = _write(
-        settings, lambda tx: sessions.create_api_token(tx, arguments.user, arguments.name, time.time())
-    )
-    return _show_one(arguments, {"id": made.id, "token": token}, token)
+    known_user(settings, arguments.user)
+    token, made = write(settings, lambda tx: sessions.create_api_token(tx, arguments.user, arguments.name, time.time()))
+    return show_one(arguments, {"id": made.id, "token": token}, token)
 
 
 def _token_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = _read(settings, lambda tx: sessions.list_api_tokens(tx, arguments.user))
+    found = read(settings, lambda tx: sessions.list_api_tokens(tx, arguments.user))
     rows = [
         {
             "id": token.id,
@@ -204,19 +203,19 @@ def _token_list(arguments: argparse.Namespace, settings: Settings) -> int:
         }
         for token in found
     ]
-    return _show_rows(arguments, rows)
+    return show_rows(arguments, rows)
 
 
 def _token_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
-    if not _write(settings, lambda tx: sessions.revoke_api_token(tx, arguments.user, arguments.id)):
-        return _complain(f"{arguments.user} has no token {arguments.id}", NOTHING)
+    if not write(settings, lambda tx: sessions.revoke_api_token(tx, arguments.user, arguments.id)):
+        return complain(f"{arguments.user} has no token {arguments.id}", NOTHING)
     return DONE
 
 
 def _check_config(_arguments: argparse.Namespace, settings: Settings) -> int:
     problems = list(_problems(settings))
     for problem in problems:
-        _complain(problem, NOTHING)
+        complain(problem, NOTHING)
     if not problems:
         print(f"settings are good: {settings.source}")
     return NOTHING if problems else DONE
@@ -251,100 +250,46 @@ def _key_problems(settings: Settings) -> Iterable[str]:
             yield str(error)
 
 
-def _known_user(settings: Settings, username: str) -> None:
-    user = UserDirectory(settings).get(username)
-    if user is None:
-        raise UsageError(f"there is no user {username!r} in {settings.users_dir}")
-    if user.disabled:
-        raise UsageError(f"user {username!r} is disabled")
-
-
-def _read_password(path: Path | None) -> Secret:
-    """The first line of a file, or of standard input for `-`: an argument could be seen by every user (ps)."""
-    if path is None:
-        return Secret("")
-    try:
-        text = sys.stdin.readline() if str(path) == "-" else path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"password file {path} cannot be read") from None
-    return Secret(text.split("\n", 1)[0])
-
-
-def _read(settings: Settings, fn: Callable[[Connection], T]) -> T:
-    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
-        return database.read(fn)
-
-
-def _write(settings: Settings, fn: Callable[[Connection], T]) -> T:
-    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
-        return database.write(fn)
-
-
-def _show_rows(arguments: argparse.Namespace, rows: Iterable[Mapping[str, Any]]) -> int:
-    if arguments.json:
-        print(json.dumps([dict(row) for row in rows], ensure_ascii=False))
-        return DONE
-    for row in rows:
-        print("\t".join(map(_column, row.values())))
-    return DONE
-
-
-def _show_one(arguments: argparse.Namespace, values: Mapping[str, Any], line: str) -> int:
-    print(json.dumps(values, ensure_ascii=False) if arguments.json else line)
-    return DONE
-
-
-def _column(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value in (None, "") else _CONTROLS.sub(" ", str(value))
-
-
-def _complain(text: str, status: int) -> int:
-    print(f"onifast-mailctl: {_CONTROLS.sub(' ', text)}", file=sys.stderr)
-    return status
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
     areas = parser.add_subparsers(metavar="AREA", required=True)
-    _add(_area(areas, "sso", "single sign-on"), "issue", _sso_issue, "a one-time link to the webmail", "user")
-    _add(_area(areas, "user", "panel users"), "list", _user_list, "name, administrator, disabled")
-    _add_address_commands(_area(areas, "address", "addresses and their owners"))
-    _add_relay_commands(_area(areas, "relay", "the smart host that outgoing mail takes"))
-    _add_queue_commands(_area(areas, "queue", "outgoing mail"))
-    dkim = _area(areas, "dkim", "DKIM keys")
-    _add(dkim, "show", _dkim_show, "the DNS records to publish, as zone lines", "domain")
-    _add(dkim, "generate", _dkim_generate, "make a key; never overwrites one", "domain")
-    token = _area(areas, "token", "personal API tokens")
-    _add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
-    _add(token, "list", _token_list, "id, name, made, last used", "user")
-    _add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
-    _add(areas, "check-config", _check_config, "look for what would keep the programs from working")
+    add(area(areas, "sso", "single sign-on"), "issue", _sso_issue, "a one-time link to the webmail", "user")
+    add(area(areas, "user", "panel users"), "list", _user_list, "name, administrator, disabled")
+    _add_address_commands(area(areas, "address", "addresses and their owners"))
+    _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
+    _add_queue_commands(area(areas, "queue", "outgoing mail"))
+    dkim = area(areas, "dkim", "DKIM keys")
+    add(dkim, "show", _dkim_show, "the DNS records to publish, as zone lines", "domain")
+    add(dkim, "generate", _dkim_generate, "make a key; never overwrites one", "domain")
+    token = area(areas, "token", "personal API tokens")
+    add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
+    add(token, "list", _token_list, "id, name, made, last used", "user")
+    add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
+    add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser
 
 
 def _add_address_commands(area: Any) -> None:
-    _add(area, "add", _address_add, "give an address to a user", "address", "owner")
-    _add(area, "remove", _address_remove, "take an address away; its mail stays", "address")
-    listing = _add(area, "list", _address_list, "address, domain, local part, owner, made")
+    add(area, "add", _address_add, "give an address to a user", "address", "owner")
+    add(area, "remove", _address_remove, "take an address away; its mail stays", "address")
+    listing = add(area, "list", _address_list, "address, domain, local part, owner, made")
     listing.add_argument("--owner", metavar="USER", help="only this user's")
 
 
 def _add_relay_commands(area: Any) -> None:
-    _add(area, "show", _relay_show, "host, port, TLS, user, whether a password is set")
-    setting = _add(area, "set", _relay_set, "send through this host from the next message on", "host")
+    add(area, "show", _relay_show, "host, port, TLS, user, whether a password is set")
+    setting = add(area, "set", _relay_set, "send through this host from the next message on", "host")
     setting.add_argument("--port", type=int, help="25, 587 for starttls or 465 for tls unless given")
     setting.add_argument("--tls", choices=relay.TLS_MODES, default="starttls")
     setting.add_argument("--user", default="", help="the name to log in with")
     setting.add_argument("--password-file", type=Path, metavar="FILE", help="its first line; - is standard input")
-    _add(area, "clear", _relay_clear, "send straight to the MX hosts again")
+    add(area, "clear", _relay_clear, "send straight to the MX hosts again")
 
 
 def _add_queue_commands(area: Any) -> None:
-    listing = _add(area, "list", _queue_list, "id, status, made, next attempt, attempts, sender, recipient, last error")
+    listing = add(area, "list", _queue_list, "id, status, made, next attempt, attempts, sender, recipient, last error")
     listing.add_argument("--status", help="only this status")
-    listing.add_argument("--limit", type=_positive, default=50, help="the newest so many (%(default)s)")
+    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
     meanings = {
         "retry": "try again now",
         "hold": "keep back until released",
@@ -352,29 +297,9 @@ def _add_queue_commands(area: Any) -> None:
         "cancel": "never send it",
     }
     for action, meaning in meanings.items():
-        command = _add(area, action, _queue_act, meaning)
+        command = add(area, action, _queue_act, meaning)
         command.set_defaults(action=action)
         command.add_argument("ids", type=int, nargs="+", metavar="ID")
-
-
-def _area(areas: Any, name: str, meaning: str) -> Any:
-    return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)
-
-
-def _add(area: Any, name: str, command: Command, meaning: str, *positionals: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = area.add_parser(name, help=meaning, description=meaning)
-    for positional in positionals:
-        parser.add_argument(positional)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=command)
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""What every command of onifast-mailctl uses: the database, what is printed, and how commands are declared."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from onifast_shared.accounts import PanelUser, UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.log import Secret
+
+DONE, NOTHING, WRONG = 0, 1, 2
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+T = TypeVar("T")
+Command = Callable[[argparse.Namespace, Settings], int]
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done. The text is one line for who asked."""
+
+
+def known_user(settings: Settings, username: str) -> PanelUser:
+    """The user of that name, who may log in; raises UsageError, AccountError."""
+    user = UserDirectory(settings).get(username)
+    if user is None:
+        raise UsageError(f"there is no user {username!r} in {settings.users_dir}")
+    if user.disabled:
+        raise UsageError(f"user {username!r} is disabled")
+    return user
+
+
+def read_password(path: Path | None) -> Secret:
+    """The first line of a file, or of standard input for `-`: an argument could be seen by every user (ps)."""
+    if path is None:
+        return Secret("")
+    try:
+        text = sys.stdin.readline() if str(path) == "-" else path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"password file {path} cannot be read") from None
+    return Secret(text.split("\n", 1)[0])
+
+
+def read(settings: Settings, fn: Callable[[Connection], T]) -> T:
+    """What `fn` reads from the database."""
+    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
+        return database.read(fn)
+
+
+def write(settings: Settings, fn: Callable[[Connection], T]) -> T:
+    """What `fn` gives, once what it wrote is on disk."""
+    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
+        return database.write(fn)
+
+
+def show_rows(arguments: argparse.Namespace, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Prints a list: lines with tabs between the columns, or JSON."""
+    if arguments.json:
+        print(json.dumps([dict(row) for row in rows], ensure_ascii=False))
+        return DONE
+    for row in rows:
+        print("\t".join(map(column, row.values())))
+    return DONE
+
+
+def show_one(arguments: argparse.Namespace, values: Mapping[str, Any], line: str) -> int:
+    """Prints `line`, or the values as JSON."""
+    print(json.dumps(values, ensure_ascii=False) if arguments.json else line)
+    return DONE
+
+
+def column(value: object) -> str:
+    """A value as it stands in a line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "") else _CONTROLS.sub(" ", str(value))
+
+
+def complain(text: str, status: int) -> int:
+    """Says something on standard error; gives the status."""
+    print(f"onifast-mailctl: {_CONTROLS.sub(' ', text)}", file=sys.stderr)
+    return status
+
+
+def area(areas: Any, name: str, meaning: str) -> Any:
+    """A group of commands."""
+    return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)
+
+
+def add(area: Any, name: str, command: Command, meaning: str, *positionals: str) -> argparse.ArgumentParser:
+    """One command of an area."""
+    parser: argparse.ArgumentParser = area.add_parser(name, help=meaning, description=meaning)
+    for positional in positionals:
+        parser.add_argument(positional)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def positive(text: str) -> int:
+    """An argument that is a number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
