@@ -7,6 +7,7 @@ import email
 from dataclasses import replace
 
 import pytest
+from onifast_outbox.connections import MAX_TRIES
 from onifast_outbox.main import assemble
 from onifast_shared.queue import QueuedRecipient
 
@@ -273,6 +274,16 @@ async def test_an_internationalised_address_needs_smtputf8(outbox: Outbox) -> No
     assert "553 5.6.7" in outbox.sql("SELECT last_error FROM outbox WHERE recipient LIKE 'j%' AND status = 'failed'")[0]
 
 
+@pytest.mark.parametrize(("submitted_so", "state"), [(True, "failed"), (False, "sent")])
+async def test_a_header_in_utf8_needs_smtputf8_only_where_it_was_submitted_so(
+    outbox: Outbox, submitted_so: bool, state: str
+) -> None:
+    with exchanger(outbox, extensions=("8BITMIME",)):
+        await outbox.submit("bob@remote.test", raw="X: ü\r\n".encode() + MESSAGE, sender="", smtputf8=submitted_so)
+        await outbox.round()
+    assert outbox.states() == {"bob@remote.test": state}
+
+
 async def test_bare_line_ends_never_leave(outbox: Outbox) -> None:
     with exchanger(outbox) as peer:
         await outbox.submit("bob@remote.test", raw=MESSAGE + b"a\n.\nMAIL FROM:<x@y>\rb\r\n.\r\nend")
@@ -328,6 +339,47 @@ async def test_rows_of_a_dead_deliverer_go_back_and_are_delivered(outbox: Outbox
     await outbox.program.janitor.tidy(0)
     await outbox.round()
     assert outbox.states() == {"carol@here.test": "sent"}
+
+
+async def test_a_claim_is_renewed_for_as_long_as_its_delivery_lives(outbox: Outbox) -> None:
+    outbox.reassemble(smtp_timeout=30.0, lease_seconds=0.6)
+    renewing = asyncio.create_task(outbox.program.leases.run())
+    with exchanger(outbox, {"DATA": STALL}) as peer:
+        await outbox.submit("bob@remote.test")
+        delivering = asyncio.create_task(outbox.round())
+        await asyncio.to_thread(peer.wait_for_command, "DATA")
+        await asyncio.sleep(1.2)  # two leases
+        await outbox.program.janitor.tidy(0)
+        assert outbox.states() == {"bob@remote.test": "sending"}
+        peer.release()
+        await delivering
+        assert len(peer.messages) == 1
+    renewing.cancel()
+    assert outbox.states() == {"bob@remote.test": "sent"}
+
+
+async def test_what_does_not_end_in_time_at_a_stop_is_given_back_untried(outbox: Outbox) -> None:
+    outbox.reassemble(smtp_timeout=30.0)
+    with exchanger(outbox, {"DATA": STALL}) as peer:
+        await outbox.submit("bob@remote.test", "carol@here.test")
+        await outbox.program.dispatcher.drain()
+        await asyncio.to_thread(peer.wait_for_command, "DATA")
+        assert await outbox.program.dispatcher.finish(0.05) == 1
+        peer.release()
+        await asyncio.to_thread(peer.wait_for_sessions, 1)
+        assert peer.messages == []
+    assert outbox.sql("SELECT status, attempts, lease_token FROM outbox ORDER BY id") == ["pending|0|", "sent|1|"]
+
+
+async def test_a_domain_with_many_dead_servers_costs_a_few_tries(outbox: Outbox) -> None:
+    names = [f"mx{number}.dead.test" for number in range(9)]
+    outbox.dns.set("dead.test", "MX", *(f"10 {name}" for name in names))
+    for name in names:
+        outbox.dns.set(name, "A", "127.0.0.99")
+    await outbox.submit("bob@dead.test")
+    await outbox.round()
+    assert outbox.states() == {"bob@dead.test": "deferred"}
+    assert sum(outbox.dns.asked(name, "A") for name in names) <= MAX_TRIES + 1
 
 
 async def test_an_unforeseen_error_defers_and_stops_nothing(

@@ -22,6 +22,9 @@ from onifast_outbox.wire import Timeouts
 IDLE_SECONDS = 2.0
 MAX_MESSAGES = 100
 
+# Servers that one attempt tries to reach: a dead domain with many of them must not hold its place for an hour.
+MAX_TRIES = 6
+
 # Commits what became of some recipients; only then may the connection carry anything else. The second argument tells
 # whether the server takes over the notifications of success (RFC 3461 section 5.2.2).
 Settle = Callable[[Mapping[Recipient, Outcome], bool], Awaitable[None]]
@@ -49,6 +52,7 @@ class Verdict:
     """What the servers of a route amount to together: for good only if every one of them said so."""
 
     outcome: Deferred | Failed | None = None
+    tries: int = 0
 
     def add(self, outcome: Deferred | Failed) -> None:
         """Count in one server's answer; a temporary one outweighs every permanent one."""
@@ -89,7 +93,7 @@ class Connections:
             await parcel.note(dict.fromkeys(parcel.pending, _softened(outcome) if route.to_relay else outcome))
 
     async def _try_host(self, host: str, route: Route, parcel: Parcel, verdict: Verdict) -> bool:
-        """One server at each of its addresses; False if no further server may be tried (this one is ourselves)."""
+        """One server at each of its addresses; False if no further server may be tried."""
         try:
             addresses = await self._exchangers.addresses(host)
         except Unroutable as unroutable:
@@ -98,6 +102,9 @@ class Connections:
         if not addresses:
             verdict.add(no_address(host))
         for address in addresses:
+            if verdict.tries >= MAX_TRIES:
+                return False
+            verdict.tries += 1
             hop = Hop(host, address, route.port)
             try:
                 client = await self._open(hop, route)

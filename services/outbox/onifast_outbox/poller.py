@@ -12,6 +12,8 @@ from pathlib import Path
 from asyncinotify import Inotify, Mask
 from onifast_shared.db import DatabaseError
 
+from onifast_outbox import maillog
+
 # The event of a write comes before its commit can be seen: look again after these waits, in seconds (0 … 64 ms).
 LOOKS = (0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 
@@ -55,11 +57,13 @@ class Poller:
         with contextlib.ExitStack() as stack:
             stack.callback(self._thread.shutdown)
             tasks = [asyncio.create_task(self._look_whenever_stirred())]
-            with contextlib.suppress(OSError):
+            try:
                 inotify = stack.enter_context(Inotify())
                 # The directory, not the files: the WAL is deleted and made anew.
                 inotify.add_watch(self._database.parent, _CHANGES)
                 tasks.append(asyncio.create_task(self._listen(inotify)))
+            except OSError as error:
+                maillog.trouble("watching the database; only the tick looks for work", error)
             try:
                 yield
             finally:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from onifast_shared.envelope import Envelope, Recipient
+from onifast_shared.message import split_head
 from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 from onifast_outbox.smtp_session import SmtpSession, deferred
@@ -25,6 +26,7 @@ class Content:
     data: bytes
     size: int
     eight_bit: bool
+    utf8_header: bool = False
 
     @classmethod
     def prepare(cls, message: bytes) -> Content:
@@ -34,7 +36,8 @@ class Content:
         stuffed = message.replace(b"\r\n.", b"\r\n..")
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
-        return cls(stuffed, len(message), not message.isascii())
+        eight_bit = not message.isascii()
+        return cls(stuffed, len(message), eight_bit, eight_bit and not split_head(message)[0].isascii())
 
 
 class ClaimLost(Exception):
@@ -89,7 +92,7 @@ class SmtpClient(SmtpSession):
             refusal = Reply(554, "5.6.3", f"{self.hop.host} takes no 8-bit text (8BITMIME)")
         remaining = []
         for recipient in envelope.rcpt_to[:MAX_RECIPIENTS]:
-            if not refusal and self._lacks_utf8(envelope, recipient):
+            if not refusal and self._lacks_utf8(envelope, recipient, content):
                 text = f"{self.hop.host} takes no internationalised addresses (SMTPUTF8)"
                 done.outcomes[recipient] = self._outcome(Reply(553, "5.6.7", text))
             elif refusal:
@@ -98,9 +101,14 @@ class SmtpClient(SmtpSession):
                 remaining.append(recipient)
         return remaining
 
-    def _lacks_utf8(self, envelope: Envelope, recipient: Recipient) -> bool:
+    def _lacks_utf8(self, envelope: Envelope, recipient: Recipient, content: Content) -> bool:
+        """Whether this recipient's copy needs SMTPUTF8 (RFC 6531) and the server does not know it.
+
+        A header in UTF-8 that was submitted without SMTPUTF8, as many programs do, goes out as it came.
+        """
         sender = envelope.mail_from is not None and envelope.mail_from.needs_smtputf8
-        return (sender or recipient.address.needs_smtputf8) and "SMTPUTF8" not in self.extensions
+        header = envelope.smtputf8 and content.utf8_header
+        return (sender or header or recipient.address.needs_smtputf8) and "SMTPUTF8" not in self.extensions
 
     async def _announce(
         self, envelope: Envelope, recipients: list[Recipient], content: Content, done: Transaction
@@ -169,7 +177,8 @@ class SmtpClient(SmtpSession):
         if "8BITMIME" in self.extensions and content.eight_bit:
             words.append("BODY=8BITMIME")
         addresses = [envelope.mail_from, *(recipient.address for recipient in recipients)]
-        if "SMTPUTF8" in self.extensions and any(each is not None and each.needs_smtputf8 for each in addresses):
+        needed = any(each is not None and each.needs_smtputf8 for each in addresses)
+        if "SMTPUTF8" in self.extensions and (needed or (envelope.smtputf8 and content.utf8_header)):
             words.append("SMTPUTF8")
         if "DSN" in self.extensions:
             words += [f"RET={envelope.ret}"] if envelope.ret else []
