@@ -18,10 +18,13 @@ from typing import Any
 import pytest
 from onifast_shared.config import Settings
 from onifast_shared.db import Database, DatabaseBusy, DatabaseFull
+from onifast_shared.setting_types import Listen
+from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service
 from onifast_smtpd.intake import Intake
+from onifast_smtpd.server import Server
 
-from .helpers import HERE, MESSAGE, World, start_world
+from .helpers import HERE, MESSAGE, SmtpClient, World, start_world
 
 Start = Callable[..., Awaitable[World]]
 
@@ -154,6 +157,20 @@ async def test_the_unix_user_of_a_loopback_client_is_known(world: World, caplog:
     async with await world.client(HERE):
         pass
     assert f"unix_user={pwd.getpwuid(os.getuid()).pw_name}" in caplog.text
+
+
+async def test_a_local_client_over_ipv6_is_one_too(world: World) -> None:
+    listening = bind(Listen("::1", 0))
+    server = Server(world.receiver, {Service.MX: [listening]})
+    await server.start()
+    client = SmtpClient(*await asyncio.open_connection(*listening.getsockname()[:2]))
+    await client.reply()
+    assert (await client.deliver("a@remote.test", "you@remote.test")).startswith("250 2.0.0")
+    client.close()
+    await server.stop(1.0)
+    [row] = world.queue()
+    assert row["submitted_by"] == f"unix:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert b"Received: from client.test ([IPv6:::1])" in row["raw"]
 
 
 async def test_idle_sessions_are_told_when_the_server_stops(world: World) -> None:

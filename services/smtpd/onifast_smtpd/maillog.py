@@ -102,9 +102,9 @@ def accepted(
     )
 
 
-def rewritten(session: str, before: object, after: object) -> None:
+def rewritten(message_id: str, before: object, after: object) -> None:
     """A sender that nobody could answer to became one of ours."""
-    event(logger, "sender-rewritten", session=session, before=before, after=after)
+    event(logger, "sender-rewritten", id=message_id, before=before, after=after)
 
 
 def crashed(session: str) -> None:
