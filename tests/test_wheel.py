@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from supervision.programs import answers, eventually, start, tree
 
 from tools.embedded import PROGRAMS
+from tools.environment import base_python
 from tools.wheel import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -24,8 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bare_venv(directory: Path, wheel: Path, extra: str) -> Path:
     """The directory of the commands of a venv that holds the wheel with one extra, and nothing else."""
-    base = Path(sys.base_prefix) / "bin" / "python3"
-    subprocess.run([base, "-m", "venv", directory], check=True)
+    subprocess.run([base_python(), "-m", "venv", directory], check=True)
     pip = [str(directory / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     subprocess.run([*pip, f"{wheel}{extra}"], check=True, stdin=subprocess.DEVNULL)
     return directory / "bin"

@@ -27,12 +27,26 @@ class CannotGoOn(Exception):
 def ensure(extras: str) -> None:
     """Bring .venv up to date with these extras of pyproject.toml. Raises CannotGoOn."""
     with _alone():
-        if _is_current(extras):
-            return
-        if not (VENV / "bin" / "python").exists():
+        if not _is_made_here():
             _make()
+        elif _is_current(extras):
+            return
         _install(extras)
         _stamp(extras).write_text(_wanted())
+
+
+def base_python() -> str:
+    """The interpreter that no venv owns: what is made with it outlives .venv."""
+    return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def _is_made_here() -> bool:
+    """Whether .venv is whole, and was not copied or moved: its scripts name the place that they were made for."""
+    try:
+        pip = (VENV / "bin" / "pip").read_bytes()
+    except OSError:
+        return False
+    return bytes(VENV / "bin") in pip[:1000] and (VENV / "bin" / "python").exists()
 
 
 def _stamp(extras: str) -> Path:
@@ -68,7 +82,7 @@ def _make() -> None:
     if importlib.util.find_spec("ensurepip") is None:
         _add_ensurepip()
     print("Making .venv", flush=True)
-    _run([sys.executable, "-m", "venv", str(VENV)], "python -m venv does not work here")
+    _run([base_python(), "-m", "venv", "--clear", str(VENV)], "python -m venv does not work here")
 
 
 def _add_ensurepip() -> None:

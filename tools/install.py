@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.environment import PROJECT, CannotGoOn, complain
+from tools.environment import PROJECT, CannotGoOn, base_python, complain
 from tools.wheel import build
 
 UNIT_PREFIX = "/opt/onifast-mail"  # what the files in systemd/ say
@@ -29,13 +29,11 @@ def install(destdir: str, prefix: Path, sysconfdir: Path) -> None:
 
 
 def _make_venv(home: Path) -> None:
-    # Not this process's own .venv: the installation must outlive the checkout.
-    base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build(Path(scratch))
         pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         for command in (
-            [str(base), "-m", "venv", str(home)],
+            [base_python(), "-m", "venv", str(home)],
             [*pip, "--upgrade", f"{wheel}[all]"],
             [*pip, "--force-reinstall", "--no-deps", str(wheel)],
         ):
