@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from onifast_shared import passwords
+from onifast_shared import passwords, scram_verifier
 from onifast_shared.log import Secret
+from onifast_shared.scram_verifier import ScramVerifier
 
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _MAX_FILE = 1 << 20
 _PASSWORD_FIELDS = ("password", "password_hash", "passwordHash", "hash")
+_SCRAM_FIELDS = ("scram", "scram_sha_256", "scramSha256", "scram_verifier", "scramVerifier")
 _OFF_FIELDS = ("disabled", "suspended", "locked", "is_disabled", "isDisabled", "is_suspended", "isSuspended")
 _ON_FIELDS = ("enabled", "active", "is_enabled", "isEnabled", "is_active", "isActive")
 _OFF_STATUSES = {"suspended", "disabled", "inactive", "locked", "banned", "blocked"}
 _ADMIN_FIELDS = ("is_admin", "isAdmin", "admin")
 _ROLE_FIELDS = ("role", "type")
 _ADMIN_ROLES = {"admin", "administrator", "root", "superuser"}
+_SCRAM = "SCRAM-SHA-256$"
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -63,6 +66,16 @@ class PanelUser:
     is_admin: bool
     disabled: bool
     password_hash: Secret | None
+    scram: Secret | None = None
+
+    def verifier(self) -> ScramVerifier | None:
+        """The SCRAM verifier of his password, if the file holds one; raises UserFileError for one of no use."""
+        if self.scram is None:
+            return None
+        found = scram_verifier.parse(self.scram.reveal())
+        if found is None:
+            raise UserFileError(f"user file {self.username}.json holds a SCRAM verifier that cannot be used")
+        return found
 
 
 def check_username(username: str) -> bool:
@@ -93,15 +106,24 @@ class UserDirectory:
         """
         user = self.get(username)
         if user is None:
-            passwords.waste(password, *self._some_hash())
+            hashed = self._some_hash()
+            for spelling in _spellings(password):
+                passwords.waste(spelling, *hashed)
             return None
         stored = user.password_hash
         if stored is None:
             raise UserFileError(f"user file {self._directory / username}.json holds no password hash")
         if not passwords.is_supported(stored.reveal(), allow_plaintext=self._allow_plaintext):
             raise UserFileError(f"user file {self._directory / username}.json holds a password hash of no known kind")
-        matches = passwords.verify(password, stored.reveal(), allow_plaintext=self._allow_plaintext)
+        matches = self._matches(password, stored.reveal())
         return user if matches and not user.disabled else None
+
+    def _matches(self, password: str, stored: str) -> bool:
+        fitting = [
+            passwords.verify(spelling, stored, allow_plaintext=self._allow_plaintext)
+            for spelling in _spellings(password)
+        ]
+        return any(fitting)
 
     def usernames(self) -> list[str]:
         """The names of all users, sorted; raises UserDirectoryMissing."""
@@ -124,13 +146,17 @@ class UserDirectory:
 
     def _user(self, username: str, path: Path, content: Mapping[str, Any]) -> PanelUser:
         stored = next((content[name] for name in _PASSWORD_FIELDS if content.get(name)), None)
-        if stored is not None and not isinstance(stored, str):
+        scram = next((content[name] for name in _SCRAM_FIELDS if content.get(name)), None)
+        if not isinstance(stored, str | None) or not isinstance(scram, str | None):
             raise UserFileError(f"user file {path} holds a password hash that is no text")
+        if scram is None and (stored or "").startswith(_SCRAM):
+            scram = stored
         return PanelUser(
             username=username,
             is_admin=username in self._administrators or _is_admin(content),
             disabled=_is_disabled(content),
-            password_hash=Secret(stored) if stored else None,
+            password_hash=Secret(stored or scram) if stored or scram else None,
+            scram=Secret(scram) if scram else None,
         )
 
     def _read(self, path: Path) -> Mapping[str, Any] | None:
@@ -153,6 +179,14 @@ class UserDirectory:
 
     def _missing(self, error: OSError) -> UserDirectoryMissing:
         return UserDirectoryMissing(f"user directory {self._directory} cannot be read: {error.strerror}")
+
+
+def _spellings(password: str) -> tuple[str, ...]:
+    """A password as it was typed, and as RFC 4616 section 2 wants it compared, where these differ.
+
+    The panel may have hashed either: systems compose letters in their own ways.
+    """
+    return tuple(dict.fromkeys((password, scram_verifier.prepared(password))))
 
 
 def _read_regular(path: Path) -> bytes:

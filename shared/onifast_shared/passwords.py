@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from onifast_shared import scram_verifier
+
 MAX_PASSWORD = 1024  # octets: no more of a stranger's input is hashed
 _MAX_STORED = 1024
 _CRYPT_DATA = 1 << 18  # octets: struct crypt_data is 32 KiB with libxcrypt, 128 KiB with glibc
@@ -34,9 +36,10 @@ _SHA_CRYPT = re.compile(r"\$[56]\$(?:rounds=([0-9]{1,9})\$)?[^$:\n]{0,16}\$[./A-
 # The second letter of yescrypt's parameters is log2 N - 1, the third r - 1; up to N = 2^16, r = 32 that is 256 MiB.
 _YESCRYPT = re.compile(r"\$y\$j[./0-9A-D][./0-9A-T]\$[./A-Za-z0-9]{0,86}\$[./A-Za-z0-9]{43}")
 _SCRYPT_CRYPT = re.compile(r"\$7\$([./0-9A-Za-z])([./0-9A-Za-z]{5})([./0-9A-Za-z]{5})([^$:\n]*)\$[./A-Za-z0-9]{43}")
+_SCRAM = re.compile(r"SCRAM-SHA-256\$[0-9]{1,7}:[^$:\n]+\$[^$:\n]+:[^$:\n]+")
 _ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # A hash of some kind, known to us or not: never to be taken for a plain password, or who reads it could log in with it.
-_LOOKS_HASHED = re.compile(r"(\$[0-9a-z_-]+[$=]|(scrypt|pbkdf2)[:_]|\{[A-Za-z0-9._-]+\})")
+_LOOKS_HASHED = re.compile(r"(\$[0-9a-z_-]+[$=]|(scrypt|pbkdf2)[:_]|\{[A-Za-z0-9._-]+\}|SCRAM-SHA-)")
 # The hash of a random password that nobody knows.
 _DECOY = "$2b$12$KIXQJ0O0j3r0k6v0JvT8ue9c3mO3b1rQx0p6gq2s0lYpVnq0cX3Wm"
 
@@ -148,6 +151,11 @@ def _same_pbkdf2(secret: bytes, digest: str, iterations: int, salt: bytes | None
     return hmac.compare_digest(found, wanted)
 
 
+def _scram(secret: bytes, match: re.Match[str]) -> bool:
+    verifier = scram_verifier.parse(match[0])
+    return verifier is not None and scram_verifier.is_of(verifier, secret.decode("utf-8", "surrogatepass"))
+
+
 def _sha_crypt(secret: bytes, match: re.Match[str]) -> bool:
     return int(match[1] or 0) <= _MAX_SHA_ROUNDS and _same_crypt(secret, match[0])
 
@@ -206,4 +214,5 @@ _VERIFIERS: tuple[tuple[re.Pattern[str], _Verifier], ...] = (
     (_SHA_CRYPT, _sha_crypt),
     (_YESCRYPT, _yescrypt),
     (_SCRYPT_CRYPT, _scrypt_crypt),
+    (_SCRAM, _scram),
 )

@@ -244,3 +244,42 @@ def test_an_unknown_user_costs_what_the_panels_users_cost(users: UserDirectory, 
     known = min(cost("ccc") for _ in range(3))
     unknown = min(cost("nobody") for _ in range(3))
     assert known / 2 < unknown < known * 2
+
+
+PENCIL = (
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+)
+
+
+@pytest.mark.parametrize("fields", [{"password": PENCIL}, {"scram": PENCIL}, {"password": HASH, "scramSha256": PENCIL}])
+def test_a_scram_verifier_may_stand_alone_or_beside_a_hash(
+    users: UserDirectory, settings: Settings, fields: dict[str, str]
+) -> None:
+    write(settings, "ann", fields)
+    user = users.get("ann")
+    assert user is not None
+    assert user.verifier() is not None
+    assert users.authenticate("ann", "secret" if "scramSha256" in fields else "pencil")
+    assert users.authenticate("ann", "wrong") is None
+
+
+def test_a_broken_scram_verifier_is_named_when_it_is_needed(users: UserDirectory, settings: Settings) -> None:
+    write(settings, "ann", {"password": HASH, "scram": "SCRAM-SHA-256$broken"})
+    user = users.authenticate("ann", "secret")
+    assert user is not None
+    with pytest.raises(UserFileError, match=r"ann\.json holds a SCRAM verifier"):
+        user.verifier()
+
+
+def test_a_scram_verifier_is_no_plain_password(settings: Settings) -> None:
+    write(settings, "ann", {"password": "SCRAM-SHA-256$broken"})
+    with pytest.raises(UserFileError, match="no known kind"):
+        UserDirectory(replace(settings, allow_plaintext_passwords=True)).authenticate("ann", "SCRAM-SHA-256$broken")
+
+
+def test_a_password_may_be_typed_in_either_composition(users: UserDirectory, settings: Settings) -> None:
+    write(settings, "ann", {"password": bcrypt.hashpw("\u00e9t\u00e9".encode(), bcrypt.gensalt(4)).decode()})
+    assert users.authenticate("ann", "e\u0301te\u0301")
+    assert users.authenticate("ann", "\u00e9t\u00e9")
+    assert users.authenticate("ann", "ete") is None
