@@ -1,0 +1,105 @@
+"""The app on a real database, with two users of the panel, and as a live server on a free port."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from onifast_web.app import create_app
+
+from fakes.dns import DnsServer
+from web.support import Browser, Clock, Live, Panel, add_user, give_address, serve
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsServer]:
+    """A DNS server with no records yet."""
+    with DnsServer({}) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(tmp_path: Path, dns: DnsServer) -> Settings:
+    """Settings on a tree of this test's, with an administrator and a user of the panel."""
+    for name in ("users", "certs", "config"):
+        (tmp_path / "onifast" / name).mkdir(parents=True)
+    host, _, port = dns.address.rpartition(":")
+    made = Settings(
+        root=tmp_path / "onifast",
+        home_root=tmp_path / "home",
+        hostname="mail.host.test",
+        dns_servers=((host, int(port)),),
+        dns_timeout=2.0,
+        max_message_size=1024 * 1024,
+        trusted_proxy_users=(),
+    )
+    add_user(made, "root-admin", is_admin=True)
+    add_user(made, "demo")
+    add_user(made, "maria")
+    return made
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A database with an address for each user; demo owns example.test."""
+    opened = Database.open(settings.database, timeout=10)
+    give_address(opened, "demo@example.test", "demo")
+    give_address(opened, "maria@other.test", "maria")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that a test moves."""
+    return Clock()
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database, clock: Clock) -> Flask:
+    """The application."""
+    made = create_app(settings, database, clock=clock)
+    made.testing = True
+    made.config["PROPAGATE_EXCEPTIONS"] = False
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client that has not logged in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    """A browser that demo has logged in with."""
+    return Browser.logged_in(app.test_client(), "demo")
+
+
+@pytest.fixture
+def panel(app: Flask, settings: Settings) -> Panel:
+    """The panel, with its service token."""
+    return Panel(app.test_client(), settings.panel_token_path.read_text().strip())
+
+
+@pytest.fixture
+def live(app: Flask, settings: Settings) -> Iterator[Live]:
+    """The app behind waitress on a free port of 127.0.0.1."""
+    with serve(app, settings) as server:
+        yield server
+
+
+@pytest.fixture
+def change(settings: Settings, database: Database) -> Callable[..., FlaskClient]:
+    """A client of an app with other settings on the same database."""
+
+    def make(**values: object) -> FlaskClient:
+        return create_app(dataclasses.replace(settings, **values), database).test_client()  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,259 @@
+"""The API's settings: addresses, relay, queue, DKIM keys."""
+
+from __future__ import annotations
+
+import stat
+from typing import Any
+
+import pytest
+from onifast_shared import relay
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from onifast_shared.queue import STATES
+
+from fakes.dns import DnsServer, Failure
+from web.support import Browser, Panel, give_address, queue
+
+# Addresses
+
+
+def test_a_user_sees_his_addresses_and_an_administrator_all(panel: Panel) -> None:
+    mine = panel.acting_for("demo").get("/api/mail/addresses").json
+    assert mine is not None
+    (row,) = mine["addresses"]
+    assert set(row) == {"address", "domain", "local_part", "owner", "created_at"}
+    assert row["address"] == "demo@example.test" and row["owner"] == "demo" and row["created_at"].endswith("Z")
+    assert len(panel.get("/api/mail/addresses").json["addresses"]) == 2  # type: ignore[index]
+    assert len(panel.acting_for("root-admin").get("/api/mail/addresses").json["addresses"]) == 2  # type: ignore[index]
+
+
+def test_the_panel_gives_and_takes_addresses(panel: Panel) -> None:
+    body = {"address": "Info@Example.test", "owner": "demo"}
+    answer = panel.post("/api/mail/addresses", body)
+    assert answer.status_code == 201 and answer.json is not None and answer.json["domain"] == "example.test"
+    assert panel.post("/api/mail/addresses", body).status_code == 409
+    assert panel.delete("/api/mail/addresses", address="info@example.test").status_code == 204
+    assert panel.delete("/api/mail/addresses", address="info@example.test").status_code == 404
+
+
+def test_a_user_cannot_give_himself_an_address(panel: Panel) -> None:
+    demo = panel.acting_for("demo")
+    assert demo.post("/api/mail/addresses", {"address": "x@example.test", "owner": "demo"}).status_code == 403
+    assert demo.delete("/api/mail/addresses", address="maria@other.test").status_code == 403
+
+
+@pytest.mark.parametrize("body", [{"address": "x", "owner": "demo"}, {"address": "x@y.test", "owner": "../x"}])
+def test_an_address_that_is_none_is_refused(panel: Panel, body: dict[str, str]) -> None:
+    assert panel.post("/api/mail/addresses", body).status_code == 422
+
+
+# Relay
+
+RELAY = {
+    "relay_host": "smtp.relay.example",
+    "relay_port": 587,
+    "relay_user": "user",
+    "relay_password": "relay secret",
+    "relay_tls": "starttls",
+}
+
+
+def test_without_a_relay_the_config_is_empty(panel: Panel) -> None:
+    assert panel.get("/api/mail/config").json == {
+        "relay_host": "",
+        "relay_port": 25,
+        "relay_user": "",
+        "relay_tls": "none",
+        "relay_password_set": False,
+    }
+
+
+def test_the_relays_password_goes_in_and_never_comes_out(panel: Panel, database: Database) -> None:
+    answer = panel.post("/api/mail/config", RELAY)
+    assert answer.json == {name: RELAY[name] for name in RELAY if name != "relay_password"} | {
+        "relay_password_set": True
+    }
+    assert "relay secret" not in answer.text + panel.get("/api/mail/config").text
+    stored = database.read(relay.get)
+    assert stored is not None and stored.password.reveal() == "relay secret"
+
+
+def test_a_password_stays_while_host_and_user_do(panel: Panel) -> None:
+    panel.post("/api/mail/config", RELAY)
+    same = {name: RELAY[name] for name in RELAY if name != "relay_password"}
+    assert panel.post("/api/mail/config", same | {"relay_port": 2525}).json["relay_password_set"] is True  # type: ignore[index]
+    moved = panel.post("/api/mail/config", same | {"relay_host": "evil.example"})
+    assert moved.json is not None and moved.json["relay_password_set"] is False
+
+
+def test_an_empty_host_takes_the_relay_away(panel: Panel, database: Database) -> None:
+    panel.post("/api/mail/config", RELAY)
+    assert panel.post("/api/mail/config", {"relay_host": ""}).status_code == 200
+    assert database.read(relay.get) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"relay_port": 0},
+        {"relay_port": 65536},
+        {"relay_tls": "ssl"},
+        {"relay_host": "a b"},
+        {"relay_user": "a\r\nb"},
+        {"relay_hosts": "x"},
+    ],
+)
+def test_a_relay_that_is_none_is_refused(panel: Panel, change: dict[str, Any]) -> None:
+    assert panel.post("/api/mail/config", RELAY | change).status_code == 422
+
+
+def test_a_port_belongs_to_its_kind_of_tls(panel: Panel) -> None:
+    answer = panel.post("/api/mail/config", {"relay_host": "r.example", "relay_tls": "tls"})
+    assert answer.json is not None and answer.json["relay_port"] == 465
+
+
+def test_users_neither_see_nor_set_the_relay(panel: Panel, browser: Browser) -> None:
+    assert panel.acting_for("demo").get("/api/mail/config").status_code == 403
+    assert browser.post_json("/api/mail/config", RELAY).status_code == 403
+    assert panel.acting_for("root-admin").get("/api/mail/config").status_code == 200
+
+
+# Queue
+
+
+def test_the_queue_has_the_contracts_fields(panel: Panel, database: Database) -> None:
+    (row_id,) = queue(database, "ann@remote.example")
+    (row,) = panel.acting_for("demo").get("/api/mail/outbox").json["outbox"]  # type: ignore[index]
+    assert set(row) == {
+        "id", "sender", "recipient", "subject", "status", "attempts", "last_error", "created_at", "next_attempt_at",
+        "history",
+    }  # fmt: skip
+    assert row["id"] == row_id and row["status"] == "pending" and row["history"] == []
+
+
+def test_an_attempt_shows_in_the_history(panel: Panel, database: Database) -> None:
+    (row_id,) = queue(database, "ann@remote.example")
+    database.write(
+        lambda tx: tx.execute(
+            "INSERT INTO delivery_attempts (outbox_id, started_ts, outcome, host, code, enhanced, reply)"
+            " VALUES (?, 1790000000, 'deferred', 'mx.remote.example', 451, '4.7.1', '451 4.7.1 later')",
+            (row_id,),
+        )
+    )
+    (row,) = panel.get("/api/mail/outbox").json["outbox"]  # type: ignore[index]
+    (attempt,) = row["history"]
+    assert attempt["at"] == "2026-09-21T14:13:20Z" and attempt["reply"] == "451 4.7.1 later" and attempt["code"] == 451
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [(["hold"], "held"), (["hold", "release"], "pending"), (["cancel"], "cancelled"), (["retry"], "pending")],
+)
+def test_an_owner_decides_about_what_waits(panel: Panel, database: Database, steps: list[str], state: str) -> None:
+    demo, ids = panel.acting_for("demo"), queue(database, "ann@remote.example")
+    for action in steps:
+        assert demo.post("/api/mail/outbox", {"ids": ids, "action": action}).json == {"changed": ids}
+    assert demo.get("/api/mail/outbox", status=state).json["outbox"][0]["id"] == ids[0]  # type: ignore[index]
+
+
+def test_what_was_cancelled_is_over(panel: Panel, database: Database) -> None:
+    ids = queue(database, "ann@remote.example")
+    panel.post("/api/mail/outbox", {"ids": ids, "action": "cancel"})
+    assert panel.post("/api/mail/outbox", {"ids": ids, "action": "release"}).status_code == 409
+
+
+def test_somebody_elses_queue_is_not_there(panel: Panel, database: Database) -> None:
+    ids = queue(database, "ann@remote.example", owner="maria")
+    demo = panel.acting_for("demo")
+    assert demo.get("/api/mail/outbox").json == {"outbox": [], "next_cursor": None}
+    assert demo.post("/api/mail/outbox", {"ids": ids, "action": "cancel"}).status_code == 404
+
+
+def test_the_api_knows_the_queues_states(panel: Panel) -> None:
+    for state in STATES:
+        assert panel.get("/api/mail/outbox", status=state).status_code == 200
+    assert panel.get("/api/mail/outbox", status="lost").status_code == 422
+
+
+# DKIM
+
+
+def test_a_domain_without_a_key_says_so(panel: Panel) -> None:
+    assert panel.acting_for("demo").get("/api/mail/dkim", domain="example.test").json == {
+        "domain": "example.test",
+        "selector": "mail",
+        "exists": False,
+        "dns_name": "mail._domainkey.example.test",
+        "dns_value": None,
+        "published": None,
+    }
+
+
+def test_a_new_key_comes_with_its_record_and_dns_is_asked_for_it(panel: Panel, dns: DnsServer) -> None:
+    demo = panel.acting_for("demo")
+    made = demo.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"}).json
+    assert made is not None and made["exists"] and made["dns_value"].startswith("v=DKIM1; k=rsa; p=")
+    assert made["published"] is False
+    spaced = made["dns_value"].replace("p=", "p= ").replace("; ", ";")
+    dns.set("mail._domainkey.example.test", "TXT", spaced)
+    assert demo.get("/api/mail/dkim", domain="example.test").json["published"] is True  # type: ignore[index]
+    dns.set("mail._domainkey.example.test", "TXT", "v=DKIM1; k=rsa; p=QUJD")
+    assert demo.get("/api/mail/dkim", domain="example.test").json["published"] is False  # type: ignore[index]
+
+
+@pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.REFUSED])
+def test_published_is_null_while_dns_fails(panel: Panel, dns: DnsServer, failure: Failure) -> None:
+    panel.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"})
+    dns.fail("mail._domainkey.example.test", failure)
+    assert panel.get("/api/mail/dkim", domain="example.test").json["published"] is None  # type: ignore[index]
+
+
+def test_a_key_is_never_overwritten_but_rotated_with_the_old_one_kept(panel: Panel, settings: Settings) -> None:
+    body = {"domain": "example.test", "action": "generate"}
+    first = panel.post("/api/mail/dkim", body).json
+    old = (settings.certs_dir / "example.test" / "dkim_private.pem").read_bytes()
+    assert panel.post("/api/mail/dkim", body).status_code == 409
+    second = panel.post("/api/mail/dkim", body | {"action": "rotate"}).json
+    assert first is not None and second is not None and first["dns_value"] != second["dns_value"]
+    kept = [path.read_bytes() for path in (settings.certs_dir / "example.test").glob("dkim_private.pem.*")]
+    assert kept == [old]
+
+
+def test_there_is_nothing_to_rotate_without_a_key(panel: Panel) -> None:
+    assert panel.post("/api/mail/dkim", {"domain": "example.test", "action": "rotate"}).status_code == 409
+
+
+def test_a_broken_key_is_reported_without_its_path(panel: Panel, settings: Settings) -> None:
+    (settings.certs_dir / "example.test").mkdir()
+    (settings.certs_dir / "example.test" / "dkim_private.pem").write_text("no key")
+    answer = panel.get("/api/mail/dkim", domain="example.test")
+    assert answer.status_code == 409 and "not a private key" in answer.text
+    assert str(settings.root) not in answer.text
+
+
+def test_a_foreign_domain_is_not_there(panel: Panel) -> None:
+    demo = panel.acting_for("demo")
+    assert demo.get("/api/mail/dkim", domain="other.test").status_code == 404
+    assert demo.post("/api/mail/dkim", {"domain": "other.test", "action": "generate"}).status_code == 404
+    assert demo.get("/api/mail/dkim", domain="../../etc").status_code == 422
+
+
+def test_an_address_in_a_domain_shows_its_key_but_does_not_change_it(panel: Panel, database: Database) -> None:
+    give_address(database, "demo-guest@other.test", "demo")
+    demo = panel.acting_for("demo")
+    assert demo.get("/api/mail/dkim", domain="other.test").status_code == 200
+    assert demo.post("/api/mail/dkim", {"domain": "other.test", "action": "generate"}).status_code == 403
+
+
+def test_a_key_that_cannot_be_written_is_a_problem_not_a_crash(panel: Panel, settings: Settings) -> None:
+    (settings.certs_dir / "example.test").symlink_to("/proc/self")  # where not even root makes files
+    answer = panel.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"})
+    assert answer.status_code == 503 and "onifast-mailctl dkim generate" in answer.text
+
+
+# The service token's file
+
+
+def test_the_service_token_is_readable_by_its_owner_alone(panel: Panel, settings: Settings) -> None:
+    assert stat.S_IMODE(settings.panel_token_path.stat().st_mode) == 0o600
+    assert len(panel.token) >= 43
