@@ -36,7 +36,7 @@ def settings(tmp_path: Path, dns: DnsServer) -> Settings:
         hostname="mail.host.test",
         dns_servers=((host, int(port)),),
         dns_timeout=2.0,
-        max_message_size=1024 * 1024,
+        max_message_size=256 * 1024,
         trusted_proxy_users=(),
     )
     add_user(made, "root-admin", is_admin=True)

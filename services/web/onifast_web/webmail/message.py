@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request, url_for
 from onifast_shared import addresses, html_text, mailbox, queue_view
@@ -198,6 +199,10 @@ def _name(item: Attachment) -> str:
 
 def _download(data: bytes, name: str, content_type: str) -> Response:
     response = Response(data, content_type=content_type)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
+    # RFC 6266: the plain name for old programs, the real one for all others.
+    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    response.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    )
     response.headers["Content-Security-Policy"] = _ATTACHMENT_POLICY
     return response
