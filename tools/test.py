@@ -64,7 +64,7 @@ def _list_what_did_not_run(missing: dict[str, str]) -> None:
     for marker, reason in missing.items():
         print(f"\n  {reason}")
         for file, count in sorted(_tests_of(marker).items()):
-            print(f"    {file}: {count} tests")
+            print(f"    {file}: {count} test{'' if count == 1 else 's'}")
     print("\nRun `make test` as root for these; `make check` is the part that needs no root.", flush=True)
 
 
