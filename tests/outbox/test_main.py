@@ -28,7 +28,10 @@ class Program:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "onifast_outbox.main"], env=environment, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-X", "faulthandler", "-m", "onifast_outbox.main"],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -55,7 +58,12 @@ class Program:
 
     def wait(self) -> int:
         """The exit code."""
-        code = self.process.wait(PATIENCE)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # shows where it hangs
+            self._reader.join()
+            raise AssertionError("".join(self.lines)) from None
         self._reader.join()
         if self.process.stderr:
             self.process.stderr.close()
@@ -240,7 +248,9 @@ def test_without_its_filer_it_ends_so_that_the_supervisor_brings_both_back(
     )
     insert(settings, "carol@here.test")
     assert program.wait() == 1
-    assert "filer process has ended" in "".join(program.lines)
+    output = "".join(program.lines)
+    assert "filer process has ended" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from onifast_shared import queue
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared import queue, queue_scripts
+from onifast_shared.db import Connection, Database, DatabaseError
 from onifast_shared.queue import Claim
+from onifast_shared.queue_scripts import ScriptRow
 
 from onifast_outbox import maillog, script_rows
 from onifast_outbox.courier import Courier
@@ -37,13 +38,17 @@ class Dispatcher:
                 pause = await self.drain()
             except DatabaseError as error:
                 maillog.trouble("claiming", error)
+            except Exception:
+                maillog.unforeseen("claiming")
             await self._wakeup.wait(pause)
 
     async def drain(self) -> float | None:
         """Start whatever is due; seconds until more is, or None where only an event brings more."""
-        await script_rows.prepare_waiting(self._db, self._hostname)
         while True:
-            due = await self._db.aread(queue.next_due)
+            unprepared, due = await self._db.aread(_waiting)
+            if unprepared:
+                await script_rows.prepare(self._db, unprepared, self._hostname)
+                continue
             if due is None or len(self._tasks) >= self._room:
                 return None
             wait = due - time.time()
@@ -87,3 +92,8 @@ class Dispatcher:
         if late:
             await asyncio.wait(late, timeout=limit)
         return len(late)
+
+
+def _waiting(tx: Connection) -> tuple[list[ScriptRow], int | None]:
+    """In one snapshot: rows that are no messages yet, and when the next message is due."""
+    return queue_scripts.unprepared(tx), queue.next_due(tx)

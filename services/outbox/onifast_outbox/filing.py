@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -66,7 +67,9 @@ class Filer:
             self._channel.close()
             return
         self._streams[1].close()
-        await self._streams[1].wait_closed()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await self._streams[1].wait_closed()
 
 
 class Filing:

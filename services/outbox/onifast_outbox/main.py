@@ -43,7 +43,7 @@ from onifast_outbox import capabilities, filer, indexer, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
 from onifast_outbox.dispatcher import Dispatcher
-from onifast_outbox.filing import Filer, Filing
+from onifast_outbox.filing import Filer, FilerGone, Filing
 from onifast_outbox.janitor import Janitor
 from onifast_outbox.leases import Leases
 from onifast_outbox.poller import Poller, Wakeup
@@ -159,12 +159,16 @@ async def _end(task: asyncio.Future[Any]) -> None:
 
 
 async def repeat(name: str, work: Callable[[], Awaitable[object]], wakeup: Wakeup) -> None:
-    """Do `work` at each wakeup, for ever. Trouble with the database passes: the next round tries again."""
+    """Do `work` at each wakeup, for ever. Trouble passes: the next round tries again. Raises FilerGone."""
     while True:
         try:
             await work()
         except DatabaseError as error:
             maillog.trouble(name, error)
+        except FilerGone:
+            raise
+        except Exception:
+            maillog.unforeseen(name)
         await wakeup.wait()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onifast_shared import contents, queue_scripts
@@ -46,18 +47,24 @@ def build(row: ScriptRow, hostname: str) -> Built:
     return Built(message, str(sender), list(unique.values()))
 
 
-async def prepare_waiting(db: Database, hostname: str) -> int:
-    """Make messages of the rows that wait for it; how many rows there were. Raises DatabaseError."""
-    rows = await db.aread(queue_scripts.unprepared)
+async def prepare(db: Database, rows: Sequence[ScriptRow], hostname: str) -> None:
+    """Make messages of these rows, or mark them as failed with the reason why not. Raises DatabaseError."""
     for row in rows:
         try:
             built = build(row, hostname)
         except Unusable as error:
-            await db.awrite(lambda tx, row=row, text=str(error): queue_scripts.refuse(tx, row, text))  # type: ignore[misc]
-            maillog.refused(row.id, str(error))
-            continue
-        await _prepare(db, row, built)
-    return len(rows)
+            await _refuse(db, row, str(error))
+        except Exception:
+            # A bug of ours: the row must not hold up those behind it.
+            maillog.unforeseen(f"preparing {row.id}")
+            await _refuse(db, row, "an unforeseen error on this server: the row makes no message")
+        else:
+            await _prepare(db, row, built)
+
+
+async def _refuse(db: Database, row: ScriptRow, reason: str) -> None:
+    await db.awrite(lambda tx: queue_scripts.refuse(tx, row, reason))
+    maillog.refused(row.id, reason)
 
 
 async def _prepare(db: Database, row: ScriptRow, built: Built) -> None:
