@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check lint docs wheel install clean
+.PHONY: help run ctl test check lint docs bench wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -30,6 +30,9 @@ check: .venv-dev ## ruff, mypy and the fast tests: no root, a minute or so
 
 docs: .venv-dev ## write docs/configuration.md anew from the settings
 	@.venv/bin/python -m tools.docs
+
+bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install first): make bench ARGS="--rounds 5"
+	@PYTHONPATH=tests .venv/bin/python -m bench.accept $(ARGS)
 
 wheel: ## build dist/onifast_mail-*.whl
 	@$(python) tools.wheel dist

@@ -1,0 +1,1 @@
+"""Measurements of this project beside real peers, on one machine, in one run."""
