@@ -17,6 +17,11 @@ from fakes.dns import DnsServer
 from web.support import Browser, Clock, Live, Panel, add_user, give_address, serve
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest tests/web/test_browser.py --webmail-png docs/webmail.png` makes the README's picture anew."""
+    parser.addoption("--webmail-png", type=Path, help="where the browser test puts the README's picture of the webmail")
+
+
 @pytest.fixture
 def dns() -> Iterator[DnsServer]:
     """A DNS server with no records yet."""

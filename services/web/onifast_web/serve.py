@@ -123,7 +123,9 @@ class Server:
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
-        """Asks `run` to end. Safe in a signal handler."""
+        """Asks `run` to end. Safe in a signal handler, and when it has ended already."""
+        if self._stopping:
+            return
         self._stopping = True
         self._listeners[0].pull_trigger()
 

@@ -7,7 +7,6 @@ import { enableComposer } from "./composer.js";
 import { fitFrame } from "./frame.js";
 import { enableSmallThings } from "./small.js";
 
-document.documentElement.classList.add("js");
 showLocalTimes(document);
 enableSmallThings();
 enableShortcuts();
@@ -15,3 +14,4 @@ enableSelection();
 enableComposer();
 fitFrame();
 keepUpToDate();
+document.documentElement.classList.add("js");

@@ -1,0 +1,234 @@
+"""The webmail in a real browser: on a desktop and a phone, light and dark, with the keyboard alone, without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from onifast_shared import mailbox, queue_view
+from onifast_shared.db import Database
+from playwright.sync_api import Browser, Page, expect
+
+from peers.browser import DESKTOP, PHONE, ColorScheme, Viewport, chromium, page_of
+from web.letters import fill
+from web.support import Live
+
+pytestmark = pytest.mark.peers
+
+PAGES = {"outbox": "/outbox", "addresses": "/addresses", "dkim": "/dkim", "sent": "/folders/sent"}
+LOOKS: list[tuple[Viewport, ColorScheme]] = [
+    (DESKTOP, "light"),
+    (DESKTOP, "dark"),
+    (PHONE, "light"),
+    (PHONE, "dark"),
+]
+LARGEST_PICTURE = 200_000
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    """One Chromium for all tests here."""
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def opened(chrome: Browser, live: Live, viewport: Viewport = DESKTOP, scheme: ColorScheme = "light") -> Iterator[Page]:
+    """A page of the webmail that demo is logged in to; fails if the browser refused anything on the way."""
+    with page_of(chrome, live.url, viewport=viewport, color_scheme=scheme) as page:
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text) if "Security Policy" in message.text else None)
+        log_in(page)
+        yield page
+        assert refused == []
+
+
+def log_in(page: Page) -> None:
+    page.goto("/login")
+    page.get_by_label("User name").fill("demo")
+    page.get_by_label("Password").fill("demo password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Inbox", exact=True)).to_be_visible()
+
+
+def press(page: Page, *keys: str) -> None:
+    """Presses keys one after the other, once the page's scripts listen."""
+    page.wait_for_selector("html.js")
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def fits(page: Page) -> None:
+    """Nothing sticks out to the side, and on a phone whatever is to be touched is large enough."""
+    width, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width <= window, f"{page.url} is {width} wide in a window of {window}"
+    if window > 600:
+        return
+    small = page.evaluate(
+        """[...document.querySelectorAll("main button, main a.button, .topbar a, .nav-list a, .row-link")]
+           .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect()])
+           .filter(([, box]) => box.width && box.height && (box.height < 40 || box.width < 40))
+           .map(([text]) => text)"""
+    )
+    assert [text for text in small if text not in ("Undo",)] == [], page.url
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_mail_is_read_written_and_thrown_away(
+    chrome: Browser, live: Live, database: Database, tmp_path: Path, look: tuple[Viewport, ColorScheme]
+) -> None:
+    fill(database)
+    with opened(chrome, live, *look) as page:
+        shot = _camera(page, tmp_path / f"{look[0].width}-{look[1]}")
+        shot("inbox")
+        page.get_by_role("link", name=re.compile("Lunch on Thursday")).click()
+        expect(page.get_by_role("heading", name="Lunch on Thursday?")).to_be_visible()
+        expect(page.get_by_text("Really from remote.example")).to_be_visible()
+        shot("text")
+
+        page.go_back()
+        page.get_by_role("link", name=re.compile("Your weekly report")).click()
+        frame = page.frame_locator("iframe.html-body")
+        expect(frame.get_by_role("heading", name="Your weekly report")).to_be_visible()
+        expect(page.get_by_text("One remote image is not shown")).to_be_visible()
+        assert page.title().startswith("Your weekly report")
+        page.wait_for_function("document.querySelector('iframe').clientHeight < 900")
+        shot("html")
+
+        page.get_by_role("button", name="Trash").click()
+        expect(page.get_by_text("Moved 1 message to Trash.")).to_be_visible()
+        assert page.get_by_text("Your weekly report").count() == 0
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_role("link", name=re.compile("Your weekly report"))).to_be_visible()
+
+        page.get_by_role("link", name=re.compile("Write a message|New message")).first.click()
+        page.get_by_label("To", exact=True).fill("not an address")
+        page.get_by_label("Subject").fill("From the browser")
+        page.get_by_label("Text").fill("Written in Chromium.")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Your message was not sent.")).to_be_visible()
+        shot("error")
+        page.get_by_label("To", exact=True).fill("bob@remote.example")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Your message is on its way.")).to_be_visible()
+
+        for name, path in PAGES.items():
+            page.goto(path)
+            shot(name)
+    subjects = [row.subject for row in database.read(lambda tx: queue_view.list_page(tx, "demo")).rows]
+    assert subjects.count("From the browser") == 1
+
+
+def _camera(page: Page, directory: Path) -> Callable[[str], None]:
+    directory.mkdir()
+
+    def shot(name: str) -> None:
+        fits(page)
+        page.screenshot(path=directory / f"{name}.png")
+
+    return shot
+
+
+def test_the_keyboard_is_enough(chrome: Browser, live: Live, database: Database) -> None:
+    ids = fill(database)
+    with opened(chrome, live) as page:
+        press(page, "?")
+        expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+        press(page, "Escape", "j", "j", "k", "Enter")
+        expect(page.get_by_role("heading", name="Lunch on Thursday?")).to_be_visible()
+        press(page, "r")
+        expect(page.get_by_label("To", exact=True)).to_have_value("Ann Taylor <ann@remote.example>")
+        expect(page.get_by_label("Text")).to_be_focused()
+        page.keyboard.type("Yes, gladly!")
+        press(page, "Control+Enter")
+        expect(page.get_by_text("Your message is on its way.")).to_be_visible()
+        press(page, "j", "j", "#")
+        expect(page.get_by_text("Moved 1 message to Trash.")).to_be_visible()
+        press(page, "c")
+        expect(page.get_by_label("To", exact=True)).to_be_focused()
+    row = database.read(lambda tx: mailbox.get(tx, "demo", ids[1]))
+    assert row is not None and row.folder == "trash"
+
+
+def test_tab_reaches_everything_and_shows_where_it_is(chrome: Browser, live: Live, database: Database) -> None:
+    fill(database)
+    with opened(chrome, live) as page:
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        seen = set()
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            seen.add(page.evaluate("(document.activeElement.ariaLabel || document.activeElement.textContent).trim()"))
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or page.evaluate(
+                "document.activeElement === document.body"
+            )
+        assert any("Lunch on Thursday" in name for name in seen) and any("New message" in name for name in seen)
+
+
+def test_the_menu_of_a_phone_opens_and_closes(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live, PHONE) as page:
+        page.wait_for_selector("html.js")
+        expect(page.get_by_role("link", name="Drafts")).to_be_hidden()
+        page.get_by_role("link", name="Open menu").click()
+        expect(page.get_by_role("link", name="Drafts")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("link", name="Drafts")).to_be_hidden()
+        page.get_by_role("link", name="Open menu").click()
+        page.get_by_role("link", name="Drafts").click()
+        expect(page.get_by_role("heading", name="Drafts")).to_be_visible()
+
+
+def test_times_are_shown_in_the_readers_zone(chrome: Browser, live: Live, database: Database) -> None:
+    (first, *_) = fill(database)
+    context = chrome.new_context(base_url=live.url, timezone_id="Asia/Tokyo", locale="en-GB")
+    page = context.new_page()
+    log_in(page)
+    page.goto(f"/messages/{first}")
+    moment = page.locator(".when time")
+    utc = moment.get_attribute("datetime")
+    assert utc is not None
+    shown = f"{(int(utc[11:13]) + 9) % 24:02d}:{utc[14:16]}"
+    expect(moment).to_contain_text(shown)
+    context.close()
+
+
+def test_everything_works_without_scripts(chrome: Browser, live: Live, database: Database) -> None:
+    fill(database)
+    context = chrome.new_context(base_url=live.url, java_script_enabled=False)
+    page = context.new_page()
+    log_in(page)
+    page.get_by_role("checkbox", name="Select: Lunch on Thursday?").check()
+    page.get_by_role("button", name="Trash").click()
+    expect(page.get_by_text("Moved 1 message to Trash.")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Your weekly report")).click()
+    expect(page.frame_locator("iframe.html-body").get_by_role("heading", name="Your weekly report")).to_be_visible()
+    page.get_by_role("link", name="Reply", exact=True).click()
+    page.get_by_label("Text").fill("Thanks.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Your message is on its way.")).to_be_visible()
+    context.close()
+
+
+def test_new_mail_shows_by_itself(chrome: Browser, live: Live, database: Database) -> None:
+    with page_of(chrome, live.url) as page:
+        page.clock.install()
+        log_in(page)
+        expect(page.get_by_text("Your inbox is empty")).to_be_visible()
+        fill(database)
+        page.clock.run_for(31_000)
+        expect(page.get_by_role("link", name=re.compile("Lunch on Thursday"))).to_be_visible()
+        expect(page.locator('[data-count="inbox"]')).to_have_text(re.compile("7"))
+
+
+def test_the_picture_for_the_readme(
+    chrome: Browser, live: Live, database: Database, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    ids = fill(database)
+    database.write(lambda tx: mailbox.set_read(tx, "demo", ids[3:], True))
+    picture = request.config.getoption("--webmail-png", None) or tmp_path / "webmail.png"
+    with opened(chrome, live) as page:
+        page.screenshot(path=picture)
+    assert picture.stat().st_size < LARGEST_PICTURE

@@ -1,0 +1,192 @@
+"""The program behind a real socket: what arrives, what is refused, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask, request
+from onifast_shared import sockets
+from onifast_shared.config import Settings
+from onifast_shared.setting_types import Listen
+from onifast_web import service_token
+from onifast_web.auth import Who, allow
+from onifast_web.serve import Server
+
+from peers.ports import free_port
+from web.support import Live, serve
+
+PROGRAM = Path(sys.executable).with_name("onifast-web")
+
+
+def connect(live: Live) -> contextlib.closing[http.client.HTTPConnection]:
+    return contextlib.closing(http.client.HTTPConnection(live.host, live.port, timeout=20))
+
+
+def test_it_answers_over_http(live: Live) -> None:
+    with connect(live) as connection:
+        connection.request("GET", "/login")
+        answer = connection.getresponse()
+        assert answer.status == 200 and b"Sign in" in answer.read()
+
+
+def test_a_browsers_whole_way_in(live: Live) -> None:
+    with connect(live) as connection:
+        form = "username=demo&password=demo+password&next=/folders/sent"
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": live.url}
+        connection.request("POST", "/login", form, headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 303 and answer.headers["Location"] == "/folders/sent"
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        connection.request("GET", "/folders/sent", headers={"Cookie": cookie})
+        page = connection.getresponse()
+        assert page.status == 200 and b"Sent" in page.read()
+
+
+def test_our_own_user_may_speak_for_others_as_a_proxy(live: Live) -> None:
+    with connect(live) as connection:
+        headers = {"X-Forwarded-Prefix": "/mail", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "panel.example"}
+        connection.request("GET", "/login", headers=headers)
+        assert b'action="/mail/login"' in connection.getresponse().read()
+
+
+def test_a_large_body_is_refused_before_it_is_received(live: Live) -> None:
+    for path in ("/login", "/api/mail/send"):
+        with connect(live) as connection:
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Length", str(10**9))
+            connection.endheaders()
+            answer = connection.getresponse()
+            assert answer.status == 413 and answer.headers["Content-Type"] == "application/problem+json"
+            assert json.loads(answer.read())["status"] == 413
+
+
+@pytest.mark.parametrize("request_line", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nHost h\r\n\r\n"])
+def test_what_is_no_http_gets_a_problem_document(live: Live, request_line: bytes) -> None:
+    with socket.create_connection((live.host, live.port), 20) as connection:
+        connection.sendall(request_line)
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.") and b" 400 " in answer and b"application/problem+json" in answer
+
+
+def test_a_unix_socket_serves_too(app: Flask, settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    server = Server(app, [sockets.bind(Listen("", 0, path))], settings)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(str(path))
+            connection.sendall(b"GET /login HTTP/1.0\r\nX-Forwarded-Prefix: /mail\r\n\r\n")
+            assert b'action="/mail/login"' in connection.makefile("rb").read()
+    finally:
+        server.stop()
+        thread.join(20)
+
+
+def test_requests_in_progress_are_answered_before_it_stops(app: Flask, settings: Settings) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    @allow(Who.ANYONE)
+    def slow() -> str:
+        began.set()
+        go_on.wait(20)
+        return "finished" * 1000
+
+    app.add_url_rule("/slow", "slow", slow)
+    with serve(app, settings) as live, connect(live) as connection, ThreadPoolExecutor(1) as pool:
+        connection.request("GET", "/slow")
+        answer = pool.submit(lambda: connection.getresponse().read())
+        assert began.wait(20)
+        live.server.stop()
+        refused = _until_refused(live)
+        go_on.set()
+        assert answer.result(20) == b"finished" * 1000
+        assert refused
+
+
+def _until_refused(live: Live) -> bool:
+    """Whether new connections are refused, looked at until they are."""
+    for _ in range(200):
+        try:
+            with socket.create_connection((live.host, live.port), 1):
+                live.thread.join(0.05)
+        except OSError:
+            return True
+    return False
+
+
+def test_the_service_token_is_one_however_many_start_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "panel.token"
+    path.parent.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        tokens = {token.reveal() for token in pool.map(service_token.load_or_create, [path] * 32)}
+    assert tokens == {path.read_text().strip()}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_token_file_that_holds_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "panel.token"
+    path.write_text("short")
+    with pytest.raises(service_token.ServiceTokenError, match="shorter"):
+        service_token.load_or_create(path)
+
+
+# The program itself
+
+
+def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
+    values = {"ROOT": str(tmp_path), "HOME_ROOT": str(tmp_path), "RUN_AS": "root", "HOSTNAME": "mail.host.test"}
+    return inherited | {f"ONIFAST_MAIL_{name}": value for name, value in (values | settings).items()}
+
+
+def test_it_says_where_it_serves_and_ends_with_0_on_sigterm(tmp_path: Path) -> None:
+    listen = f"127.0.0.1:{free_port()}"
+    with subprocess.Popen(
+        [PROGRAM], env=environment(tmp_path, HTTP_LISTEN=listen), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert " started " in line and f"http={listen}" in line and "settings=" in line
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_wrong_setting_ends_it_with_one_line(tmp_path: Path) -> None:
+    done = _run(environment(tmp_path, HTTP_THREADS="many"))
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "HTTP_THREADS" in done.stderr
+
+
+def test_a_port_in_use_ends_it_with_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = _run(environment(tmp_path, HTTP_LISTEN=f"127.0.0.1:{taken.getsockname()[1]}"))
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "http_listen" in done.stderr
+
+
+def _run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROGRAM], env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_large_mail_passes_where_mail_is_sent(app: Flask, settings: Settings) -> None:
+    @allow(Who.ANYONE)
+    def size() -> str:
+        return str(len(request.get_data()))
+
+    app.add_url_rule("/x/compose", "size", size, methods=["POST"])
+    body = b"x" * (settings.max_message_size + 100_000)
+    with serve(app, settings) as live, connect(live) as connection:
+        connection.request("POST", "/x/compose", body)
+        assert connection.getresponse().read() == str(len(body)).encode()
