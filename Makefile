@@ -34,6 +34,9 @@ docs: .venv-dev ## write docs/configuration.md anew from the settings
 bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install first): make bench ARGS="--rounds 5"
 	@PYTHONPATH=tests .venv/bin/python -m bench.accept $(ARGS)
 
+picture: .venv-dev ## take docs/webmail.png anew, with the browser test's Chromium
+	@.venv/bin/pytest -q tests/web/test_browser.py -k picture --webmail-png docs/webmail.png
+
 wheel: ## build dist/onifast_mail-*.whl
 	@$(python) tools.wheel dist
 
