@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check lint docs bench wheel install clean
+.PHONY: help run ctl test check lint docs picture bench wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
