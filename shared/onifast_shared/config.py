@@ -139,6 +139,17 @@ class Settings:
         kinds.choice("accept", "reject"),
         "What an SPF `fail` does to a message: note it, or refuse the message.",
     )
+    dmarc_reject: str = _setting(
+        "reject",
+        kinds.choice("reject", "junk", "note"),
+        "What becomes of mail that its author's domain asks to reject (DMARC); `note` obeys no DMARC policy.",
+    )
+    trusted_arc_sealers: tuple[str, ...] = _setting(
+        "", kinds.names(), "Domains of forwarders whose ARC seals count where DMARC fails."
+    )
+    refusals_kept: float = _setting(
+        "30d", kinds.seconds(3600, 365 * 86400), "How long the record of a refused message is kept."
+    )
 
     # Delivering
     delivery: str = _setting(

@@ -50,11 +50,11 @@ class World:
         context = no_verification() if tls else None
         return await asyncio.open_connection(HERE, self.ports[service], local_addr=(source, 0), ssl=context)
 
-    def inbox(self, owner: str) -> list[bytes]:
+    def inbox(self, owner: str, folder: str = "inbox") -> list[bytes]:
         """The owner's messages with their trace headers, oldest first."""
 
         def read(tx: Connection) -> list[bytes]:
-            rows = mailbox.list_page(tx, owner, "inbox").rows
+            rows = mailbox.list_page(tx, owner, folder).rows
             return [mailbox.raw(tx, row.id) for row in reversed(rows)]
 
         return self.database.read(read)

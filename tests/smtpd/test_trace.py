@@ -10,8 +10,9 @@ import pytest
 from onifast_shared.accounts import PanelUser
 from onifast_shared.address import Address
 from onifast_smtpd import trace
+from onifast_smtpd.arc_check import Seal
 from onifast_smtpd.client import Client, Origin, Service, Tls
-from onifast_smtpd.verify import Authentication, DkimResult, SpfResult
+from onifast_smtpd.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
 
 CLIENT = Client(Service.MX, ip_address("192.0.2.7"), 1, is_loopback=False, is_trusted=False)
 ORIGIN = Origin("s", CLIENT, "client.test", extended=True)
@@ -69,13 +70,21 @@ def test_an_ipv6_client_is_marked_as_one() -> None:
 
 def test_results_that_a_sender_chose_cannot_break_out_of_their_field() -> None:
     spf = SpfResult("permerror", "mailfrom", "x", "192.0.2.7", 'a"\\b;c@x.test', "h(;", "", "bad\r\nX: y (")
-    checked = Authentication(spf, (DkimResult("fail", 'd"; spf=pass', "s\r\nX: y", "b;(", "why) (not\r\nX: y"),))
+    checked = Authentication(
+        spf,
+        (DkimResult("fail", 'd"; spf=pass', "s\r\nX: y", "b;(", "why) (not\r\nX: y"),),
+        DmarcResult("temperror", problem="x\r\nX: y) ; spf=pass"),
+        ArcResult("pass", (Seal("s) ; spf=pass (\r\nX: y"),)),
+        IprevResult("fail", "192.0.2.7", "n) ; spf=pass (\r\nX: y"),
+    )
     for field in (trace.received_spf(spf, "mail.host.test"), trace.authentication_results(checked, "mail.host.test")):
         assert b"\nX:" not in field
         assert field.count(b"\r\n") == field.count(b"\n") == field.count(b"\r\n\t") + 1
     results = trace.authentication_results(checked, "mail.host.test")
     assert rb'smtp.mailfrom="a\"\\b;c@x.test"' in results
     assert rb'header.d="d\"; spf=pass"' in results
+    assert b"arc=pass (sealed by s] ; spf=pass [ X: y);" in results
+    assert b"iprev=fail (n] ; spf=pass [ X: y) policy.iprev=192.0.2.7" in results
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from onifast_smtpd.lookup import DnsTrouble, Lookups
 
 MAX_SIGNATURES = 5  # looked at in one message, from the top; RFC 6376 section 6.1 lets a verifier set a limit
 MIN_RSA_BITS = 1024  # RFC 8301 section 3.2
+STRONG_RSA_BITS = 2048  # what signers should use, by the same section
 # What dkimpy does takes quadratic time in these, on a stranger's word.
 MAX_HEAD = 128 * 1024  # octets
 MAX_HEAD_LINES = 2000
@@ -46,8 +47,8 @@ def check_dkim(lookups: Lookups, raw: bytes) -> tuple[DkimResult, ...]:
         return ()
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return (DkimResult("permerror", reason="header is too large to be checked"),)
-    canonicalization.strip_trailing_whitespace = _strip_trailing_whitespace
-    canonicalization.compress_whitespace = _compress_whitespace
+    canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
+    canonicalization.compress_whitespace = compress_whitespace
     try:
         verifier = dkim.DKIM(head + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, LookupError):
@@ -65,7 +66,9 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
     except (dkim.DKIMException, ValueError, LookupError) as error:
         return DkimResult("permerror", **_tags(verifier), reason=_shown(error))
     tags = _tags(verifier)
-    key = _Key(lookups)
+    if problem := _unsafe(verifier):
+        return DkimResult("permerror", **tags, reason=problem)
+    key = PublicKey(lookups)
     try:
         valid = verifier.verify(index, dnsfunc=key.fetch)
     except DnsTrouble as error:
@@ -75,13 +78,36 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
     except (dkim.DKIMException, ValueError, LookupError) as error:
         return DkimResult("fail", **tags, reason=_shown(error))
     if valid:
-        return DkimResult("pass", **tags, reason=f"{verifier.keysize}-bit key")
+        return _valid(verifier, tags)
     if key.problem or not verifier.keysize:
         return DkimResult("permerror", **tags, reason=key.problem or "public key cannot be used")
     return DkimResult("fail", **tags, reason="signature does not verify")
 
 
-class _Key:
+def _unsafe(verifier: dkim.DKIM) -> str:
+    """Why a signature says nothing about the author even if it is valid; dkimpy does not look at this."""
+    names = verifier.signature_fields.get(b"h", b"").lower().split(b":")
+    if b"from" not in [name.strip() for name in names]:
+        return "From is not signed"  # RFC 6376 section 6.1.1
+    return ""
+
+
+def _valid(verifier: dkim.DKIM, tags: dict[str, str]) -> DkimResult:
+    weak = verifier.ktag == b"rsa" and verifier.keysize < STRONG_RSA_BITS
+    reason = f"{verifier.keysize}-bit key" + (", which is weak" if weak else "")
+    if (length := verifier.signature_fields.get(b"l")) is None or _covers(verifier, int(length)):
+        return DkimResult("pass", **tags, reason=reason)
+    # RFC 6376 section 8.2: anything could have been put below what was signed.
+    return DkimResult("policy", **tags, reason=f"only the first {int(length)} octets of the text are signed")
+
+
+def _covers(verifier: dkim.DKIM, length: int) -> bool:
+    modes = verifier.signature_fields.get(b"c", b"simple/simple")
+    body = canonicalization.CanonicalizationPolicy.from_c_value(modes).canonicalize_body(verifier.body)
+    return bool(length >= len(body))
+
+
+class PublicKey:
     """Fetches a public key's record for dkimpy; `problem` says why there is none to use."""
 
     def __init__(self, lookups: Lookups) -> None:
@@ -115,12 +141,12 @@ def _text(value: bytes) -> str:
     return re.sub(r"\s+", "", value.decode("utf-8", "replace"))
 
 
-def _strip_trailing_whitespace(content: bytes) -> bytes:
+def strip_trailing_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name, in linear time: a match starts only where a run of white space does."""
     return b"".join(re.sub(rb"(?<![\t ])[\t ]+\r\n", b"\r\n", piece) for piece in _pieces(content))
 
 
-def _compress_whitespace(content: bytes) -> bytes:
+def compress_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name."""
     return b"".join(re.sub(rb"[\t ]+", b" ", piece) for piece in _pieces(content))
 

@@ -24,9 +24,9 @@ from onifast_smtpd import maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, MailOptions, Path
 from onifast_smtpd.data import has_bare_line_ends
+from onifast_smtpd.genuine import Judge
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
-from onifast_smtpd.verify import Authentication, Verifier
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ def check(reply: Reply | None) -> None:
 class Intake:
     """Takes senders, recipients and messages; one for a program."""
 
-    def __init__(self, settings: Settings, database: Database, verifier: Verifier) -> None:
+    def __init__(self, settings: Settings, database: Database, judge: Judge) -> None:
         self._settings = settings
         self._database = database
-        self._verifier = verifier
+        self._judge = judge
 
     async def begin(self, origin: Origin, path: Path, options: MailOptions, message_id: str) -> Transaction:
         """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
@@ -162,24 +162,27 @@ class Intake:
         await self._check_owned(origin, [author for author in authors if author])
 
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
-        origin, hostname = transaction.origin, self._settings.hostname
-        checked = await self._verifier.check(origin.client.address, origin.helo, transaction.mail_from, raw)
-        check(policy.judge_spf(checked.spf.result, checked.spf.explanation, self._settings))
-        headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        message = prepend(trace.remove_forged(raw, hostname), headers + self._received(transaction))
+        judged = await self._judge.message(transaction.origin, transaction.mail_from, raw)
+        genuine = trace.remove_forged(raw, self._settings.hostname)
+        message = prepend(genuine, judged.headers + self._received(transaction))
         return_path = trace.return_path(transaction.mail_from)
         incoming = Incoming(
             str(transaction.mail_from or ""),
             [
-                Delivery(target.resolution.owner, str(target.address), return_path + trace.delivered_to(target.address))
+                Delivery(
+                    target.resolution.owner,
+                    str(target.address),
+                    return_path + trace.delivered_to(target.address),
+                    judged.folder,
+                )
                 for target in transaction.targets.values()
                 if isinstance(target.resolution, Local)
             ],
-            checked.as_dict(),
+            judged.authentication,
             self._settings.file_copies,
         )
         ids = await accept.deliver(self._database, message, incoming)
-        return self._accepted(transaction, len(message), str(ids[0]), checked)
+        return self._accepted(transaction, len(message), str(ids[0]), judged.summary)
 
     def _received(self, transaction: Transaction) -> bytes:
         recipients = transaction.recipients
@@ -194,7 +197,7 @@ class Intake:
             )
         )
 
-    def _accepted(self, transaction: Transaction, size: int, number: str, checked: Authentication | None = None) -> str:
+    def _accepted(self, transaction: Transaction, size: int, number: str, results: str | None = None) -> str:
         maillog.accepted(
             transaction.message_id,
             transaction.origin,
@@ -202,7 +205,7 @@ class Intake:
             recipients=transaction.recipients,
             size=size,
             number=number,
-            results=checked.summary if checked else None,
+            results=results,
         )
         return number
 

@@ -16,12 +16,15 @@ class DnsTrouble(Exception):
 
 
 class Lookups:
-    """The lookups of one check, from one thread: each ends within `timeout`, all of them within `total` seconds."""
+    """The lookups of one check, from one thread: each ends within `timeout` seconds, all of them at `end`.
 
-    def __init__(self, resolver: dns.resolver.Resolver, timeout: float, total: float) -> None:
+    `end` is a moment of the monotonic clock, the same one for all checks of a message.
+    """
+
+    def __init__(self, resolver: dns.resolver.Resolver, timeout: float, end: float) -> None:
         self._resolver = resolver
         self._timeout = timeout
-        self._end = time.monotonic() + total
+        self._end = end
         self._dead = False
 
     def __call__(self, name: str, kind: str) -> list[Rdata]:

@@ -13,8 +13,11 @@ from onifast_shared.dns import Resolver
 from onifast_shared.tls import ServerContexts
 
 from onifast_smtpd.auth import Authenticator
+from onifast_smtpd.genuine import Judge
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget
+from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.refusing import Recorder
 from onifast_smtpd.verify import Verifier
 
 
@@ -41,6 +44,8 @@ class Receiver:
     authenticator: Authenticator
     intake: Intake
     verifier: Verifier
+    notebook: Notebook
+    refusals: Recorder
     octets: Budget
     sessions: set[Running] = field(default_factory=set)
 
@@ -48,12 +53,15 @@ class Receiver:
     def build(cls, settings: Settings, database: Database) -> Receiver:
         """The receiver for these settings and an open database."""
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
+        notebook = Notebook(database, settings.refusals_kept)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(database, UserDirectory(settings)),
-            intake=Intake(settings, database, verifier),
+            intake=Intake(settings, database, Judge(settings, verifier, notebook)),
             verifier=verifier,
+            notebook=notebook,
+            refusals=Recorder(settings, notebook),
             octets=Budget(settings.bytes_in_flight),
         )
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from onifast_shared.reply import Reply
 
 
 class Refused(Exception):
-    """A command is answered with `reply`, and nothing else happens."""
+    """A command is answered with `reply`, and nothing else happens.
 
-    def __init__(self, reply: Reply) -> None:
+    `authentication` is what was found out about the message's origin, for the record that is kept of the refusal.
+    """
+
+    def __init__(self, reply: Reply, authentication: Mapping[str, Any] | None = None) -> None:
         super().__init__(str(reply))
         self.reply = reply
+        self.authentication = authentication
 
 
 def refused(code: int, enhanced: str, text: str) -> Refused:

@@ -11,7 +11,7 @@ from onifast_shared import sockets
 from onifast_shared.config import ConfigError, Settings
 
 from onifast_smtpd.client import Service
-from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.receiver import Receiver, Running
 from onifast_smtpd.session import Session
 
 BACKLOG = 1024
@@ -70,8 +70,11 @@ class Server:
         running = set(self._receiver.sessions)
         for session in running:
             session.stop()
-        if not running:
-            return
+        if running:
+            await self._end(running, grace)
+        await self._receiver.notebook.settled()
+
+    async def _end(self, running: set[Running], grace: float) -> None:
         _, late = await asyncio.wait([session.ended for session in running], timeout=grace)
         if late:
             for session in self._receiver.sessions:

@@ -115,10 +115,12 @@ class Session(Connection):
             raise Refused(replies.OUT_OF_ORDER)
         path, parameters = parse_mail(arg or "")
         options = mail_options(parameters if self.extended else _none(parameters))
-        check(policy.judge_mail(path, options, self._receiver.settings, room=self._receiver.octets.left))
         self.messages += 1
         message_id = f"{self.name}.{self.messages}"
-        self.transaction = await self._receiver.intake.begin(self._origin(), path, options, message_id)
+        origin = self._origin()
+        with self._receiver.refusals.watch("MAIL", origin, path):
+            check(policy.judge_mail(path, options, self._receiver.settings, room=self._receiver.octets.left))
+            self.transaction = await self._receiver.intake.begin(origin, path, options, message_id)
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, arg: str | None) -> Reply | None:
@@ -129,7 +131,8 @@ class Session(Connection):
         refuse_rcpt_parameters(parameters)
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
-        await self._receiver.intake.add_recipient(self.transaction, path)
+        with self._receiver.refusals.watch("RCPT", self.transaction.origin, self.transaction.mail_from, [path]):
+            await self._receiver.intake.add_recipient(self.transaction, path)
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, arg: str) -> Reply | None:
@@ -142,7 +145,8 @@ class Session(Connection):
             raise refused(554, "5.5.1", "no valid recipients")
         self.wire.send(replies.START_DATA)
         self.transaction = None
-        with Share(self._receiver.octets) as share:
+        watch = self._receiver.refusals.watch("DATA", transaction.origin, transaction.mail_from, transaction.recipients)
+        with watch, Share(self._receiver.octets) as share:
             raw = await self._read_message(share)
             number = await self._receiver.intake.take(transaction, raw)
         return Reply(250, "2.0.0", f"message accepted, queued as {number}")

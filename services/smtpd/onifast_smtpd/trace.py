@@ -11,7 +11,7 @@ from onifast_shared.address import Address
 from onifast_shared.message import remove_headers
 
 from onifast_smtpd.client import Origin, Tls
-from onifast_smtpd.verify import Authentication, DkimResult, SpfResult
+from onifast_smtpd.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
 
 PROGRAM = "onifast-mail"
 MAX_RESULTS_LOOKED_AT = 500  # characters in which an authserv-id must come, whatever comments stand before it
@@ -78,6 +78,7 @@ def authentication_results(checked: Authentication, hostname: str) -> bytes:
     results = [_spf_result(checked.spf), *(_dkim_result(result) for result in checked.dkim)]
     if not checked.dkim:
         results.append("dkim=none")
+    results += [_dmarc_result(checked.dmarc), _arc_result(checked.arc), _iprev_result(checked.iprev)]
     return _field(f"Authentication-Results: {hostname};\r\n\t" + ";\r\n\t".join(results))
 
 
@@ -150,6 +151,21 @@ def _dkim_result(dkim: DkimResult) -> str:
     reason = f" ({_in_comment(dkim.reason)})" if dkim.reason else ""
     properties = _property("header.d", dkim.domain) + _property("header.s", dkim.selector)
     return f"dkim={dkim.result}{reason}{properties}{_property('header.b', dkim.signature[:8])}"
+
+
+def _dmarc_result(dmarc: DmarcResult) -> str:
+    comment = f"p={dmarc.policy} dis={dmarc.disposition}" if dmarc.record else _in_comment(dmarc.problem)
+    return f"dmarc={dmarc.result}{f' ({comment})' if comment else ''}{_property('header.from', dmarc.domain)}"
+
+
+def _arc_result(arc: ArcResult) -> str:
+    comment = f"sealed by {', '.join(seal.domain for seal in arc.seals[:5])}" if arc.seals else arc.reason
+    return f"arc={arc.result}" + (f" ({_in_comment(comment)})" if comment else "")
+
+
+def _iprev_result(iprev: IprevResult) -> str:
+    name = f" ({_in_comment(iprev.name)})" if iprev.name else ""
+    return f"iprev={iprev.result}{name}{_property('policy.iprev', iprev.ip)}"
 
 
 def _property(name: str, value: str) -> str:

@@ -1,13 +1,15 @@
-"""Verification: is a message from whom it says? SPF by pyspf, DKIM by dkimpy, both over our own resolver.
+"""Verification: is a message from whom it says? SPF, DKIM, ARC, iprev and DMARC, all over our own resolver.
 
-Everything runs in threads of a pool of its own, never on the event loop. Every lookup and every check has a deadline;
-DNS trouble becomes `temperror`, never an exception and never a session that hangs.
+Everything runs in threads of a pool of its own, never on the event loop. Every lookup has a deadline, and all checks of
+one message have one together; DNS trouble becomes `temperror`, never an exception and never a session that hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,19 +17,43 @@ from typing import Any, TypeVar
 
 from onifast_shared.address import Address
 from onifast_shared.dns import Resolver
+from onifast_shared.message import split_head
 
+from onifast_smtpd.arc_check import ArcResult, check_arc
 from onifast_smtpd.dkim_check import DkimResult, check_dkim
+from onifast_smtpd.dmarc import DmarcResult
+from onifast_smtpd.dmarc_check import check_dmarc
+from onifast_smtpd.iprev import IprevResult, check_iprev
 from onifast_smtpd.lookup import Lookups
 from onifast_smtpd.spf_check import SpfResult, check_spf
+from onifast_smtpd.suffixes import suffixes
 
-__all__ = ["Authentication", "DkimResult", "SpfResult", "Verifier"]
+__all__ = [
+    "ArcResult",
+    "Authentication",
+    "ClientCheck",
+    "DkimResult",
+    "DmarcResult",
+    "IprevResult",
+    "SpfResult",
+    "Verifier",
+]
 
 T = TypeVar("T")
 
-_NO_TIME: tuple[DkimResult, ...] = (DkimResult("temperror", reason="no time left"),)
-
-CHECK_TIME = 20.0  # seconds for all of one check, RFC 7208 section 4.6.4
+CHECK_TIME = 20.0  # seconds for all checks of one message, RFC 7208 section 4.6.4
 THREADS = 16
+
+_UNCHECKED = "no time left"
+_NO_SIGNATURES_CHECKED: tuple[DkimResult, ...] = (DkimResult("temperror", reason=_UNCHECKED),)
+
+
+@dataclass(frozen=True)
+class ClientCheck:
+    """What is known before the message comes: the client's right to use the envelope sender, and its own name."""
+
+    spf: SpfResult
+    iprev: IprevResult
 
 
 @dataclass(frozen=True)
@@ -36,29 +62,41 @@ class Authentication:
 
     spf: SpfResult
     dkim: tuple[DkimResult, ...]
+    dmarc: DmarcResult
+    arc: ArcResult
+    iprev: IprevResult
 
     @property
     def summary(self) -> str:
         """The results in a few words, for the log."""
-        return f"spf={self.spf.result},dkim={_best([result.result for result in self.dkim])}"
+        results = {name: value for name, value in self._words().items() if name != "arc" or value != "none"}
+        return ",".join(f"{name}={value}" for name, value in results.items())
 
     def as_dict(self) -> dict[str, Any]:
         """As it is stored with the message: the best result of each method, and the details."""
-        signed = [result.domain for result in self.dkim if result.result == "pass"]
         return {
-            "spf": self.spf.result,
-            "dkim": _best([result.result for result in self.dkim]),
-            "dmarc": "none",
-            "arc": "none",
+            **self._words(),
             "spf_domain": self.spf.domain,
-            "dkim_domains": signed,
+            "dkim_domains": [result.domain for result in self.dkim if result.result == "pass"],
             "details": {
                 "spf": {"result": self.spf.result, "identity": self.spf.identity, "text": self.spf.explanation},
                 "dkim": [
                     {"result": item.result, "domain": item.domain, "selector": item.selector, "text": item.reason}
                     for item in self.dkim
                 ],
+                "dmarc": {"domain": self.dmarc.domain, "policy": self.dmarc.policy, "text": self.dmarc.problem},
+                "arc": {"sealers": [seal.domain for seal in self.arc.seals], "text": self.arc.reason},
+                "iprev": {"ip": self.iprev.ip, "name": self.iprev.name},
             },
+        }
+
+    def _words(self) -> dict[str, str]:
+        return {
+            "spf": self.spf.result,
+            "dkim": _best([result.result for result in self.dkim]),
+            "dmarc": self.dmarc.result,
+            "arc": self.arc.result,
+            "iprev": self.iprev.result,
         }
 
 
@@ -71,24 +109,45 @@ class Verifier:
         self._timeout = lookup_timeout
         self._pool = ThreadPoolExecutor(THREADS, "verify")
 
-    async def check(self, ip: str, helo: str, mail_from: Address | None, raw: bytes) -> Authentication:
-        """SPF of the client and its envelope, DKIM of the message as it was sent."""
+    async def check_client(self, ip: str, helo: str, mail_from: Address | None) -> ClientCheck:
+        """SPF of the client and its envelope, and the client's name."""
+        end = time.monotonic() + CHECK_TIME
         sender = str(mail_from) if mail_from else ""
-        spf, dkim = await asyncio.gather(
+        spf, iprev = await asyncio.gather(
             self._run(
                 lambda lookups: check_spf(lookups, ip, sender, helo, self._hostname),
                 SpfResult.trouble(ip, sender, helo),
+                end,
             ),
-            self._run(lambda lookups: check_dkim(lookups, raw), _NO_TIME),
+            self._run(lambda lookups: check_iprev(lookups, ip), IprevResult("temperror", ip), end),
         )
-        return Authentication(spf, dkim)
+        return ClientCheck(spf, iprev)
 
-    async def _run(self, check: Callable[[Lookups], T], otherwise: T) -> T:
+    async def check(
+        self, ip: str, helo: str, mail_from: Address | None, raw: bytes, known: ClientCheck | None = None
+    ) -> Authentication:
+        """Everything about a message, as it was sent; `known` is what was found out before it came."""
+        end = time.monotonic() + CHECK_TIME
+        client, dkim, arc = await asyncio.gather(
+            _ready(known) if known else self.check_client(ip, helo, mail_from),
+            self._run(lambda lookups: check_dkim(lookups, raw), _NO_SIGNATURES_CHECKED, end),
+            self._run(lambda lookups: check_arc(lookups, raw), ArcResult("temperror", reason=_UNCHECKED), end),
+        )
+        head, _ = split_head(raw)
+        sample = secrets.randbelow(100)
+        dmarc = await self._run(
+            lambda lookups: check_dmarc(lookups, suffixes(), head, spf=client.spf, dkim=dkim, sample=sample),
+            DmarcResult("temperror", problem=_UNCHECKED),
+            end,
+        )
+        return Authentication(client.spf, dkim, dmarc, arc, client.iprev)
+
+    async def _run(self, check: Callable[[Lookups], T], otherwise: T, end: float) -> T:
         """What `check` finds, or `otherwise` where it does not end in time or has a bug."""
-        lookups = Lookups(self._resolver.sync, self._timeout, CHECK_TIME)
+        lookups = Lookups(self._resolver.sync, self._timeout, end)
         future = asyncio.get_running_loop().run_in_executor(self._pool, check, lookups)
         try:
-            return await asyncio.wait_for(future, CHECK_TIME + self._timeout)
+            return await asyncio.wait_for(future, max(0.0, end - time.monotonic()) + self._timeout)
         except TimeoutError:
             return otherwise
         except Exception:
@@ -98,6 +157,10 @@ class Verifier:
     def close(self) -> None:
         """Ends the threads; checks that run are left to their deadlines."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _ready(known: ClientCheck) -> ClientCheck:
+    return known
 
 
 def _best(results: list[str]) -> str:

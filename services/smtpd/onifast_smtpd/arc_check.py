@@ -1,0 +1,113 @@
+"""ARC (RFC 8617): is what earlier handlers saw and sealed still what they saw? By dkimpy, over our own resolver."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dkim
+from dkim import canonicalization
+
+from onifast_smtpd.dkim_check import (
+    MAX_HEAD,
+    MAX_HEAD_LINES,
+    MIN_RSA_BITS,
+    PublicKey,
+    compress_whitespace,
+    strip_trailing_whitespace,
+)
+from onifast_smtpd.lookup import DnsTrouble, Lookups
+
+MAX_SETS = 50  # RFC 8617 section 4.2.1
+
+_silent = logging.Logger("arc", logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True)
+class Seal:
+    """One valid set: who sealed it, and what it says the DMARC result was when he got the message."""
+
+    domain: str
+    dmarc: str = ""
+    header_from: str = ""
+
+
+@dataclass(frozen=True)
+class ArcResult:
+    """The chain's result (RFC 8617 section 5.2); `seals` are those of a chain that passes, the newest first."""
+
+    result: str
+    seals: tuple[Seal, ...] = ()
+    reason: str = ""
+
+
+class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
+    """dkimpy's verifier, which does not check the message signatures of older sets: a later handler broke most."""
+
+    newest = b""
+
+    def verify_sig(self, sig: Any, include_headers: Any, sig_header: Any, dnsfunc: Any) -> bool:
+        """RFC 8617 section 5.2 asks for the newest message signature and for every seal."""
+        if sig_header[0] == b"ARC-Message-Signature" and sig[b"i"] != self.newest:
+            return True
+        if sig_header[0] == b"ARC-Message-Signature" and b"from" not in include_headers:
+            return False
+        return bool(super().verify_sig(sig, include_headers, sig_header, dnsfunc))
+
+
+def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
+    """Checks the chain of a message whose line ends are CRLF. Blocks; raises nothing for DNS trouble."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    if b"arc-seal" not in head.lower():
+        return ArcResult("none")
+    if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
+        return ArcResult("fail", reason="header is too large to be checked")
+    canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
+    canonicalization.compress_whitespace = compress_whitespace
+    try:
+        return _check(lookups, head, body)
+    except DnsTrouble as error:
+        return ArcResult("temperror", reason=str(error))
+    except (dkim.DKIMException, ValueError, LookupError) as error:
+        return ArcResult("fail", reason=str(error)[:200])
+
+
+def _check(lookups: Lookups, head: bytes, body: bytes) -> ArcResult:
+    chain = _Chain(head + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
+    chain.body = body
+    newest, _ = chain.sorted_arc_headers()
+    if not 1 <= newest <= MAX_SETS:
+        return ArcResult("fail", reason=f"chain has a set with the number {newest}")
+    chain.newest = str(newest).encode()
+    verdict, sets, reason = chain.verify(dnsfunc=lambda name, timeout=0: PublicKey(lookups).fetch(name, timeout))
+    if verdict == dkim.CV_Pass:
+        return ArcResult("pass", tuple(_seal(item) for item in sets))
+    return ArcResult("fail", reason=str(reason)[:200])
+
+
+def vouched(seals: Sequence[Seal], trusted: Iterable[str], author: str) -> str | None:
+    """The trusted handler that saw DMARC pass for the author's domain, None where there is none.
+
+    Everybody who sealed after him must be trusted too: he could have changed what he passed on.
+    """
+    known = {domain.lower() for domain in trusted}
+    for seal in seals:
+        if seal.domain not in known:
+            return None
+        if seal.dmarc == "pass" and seal.header_from == author:
+            return seal.domain
+    return None
+
+
+def _seal(item: dict[str, Any]) -> Seal:
+    results = item["aar-value"].decode("utf-8", "replace")
+    match = re.search(r";\s*dmarc\s*=\s*([a-z]+)([^;]*)", re.sub(r"\([^()]*\)", " ", results).lower())
+    author = re.search(r"\bheader\.from\s*=\s*\"?([^\s;\"]+)", match[2]) if match else None
+    return Seal(
+        item["as-domain"].decode("utf-8", "replace").strip().lower(),
+        match[1] if match else "",
+        author[1].rpartition("@")[2] if author else "",
+    )

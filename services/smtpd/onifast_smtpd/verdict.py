@@ -1,0 +1,79 @@
+"""The verdict: what becomes of a message, judged from what the checks found. Values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared.address import display_domain
+from onifast_shared.config import Settings
+from onifast_shared.reply import Reply
+
+from onifast_smtpd import policy
+from onifast_smtpd.arc_check import vouched
+from onifast_smtpd.dmarc import DmarcResult
+from onifast_smtpd.verify import Authentication
+from onifast_smtpd.words import sentence
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do: refuse with `refusal`, or deliver into `folder`; `why` is that in a sentence, "" for no reason.
+
+    `applied` and `override` are for DMARC reports: what was done on DMARC's account, and why that is not what the
+    policy asks (RFC 7489 appendix C: PolicyOverrideType).
+    """
+
+    refusal: Reply | None = None
+    folder: str = "inbox"
+    why: tuple[str, ...] = ()
+    applied: str = "none"
+    override: str = ""
+
+
+def decide(checked: Authentication, settings: Settings) -> Verdict:
+    """The verdict on a message from outside."""
+    if refusal := policy.judge_spf(checked.spf.result, checked.spf.explanation, settings):
+        return Verdict(refusal, why=(f"Refused: {checked.spf.domain} forbids this host to send its mail.",))
+    return judge_dmarc(checked, settings)
+
+
+def judge_dmarc(checked: Authentication, settings: Settings) -> Verdict:
+    """What DMARC's result does (RFC 7489 section 6.6.2 step 6, section 6.7)."""
+    dmarc, author = checked.dmarc, display_domain(checked.dmarc.domain)
+    if dmarc.result == "permerror":
+        return _unreadable_author(dmarc, settings)
+    if dmarc.result != "fail":
+        return Verdict()
+    if dmarc.policy != "none" and (handler := _forwarder(checked, settings)):
+        why = sentence(f"It was let in because {handler}, which you trust, saw it pass DMARC before passing it on.")
+        return Verdict(why=(why,), override="trusted_forwarder")
+    sampled = "sampled_out" if dmarc.is_sampled_out else ""
+    if dmarc.disposition == "none":
+        return Verdict(override=sampled)
+    if settings.dmarc_reject == "note":
+        return Verdict(override="local_policy")
+    if dmarc.disposition == "reject" and settings.dmarc_reject == "reject":
+        return Verdict(_refusal(checked), why=(f"Refused, as {author} asks.",), applied="reject", override=sampled)
+    why = sentence(f"It is in junk because it could not be shown to be from {author}.")
+    override = "local_policy" if dmarc.disposition == "reject" else sampled
+    return Verdict(folder="junk", why=(why,), applied="quarantine", override=override)
+
+
+def _unreadable_author(dmarc: DmarcResult, settings: Settings) -> Verdict:
+    if settings.dmarc_reject == "note":
+        return Verdict()
+    return Verdict(folder="junk", why=(sentence(f"It is in junk because {dmarc.problem}."),))
+
+
+def _forwarder(checked: Authentication, settings: Settings) -> str | None:
+    if checked.arc.result != "pass":
+        return None
+    return vouched(checked.arc.seals, settings.trusted_arc_sealers, checked.dmarc.domain)
+
+
+def _refusal(checked: Authentication) -> Reply:
+    spf, author = checked.spf, checked.dmarc.domain
+    found = [f"SPF {spf.result} for {spf.domain or 'the sender'}"]
+    found += [f"DKIM {item.result} for {item.domain}" for item in checked.dkim[:3]] or ["no DKIM signature"]
+    why = f"DMARC policy of {author} asks to refuse this: {', '.join(found)}; none shows that it is from {author}"
+    return Reply(550, "5.7.1", why.encode("ascii", "replace").decode()[:400])

@@ -1,0 +1,253 @@
+"""Mail from outside is judged: DMARC obeyed, ARC heard, and every verdict kept in words."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from onifast_shared import dmarc_reports, mailbox, refusals
+from onifast_shared.db import Connection
+from onifast_shared.mailbox import EmailRow
+from onifast_shared.refusals import Refusal
+
+from fakes.dns import DnsServer, Failure
+
+from .helpers import OUTSIDE, World
+from .signatures import pem, public_record, signed
+
+Start = Callable[..., Awaitable[World]]
+
+FORGED = b"From: Boss <boss@bank.test>\r\nTo: alice@here.test\r\nSubject: pay\r\n\r\nNow.\r\n"
+
+
+@pytest.fixture(autouse=True)
+def bank(dns: DnsServer) -> None:
+    """A domain that asks to reject what it did not sign or send, and one that nobody protects."""
+    for domain in ("bank.test", "list.test", "news.bank.test"):
+        dns.set(f"sel._domainkey.{domain}", "TXT", public_record())
+    dns.set("bank.test", "TXT", "v=spf1 ip4:192.0.2.1 -all")
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=reject; rua=mailto:reports@bank.test")
+    dns.set("open.test", "TXT", "v=spf1 ip4:127.0.0.9 -all")
+
+
+async def send(world: World, message: bytes, sender: str = "someone@open.test") -> str:
+    async with await world.client() as client:
+        return await client.deliver(sender, "alice@here.test", message=message)
+
+
+async def stored(world: World, message: bytes, sender: str = "someone@open.test") -> tuple[str, dict[str, Any], str]:
+    """The folder that a message comes into, what is stored of its origin, and its bytes unfolded."""
+    reply = await send(world, message, sender)
+    assert reply.startswith("250 "), reply
+    for folder in ("inbox", "junk"):
+        if messages := world.inbox("alice", folder):
+            row = world.database.read(partial(newest, folder=folder))
+            return folder, row.authentication, re.sub(r"\r\n[ \t]+", " ", messages[-1].decode())
+    raise AssertionError("it is nowhere")
+
+
+def newest(tx: Connection, folder: str) -> EmailRow:
+    return mailbox.list_page(tx, "alice", folder).rows[0]
+
+
+async def kept(world: World) -> list[Refusal]:
+    """The refusals that are on record, newest first."""
+    await world.receiver.notebook.settled()
+    page = world.database.read(lambda tx: refusals.list_page(tx, None))
+    return [row.refusal for row in page.rows]
+
+
+async def aggregates(world: World) -> list[dmarc_reports.AggregateRow]:
+    await world.receiver.notebook.settled()
+    return world.database.read(lambda tx: dmarc_reports.of_day(tx, datetime.now(UTC).strftime("%Y-%m-%d")))
+
+
+async def test_mail_that_its_author_asks_to_reject_is_refused_with_what_failed(world: World) -> None:
+    reply = await send(world, FORGED)
+    assert reply == (
+        "550 5.7.1 DMARC policy of bank.test asks to refuse this: SPF pass for open.test, no DKIM signature;"
+        " none shows that it is from bank.test"
+    )
+    assert world.inbox("alice") == world.inbox("alice", "junk") == []
+
+
+async def test_a_refused_message_is_on_record_with_its_reason(world: World) -> None:
+    await send(world, FORGED)
+    [refusal] = await kept(world)
+    assert (refusal.client, refusal.stage, refusal.code, refusal.enhanced) == (OUTSIDE, "DATA", 550, "5.7.1")
+    assert (refusal.sender, refusal.recipient, refusal.owner) == ("someone@open.test", "alice@here.test", "alice")
+    assert refusal.authentication
+    assert refusal.authentication["dmarc"] == "fail"
+    assert refusal.authentication["why"][0] == "Refused, as bank.test asks."
+
+
+async def test_refused_recipients_and_senders_are_on_record_too(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO client.test", "MAIL FROM:<local>", "MAIL FROM:<a@open.test>")
+        await client.say("RCPT TO:<nobody@here.test>", "RCPT TO:<x@elsewhere.test>")
+    found = [(item.stage, item.sender, item.recipient, item.enhanced) for item in await kept(world)]
+    assert found == [
+        ("RCPT", "a@open.test", "x@elsewhere.test", "5.7.1"),
+        ("RCPT", "a@open.test", "nobody@here.test", "5.1.1"),
+        ("MAIL", "local", "", "5.1.7"),
+    ]
+
+
+async def test_a_valid_signature_of_the_author_passes(world: World) -> None:
+    folder, found, raw = await stored(world, signed(FORGED))
+    assert (folder, found["dmarc"], found["dkim"]) == ("inbox", "pass", "pass")
+    assert "dmarc=pass (p=reject dis=none) header.from=bank.test" in raw
+    assert found["why"][0] == "DMARC passed: DKIM shows that the message is from bank.test."
+    assert "DKIM passed: bank.test signed the message (2048-bit key)." in found["why"]
+
+
+async def test_the_authors_own_host_passes_by_spf(world: World, dns: DnsServer) -> None:
+    dns.set("bank.test", "TXT", f"v=spf1 ip4:{OUTSIDE} -all")
+    _, found, _ = await stored(world, FORGED, sender="bounces@bank.test")
+    assert found["dmarc"] == "pass"
+    assert "SPF passed: bank.test lets 127.0.0.9 send its mail." in found["why"]
+
+
+async def test_a_null_sender_passes_by_the_name_in_ehlo(world: World, dns: DnsServer) -> None:
+    dns.set("mail.bank.test", "TXT", f"v=spf1 ip4:{OUTSIDE} -all")
+    async with await world.client() as client:
+        await client.say("EHLO mail.bank.test", "MAIL FROM:<>", "RCPT TO:<alice@here.test>")
+        assert (await client.send_message(FORGED)).startswith("250 ")
+
+
+async def test_a_signature_of_somebody_else_does_not_pass(world: World) -> None:
+    assert (await send(world, signed(FORGED, "list.test"))).startswith("550 5.7.1 DMARC policy of bank.test")
+
+
+async def test_quarantine_goes_to_junk_and_says_so(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=quarantine")
+    folder, found, raw = await stored(world, FORGED)
+    assert (folder, found["dmarc"]) == ("junk", "fail")
+    assert found["why"][0] == "It is in junk because it could not be shown to be from bank.test."
+    assert "dmarc=fail (p=quarantine dis=quarantine) header.from=bank.test" in raw
+
+
+async def test_a_policy_of_none_only_makes_a_note(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=none")
+    folder, found, _ = await stored(world, FORGED)
+    assert (folder, found["dmarc"]) == ("inbox", "fail")
+
+
+@pytest.mark.parametrize(("setting", "folder"), [("junk", "junk"), ("note", "inbox")])
+async def test_the_setting_can_be_milder_than_the_author(start: Start, setting: str, folder: str) -> None:
+    world = await start(dmarc_reject=setting)
+    found, _, _ = await stored(world, FORGED)
+    assert found == folder
+
+
+async def test_a_subdomain_follows_its_organisation(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=none; sp=reject; np=quarantine")
+    dns.set("news.bank.test", "A", "192.0.2.7")
+    assert (await send(world, FORGED.replace(b"boss@", b"boss@news."))).startswith("550 5.7.1")
+
+
+async def test_a_subdomain_that_does_not_exist_has_a_policy_of_its_own(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=none; sp=none; np=reject")
+    assert (await send(world, FORGED.replace(b"boss@", b"boss@made.up."))).startswith("550 5.7.1")
+
+
+async def test_a_registry_can_protect_what_nobody_registered(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.gov.uk", "TXT", "v=DMARC1; p=reject")
+    assert (await send(world, FORGED.replace(b"bank.test", b"taxes.gov.uk"))).startswith("550 5.7.1")
+
+
+async def test_a_second_author_does_not_hide_the_first(world: World) -> None:
+    both = FORGED.replace(b"From: Boss", b"From: me@open.test, Boss")
+    assert (await send(world, both)).startswith("550 5.7.1 DMARC policy of bank.test")
+    twice = b"From: me@open.test\r\n" + FORGED
+    assert (await send(world, twice)).startswith("550 5.7.1 DMARC policy of bank.test")
+
+
+async def test_an_author_that_nobody_can_read_goes_to_junk(world: World) -> None:
+    folder, found, _ = await stored(world, FORGED.replace(b"<boss@bank.test>", b"<>"))
+    assert (folder, found["dmarc"]) == ("junk", "permerror")
+    assert found["why"][0] == "It is in junk because the From header has no valid address."
+
+
+@pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.SILENT])
+async def test_dns_that_fails_never_costs_the_message(world: World, dns: DnsServer, failure: Failure) -> None:
+    dns.fail("_dmarc.bank.test", failure)
+    folder, found, _ = await stored(world, FORGED)
+    assert (folder, found["dmarc"]) == ("inbox", "temperror")
+
+
+async def test_a_signers_dns_that_fails_is_no_failure_of_dmarc(world: World, dns: DnsServer) -> None:
+    dns.fail("sel._domainkey.bank.test", Failure.SERVFAIL)
+    folder, found, _ = await stored(world, signed(FORGED))
+    assert (folder, found["dmarc"], found["dkim"]) == ("inbox", "temperror", "temperror")
+
+
+async def test_a_signature_that_leaves_from_out_is_worth_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # dkimpy does not make such a one, so its signature is made over a header whose From has another name.
+    renamed = FORGED.replace(b"From:", b"Fr0m:")
+    signer = dkim.DKIM(b"From: x\r\n" + renamed)
+    monkeypatch.setattr(signer, "should_sign", {b"subject"})
+    names = [b"from", b"subject", b"to"]
+    header = signer.sign(b"sel", b"bank.test", pem(), include_headers=names)
+    assert (await send(world, header.replace(b"h=from :", b"h=") + FORGED)).startswith("550 5.7.1")
+
+
+async def test_text_below_what_was_signed_is_not_vouched_for(world: World) -> None:
+    message = signed(FORGED, length=True) + b"And send it to me instead.\r\n"
+    assert "DKIM policy for bank.test" in await send(world, message)
+
+
+async def test_ed25519_signatures_are_verified(world: World, dns: DnsServer) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    seed = base64.b64encode(key.private_bytes_raw())
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    dns.set("ed._domainkey.bank.test", "TXT", f"v=DKIM1; k=ed25519; p={public}")
+    header = dkim.sign(FORGED, b"ed", b"bank.test", seed, signature_algorithm=b"ed25519-sha256")
+    _, found, _ = await stored(world, header + FORGED)
+    assert (found["dkim"], found["dmarc"]) == ("pass", "pass")
+
+
+async def test_a_weak_key_is_named(world: World, dns: DnsServer) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    dns.set("weak._domainkey.bank.test", "TXT", public_record(key))
+    _, found, _ = await stored(world, dkim.sign(FORGED, b"weak", b"bank.test", pem(key)) + FORGED)
+    assert "DKIM passed: bank.test signed the message (1024-bit key, which is weak)." in found["why"]
+
+
+async def test_the_clients_name_is_looked_up_both_ways(world: World, dns: DnsServer) -> None:
+    _, found, raw = await stored(world, signed(FORGED))
+    assert (found["iprev"], found["why"][-1]) == ("permerror", "The sending host 127.0.0.9 has no name in DNS.")
+    dns.set("9.0.0.127.in-addr.arpa", "PTR", "mx.open.test")
+    dns.set("mx.open.test", "A", OUTSIDE)
+    # A resolver keeps a negative answer for a while.
+    world.receiver.verifier._resolver.sync.cache.flush()
+    await send(world, signed(FORGED))
+    raw = re.sub(r"\r\n[ \t]+", " ", world.inbox("alice")[-1].decode())
+    assert "iprev=pass (mx.open.test) policy.iprev=127.0.0.9" in raw
+
+
+async def test_reports_count_what_is_alike_once(world: World) -> None:
+    await send(world, FORGED)
+    await send(world, FORGED)
+    await send(world, signed(FORGED))
+    rows = sorted(await aggregates(world), key=lambda row: row.messages)
+    assert [(row.messages, row.observation.disposition, row.observation.dkim_aligned) for row in rows] == [
+        (1, "none", True),
+        (2, "reject", False),
+    ]
+    forged = rows[1].observation
+    assert (forged.policy_domain, forged.source_ip, forged.envelope_from) == ("bank.test", OUTSIDE, "open.test")
+    assert forged.results["spf"] == {"domain": "open.test", "result": "pass", "scope": "mailfrom"}
+
+
+async def test_nothing_is_counted_for_who_wants_no_reports(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=none")
+    await send(world, FORGED)
+    assert await aggregates(world) == []
