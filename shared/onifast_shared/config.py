@@ -114,6 +114,16 @@ class Settings:
     allow_insecure_auth: str = _setting(
         "loopback", kinds.choice("never", "loopback", "always"), "Who may log in over SMTP without TLS."
     )
+    auth_mechanisms: tuple[str, ...] = _setting(
+        "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN",
+        kinds.choices("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
+        "How clients may log in over SMTP. SCRAM is for app passwords and for users with a SCRAM verifier.",
+    )
+    login_delay: float = _setting(
+        "1s",
+        kinds.seconds(0, 10),
+        "How long the first wrong password waits for its answer; each further one twice as long, up to 8 times.",
+    )
     allow_plaintext_passwords: bool = _setting(
         "false", kinds.boolean(), "Accept a panel user file that holds its password unhashed."
     )

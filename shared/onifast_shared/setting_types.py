@@ -114,6 +114,18 @@ def choice(*names: str) -> Kind:
     return Kind("one of " + ", ".join(names), parse)
 
 
+def choices(*names: str) -> Kind:
+    """Some of the names, at least one, in the order given here."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        chosen = {item.upper() for item in _items(value)}
+        if not chosen or not chosen <= set(names):
+            raise ValueError
+        return tuple(name for name in names if name in chosen)
+
+    return Kind("some of " + ", ".join(names), parse)
+
+
 def number(low: int, high: int) -> Kind:
     def parse(value: Any) -> int:
         result = int(_text(value))

@@ -9,6 +9,9 @@ from onifast_shared.db import Connection
 FREE_FAILURES = 5
 """Failures before a key has to wait."""
 
+FREE_NAMES = 10
+"""Names that one place may fail for before it has to wait."""
+
 FIRST_WAIT = 10
 LONGEST_WAIT = 900
 FORGET_AFTER = 3600
@@ -22,8 +25,14 @@ def wait_after(failures: int) -> int:
     return int(min(FIRST_WAIT * 2 ** min(failures - FREE_FAILURES, 10), LONGEST_WAIT))
 
 
-def record_failure(tx: Connection, keys: Iterable[str], now: float) -> None:
-    """A login failed for these keys."""
+def delay_after(failures: int, first: float) -> float:
+    """Seconds to let a client wait for the answer to so many wrong passwords: `first`, then twice that … 8 times."""
+    return first * (1 << min(max(failures, 1) - 1, 3))
+
+
+def record_failure(tx: Connection, keys: Iterable[str], now: float) -> int:
+    """A login failed for these keys; gives the largest number of failures that one of them has."""
+    most = 0
     tx.execute("DELETE FROM auth_failures WHERE last_ts < ?", (int(now) - FORGET_AFTER,))
     for key in keys:
         tx.execute(
@@ -31,6 +40,8 @@ def record_failure(tx: Connection, keys: Iterable[str], now: float) -> None:
             " ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_ts = ?2",
             (key, int(now)),
         )
+        most = max(most, tx.execute("SELECT failures FROM auth_failures WHERE key = ?", (key,)).get)
+    return most
 
 
 def blocked_for(tx: Connection, keys: Iterable[str], now: float) -> int:
@@ -41,6 +52,19 @@ def blocked_for(tx: Connection, keys: Iterable[str], now: float) -> int:
         if row is not None and row[1] >= now - FORGET_AFTER:
             longest = max(longest, int(row[1]) + wait_after(int(row[0])) - int(now))
     return longest
+
+
+def sprayer_blocked_for(tx: Connection, place: str, now: float) -> int:
+    """Seconds until a place is heard again that failed for many names; 0 for now. Its keys are `<place> <name>`.
+
+    One program with an old password fails for one name, and shuts out nobody else at its address.
+    """
+    sql = "SELECT count(*), max(last_ts) FROM auth_failures WHERE key >= ? AND key < ? AND last_ts >= ?"
+    row = tx.execute(sql, (f"{place} ", f"{place}!", int(now) - FORGET_AFTER)).fetchone()
+    names, last = (int(value or 0) for value in row or (0, 0))
+    if names < FREE_NAMES:
+        return 0
+    return max(0, last + wait_after(FREE_FAILURES + names - FREE_NAMES) - int(now))
 
 
 def clear(tx: Connection, keys: Iterable[str]) -> None:

@@ -7,6 +7,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
 from onifast_shared import log
 from onifast_shared.address import AddressError, parse_domain
 
@@ -19,6 +23,33 @@ class _Pair:
 
     mark: _Mark
     context: ssl.SSLContext | None
+
+
+class CertificateContext(ssl.SSLContext):
+    """A context that knows the channel binding of its certificate, None where it has none."""
+
+    end_point: bytes | None = None
+
+
+def end_point_of(context: ssl.SSLContext) -> bytes | None:
+    """The `tls-server-end-point` of connections that a context of ours serves."""
+    return context.end_point if isinstance(context, CertificateContext) else None
+
+
+def end_point(certificate: bytes) -> bytes | None:
+    """`tls-server-end-point` of the first certificate in a PEM file (RFC 5929 section 4.1).
+
+    None where its signature uses no hash or one that we do not know, such as Ed25519's: it is not defined then.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate)
+        algorithm = found.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if algorithm is None:
+        return None
+    weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1)
+    return found.fingerprint(hashes.SHA256() if weak else algorithm)
 
 
 class ServerContexts:
@@ -91,8 +122,11 @@ class ServerContexts:
     def _load(self, domain: str, files: tuple[Path, Path]) -> ssl.SSLContext | None:
         context = _new_context()
         try:
+            certificate = files[0].read_bytes()
             # A password, though a wrong one: else OpenSSL would ask for an encrypted key's on the terminal.
             context.load_cert_chain(*files, password="")
+            # Replaced while it was read: the next handshake sees that by the file's times.
+            context.end_point = end_point(certificate) if files[0].read_bytes() == certificate else None
         except (OSError, ssl.SSLError) as error:
             reason = error.strerror or "not a matching pair of certificate and key"
             log.event(self._logger, "certificate-broken", 40, domain=domain, file=str(files[0]), error=reason)
@@ -100,8 +134,8 @@ class ServerContexts:
         return context
 
 
-def _new_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _new_context() -> CertificateContext:
+    context = CertificateContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     return context

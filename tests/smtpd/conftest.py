@@ -45,6 +45,7 @@ def smtpd_settings(settings: Settings, dns: DnsServer) -> Settings:
         settings,
         dns_servers=((dns.host, dns.port),),
         dns_timeout=0.5,
+        login_delay=0.0,
         loopback_networks=(ip_network("127.0.0.1/32"), ip_network("::1/128")),
     )
 

@@ -1,156 +1,214 @@
-"""Authentication: SASL PLAIN and LOGIN (RFC 4954, RFC 4616) against the panel's users.
+"""Authentication (RFC 4954): PLAIN, LOGIN and SCRAM against the panel's users and their app passwords.
 
-Passwords are checked in a small pool of threads, so that no session waits for another's hash. Failures are counted in
-the database by address and user, so a lock-out holds for every process; on loopback the Unix user takes the place of
-the address that all sites share.
+Passwords are checked in a small pool of threads, so that no session waits for another's hash, and no client has more
+than its share of the pool. Failures are counted in the database by address and user, so a lock-out holds for every
+process; on loopback the Unix user takes the place of the address that all sites share.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
+import contextlib
 import ipaddress
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from onifast_shared import throttle
+from onifast_shared import scram_verifier, throttle
 from onifast_shared.accounts import AccountError, PanelUser, UserDirectory
+from onifast_shared.config import Settings
 from onifast_shared.db import Database, DatabaseError
-from onifast_shared.log import Secret
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import maillog
+from onifast_smtpd import maillog, scram
 from onifast_smtpd.client import Client
+from onifast_smtpd.keyring import Keyring, Opened
 from onifast_smtpd.replies import Refused, refused
+from onifast_smtpd.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Challenge, Credentials
 
 THREADS = 2  # a password hash takes a whole core for a while
 MAX_WAITING = 64  # passwords that wait to be checked
+MAX_WAITING_EACH = 8  # of one client
+NONCE_OCTETS = 18
 
-WRONG = Reply(535, "5.7.8", "authentication credentials invalid")
 NOT_AVAILABLE = Reply(454, "4.7.0", "temporary authentication failure, try again later")
 
-Challenge = Callable[[bytes], Awaitable[bytes]]
-"""Sends a challenge and gives the client's answer, both without base64; raises Refused."""
+
+class LoginFailed(Refused):
+    """Somebody who calls himself `username` may not log in."""
+
+    def __init__(self, username: str, reply: Reply) -> None:
+        super().__init__(reply)
+        self.username = username
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """What a client says of itself."""
+class Attempt:
+    """One AUTH command. `binding` is the channel binding that -PLUS is offered with, None where it is not offered."""
 
-    username: str
-    password: Secret
-
-
-def decode_base64(text: str) -> bytes:
-    """The octets of an initial response or an answer (RFC 4954 section 4); raises Refused."""
-    try:
-        return base64.b64decode(b"" if text == "=" else text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        raise refused(501, "5.5.2", "cannot decode base64") from None
+    session: str
+    client: Client
+    mechanism: str
+    initial: bytes | None
+    ask: Challenge
+    binding: bytes | None
 
 
-def challenge(octets: bytes) -> Reply:
-    """The 334 reply that carries a challenge."""
-    return Reply(334, "", base64.b64encode(octets).decode("ascii"))
+@dataclass(frozen=True)
+class Login:
+    """Who logged in, and how; `app_password` is the name of the one that was used."""
+
+    user: PanelUser
+    mechanism: str
+    app_password: str | None
 
 
-def parse_answer(line: bytes) -> bytes:
-    """What a client answers to a challenge; raises Refused where it gives up with "*"."""
-    if line == b"*":
-        raise refused(501, "5.7.0", "authentication cancelled")
-    return decode_base64(line.decode("ascii", "replace"))
+def offered(settings: Settings, binding: bytes | None) -> tuple[str, ...]:
+    """The mechanisms to offer, the best one first; -PLUS only where the channel can be bound."""
+    return tuple(name for name in settings.auth_mechanisms if name != SCRAM_PLUS or binding is not None)
 
 
-async def plain(initial: bytes | None, ask: Challenge) -> Credentials:
-    """RFC 4616. Acting as somebody else (an authorization identity) is not offered."""
-    response = await ask(b"") if initial is None else initial
-    parts = response.split(b"\0")
-    if len(parts) != 3:
-        raise refused(501, "5.5.2", "malformed PLAIN response")
-    acting_as, username, password = parts
-    if acting_as not in (b"", username):
-        raise Refused(WRONG)
-    return _credentials(username, password)
-
-
-async def login(initial: bytes | None, ask: Challenge) -> Credentials:
-    """The LOGIN mechanism, which never became an RFC; old programs know no other."""
-    username = await ask(b"Username:") if initial is None else initial
-    return _credentials(username, await ask(b"Password:"))
-
-
-MECHANISMS: dict[str, Callable[[bytes | None, Challenge], Awaitable[Credentials]]] = {"PLAIN": plain, "LOGIN": login}
+def place_of(client: Client) -> str:
+    """Where failures come from: a network of IPv6 counts as one address, since it is one customer's."""
+    if client.is_loopback and client.unix_user:
+        return f"smtp unix:{client.unix_user}"
+    if client.ip.version == 6:
+        return f"smtp {ipaddress.ip_network((client.ip, 64), strict=False)}"
+    return f"smtp {client.address}"
 
 
 def throttle_keys(client: Client, username: str) -> tuple[str, ...]:
-    """What failures are counted by; a network of IPv6 counts as one address, since it is one customer's."""
-    who = username.lower()[:64]
-    if client.is_loopback and client.unix_user:
-        return (f"smtp unix:{client.unix_user} {who}",)
-    if client.ip.version == 6:
-        return (f"smtp {ipaddress.ip_network((client.ip, 64), strict=False)} {who}",)
-    return (f"smtp {client.address} {who}",)
+    """What failures are counted by."""
+    return (f"{place_of(client)} {username.lower()[:64]}",)
 
 
 class Authenticator:
-    """Checks credentials; one for a program."""
+    """Checks who clients are; one for a program. `pause` waits for some seconds."""
 
-    def __init__(self, database: Database, users: UserDirectory) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        users: UserDirectory,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._login_delay = settings.login_delay
         self._database = database
-        self._users = users
+        self._keyring = Keyring(database, users)
+        self._pause = pause
         self._pool = ThreadPoolExecutor(THREADS, "password")
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def log_in(self, session: str, client: Client, credentials: Credentials) -> PanelUser:
-        """The user whose credentials these are; raises Refused."""
-        keys = throttle_keys(client, credentials.username)
+    async def log_in(self, attempt: Attempt) -> Login:
+        """Who the client is; raises LoginFailed, and Refused for what is no login at all."""
+        if attempt.mechanism in (SCRAM, SCRAM_PLUS):
+            return await self._log_in_by_scram(attempt)
+        credentials = await EXCHANGES[attempt.mechanism](attempt.initial, attempt.ask)
+        return await self._judge(attempt, credentials.username, lambda: self._check(attempt.client, credentials))
+
+    async def _log_in_by_scram(self, attempt: Attempt) -> Login:
+        plus = attempt.mechanism == SCRAM_PLUS
+        message = await attempt.ask(b"") if attempt.initial is None else attempt.initial
+        with _in_smtp():
+            first = scram.parse_client_first(message)
+        username = scram_verifier.prepared(first.username)
+        with _in_smtp(username):
+            scram.check_binding(first, plus=plus, offers_plus=attempt.binding is not None)
+        if first.acting_as != first.username:
+            raise LoginFailed(username, WRONG)
+        channel = attempt.binding if plus and attempt.binding else b""
+        return await self._judge(attempt, username, lambda: self._exchange(attempt, username, first, channel))
+
+    async def _judge(self, attempt: Attempt, username: str, check: Callable[[], Awaitable[Opened | None]]) -> Login:
+        keys = throttle_keys(attempt.client, username)
         try:
-            await self._refuse_blocked(keys)
-            user = await self._authenticate(credentials)
-            await self._count(keys, failed=user is None)
+            await self._refuse_blocked(attempt.client, username, keys)
+            opened = await check()
+            await self._count(keys, failed=opened is None)
         except AccountError as error:
             maillog.directory_trouble(error)
-            raise Refused(NOT_AVAILABLE) from error
+            raise LoginFailed(username, NOT_AVAILABLE) from error
         except DatabaseError as error:
-            maillog.database_trouble(session, error)
-            raise Refused(NOT_AVAILABLE) from error
-        if user is None:
-            raise Refused(WRONG)
-        return user
+            maillog.database_trouble(attempt.session, error)
+            raise LoginFailed(username, NOT_AVAILABLE) from error
+        if opened is None:
+            raise LoginFailed(username, WRONG)
+        await self._note_use(attempt.client, opened)
+        return Login(opened.user, attempt.mechanism, opened.lock.name if opened.lock else None)
 
-    async def _refuse_blocked(self, keys: tuple[str, ...]) -> None:
-        seconds = await self._database.aread(lambda tx: throttle.blocked_for(tx, keys, time.time()))
+    async def _refuse_blocked(self, client: Client, username: str, keys: tuple[str, ...]) -> None:
+        now, place = time.time(), place_of(client)
+        seconds = await self._database.aread(
+            lambda tx: max(
+                throttle.blocked_for(tx, keys, now),
+                throttle.sprayer_blocked_for(tx, place, now) if _is_one_client(client) else 0,
+            )
+        )
         if seconds > 0:
-            raise refused(454, "4.7.0", f"too many failures, try again in {seconds} seconds")
+            text = f"too many failures, try again in {seconds} seconds"
+            raise LoginFailed(username, Reply(454, "4.7.0", text))
 
-    async def _authenticate(self, credentials: Credentials) -> PanelUser | None:
-        if self._waiting >= MAX_WAITING:
-            raise Refused(NOT_AVAILABLE)
-        self._waiting += 1
+    async def _check(self, client: Client, credentials: Credentials) -> Opened | None:
+        place = place_of(client)
+        if self._waiting.total() >= MAX_WAITING or self._waiting[place] >= MAX_WAITING_EACH:
+            raise LoginFailed(credentials.username, NOT_AVAILABLE)
+        self._waiting[place] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._users.authenticate, credentials.username, credentials.password.reveal()
+                self._pool, self._keyring.open, credentials.username, credentials.password
             )
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter({place: 1})
+
+    async def _exchange(
+        self, attempt: Attempt, username: str, first: scram.ClientFirst, channel: bytes
+    ) -> Opened | None:
+        # Not in the pool: nothing here takes long, and nothing waits for those who guess.
+        challenge = await asyncio.to_thread(self._keyring.challenge, username)
+        exchange = scram.Exchange(first, challenge.parameters, secrets.token_urlsafe(NONCE_OCTETS), channel)
+        answer = await attempt.ask(exchange.server_first)
+        with _in_smtp(username):
+            proof = exchange.parse_client_final(answer)
+        found = challenge.opened_by(lambda verifier: scram.fits(verifier, proof))
+        if found is None:
+            return None
+        opened, verifier = found
+        # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
+        await attempt.ask(scram.server_final(verifier, proof))
+        return opened
 
     async def _count(self, keys: tuple[str, ...], *, failed: bool) -> None:
         now = time.time()
         if failed:
-            await self._database.awrite(lambda tx: throttle.record_failure(tx, keys, now))
+            failures = await self._database.awrite(lambda tx: throttle.record_failure(tx, keys, now))
+            await self._pause(throttle.delay_after(failures, self._login_delay))
         elif await self._database.aread(lambda tx: throttle.has_failed(tx, keys)):
             await self._database.awrite(lambda tx: throttle.clear(tx, keys))
+
+    async def _note_use(self, client: Client, opened: Opened) -> None:
+        where = f"{client.address} ({client.unix_user})" if client.unix_user else client.address
+        with contextlib.suppress(DatabaseError):  # who may log in, may log in
+            await self._keyring.note_use(opened, time.time(), where)
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _credentials(username: bytes, password: bytes) -> Credentials:
+def _is_one_client(client: Client) -> bool:
+    """Whether its failures are its own: a loopback address is everybody's, unless we know whose socket it is."""
+    return bool(client.unix_user) or not client.is_loopback
+
+
+@contextlib.contextmanager
+def _in_smtp(username: str | None = None) -> Iterator[None]:
+    """What SCRAM refuses, as SMTP refuses it."""
     try:
-        return Credentials(username.decode("utf-8"), Secret(password.decode("utf-8")))
-    except UnicodeDecodeError:
-        raise Refused(WRONG) from None
+        yield
+    except scram.BindingRefused as error:
+        raise LoginFailed(username or "", Reply(535, "5.7.8", str(error))) from None
+    except scram.ScramError as error:
+        raise refused(501, "5.5.2", str(error)) from None

@@ -32,10 +32,14 @@ class Service(Enum):
 
 @dataclass(frozen=True)
 class Tls:
-    """What TLS a session runs over: protocol version and cipher suite as OpenSSL names them."""
+    """What TLS a session runs over: protocol version and cipher suite as OpenSSL names them.
+
+    `end_point` is the channel binding that the client sees too, None where the certificate has none.
+    """
 
     version: str
     cipher: str
+    end_point: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, cast
 from aiosmtpd.smtp import SMTP
 from onifast_shared.db import DatabaseError, DatabaseFull
 from onifast_shared.reply import Reply
+from onifast_shared.tls import end_point_of
 
 from onifast_smtpd import maillog, replies
 from onifast_smtpd.client import Client, Service, Tls, identify
@@ -111,7 +112,7 @@ class Connection(SMTP):
         # StreamWriter tells the protocol of its new transport, but not the reader, which pauses it when it is full.
         self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
         tls: Any = self._writer.get_extra_info("ssl_object")
-        self.tls = Tls(tls.version(), tls.cipher()[0])
+        self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
 
     def _turn_away(self) -> None:
         maillog.turned_away(self.client, "too many connections")

@@ -50,9 +50,17 @@ def tls_failed(session: str, client: Client, reason: object) -> None:
     event(logger, "tls-failed", session=session, client=client.address, reason=reason)
 
 
-def logged_in(session: str, client: Client, username: str) -> None:
-    """A user logged in."""
-    event(logger, "login", session=session, user=username, **_who(client))
+def logged_in(session: str, client: Client, username: str, mechanism: str, app_password: str | None) -> None:
+    """A user logged in, with his panel password or the app password of that name."""
+    event(
+        logger,
+        "login",
+        session=session,
+        user=username,
+        mechanism=mechanism,
+        app_password=app_password,
+        **_who(client),
+    )
 
 
 def login_failed(session: str, client: Client, username: str, reason: str) -> None:

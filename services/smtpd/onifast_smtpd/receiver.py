@@ -57,7 +57,7 @@ class Receiver:
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
-            authenticator=Authenticator(database, UserDirectory(settings)),
+            authenticator=Authenticator(settings, database, UserDirectory(settings)),
             intake=Intake(settings, database, Judge(settings, verifier, notebook)),
             verifier=verifier,
             notebook=notebook,

@@ -11,7 +11,7 @@ import asyncio
 from onifast_shared.accounts import PanelUser
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import auth, maillog, policy, replies
+from onifast_smtpd import auth, maillog, policy, replies, sasl
 from onifast_smtpd.client import Origin, Service
 from onifast_smtpd.command import (
     MAX_AUTH_LINE,
@@ -56,7 +56,7 @@ class Session(Connection):
         if self._offers_starttls():
             offers.append("STARTTLS")
         if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
-            offers.append("AUTH " + " ".join(auth.MECHANISMS))
+            offers.append("AUTH " + " ".join(auth.offered(settings, self._channel_binding)))
         self.wire.send(Reply(250, "", "\n".join(offers)))
         return None
 
@@ -94,15 +94,17 @@ class Session(Connection):
         mechanism, _, initial = arg.partition(" ")
         if not mechanism or " " in initial:
             raise refused(501, "5.5.4", "syntax: AUTH mechanism [initial-response]")
-        exchange = auth.MECHANISMS.get(mechanism.upper())
-        if exchange is None:
+        name, binding = mechanism.upper(), self._channel_binding
+        if name not in auth.offered(self._receiver.settings, binding):
             raise refused(504, "5.5.4", "authentication mechanism not supported")
-        credentials = await exchange(auth.decode_base64(initial) if initial else None, self._challenge)
+        first = sasl.decode_base64(initial) if initial else None
+        attempt = auth.Attempt(self.name, self.client, name, first, self._challenge, binding)
         try:
-            self.user = await self._receiver.authenticator.log_in(self.name, self.client, credentials)
-        except Refused as refusal:
-            return self._login_failed(credentials.username, refusal.reply)
-        maillog.logged_in(self.name, self.client, self.user.username)
+            login = await self._receiver.authenticator.log_in(attempt)
+        except auth.LoginFailed as failure:
+            return self._login_failed(failure.username, failure.reply)
+        self.user = login.user
+        maillog.logged_in(self.name, self.client, login.user.username, login.mechanism, login.app_password)
         return replies.LOGGED_IN
 
     # Commands: transaction
@@ -206,10 +208,17 @@ class Session(Connection):
         tls = self.tls is not None
         return policy.offers_starttls(self.client, self._receiver.settings, tls=tls, certificate=certificate)
 
+    @property
+    def _channel_binding(self) -> bytes | None:
+        """What SCRAM-SHA-256-PLUS binds a login to, if it can be offered."""
+        if self.tls is None or sasl.SCRAM_PLUS not in self._receiver.settings.auth_mechanisms:
+            return None
+        return self.tls.end_point
+
     async def _challenge(self, challenge: bytes) -> bytes:
-        self.wire.send(auth.challenge(challenge))
+        self.wire.send_lines([sasl.challenge(challenge)])
         line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
-        return auth.parse_answer(line)
+        return sasl.parse_answer(line)
 
     def _login_failed(self, username: str, reply: Reply) -> Reply:
         maillog.login_failed(self.name, self.client, username, reply.text)

@@ -1,0 +1,105 @@
+"""What opens a user's door over SMTP: his panel password, and his app passwords.
+
+Everything here takes as long, and looks the same from outside, for a name that no user has. It blocks.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from onifast_shared import app_passwords
+from onifast_shared.accounts import PanelUser, UserDirectory
+from onifast_shared.app_passwords import Lock, Locks
+from onifast_shared.db import Database
+from onifast_shared.log import Secret
+from onifast_shared.scram_verifier import Parameters, ScramVerifier
+
+_WRITE_PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Whose door was opened; `lock` is the app password's, None for the panel password."""
+
+    user: PanelUser
+    lock: Lock | None
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a SCRAM client is told, and the verifiers that its proof may fit; `user` is None where none may."""
+
+    parameters: Parameters
+    user: PanelUser | None
+    doors: tuple[tuple[ScramVerifier, Lock | None], ...]
+
+    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> tuple[Opened, ScramVerifier] | None:
+        """What the client's proof opens, and the verifier that it fits.
+
+        Where there is nothing to open, it is tried on the verifier of no password.
+        """
+        fitting = [(verifier, lock) for verifier, lock in self.doors if fits(verifier)]
+        if not self.doors:
+            fits(ScramVerifier(self.parameters, secrets.token_bytes(32), b""))
+        if not fitting or self.user is None:
+            return None
+        verifier, lock = fitting[0]
+        return Opened(self.user, lock), verifier
+
+
+class Keyring:
+    """The users' passwords of every kind; safe to use from any thread."""
+
+    def __init__(self, database: Database, users: UserDirectory) -> None:
+        self._database = database
+        self._users = users
+        self._salt_secret: bytes | None = None
+
+    def open(self, username: str, password: Secret) -> Opened | None:
+        """Whom a password lets in; raises AccountError, DatabaseError."""
+        found = self._locks(username, None)
+        lock = app_passwords.opened_by(found, password.reveal())
+        if lock is not None:
+            user = self._active(username)
+            return Opened(user, lock) if user else None
+        user = self._users.authenticate(username, password.reveal())
+        return Opened(user, None) if user else None
+
+    def challenge(self, username: str) -> Challenge:
+        """What to answer a SCRAM client of that name; raises AccountError, DatabaseError.
+
+        The panel password can be used where its verifier has the salt that the app passwords have, or there are none.
+        """
+        user = self._users.get(username)
+        panel = user.verifier() if user else None
+        found = self._locks(username, panel)
+        doors: list[tuple[ScramVerifier, Lock | None]] = [
+            (lock.verifier, lock) for lock in found.locks if lock.verifier.parameters == found.parameters
+        ]
+        if panel is not None and panel.parameters == found.parameters:
+            doors.append((panel, None))
+        if user is None or user.disabled:
+            return Challenge(found.parameters, None, ())
+        return Challenge(found.parameters, user, tuple(doors))
+
+    async def note_use(self, opened: Opened, now: float, where: str) -> None:
+        """Remembers when and from where an app password was used last; raises DatabaseError."""
+        lock = opened.lock
+        if lock is not None and lock.use_is_news(now, where):
+            await self._database.awrite(
+                lambda tx: app_passwords.touch(tx, lock.id, now, where), timeout=_WRITE_PATIENCE
+            )
+
+    def _active(self, username: str) -> PanelUser | None:
+        user = self._users.get(username)
+        return None if user is None or user.disabled else user
+
+    def _locks(self, username: str, panel: ScramVerifier | None) -> Locks:
+        secret = self._salt_secret
+        if secret is None:
+            secret = self._database.read(app_passwords.salt_secret)
+            secret = self._database.write(app_passwords.make_salt_secret) if secret is None else secret
+            self._salt_secret = secret
+        return self._database.read(lambda tx: app_passwords.locks_of(tx, username, panel, secret))
