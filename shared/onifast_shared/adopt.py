@@ -59,6 +59,6 @@ def _number(connection: apsw.Connection, table: str) -> None:
         SELECT CASE WHEN typeof(id) = 'integer' AND turn = 1 THEN id END, {quoted}
         FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY rowid) AS turn, rowid AS place FROM earlier_{table})
         ORDER BY typeof(id) = 'integer' AND turn = 1 DESC, place
-        """  # noqa: S608 - table and column names are quoted; there are no values
+        """
     )
     connection.execute(f"DROP TABLE earlier_{table}")
