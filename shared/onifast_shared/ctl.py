@@ -5,6 +5,7 @@
     onifast-mailctl address add ADDRESS OWNER | remove ADDRESS | list [--owner USER]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
+    onifast-mailctl refusals list [--owner USER] [--limit N]
     onifast-mailctl dkim show DOMAIN | generate DOMAIN
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl check-config
@@ -26,7 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onifast_shared import addresses, dkim_keys, queue_view, relay, sessions, times
+from onifast_shared import addresses, dkim_keys, queue_view, refusals, relay, sessions, times
 from onifast_shared.accounts import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
@@ -161,6 +162,28 @@ def _queue_act(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE if changed >= set(arguments.ids) else NOTHING
 
 
+def _refusals_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    since = time.time() - settings.refusals_kept
+    page = read(settings, lambda tx: refusals.list_page(tx, arguments.owner, since=since, limit=arguments.limit))
+    return show_rows(arguments, (_refusal_row(row, whole=arguments.json) for row in page.rows))
+
+
+def _refusal_row(row: refusals.RefusalRow, *, whole: bool) -> dict[str, Any]:
+    item = row.refusal
+    shown: dict[str, Any] = {
+        "refused_at": times.rfc3339(row.refused_ts),
+        "client": item.client,
+        "sender": item.sender,
+        "recipient": item.recipient,
+        "stage": item.stage,
+        "reply": f"{item.code} {item.enhanced} {item.reason}",
+    }
+    if not whole:
+        return shown
+    more = {"id": row.id, "helo": item.helo, "submitted_by": item.submitted_by, "owner": item.owner}
+    return shown | more | {"authentication": item.authentication}
+
+
 def _dkim_show(arguments: argparse.Namespace, settings: Settings) -> int:
     keys = dkim_keys.load(settings.certs_dir, arguments.domain, settings.dkim_selector)
     if not keys:
@@ -258,6 +281,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_address_commands(area(areas, "address", "addresses and their owners"))
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
     _add_queue_commands(area(areas, "queue", "outgoing mail"))
+    refused = add(
+        area(areas, "refusals", "mail that was refused"),
+        "list",
+        _refusals_list,
+        "when, client, sender, recipient, command, reply",
+    )
+    refused.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
+    refused.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
     dkim = area(areas, "dkim", "DKIM keys")
     add(dkim, "show", _dkim_show, "the DNS records to publish, as zone lines", "domain")
     add(dkim, "generate", _dkim_generate, "make a key; never overwrites one", "domain")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import stat
+import time
 from typing import Any
 
 import pytest
-from onifast_shared import relay
+from onifast_shared import refusals, relay
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 from onifast_shared.queue import STATES
+from onifast_shared.refusals import Refusal
 
 from fakes.dns import DnsServer, Failure
 from web.support import Browser, Panel, give_address, queue
@@ -116,6 +118,53 @@ def test_users_neither_see_nor_set_the_relay(panel: Panel, browser: Browser) -> 
     assert panel.acting_for("demo").get("/api/mail/config").status_code == 403
     assert browser.post_json("/api/mail/config", RELAY).status_code == 403
     assert panel.acting_for("root-admin").get("/api/mail/config").status_code == 200
+
+
+# Refused mail
+
+
+def refuse(database: Database, owner: str, **more: Any) -> None:
+    """Keeps a record of mail that was refused, as smtpd does."""
+    refusal = Refusal(
+        client="192.0.2.7",
+        helo="mx.remote.example",
+        submitted_by="",
+        sender="ann@remote.example",
+        recipient=f"{owner}@example.test",
+        owner=owner,
+        stage="DATA",
+        code=550,
+        enhanced="5.7.1",
+        reason="not from whom it says",
+        authentication={"why": ["SPF failed."]},
+    )
+    database.write(lambda tx: refusals.add(tx, refusal, more.get("at", time.time())))
+
+
+def test_a_user_sees_what_was_refused_for_him_and_why(panel: Panel, database: Database) -> None:
+    refuse(database, "demo")
+    refuse(database, "maria")
+    (row,) = panel.acting_for("demo").get("/api/mail/refusals").json["refusals"]  # type: ignore[index]
+    assert (row["recipient"], row["stage"], row["code"]) == ("demo@example.test", "DATA", 550)
+    assert row["reason"] == "not from whom it says" and row["why"] == ["SPF failed."]
+    assert len(panel.get("/api/mail/refusals").json["refusals"]) == 2  # type: ignore[index]
+
+
+def test_refused_mail_is_paged_newest_first(panel: Panel, database: Database) -> None:
+    for _ in range(3):
+        refuse(database, "demo")
+    first = panel.get("/api/mail/refusals", limit="2").json
+    assert first is not None
+    second = panel.get("/api/mail/refusals", limit="2", cursor=first["next_cursor"]).json
+    assert second is not None and second["next_cursor"] is None
+    ids = [row["id"] for row in first["refusals"] + second["refusals"]]
+    assert ids == sorted(ids, reverse=True) and len(ids) == 3
+    assert panel.get("/api/mail/refusals", cursor="x").status_code == 422
+
+
+def test_what_was_refused_long_ago_is_not_shown(panel: Panel, database: Database) -> None:
+    refuse(database, "demo", at=1_700_000_000)
+    assert panel.get("/api/mail/refusals").json == {"refusals": [], "next_cursor": None}
 
 
 # Queue

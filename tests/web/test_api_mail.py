@@ -88,7 +88,7 @@ def test_a_query_that_does_not_fit_is_refused(demo: Panel, query: dict[str, str]
 
 
 def test_reading_gives_the_message_whole(demo: Panel, database: Database) -> None:
-    checked = {"spf": "pass", "dkim": "fail", "dmarc": "none", "arc": "none", "details": {}}
+    checked = {"spf": "pass", "dkim": "fail", "dmarc": "none", "arc": "none", "details": {}, "why": ["So."]}
     picture = OutgoingAttachment("a.png", "image/png", PNG)
     email_id = deliver(
         database, cc="bob@remote.example", html="<b>Hi</b>", attachments=[picture], authentication=checked
@@ -100,7 +100,8 @@ def test_reading_gives_the_message_whole(demo: Panel, database: Database) -> Non
     assert found["attachments"] == [
         {"index": 0, "filename": "a.png", "content_type": "image/png", "size": len(PNG), "content_id": ""}
     ]
-    assert found["authentication"] == {"spf": "pass", "dkim": "fail", "dmarc": "none", "arc": "none"}
+    verdicts = {"spf": "pass", "dkim": "fail", "dmarc": "none", "arc": "none"}
+    assert found["authentication"] == verdicts | {"why": ["So."]}
     assert ["Subject", "Hello"] in found["headers"] and found["date"].endswith("Z")
 
 

@@ -54,7 +54,7 @@ def test_every_route_of_the_api_is_in_it(document: dict[str, Any], app: Flask) -
     }
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert described == served
-    assert served - {("GET", "/api/openapi.json")} == REFERENCE
+    assert served >= REFERENCE
 
 
 def test_every_endpoint_says_in_words_what_it_does() -> None:

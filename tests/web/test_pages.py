@@ -184,6 +184,14 @@ def test_the_senders_checks_are_told_in_words(
     assert said in browser.text_of(f"/messages/{deliver(database, authentication=checked)}")
 
 
+def test_junk_says_why_it_is_there(browser: Browser, database: Database) -> None:
+    why = ["It is in junk because of <b>that</b>.", "SPF failed."]
+    checked = {"spf": "fail", "dmarc": "fail", "why": why, "reason": why[0]}
+    shown = browser.get(f"/messages/{deliver(database, authentication=checked, folder='junk')}").text
+    assert shown.count("It is in junk because of &lt;b&gt;that&lt;/b&gt;.") == 2
+    assert "<li>SPF failed.</li>" in shown
+
+
 def test_a_sent_message_shows_the_fate_of_each_recipient(browser: Browser, database: Database) -> None:
     queue(database, "ann@remote.example", "bob@remote.example")
     (row,) = database.read(lambda tx: mailbox.list_page(tx, "demo", "sent")).rows

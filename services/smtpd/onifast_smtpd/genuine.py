@@ -40,7 +40,7 @@ class Judge:
         """The judgement on a message that came whole; raises Refused."""
         checked = await self._verifier.check(origin.client.address, origin.helo, mail_from, raw)
         decided = verdict.decide(checked, self._settings)
-        stored = checked.as_dict() | {"why": explain(checked, decided)}
+        stored = checked.as_dict() | {"why": explain(checked, decided), "reason": " ".join(decided.why)}
         self._count(origin, mail_from, checked, decided)
         if decided.refusal:
             raise Refused(decided.refusal, stored)

@@ -43,6 +43,12 @@ def verdicts(authentication: Mapping[str, Any]) -> dict[str, str | None]:
     return {method: _result(authentication.get(method)) for method in METHODS}
 
 
+def reasons(authentication: Mapping[str, Any]) -> list[str]:
+    """Why the message is where it is, in smtpd's sentences."""
+    found = authentication.get("why")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
 def _result(stored: Any) -> str | None:
     if isinstance(stored, list):
         results = [_result(item) for item in stored]
@@ -62,11 +68,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks say about the sender: `kind` is good, bad or unknown."""
+    """What the checks say about the sender: `kind` is good, bad or unknown. `why` has more than `checks`, if anything.
+
+    `reason` is why the message was treated in a special way, "" where it was not.
+    """
 
     kind: str
     text: str
     checks: list[Check]
+    why: list[str]
+    reason: str = ""
 
 
 _NAMES = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "arc": "ARC"}
@@ -92,11 +103,13 @@ def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | 
     checks = [Check(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
     genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
     sender_domain = display_domain(sender_domain)
+    why, reason = reasons(authentication), str(authentication.get("reason") or "")
     if genuine:
-        return Verdict("good", f"Really from {sender_domain}", checks)
+        return Verdict("good", f"Really from {sender_domain}", checks, why, reason)
     if "fail" in (results.get("dmarc"), results.get("spf")):
-        return Verdict("bad", f"May not be from {sender_domain}: the sender’s address could be forged", checks)
-    return Verdict("unknown", f"Could not be verified as coming from {sender_domain}", checks)
+        text = f"May not be from {sender_domain}: the sender’s address could be forged"
+        return Verdict("bad", text, checks, why, reason)
+    return Verdict("unknown", f"Could not be verified as coming from {sender_domain}", checks, why, reason)
 
 
 def _signed_by(authentication: Mapping[str, Any], results: Mapping[str, str], domain: str) -> bool:

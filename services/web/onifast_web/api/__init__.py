@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.api import addresses, config, dkim, mail, openapi, outbox, sso
+from onifast_web.api import addresses, config, dkim, mail, openapi, outbox, refusals, sso
 from onifast_web.api.endpoint import Endpoint, add
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -12,6 +12,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *addresses.ENDPOINTS,
     *config.ENDPOINTS,
     *outbox.ENDPOINTS,
+    *refusals.ENDPOINTS,
     *dkim.ENDPOINTS,
     *sso.ENDPOINTS,
 )

@@ -64,12 +64,13 @@ class AttachmentInfo(Model):
 
 
 class Authentication(Model):
-    """Verdicts about the sender (RFC 8601); null where nothing was checked."""
+    """Verdicts about the sender (RFC 8601), null where nothing was checked; `why` says them in sentences."""
 
     spf: str | None
     dkim: str | None
     dmarc: str | None
     arc: str | None
+    why: list[str]
 
 
 class FullEmail(Email):
@@ -350,5 +351,5 @@ def _full(row: EmailRow, parsed: Parsed) -> FullEmail:
             )
             for item in parsed.attachments
         ],
-        authentication=Authentication(**bodies.verdicts(row.authentication)),
+        authentication=Authentication(**bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)),
     )
