@@ -11,8 +11,9 @@ LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
 FOLD_AT = 78
 
 # Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
-_HEAD = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+(?:\n|\Z)|[ \t][^\n]*+(?:\n|\Z))*+")
-_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+# No group is possessive here: Python 3.11.2, which is Debian 12's, counts what a failed last round of one has consumed.
+_HEAD = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z))*")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")
