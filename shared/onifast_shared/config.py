@@ -135,6 +135,11 @@ class Settings:
         kinds.number(100, 100_000),
         "Recipients in one SMTP transaction (RFC 5321 section 4.5.3.1.8 asks for 100 at least).",
     )
+    smtpd_processes: int = _setting(
+        "0",
+        kinds.number(0, 64),
+        "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
+    )
     max_connections: int = _setting("500", kinds.number(1, 100_000), "SMTP sessions at one time.")
     bytes_in_flight: int = _setting(
         "256 MiB",

@@ -69,13 +69,12 @@ class Connection(SMTP):
             return
         self.client = identify(self._service, peer, self._receiver.settings)
         self.wire = Wire(self._reader, self._writer, self._watch)
-        if self._receiver.is_full:
+        if not self._receiver.enter(self):
             self._turn_away()
             return
         if self._service.implicit_tls:
             # What comes first is for TLS; nothing may be read before it listens.
             self.pause_reading()
-        self._receiver.sessions.add(self)
         self.ended = self._loop.create_task(self._run())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -150,7 +149,7 @@ class Connection(SMTP):
             maillog.crashed(self.name)
             self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
         finally:
-            self._receiver.sessions.discard(self)
+            self._receiver.leave(self)
             self._watch.close()
             self._writer.close()
             maillog.disconnected(self.name, self.client, how, self.messages)

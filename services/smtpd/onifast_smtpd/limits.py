@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 
-class Budget:
-    """An amount that sessions take from and give back; used from the event loop alone."""
+class Counter:
+    """A count that several processes keep together: each changes a number of its own, and all read the sum."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, numbers: memoryview, place: int) -> None:
+        self._numbers = numbers
+        self._place = place
+
+    @property
+    def total(self) -> int:
+        """The count over all processes."""
+        return sum(self._numbers)
+
+    def add(self, amount: int) -> None:
+        """Changes this process's part."""
+        self._numbers[self._place] += amount
+
+
+class Budget:
+    """An amount that the sessions of all processes take from and give back; used from the event loop alone."""
+
+    def __init__(self, limit: int, counter: Counter) -> None:
         self._limit = limit
-        self._taken = 0
+        self._counter = counter
 
     @property
     def taken(self) -> int:
         """How much is out now."""
-        return self._taken
+        return self._counter.total
 
     @property
     def left(self) -> int:
         """How much can still be taken."""
-        return self._limit - self._taken
+        return self._limit - self._counter.total
 
     def take(self, amount: int) -> bool:
         """Takes it all, or nothing and answers False."""
         if amount > self.left:
             return False
-        self._taken += amount
+        self._counter.add(amount)
         return True
 
     def give(self, amount: int) -> None:
         """Gives back what was taken."""
-        self._taken -= amount
+        self._counter.add(-amount)
 
 
 class Share:

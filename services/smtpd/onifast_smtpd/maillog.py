@@ -15,9 +15,22 @@ from onifast_smtpd.client import Client, Origin
 logger = logging.getLogger("onifast.smtpd")
 
 
-def started(listening: dict[str, Any], hostname: str, database: object, source: str) -> None:
+def started(listening: dict[str, Any], hostname: str, database: object, source: str, processes: int) -> None:
     """The program serves."""
-    event(logger, "started", **listening, hostname=hostname, database=database, settings=source)
+    event(
+        logger,
+        "started",
+        **listening,
+        hostname=hostname,
+        processes=processes,
+        database=database,
+        settings=source,
+    )
+
+
+def process_died(pid: int, status: int) -> None:
+    """One of several processes ended unasked, and will be started anew; a negative `status` is a signal's number."""
+    event(logger, "process-died", logging.ERROR, died=pid, status=status)
 
 
 def stopping(sessions: int) -> None:

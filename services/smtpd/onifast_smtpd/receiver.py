@@ -17,6 +17,7 @@ from onifast_smtpd.genuine import Judge
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget
 from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.processes import Place, alone
 from onifast_smtpd.refusing import Recorder
 from onifast_smtpd.verify import Verifier
 
@@ -37,7 +38,10 @@ class Running(Protocol):
 
 @dataclass
 class Receiver:
-    """The parts that sessions work with; `octets` are those of messages on their way in."""
+    """The parts that sessions work with; `octets` are those of messages on their way in.
+
+    `sessions` are those of this process; octets and connections are counted over all processes.
+    """
 
     settings: Settings
     certificates: ServerContexts
@@ -47,11 +51,13 @@ class Receiver:
     notebook: Notebook
     refusals: Recorder
     octets: Budget
+    connections: Budget
     sessions: set[Running] = field(default_factory=set)
 
     @classmethod
-    def build(cls, settings: Settings, database: Database) -> Receiver:
-        """The receiver for these settings and an open database."""
+    def build(cls, settings: Settings, database: Database, place: Place | None = None) -> Receiver:
+        """The receiver for these settings and an open database; `place` is this process's among several."""
+        place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
         notebook = Notebook(database, settings.refusals_kept)
         return cls(
@@ -62,13 +68,22 @@ class Receiver:
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),
-            octets=Budget(settings.bytes_in_flight),
+            octets=Budget(settings.bytes_in_flight, place.octets),
+            connections=Budget(settings.max_connections, place.connections),
         )
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no further session may begin."""
-        return len(self.sessions) >= self.settings.max_connections
+    def enter(self, session: Running) -> bool:
+        """Counts a session that begins; False where no further one may."""
+        if not self.connections.take(1):
+            return False
+        self.sessions.add(session)
+        return True
+
+    def leave(self, session: Running) -> None:
+        """Counts a session that has ended."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+            self.connections.give(1)
 
     def close(self) -> None:
         """Ends the threads."""

@@ -36,6 +36,11 @@ def open_listeners(settings: Settings) -> Listeners:
     }
 
 
+def addresses(listeners: Listeners) -> dict[str, str]:
+    """Where each service listens, for the start line."""
+    return {service.value: ",".join(map(_address, listening)) for service, listening in listeners.items() if listening}
+
+
 class Server:
     """Accepts connections on listening sockets, each for one service."""
 
@@ -43,15 +48,6 @@ class Server:
         self._receiver = receiver
         self._listeners = listeners
         self._servers: list[asyncio.Server] = []
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """Where each service listens, for the start line."""
-        return {
-            service.value: ",".join(map(_address, listening))
-            for service, listening in self._listeners.items()
-            if listening
-        }
 
     async def start(self) -> None:
         """Begins to accept connections."""
