@@ -81,7 +81,7 @@ def create(
     if len(found.locks) >= MAX_PER_USER:
         raise AppPasswordError(f"there are {MAX_PER_USER} app passwords already; revoke one first")
     if any(lock.name == label for lock in found.locks):
-        raise AppPasswordError(f"there is an app password named {label!r} already")
+        raise AppPasswordError("there is an app password of this name already")
     password = _new_password()
     made = scram_verifier.derive(password.reveal(), found.parameters)
     sql = """

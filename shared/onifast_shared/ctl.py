@@ -8,6 +8,7 @@
     onifast-mailctl refusals list [--owner USER] [--limit N]
     onifast-mailctl dkim show DOMAIN | generate DOMAIN
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
+    onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl check-config
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -27,7 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onifast_shared import addresses, dkim_keys, queue_view, refusals, relay, sessions, times
+from onifast_shared import addresses, ctl_app_passwords, dkim_keys, queue_view, refusals, relay, sessions, times
 from onifast_shared.accounts import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
@@ -296,6 +297,7 @@ def _parser() -> argparse.ArgumentParser:
     add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(token, "list", _token_list, "id, name, made, last used", "user")
     add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
+    ctl_app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
     add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared import contents, ctl, queue, relay, sessions
+from onifast_shared import app_passwords, contents, ctl, queue, relay, sessions
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 
@@ -270,3 +271,29 @@ def test_the_console_script_runs(settings: Settings) -> None:
     environ = {"ONIFAST_MAIL_ROOT": str(settings.root), "ONIFAST_MAIL_HOSTNAME": "h.test"}
     child = subprocess.run([script, "check-config"], env=environ, capture_output=True, text=True, check=False)
     assert (child.returncode, child.stderr) == (0, "")
+
+
+def test_an_app_password_is_made_listed_and_revoked(run: Run, database: Database) -> None:
+    made = run("app-password", "create", "ann", "Phone", "--json").json
+    secret = database.write(app_passwords.make_salt_secret)
+    opened = app_passwords.opened_by(
+        database.read(lambda tx: app_passwords.locks_of(tx, "ann", None, secret)), made["password"]
+    )
+    assert opened is not None
+    assert opened.id == made["id"]
+    (row,) = run("app-password", "list", "ann", "--json").json
+    assert (row["id"], row["name"], row["used_at"], row["used_from"]) == (made["id"], "Phone", None, None)
+    assert run("app-password", "revoke", "bob", str(made["id"])).status == 1
+    assert run("app-password", "revoke", "ann", str(made["id"])).status == 0
+    assert run("app-password", "list", "ann").out == ""
+
+
+def test_an_app_password_is_printed_alone(run: Run) -> None:
+    assert re.fullmatch(r"([2-9a-z]{5}-){3}[2-9a-z]{5}\n", run("app-password", "create", "ann", "Phone").out)
+
+
+@pytest.mark.parametrize(("user", "name"), [("nobody", "Phone"), ("eve", "Phone"), ("ann", " "), ("ann", "Phone")])
+def test_an_app_password_needs_a_user_who_may_log_in_and_a_name_of_its_own(run: Run, user: str, name: str) -> None:
+    run("app-password", "create", "ann", "Phone")
+    result = run("app-password", "create", user, name)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)

@@ -38,4 +38,4 @@ def test_every_sql_statement_works(settings: Settings, database: Database) -> No
     deliver(database, subject="Hello")
     database.close()
     answers = [sqlite_shell.run(settings.database, statement) for statement in blocks("sql")]
-    assert len(answers) == 3 and answers[-1]
+    assert len(answers) >= 3 and answers[-1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.api import addresses, config, dkim, mail, openapi, outbox, refusals, sso
+from onifast_web.api import addresses, app_passwords, config, dkim, mail, openapi, outbox, refusals, sso
 from onifast_web.api.endpoint import Endpoint, add
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *mail.ENDPOINTS,
     *addresses.ENDPOINTS,
+    *app_passwords.ENDPOINTS,
     *config.ENDPOINTS,
     *outbox.ENDPOINTS,
     *refusals.ENDPOINTS,

@@ -79,6 +79,7 @@ def _notice() -> Notice | None:
         "relay": "Relay saved. It counts from the next message on.",
         "added": "Address added.",
         "removed": "Address removed.",
+        "revoked": "Password revoked.",
         "key": "New key made. Publish its record now.",
     }
     return Notice(texts[did]) if did in texts else None

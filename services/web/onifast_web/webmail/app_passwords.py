@@ -1,0 +1,66 @@
+"""App passwords: the user's list, a new one shown once, and revoking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import app_passwords as store
+from onifast_shared.app_passwords import AppPasswordError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import app_passwords as api
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import not_found
+from onifast_web.webmail.pages import page, user
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A password that was made just now, and what else a mail program asks for."""
+
+    name: str
+    username: str
+    password: str
+    host: str
+
+
+@allow(Who.USER)
+def app_passwords() -> AnyResponse:
+    """The list with its form. A new password is in the answer to the form itself, and in no page after it."""
+    if request.method == "GET":
+        return _list_page()
+    if request.form.get("do") == "revoke":
+        return _revoke()
+    _, username = user()
+    name = request.form.get("name", "")
+    try:
+        password, made = api.create(current(), username, name)
+    except AppPasswordError as error:
+        return _list_page(error=_sentence(error))
+    return _list_page(Fresh(made.name, username, password.reveal(), current().settings.hostname))
+
+
+ROUTES = (("GET POST", "/app-passwords", app_passwords),)
+
+
+def _sentence(error: AppPasswordError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _revoke() -> AnyResponse:
+    _, username = user()
+    if not api.revoke(current(), username, request.form.get("id", 0, type=int)):
+        raise not_found("app password")
+    return redirect(url_for("webmail.app_passwords", did="revoked"), 303)
+
+
+def _list_page(fresh: Fresh | None = None, error: str = "") -> Response:
+    _, username = user()
+    rows = current().database.read(lambda tx: store.list_for(tx, username))
+    status = 422 if error else 201 if fresh else 200
+    errors = {"name": error} if error else {}
+    name = request.form.get("name", "") if error else ""
+    return page("app_passwords.html", "app-passwords", status, rows=rows, fresh=fresh, errors=errors, name=name)
