@@ -96,12 +96,12 @@ def from_script(sender: str, recipient: str, subject: str, body: str, hostname: 
     return build(draft, hostname)
 
 
-def complete_submission(raw: bytes, *, sender: Address, hostname: str) -> bytes:
+def complete_submission(raw: bytes, *, sender: Address, hostname: str, binary: bool = False) -> bytes:
     """A submitted message made whole: Date, Message-ID and From added where missing, Bcc dropped (RFC 6409 section 8).
 
-    Line ends become CRLF. What is added goes below the other fields, so that trace fields stay on top.
+    Line ends become CRLF, but for a `binary` message, whose body has no lines (RFC 3030). What is added goes below the other fields, so that trace fields stay on top.
     """
-    raw = remove_headers(normalise_newlines(raw), _is_unwanted)
+    raw = remove_headers(raw if binary else normalise_newlines(raw), _is_unwanted)
     head, body = split_head(raw)
     present = {name.lower() for name, _ in fields(head)}
     added = b""

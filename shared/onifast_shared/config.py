@@ -141,6 +141,16 @@ class Settings:
         "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
     )
     max_connections: int = _setting("500", kinds.number(1, 100_000), "SMTP sessions at one time.")
+    max_hold: float = _setting(
+        "30d",
+        kinds.seconds(0, 365 * 86400),
+        "How far ahead a user may have a message released (RFC 4865 FUTURERELEASE); 0 for not at all.",
+    )
+    min_data_rate: int = _setting(
+        "256",
+        kinds.size(0, MIB),
+        "Bytes a second that a client must send of a message on average, once `session_timeout` is over; 0 for any.",
+    )
     bytes_in_flight: int = _setting(
         "256 MiB",
         kinds.size(MIB, 1024 * 1024 * MIB),

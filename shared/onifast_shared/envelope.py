@@ -7,7 +7,7 @@ from typing import Literal
 
 from onifast_shared.address import Address
 
-Body = Literal["7BIT", "8BITMIME"]
+Body = Literal["7BIT", "8BITMIME", "BINARYMIME"]
 Ret = Literal["FULL", "HDRS"]
 Event = Literal["SUCCESS", "FAILURE", "DELAY"]
 

@@ -42,7 +42,10 @@ GROUP_LIMIT = 100
 
 @dataclass(frozen=True)
 class Submission:
-    """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent."""
+    """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent.
+
+    `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once.
+    """
 
     sender: str
     origin: str
@@ -55,6 +58,7 @@ class Submission:
     requiretls: bool = False
     ret: str | None = None
     envid: str | None = None
+    release_ts: int = 0
 
 
 @dataclass(frozen=True)
@@ -201,13 +205,15 @@ def _insert(tx: Connection, content_id: int, what: Submission, recipient: Queued
         """
         INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
                             owner, email_id, origin, submitted_by, body_type, smtputf8, requiretls, dsn_ret, dsn_envid,
-                            dsn_notify, dsn_orcpt, queued_ts)
-        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts)
+        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
             what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
-            what.envid, recipient.notify, recipient.orcpt, int(now),
+            what.envid, recipient.notify, recipient.orcpt,
+            # Its time in the queue begins when it is released: the wait before was its sender's wish.
+            max(int(now), what.release_ts), what.release_ts,
         ),
     )  # fmt: skip
     return tx.last_insert_rowid()

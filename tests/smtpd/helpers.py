@@ -59,9 +59,9 @@ class World:
 
         return self.database.read(read)
 
-    def queue(self) -> list[dict[str, Any]]:
+    def queue(self, *columns: str) -> list[dict[str, Any]]:
         """The queue's rows with their messages, oldest first."""
-        names = ("sender", "recipient", "owner", "origin", "submitted_by", "subject", "body_type", "smtputf8")
+        names = ("sender", "recipient", "owner", "origin", "submitted_by", "subject", "body_type", "smtputf8", *columns)
 
         def read(tx: Connection) -> list[dict[str, Any]]:
             rows = tx.execute(f"SELECT content_id, {', '.join(names)} FROM outbox ORDER BY id").fetchall()

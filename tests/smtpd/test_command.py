@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from onifast_shared.address import Address
-from onifast_smtpd.command import Bare, MailOptions, Path, mail_options, parse_line, parse_mail, parse_rcpt
+from onifast_smtpd.command import Bare, Path, parse_line, parse_mail, parse_rcpt
+from onifast_smtpd.parameters import MailOptions, mail_options
 from onifast_smtpd.replies import Refused
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from onifast_shared.address import Address, AddressError, strip_source_route
-from onifast_shared.envelope import Body
 from onifast_shared.reply import Reply
 
+from onifast_smtpd.parameters import Parameters, parse_parameters
 from onifast_smtpd.replies import Refused, refused
 
 MAX_LINE = 2048  # octets; RFC 5321 section 4.5.3.1.4 asks for 512 and what the extensions add
 MAX_AUTH_LINE = 12288  # octets, RFC 4954 section 4
-_MAX_PARAMETER = 1024
 
 _VERB = re.compile(rb"[A-Za-z0-9]{1,16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Between the brackets: quoted strings, in which ">" may stand, or anything but quotes and ">".
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ ]+(.*))?')
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\s]+))?")
 _HELO = re.compile(r"[^\s\x00-\x1f\x7f<>()\"]{1,255}")
 
 
@@ -43,16 +40,6 @@ class Bare:
 
 
 Path = Address | Bare | None  # None is the null path `<>`
-Parameters = dict[str, str | None]
-
-
-@dataclass(frozen=True)
-class MailOptions:
-    """The parameters of MAIL that we know; `size` is what the client declared, in octets."""
-
-    size: int = 0
-    body: Body = "7BIT"
-    smtputf8: bool = False
 
 
 def parse_line(line: bytes) -> Command:
@@ -100,33 +87,6 @@ def parse_rcpt(argument: str) -> tuple[Address | Bare, Parameters]:
     return path, parse_parameters(rest)
 
 
-def parse_parameters(text: str) -> Parameters:
-    """`KEYWORD=value KEYWORD …` as a dict with upper-case keywords; raises Refused."""
-    parameters: Parameters = {}
-    for word in text.split():
-        match = _PARAMETER.fullmatch(word)
-        if not match or len(word) > _MAX_PARAMETER or match[1].upper() in parameters:
-            raise refused(501, "5.5.4", "malformed or repeated parameter")
-        parameters[match[1].upper()] = match[2]
-    return parameters
-
-
-def mail_options(parameters: Parameters) -> MailOptions:
-    """What the parameters of MAIL mean; raises Refused, with 555 for those that we do not know."""
-    options = MailOptions()
-    for keyword, value in parameters.items():
-        if keyword not in _MAIL_PARAMETERS:
-            raise refused(555, "5.5.4", f"parameter {keyword} of MAIL not recognized")
-        options = _MAIL_PARAMETERS[keyword](options, value)
-    return options
-
-
-def refuse_rcpt_parameters(parameters: Parameters) -> None:
-    """Raises Refused for a parameter of RCPT; we know none yet."""
-    for keyword in parameters:
-        raise refused(555, "5.5.4", f"parameter {keyword} of RCPT not recognized")
-
-
 def needs_smtputf8(path: Path) -> bool:
     """Whether MAIL must have said SMTPUTF8 for this path to be used (RFC 6531 section 3.3)."""
     return path is not None and not path.local.isascii()
@@ -150,39 +110,3 @@ def _parse_path(inner: str) -> Path:
         return Address.parse(mailbox)
     # Borrow a domain, so that one parser judges local parts.
     return Bare(Address.parse(f"{mailbox}@localhost").local)
-
-
-def _size(options: MailOptions, value: str | None) -> MailOptions:
-    if not value or not value.isascii() or not value.isdigit() or len(value) > 20:
-        raise refused(501, "5.5.4", "SIZE needs a number of octets")  # RFC 1870 section 3
-    return replace(options, size=int(value))
-
-
-def _body(options: MailOptions, value: str | None) -> MailOptions:
-    match (value or "").upper():
-        case "7BIT":
-            return replace(options, body="7BIT")
-        case "8BITMIME":
-            return replace(options, body="8BITMIME")
-    raise refused(501, "5.5.4", "BODY is 7BIT or 8BITMIME")  # RFC 6152 section 2
-
-
-def _smtputf8(options: MailOptions, value: str | None) -> MailOptions:
-    if value is not None:
-        raise refused(501, "5.5.4", "SMTPUTF8 takes no value")
-    return replace(options, smtputf8=True)
-
-
-def _ignored_auth(options: MailOptions, value: str | None) -> MailOptions:
-    """RFC 4954 section 5: whoever offers AUTH takes the parameter; nobody here is trusted to tell who somebody is."""
-    if value is None:
-        raise refused(501, "5.5.4", "AUTH needs a value")
-    return options
-
-
-_MAIL_PARAMETERS: dict[str, Callable[[MailOptions, str | None], MailOptions]] = {
-    "SIZE": _size,
-    "BODY": _body,
-    "SMTPUTF8": _smtputf8,
-    "AUTH": _ignored_auth,
-}

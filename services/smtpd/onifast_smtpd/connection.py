@@ -43,7 +43,7 @@ class Connection(SMTP):
         self._loop = loop
         self._receiver = receiver
         self._service = service
-        self._watch = Watch(loop, receiver.settings.session_timeout, self._timed_out)
+        self._watch = Watch(loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out)
         self.name = secrets.token_hex(4)
         self.client: Client
         self.wire: Wire
@@ -68,7 +68,7 @@ class Connection(SMTP):
             self._writer.transport.abort()  # it is gone already
             return
         self.client = identify(self._service, peer, self._receiver.settings)
-        self.wire = Wire(self._reader, self._writer, self._watch)
+        self.wire = Wire(self._reader, self._writer, self._watch, self._loop.time)
         if not self._receiver.enter(self):
             self._turn_away()
             return
@@ -95,6 +95,9 @@ class Connection(SMTP):
     def abort(self) -> None:
         """Ends the session now."""
         self._writer.transport.abort()
+
+    def release(self) -> None:
+        """Gives back what the session holds; it is over."""
 
     def pause_reading(self) -> None:
         """Leaves what the client sends from now on in the socket."""
@@ -151,6 +154,7 @@ class Connection(SMTP):
         finally:
             self._receiver.leave(self)
             self._watch.close()
+            self.release()
             self._writer.close()
             maillog.disconnected(self.name, self.client, how, self.messages)
 

@@ -6,6 +6,7 @@ mailboxes here: its origin is checked, and it goes into them at once.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.addresses import Local, Remote, Resolution, UnknownLocal
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
+from onifast_shared.envelope import Body
 from onifast_shared.headers import fields, unfold
 from onifast_shared.message import complete_submission, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
@@ -22,9 +24,10 @@ from onifast_shared.reply import Reply
 
 from onifast_smtpd import maillog, policy, trace
 from onifast_smtpd.client import Origin
-from onifast_smtpd.command import Bare, MailOptions, Path
+from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
 from onifast_smtpd.genuine import Judge
+from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
 
@@ -43,6 +46,12 @@ class Target:
 
     address: Address
     resolution: Resolution
+    options: RcptOptions = NO_RCPT_OPTIONS
+
+    @property
+    def queued(self) -> QueuedRecipient:
+        """The recipient as the queue takes it."""
+        return QueuedRecipient(str(self.address), self.options.notify, self.options.orcpt)
 
 
 @dataclass
@@ -56,6 +65,11 @@ class Transaction:
     rewriter: Rewriter
     owner: str | None = None
     targets: dict[str, Target] = field(default_factory=dict)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether its message's parts may hold any octets, in no lines (RFC 3030)."""
+        return self.options.body == "BINARYMIME"
 
     @property
     def recipients(self) -> list[Address]:
@@ -88,7 +102,7 @@ class Intake:
         await self._check_owned(origin, [sender] if sender else [])
         return Transaction(origin, message_id, sender, options, rewriter, account.owner)
 
-    async def add_recipient(self, transaction: Transaction, path: Address | Bare) -> None:
+    async def add_recipient(self, transaction: Transaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
         origin, settings = transaction.origin, self._settings
         check(policy.judge_recipient_count(len(transaction.targets), settings))
@@ -101,17 +115,21 @@ class Intake:
                 raise Refused(policy.unknown_recipient(address))
             case Remote():
                 check(policy.judge_remote(address, relaying=origin.may_relay))
-        transaction.targets.setdefault(address.key, Target(address, resolution))
+        transaction.targets.setdefault(address.key, Target(address, resolution, options))
 
     async def take(self, transaction: Transaction, raw: bytes) -> str:
         """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
         repairs = transaction.origin.client.is_loopback
-        check(policy.judge_line_ends(bare=has_bare_line_ends(raw), repairs=repairs))
         head, _ = split_head(raw)
+        # A binary body has no lines; its header has (RFC 3030 section 3).
+        lines = head if transaction.is_binary else raw
+        check(policy.judge_line_ends(bare=has_bare_line_ends(lines), repairs=repairs))
+        if not transaction.is_binary:
+            raw = normalise_newlines(raw)
         check(policy.judge_head(len(head), trace.count_received(head)))
         if transaction.origin.may_relay:
-            return await self._submit(transaction, normalise_newlines(raw))
-        return await self._deliver(transaction, normalise_newlines(raw))
+            return await self._submit(transaction, raw)
+        return await self._deliver(transaction, raw)
 
     async def _account(self, origin: Origin) -> Account:
         name = origin.account
@@ -138,7 +156,8 @@ class Intake:
         await self._check_from(transaction.origin, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
         message = trace.remove_forged(head + rest, self._settings.hostname)
-        message = complete_submission(message, sender=sender, hostname=self._settings.hostname)
+        binary = transaction.is_binary
+        message = complete_submission(message, sender=sender, hostname=self._settings.hostname, binary=binary)
         message = prepend(message, self._received(transaction))
         submission = Submission(
             sender=str(transaction.mail_from or ""),
@@ -146,10 +165,14 @@ class Intake:
             owner=transaction.owner,
             submitted_by=transaction.origin.submitted_by,
             subject=summary(head).subject,
-            body_type="7BIT" if message.isascii() else "8BITMIME",
+            body_type=_body_type(transaction, message),
             smtputf8=_needs_smtputf8(transaction, message),
+            requiretls=transaction.options.requiretls,
+            ret=transaction.options.ret,
+            envid=transaction.options.envid,
+            release_ts=transaction.options.release_ts(time.time()),
         )
-        recipients = [QueuedRecipient(str(address)) for address in transaction.recipients]
+        recipients = [target.queued for target in transaction.targets.values()]
         accepted = await accept.asubmit(self._database, message, submission, recipients)
         return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
 
@@ -227,6 +250,13 @@ def _address_or_none(text: str) -> Address | None:
         return Address.parse(text)
     except AddressError:
         return None
+
+
+def _body_type(transaction: Transaction, message: bytes) -> Body:
+    """What the next hop must be able to take; looked at, since programs declare 7BIT for what is not."""
+    if transaction.is_binary:
+        return "BINARYMIME"
+    return "7BIT" if message.isascii() else "8BITMIME"
 
 
 def _needs_smtputf8(transaction: Transaction, message: bytes) -> bool:

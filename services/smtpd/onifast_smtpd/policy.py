@@ -9,7 +9,8 @@ from onifast_shared.config import Settings
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.client import Client
-from onifast_smtpd.command import Bare, MailOptions, Path, needs_smtputf8
+from onifast_smtpd.command import Bare, Path, needs_smtputf8
+from onifast_smtpd.parameters import MailOptions
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 
 MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
@@ -57,6 +58,21 @@ def judge_mail(path: Path, options: MailOptions, settings: Settings, *, room: in
         return STORAGE_FULL
     if needs_smtputf8(path) and not options.smtputf8:
         return SMTPUTF8_NEEDED
+    return None
+
+
+def judge_extensions(
+    options: MailOptions, settings: Settings, *, tls: bool, may_hold: bool, now: float
+) -> Reply | None:
+    """MAIL's parameters of extensions that are not offered to everybody; `now` is in epoch seconds."""
+    if options.requiretls and not tls:
+        return Reply(530, "5.7.10", "REQUIRETLS needs TLS")  # RFC 8689 section 4.2
+    if not options.holds:
+        return None
+    if not may_hold or not settings.max_hold:
+        return Reply(555, "5.5.4", "HOLDFOR and HOLDUNTIL are not offered here")
+    if options.release_ts(now) > now + settings.max_hold:
+        return Reply(501, "5.5.4", f"a message can be held for {int(settings.max_hold)} seconds at the most")
     return None
 
 

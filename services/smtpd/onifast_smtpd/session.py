@@ -7,25 +7,28 @@ A session judges nothing itself: `command` takes lines apart, `policy` judges, `
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import AbstractContextManager
 
 from onifast_shared.accounts import PanelUser
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import auth, maillog, policy, replies, sasl
+from onifast_smtpd import auth, extensions, maillog, policy, replies, sasl
+from onifast_smtpd.chunking import Chunk, Chunks, parse_chunk
 from onifast_smtpd.client import Origin, Service
 from onifast_smtpd.command import (
     MAX_AUTH_LINE,
-    mail_options,
+    Path,
     needs_smtputf8,
     parse_helo,
     parse_mail,
     parse_rcpt,
-    refuse_rcpt_parameters,
 )
 from onifast_smtpd.connection import Connection
 from onifast_smtpd.data import Collector
 from onifast_smtpd.intake import Transaction, check
 from onifast_smtpd.limits import Share
+from onifast_smtpd.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused, refused
 
@@ -41,6 +44,7 @@ class Session(Connection):
         self.extended = False
         self.user: PanelUser | None = None
         self.transaction: Transaction | None = None
+        self._chunks: Chunks | None = None
         self._login_failures = 0
 
     # Commands: greeting
@@ -49,10 +53,10 @@ class Session(Connection):
         """RFC 5321 section 4.1.1.1. The extensions are advertised anew: TLS and login change them."""
         self.helo = parse_helo(hostname)
         self.extended = True
-        self.transaction = None
+        self._forget_transaction()
         settings = self._receiver.settings
-        offers = [settings.hostname, "PIPELINING", f"SIZE {settings.max_message_size}"]
-        offers += ["8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        offers = [settings.hostname]
+        offers += extensions.offered(settings, tls=self.tls is not None, may_hold=self._may_hold, now=time.time())
         if self._offers_starttls():
             offers.append("STARTTLS")
         if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
@@ -64,7 +68,7 @@ class Session(Connection):
         """RFC 5321 section 4.1.1.1."""
         self.helo = parse_helo(hostname)
         self.extended = False
-        self.transaction = None
+        self._forget_transaction()
         return Reply(250, "", self._receiver.settings.hostname)
 
     async def smtp_STARTTLS(self, arg: str) -> Reply | None:
@@ -82,7 +86,8 @@ class Session(Connection):
         self.wire.send(replies.START_TLS)
         await self.wire.flush()
         await self.start_tls()
-        self.helo, self.user, self.transaction = "", None, None
+        self.helo, self.user = "", None
+        self._forget_transaction()
         return None
 
     async def smtp_AUTH(self, arg: str) -> Reply | None:
@@ -121,37 +126,72 @@ class Session(Connection):
         message_id = f"{self.name}.{self.messages}"
         origin = self._origin()
         with self._receiver.refusals.watch("MAIL", origin, path):
-            check(policy.judge_mail(path, options, self._receiver.settings, room=self._receiver.octets.left))
+            self._judge_mail(path, options)
             self.transaction = await self._receiver.intake.begin(origin, path, options, message_id)
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, arg: str | None) -> Reply | None:
         """RFC 5321 section 4.1.1.3."""
-        if self.transaction is None:
+        if self.transaction is None or self._chunks is not None:
             raise Refused(replies.OUT_OF_ORDER)
         path, parameters = parse_rcpt(arg or "")
-        refuse_rcpt_parameters(parameters)
+        options = rcpt_options(parameters if self.extended else _none(parameters))
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
         with self._receiver.refusals.watch("RCPT", self.transaction.origin, self.transaction.mail_from, [path]):
-            await self._receiver.intake.add_recipient(self.transaction, path)
+            await self._receiver.intake.add_recipient(self.transaction, path, options)
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, arg: str) -> Reply | None:
         """RFC 5321 section 4.1.1.4. After 250 the message is on disk."""
         _refuse_argument(arg)
         transaction = self.transaction
-        if transaction is None:
+        if transaction is None or self._chunks is not None:
             raise Refused(replies.OUT_OF_ORDER)
+        if transaction.is_binary:
+            raise refused(503, "5.5.1", "BINARYMIME needs BDAT")  # RFC 3030 section 3
         if not transaction.targets:
-            raise refused(554, "5.5.1", "no valid recipients")
+            raise Refused(replies.NO_RECIPIENTS)
         self.wire.send(replies.START_DATA)
         self.transaction = None
-        watch = self._receiver.refusals.watch("DATA", transaction.origin, transaction.mail_from, transaction.recipients)
-        with watch, Share(self._receiver.octets) as share:
+        with self._watched("DATA", transaction), Share(self._receiver.octets) as share:
             raw = await self._read_message(share)
             number = await self._receiver.intake.take(transaction, raw)
         return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+
+    async def smtp_BDAT(self, arg: str) -> Reply | None:
+        """RFC 3030 section 2. Whatever the reply, the octets that were announced are taken off the wire."""
+        chunk, limit = self._parse_chunk(arg), self._receiver.settings.max_message_size
+        transaction = self.transaction
+        if transaction is None or not transaction.targets:
+            await self.wire.skip(chunk.size)
+            raise Refused(replies.OUT_OF_ORDER if transaction is None else replies.NO_RECIPIENTS)
+        if self._chunks is None:
+            self._chunks = Chunks(limit, Share(self._receiver.octets), self._loop.time())
+        chunks = self._chunks
+        await self.wire.read_chunk(chunk.size, chunks.add, chunks.began, chunks.size)
+        if chunks.refusal is None and not chunk.last:
+            return Reply(250, "2.0.0", f"{chunk.size} octets received")
+        try:
+            with self._watched("BDAT", transaction):
+                check(chunks.refusal)
+                number = await self._receiver.intake.take(transaction, chunks.message())
+        finally:
+            self._forget_transaction()
+        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+
+    def _parse_chunk(self, arg: str) -> Chunk:
+        """BDAT's argument. Where nobody can tell what is command and what is message from here on, the session ends."""
+        ending = Reply(421, "4.7.0", "closing, since what follows BDAT is no command")
+        try:
+            chunk = parse_chunk(arg)
+        except Refused:
+            self.ending = ending
+            raise
+        if chunk.size > 2 * self._receiver.settings.max_message_size:
+            self.ending = ending
+            raise Refused(replies.TOO_LARGE)
+        return chunk
 
     async def _read_message(self, share: Share) -> bytes:
         collector = Collector(self._receiver.settings.max_message_size)
@@ -167,7 +207,7 @@ class Session(Connection):
     async def smtp_RSET(self, arg: str) -> Reply | None:
         """RFC 5321 section 4.1.1.5."""
         _refuse_argument(arg)
-        self.transaction = None
+        self._forget_transaction()
         return replies.OK
 
     async def smtp_NOOP(self, arg: str) -> Reply | None:
@@ -195,6 +235,31 @@ class Session(Connection):
         return None
 
     # Helpers
+
+    @property
+    def _may_hold(self) -> bool:
+        """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
+        return self.client.service.needs_login or self._origin().may_relay
+
+    def _watched(self, verb: str, transaction: Transaction) -> AbstractContextManager[None]:
+        """Makes a record of a refusal of the transaction's message."""
+        recipients = transaction.recipients
+        return self._receiver.refusals.watch(verb, transaction.origin, transaction.mail_from, recipients)
+
+    def _judge_mail(self, path: Path, options: MailOptions) -> None:
+        settings, tls, may_hold = self._receiver.settings, self.tls is not None, self._may_hold
+        check(policy.judge_mail(path, options, settings, room=self._receiver.octets.left))
+        check(policy.judge_extensions(options, settings, tls=tls, may_hold=may_hold, now=time.time()))
+
+    def release(self) -> None:
+        """Gives back what the session holds; it is over."""
+        self._forget_transaction()
+
+    def _forget_transaction(self) -> None:
+        self.transaction = None
+        if self._chunks is not None:
+            self._chunks.close()
+            self._chunks = None
 
     def _origin(self) -> Origin:
         return Origin(self.name, self.client, self.helo, self.extended, self.tls, self.user)
@@ -240,5 +305,5 @@ def _none(parameters: dict[str, str | None]) -> dict[str, str | None]:
     return parameters
 
 
-_VERBS = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP", "AUTH", "STARTTLS")
-Session.commands = {verb: getattr(Session, f"smtp_{verb}") for verb in _VERBS}
+_VERBS = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP AUTH STARTTLS"
+Session.commands = {verb: getattr(Session, f"smtp_{verb}") for verb in _VERBS.split()}

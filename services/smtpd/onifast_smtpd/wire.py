@@ -6,6 +6,7 @@ Sending what a burst of commands earned in one piece is what RFC 2920 section 3.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from onifast_shared.reply import Reply
 
@@ -32,10 +33,17 @@ class Gone(Exception):
 class Wire:
     """Both directions of one connection; `replace` carries it over into TLS."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, watch: Watch) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        watch: Watch,
+        clock: Callable[[], float],
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._watch = watch
+        self._clock = clock
         self._input = bytearray()
         self._output = bytearray()
 
@@ -92,10 +100,11 @@ class Wire:
 
     async def read_message(self, collector: Collector, share: Share) -> None:
         """Feeds a message to the collector until its end; drops it where the share cannot hold it. Raises Gone."""
+        began = self._clock()
         try:
             while not collector.done:
                 if not self._input:
-                    self._watch.start()
+                    self._watch.start_transfer(began, collector.size)
                     await self._fill()
                 self._input[:] = collector.feed(bytes(self._input))
                 if not share.hold(collector.kept):
@@ -103,6 +112,28 @@ class Wire:
                     share.hold(0)
         finally:
             self._watch.stop()
+
+    async def read_chunk(self, size: int, take: Callable[[bytes], None], began: float, before: int) -> None:
+        """Hands on the next `size` octets as they come. Raises Gone.
+
+        The message that they are part of began at `began` on the clock, and had `before` octets until now.
+        """
+        left = size
+        try:
+            while left:
+                if not self._input:
+                    self._watch.start_transfer(began, before + size - left)
+                    await self._fill()
+                octets = bytes(self._input[:left])
+                del self._input[:left]
+                left -= len(octets)
+                take(octets)
+        finally:
+            self._watch.stop()
+
+    async def skip(self, size: int) -> None:
+        """Throws the next `size` octets away. Raises Gone."""
+        await self.read_chunk(size, lambda _: None, self._clock(), 0)
 
     async def _find_line_end(self, limit: int) -> int:
         searched = skipped = 0
