@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onifast_shared import contents, mailbox, queue
+from onifast_shared import addresses, contents, mailbox, queue, shared_keys, srs
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
 from onifast_shared.db import Connection, Database
 from onifast_shared.queue import QueuedRecipient, Submission
@@ -28,13 +30,35 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """A recipient that the message goes on to, elsewhere: by which address of ours, and whose forward it is."""
+
+    recipient: QueuedRecipient
+    by: Address
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Onward:
+    """What goes on, and the rest of its envelope. A sender that is not ours is rewritten as it is queued (SRS)."""
+
+    passing: Sequence[Passing]
+    settings: Settings
+    envelope: Submission
+
+
+@dataclass(frozen=True)
 class Incoming:
-    """A message for mailboxes here. `reverse_path` '' is the null one; `authentication` is stored as JSON."""
+    """A message for mailboxes here, and to be forwarded.
+
+    `reverse_path` '' is the null one; `authentication` is stored as JSON.
+    """
 
     reverse_path: str
     deliveries: Sequence[Delivery]
     authentication: dict[str, Any] | None = None
     file_copies: bool = True
+    onward: Onward | None = None
 
 
 @dataclass(frozen=True)
@@ -54,15 +78,28 @@ class Accepted:
     email_id: int | None = None
 
 
-async def deliver(db: Database, raw: bytes, incoming: Incoming) -> list[int]:
-    """Puts a message into mailboxes; gives the ids of its rows."""
+@dataclass(frozen=True)
+class Received:
+    """What became of an incoming message: its rows in mailboxes, and those in the queue."""
+
+    email_ids: list[int]
+    outbox_ids: list[int]
+
+
+async def deliver(db: Database, raw: bytes, incoming: Incoming) -> Received:
+    """Puts a message into mailboxes, and into the queue what is forwarded, at once."""
     ref = await contents.astore(db, raw)
     return await db.awrite(lambda tx: deliver_in(tx, contents.attach(tx, ref), len(raw), incoming))
 
 
-def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -> list[int]:
+def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -> Received:
     """`deliver` inside a transaction of the caller's, for bytes that are stored already."""
     now = time.time()
+    email_ids = _put(tx, content_id, size, incoming, now)
+    return Received(email_ids, _pass_on(tx, content_id, incoming, now))
+
+
+def _put(tx: Connection, content_id: int, size: int, incoming: Incoming, now: float) -> list[int]:
     return [
         mailbox.add(
             tx,
@@ -79,6 +116,33 @@ def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -
         )
         for delivery in incoming.deliveries
     ]
+
+
+def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) -> list[int]:
+    onward = incoming.onward
+    if onward is None:
+        return []
+    ids = []
+    for passing in onward.passing:
+        submission = replace(
+            onward.envelope,
+            sender=_forwarded_sender(tx, incoming.reverse_path, passing.by, onward.settings, now),
+            origin="forward",
+            owner=passing.owner,
+            submitted_by=f"{queue.FORWARDED_BY}{passing.by}",
+        )
+        ids += queue.enqueue(tx, content_id, submission, [passing.recipient], now)
+    return ids
+
+
+def _forwarded_sender(tx: Connection, reverse_path: str, by: Address, settings: Settings, now: float) -> str:
+    """The envelope's sender beyond this host, such that SPF allows it and bounces find their way."""
+    if not reverse_path:
+        return ""
+    sender = Address.parse(reverse_path)
+    if addresses.is_local_domain(tx, sender.domain, settings):
+        return reverse_path
+    return str(srs.rewrite(sender, by.domain, shared_keys.obtain(tx, shared_keys.SRS), now))
 
 
 async def asubmit(

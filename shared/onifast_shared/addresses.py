@@ -1,4 +1,4 @@
-"""Whose an address is: the store of `mail_addresses` and `domains`, and the resolution of recipients.
+"""Whose an address is, and where its mail goes: the store of `mail_addresses` and `domains`.
 
 Panels and scripts write `mail_addresses` themselves, in any case and with either form of an international domain; a row
 counts from the next look-up on.
@@ -6,11 +6,20 @@ counts from the next look-up on.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+from onifast_shared import expansion, forwards, shared_keys, srs, stored_forms
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection
+from onifast_shared.expansion import Circular, Expansion, Remote, Target, UnknownLocal
+
+__all__ = [
+    "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "Returned",
+    "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "is_local_domain", "list_for",
+    "owns", "primary_address", "remove", "resolve",
+]  # fmt: skip
 
 ROLES = frozenset(
     {
@@ -30,16 +39,19 @@ class Local:
 
 
 @dataclass(frozen=True)
-class UnknownLocal:
-    """The domain is ours, the mailbox does not exist."""
+class Returned:
+    """A sender that was rewritten here (SRS): its bounces go to `original`.
 
+    Where that is None, it cannot be taken back, and `problem` says why; `expired`, that it was ours once.
+    """
 
-@dataclass(frozen=True)
-class Remote:
-    """The domain is somebody else's."""
+    original: Address | None
+    problem: str = ""
+    expired: bool = False
 
 
 Resolution = Local | UnknownLocal | Remote
+Destination = Expansion | UnknownLocal | Remote | Circular | Returned
 
 
 @dataclass(frozen=True)
@@ -53,19 +65,67 @@ class AddressRow:
     created_at: str
 
 
+class StoredDirectory:
+    """What the database says of addresses and domains, for expansions within one transaction."""
+
+    def __init__(self, tx: Connection, settings: Settings) -> None:
+        self._tx = tx
+        self._settings = settings
+
+    def owner(self, address: Address) -> str | None:
+        """The owner of a mailbox."""
+        row = _find(self._tx, address)
+        return row.owner if row is not None and row.owner else None
+
+    def role_owner(self, address: Address) -> str | None:
+        """Who reads a role's mail. `postmaster` exists in every domain of ours (RFC 5321 section 4.5.1)."""
+        local = address.local.lower()
+        if address.domain == self._settings.hostname and local in ROLES:
+            return self._settings.postmaster
+        if local != "postmaster":
+            return None
+        return domain_owner(self._tx, address.domain) or self._settings.postmaster
+
+    def targets(self, address: Address) -> list[Target]:
+        """Where an address' mail is forwarded to."""
+        return forwards.targets_of(self._tx, address)
+
+    def is_local(self, domain: str) -> bool:
+        """Whether this host is the final destination of a domain's mail."""
+        return is_local_domain(self._tx, domain, self._settings)
+
+    def is_listed(self, address: Address) -> bool:
+        """Whether somebody made exactly this address."""
+        return bool(self.owner(address) or self.targets(address))
+
+    def alias(self, domain: str) -> str | None:
+        """The domain whose addresses this one has too."""
+        return forwards.aliased_domain(self._tx, domain)
+
+
+def expand(tx: Connection, address: Address, settings: Settings) -> Destination:
+    """Where mail to an address goes, in the end: the one answer for smtpd and outbox."""
+    directory = StoredDirectory(tx, settings)
+    if srs.is_rewritten(address) and directory.is_local(address.domain) and not directory.is_listed(address):
+        return _returned(tx, address)
+    return expansion.expand(directory, address, settings.recipient_delimiter)
+
+
+def _returned(tx: Connection, address: Address) -> Returned:
+    try:
+        return Returned(srs.restore(address, shared_keys.find(tx, shared_keys.SRS), time.time()))
+    except srs.SrsError as error:
+        return Returned(None, str(error), isinstance(error, srs.SrsExpired))
+
+
 def resolve(tx: Connection, address: Address, settings: Settings) -> Resolution:
-    """Where mail to an address goes. `postmaster` exists in every domain of ours (RFC 5321 section 4.5.1)."""
-    row = _find(tx, address)
-    if row is not None and row.owner:
-        return Local(row.owner, str(address))
-    if not is_local_domain(tx, address.domain, settings):
-        return Remote()
-    local = address.local.lower()
-    if address.domain == settings.hostname and local in ROLES:
-        return Local(settings.postmaster, str(address))
-    if local == "postmaster":
-        return Local(domain_owner(tx, address.domain) or settings.postmaster, str(address))
-    return UnknownLocal()
+    """Whose an address is: the user who has its mail, or who forwards it."""
+    directory = StoredDirectory(tx, settings)
+    if directory.is_local(address.domain):
+        matched = expansion.match(directory, address, settings.recipient_delimiter)
+        owners = [matched.owner, *(target.owner for target in matched.targets)] if matched else []
+        return next((Local(owner, str(address)) for owner in owners if owner), UnknownLocal())
+    return Remote()
 
 
 def is_local_domain(tx: Connection, domain: str, settings: Settings) -> bool:
@@ -77,7 +137,7 @@ def is_local_domain(tx: Connection, domain: str, settings: Settings) -> bool:
             OR EXISTS (SELECT 1 FROM mail_addresses
                        WHERE lower(substr(address, instr(address, '@') + 1)) IN (?1, ?2))
     """
-    return bool(tx.execute(sql, _forms(domain)).get)
+    return bool(tx.execute(sql, stored_forms.of_domain(domain)).get) or forwards.makes_local(tx, domain)
 
 
 def owns(tx: Connection, username: str, address: Address) -> bool:
@@ -90,7 +150,7 @@ def owns(tx: Connection, username: str, address: Address) -> bool:
 
 def domain_owner(tx: Connection, domain: str) -> str | None:
     """The user who owns a domain; None where nobody is known to."""
-    owner = tx.execute("SELECT owner FROM domains WHERE domain IN (?, ?)", _forms(domain)).get
+    owner = tx.execute("SELECT owner FROM domains WHERE domain IN (?, ?)", stored_forms.of_domain(domain)).get
     return str(owner) if owner else None
 
 
@@ -131,7 +191,7 @@ def add(tx: Connection, address: Address, owner: str) -> bool:
 
 def remove(tx: Connection, address: Address) -> bool:
     """Takes an address away; its earlier mail stays with its owner. False if there was none."""
-    tx.execute(f"DELETE FROM mail_addresses WHERE {_MATCH}", _keys(address))
+    tx.execute(f"DELETE FROM mail_addresses WHERE {_MATCH}", stored_forms.of_address(address))
     return tx.changes() > 0
 
 
@@ -139,18 +199,9 @@ _SELECT = (
     "SELECT address, coalesce(domain, ''), coalesce(local_part, ''), coalesce(owner, ''), coalesce(created_at, '')"
     " FROM mail_addresses"
 )
-_MATCH = "lower(address) IN (lower(?), lower(?))"
+_MATCH = stored_forms.matches("address")
 
 
 def _find(tx: Connection, address: Address) -> AddressRow | None:
-    row = tx.execute(f"{_SELECT} WHERE {_MATCH}", _keys(address)).fetchone()
+    row = tx.execute(f"{_SELECT} WHERE {_MATCH}", stored_forms.of_address(address)).fetchone()
     return None if row is None else AddressRow(*row)
-
-
-def _keys(address: Address) -> tuple[str, str]:
-    return str(address), address.display
-
-
-def _forms(domain: str) -> tuple[str, str]:
-    """A domain with A-labels and with U-labels: rows may hold either."""
-    return domain, Address("x", domain).display.removeprefix("x@")

@@ -41,6 +41,11 @@ def _setting(default: str, kind: Kind, meaning: str, *, shown: str | None = None
     return field(default_factory=machine_hostname if shown else lambda: kind.parse(default), metadata=metadata)
 
 
+def _limit(default: str, meaning: str) -> Any:
+    """A field for a number of messages or recipients; 0 for no limit."""
+    return _setting(default, kinds.number(0, 1_000_000_000), f"{meaning}; 0 for no limit.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting, typed. Durations are seconds, sizes bytes. See docs/configuration.md."""
@@ -135,6 +140,17 @@ class Settings:
         kinds.number(100, 100_000),
         "Recipients in one SMTP transaction (RFC 5321 section 4.5.3.1.8 asks for 100 at least).",
     )
+    recipient_delimiter: str = _setting(
+        "+",
+        kinds.text("empty, or one of + - =", r"[+=-]?"),
+        "What divides an address from a tag: mail to `ann+shop@` is Ann's. Empty for no tags.",
+    )
+    default_address_quota: int = _setting(
+        "0", kinds.size(0, 1024 * 1024 * MIB), "What one address' mail may take; 0 for no limit."
+    )
+    default_owner_quota: int = _setting(
+        "0", kinds.size(0, 1024 * 1024 * MIB), "What all mail of one user may take; 0 for no limit."
+    )
     smtpd_processes: int = _setting(
         "0",
         kinds.number(0, 64),
@@ -175,6 +191,38 @@ class Settings:
     refusals_kept: float = _setting(
         "30d", kinds.seconds(3600, 365 * 86400), "How long the record of a refused message is kept."
     )
+
+    # Who may send what, and how much
+    sender_ownership: str = _setting(
+        "enforce",
+        kinds.choice("enforce", "warn"),
+        "What happens to mail with a sender or From that is not the sending user's: refused, or only noted.",
+    )
+    unix_sender_domains: str = _setting(
+        "off",
+        kinds.choice("off", "own"),
+        "`own` holds a local program's mail to the addresses and domains of the Unix user that runs it (root excepted).",
+    )
+    unknown_unix_user: str = _setting(
+        "accept",
+        kinds.choice("accept", "refuse", "hostname"),
+        "Mail of a local program whose Unix user cannot be known; `hostname` takes it from the host's own name alone.",
+    )
+    limit_burst: int = _setting(
+        "100", kinds.number(1, 1000), "How much of each of the following limits may go out at once, in percent."
+    )
+    limit_user_messages_per_hour: int = _limit("300", "Messages an hour from one user who logs in")
+    limit_user_messages_per_day: int = _limit("2000", "Messages a day from one user who logs in")
+    limit_user_recipients_per_hour: int = _limit("1000", "Recipients an hour of one user who logs in")
+    limit_user_recipients_per_day: int = _limit("5000", "Recipients a day of one user who logs in")
+    limit_unix_messages_per_hour: int = _limit("300", "Messages an hour from local programs of one Unix user")
+    limit_unix_messages_per_day: int = _limit("2000", "Messages a day from local programs of one Unix user")
+    limit_unix_recipients_per_hour: int = _limit("1000", "Recipients an hour of one Unix user's programs")
+    limit_unix_recipients_per_day: int = _limit("5000", "Recipients a day of one Unix user's programs")
+    limit_domain_messages_per_hour: int = _limit("1000", "Messages an hour with senders in one domain")
+    limit_domain_messages_per_day: int = _limit("6000", "Messages a day with senders in one domain")
+    limit_domain_recipients_per_hour: int = _limit("3000", "Recipients an hour of senders in one domain")
+    limit_domain_recipients_per_day: int = _limit("15000", "Recipients a day of senders in one domain")
 
     # Delivering
     delivery: str = _setting(

@@ -40,6 +40,10 @@ GROUP_LIMIT = 100
 """Recipients claimed together: RFC 5321 section 4.5.3.1.8 lets a server refuse more in one transaction."""
 
 
+FORWARDED_BY = "forward:"
+"""What stands in `submitted_by` before the address of ours that forwards the message."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent.
@@ -59,6 +63,13 @@ class Submission:
     ret: str | None = None
     envid: str | None = None
     release_ts: int = 0
+
+    @property
+    def forwarded_by(self) -> str | None:
+        """The address of ours that forwards it; None for a message that began its way here."""
+        if self.origin != "forward" or not self.submitted_by:
+            return None
+        return self.submitted_by.removeprefix(FORWARDED_BY)
 
 
 @dataclass(frozen=True)
@@ -126,13 +137,13 @@ def claim(tx: Connection, lease: Lease, now: float, limit: int) -> list[Claim]:
     claims: list[Claim] = []
     while len(claims) < limit:
         head = tx.execute(
-            "SELECT content_id, sender FROM outbox WHERE status IN ('pending', 'deferred')"
+            "SELECT content_id, sender, submitted_by FROM outbox WHERE status IN ('pending', 'deferred')"
             " AND content_id IS NOT NULL AND next_attempt_ts <= ? ORDER BY next_attempt_ts, id LIMIT 1",
             (int(now),),
         ).fetchone()
         if head is None:
             break
-        claims.append(_claim_group(tx, lease, now, *head))
+        claims.append(_claim_group(tx, lease, now, head))
     return claims
 
 
@@ -219,17 +230,18 @@ def _insert(tx: Connection, content_id: int, what: Submission, recipient: Queued
     return tx.last_insert_rowid()
 
 
-def _claim_group(tx: Connection, lease: Lease, now: float, content_id: int, sender: str) -> Claim:
+def _claim_group(tx: Connection, lease: Lease, now: float, head: tuple[Any, ...]) -> Claim:
+    """Rows with the same content, sender and origin as `head`: the same bytes go to all."""
     token = secrets.token_hex(16)
     tx.execute(
         """
         UPDATE outbox SET status = 'sending', lease_token = ?, lease_boot = ?, lease_until = ?
         WHERE id IN (
-            SELECT id FROM outbox WHERE content_id = ? AND sender IS ? AND status IN ('pending', 'deferred')
-                                    AND next_attempt_ts <= ? ORDER BY id LIMIT ?)
+            SELECT id FROM outbox WHERE content_id = ? AND sender IS ? AND submitted_by IS ?
+                                    AND status IN ('pending', 'deferred') AND next_attempt_ts <= ? ORDER BY id LIMIT ?)
         """,
         (
-            token, lease.boot_id, lease.boot_now_ms + lease.duration_ms, content_id, sender, int(now), GROUP_LIMIT,
+            token, lease.boot_id, lease.boot_now_ms + lease.duration_ms, *head, int(now), GROUP_LIMIT,
         ),
     )  # fmt: skip
     rows: list[tuple[Any, ...]] = tx.execute(
@@ -241,7 +253,7 @@ def _claim_group(tx: Connection, lease: Lease, now: float, content_id: int, send
         """,
         (token,),
     ).fetchall()
-    return Claim(token, content_id, _submission(rows[0][6:]), tuple(QueueRow(*row[:6]) for row in rows))
+    return Claim(token, head[0], _submission(rows[0][6:]), tuple(QueueRow(*row[:6]) for row in rows))
 
 
 def _submission(columns: Sequence[Any]) -> Submission:

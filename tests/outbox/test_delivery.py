@@ -388,7 +388,7 @@ async def test_an_unforeseen_error_defers_and_stops_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("onifast_outbox.courier.trace_of", fail)
+    monkeypatch.setattr("onifast_outbox.courier.deliver_here", fail)
     await outbox.submit("carol@here.test")
     await outbox.round()
     assert outbox.states() == {"carol@here.test": "deferred"}

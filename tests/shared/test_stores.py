@@ -22,7 +22,7 @@ def deliver(db: Database, raw: bytes = RAW, owner: str = "ann", **more: object) 
     def change(tx: Connection) -> int:
         content_id = contents.attach(tx, ref)
         incoming = Incoming("bob@remote.test", [Delivery(owner, f"{owner}@example.test", b"Delivered-To: ann\r\n")])
-        return accept.deliver_in(tx, content_id, len(raw), incoming)[0]
+        return accept.deliver_in(tx, content_id, len(raw), incoming).email_ids[0]
 
     ref = contents.store(db, raw)
     return db.write(change)

@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from onifast_shared import addresses, contents, queue, relay
-from onifast_shared.accept import Delivery
+from onifast_shared import contents, queue, relay
 from onifast_shared.address import Address, AddressError
-from onifast_shared.addresses import Local, Resolution, UnknownLocal
+from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.distribution import Place, delivered_to, locate, visited
 from onifast_shared.dkim_keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
 from onifast_shared.message import Summary, normalise_newlines, prepend, split_head, summary
-from onifast_shared.queue import Claim, QueueRow
+from onifast_shared.queue import Claim, QueueRow, Submission
 from onifast_shared.relay import RelayError
-from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+from onifast_shared.reply import Deferred, Failed, Outcome, Reply
 
 from onifast_outbox import maillog
 from onifast_outbox.connections import Connections, Parcel
-from onifast_outbox.local import is_loop, trace_of
+from onifast_outbox.local import deliver_here
 from onifast_outbox.routing import MailExchangers, Route, Smarthost, Unroutable, relay_route
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
@@ -53,7 +53,7 @@ class Loaded:
     """What one snapshot of the database says about a claim."""
 
     raw: bytes
-    places: Mapping[int, Resolution]
+    places: Mapping[int, Place]
     relay: Smarthost | Deferred | None
 
 
@@ -111,27 +111,19 @@ class Courier:
             refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
             stops = []
         head = summary(split_head(loaded.raw)[0])
-        remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id], addresses.Remote)]
-        here = [self._deliver_here(stop, loaded, head, mail_from) for stop in stops if stop not in remote]
+        remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id].destination, Remote)]
+        been = visited(head.headers)
+        here = [
+            _deliver_here(stop, loaded.places[stop.row.id], mail_from, been) for stop in stops if stop not in remote
+        ]
         await self._settler.settle(consignment, [*refused, *here])
         if remote:
             await self._deliver_remote(consignment, remote, loaded, head)
 
     def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
-        places = {stop.row.id: addresses.resolve(tx, stop.recipient.address, self._settings) for stop in stops}
-        return Loaded(contents.read(tx, claim.content_id), places, _smarthost(tx))
-
-    def _deliver_here(self, stop: Stop, loaded: Loaded, head: Summary, mail_from: Address | None) -> Result:
-        place, address = loaded.places[stop.row.id], stop.recipient.address
-        if not isinstance(place, Local):
-            assert isinstance(place, UnknownLocal)  # noqa: S101
-            reply = Reply(550, "5.1.1", f"there is no mailbox {address.display} here")
-            return Result(stop.row, stop.recipient, Failed(reply))
-        if is_loop(head, address):
-            reply = Reply(554, "5.4.6", f"the message has been in the mailbox {address.display} before")
-            return Result(stop.row, stop.recipient, Failed(reply))
-        copy = Delivery(place.owner, str(address), trace_of(mail_from, address))
-        return Result(stop.row, stop.recipient, Delivered(Reply(250, "2.1.5", "delivered to a mailbox here")), copy)
+        raw = contents.read(tx, claim.content_id)
+        places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
+        return Loaded(raw, places, _smarthost(tx))
 
     async def _deliver_remote(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
@@ -157,7 +149,11 @@ class Courier:
 
     def _sign(self, consignment: Consignment) -> Content:
         message = normalise_newlines(consignment.raw)
-        signed = self._signer.sign(message)
+        if by := _forwarder(consignment.claim.submission):
+            message = prepend(message, delivered_to(by))
+            signed = self._signer.seal(message, by.domain)
+        else:
+            signed = self._signer.sign(message)
         if signed.problem:
             maillog.unsigned(consignment.claim.rows[0].id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
@@ -229,6 +225,19 @@ class Courier:
             await self._settler.give_back(claim, [stop.row for stop in stops])
 
 
+def _deliver_here(stop: Stop, place: Place, mail_from: Address | None, been: Collection[str]) -> Result:
+    outcome, distribution = deliver_here(stop.recipient, place, mail_from, been)
+    return Result(
+        stop.row,
+        stop.recipient,
+        outcome,
+        copies=distribution.deliveries,
+        passing=distribution.passing,
+        # Whoever takes the message from here on says what became of it (RFC 3461 section 5.2.7).
+        passed_on=bool(distribution.passing),
+    )
+
+
 def _stops(claim: Claim) -> tuple[list[Stop], list[Result]]:
     """The claim's recipients, and the results for rows that hold no address."""
     stops, refused = [], []
@@ -251,6 +260,13 @@ def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:
         return Address.parse(sender), None
     except AddressError as error:
         return None, Failed(Reply(553, "5.1.7", f"sender {sender[:200]!r}: {error}"))
+
+
+def _forwarder(submission: Submission) -> Address | None:
+    try:
+        return Address.parse(submission.forwarded_by) if submission.forwarded_by else None
+    except AddressError:
+        return None
 
 
 def _ret(text: str | None) -> Ret | None:

@@ -1,23 +1,55 @@
-"""What a mailbox here gets besides the message: the trace of its last step, and the check that it goes in no circle."""
+"""What happens to a recipient of ours: the mailboxes that it reaches, and the addresses that it is forwarded to."""
 
 from __future__ import annotations
 
-from onifast_shared.address import Address, AddressError
-from onifast_shared.message import Summary, fold
+from collections.abc import Collection
+
+from onifast_shared.address import Address
+from onifast_shared.addresses import Circular, Expansion, Remote, Returned, UnknownLocal
+from onifast_shared.distribution import Distribution, Place, distribute
+from onifast_shared.envelope import Recipient
+from onifast_shared.quotas import Verdict
+from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+
+_NOWHERE = Distribution((), ())
 
 
-def trace_of(mail_from: Address | None, recipient: Address) -> bytes:
-    """The header fields of this copy alone (RFC 5321 section 4.4; Delivered-To is RFC 9228's)."""
-    return fold("Return-Path", f"<{mail_from or ''}>") + fold("Delivered-To", str(recipient))
+def deliver_here(
+    recipient: Recipient, place: Place, mail_from: Address | None, visited: Collection[str]
+) -> tuple[Outcome, Distribution]:
+    """The outcome for one recipient, and what is to be committed with it."""
+    assert not isinstance(place.destination, Remote)  # noqa: S101 - those go out
+    shown = recipient.address.display
+    match place.destination:
+        case UnknownLocal():
+            return Failed(Reply(550, "5.1.1", f"there is no mailbox {shown} here")), _NOWHERE
+        case Circular():
+            return Failed(Reply(554, "5.4.6", f"aliases of {shown} lead in a circle")), _NOWHERE
+        case Returned() as returned:
+            return _return(recipient, returned, mail_from)
+        case Expansion() as expansion:
+            return _distribute(recipient, expansion.without(visited), place.room, mail_from)
 
 
-def is_loop(head: Summary, recipient: Address) -> bool:
-    """Whether the message was in this very mailbox before, by its Delivered-To fields."""
-    return any(name.lower() == "delivered-to" and _key(value) == recipient.key for name, value in head.headers)
+def _return(recipient: Recipient, returned: Returned, mail_from: Address | None) -> tuple[Outcome, Distribution]:
+    if returned.original is None:
+        return Failed(Reply(550, "5.1.1", f"{recipient.address.display}: {returned.problem}")), _NOWHERE
+    if mail_from is not None:
+        reply = Reply(550, "5.7.1", f"{recipient.address.display} takes bounces only")
+        return Failed(reply), _NOWHERE
+    reply = Reply(250, "2.1.5", "sent back to whom it came from")
+    return Delivered(reply), distribute(mail_from, {recipient: returned})
 
 
-def _key(text: str) -> str:
-    try:
-        return Address.parse(text.strip()).key
-    except AddressError:
-        return ""
+def _distribute(
+    recipient: Recipient, expansion: Expansion, room: Verdict, mail_from: Address | None
+) -> tuple[Outcome, Distribution]:
+    shown = recipient.address.display
+    if not expansion:
+        return Failed(Reply(554, "5.4.6", f"the message has been in the mailbox {shown} before")), _NOWHERE
+    if expansion.mailboxes and room == "never":
+        return Failed(Reply(552, "5.2.2", f"the message is larger than the mailbox {shown}")), _NOWHERE
+    if expansion.mailboxes and room == "full":
+        return Deferred(Reply(452, "4.2.2", f"the mailbox {shown} is full")), _NOWHERE
+    what = "delivered to a mailbox here" if expansion.mailboxes else "forwarded"
+    return Delivered(Reply(250, "2.1.5", what)), distribute(mail_from, {recipient: expansion})

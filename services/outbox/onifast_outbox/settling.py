@@ -7,11 +7,11 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from onifast_shared import accept, contents, queue
-from onifast_shared.accept import Delivery, Incoming
+from onifast_shared.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
@@ -34,12 +34,16 @@ _HOST = re.compile(r"(?P<name>[^\[]*)(?:\[(?P<address>[^\]]*)\].*)?")
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one row. `copy` goes into a mailbox with it; `passed_on`: see dsn.is_wanted."""
+    """What became of one row. `copies` go into mailboxes with it, and to those in `passing` it is forwarded.
+
+    `passed_on`: see dsn.is_wanted.
+    """
 
     row: QueueRow
     recipient: Recipient
     outcome: Outcome
-    copy: Delivery | None = None
+    copies: Sequence[Delivery] = ()
+    passing: Sequence[Passing] = ()
     passed_on: bool = False
 
 
@@ -157,12 +161,15 @@ class Settler:
             last_error=decision.last_error,
             next_attempt_ts=decision.next_attempt_ts,
         )
-        if held and result.copy:
-            incoming = Incoming(
-                consignment.claim.submission.sender, [result.copy], file_copies=self._settings.file_copies
-            )
+        if held and (result.copies or result.passing):
+            incoming = self._incoming(consignment.claim.submission, result)
             accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
         return held
+
+    def _incoming(self, submission: Submission, result: Result) -> Incoming:
+        # The copy in sent tells its owner of his recipients, not of where these have their mail forwarded to.
+        onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
+        return Incoming(submission.sender, result.copies, file_copies=self._settings.file_copies, onward=onward)
 
     def _send(self, tx: Connection, consignment: Consignment, ref: ContentRef) -> int:
         """Queue a notification like any other message, from the null sender."""

@@ -1,19 +1,17 @@
-"""DKIM signatures (RFC 6376) with the keys of the author's domain: dkimpy's headers, `cryptography`'s arithmetic."""
+"""DKIM signatures (RFC 6376) with the keys of the author's domain, ARC seals with those of who forwards."""
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import dkim
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from onifast_shared.config import Settings
-from onifast_shared.dkim_keys import DkimKeyError, KeyRing, PrivateKey, SigningKey
+from onifast_shared.dkim_keys import DkimKeyError, KeyRing, SigningKey
 from onifast_shared.message import Summary, split_head, summary
+
+from onifast_outbox import sealing
+from onifast_outbox.computing import PLACEHOLDERS, Computing
 
 # Signed once more than they occur, so that nobody can add one unnoticed (RFC 6376 section 8.15).
 OVERSIGNED = (
@@ -27,12 +25,6 @@ SIGNED = (
     "list-post", "list-owner", "list-archive", "auto-submitted", "resent-date", "resent-from", "resent-sender",
     "resent-to", "resent-cc", "resent-message-id",
 )  # fmt: skip
-
-# DKIM.sign parses the key that it is given, in Python, for each message. It gets one of zeros: see _DkimSigner.
-_PLACEHOLDERS = {
-    "rsa-sha256": b"--\n" + base64.b64encode(b"\x30\x1b" + b"\x02\x01\x00" * 9) + b"\n--",
-    "ed25519-sha256": base64.b64encode(bytes(32)),
-}
 
 
 @dataclass(frozen=True)
@@ -60,19 +52,35 @@ class Signer:
         author = head.sender
         if author is None or author.is_literal:
             return Signed()
+        return self._with_keys(author.domain, lambda keys: b"".join(sign_with(key, message, head) for key in keys))
+
+    def seal(self, message: bytes, domain: str) -> Signed:
+        """The ARC set for a message that an address in `domain` forwards; `sign` for one that began its way here.
+
+        What came from elsewhere is never signed: its From may name a domain of ours and be forged. Raises as `sign`.
+        """
+        head = summary(split_head(message)[0])
+        hostname = self._settings.hostname
+        if not sealing.has_results(head.headers, hostname):
+            return self.sign(message)
+        return self._with_keys(
+            domain, lambda keys: sealing.seal_with(keys[0], message, _sealed_headers(head), hostname)
+        )
+
+    def _with_keys(self, domain: str, sign: Callable[[list[SigningKey]], bytes]) -> Signed:
         try:
-            keys = self._keys.load(author.domain)
+            keys = self._keys.load(domain)
         except DkimKeyError as error:
             if self._settings.dkim_bad_key == "defer":
                 raise
-            return Signed(domain=author.domain, problem=str(error))
+            return Signed(domain=domain, problem=str(error))
         if not keys:
             return Signed()
         try:
-            return Signed(b"".join(sign_with(key, message, head) for key in keys), author.domain)
+            return Signed(sign(keys), domain)
         except (dkim.DKIMException, IndexError) as error:
             # No key is at fault: the header is so broken that no signature can cover it.
-            return Signed(domain=author.domain, problem=f"the message's header is malformed: {error}")
+            return Signed(domain=domain, problem=f"the message's header is malformed: {error}")
 
 
 def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
@@ -81,7 +89,7 @@ def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
     field: bytes = signer.sign(
         key.selector.encode(),
         key.domain.encode(),
-        _PLACEHOLDERS[key.algorithm],
+        PLACEHOLDERS[key.algorithm],
         signature_algorithm=key.algorithm.encode(),
         canonicalize=(b"relaxed", b"relaxed"),
         include_headers=[name.encode() for name in signed_headers(head)],
@@ -100,35 +108,10 @@ def signed_headers(head: Summary) -> list[str]:
     return names
 
 
-class _Signature(NamedTuple):
-    signature: bytes
+def _sealed_headers(head: Summary) -> list[str]:
+    """The same and the author's signature, which the next hop wants to know about (RFC 8617 section 4.1.2)."""
+    return [*signed_headers(head), *("dkim-signature" for name, _ in head.headers if name.lower() == "dkim-signature")]
 
 
-class _DigestSigner:
-    """A key in the shape that dkimpy knows from PyNaCl: it is handed the digest and gives the signature."""
-
-    def __init__(self, private: PrivateKey) -> None:
-        self._private = private
-
-    def sign(self, digest: bytes) -> _Signature:
-        if isinstance(self._private, RSAPrivateKey):
-            return _Signature(self._private.sign(digest, PKCS1v15(), Prehashed(hashes.SHA256())))
-        return _Signature(self._private.sign(digest))
-
-
-class _DkimSigner(dkim.DKIM):  # type: ignore[misc]
-    """dkimpy's signer, computing with `cryptography`: its own RSA in Python makes 176 signatures a second, this 2,300.
-
-    dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header
-    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. Nothing of dkimpy is replaced, and it
-    never sees the real key.
-    """
-
-    def __init__(self, message: bytes, private: PrivateKey) -> None:
-        super().__init__(message)
-        self._digest_signer = _DigestSigner(private)
-
-    def gen_header(self, fields: Any, include_headers: Any, canon_policy: Any, header_name: bytes, *_: Any) -> bytes:
-        self.signature_algorithm = b"ed25519-sha256"
-        field: bytes = super().gen_header(fields, include_headers, canon_policy, header_name, self._digest_signer)
-        return field
+class _DkimSigner(Computing, dkim.DKIM):  # type: ignore[misc]
+    """dkimpy's signer, computing with `cryptography`."""

@@ -7,16 +7,18 @@ mailboxes here: its origin is checked, and it goes into them at once.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from onifast_shared import accept, addresses
-from onifast_shared.accept import Delivery, Incoming
+from onifast_shared import accept, addresses, quotas
+from onifast_shared.accept import Incoming, Onward
 from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.addresses import Local, Remote, Resolution, UnknownLocal
+from onifast_shared.addresses import Destination, Expansion, Local, Returned
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
-from onifast_shared.envelope import Body
+from onifast_shared.distribution import Distribution, distribute, locate, visited
+from onifast_shared.envelope import Body, Recipient
 from onifast_shared.headers import fields, unfold
 from onifast_shared.message import complete_submission, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
@@ -45,8 +47,13 @@ class Target:
     """An accepted recipient."""
 
     address: Address
-    resolution: Resolution
+    destination: Destination
     options: RcptOptions = NO_RCPT_OPTIONS
+
+    @property
+    def recipient(self) -> Recipient:
+        """The recipient with its DSN parameters."""
+        return Recipient(self.address, self.options.notify, self.options.orcpt)
 
     @property
     def queued(self) -> QueuedRecipient:
@@ -109,13 +116,11 @@ class Intake:
         address = policy.qualify_recipient(path, origin.client, settings, relaying=origin.may_relay)
         if address is None:
             raise Refused(policy.no_domain(Bare(path.local)))
-        resolution = await self._database.aread(lambda tx: addresses.resolve(tx, address, settings))
-        match resolution:
-            case UnknownLocal():
-                raise Refused(policy.unknown_recipient(address))
-            case Remote():
-                check(policy.judge_remote(address, relaying=origin.may_relay))
-        transaction.targets.setdefault(address.key, Target(address, resolution, options))
+        size = transaction.options.size
+        place = await self._database.aread(lambda tx: locate(tx, address, size, settings))
+        null_sender = transaction.mail_from is None
+        check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
+        transaction.targets.setdefault(address.key, Target(address, place.destination, options))
 
     async def take(self, transaction: Transaction, raw: bytes) -> str:
         """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
@@ -185,27 +190,64 @@ class Intake:
         await self._check_owned(origin, [author for author in authors if author])
 
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
+        places = await self._places(transaction, raw)
         judged = await self._judge.message(transaction.origin, transaction.mail_from, raw)
         genuine = trace.remove_forged(raw, self._settings.hostname)
         message = prepend(genuine, judged.headers + self._received(transaction))
-        return_path = trace.return_path(transaction.mail_from)
+        distribution = distribute(transaction.mail_from, places, folder=judged.folder)
         incoming = Incoming(
             str(transaction.mail_from or ""),
-            [
-                Delivery(
-                    target.resolution.owner,
-                    str(target.address),
-                    return_path + trace.delivered_to(target.address),
-                    judged.folder,
-                )
-                for target in transaction.targets.values()
-                if isinstance(target.resolution, Local)
-            ],
+            distribution.deliveries,
             judged.authentication,
             self._settings.file_copies,
+            self._onward(transaction, distribution, message),
         )
-        ids = await accept.deliver(self._database, message, incoming)
-        return self._accepted(transaction, len(message), str(ids[0]), judged.summary)
+        received = await accept.deliver(self._database, message, incoming)
+        number = str((received.email_ids or received.outbox_ids)[0])
+        return self._accepted(transaction, len(message), number, judged.summary)
+
+    async def _places(self, transaction: Transaction, raw: bytes) -> dict[Recipient, Expansion | Returned]:
+        """Where the message goes, now that its header is known; raises Refused if it goes in a circle."""
+        been = visited(summary(split_head(raw)[0]).headers)
+        places: dict[Recipient, Expansion | Returned] = {}
+        for target in transaction.targets.values():
+            match target.destination:
+                case Expansion() as expansion:
+                    if not (places.setdefault(target.recipient, expansion.without(been))):
+                        raise Refused(policy.looping(target.address))
+                case Returned() as returned:
+                    places[target.recipient] = returned
+        await self._check_room(places, len(raw))
+        return places
+
+    async def _check_room(self, places: Mapping[Recipient, Expansion | Returned], size: int) -> None:
+        """One message has one reply: it is taken where anybody has room, now that its size is known."""
+
+        def judge(tx: Connection) -> list[Reply | None]:
+            return [
+                policy.judge_room(recipient.address, quotas.judge(tx, place.mailboxes, size, self._settings))
+                for recipient, place in places.items()
+                if isinstance(place, Expansion)
+            ]
+
+        refusals = await self._database.aread(judge)
+        if len(refusals) == len(places) and all(refusals):
+            check(refusals[0])
+
+    def _onward(self, transaction: Transaction, distribution: Distribution, message: bytes) -> Onward | None:
+        if not distribution.passing:
+            return None
+        envelope = Submission(
+            sender="",
+            origin="forward",
+            subject=summary(split_head(message)[0]).subject,
+            body_type=_body_type(transaction, message),
+            smtputf8=_needs_smtputf8(transaction, message),
+            requiretls=transaction.options.requiretls,
+            ret=transaction.options.ret,
+            envid=transaction.options.envid,
+        )
+        return Onward(distribution.passing, self._settings, envelope)
 
     def _received(self, transaction: Transaction) -> bytes:
         recipients = transaction.recipients

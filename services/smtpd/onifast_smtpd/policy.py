@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onifast_shared.address import Address
+from onifast_shared.addresses import Circular, Remote, Returned, UnknownLocal
 from onifast_shared.config import Settings
+from onifast_shared.distribution import Place
+from onifast_shared.quotas import Verdict
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.client import Client
@@ -102,6 +105,46 @@ def qualify_recipient(path: Address | Bare, client: Client, settings: Settings, 
     if relaying and client.is_loopback and is_localhost(path):
         return Address(path.local, settings.hostname)
     return path
+
+
+def judge_place(address: Address, place: Place, *, relaying: bool, null_sender: bool) -> Reply | None:
+    """Where a recipient leads: somewhere, and to room for the message."""
+    match place.destination:
+        case UnknownLocal():
+            return unknown_recipient(address)
+        case Circular():
+            return Reply(554, "5.4.6", f"<{address}>: its aliases lead in a circle")
+        case Remote():
+            return judge_remote(address, relaying=relaying)
+        case Returned() as returned:
+            return judge_returned(address, returned, null_sender=null_sender)
+    # Mail of our own users waits in our own queue for room.
+    return None if relaying else judge_room(address, place.room)
+
+
+def judge_returned(address: Address, returned: Returned, *, null_sender: bool) -> Reply | None:
+    """A rewritten sender (SRS) takes bounces only, and only if it was really made here: else we would relay for all."""
+    if returned.expired:
+        return Reply(550, "5.7.1", f"<{address}>: {returned.problem}")
+    if returned.original is None:
+        return Reply(550, "5.1.1", f"<{address}>: {returned.problem}")
+    if not null_sender:
+        return Reply(550, "5.7.1", f"<{address}>: this address takes bounces only, which have no sender")
+    return None
+
+
+def judge_room(address: Address, room: Verdict) -> Reply | None:
+    """A mailbox against its quota."""
+    if room == "never":
+        return Reply(552, "5.2.2", f"<{address}>: message is larger than all that this mailbox may hold")
+    if room == "full":
+        return Reply(452, "4.2.2", f"<{address}>: mailbox is full, try again later")
+    return None
+
+
+def looping(address: Address) -> Reply:
+    """A message that comes back to a mailbox that it has been in, by its Delivered-To (RFC 9228)."""
+    return Reply(554, "5.4.6", f"<{address}>: message has been delivered here before: this looks like a loop")
 
 
 def judge_remote(address: Address, *, relaying: bool) -> Reply | None:

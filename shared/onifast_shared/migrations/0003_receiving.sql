@@ -14,6 +14,7 @@ CREATE TABLE mail_forwards (
 );
 CREATE UNIQUE INDEX mail_forwards_pair ON mail_forwards (lower(address), lower(target));
 CREATE INDEX mail_forwards_owner ON mail_forwards (owner);
+CREATE INDEX mail_forwards_domain ON mail_forwards (lower(substr(address, instr(address, '@') + 1)));
 
 -- All of one domain's addresses exist in another one too.
 CREATE TABLE domain_aliases (
@@ -108,17 +109,20 @@ CREATE TABLE sending_limits (
     PRIMARY KEY (scope, name)
 );
 
--- How much of a limit is used: a bucket that leaks, so it releases by itself.
+-- How much of each limit is used: buckets that leak, so they release by themselves. All four were filled at updated_ts.
 CREATE TABLE sending_usage (
-    scope      TEXT NOT NULL,
-    name       TEXT NOT NULL,
-    counted    TEXT NOT NULL,                              -- messages_per_hour, recipients_per_day …
-    level      REAL NOT NULL,
-    updated_ts REAL NOT NULL,
-    PRIMARY KEY (scope, name, counted)
+    scope               TEXT NOT NULL,
+    name                TEXT NOT NULL,
+    messages_per_hour   REAL NOT NULL DEFAULT 0,
+    messages_per_day    REAL NOT NULL DEFAULT 0,
+    recipients_per_hour REAL NOT NULL DEFAULT 0,
+    recipients_per_day  REAL NOT NULL DEFAULT 0,
+    updated_ts          REAL NOT NULL,
+    PRIMARY KEY (scope, name)
 );
+CREATE INDEX sending_usage_time ON sending_usage (updated_ts);
 
--- Who hit which limit: one row a limit, for administrators.
+-- Who hit which limit, or sent as somebody else (counted 'foreign_sender'): one row each, for administrators.
 CREATE TABLE sending_refusals (
     scope    TEXT NOT NULL,
     name     TEXT NOT NULL,

@@ -1,0 +1,25 @@
+"""The forms in which panels and scripts may have stored an address or a domain: any case, A-labels or U-labels.
+
+SQLite's lower() knows ASCII only, so an address in another script is found as it is written and in lower case.
+"""
+
+from __future__ import annotations
+
+from onifast_shared.address import Address, display_domain, quote_local
+
+
+def matches(column: str) -> str:
+    """The SQL condition that a column holds an address, whose `of_address` is bound at this place."""
+    return f"lower({column}) IN (lower(?), lower(?), lower(?), lower(?))"
+
+
+def of_address(address: Address) -> tuple[str, str, str, str]:
+    """The texts that an address may stand as."""
+    local, _, domain = address.key.rpartition("@")
+    folded = quote_local(local)
+    return str(address), address.display, f"{folded}@{domain}", f"{folded}@{display_domain(domain)}"
+
+
+def of_domain(domain: str) -> tuple[str, str]:
+    """The texts that a domain may stand as."""
+    return domain, display_domain(domain)

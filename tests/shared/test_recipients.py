@@ -1,0 +1,187 @@
+"""Forwards, aliases and quotas as they stand in the database, whoever wrote the rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlite_shell
+from onifast_shared import accept, addresses, contents, forwards, queue, quotas, shared_keys
+from onifast_shared.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.address import Address
+from onifast_shared.addresses import Circular, Expansion, Local, Returned, UnknownLocal
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.expansion import Mailbox
+from onifast_shared.queue import QueuedRecipient, Submission
+
+ANN = Address.parse("ann@here.test")
+PANEL = """
+    INSERT INTO mail_addresses (address, owner) VALUES ('Ann@here.test', 'ann'), ('info@bücher.test', 'ann'),
+        ('ärger@here.test', 'ann'), ('"a b"@here.test', 'ann');
+    INSERT INTO mail_forwards (address, target) VALUES ('Sales@Here.test', 'ann@here.test'),
+        ('Sales@Here.test', 'x@Remote.test'), ('info@bücher.test', 'y@remote.test'), ('bad@here.test', 'no address'),
+        ('only@forwards.test', 'z@remote.test'), ('"a b"@here.test', '"c d"@remote.test');
+    INSERT INTO domain_aliases (alias, domain) VALUES ('Alias.test', 'Here.test'), ('münchen.test', 'here.test');
+"""
+
+
+@pytest.fixture
+def panel(database: Database) -> Database:
+    """A database whose rows a panel wrote, in its own spelling."""
+    sqlite_shell.run(database.path, PANEL)
+    return database
+
+
+def reached(db: Database, text: str, settings: Settings) -> object:
+    found = db.read(lambda tx: addresses.expand(tx, Address.parse(text), settings))
+    if not isinstance(found, Expansion):
+        return type(found)
+    return [each.owner for each in found.mailboxes] + [str(each.target) for each in found.forwards]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SALES@here.test", ["ann", "x@remote.test"]),
+        ("sales+x@alias.test", ["ann", "x@remote.test"]),
+        ("ann@münchen.test", ["ann"]),
+        ("info@xn--bcher-kva.test", ["y@remote.test"]),
+        ("bad@here.test", UnknownLocal),
+        ("only@forwards.test", ["z@remote.test"]),
+        ("other@forwards.test", UnknownLocal),
+        ("Ärger@here.test", ["ann"]),
+        ('"a b"@here.test', ['"c d"@remote.test']),
+        ("postmaster@alias.test", ["ann"]),
+    ],
+)
+def test_rows_of_a_panel_count_whatever_their_spelling(
+    panel: Database, settings: Settings, text: str, expected: object
+) -> None:
+    assert reached(panel, text, settings) == expected
+
+
+def test_forwards_are_added_once_listed_and_removed(database: Database, settings: Settings) -> None:
+    target, other = Address.parse("x@remote.test"), Address.parse("y@remote.test")
+
+    def fill(tx: Connection) -> list[bool]:
+        return [forwards.add(tx, ANN, each, "ann") for each in (target, target, other)]
+
+    assert database.write(fill) == [True, False, True]
+    assert [row.target for row in database.read(lambda tx: forwards.list_for(tx, "ann"))] == [str(target), str(other)]
+    assert database.read(lambda tx: forwards.list_for(tx, "bob")) == []
+    assert database.write(lambda tx: forwards.remove(tx, ANN, target)) == 1
+    assert database.write(lambda tx: forwards.remove(tx, ANN)) == 1
+    assert reached(database, str(ANN), settings) != [str(other)]
+
+
+def test_a_domain_is_an_alias_of_one_other(database: Database) -> None:
+    for domain in ("b.test", "c.test"):
+        database.write(lambda tx, domain=domain: forwards.set_alias(tx, "a.test", domain))  # type: ignore[misc]
+    assert [(row.alias, row.domain) for row in database.read(lambda tx: forwards.list_aliases(tx, None))] == [
+        ("a.test", "c.test")
+    ]
+    assert database.write(lambda tx: forwards.remove_alias(tx, "a.test"))
+    assert not database.write(lambda tx: forwards.remove_alias(tx, "a.test"))
+
+
+def test_who_has_an_address_has_its_tags_and_aliases_too(panel: Database, settings: Settings) -> None:
+    def whose(text: str) -> object:
+        return panel.read(lambda tx: addresses.resolve(tx, Address.parse(text), settings))
+
+    assert whose("ann+shop@here.test") == Local("ann", "ann+shop@here.test")
+    assert whose("ann@alias.test") == Local("ann", "ann@alias.test")
+    assert whose("nobody@here.test") == UnknownLocal()
+
+
+def test_a_circle_in_the_table_is_seen(database: Database, settings: Settings) -> None:
+    rows = "('a@here.test', 'b@here.test'), ('b@here.test', 'a@here.test')"
+    sqlite_shell.run(database.path, f"INSERT INTO mail_forwards (address, target) VALUES {rows};")
+    assert reached(database, "a@here.test", settings) is Circular
+
+
+def pass_on(db: Database, settings: Settings, sender: str) -> str:
+    """Forwards a message from a sender; the sender in the queue."""
+
+    def change(tx: Connection) -> str:
+        content_id = contents.attach(tx, contents.ContentRef(4, b"\r\nHi", None))
+        passing = Passing(QueuedRecipient("x@remote.test"), ANN, "ann")
+        onward = Onward([passing], settings, Submission("", "forward"))
+        copies = [Delivery("ann", "ann@here.test")]
+        received = accept.deliver_in(tx, content_id, 4, Incoming(sender, copies, onward=onward))
+        assert len(received.email_ids) == len(received.outbox_ids) == 1
+        return queue.claim(tx, queue.Lease("boot", 0, 1000), 2**40, 10)[0].submission.sender
+
+    return db.write(change)
+
+
+def test_a_forwarded_message_has_a_sender_whose_bounces_find_back(panel: Database, settings: Settings) -> None:
+    sender = pass_on(panel, settings, "bob@remote.test")
+    assert sender.startswith("SRS0=")
+    assert sender.endswith("=remote.test=bob@here.test")
+    found = panel.read(lambda tx: addresses.expand(tx, Address.parse(sender), settings))
+    assert found == Returned(Address.parse("bob@remote.test"))
+
+
+@pytest.mark.parametrize("sender", ["", "ann@here.test", "ann@alias.test"])
+def test_a_sender_of_ours_and_none_at_all_stay_as_they_are(panel: Database, settings: Settings, sender: str) -> None:
+    assert pass_on(panel, settings, sender) == sender
+
+
+def test_a_rewritten_sender_is_nobodys_where_no_key_was_made(panel: Database, settings: Settings) -> None:
+    forged = Address.parse("SRS0=AAAAAAAA=AA=remote.test=bob@here.test")
+    found = panel.read(lambda tx: addresses.expand(tx, forged, settings))
+    assert isinstance(found, Returned)
+    assert found.original is None
+
+
+def test_the_key_is_made_once(database: Database) -> None:
+    keys = {database.write(lambda tx: shared_keys.obtain(tx, shared_keys.SRS)) for _ in range(2)}
+    assert keys == {database.read(lambda tx: shared_keys.find(tx, shared_keys.SRS))}
+    assert len(keys.pop()) == 32
+
+
+def fill(tx: Connection, size: int) -> None:
+    content_id = contents.attach(tx, contents.ContentRef(size, b"x" * size, None))
+    accept.deliver_in(tx, content_id, size, Incoming("", [Delivery("ann", "ann@here.test")]))
+
+
+@pytest.mark.parametrize(("scope", "name"), [("address", "Ann@Here.test"), ("owner", "ann")])
+def test_a_quota_of_the_panels_holds(panel: Database, settings: Settings, scope: str, name: str) -> None:
+    panel.write(lambda tx: fill(tx, 600))
+    sqlite_shell.run(panel.path, f"INSERT INTO mail_quotas VALUES ('{scope}', '{name}', 1000);")
+    mailbox = Mailbox("ann", ANN, ANN)
+
+    def judge(size: int) -> str:
+        return panel.read(lambda tx: quotas.judge(tx, [mailbox], size, settings))
+
+    assert [judge(size) for size in (0, 400, 401, 1000, 1001)] == ["room", "room", "full", "full", "never"]
+
+
+def test_a_default_holds_where_no_quota_is_set_and_0_lifts_it(panel: Database, settings: Settings) -> None:
+    limited = replace(settings, default_owner_quota=500, default_address_quota=0)
+    panel.write(lambda tx: fill(tx, 600))
+
+    def judge() -> str:
+        return panel.read(lambda tx: quotas.judge(tx, [Mailbox("ann", ANN, ANN)], 0, limited))
+
+    assert judge() == "full"
+    panel.write(lambda tx: quotas.put(tx, "owner", "ann", 0))
+    assert judge() == "room"
+    panel.write(lambda tx: quotas.put(tx, "owner", "ann", None))
+    assert judge() == "full"
+
+
+def test_quotas_are_listed_with_what_is_used(panel: Database, settings: Settings) -> None:
+    panel.write(lambda tx: fill(tx, 600))
+    panel.write(lambda tx: quotas.put(tx, "address", "ANN@here.test", 1000))
+    found = panel.read(lambda tx: quotas.list_for(tx, "ann", settings))
+    assert (found[0].scope, found[0].name, found[0].limit, found[0].used, found[0].messages) == (
+        "owner",
+        "ann",
+        0,
+        600,
+        1,
+    )
+    assert ("ann@here.test", 1000, 600) in [(each.name, each.limit, each.used) for each in found]
+    assert panel.read(lambda tx: quotas.list_for(tx, "bob", settings))[0].used == 0
