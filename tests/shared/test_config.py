@@ -107,3 +107,11 @@ def test_an_event_stays_on_one_line_whatever_a_client_sent(caplog: pytest.LogCap
         log.event(log.get("test"), "refused", sender='a"\r\nforged: line', size=3, nothing=None)
     (record,) = caplog.records
     assert record.getMessage() == 'refused sender="a\\"\\r\\nforged: line" size=3'
+
+
+def test_some_of_several_words_may_be_chosen_in_any_order(tmp_path: Path) -> None:
+    chosen = Settings.load({"ONIFAST_MAIL_ROOT": str(tmp_path), "ONIFAST_MAIL_AUTH_MECHANISMS": "login, plain"})
+    assert chosen.auth_mechanisms == ("PLAIN", "LOGIN")
+    for text in ("", "plain, cram-md5"):
+        with pytest.raises(ConfigError, match="some of SCRAM-SHA-256-PLUS"):
+            Settings.load({"ONIFAST_MAIL_ROOT": str(tmp_path), "ONIFAST_MAIL_AUTH_MECHANISMS": text})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from onifast_shared.tls import ServerContexts
+from onifast_shared.tls import ServerContexts, end_point, end_point_of
 
 HOST = "mail.host.test"
 
@@ -151,3 +151,62 @@ def test_nothing_older_than_tls_1_2_is_spoken(contexts: ServerContexts, tmp_path
     context = context_of(contexts)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert shown(context, HOST, ssl.TLSVersion.TLSv1_2) == HOST
+
+
+def binding_shown(server: ServerContexts, server_name: str | None = None) -> bytes | None:
+    """The channel binding that the server knows of a connection, after a handshake in memory."""
+    context = server.context()
+    assert context is not None
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname = False
+    client_context.verify_mode = ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server, server_hostname=server_name)
+    ours = context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for end in (client, ours):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return end_point_of(ours.context)
+
+
+def fingerprint(certificate: Path, digest: str) -> bytes:
+    command = ["openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", f"-{digest}"]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return bytes.fromhex(answer.partition("=")[2].strip().replace(":", ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "digest"),
+    [
+        (["-newkey", "rsa:2048", "-sha256"], "sha256"),
+        (["-newkey", "rsa:2048", "-sha384"], "sha384"),
+        (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1", "-sha512"], "sha512"),
+        (["-newkey", "rsa:2048", "-sha512", "-sigopt", "rsa_padding_mode:pss"], "sha512"),
+        (["-newkey", "rsa:2048", "-sha1"], "sha256"),  # RFC 5929 section 4.1: instead of what is broken
+        (["-newkey", "ed25519"], None),
+    ],
+)
+def test_the_channel_binding_is_the_certificate_in_its_signatures_hash(
+    tmp_path: Path, options: list[str], digest: str | None
+) -> None:
+    file = tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", *options, "-nodes", "-subj", "/CN=x", "-keyout", str(tmp_path / "key.pem")]
+    subprocess.run([*command, "-out", str(file)], check=True, capture_output=True)
+    assert end_point(file.read_bytes()) == (fingerprint(file, digest) if digest else None)
+
+
+def test_what_is_no_certificate_has_no_channel_binding() -> None:
+    assert end_point(b"nonsense") is None
+
+
+def test_a_connection_is_bound_to_the_certificate_that_it_was_shown(tmp_path: Path) -> None:
+    server = ServerContexts(tmp_path, HOST)
+    for name in (HOST, "other.test"):
+        certify(tmp_path, name)
+        assert binding_shown(server, name) == fingerprint(tmp_path / name / "fullchain.pem", "sha256")
+    before = binding_shown(server)
+    certify(tmp_path, HOST)
+    assert binding_shown(server) == fingerprint(tmp_path / HOST / "fullchain.pem", "sha256") != before

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from onifast_shared import scram_verifier, throttle
 from onifast_shared.accounts import AccountError, PanelUser, UserDirectory
@@ -31,7 +32,8 @@ from onifast_smtpd.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Challenge, C
 
 THREADS = 2  # a password hash takes a whole core for a while
 MAX_WAITING = 64  # passwords that wait to be checked
-MAX_WAITING_EACH = 8  # of one client
+MAX_WAITING_EACH = 16  # of one client
+GUESSES_AT_ONCE = 4  # of one client for one user; more would be heard before the first failure counts
 NONCE_OCTETS = 18
 
 NOT_AVAILABLE = Reply(454, "4.7.0", "temporary authentication failure, try again later")
@@ -101,6 +103,7 @@ class Authenticator:
         self._pause = pause
         self._pool = ThreadPoolExecutor(THREADS, "password")
         self._waiting: Counter[str] = Counter()
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def log_in(self, attempt: Attempt) -> Login:
         """Who the client is; raises LoginFailed, and Refused for what is no login at all."""
@@ -110,30 +113,39 @@ class Authenticator:
         return await self._judge(attempt, credentials.username, lambda: self._check(attempt.client, credentials))
 
     async def _log_in_by_scram(self, attempt: Attempt) -> Login:
-        plus = attempt.mechanism == SCRAM_PLUS
         message = await attempt.ask(b"") if attempt.initial is None else attempt.initial
         with _in_smtp():
             first = scram.parse_client_first(message)
         username = scram_verifier.prepared(first.username)
+        plus = attempt.mechanism == SCRAM_PLUS
         with _in_smtp(username):
             scram.check_binding(first, plus=plus, offers_plus=attempt.binding is not None)
         if first.acting_as != first.username:
             raise LoginFailed(username, WRONG)
+        with _trouble_is_ours(attempt, username):
+            # Not in the pool: nothing here takes long, and nothing waits for those who guess.
+            challenge = await asyncio.to_thread(self._keyring.challenge, username)
         channel = attempt.binding if plus and attempt.binding else b""
-        return await self._judge(attempt, username, lambda: self._exchange(attempt, username, first, channel))
+        exchange = scram.Exchange(first, challenge.parameters, secrets.token_urlsafe(NONCE_OCTETS), channel)
+        answer = await attempt.ask(exchange.server_first)
+        with _in_smtp(username):
+            proof = exchange.parse_client_final(answer)
+        found = challenge.opened_by(lambda verifier: scram.fits(verifier, proof))
+        login = await self._judge(attempt, username, _given(found.opened if found else None))
+        if found is not None:
+            # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
+            await attempt.ask(scram.server_final(found.verifier, proof))
+        return login
 
     async def _judge(self, attempt: Attempt, username: str, check: Callable[[], Awaitable[Opened | None]]) -> Login:
+        """What a check comes to, with the failures before it and the wait after it."""
         keys = throttle_keys(attempt.client, username)
-        try:
-            await self._refuse_blocked(attempt.client, username, keys)
-            opened = await check()
-            await self._count(keys, failed=opened is None)
-        except AccountError as error:
-            maillog.directory_trouble(error)
-            raise LoginFailed(username, NOT_AVAILABLE) from error
-        except DatabaseError as error:
-            maillog.database_trouble(attempt.session, error)
-            raise LoginFailed(username, NOT_AVAILABLE) from error
+        turn = self._turns.setdefault(keys[0], asyncio.Semaphore(GUESSES_AT_ONCE))
+        async with turn:
+            with _trouble_is_ours(attempt, username):
+                await self._refuse_blocked(attempt.client, username, keys)
+                opened = await check()
+                await self._count(keys, failed=opened is None)
         if opened is None:
             raise LoginFailed(username, WRONG)
         await self._note_use(attempt.client, opened)
@@ -163,23 +175,6 @@ class Authenticator:
         finally:
             self._waiting -= Counter({place: 1})
 
-    async def _exchange(
-        self, attempt: Attempt, username: str, first: scram.ClientFirst, channel: bytes
-    ) -> Opened | None:
-        # Not in the pool: nothing here takes long, and nothing waits for those who guess.
-        challenge = await asyncio.to_thread(self._keyring.challenge, username)
-        exchange = scram.Exchange(first, challenge.parameters, secrets.token_urlsafe(NONCE_OCTETS), channel)
-        answer = await attempt.ask(exchange.server_first)
-        with _in_smtp(username):
-            proof = exchange.parse_client_final(answer)
-        found = challenge.opened_by(lambda verifier: scram.fits(verifier, proof))
-        if found is None:
-            return None
-        opened, verifier = found
-        # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
-        await attempt.ask(scram.server_final(verifier, proof))
-        return opened
-
     async def _count(self, keys: tuple[str, ...], *, failed: bool) -> None:
         now = time.time()
         if failed:
@@ -201,6 +196,28 @@ class Authenticator:
 def _is_one_client(client: Client) -> bool:
     """Whether its failures are its own: a loopback address is everybody's, unless we know whose socket it is."""
     return bool(client.unix_user) or not client.is_loopback
+
+
+def _given(opened: Opened | None) -> Callable[[], Awaitable[Opened | None]]:
+    """A check whose outcome is known."""
+
+    async def check() -> Opened | None:
+        return opened
+
+    return check
+
+
+@contextlib.contextmanager
+def _trouble_is_ours(attempt: Attempt, username: str) -> Iterator[None]:
+    """Users or counts that cannot be read: temporary trouble for the client, a line in the log for us."""
+    try:
+        yield
+    except AccountError as error:
+        maillog.directory_trouble(error)
+        raise LoginFailed(username, NOT_AVAILABLE) from error
+    except DatabaseError as error:
+        maillog.database_trouble(attempt.session, error)
+        raise LoginFailed(username, NOT_AVAILABLE) from error
 
 
 @contextlib.contextmanager

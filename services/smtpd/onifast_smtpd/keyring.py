@@ -28,6 +28,14 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Proved:
+    """Whose door a proof opens, and the verifier that it fits."""
+
+    opened: Opened
+    verifier: ScramVerifier
+
+
+@dataclass(frozen=True)
 class Challenge:
     """What a SCRAM client is told, and the verifiers that its proof may fit; `user` is None where none may."""
 
@@ -35,18 +43,15 @@ class Challenge:
     user: PanelUser | None
     doors: tuple[tuple[ScramVerifier, Lock | None], ...]
 
-    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> tuple[Opened, ScramVerifier] | None:
-        """What the client's proof opens, and the verifier that it fits.
-
-        Where there is nothing to open, it is tried on the verifier of no password.
-        """
+    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> Proved | None:
+        """What the client's proof opens. Where nothing can be opened it is tried on the verifier of no password."""
         fitting = [(verifier, lock) for verifier, lock in self.doors if fits(verifier)]
         if not self.doors:
             fits(ScramVerifier(self.parameters, secrets.token_bytes(32), b""))
         if not fitting or self.user is None:
             return None
         verifier, lock = fitting[0]
-        return Opened(self.user, lock), verifier
+        return Proved(Opened(self.user, lock), verifier)
 
 
 class Keyring:

@@ -1,0 +1,143 @@
+"""Logging in with real clients: msmtp by SCRAM, swaks and PHPMailer with app passwords."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import OUTSIDE, populate
+from e2e.site import Site
+from fakes.certificates import Authority, Certificate
+from fakes.dns import DnsServer
+from peers import php
+from peers.swaks import swaks
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+MSMTPRC = """\
+account default
+host 127.0.0.1
+port {port}
+source_ip {source}
+tls on
+tls_starttls on
+tls_trust_file {authority}
+auth {auth}
+user {user}
+password {password}
+from ann@example.test
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A site whose certificate is good for 127.0.0.1, and an app password of ann's."""
+
+    site: Site
+    certificate: Certificate
+    app_password: str
+
+
+@pytest.fixture(scope="module")
+def place(dns: DnsServer) -> Iterator[Place]:
+    """Only smtpd runs: what it accepts stays in the queue."""
+    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
+        site = Site(Path(name), dns)
+        certificate = Authority(site.root / "certs").issue("mail.host.test", "127.0.0.1")
+        populate(site)
+        made = site.run("onifast-mailctl", "app-password", "create", "ann", "msmtp")
+        assert made.returncode == 0, made.stderr
+        site.start("smtpd")
+        yield Place(site, certificate, made.stdout.strip())
+        site.stop("smtpd")
+
+
+def queued(site: Site, subject: str) -> list[str]:
+    return site.sql(f"SELECT submitted_by FROM outbox WHERE subject = '{subject}';")
+
+
+def msmtp(place: Place, folder: Path, subject: str, *, auth: str, password: str) -> subprocess.CompletedProcess[str]:
+    """One message sent by msmtp from another machine, over STARTTLS."""
+    file = folder / "msmtprc"
+    file.write_text(
+        MSMTPRC.format(
+            port=place.site.submission_port,
+            source=OUTSIDE,
+            authority=place.certificate.authority,
+            auth=auth,
+            user="ann",
+            password=password,
+        )
+    )
+    file.chmod(0o600)
+    return subprocess.run(
+        ["msmtp", f"--file={file}", "--debug", "you@remote.test"],
+        input=f"Subject: {subject}\n\nHello.\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("auth", ["scram-sha-256", "on", "plain", "login"])
+def test_msmtp_logs_in_with_an_app_password(place: Place, tmp_path: Path, auth: str) -> None:
+    run = msmtp(place, tmp_path, f"msmtp {auth}", auth=auth, password=place.app_password)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert queued(place.site, f"msmtp {auth}") == ["user:ann"]
+    if auth in ("scram-sha-256", "on"):
+        assert "AUTH SCRAM-SHA-256" in run.stdout
+        assert "mechanism=SCRAM-SHA-256" in place.site.log("smtpd")
+        assert "app_password=msmtp" in place.site.log("smtpd")
+
+
+def test_msmtp_is_told_of_a_wrong_password(place: Place, tmp_path: Path) -> None:
+    run = msmtp(place, tmp_path, "msmtp wrong", auth="scram-sha-256", password="wrong")
+    assert run.returncode != 0
+    assert "535 5.7.8" in run.stdout
+    assert queued(place.site, "msmtp wrong") == []
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("kind", ["panel password", "app password"])
+def test_swaks_logs_in_over_starttls(place: Place, mechanism: str, kind: str) -> None:
+    password = "correct horse" if kind == "panel password" else place.app_password
+    subject = f"swaks {mechanism} {kind}"
+    session = swaks(
+        *("127.0.0.1", place.site.submission_port, "--local-interface", OUTSIDE, "-tls"),
+        *("--auth", mechanism, "--auth-user", "ann", "--auth-password", password),
+        *("--from", "ann@example.test", "--to", "you@remote.test", "--header", f"Subject: {subject}"),
+    )
+    assert session.status == 0, session.transcript
+    assert "235 2.7.0 authentication successful" in session.replies
+    assert queued(place.site, subject) == ["user:ann"]
+
+
+def test_phpmailer_logs_in_with_an_app_password_and_no_option(place: Place, tmp_path: Path) -> None:
+    run = php.phpmailer(
+        tmp_path,
+        port=place.site.submission_port,
+        username="ann",
+        password=place.app_password,
+        sender="ann@example.test",
+        recipient="alice@remote.test",
+    )
+    assert run.status == 0, run.output
+    assert queued(place.site, "Test Email") == ["user:ann"]
+
+
+def test_the_command_tells_when_and_from_where_it_was_used_and_ends_it(place: Place) -> None:
+    made = place.site.run("onifast-mailctl", "app-password", "create", "ben", "swaks").stdout.strip()
+    session = ["127.0.0.1", place.site.submission_port, "--auth", "PLAIN", "--auth-user", "ben"]
+    assert swaks(*session, "--auth-password", made, "--quit-after", "AUTH").status == 0  # type: ignore[arg-type]
+    listed = place.site.run("onifast-mailctl", "app-password", "list", "ben").stdout.rstrip("\n").split("\t")
+    assert listed[1] == "swaks"
+    assert listed[3].endswith("Z")
+    assert listed[4].startswith("127.0.0.1 (")
+    assert place.site.run("onifast-mailctl", "app-password", "revoke", "ben", listed[0]).returncode == 0
+    assert swaks(*session, "--auth-password", made, "--quit-after", "AUTH").status != 0  # type: ignore[arg-type]
