@@ -7,7 +7,7 @@ message is on disk; when it raises DatabaseError, nothing of it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,6 +76,10 @@ class Accepted:
 
     outbox_ids: list[int]
     email_id: int | None = None
+
+
+Admission = Callable[[Connection], None]
+"""Counts a message against limits, in the transaction that queues it; raises to keep it out."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +155,12 @@ async def asubmit(
     submission: Submission,
     recipients: Sequence[QueuedRecipient],
     sent_copy: SentCopy | None = None,
+    *,
+    admit: Admission | None = None,
 ) -> Accepted:
-    """Queues a message for all its recipients, local ones too."""
+    """Queues a message for all its recipients, local ones too; raises what `admit` raises, and then queues nothing."""
     ref = await contents.astore(db, raw)
-    return await db.awrite(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy))
+    return await db.awrite(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy, admit=admit))
 
 
 def submit(
@@ -163,10 +169,12 @@ def submit(
     submission: Submission,
     recipients: Sequence[QueuedRecipient],
     sent_copy: SentCopy | None = None,
+    *,
+    admit: Admission | None = None,
 ) -> Accepted:
     """`asubmit` for threads."""
     ref = contents.store(db, raw)
-    return db.write(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy))
+    return db.write(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy, admit=admit))
 
 
 def submit_in(
@@ -175,8 +183,12 @@ def submit_in(
     submission: Submission,
     recipients: Sequence[QueuedRecipient],
     sent_copy: SentCopy | None = None,
+    *,
+    admit: Admission | None = None,
 ) -> Accepted:
     """`submit` inside a transaction of the caller's: a bounce is queued as its cause is settled."""
+    if admit is not None:
+        admit(tx)
     now = time.time()
     content_id = contents.attach(tx, ref)
     email_id = (

@@ -201,7 +201,7 @@ class Settings:
     unix_sender_domains: str = _setting(
         "off",
         kinds.choice("off", "own"),
-        "`own` holds a local program's mail to the addresses and domains of the Unix user that runs it (root excepted).",
+        "`own` holds a local program's mail to addresses and domains of the Unix user that runs it (root excepted).",
     )
     unknown_unix_user: str = _setting(
         "accept",

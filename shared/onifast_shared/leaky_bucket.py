@@ -1,0 +1,46 @@
+"""A leaky bucket: what is counted goes in, and leaks out evenly, so that a limit that is used up releases by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+_TOLERANCE = 1e-6  # of one unit: what arithmetic loses must not refuse what has just become free
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """`limit` units (at least 1) leak out in `period` seconds; the bucket held `level` of them at `updated`.
+
+    `burst` is how much goes in at once, as a share of `limit`; one unit always does. Times are epoch seconds.
+    """
+
+    limit: int
+    period: float
+    burst: float = 1.0
+    level: float = 0.0
+    updated: float = 0.0
+
+    @property
+    def capacity(self) -> float:
+        """The most units that it can hold."""
+        return max(1.0, self.limit * self.burst)
+
+    def level_at(self, now: float) -> float:
+        """What it holds at a time. A clock that went back leaks nothing, and adds nothing."""
+        leaked = max(0.0, now - self.updated) * self.limit / self.period
+        return max(0.0, self.level - leaked)
+
+    def room(self, now: float) -> int:
+        """How many whole units may go in."""
+        return max(0, int(self.capacity - self.level_at(now) + _TOLERANCE))
+
+    def free_at(self, units: int, now: float) -> float | None:
+        """The time at which so many units have room: `now` if they have; None if they never will, all at once."""
+        if units > self.capacity + _TOLERANCE:
+            return None
+        excess = self.level_at(now) + units - self.capacity
+        return now if excess <= _TOLERANCE else now + excess * self.period / self.limit
+
+    def filled(self, units: int, now: float) -> Bucket:
+        """The bucket with so many units more, whether they have room or not."""
+        return replace(self, level=self.level_at(now) + units, updated=now)

@@ -1,0 +1,292 @@
+"""How much may be sent: the store of `sending_limits`, `sending_usage` and `sending_refusals`.
+
+A message counts against the limits of who sends it, a user who logged in or the Unix user of a local program, and
+against those of its sender's domain: itself and its recipients, an hour and a day. What is refused counts nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from onifast_shared import addresses
+from onifast_shared.address import parse_domain
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection
+from onifast_shared.leaky_bucket import Bucket
+
+Scope = Literal["user", "unix", "domain"]
+
+HOUR, DAY = 3600.0, 86400.0
+SCOPES: dict[str, str] = {"user": "user", "unix": "Unix user", "domain": "domain"}
+"""The scopes, and their words."""
+PERIODS = {"messages_per_hour": HOUR, "messages_per_day": DAY, "recipients_per_hour": HOUR, "recipients_per_day": DAY}
+"""What is counted, by the names of the columns, and in which time it leaks away; seconds."""
+WORDS = {
+    "messages_per_hour": "messages an hour",
+    "messages_per_day": "messages a day",
+    "recipients_per_hour": "recipients an hour",
+    "recipients_per_day": "recipients a day",
+}
+FOREIGN_SENDER = "foreign_sender"
+"""Stands in `sending_refusals` for mail from an address that is not the sender's."""
+UNKNOWN_UNIX_USER = "(unknown)"
+"""The name that all local programs share whose user cannot be known."""
+MOST_LISTED = 500
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+
+
+class Subject(NamedTuple):
+    """Who a limit is for."""
+
+    scope: Scope
+    name: str
+
+    def __str__(self) -> str:
+        return f"{SCOPES[self.scope]} {self.name}"
+
+
+def subject(scope: str, name: str) -> Subject:
+    """The subject that a person or a program names; raises ValueError, which says what is wrong."""
+    match scope:
+        case "domain":
+            return Subject("domain", parse_domain(name.strip()))
+        case "user" | "unix":
+            if not _NAME.fullmatch(name.strip()):
+                raise ValueError("not a user name")
+            return Subject(scope, name.strip())
+    raise ValueError(f"scope is one of {', '.join(SCOPES)}")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A subject's limits and what is used of them: a bucket for each limit that there is.
+
+    `limits` holds 0 where there is none; `own` names those that were set for the subject itself.
+    """
+
+    subject: Subject
+    limits: Mapping[str, int]
+    buckets: Mapping[str, Bucket]
+    own: frozenset[str] = frozenset()
+
+    def filled(self, recipients: int, now: float) -> Tally:
+        """The tally with one message to so many recipients more."""
+        buckets = {name: bucket.filled(_units(name, recipients), now) for name, bucket in self.buckets.items()}
+        return replace(self, buckets=buckets)
+
+
+class LimitExceeded(Exception):
+    """A message is not sent, since it goes beyond a limit: a sentence without its end.
+
+    `until` is the time (epoch seconds) at which it will have room, None for a message that never will.
+    """
+
+    def __init__(self, subject: Subject, counted: str, limit: int, until: float | None, text: str) -> None:
+        super().__init__(text)
+        self.subject = subject
+        self.counted = counted
+        self.limit = limit
+        self.until = until
+
+
+@dataclass(frozen=True)
+class Hit:
+    """How often a subject was refused for one reason: `counted` is a limit's name or FOREIGN_SENDER."""
+
+    subject: Subject
+    counted: str
+    first_ts: int
+    last_ts: int
+    times: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a subject stands: its limits, and how often it hit them."""
+
+    tally: Tally
+    hits: Mapping[str, Hit]
+
+
+def of(tx: Connection, subject: Subject, settings: Settings) -> Tally:
+    """A subject's limits and their use."""
+    row = tx.execute(_TALLY, subject).fetchone()
+    return _tally(subject, row, settings)
+
+
+def judge(tallies: Iterable[Tally], recipients: int, now: float) -> LimitExceeded | None:
+    """What keeps one message to so many recipients from being sent: of several limits that which lasts longest."""
+    found = [
+        exceeded
+        for tally in tallies
+        for counted, bucket in tally.buckets.items()
+        if (exceeded := _exceeded(tally.subject, counted, bucket, _units(counted, recipients), now))
+    ]
+    return max(found, key=lambda each: float("inf") if each.until is None else each.until, default=None)
+
+
+def admit(tx: Connection, subjects: Sequence[Subject], recipients: int, settings: Settings, now: float) -> None:
+    """Counts one message to so many recipients, in the transaction that queues it; raises LimitExceeded."""
+    tallies = [of(tx, subject, settings) for subject in subjects]
+    exceeded = judge(tallies, recipients, now)
+    if exceeded is not None:
+        raise exceeded
+    for tally in tallies:
+        if tally.buckets:
+            _store(tx, tally.filled(recipients, now), now)
+
+
+def record(tx: Connection, subject: Subject, counted: str, now: float) -> None:
+    """Notes that a subject hit a limit, or sent as somebody else."""
+    tx.execute(
+        """
+        INSERT INTO sending_refusals (scope, name, counted, first_ts, last_ts, times) VALUES (?, ?, ?, ?, ?, 1)
+        ON CONFLICT (scope, name, counted) DO UPDATE SET last_ts = excluded.last_ts, times = times + 1
+        """,
+        (*subject, counted, int(now), int(now)),
+    )
+    # A clock that once was ahead must not keep a bucket full until it gets there again.
+    tx.execute("UPDATE sending_usage SET updated_ts = min(updated_ts, ?) WHERE scope = ? AND name = ?", (now, *subject))
+
+
+def put(tx: Connection, subject: Subject, limits: Mapping[str, int | None]) -> None:
+    """Sets some of a subject's own limits, 0 for none; None gives one back to the settings. The others stay."""
+    for counted, limit in limits.items():
+        tx.execute(
+            f"INSERT INTO sending_limits (scope, name, {_column(counted)}) VALUES (?, ?, ?)"
+            f" ON CONFLICT (scope, name) DO UPDATE SET {_column(counted)} = excluded.{_column(counted)}",
+            (*subject, limit),
+        )
+    empty = " AND ".join(f"{column} IS NULL" for column in PERIODS)
+    tx.execute(f"DELETE FROM sending_limits WHERE scope = ? AND name = ? AND {empty}", subject)
+
+
+def reset(tx: Connection, subject: Subject) -> bool:
+    """Forgets what a subject has used, and what it was refused; its limits stay. False if there was nothing."""
+    tx.execute("DELETE FROM sending_usage WHERE scope = ? AND name = ?", subject)
+    changed = tx.changes()
+    tx.execute("DELETE FROM sending_refusals WHERE scope = ? AND name = ?", subject)
+    return changed + tx.changes() > 0
+
+
+def hits(tx: Connection, username: str | None = None) -> list[Hit]:
+    """Who was refused what, the latest first; for a user, only what is his."""
+    sql = "SELECT scope, name, counted, first_ts, last_ts, times FROM sending_refusals ORDER BY last_ts DESC"
+    rows: list[Any] = tx.execute(sql).fetchall()
+    mine = None if username is None else set(subjects_of(tx, username))
+    found = (Hit(Subject(row[0], row[1]), *row[2:]) for row in rows if row[0] in SCOPES)
+    return [hit for hit in found if mine is None or hit.subject in mine]
+
+
+def list_for(tx: Connection, username: str | None, settings: Settings, now: float) -> list[Standing]:
+    """Where everybody stands who has used, hit or been given a limit (None, for administrators), or a user.
+
+    Who was refused lately comes first, then who has used most.
+    """
+    by_subject: dict[Subject, dict[str, Hit]] = {}
+    for hit in hits(tx, username):
+        by_subject.setdefault(hit.subject, {})[hit.counted] = hit
+    subjects = _known(tx) if username is None else subjects_of(tx, username)
+    standings = [Standing(of(tx, subject, settings), by_subject.get(subject, {})) for subject in subjects]
+    return sorted(standings, key=lambda standing: _order(standing, now))[:MOST_LISTED]
+
+
+def subjects_of(tx: Connection, username: str) -> list[Subject]:
+    """Who a panel user is to the limits: himself, by login and as Unix user, and his domains."""
+    domains = addresses.domains_of(tx, username)
+    return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
+
+
+def sweep(tx: Connection, now: float, kept: float) -> None:
+    """Forgets buckets that have been left alone for days, and refusals older than `kept` seconds."""
+    tx.execute("DELETE FROM sending_usage WHERE updated_ts < ?", (now - _LEFT_ALONE,))
+    tx.execute("DELETE FROM sending_refusals WHERE last_ts < ?", (int(now - kept),))
+
+
+def moment(until: float, now: float) -> str:
+    """A time of release, for people: rounded up to the minute, with its day unless that is today."""
+    when = datetime.fromtimestamp(-(-until // 60) * 60, UTC)
+    today = datetime.fromtimestamp(now, UTC).date()
+    return when.strftime("%H:%M UTC" if when.date() == today else "%Y-%m-%d %H:%M UTC")
+
+
+_LEFT_ALONE = 11 * DAY  # the largest burst, ten days' worth, has leaked by then
+_COLUMNS = ", ".join(f"CAST(sending_limits.{column} AS INTEGER)" for column in PERIODS)
+_LEVELS = ", ".join(f"sending_usage.{column}" for column in PERIODS)
+_TALLY = f"""
+    SELECT {_COLUMNS}, {_LEVELS}, sending_usage.updated_ts FROM (SELECT ?1 AS scope, ?2 AS name) AS subject
+    LEFT JOIN sending_limits ON sending_limits.scope = subject.scope AND sending_limits.name = subject.name
+    LEFT JOIN sending_usage ON sending_usage.scope = subject.scope AND sending_usage.name = subject.name
+"""
+_STORE = f"""
+    INSERT INTO sending_usage (scope, name, {", ".join(PERIODS)}, updated_ts) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (scope, name) DO UPDATE
+    SET {", ".join(f"{column} = excluded.{column}" for column in (*PERIODS, "updated_ts"))}
+"""
+
+
+def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
+    given, levels, updated = row[:4], row[4:8], row[8]
+    limits: dict[str, int] = {}
+    buckets: dict[str, Bucket] = {}
+    for counted, own, level in zip(PERIODS, given, levels, strict=True):
+        limit = max(0, int(_default(subject, counted, settings) if own is None else own))
+        limits[counted] = limit
+        if limit:
+            buckets[counted] = Bucket(limit, PERIODS[counted], settings.limit_burst / 100, level or 0.0, updated or 0.0)
+    return Tally(
+        subject, limits, buckets, frozenset(name for name, own in zip(PERIODS, given, strict=True) if own is not None)
+    )
+
+
+def _default(subject: Subject, counted: str, settings: Settings) -> int:
+    # At the host's own name all sites meet that have no address of their own: one must not use up the others' share.
+    if subject.scope == "domain" and subject.name == settings.hostname:
+        return 0
+    return int(getattr(settings, f"limit_{subject.scope}_{counted}"))
+
+
+def _units(counted: str, recipients: int) -> int:
+    return recipients if counted.startswith("recipients") else 1
+
+
+def _exceeded(subject: Subject, counted: str, bucket: Bucket, units: int, now: float) -> LimitExceeded | None:
+    until = bucket.free_at(units, now)
+    if until == now:
+        return None
+    limit = f"limit of {bucket.limit} {WORDS[counted]} for {subject}"
+    if until is None:
+        text = f"{limit} lets no more than {int(bucket.capacity)} in one message"
+    elif room := bucket.room(now):
+        text = f"{limit} has room for {room} more now, for {units} at {moment(until, now)}"
+    else:
+        text = f"{limit} is used up until {moment(until, now)}"
+    return LimitExceeded(subject, counted, bucket.limit, until, text)
+
+
+def _store(tx: Connection, tally: Tally, now: float) -> None:
+    levels = (tally.buckets[counted].level if counted in tally.buckets else 0.0 for counted in PERIODS)
+    tx.execute(_STORE, (*tally.subject, *levels, now))
+
+
+def _known(tx: Connection) -> list[Subject]:
+    tables = ("sending_usage", "sending_limits", "sending_refusals")
+    rows: list[Any] = tx.execute(" UNION ".join(f"SELECT scope, name FROM {table}" for table in tables)).fetchall()
+    return [Subject(scope, name) for scope, name in rows if scope in SCOPES]
+
+
+def _order(standing: Standing, now: float) -> tuple[float, float, Subject]:
+    last = max((hit.last_ts for hit in standing.hits.values()), default=0)
+    buckets = standing.tally.buckets.values()
+    used = max((bucket.level_at(now) / bucket.capacity for bucket in buckets), default=0.0)
+    return -last, -used, standing.tally.subject
+
+
+def _column(counted: str) -> str:
+    if counted not in PERIODS:
+        raise ValueError(counted)
+    return counted
