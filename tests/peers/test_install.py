@@ -32,6 +32,7 @@ def test_without_root_it_lists_what_is_missing_and_why(tmp_path: Path) -> None:
         "dpkg-query": "",
         "apt-get": "echo no lists >&2; exit 100",
         "getent": "exit 2",
+        "npm": "exit 1",
     }.items():
         (tools / name).write_text(f"#!/bin/sh\n{line}\n")
         (tools / name).chmod(0o755)
@@ -41,4 +42,5 @@ def test_without_root_it_lists_what_is_missing_and_why(tmp_path: Path) -> None:
     assert "  package chromium: not installed, and apt-get install needs root" in complaints
     assert f"  package postfix: could not be downloaded and unpacked into {tmp_path}/cache" in complaints
     assert "  user postfix: missing, and adding it needs root" in complaints
+    assert f"  nodemailer: npm could not install it into {tmp_path}/cache/npm" in complaints
     assert not list((tmp_path / "cache").glob("*/.complete"))
