@@ -187,7 +187,7 @@ def clean_filename(name: str) -> str:
 def _split_multipart(body: bytes, boundary: bytes) -> Iterator[bytes]:
     """The parts between delimiter lines (RFC 2046 section 5.1.1); what has no closing delimiter ends with the body."""
     start: int | None = None
-    for before, after, closing in _delimiters(body, b"--" + boundary):
+    for before, after, closing in delimiters(body, b"--" + boundary):
         if start is not None:
             yield body[start:before]
         start = None if closing else after
@@ -197,7 +197,7 @@ def _split_multipart(body: bytes, boundary: bytes) -> Iterator[bytes]:
         yield body[start:]
 
 
-def _delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+def delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
     """(end of what is before, start of what is after, whether it closes) of each delimiter line, up to MAX_PARTS."""
     position, count = 0, 0
     while count < MAX_PARTS and (at := body.find(delimiter, position)) >= 0:

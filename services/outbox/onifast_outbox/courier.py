@@ -26,6 +26,7 @@ from onifast_shared.relay import RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
 
 from onifast_outbox import maillog
+from onifast_outbox.binary import Unconvertible, into_lines
 from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.local import deliver_here
 from onifast_outbox.routing import MailExchangers, Route, Smarthost, Unroutable, relay_route
@@ -144,11 +145,13 @@ class Courier:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
             return await asyncio.to_thread(self._sign, consignment)
+        except Unconvertible as error:
+            return Failed(Reply(554, "5.6.3", f"the message is binary, and cannot be converted: {error}"))
         except DkimKeyError as error:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
     def _sign(self, consignment: Consignment) -> Content:
-        message = normalise_newlines(consignment.raw)
+        message = _in_lines(consignment)
         if by := _forwarder(consignment.claim.submission):
             message = prepend(message, delivered_to(by))
             signed = self._signer.seal(message, by.domain)
@@ -208,6 +211,8 @@ class Courier:
             await self._settler.settle(consignment, results)
 
         what = claim.submission
+        if what.requiretls:
+            route = route.insisting_on_tls()
         envelope = Envelope(
             consignment.mail_from,
             tuple(rows),
@@ -267,6 +272,13 @@ def _forwarder(submission: Submission) -> Address | None:
         return Address.parse(submission.forwarded_by) if submission.forwarded_by else None
     except AddressError:
         return None
+
+
+def _in_lines(consignment: Consignment) -> bytes:
+    """The message as it is sent: no server is sent binary (RFC 3030), since few of them take it."""
+    if consignment.claim.submission.body_type == "BINARYMIME":
+        return into_lines(consignment.raw)
+    return normalise_newlines(consignment.raw)
 
 
 def _ret(text: str | None) -> Ret | None:

@@ -6,7 +6,7 @@ import ipaddress
 import random
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onifast_shared.config import Listen
 from onifast_shared.dns import MX, NoData, NoSuchDomain, Resolver, Temporary
@@ -57,6 +57,11 @@ class Route:
     verify: bool = False
     credentials: tuple[str, Secret] | None = None
     to_relay: bool = False
+
+    def insisting_on_tls(self) -> Route:
+        """The same servers, each of which must prove its name by a certificate (RFC 8689 section 4.2.1)."""
+        security = Security.IMPLICIT if self.security is Security.IMPLICIT else Security.STARTTLS
+        return replace(self, key=f"{self.key} verified", security=security, verify=True)
 
 
 def relay_route(relay: Smarthost) -> Route:

@@ -144,7 +144,10 @@ class Settler:
         assert consignment.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
         rows = [each.result.row for each in decisions]
         arrived = min(row.queued_ts for row in rows)
-        returned = Returned(consignment.raw, consignment.mail_from, arrived, consignment.ret, consignment.envid)
+        what = consignment.claim.submission
+        # Binary octets are no fit content for a report; secrets go back no further than needed (RFC 8689 section 5).
+        ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else consignment.ret
+        returned = Returned(consignment.raw, consignment.mail_from, arrived, ret, consignment.envid)
         fates = [Fate(each.result.recipient, each.outcome, each.result.row.attempts + 1) for each in decisions]
         raw = dsn.build(returned, fates, hostname=self._settings.hostname, now=int(self._now()))
         ref = await self._until_done(lambda: contents.astore(self._db, raw))
@@ -173,7 +176,8 @@ class Settler:
 
     def _send(self, tx: Connection, consignment: Consignment, ref: ContentRef) -> int:
         """Queue a notification like any other message, from the null sender."""
-        submission = Submission(sender="", origin="bounce", subject="Delivery notification")
+        requiretls = consignment.claim.submission.requiretls
+        submission = Submission(sender="", origin="bounce", subject="Delivery notification", requiretls=requiretls)
         to = QueuedRecipient(str(consignment.mail_from), notify="NEVER")
         return accept.submit_in(tx, ref, submission, [to]).outbox_ids[0]
 

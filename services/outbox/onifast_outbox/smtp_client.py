@@ -88,6 +88,9 @@ class SmtpClient(SmtpSession):
         if limit.isdigit() and 0 < int(limit) < content.size:
             text = f"the message has {content.size} bytes, {self.hop.host} takes {limit}"
             refusal = Reply(552, "5.3.4", text)
+        elif envelope.requiretls and "REQUIRETLS" not in self.extensions:
+            # RFC 8689 section 4.2.1: who does not promise to keep the requirement does not get the message.
+            refusal = Reply(550, "5.7.30", f"{self.hop.host} does not support REQUIRETLS, which the sender asked for")
         elif content.eight_bit and "8BITMIME" not in self.extensions:
             refusal = Reply(554, "5.6.3", f"{self.hop.host} takes no 8-bit text (8BITMIME)")
         remaining = []
@@ -180,6 +183,7 @@ class SmtpClient(SmtpSession):
         needed = any(each is not None and each.needs_smtputf8 for each in addresses)
         if "SMTPUTF8" in self.extensions and (needed or (envelope.smtputf8 and content.utf8_header)):
             words.append("SMTPUTF8")
+        words += ["REQUIRETLS"] if envelope.requiretls else []
         if "DSN" in self.extensions:
             words += [f"RET={envelope.ret}"] if envelope.ret else []
             words += [f"ENVID={envelope.envid}"] if envelope.envid else []
