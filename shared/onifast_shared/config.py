@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from onifast_shared import setting_types as kinds
-from onifast_shared.setting_types import IPNetwork, Kind, Listen
+from onifast_shared.setting_types import IPNetwork, Kind, Listen, ScannerAddress
 
 __all__ = ["ConfigError", "Listen", "SettingDescription", "Settings", "describe"]
 
@@ -187,6 +187,25 @@ class Settings:
     )
     trusted_arc_sealers: tuple[str, ...] = _setting(
         "", kinds.names(), "Domains of forwarders whose ARC seals count where DMARC fails."
+    )
+    dnsbl_zones: tuple[str, ...] = _setting(
+        "", kinds.zones(), "DNS block lists that are asked about each client that may not relay."
+    )
+    dnsbl_action: str = _setting("reject", kinds.choice("reject", "junk"), "What becomes of mail from a listed client.")
+    greylisting: bool = _setting(
+        "false", kinds.boolean(), "Let clients come back that were never here, unless SPF passes (RFC 6647)."
+    )
+    greylisting_delay: float = _setting(
+        "5m", kinds.seconds(1, 3600), "How long a client that is greylisted has to wait."
+    )
+    scanner: ScannerAddress | None = _setting(
+        "", kinds.scanner(), "The junk filter that gives incoming messages points."
+    )
+    scanner_timeout: float = _setting(
+        "20s", kinds.seconds(0.1, 300), "How long the junk filter may take; then the message goes on without it."
+    )
+    scanner_reject: str = _setting(
+        "junk", kinds.choice("junk", "reject"), "What becomes of a message that the junk filter would reject."
     )
     refusals_kept: float = _setting(
         "30d", kinds.seconds(3600, 365 * 86400), "How long the record of a refused message is kept."

@@ -206,6 +206,39 @@ def listens(*, unix: bool = False) -> Kind:
     return Kind(f"HOST:PORT (IPv6: [::]:PORT){more}, with commas between several, empty for none", parse)
 
 
+class ScannerAddress(NamedTuple):
+    """Where a junk filter answers, and what it speaks: `rspamd` or `spamd`."""
+
+    protocol: str
+    host: str
+    port: int
+
+
+def scanner() -> Kind:
+    defaults = {"rspamd": 11333, "spamd": 783}
+
+    def parse(value: Any) -> ScannerAddress | None:
+        given = _text(value)
+        if not given:
+            return None
+        protocol, _, where = given.partition(":")
+        if protocol not in defaults:
+            raise ValueError
+        return ScannerAddress(protocol, *host_port(where or "127.0.0.1", defaults[protocol]))
+
+    return Kind("rspamd or spamd, with :HOST[:PORT] if it runs elsewhere, or empty for none", parse)
+
+
+def zones() -> Kind:
+    def parse(value: Any) -> tuple[str, ...]:
+        found = tuple(item.lower().rstrip(".") for item in _items(value))
+        if not all(_HOSTNAME.fullmatch(item) for item in found):
+            raise ValueError
+        return found
+
+    return Kind("domain names with commas between them, or empty", parse)
+
+
 def servers(default_port: int) -> Kind:
     def parse(value: Any) -> tuple[tuple[str, int], ...]:
         result = []

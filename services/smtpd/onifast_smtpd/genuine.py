@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared import dmarc_reports
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
+from onifast_shared.db import Database
 from onifast_shared.dmarc_reports import Observation
+from onifast_shared.reply import Reply
 
-from onifast_smtpd import trace, verdict, words
+from onifast_smtpd import greylisting, trace, verdict, words
 from onifast_smtpd.client import Origin
+from onifast_smtpd.dnsbl import Listing
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
-from onifast_smtpd.verify import Authentication, Verifier
+from onifast_smtpd.scanner import Mail, Scanner
+from onifast_smtpd.verify import Authentication, ClientCheck, Verifier
 
 
 @dataclass(frozen=True)
@@ -31,22 +37,68 @@ class Judgement:
 class Judge:
     """Judges messages; one for a program."""
 
-    def __init__(self, settings: Settings, verifier: Verifier, notebook: Notebook) -> None:
+    def __init__(self, settings: Settings, database: Database, verifier: Verifier, notebook: Notebook) -> None:
         self._settings = settings
+        self._database = database
         self._verifier = verifier
         self._notebook = notebook
+        self._scanner = Scanner(settings)
 
-    async def message(self, origin: Origin, mail_from: Address | None, raw: bytes) -> Judgement:
+    def inquire(self, origin: Origin, mail_from: Address | None) -> Inquiry:
+        """The inquiry into one transaction, which looks nothing up yet."""
+        return Inquiry(self, origin, mail_from)
+
+    async def client(self, origin: Origin, mail_from: Address | None) -> ClientCheck:
+        """What is known of a client by its address and envelope."""
+        return await self._verifier.check_client(origin.client.address, origin.helo, mail_from)
+
+    async def listings(self, origin: Origin) -> tuple[Listing, ...]:
+        """The block lists that have a client."""
+        return await self._verifier.check_lists(origin.client.ip, self._settings.dnsbl_zones)
+
+    async def recipient(self, inquiry: Inquiry, recipient: Address) -> None:
+        """Whether this client may send to that mailbox now; raises Refused, DatabaseError.
+
+        Postmaster hears everybody: whoever is refused must be able to complain (RFC 5321 section 4.5.1).
+        """
+        if recipient.local.lower() == "postmaster":
+            return
+        if self._settings.dnsbl_action == "reject" and (listings := await inquiry.listings()):
+            raise Refused(listed(inquiry.origin, listings[0]), {"why": list(words.listing_sentences(listings))})
+        if self._settings.greylisting:
+            await self._greylist(inquiry, recipient)
+
+    async def message(self, inquiry: Inquiry, mail: Mail, raw: bytes) -> Judgement:
         """The judgement on a message that came whole; raises Refused."""
-        checked = await self._verifier.check(origin.client.address, origin.helo, mail_from, raw)
-        decided = verdict.decide(checked, self._settings)
-        stored = checked.as_dict() | {"why": explain(checked, decided), "reason": " ".join(decided.why)}
+        origin, mail_from = inquiry.origin, inquiry.mail_from
+        checked, listings, scan = await asyncio.gather(
+            self._verifier.check(origin.client.address, origin.helo, mail_from, raw, inquiry.known),
+            inquiry.listings(),
+            self._scanner.scan(mail),
+        )
+        if self._settings.dnsbl_action == "reject":
+            listings = ()  # they have refused whom they could
+        decided = verdict.decide(checked, listings, scan, self._settings)
+        why = [*explain(checked, decided), *words.listing_sentences(listings), *words.scan_sentences(scan)]
+        stored = checked.as_dict() | {"why": why, "reason": " ".join(decided.why)}
+        stored |= {"score": scan.as_dict()} if scan else {}
         self._count(origin, mail_from, checked, decided)
         if decided.refusal:
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
         return Judgement(headers, decided.folder, stored, checked.summary)
+
+    async def _greylist(self, inquiry: Inquiry, recipient: Address) -> None:
+        ip, now = inquiry.origin.client.ip, time.time()
+        if await self._database.aread(lambda tx: greylisting.is_known(tx, ip)):
+            return
+        if (await inquiry.client()).spf.result == "pass":
+            return
+        sender, delay = inquiry.mail_from, self._settings.greylisting_delay
+        wait = await self._database.awrite(lambda tx: greylisting.attempt(tx, ip, sender, recipient, now, delay=delay))
+        if wait:
+            raise Refused(greylisting.refusal(wait))
 
     def _count(
         self, origin: Origin, mail_from: Address | None, checked: Authentication, decided: verdict.Verdict
@@ -74,6 +126,49 @@ class Judge:
         )
         now = time.time()
         self._notebook.jot(lambda tx: dmarc_reports.count(tx, observation, now))
+
+
+class Inquiry:
+    """What is found out in the course of one transaction, each thing once."""
+
+    def __init__(self, judge: Judge, origin: Origin, mail_from: Address | None) -> None:
+        self._judge = judge
+        self.origin = origin
+        self.mail_from = mail_from
+        self.known: ClientCheck | None = None
+        self._listings: tuple[Listing, ...] | None = None
+
+    async def client(self) -> ClientCheck:
+        """What is known of the client before the message comes."""
+        if self.known is None:
+            self.known = await self._judge.client(self.origin, self.mail_from)
+        return self.known
+
+    async def listings(self) -> tuple[Listing, ...]:
+        """The block lists that have the client."""
+        if self._listings is None:
+            self._listings = await self._judge.listings(self.origin)
+        return self._listings
+
+    async def recipient(self, recipient: Address) -> None:
+        """See `Judge.recipient`."""
+        await self._judge.recipient(self, recipient)
+
+    async def message(self, raw: bytes, received: bytes, recipients: Sequence[Address], message_id: str) -> Judgement:
+        """The judgement on a message; `received` is our own field, which a junk filter wants to see."""
+        client = self.origin.client.address
+        mail = Mail(
+            received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], message_id
+        )
+        return await self._judge.message(self, mail, raw)
+
+
+def listed(origin: Origin, listing: Listing) -> Reply:
+    """What a listed client is told (RFC 5782 section 2.1: the list's own text)."""
+    text = f"{origin.client.address} is on the block list {listing.zone}" + (
+        f": {listing.text}" if listing.text else ""
+    )
+    return Reply(550, "5.7.1", words.sentence(text).encode("ascii", "replace").decode())
 
 
 def explain(checked: Authentication, decided: verdict.Verdict) -> list[str]:

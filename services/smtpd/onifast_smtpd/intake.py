@@ -28,7 +28,7 @@ from onifast_smtpd import maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
-from onifast_smtpd.genuine import Judge
+from onifast_smtpd.genuine import Inquiry, Judge
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
@@ -70,6 +70,7 @@ class Transaction:
     mail_from: Address | None
     options: MailOptions
     rewriter: Rewriter
+    inquiry: Inquiry
     owner: str | None = None
     targets: dict[str, Target] = field(default_factory=dict)
 
@@ -107,7 +108,8 @@ class Intake:
         if str(sender) != str(path):
             maillog.rewritten(message_id, path, sender)
         await self._check_owned(origin, [sender] if sender else [])
-        return Transaction(origin, message_id, sender, options, rewriter, account.owner)
+        inquiry = self._judge.inquire(origin, sender)
+        return Transaction(origin, message_id, sender, options, rewriter, inquiry, account.owner)
 
     async def add_recipient(self, transaction: Transaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
@@ -120,6 +122,8 @@ class Intake:
         place = await self._database.aread(lambda tx: locate(tx, address, size, settings))
         null_sender = transaction.mail_from is None
         check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
+        if not origin.may_relay:
+            await transaction.inquiry.recipient(address)
         transaction.targets.setdefault(address.key, Target(address, place.destination, options))
 
     async def take(self, transaction: Transaction, raw: bytes) -> str:
@@ -191,9 +195,10 @@ class Intake:
 
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
         places = await self._places(transaction, raw)
-        judged = await self._judge.message(transaction.origin, transaction.mail_from, raw)
+        received_field = self._received(transaction)
+        judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.message_id)
         genuine = trace.remove_forged(raw, self._settings.hostname)
-        message = prepend(genuine, judged.headers + self._received(transaction))
+        message = prepend(genuine, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
         incoming = Incoming(
             str(transaction.mail_from or ""),

@@ -123,6 +123,11 @@ def accepted(
     )
 
 
+def scanner_trouble(message_id: str, scanner: str, error: object) -> None:
+    """The junk filter gave no answer; the message goes on without its word."""
+    event(logger, "scanner-trouble", logging.WARNING, id=message_id, scanner=scanner, reason=repr(error))
+
+
 def rewritten(message_id: str, before: object, after: object) -> None:
     """A sender that nobody could answer to became one of ours."""
     event(logger, "sender-rewritten", id=message_id, before=before, after=after)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from onifast_shared import dmarc_reports, refusals
+from onifast_shared import dmarc_reports, greylist, refusals
 from onifast_shared.db import Connection, Database, DatabaseError
 
 from onifast_smtpd import maillog
@@ -61,5 +61,6 @@ def _write(tx: Connection, notes: list[Note], now: float, before: float | None) 
     if before is not None:
         refusals.sweep(tx, before)
         dmarc_reports.sweep(tx, now)
+        greylist.sweep(tx, now)
     for note in notes:
         note(tx)

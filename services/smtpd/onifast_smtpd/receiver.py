@@ -64,7 +64,7 @@ class Receiver:
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(settings, database, UserDirectory(settings)),
-            intake=Intake(settings, database, Judge(settings, verifier, notebook)),
+            intake=Intake(settings, database, Judge(settings, database, verifier, notebook)),
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from onifast_shared.address import display_domain
 from onifast_shared.config import Settings
@@ -11,6 +12,8 @@ from onifast_shared.reply import Reply
 from onifast_smtpd import policy
 from onifast_smtpd.arc_check import vouched
 from onifast_smtpd.dmarc import DmarcResult
+from onifast_smtpd.dnsbl import Listing
+from onifast_smtpd.scan import Scan
 from onifast_smtpd.verify import Authentication
 from onifast_smtpd.words import sentence
 
@@ -30,11 +33,38 @@ class Verdict:
     override: str = ""
 
 
-def decide(checked: Authentication, settings: Settings) -> Verdict:
-    """The verdict on a message from outside."""
+def decide(checked: Authentication, listings: Sequence[Listing], scan: Scan | None, settings: Settings) -> Verdict:
+    """The verdict on a message from outside: what was found by the first that refuses it, else by all together."""
     if refusal := policy.judge_spf(checked.spf.result, checked.spf.explanation, settings):
         return Verdict(refusal, why=(f"Refused: {checked.spf.domain} forbids this host to send its mail.",))
-    return judge_dmarc(checked, settings)
+    verdict = judge_dmarc(checked, settings)
+    if verdict.refusal:
+        return verdict
+    return judge_scan(judge_listed(verdict, listings), scan, settings)
+
+
+def judge_listed(verdict: Verdict, listings: Sequence[Listing]) -> Verdict:
+    """What a block list does that does not refuse its clients already."""
+    if not listings:
+        return verdict
+    return _to_junk(verdict, f"It is in junk because the sending host is on the block list {listings[0].zone}.")
+
+
+def judge_scan(verdict: Verdict, scan: Scan | None, settings: Settings) -> Verdict:
+    """What the junk filter's word does."""
+    if scan is None or scan.action == "accept":
+        return verdict
+    if scan.action == "later":
+        reply = Reply(451, "4.7.1", "message deferred by the junk filter, try again later")
+        return replace(verdict, refusal=reply, why=("Put off by the junk filter.",))
+    if scan.action == "reject" and settings.scanner_reject == "reject":
+        reply = Reply(550, "5.7.1", "message refused by the junk filter")
+        return replace(verdict, refusal=reply, why=("Refused by the junk filter.",))
+    return _to_junk(verdict, "It is in junk because the junk filter takes it for such.")
+
+
+def _to_junk(verdict: Verdict, why: str) -> Verdict:
+    return replace(verdict, folder="junk", why=(*verdict.why, sentence(why)))
 
 
 def judge_dmarc(checked: Authentication, settings: Settings) -> Verdict:

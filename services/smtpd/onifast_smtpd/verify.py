@@ -10,9 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from onifast_shared.address import Address
@@ -20,9 +21,11 @@ from onifast_shared.dns import Resolver
 from onifast_shared.message import split_head
 
 from onifast_smtpd.arc_check import ArcResult, check_arc
+from onifast_smtpd.client import IP
 from onifast_smtpd.dkim_check import DkimResult, check_dkim
 from onifast_smtpd.dmarc import DmarcResult
 from onifast_smtpd.dmarc_check import check_dmarc
+from onifast_smtpd.dnsbl import Listing, check_list
 from onifast_smtpd.iprev import IprevResult, check_iprev
 from onifast_smtpd.lookup import Lookups
 from onifast_smtpd.spf_check import SpfResult, check_spf
@@ -122,6 +125,12 @@ class Verifier:
             self._run(lambda lookups: check_iprev(lookups, ip), IprevResult("temperror", ip), end),
         )
         return ClientCheck(spf, iprev)
+
+    async def check_lists(self, ip: IP, zones: Sequence[str]) -> tuple[Listing, ...]:
+        """The block lists that have a client; each is asked for itself, so that a dead one costs no answer."""
+        end = time.monotonic() + CHECK_TIME
+        asked = [self._run(partial(check_list, ip=ip, zone=zone), None, end) for zone in zones]
+        return tuple(listing for listing in await asyncio.gather(*asked) if listing)
 
     async def check(
         self, ip: str, helo: str, mail_from: Address | None, raw: bytes, known: ClientCheck | None = None

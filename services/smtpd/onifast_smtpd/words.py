@@ -10,7 +10,9 @@ from onifast_shared.address import display_domain
 from onifast_smtpd.arc_check import ArcResult
 from onifast_smtpd.dkim_check import DkimResult
 from onifast_smtpd.dmarc import DmarcResult
+from onifast_smtpd.dnsbl import Listing
 from onifast_smtpd.iprev import IprevResult
+from onifast_smtpd.scan import SHOWN_RULES, Scan
 from onifast_smtpd.spf_check import SpfResult
 
 MAX_SENTENCE = 400  # characters; parts of it are a stranger's
@@ -92,6 +94,20 @@ def iprev_sentence(iprev: IprevResult) -> str:
         case "permerror":
             return sentence(f"The sending host {iprev.ip} has no name in DNS.")
     return sentence(f"The name of the sending host {iprev.ip} could not be looked up.")
+
+
+def listing_sentences(listings: Iterable[Listing]) -> Iterator[str]:
+    """Which block lists have the client."""
+    for listing in listings:
+        says = f": {listing.text}" if listing.text else ""
+        yield sentence(f"The sending host is on the block list {listing.zone}{says}.")
+
+
+def scan_sentences(scan: Scan | None) -> Iterator[str]:
+    """What the junk filter says."""
+    if scan is not None:
+        rules = f" ({', '.join(scan.rules[:SHOWN_RULES])})" if scan.rules else ""
+        yield sentence(f"The junk filter gives it {scan.score:g} points; {scan.required:g} make it junk{rules}.")
 
 
 def sentence(text: str) -> str:

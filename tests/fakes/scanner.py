@@ -1,0 +1,56 @@
+"""A junk filter that answers what a test says, over one connection a request."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from fakes.loop import LoopThread
+
+
+class FakeScanner:
+    """Keeps each request's bytes, and sends `answer`, or nothing ever where it is None."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.port = 0
+        self._thread = LoopThread("fake junk filter")
+
+    def __enter__(self) -> Self:
+        self._thread.__enter__()
+        self._thread.run(self._listen())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.run(self._stop())
+        self._thread.__exit__(kind, error, trace)
+
+    async def _listen(self) -> None:
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for writer in list(self._writers):
+            writer.close()
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            size = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            self.requests.append(head + await reader.readexactly(int(size.partition(b":")[2])))
+            if self.answer is None:
+                await reader.read()
+                return
+            writer.write(self.answer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client did not wait
+        finally:
+            self._writers.discard(writer)
+            writer.close()
