@@ -90,6 +90,7 @@ class UserDirectory:
         self._directory = settings.users_dir
         self._administrators = settings.administrators
         self._allow_plaintext = settings.allow_plaintext_passwords
+        self._kept_hash: tuple[int, tuple[str, ...]] | None = None
 
     def get(self, username: str) -> PanelUser | None:
         """The user of that name, disabled or not; raises UserFileError or UserDirectoryMissing."""
@@ -134,7 +135,20 @@ class UserDirectory:
         return sorted(filter(check_username, names))
 
     def _some_hash(self) -> Iterable[str]:
-        """A hash as this panel stores them, since its kind and cost are what takes the time."""
+        """A hash as this panel stores them, since its kind and cost are what takes the time.
+
+        Kept until a file comes, goes or is replaced: to list ten thousand users would show in the time too.
+        """
+        try:
+            mark = self._directory.stat().st_mtime_ns
+        except OSError as error:
+            raise self._missing(error) from None
+        kept = self._kept_hash
+        if kept is None or kept[0] != mark:
+            kept = self._kept_hash = (mark, self._first_hash())
+        return kept[1]
+
+    def _first_hash(self) -> tuple[str, ...]:
         for username in self.usernames():
             try:
                 user = self.get(username)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import scram_verifier, server_secrets
+from onifast_shared import scram_verifier, shared_keys
 from onifast_shared.db import Connection
 from onifast_shared.log import Secret
 from onifast_shared.scram_verifier import Parameters, ScramVerifier
@@ -23,7 +23,6 @@ SEEN_INTERVAL = 60
 MAX_PER_USER = 50
 MAX_NAME = 64
 
-_SALT_KEY = "scram-salt"
 # Nothing that looks like something else; twenty letters are 99 bits.
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _GROUPS, _GROUP = 4, 5
@@ -77,7 +76,7 @@ def create(
     the keys costs the transaction some 2 ms; outside of it, two passwords made at once might differ in their salts.
     """
     label = check_name(name)
-    found = locks_of(tx, username, panel, server_secrets.ensure(tx, _SALT_KEY))
+    found = locks_of(tx, username, panel, shared_keys.obtain(tx, shared_keys.SCRAM_SALT))
     if len(found.locks) >= MAX_PER_USER:
         raise AppPasswordError(f"there are {MAX_PER_USER} app passwords already; revoke one first")
     if any(lock.name == label for lock in found.locks):
@@ -119,12 +118,12 @@ def revoke(tx: Connection, username: str, password_id: int) -> bool:
 
 def salt_secret(tx: Connection) -> bytes | None:
     """The key that salts are made with, if there is one yet."""
-    return server_secrets.find(tx, _SALT_KEY)
+    return shared_keys.find(tx, shared_keys.SCRAM_SALT)
 
 
 def make_salt_secret(tx: Connection) -> bytes:
     """The same, made now where there was none; for a write transaction."""
-    return server_secrets.ensure(tx, _SALT_KEY)
+    return shared_keys.obtain(tx, shared_keys.SCRAM_SALT)
 
 
 def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> Locks:

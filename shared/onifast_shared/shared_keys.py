@@ -7,6 +7,7 @@ import secrets
 from onifast_shared.db import Connection
 
 SRS = "srs"
+SCRAM_SALT = "scram-salt"
 _OCTETS = 32
 
 

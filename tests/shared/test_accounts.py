@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,16 @@ def test_a_password_may_be_typed_in_either_composition(users: UserDirectory, set
     assert users.authenticate("ann", "e\u0301te\u0301")
     assert users.authenticate("ann", "\u00e9t\u00e9")
     assert users.authenticate("ann", "ete") is None
+
+
+def test_the_cost_of_an_unknown_user_follows_the_users_files(users: UserDirectory, settings: Settings) -> None:
+    write(settings, "ann", {"password": HASH})
+    users.authenticate("nobody", "x")
+    begin = time.process_time()
+    users.authenticate("nobody", "x")
+    cheap = time.process_time() - begin
+    (settings.users_dir / "ann.json").unlink()
+    write(settings, "bob", {"password": bcrypt.hashpw(b"secret", bcrypt.gensalt(10)).decode()})
+    begin = time.process_time()
+    users.authenticate("nobody", "x")
+    assert time.process_time() - begin > 4 * cheap

@@ -17,7 +17,7 @@ from onifast_smtpd.client import Service
 
 from .conftest import PASSWORDS
 from .helpers import HERE, OUTSIDE, SmtpClient, World, plain
-from .scram_client import log_in
+from .scram_client import log_in, server_first
 
 Start = Callable[..., Awaitable[World]]
 
@@ -143,3 +143,11 @@ async def test_an_exchange_by_scram_waits_for_no_hash(world: World, slow: str) -
         assert reply.startswith("235")
     for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+async def test_a_challenge_takes_its_time_whether_there_is_such_a_user_or_not(world: World, name: str) -> None:
+    async with await client_of(world) as client:
+        begin = asyncio.get_running_loop().time()
+        await server_first(client, name)
+        assert asyncio.get_running_loop().time() - begin >= auth.CHALLENGE_SECONDS

@@ -17,7 +17,7 @@ SCRAM, SCRAM_PLUS = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 
 WRONG = Reply(535, "5.7.8", "authentication credentials invalid")
 
-Challenge = Callable[[bytes], Awaitable[bytes]]
+Ask = Callable[[bytes], Awaitable[bytes]]
 """Sends a challenge and gives the client's answer, both without base64; raises Refused."""
 
 
@@ -49,7 +49,7 @@ def parse_answer(line: bytes) -> bytes:
     return decode_base64(line.decode("ascii", "replace"))
 
 
-async def plain(initial: bytes | None, ask: Challenge) -> Credentials:
+async def plain(initial: bytes | None, ask: Ask) -> Credentials:
     """RFC 4616. Acting as somebody else (an authorization identity) is not offered."""
     response = await ask(b"") if initial is None else initial
     parts = response.split(b"\0")
@@ -61,13 +61,13 @@ async def plain(initial: bytes | None, ask: Challenge) -> Credentials:
     return _credentials(username, password)
 
 
-async def login(initial: bytes | None, ask: Challenge) -> Credentials:
+async def login(initial: bytes | None, ask: Ask) -> Credentials:
     """The LOGIN mechanism, which never became an RFC; old programs know no other."""
     username = await ask(b"Username:") if initial is None else initial
     return _credentials(username, await ask(b"Password:"))
 
 
-EXCHANGES: dict[str, Callable[[bytes | None, Challenge], Awaitable[Credentials]]] = {"PLAIN": plain, "LOGIN": login}
+EXCHANGES: dict[str, Callable[[bytes | None, Ask], Awaitable[Credentials]]] = {"PLAIN": plain, "LOGIN": login}
 
 
 def _credentials(username: bytes, password: bytes) -> Credentials:
