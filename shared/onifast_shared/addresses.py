@@ -18,7 +18,7 @@ from onifast_shared.expansion import Circular, Expansion, Remote, Target, Unknow
 __all__ = [
     "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "Returned",
     "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "is_local_domain", "list_for",
-    "owns", "primary_address", "remove", "resolve",
+    "owner_of", "owns", "primary_address", "remove", "resolve",
 ]  # fmt: skip
 
 ROLES = frozenset(
@@ -152,6 +152,12 @@ def domain_owner(tx: Connection, domain: str) -> str | None:
     """The user who owns a domain; None where nobody is known to."""
     owner = tx.execute("SELECT owner FROM domains WHERE domain IN (?, ?)", stored_forms.of_domain(domain)).get
     return str(owner) if owner else None
+
+
+def owner_of(tx: Connection, address: Address) -> str | None:
+    """Who an address belongs to: the user who has it, or else the owner of its domain."""
+    row = _find(tx, address)
+    return row.owner if row is not None and row.owner else domain_owner(tx, address.domain)
 
 
 def domains_of(tx: Connection, username: str | None) -> list[str]:

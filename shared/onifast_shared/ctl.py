@@ -3,6 +3,9 @@
     onifast-mailctl sso issue USER
     onifast-mailctl user list
     onifast-mailctl address add ADDRESS OWNER | remove ADDRESS | list [--owner USER]
+    onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
+    onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
+    onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
     onifast-mailctl refusals list [--owner USER] [--limit N]
@@ -28,7 +31,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onifast_shared import addresses, ctl_app_passwords, dkim_keys, queue_view, refusals, relay, sessions, times
+from onifast_shared import (
+    addresses,
+    ctl_app_passwords,
+    ctl_recipients,
+    dkim_keys,
+    queue_view,
+    refusals,
+    relay,
+    sessions,
+    times,
+)
 from onifast_shared.accounts import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
@@ -280,6 +293,9 @@ def _parser() -> argparse.ArgumentParser:
     add(area(areas, "sso", "single sign-on"), "issue", _sso_issue, "a one-time link to the webmail", "user")
     add(area(areas, "user", "panel users"), "list", _user_list, "name, administrator, disabled")
     _add_address_commands(area(areas, "address", "addresses and their owners"))
+    ctl_recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
+    ctl_recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))
+    ctl_recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
     _add_queue_commands(area(areas, "queue", "outgoing mail"))
     refused = add(

@@ -41,13 +41,18 @@ def targets_of(tx: Connection, address: Address) -> list[Target]:
     return [Target(target, str(owner) if owner else None) for target, owner in found if target is not None]
 
 
-def list_for(tx: Connection, owner: str | None) -> list[ForwardRow]:
-    """A user's forwards by address; all for None (administrators)."""
+def list_for(tx: Connection, username: str | None) -> list[ForwardRow]:
+    """The forwards that a user made, and those of his addresses and domains; all for None (administrators)."""
     sql = """
-        SELECT address, target, coalesce(owner, ''), coalesce(created_at, '') FROM mail_forwards
-        WHERE ?1 IS NULL OR owner = ?1 ORDER BY lower(address), id
+        SELECT f.address, f.target, coalesce(f.owner, ''), coalesce(f.created_at, '') FROM mail_forwards f
+        WHERE ?1 IS NULL OR f.owner = ?1
+           OR EXISTS (SELECT 1 FROM mail_addresses a WHERE lower(a.address) = lower(f.address) AND a.owner = ?1)
+           OR EXISTS (SELECT 1 FROM domains d
+                      WHERE d.domain = lower(substr(f.address, instr(f.address, '@') + 1)) AND d.owner = ?1)
+              AND NOT EXISTS (SELECT 1 FROM mail_addresses a WHERE lower(a.address) = lower(f.address))
+        ORDER BY lower(f.address), f.id
     """
-    return [ForwardRow(*row) for row in tx.execute(sql, (owner,))]
+    return [ForwardRow(*row) for row in tx.execute(sql, (username,))]
 
 
 def add(tx: Connection, address: Address, target: Address, owner: str | None) -> bool:

@@ -297,3 +297,42 @@ def test_an_app_password_needs_a_user_who_may_log_in_and_a_name_of_its_own(run: 
     run("app-password", "create", "ann", "Phone")
     result = run("app-password", "create", user, name)
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+
+
+def test_forwards_are_made_listed_and_ended(run: Run) -> None:
+    run("address", "add", "ann@example.test", "ann")
+    assert run("forward", "add", "ann@example.test", "ann@remote.test").status == 0
+    again = run("forward", "add", "Ann@example.test", "ANN@remote.test")
+    assert (again.status, again.err) == (
+        1,
+        "onifast-mailctl: Ann@example.test is forwarded to ANN@remote.test already\n",
+    )
+    assert run("forward", "add", "*@example.test", "bob@remote.test", "--owner", "bob").status == 0
+    assert [row["target"] for row in run("forward", "list", "--json").json] == ["bob@remote.test", "ann@remote.test"]
+    assert [row["target"] for row in run("forward", "list", "--owner", "bob", "--json").json] == ["bob@remote.test"]
+    assert run("forward", "remove", "ann@example.test", "other@remote.test").status == 1
+    assert run("forward", "remove", "ann@example.test").status == 0
+    assert run("forward", "list").out.startswith("*@example.test\tbob@remote.test\tbob\t")
+    assert run("forward", "add", "no address", "x@y.test").status == 2
+
+
+def test_domain_aliases_are_made_listed_and_ended(run: Run) -> None:
+    assert run("domain", "alias", "Münch.test", "example.test").status == 0
+    assert run("domain", "aliases").out.startswith("xn--mnch-0ra.test\texample.test\t")
+    assert run("domain", "alias", "a.test", "a.test").status == 2
+    assert run("domain", "unalias", "münch.test").status == 0
+    assert run("domain", "unalias", "münch.test").status == 1
+
+
+def test_quotas_are_set_shown_and_given_back(run: Run) -> None:
+    assert run("quota", "set", "ann", "500 MiB").status == 0
+    assert run("quota", "set", "Info@example.test", "1000").status == 0
+    assert run("quota", "show", "ann").out == f"owner\tann\t{500 * 2**20}\t0\t0\n"
+    assert {row["name"]: row["limit"] for row in run("quota", "show", "--json").json} == {
+        "ann": 500 * 2**20,
+        "info@example.test": 1000,
+    }
+    assert run("quota", "set", "ann", "default").status == 0
+    assert run("quota", "show", "ann", "--json", ONIFAST_MAIL_DEFAULT_OWNER_QUOTA="7 MiB").json[0]["limit"] == 7 * 2**20
+    for words in (("ann", "much"), ("nobody", "1"), ("ann", "-1")):
+        assert run("quota", "set", *words).status == 2

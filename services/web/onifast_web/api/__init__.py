@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.api import addresses, app_passwords, config, dkim, mail, openapi, outbox, refusals, sso
+from onifast_web.api import (
+    addresses,
+    app_passwords,
+    config,
+    dkim,
+    forwards,
+    mail,
+    openapi,
+    outbox,
+    quotas,
+    refusals,
+    sso,
+)
 from onifast_web.api.endpoint import Endpoint, add
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *mail.ENDPOINTS,
     *addresses.ENDPOINTS,
+    *forwards.ENDPOINTS,
+    *quotas.ENDPOINTS,
     *app_passwords.ENDPOINTS,
     *config.ENDPOINTS,
     *outbox.ENDPOINTS,

@@ -1,0 +1,237 @@
+"""Where mail is forwarded to, and the domains that are aliases of others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from onifast_shared import addresses, forwards, times
+from onifast_shared.address import Address, AddressError, parse_domain
+from onifast_shared.db import Connection
+from onifast_shared.forwards import AliasRow, ForwardRow
+from pydantic import Field
+
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.auth import Caller, Who
+from onifast_web.problems import Problem, not_found
+
+MAX_TARGETS = 100
+"""Forwards of one address that users can make; a panel's INSERT knows no such limit."""
+
+Text = Annotated[str, Field(max_length=320)]
+
+
+class ForwardInfo(Model):
+    """Mail for `address` goes to `target`; an address that keeps a copy has itself as one of its targets."""
+
+    address: str
+    target: str
+    owner: str
+    created_at: Moment | None
+
+
+class ForwardList(Model):
+    forwards: list[ForwardInfo]
+
+
+class ForwardBody(Model):
+    """`address` may be `*@domain`, the domain's catch-all."""
+
+    address: Text
+    target: Text
+
+
+class RemoveForwardQuery(Model):
+    """Without `target` all forwards of the address end."""
+
+    address: Text
+    target: Text | None = None
+
+
+class AliasInfo(Model):
+    alias: str
+    domain: str
+    created_at: Moment | None
+
+
+class AliasList(Model):
+    domain_aliases: list[AliasInfo]
+
+
+class AliasBody(Model):
+    """All addresses of `domain` are to exist at `alias` too."""
+
+    alias: Text
+    domain: Text
+
+
+class RemoveAliasQuery(Model):
+    alias: Text
+
+
+def list_forwards(call: Call) -> ForwardList:
+    """The forwards of the caller's addresses and domains; every forward for administrators."""
+    rows = call.web.database.read(lambda tx: forwards.list_for(tx, call.caller.manages))
+    return ForwardList(forwards=[_forward(row) for row in rows])
+
+
+def add_forward(call: Call) -> ForwardInfo:
+    """Sends an address' mail on, instead of into its mailbox; it counts from the next message on."""
+    address, target = parsed("address", call.body.address), parsed("target", call.body.target)
+    return _forward(call.web.database.write(lambda tx: add(tx, call.caller, address, target)))
+
+
+def remove_forward(call: Call) -> None:
+    """Ends a forward."""
+    query: RemoveForwardQuery = call.query
+    address = parsed("address", query.address)
+    target = parsed("target", query.target) if query.target else None
+    if not call.web.database.write(lambda tx: remove(tx, call.caller, address, target)):
+        raise not_found("forward")
+
+
+def list_aliases(call: Call) -> AliasList:
+    """The aliases of the caller's domains; all for administrators."""
+    rows = call.web.database.read(lambda tx: forwards.list_aliases(tx, call.caller.manages))
+    return AliasList(domain_aliases=[_alias(row) for row in rows])
+
+
+def set_alias(call: Call) -> AliasInfo:
+    """Makes a domain an alias of another. A user can do it for two domains that he owns."""
+    alias, domain = _domain("alias", call.body.alias), _domain("domain", call.body.domain)
+    if alias == domain:
+        raise unprocessable("alias", "a domain cannot be an alias of itself")
+
+    def change(tx: Connection) -> AliasRow:
+        _check_domains(tx, call.caller, alias, domain)
+        forwards.set_alias(tx, alias, domain)
+        return next(row for row in forwards.list_aliases(tx, None) if row.alias == alias)
+
+    return _alias(call.web.database.write(change))
+
+
+def remove_alias(call: Call) -> None:
+    """Ends an alias."""
+    alias = _domain("alias", call.query.alias)
+
+    def change(tx: Connection) -> bool:
+        mine = [row for row in forwards.list_aliases(tx, call.caller.manages) if row.alias.lower() == alias]
+        return bool(mine) and forwards.remove_alias(tx, alias)
+
+    if not call.web.database.write(change):
+        raise not_found("domain alias")
+
+
+def add(tx: Connection, caller: Caller, address: Address, target: Address) -> ForwardRow:
+    """Makes a forward of an address that the caller may forward; raises Problem."""
+    username = caller.manages
+    if username is not None and not addresses.owns(tx, username, address):
+        raise Problem(403, f"{address} is not one of your addresses.")
+    if username is not None and len(forwards.targets_of(tx, address)) >= MAX_TARGETS:
+        raise Problem(409, f"{address} has {MAX_TARGETS} forwards already.")
+    if not forwards.add(tx, address, target, username or addresses.owner_of(tx, address)):
+        raise Problem(409, f"{address} is forwarded to {target} already.")
+    rows = forwards.list_for(tx, None)
+    return next(row for row in rows if (row.address, row.target) == (str(address), str(target)))
+
+
+def remove(tx: Connection, caller: Caller, address: Address, target: Address | None) -> int:
+    """Ends forwards that the caller sees; gives how many there were."""
+    mine = {row.address.lower() for row in forwards.list_for(tx, caller.manages)}
+    if not {str(address).lower(), address.display.lower()} & mine:
+        return 0
+    return forwards.remove(tx, address, target)
+
+
+def parsed(field: str, text: str) -> Address:
+    """The address that a field holds; raises Problem(422)."""
+    try:
+        return Address.parse(text.strip())
+    except AddressError as error:
+        raise unprocessable(field, str(error)) from None
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/forwards",
+        Who.USER,
+        "The forwards of the caller's addresses; all for administrators",
+        list_forwards,
+        answer=ForwardList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/forwards",
+        Who.USER,
+        "Forward an address' mail",
+        add_forward,
+        body=ForwardBody,
+        answer=ForwardInfo,
+        status=201,
+        failures={409: "It is forwarded there already, or has too many forwards."},
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/mail/forwards",
+        Who.USER,
+        "End a forward, or all of an address",
+        remove_forward,
+        RemoveForwardQuery,
+        status=204,
+        failures={404: "There is no such forward."},
+    ),
+    Endpoint(
+        "GET",
+        "/api/mail/domain-aliases",
+        Who.USER,
+        "The aliases of the caller's domains; all for administrators",
+        list_aliases,
+        answer=AliasList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/domain-aliases",
+        Who.USER,
+        "Make a domain an alias of another",
+        set_alias,
+        body=AliasBody,
+        answer=AliasInfo,
+        status=201,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/mail/domain-aliases",
+        Who.USER,
+        "End an alias of a domain",
+        remove_alias,
+        RemoveAliasQuery,
+        status=204,
+        failures={404: "There is no such alias."},
+    ),
+)
+
+
+def _check_domains(tx: Connection, caller: Caller, *domains: str) -> None:
+    for domain in domains:
+        if caller.manages is not None and addresses.domain_owner(tx, domain) != caller.manages:
+            raise Problem(403, f"{domain} is not one of your domains.")
+
+
+def _domain(field: str, text: str) -> str:
+    try:
+        return parse_domain(text.strip())
+    except AddressError as error:
+        raise unprocessable(field, str(error)) from None
+
+
+def _forward(row: ForwardRow) -> ForwardInfo:
+    return ForwardInfo(address=row.address, target=row.target, owner=row.owner, created_at=_moment(row.created_at))
+
+
+def _alias(row: AliasRow) -> AliasInfo:
+    return AliasInfo(alias=row.alias, domain=row.domain, created_at=_moment(row.created_at))
+
+
+def _moment(text: str) -> str | None:
+    created = times.parse(text)
+    return None if created is None else times.rfc3339(created)

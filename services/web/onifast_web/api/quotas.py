@@ -1,0 +1,90 @@
+"""Quotas: how much mail may lie here, and how much does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from onifast_shared import accounts, quotas
+from onifast_shared.address import Address, AddressError
+from onifast_shared.db import Connection
+from onifast_shared.quotas import Quota
+from pydantic import Field
+
+from onifast_web.api.endpoint import Call, Endpoint, Model, unprocessable
+from onifast_web.auth import Who
+
+
+class QuotaInfo(Model):
+    """`bytes` is the limit, 0 for none; `used` and `messages` are what lies here now."""
+
+    scope: Literal["address", "owner"]
+    name: str
+    bytes: int
+    used: int
+    messages: int
+
+
+class QuotaList(Model):
+    quotas: list[QuotaInfo]
+
+
+class QuotaBody(Model):
+    """`bytes` 0 lifts the limit; null gives the name back to the settings' default."""
+
+    scope: Literal["address", "owner"]
+    name: Annotated[str, Field(max_length=320)]
+    bytes: Annotated[int, Field(ge=0, le=2**53)] | None
+
+
+def list_quotas(call: Call) -> QuotaList:
+    """The caller's quotas: for all his mail first, then for each address. Everybody's for administrators."""
+    rows = call.web.database.read(lambda tx: quotas.list_for(tx, call.caller.manages, call.web.settings))
+    return QuotaList(quotas=[_info(row) for row in rows])
+
+
+def set_quota(call: Call) -> QuotaInfo:
+    """Sets what an address' or a user's mail may take. Mail that lies here already stays."""
+    body: QuotaBody = call.body
+    name = _name(body)
+
+    def change(tx: Connection) -> Quota:
+        quotas.put(tx, body.scope, name, body.bytes)
+        return quotas.of(tx, body.scope, name, call.web.settings)
+
+    return _info(call.web.database.write(change))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/quotas",
+        Who.USER,
+        "The caller's quotas and what is used of them; all for administrators",
+        list_quotas,
+        answer=QuotaList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/quotas",
+        Who.ADMINISTRATOR,
+        "Set a quota",
+        set_quota,
+        body=QuotaBody,
+        answer=QuotaInfo,
+    ),
+)
+
+
+def _name(body: QuotaBody) -> str:
+    if body.scope == "owner":
+        if not accounts.check_username(body.name):
+            raise unprocessable("name", "not a panel user's name")
+        return body.name
+    try:
+        return str(Address.parse(body.name.strip()))
+    except AddressError as error:
+        raise unprocessable("name", str(error)) from None
+
+
+def _info(quota: Quota) -> QuotaInfo:
+    return QuotaInfo(scope=quota.scope, name=quota.name, bytes=quota.limit, used=quota.used, messages=quota.messages)

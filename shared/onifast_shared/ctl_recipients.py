@@ -1,0 +1,122 @@
+"""The commands of onifast-mailctl about where mail goes, and how much of it may lie here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from onifast_shared import addresses, forwards, quotas
+from onifast_shared.address import Address, parse_domain
+from onifast_shared.config import Settings
+from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, known_user, read, show_rows, write
+from onifast_shared.quotas import Quota, Scope
+from onifast_shared.setting_types import size
+
+_LARGEST = 2**53
+
+
+def declare_forwards(area: Any) -> None:
+    """Adds the commands about forwards to their area."""
+    making = add(area, "add", _forward_add, "send an address' mail on; *@DOMAIN is a catch-all", "address", "target")
+    making.add_argument("--owner", metavar="USER", help="who sees the forward; the address' owner unless given")
+    ending = add(area, "remove", _forward_remove, "end a forward, or all of an address", "address")
+    ending.add_argument("target", nargs="?")
+    listing = add(area, "list", _forward_list, "address, target, owner, made")
+    listing.add_argument("--owner", metavar="USER", help="only this user's")
+
+
+def declare_domains(area: Any) -> None:
+    """Adds the commands about domain aliases to their area."""
+    add(area, "alias", _domain_alias, "make all addresses of a domain exist at another one too", "alias", "domain")
+    add(area, "unalias", _domain_unalias, "end an alias", "alias")
+    add(area, "aliases", _domain_aliases, "alias, domain, made")
+
+
+def declare_quotas(area: Any) -> None:
+    """Adds the commands about quotas to their area."""
+    setting = add(area, "set", _quota_set, "what a user's or an address' mail may take", "name")
+    setting.add_argument("size", help="octets, or with a unit: 500 MiB; 0 for no limit; default for the settings'")
+    showing = add(area, "show", _quota_show, "scope, name, limit, used, messages")
+    showing.add_argument("name", nargs="?", help="a user or an address; all unless given")
+
+
+def _forward_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    address, target = Address.parse(arguments.address), Address.parse(arguments.target)
+    if arguments.owner:
+        known_user(settings, arguments.owner)
+    made = write(
+        settings,
+        lambda tx: forwards.add(tx, address, target, arguments.owner or addresses.owner_of(tx, address)),
+    )
+    return DONE if made else complain(f"{address} is forwarded to {target} already", NOTHING)
+
+
+def _forward_remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = Address.parse(arguments.address)
+    target = Address.parse(arguments.target) if arguments.target else None
+    if not write(settings, lambda tx: forwards.remove(tx, address, target)):
+        return complain(f"{address} is not forwarded" + (f" to {target}" if target else ""), NOTHING)
+    return DONE
+
+
+def _forward_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, lambda tx: forwards.list_for(tx, arguments.owner))
+    return show_rows(arguments, map(dataclasses.asdict, found))
+
+
+def _domain_alias(arguments: argparse.Namespace, settings: Settings) -> int:
+    alias, domain = parse_domain(arguments.alias), parse_domain(arguments.domain)
+    if alias == domain:
+        raise UsageError("a domain cannot be an alias of itself")
+    write(settings, lambda tx: forwards.set_alias(tx, alias, domain))
+    return DONE
+
+
+def _domain_unalias(arguments: argparse.Namespace, settings: Settings) -> int:
+    alias = parse_domain(arguments.alias)
+    if not write(settings, lambda tx: forwards.remove_alias(tx, alias)):
+        return complain(f"{alias} is no alias", NOTHING)
+    return DONE
+
+
+def _domain_aliases(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, lambda tx: forwards.list_aliases(tx, None))
+    return show_rows(arguments, map(dataclasses.asdict, found))
+
+
+def _quota_set(arguments: argparse.Namespace, settings: Settings) -> int:
+    scope, name = _subject(arguments.name, settings)
+    limit = _size(arguments.size)
+    write(settings, lambda tx: quotas.put(tx, scope, name, limit))
+    return DONE
+
+
+def _quota_show(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.name is None:
+        found = read(settings, lambda tx: quotas.list_for(tx, None, settings))
+    else:
+        scope, name = _subject(arguments.name, settings)
+        found = [read(settings, lambda tx: quotas.of(tx, scope, name, settings))]
+    return show_rows(arguments, map(_row, found))
+
+
+def _row(quota: Quota) -> dict[str, Any]:
+    return dataclasses.asdict(quota)
+
+
+def _subject(name: str, settings: Settings) -> tuple[Scope, str]:
+    """What a name stands for: an address, or a user."""
+    if "@" in name:
+        return "address", str(Address.parse(name))
+    known_user(settings, name)
+    return "owner", name
+
+
+def _size(text: str) -> int | None:
+    if text == "default":
+        return None
+    try:
+        return int(size(0, _LARGEST).parse(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no size: give octets, or a number with a unit such as 500 MiB") from None
