@@ -87,7 +87,7 @@ class Database:
     async def awrite(self, fn: Callable[[Connection], T], *, timeout: float | None = None) -> T:
         """`write`, off the event loop."""
         with translated(self.path):
-            return await self._writer.submit(fn).wait_async(self._timeout if timeout is None else timeout)
+            return await self._writer.submit_from_loop(fn).wait(self._timeout if timeout is None else timeout)
 
     def data_version(self) -> int:
         """A number that changes when any other connection, of this process or another, has committed."""

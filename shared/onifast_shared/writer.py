@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import apsw
 
@@ -25,10 +26,26 @@ CHECKPOINT_PAGES = 1000
 
 
 class Job(Generic[T]):
-    """A change that waits for its commit."""
+    """A change that waits for its commit, handed over by a thread or by an event loop."""
 
     def __init__(self, fn: Callable[[apsw.Connection], T]) -> None:
         self.fn = fn
+        # Whoever takes the ticket first has decided: the writer, that it runs; who waits, that it never does.
+        self._ticket = [True]
+
+    def take(self) -> bool:
+        """Takes the ticket; False where somebody has it already. For any thread."""
+        try:
+            return self._ticket.pop()
+        except IndexError:
+            return False
+
+
+class ThreadJob(Job[T]):
+    """A change that a thread waits for."""
+
+    def __init__(self, fn: Callable[[apsw.Connection], T]) -> None:
+        super().__init__(fn)
         self.future: Future[T] = Future()
 
     def wait(self, timeout: float) -> T:
@@ -36,19 +53,55 @@ class Job(Generic[T]):
         try:
             return self.future.result(timeout)
         except TimeoutError:
-            if self.future.cancel():
-                raise DatabaseBusy("the database is busy; nothing was written") from None
+            if self.take():
+                raise DatabaseBusy(_NOTHING_WRITTEN) from None
         # It runs: its outcome is decided by the disk now, and only the disk knows it.
         return self.future.result()
 
-    async def wait_async(self, timeout: float) -> T:
-        """`wait` for event loops. A cancelled caller's job is withdrawn if it has not begun."""
-        wrapped = asyncio.wrap_future(self.future)
-        done, _ = await asyncio.wait({wrapped}, timeout=timeout)
-        if not done and self.future.cancel():
-            raise DatabaseBusy("the database is busy; nothing was written")
-        return await wrapped
 
+class LoopJob(Job[T]):
+    """A change that an event loop waits for."""
+
+    def __init__(self, fn: Callable[[apsw.Connection], T], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(fn)
+        self.loop = loop
+        self.future: asyncio.Future[T] = loop.create_future()
+
+    async def wait(self, timeout: float) -> T:
+        """`ThreadJob.wait` for event loops. A cancelled caller's job is withdrawn if it has not begun."""
+        timer = self.loop.call_later(timeout, self._give_up)
+        try:
+            return await self.future
+        except asyncio.CancelledError:
+            self.take()
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self.future.done() and self.take():
+            self.future.set_exception(DatabaseBusy(_NOTHING_WRITTEN))
+
+
+class Outcome(NamedTuple):
+    """How a job ended: with a value, or with an error."""
+
+    job: Job[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Tells whoever waits; in his own thread if that is an event loop's."""
+        future = self.job.future if isinstance(self.job, ThreadJob | LoopJob) else None
+        if future is None or future.done():
+            return
+        if self.error is not None:
+            future.set_exception(self.error)
+        else:
+            future.set_result(self.value)
+
+
+_NOTHING_WRITTEN = "the database is busy; nothing was written"
 
 FULL_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
 """WAL pages after which writers have to wait for the end of a checkpoint, so that the WAL begins anew."""
@@ -68,13 +121,22 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
-    def submit(self, fn: Callable[[apsw.Connection], T]) -> Job[T]:
-        """Queues a change for the next commit."""
+    def submit(self, fn: Callable[[apsw.Connection], T]) -> ThreadJob[T]:
+        """Queues a thread's change for the next commit."""
+        job = ThreadJob(fn)
+        self._queue(job)
+        return job
+
+    def submit_from_loop(self, fn: Callable[[apsw.Connection], T]) -> LoopJob[T]:
+        """Queues the change of the running event loop for the next commit."""
+        job = LoopJob(fn, asyncio.get_running_loop())
+        self._queue(job)
+        return job
+
+    def _queue(self, job: Job[Any]) -> None:
         if self._closing:
             raise DatabaseUnavailable("the database is closed")
-        job = Job(fn)
         self._jobs.put(job)
-        return job
 
     def close(self) -> None:
         """Commits what waits, then ends the thread."""
@@ -90,26 +152,28 @@ class Writer:
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
             batch = [first]
+            running: list[Job[Any]] = []
             try:
-                self._commit(batch)
+                outcomes = self._commit(batch, running)
             except BaseException as error:
-                _fail(batch, error)
-            del batch, first
+                outcomes = [Outcome(job, error=error) for job in batch if job in running or job.take()]
+            _tell_all(outcomes)
+            del batch, first, running, outcomes
 
-    def _commit(self, batch: list[Job[Any]]) -> None:
+    def _commit(self, batch: list[Job[Any]], running: list[Job[Any]]) -> list[Outcome]:
         """One transaction for all that has gathered by the time that it is our turn."""
         with self._turn.taken():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._gather(batch)
-                results = [self._apply(job) for job in batch if job.future.set_running_or_notify_cancel()]
+                running += [job for job in batch if job.take()]
+                outcomes = [self._apply(job) for job in running]
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-        for job, value, error in results:
-            job.future.set_exception(error) if error is not None else job.future.set_result(value)
+        return outcomes
 
     def _gather(self, batch: list[Job[Any]]) -> None:
         while len(batch) < GROUP_LIMIT:
@@ -122,7 +186,7 @@ class Writer:
                 return
             batch.append(job)
 
-    def _apply(self, job: Job[Any]) -> tuple[Job[Any], Any, BaseException | None]:
+    def _apply(self, job: Job[Any]) -> Outcome:
         """Runs a job in a savepoint, so that its failure is its own; trouble with the disk fails the whole commit."""
         self._connection.execute("SAVEPOINT job")
         try:
@@ -134,20 +198,27 @@ class Writer:
                 raise
             self._connection.execute("ROLLBACK TO job")
             self._connection.execute("RELEASE job")
-            return job, None, error
+            return Outcome(job, error=error)
         self._connection.execute("RELEASE job")
-        return job, value, None
+        return Outcome(job, value)
 
 
-def _fail(batch: list[Job[Any]], error: BaseException) -> None:
-    for job in batch:
-        if job.future.cancelled() or job.future.done():
-            continue
-        try:
-            if job.future.running() or job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
-        except CancelledError:
-            continue
+def _tell_all(outcomes: list[Outcome]) -> None:
+    """Tells everybody who waits; an event loop is woken once, however many of its jobs a commit held."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.job, LoopJob):
+            of_loops.setdefault(outcome.job.loop, []).append(outcome)
+        else:
+            outcome.tell()
+    for loop, of_loop in of_loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed, so nobody waits any more
+            loop.call_soon_threadsafe(_tell, of_loop)
+
+
+def _tell(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.tell()
 
 
 class Checkpointer:
