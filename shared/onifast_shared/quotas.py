@@ -67,6 +67,14 @@ def judge(tx: Connection, mailboxes: Iterable[Mailbox], size: int, settings: Set
     return worst
 
 
+def exist(tx: Connection, mailboxes: Iterable[Mailbox], settings: Settings) -> bool:
+    """Whether any quota holds for these mailboxes, whatever is used of it."""
+    return any(
+        of(tx, "address", str(mailbox.address), settings).limit or of(tx, "owner", mailbox.owner, settings).limit
+        for mailbox in mailboxes
+    )
+
+
 def put(tx: Connection, scope: Scope, name: str, limit: int | None) -> None:
     """Sets a quota in octets, 0 for no limit; None gives the name back to the settings' default."""
     tx.execute(f"DELETE FROM mail_quotas WHERE {_NAMED}", (scope, name))

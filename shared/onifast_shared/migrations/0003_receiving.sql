@@ -186,3 +186,43 @@ CREATE TABLE secrets (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
 );
+
+-- The directory -------------------------------------------------------------------------------------------------------
+-- Counts the changes of whatever says where mail goes, so that processes can keep what they have read of it.
+
+CREATE TABLE directory_version (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+);
+INSERT INTO directory_version (id, version) VALUES (1, 1);
+
+CREATE TRIGGER mail_addresses_version_insert AFTER INSERT ON mail_addresses
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_addresses_version_update AFTER UPDATE ON mail_addresses
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_addresses_version_delete AFTER DELETE ON mail_addresses
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domains_version_insert AFTER INSERT ON domains
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domains_version_update AFTER UPDATE ON domains
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domains_version_delete AFTER DELETE ON domains
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domain_aliases_version_insert AFTER INSERT ON domain_aliases
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domain_aliases_version_update AFTER UPDATE ON domain_aliases
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER domain_aliases_version_delete AFTER DELETE ON domain_aliases
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_forwards_version_insert AFTER INSERT ON mail_forwards
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_forwards_version_update AFTER UPDATE ON mail_forwards
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_forwards_version_delete AFTER DELETE ON mail_forwards
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_quotas_version_insert AFTER INSERT ON mail_quotas
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_quotas_version_update AFTER UPDATE ON mail_quotas
+BEGIN UPDATE directory_version SET version = version + 1; END;
+CREATE TRIGGER mail_quotas_version_delete AFTER DELETE ON mail_quotas
+BEGIN UPDATE directory_version SET version = version + 1; END;
