@@ -17,8 +17,8 @@ from onifast_shared.expansion import Circular, Expansion, Remote, Target, Unknow
 
 __all__ = [
     "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "Returned",
-    "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "is_local_domain", "list_for",
-    "owner_of", "owns", "primary_address", "remove", "resolve",
+    "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "has_mailbox",
+    "is_local_domain", "list_for", "owner_of", "owns", "primary_address", "remove", "resolve",
 ]  # fmt: skip
 
 ROLES = frozenset(
@@ -158,6 +158,12 @@ def owner_of(tx: Connection, address: Address) -> str | None:
     """Who an address belongs to: the user who has it, or else the owner of its domain."""
     row = _find(tx, address)
     return row.owner if row is not None and row.owner else domain_owner(tx, address.domain)
+
+
+def has_mailbox(tx: Connection, address: Address) -> bool:
+    """Whether just this address is somebody's."""
+    row = _find(tx, address)
+    return row is not None and bool(row.owner)
 
 
 def domains_of(tx: Connection, username: str | None) -> list[str]:

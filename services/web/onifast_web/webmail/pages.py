@@ -79,6 +79,8 @@ def _notice() -> Notice | None:
         "relay": "Relay saved. It counts from the next message on.",
         "added": "Address added.",
         "removed": "Address removed.",
+        "forwarded": "Forward added. It counts from the next message on.",
+        "unforwarded": "Forward removed.",
         "revoked": "Password revoked.",
         "key": "New key made. Publish its record now.",
     }

@@ -1,0 +1,82 @@
+"""Forwards: where the mail of the user's addresses goes besides or instead of his mailbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import addresses as address_store
+from onifast_shared import forwards as store
+from onifast_shared.address import Address, AddressError
+from onifast_shared.db import Connection
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import forwards as api
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.pages import page, user
+
+
+@dataclass(frozen=True)
+class Line:
+    """A forward in the table; `is_copy` says that the address keeps a copy in its own mailbox."""
+
+    address: str
+    target: str
+    is_copy: bool
+
+
+@allow(Who.USER)
+def forwards() -> AnyResponse:
+    """The list with its form; for administrators the forwards of everybody."""
+    caller, _ = user()
+    if request.method == "GET":
+        return _list_page(caller)
+    errors: dict[str, str] = {}
+    address, target = _address("address", errors), _address("target", errors)
+    if address is None or target is None:
+        return _list_page(caller, errors)
+    if request.form.get("do") == "remove":
+        if not current().database.write(lambda tx: api.remove(tx, caller, address, target)):
+            raise not_found("forward")
+        return redirect(url_for("webmail.forwards", did="unforwarded"), 303)
+    keep = request.form.get("keep") == "1"
+    try:
+        current().database.write(lambda tx: _add(tx, caller, address, target, keep=keep))
+    except Problem as problem:
+        return _list_page(caller, {"address": problem.detail})
+    return redirect(url_for("webmail.forwards", did="forwarded"), 303)
+
+
+ROUTES = (("GET POST", "/forwards", forwards),)
+
+
+def _add(tx: Connection, caller: Caller, address: Address, target: Address, *, keep: bool) -> None:
+    api.add(tx, caller, address, target)
+    kept = any(known.address.key == address.key for known in store.targets_of(tx, address))
+    if keep and not kept and address_store.has_mailbox(tx, address):
+        api.add(tx, caller, address, address)
+
+
+def _address(name: str, errors: dict[str, str]) -> Address | None:
+    try:
+        return Address.parse(request.form.get(name, "").strip())
+    except AddressError as error:
+        text = str(error)
+        errors[name] = f"{text[0].upper()}{text[1:]}."
+        return None
+
+
+def _list_page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
+    rows = current().database.read(lambda tx: store.list_for(tx, caller.manages))
+    own = current().database.read(lambda tx: address_store.list_for(tx, caller.username))
+    return page(
+        "forwards.html",
+        "forwards",
+        422 if errors else 200,
+        rows=[Line(row.address, row.target, row.address.lower() == row.target.lower()) for row in rows],
+        own=[row.address for row in own],
+        errors=errors or {},
+        form=request.form if errors else {},
+    )
