@@ -178,6 +178,13 @@ async def test_a_dead_name_server_costs_one_timeout_and_never_the_message(world:
     assert raw.count("dkim=temperror") == 2
 
 
+async def test_names_of_the_client_that_cannot_be_looked_up_do_not_match(world: World, dns: DnsServer) -> None:
+    dns.set("remote.test", "TXT", "v=spf1 ptr -all")
+    dns.set("9.0.0.127.in-addr.arpa", "PTR", "mx.remote.test")
+    dns.fail("mx.remote.test", Failure.SERVFAIL)
+    assert "spf=fail" in await delivered(world)
+
+
 async def test_other_sessions_are_served_while_one_waits_for_dns(world: World, dns: DnsServer) -> None:
     dns.fail("remote.test", Failure.SILENT)
     waiting = asyncio.create_task(delivered(world))

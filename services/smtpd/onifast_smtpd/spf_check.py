@@ -50,13 +50,31 @@ class SpfResult:
         return cls("temperror", identity, domain, ip, mail_from, helo, explanation="no time left")
 
 
+class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
+    """pyspf's evaluation, but for the names of the client's address: DNS trouble there is no trouble of the policy."""
+
+    def validated_ptrs(self) -> list[str]:
+        """The names that lead back to the client (RFC 7208 section 5.5): what cannot be looked up does not match."""
+        try:
+            names = self.dns_ptr(self.i)[: spf.MAX_PTR]
+        except spf.TempError:
+            return []
+        return [name for name in names if self._leads_back(name)]
+
+    def _leads_back(self, name: str) -> bool:
+        try:
+            return bool(self.cidrmatch(self.dns_a(name, self.A), self.cidrmax))
+        except spf.TempError:
+            return False
+
+
 def check_spf(lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: str) -> SpfResult:
     """Checks one client and envelope sender ("" for the null one). Blocks; raises nothing for DNS trouble."""
     spf.DNSLookup = _dns_lookup
     identity, domain = _identity(mail_from, helo)
     token = _current.set(lookups)
     try:
-        query = spf.query(i=ip, s=mail_from, h=helo, receiver=receiver)
+        query = _Query(i=ip, s=mail_from, h=helo, receiver=receiver)
         result, _, explanation = query.check()
     finally:
         _current.reset(token)
