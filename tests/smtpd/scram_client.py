@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from collections.abc import Callable
 
 from cryptography import x509
 from scramp import ScramClient
@@ -21,8 +22,12 @@ async def log_in(
     *,
     channel: bytes | None = None,
     initial: bool = True,
+    meanwhile: Callable[[], object] | None = None,
 ) -> str:
-    """The last reply of an exchange after EHLO; the server's signature is checked. `channel` replaces the real one."""
+    """The last reply of an exchange after EHLO; the server's signature is checked.
+
+    `channel` replaces the real one; `meanwhile` is done before the client proves anything.
+    """
     binding = None
     if mechanism == PLUS:
         binding = ("tls-server-end-point", channel or end_point(client))
@@ -36,6 +41,8 @@ async def log_in(
     if not reply.startswith("334 "):
         return reply
     scram.set_server_first(decoded(reply))
+    if meanwhile is not None:
+        meanwhile()
     reply = await client.say(encoded(scram.get_client_final()))
     if not reply.startswith("334 "):
         return reply

@@ -161,6 +161,17 @@ async def test_a_revoked_app_password_is_a_wrong_one(world: World, app_password:
         assert (await client.say("AUTH PLAIN " + plain("alice", app_password))).startswith("535 5.7.8")
 
 
+async def test_a_password_that_is_revoked_while_the_client_answers_is_a_wrong_one(
+    world: World, app_password: str
+) -> None:
+    def revoke() -> None:
+        (listed,) = world.database.read(lambda tx: app_passwords.list_for(tx, "alice"))
+        world.database.write(lambda tx: app_passwords.revoke(tx, "alice", listed.id))
+
+    async with await on_loopback(world) as client:
+        assert (await log_in(client, "alice", app_password, meanwhile=revoke)).startswith("535 5.7.8")
+
+
 async def test_a_disabled_user_gets_in_by_no_password_of_his(world: World) -> None:
     app_password = create(world, "gone")
     write_verifier(world, "vera", "pencil", disabled=True)

@@ -129,7 +129,8 @@ class Authenticator:
         answer = await attempt.ask(exchange.server_first)
         with _in_smtp(username):
             proof = exchange.parse_client_final(answer)
-        found = challenge.opened_by(lambda verifier: scram.fits(verifier, proof))
+        # Asked for anew: a client may take minutes to answer, and a password may be revoked in one of them.
+        found = (await self._doors(attempt, username)).opened_by(lambda verifier: scram.fits(verifier, proof))
         login = await self._judge(attempt, username, _given(found.opened if found else None))
         if found is not None:
             # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
@@ -139,12 +140,15 @@ class Authenticator:
     async def _challenge(self, attempt: Attempt, username: str) -> Challenge:
         loop = asyncio.get_running_loop()
         end = loop.time() + CHALLENGE_SECONDS
-        with _trouble_is_ours(attempt, username):
-            # Not in the pool: nothing here takes long, and nothing waits for those who guess.
-            challenge = await asyncio.to_thread(self._keyring.challenge, username)
+        challenge = await self._doors(attempt, username)
         # Nobody counts how often a challenge is asked for, and a file that is there takes longer than none.
         await asyncio.sleep(end - loop.time())
         return challenge
+
+    async def _doors(self, attempt: Attempt, username: str) -> Challenge:
+        with _trouble_is_ours(attempt, username):
+            # Not in the pool: nothing here takes long, and nothing waits for those who guess.
+            return await asyncio.to_thread(self._keyring.challenge, username)
 
     async def _judge(self, attempt: Attempt, username: str, check: Callable[[], Awaitable[Opened | None]]) -> Login:
         """What a check comes to, with the failures before it and the wait after it."""

@@ -2,7 +2,7 @@
 
 It listens for three services: `smtp` (port 25) takes mail for local mailboxes from anybody, and mail to anywhere from
 programs on this machine; `submission` (587, STARTTLS) and `submissions` (465, implicit TLS) take mail from users who
-log in with their panel name and password.
+log in with their panel name, and their panel password or an app password.
 
 Mail from outside has its origin checked (SPF, DKIM) and goes into the mailboxes; submitted mail is completed and goes
 into the queue, which onifast-outbox(8) delivers. Both go through one durable transaction before the client sees 250.
