@@ -35,6 +35,9 @@ def configure(level: str, program: str) -> logging.Logger:
     handler.setFormatter(
         logging.Formatter(f"%(asctime)s {program}[%(process)d]: %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     )
+    # What no line of ours shows need not be found out for each of them: the caller's file and line, the thread.
+    logging._srcfile = None
+    logging.logThreads = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

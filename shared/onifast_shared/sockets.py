@@ -90,13 +90,18 @@ def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
     `local` and `peer` are the connection's addresses as our accepted socket gives them. Ask when the connection is
     accepted: a socket that its process has closed shows inode 0 and uid 0, which would look like root.
     """
-    ours, theirs = _mapped(local[0]), _mapped(peer[0])
-    if ours is None or theirs is None:
-        return None
     try:
-        found = sock_diag.find(peer, local)
+        return socket_owner_at_once(local, peer)
     except OSError:  # a sandbox without netlink
-        return _owner_in_tables(ours, local[1], theirs, peer[1])
+        ours, theirs = _mapped(local[0]), _mapped(peer[0])
+        return _owner_in_tables(ours, local[1], theirs, peer[1]) if ours and theirs else None
+
+
+def socket_owner_at_once(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
+    """`socket_owner` for event loops: the kernel answers in microseconds. Raises OSError where it cannot be asked."""
+    if _mapped(local[0]) is None or _mapped(peer[0]) is None:
+        return None
+    found = sock_diag.find(peer, local)
     return found.uid if found and found.inode else None
 
 

@@ -21,7 +21,6 @@ from onifast_shared.tls import end_point_of
 from onifast_smtpd import maillog, replies
 from onifast_smtpd.client import Client, Service, Tls, identify
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
-from onifast_smtpd.ownership import with_unix_user
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
@@ -161,7 +160,7 @@ class Connection(SMTP):
     async def _open(self) -> None:
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
         local = self._writer.get_extra_info("sockname")
-        self.client = await with_unix_user(self.client, local)
+        self.client = await self._receiver.owners.find(self.client, local)
         maillog.connected(self.name, self.client)
         if self._service.implicit_tls:
             await self.start_tls()

@@ -4,29 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import pwd
+import time
 from dataclasses import replace
 from typing import Any
 
-from onifast_shared.sockets import socket_owner
+from onifast_shared.sockets import socket_owner, socket_owner_at_once
 
 from onifast_smtpd.client import Client
 
-
-async def with_unix_user(client: Client, local: Any) -> Client:
-    """The client with the name of the user whose socket it is, where the kernel can tell; `local` is our address."""
-    if not client.is_loopback or not client.ip.is_loopback or not local:
-        return client
-    name = await asyncio.to_thread(_owner_name, (local[0], local[1]), (client.address, client.port))
-    return replace(client, unix_user=name)
+NAMES_KEPT = 60.0  # seconds; a name service may be a network away, and users are seldom renamed
 
 
-def _owner_name(local: tuple[str, int], peer: tuple[str, int]) -> str | None:
+class Owners:
+    """Finds the users of connections; one for a program."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._forget_at = 0.0
+
+    async def find(self, client: Client, local: Any) -> Client:
+        """The client with the name of the user whose socket it is, where the kernel can tell; `local` is our address.
+
+        The kernel is asked right here and known names are kept, since a thread's hop costs more than the answer.
+        """
+        if not client.is_loopback or not client.ip.is_loopback or not local:
+            return client
+        uid = await _uid((local[0], local[1]), (client.address, client.port))
+        return client if uid is None else replace(client, unix_user=await self._name(uid))
+
+    async def _name(self, uid: int) -> str:
+        now = time.monotonic()
+        if now >= self._forget_at:
+            self._names.clear()
+            self._forget_at = now + NAMES_KEPT
+        if uid not in self._names:
+            self._names[uid] = await asyncio.to_thread(_look_up, uid)
+        return self._names[uid]
+
+
+async def _uid(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
     try:
-        uid = socket_owner(local, peer)
+        return socket_owner_at_once(local, peer)
+    except OSError:  # a sandbox without netlink: /proc tells too, in milliseconds
+        return await asyncio.to_thread(_uid_from_proc, local, peer)
+
+
+def _uid_from_proc(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
+    try:
+        return socket_owner(local, peer)
     except OSError:  # /proc is hidden from us
         return None
-    if uid is None:
-        return None
+
+
+def _look_up(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

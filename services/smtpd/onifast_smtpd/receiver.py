@@ -17,6 +17,7 @@ from onifast_smtpd.genuine import Judge
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget
 from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.ownership import Owners
 from onifast_smtpd.processes import Place, alone
 from onifast_smtpd.refusing import Recorder
 from onifast_smtpd.verify import Verifier
@@ -52,6 +53,7 @@ class Receiver:
     refusals: Recorder
     octets: Budget
     connections: Budget
+    owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
 
     @classmethod
