@@ -103,9 +103,16 @@ class Connection(SMTP):
         cast(asyncio.Transport, self._writer.transport).pause_reading()
 
     async def start_tls(self) -> None:
-        """The handshake, as the server. Raises Gone."""
+        """The handshake, as the server; what was read already belongs to it. Raises Gone."""
+        self.pause_reading()
+        read_already = self.wire.take_input()
+        handshake = self._loop.create_task(self._writer.start_tls(self._receiver.certificates.listening_context()))
+        if read_already:
+            # The task's first step comes before the outer call, so the inner one comes just after TLS has begun to
+            # listen, and before anything more is read. uvloop reads at once, however early reading is paused.
+            self._loop.call_soon(self._loop.call_soon, self._hand_to_tls, read_already)
         try:
-            await self._writer.start_tls(self._receiver.certificates.listening_context())
+            await handshake
         except OSError as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else error
             maillog.tls_failed(self.name, self.client, reason or "handshake failed")
@@ -114,6 +121,18 @@ class Connection(SMTP):
         self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
         tls: Any = self._writer.get_extra_info("ssl_object")
         self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
+
+    def _hand_to_tls(self, octets: bytes) -> None:
+        protocol = cast(asyncio.Transport, self._writer.transport).get_protocol()
+        if protocol is None or isinstance(protocol, Connection):
+            return  # the connection or the handshake is over already
+        tls = cast(asyncio.BufferedProtocol, protocol)
+        while octets:
+            buffer = memoryview(tls.get_buffer(len(octets)))
+            size = min(len(octets), len(buffer))
+            buffer[:size] = octets[:size]
+            tls.buffer_updated(size)
+            octets = octets[size:]
 
     def _turn_away(self) -> None:
         maillog.turned_away(self.client, "too many connections")

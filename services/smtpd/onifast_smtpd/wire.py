@@ -57,6 +57,14 @@ class Wire:
         # StreamReader has no other way to tell; aiosmtpd looks there too.
         return bool(self._input or self._reader._buffer)  # type: ignore[attr-defined]
 
+    def take_input(self) -> bytes:
+        """What the client sent that has not been heard yet: it is not heard any more."""
+        buffer = self._reader._buffer  # type: ignore[attr-defined]
+        octets = bytes(self._input + buffer)
+        self._input.clear()
+        buffer.clear()
+        return octets
+
     def send(self, reply: Reply) -> None:
         """Queues a reply for the next flush."""
         self.send_lines(reply.lines())
