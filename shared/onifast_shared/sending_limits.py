@@ -118,13 +118,16 @@ def of(tx: Connection, subject: Subject, settings: Settings) -> Tally:
     return _tally(subject, row, settings)
 
 
-def judge(tallies: Iterable[Tally], recipients: int, now: float) -> LimitExceeded | None:
-    """What keeps one message to so many recipients from being sent: of several limits that which lasts longest."""
+def judge(tallies: Iterable[Tally], recipients: int, now: float, *, taken: int = 0) -> LimitExceeded | None:
+    """What keeps one message to so many recipients from being sent: of several limits that which lasts longest.
+
+    `taken` of the recipients have been promised their room already.
+    """
     found = [
         exceeded
         for tally in tallies
         for counted, bucket in tally.buckets.items()
-        if (exceeded := _exceeded(tally.subject, counted, bucket, _units(counted, recipients), now))
+        if (exceeded := _exceeded(tally.subject, counted, bucket, _Wanted(recipients, taken, now)))
     ]
     return max(found, key=lambda each: float("inf") if each.until is None else each.until, default=None)
 
@@ -201,10 +204,10 @@ def subjects_of(tx: Connection, username: str) -> list[Subject]:
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
 
 
-def sweep(tx: Connection, now: float, kept: float) -> None:
-    """Forgets buckets that have been left alone for days, and refusals older than `kept` seconds."""
+def sweep(tx: Connection, now: float, before: float) -> None:
+    """Forgets buckets that have been left alone for days, and refusals whose last was earlier than `before`."""
     tx.execute("DELETE FROM sending_usage WHERE updated_ts < ?", (now - _LEFT_ALONE,))
-    tx.execute("DELETE FROM sending_refusals WHERE last_ts < ?", (int(now - kept),))
+    tx.execute("DELETE FROM sending_refusals WHERE last_ts < ?", (int(before),))
 
 
 def moment(until: float, now: float) -> str:
@@ -254,14 +257,23 @@ def _units(counted: str, recipients: int) -> int:
     return recipients if counted.startswith("recipients") else 1
 
 
-def _exceeded(subject: Subject, counted: str, bucket: Bucket, units: int, now: float) -> LimitExceeded | None:
+class _Wanted(NamedTuple):
+    """What is to be sent."""
+
+    recipients: int
+    taken: int
+    now: float
+
+
+def _exceeded(subject: Subject, counted: str, bucket: Bucket, wanted: _Wanted) -> LimitExceeded | None:
+    units, now = _units(counted, wanted.recipients), wanted.now
     until = bucket.free_at(units, now)
     if until == now:
         return None
     limit = f"limit of {bucket.limit} {WORDS[counted]} for {subject}"
     if until is None:
         text = f"{limit} lets no more than {int(bucket.capacity)} in one message"
-    elif room := bucket.room(now):
+    elif (room := bucket.room(now) - wanted.taken) > 0:
         text = f"{limit} has room for {room} more now, for {units} at {moment(until, now)}"
     else:
         text = f"{limit} is used up until {moment(until, now)}"

@@ -219,7 +219,7 @@ def test_what_is_old_is_swept(database: Database, limited: Settings) -> None:
     admit(database, limited)
     database.write(lambda tx: sending_limits.record(tx, ANN, "messages_per_day", NOW))
     for later, left in ((5 * 86400, "1 1"), (12 * 86400, "0 1"), (31 * 86400, "0 0")):
-        database.write(lambda tx, later=later: sending_limits.sweep(tx, NOW + later, 30 * 86400))  # type: ignore[misc]
+        database.write(lambda tx, later=later: sending_limits.sweep(tx, NOW + later, NOW + later - 30 * 86400))  # type: ignore[misc]
         count = "SELECT (SELECT count(*) FROM sending_usage) || ' ' || (SELECT count(*) FROM sending_refusals);"
         assert sqlite_shell.run(database.path, count) == [left]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +25,19 @@ PATIENCE = 10.0
 MESSAGE = b"From: someone@remote.test\r\nTo: alice@here.test\r\nSubject: hello\r\n\r\nText.\r\n"
 
 
+class Clock:
+    """The epoch seconds that limits go by; they pass only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @dataclass
 class World:
     """A receiver that runs, and what it works on."""
@@ -33,6 +47,7 @@ class World:
     receiver: Receiver
     server: Server
     ports: dict[Service, int]
+    clock: Clock
 
     async def stop(self, grace: float = 2.0) -> None:
         await self.server.stop(grace)
@@ -139,11 +154,12 @@ class SmtpClient:
 async def start_world(settings: Settings, database: Database) -> World:
     """A receiver on free ports of 127.0.0.1, and the IPv6 loopback for none."""
     listeners = {service: [bind(Listen(HERE, 0))] for service in Service}
-    receiver = Receiver.build(settings, database)
+    clock = Clock()
+    receiver = Receiver.build(settings, database, clock=clock)
     server = Server(receiver, listeners)
     await server.start()
     ports = {service: listening[0].getsockname()[1] for service, listening in listeners.items()}
-    return World(settings, database, receiver, server, ports)
+    return World(settings, database, receiver, server, ports, clock)
 
 
 def plain(username: str, password: str) -> str:

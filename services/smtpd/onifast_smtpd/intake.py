@@ -11,35 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from onifast_shared import accept, addresses, quotas
+from onifast_shared import accept, quotas
 from onifast_shared.accept import Incoming, Onward
-from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.addresses import Destination, Expansion, Local, Returned
+from onifast_shared.address import Address
+from onifast_shared.addresses import Destination, Expansion, Returned
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
 from onifast_shared.distribution import Distribution, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
-from onifast_shared.headers import fields, unfold
 from onifast_shared.message import complete_submission, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
+from onifast_shared.sending_limits import LimitExceeded
 
 from onifast_smtpd import maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
 from onifast_smtpd.genuine import Inquiry, Judge
+from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused
-from onifast_smtpd.senders import Rewriter
-
-
-@dataclass(frozen=True)
-class Account:
-    """What the database says of the user behind a submission; `owner` is None for one who owns nothing here."""
-
-    owner: str | None
-    primary: Address | None
 
 
 @dataclass(frozen=True)
@@ -63,15 +55,14 @@ class Target:
 
 @dataclass
 class Transaction:
-    """A mail transaction between MAIL and the end of DATA."""
+    """A mail transaction between MAIL and the end of DATA; incoming mail has no submitter."""
 
     origin: Origin
     message_id: str
     mail_from: Address | None
     options: MailOptions
-    rewriter: Rewriter
     inquiry: Inquiry
-    owner: str | None = None
+    submitter: Submitter | None = None
     targets: dict[str, Target] = field(default_factory=dict)
 
     @property
@@ -94,22 +85,21 @@ def check(reply: Reply | None) -> None:
 class Intake:
     """Takes senders, recipients and messages; one for a program."""
 
-    def __init__(self, settings: Settings, database: Database, judge: Judge) -> None:
+    def __init__(self, settings: Settings, database: Database, judge: Judge, outgoing: Outgoing) -> None:
         self._settings = settings
         self._database = database
         self._judge = judge
+        self._outgoing = outgoing
 
     async def begin(self, origin: Origin, path: Path, options: MailOptions, message_id: str) -> Transaction:
         """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
         check(policy.judge_sender_without_domain(path, relaying=origin.may_relay))
-        account = await self._account(origin)
-        rewriter = Rewriter(account.primary, addresses.ROLES, self._settings.hostname)
-        sender = rewriter.envelope(path) if origin.may_relay else _as_given(path)
-        if str(sender) != str(path):
-            maillog.rewritten(message_id, path, sender)
-        await self._check_owned(origin, [sender] if sender else [])
-        inquiry = self._judge.inquire(origin, sender)
-        return Transaction(origin, message_id, sender, options, rewriter, inquiry, account.owner)
+        if not origin.may_relay:
+            sender = _as_given(path)
+            return Transaction(origin, message_id, sender, options, self._judge.inquire(origin, sender))
+        submitter = await self._outgoing.begin(origin, path, message_id)
+        sender = submitter.mail_from
+        return Transaction(origin, message_id, sender, options, self._judge.inquire(origin, sender), submitter)
 
     async def add_recipient(self, transaction: Transaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
@@ -122,8 +112,10 @@ class Intake:
         place = await self._database.aread(lambda tx: locate(tx, address, size, settings))
         null_sender = transaction.mail_from is None
         check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
-        if not origin.may_relay:
+        if transaction.submitter is None:
             await transaction.inquiry.recipient(address)
+        elif address.key not in transaction.targets:
+            self._outgoing.judge_recipient(transaction.submitter, len(transaction.targets))
         transaction.targets.setdefault(address.key, Target(address, place.destination, options))
 
     async def take(self, transaction: Transaction, raw: bytes) -> str:
@@ -136,33 +128,14 @@ class Intake:
         if not transaction.is_binary:
             raw = normalise_newlines(raw)
         check(policy.judge_head(len(head), trace.count_received(head)))
-        if transaction.origin.may_relay:
-            return await self._submit(transaction, raw)
+        if transaction.submitter is not None:
+            return await self._submit(transaction, transaction.submitter, raw)
         return await self._deliver(transaction, raw)
 
-    async def _account(self, origin: Origin) -> Account:
-        name = origin.account
-        if name is None or not origin.may_relay:
-            return Account(None, None)
-        primary = await self._database.aread(lambda tx: addresses.primary_address(tx, name))
-        return Account(name if origin.user or primary else None, primary)
-
-    async def _check_owned(self, origin: Origin, senders: list[Address]) -> None:
-        """Who logged in sends as himself; administrators as anybody."""
-        if origin.user is None or origin.user.is_admin:
-            return
-        username, settings = origin.user.username, self._settings
-
-        def first_foreign(tx: Connection) -> Address | None:
-            return next((address for address in senders if not _may_use(tx, username, address, settings)), None)
-
-        if senders and (foreign := await self._database.aread(first_foreign)):
-            raise Refused(policy.not_owned(foreign, username))
-
-    async def _submit(self, transaction: Transaction, raw: bytes) -> str:
+    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes) -> str:
         head, _ = split_head(raw)
-        head, rest = transaction.rewriter.header(head), raw[len(head) :]
-        await self._check_from(transaction.origin, head)
+        head, rest = submitter.rewriter.header(head), raw[len(head) :]
+        await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
         message = trace.remove_forged(head + rest, self._settings.hostname)
         binary = transaction.is_binary
@@ -171,7 +144,7 @@ class Intake:
         submission = Submission(
             sender=str(transaction.mail_from or ""),
             origin="smtp",
-            owner=transaction.owner,
+            owner=submitter.owner,
             submitted_by=transaction.origin.submitted_by,
             subject=summary(head).subject,
             body_type=_body_type(transaction, message),
@@ -182,16 +155,12 @@ class Intake:
             release_ts=transaction.options.release_ts(time.time()),
         )
         recipients = [target.queued for target in transaction.targets.values()]
-        accepted = await accept.asubmit(self._database, message, submission, recipients)
+        admit = self._outgoing.admission(submitter, len(recipients))
+        try:
+            accepted = await accept.asubmit(self._database, message, submission, recipients, admit=admit)
+        except LimitExceeded as exceeded:
+            raise self._outgoing.refusal(submitter, exceeded) from None
         return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
-
-    async def _check_from(self, origin: Origin, head: bytes) -> None:
-        if origin.user is None or origin.user.is_admin:
-            return
-        values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
-        authors = [_address_or_none(text) for value in values for _, text in split_list(value)]
-        check(policy.judge_from(len(values), authors))
-        await self._check_owned(origin, [author for author in authors if author])
 
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
         places = await self._places(transaction, raw)
@@ -282,21 +251,6 @@ class Intake:
 
 def _as_given(path: Path) -> Address | None:
     return path if isinstance(path, Address) else None
-
-
-def _may_use(tx: Connection, username: str, address: Address, settings: Settings) -> bool:
-    """Whether an address is the user's: listed as his, in a domain of his, or a role name that reaches him."""
-    if addresses.owns(tx, username, address):
-        return True
-    resolution = addresses.resolve(tx, address, settings)
-    return isinstance(resolution, Local) and resolution.owner == username
-
-
-def _address_or_none(text: str) -> Address | None:
-    try:
-        return Address.parse(text)
-    except AddressError:
-        return None
 
 
 def _body_type(transaction: Transaction, message: bytes) -> Body:

@@ -133,6 +133,11 @@ def rewritten(message_id: str, before: object, after: object) -> None:
     event(logger, "sender-rewritten", id=message_id, before=before, after=after)
 
 
+def foreign_sender(message_id: str, address: Address, who: object, *, refused: bool) -> None:
+    """Somebody sends from an address that is not his."""
+    event(logger, "foreign-sender", logging.WARNING, id=message_id, address=f"<{address}>", by=who, refused=refused)
+
+
 def crashed(session: str) -> None:
     """A bug: the traceback is for us, the client saw 451."""
     logger.exception("unforeseen error in session %s", session)

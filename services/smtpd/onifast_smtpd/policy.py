@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onifast_shared.address import Address
-from onifast_shared.addresses import Circular, Remote, Returned, UnknownLocal
+from onifast_shared.addresses import ROLES, Circular, Remote, Returned, UnknownLocal
 from onifast_shared.config import Settings
 from onifast_shared.distribution import Place
 from onifast_shared.quotas import Verdict
 from onifast_shared.reply import Reply
 
-from onifast_smtpd.client import Client
+from onifast_smtpd.client import Client, Origin
 from onifast_smtpd.command import Bare, Path, needs_smtputf8
 from onifast_smtpd.parameters import MailOptions
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
@@ -19,6 +19,7 @@ from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
 MAX_HEAD = 1024 * 1024  # octets of a header section
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
+UNKNOWN_UNIX_USER = Reply(550, "5.7.1", "the Unix user of this program cannot be known, so it must log in to send mail")
 
 
 def offers_starttls(client: Client, settings: Settings, *, tls: bool, certificate: bool) -> bool:
@@ -164,9 +165,24 @@ def no_domain(path: Bare) -> Reply:
     return Reply(501, "5.1.3", f"<{path}>: bad recipient address: address has no domain")
 
 
-def not_owned(address: Address, user: str) -> Reply:
-    """`user`, who logged in, used `address` in the envelope or in From, and it is not his."""
-    return Reply(553, "5.7.1", f"<{address}>: not an address of user {user}")
+def not_owned(address: Address, who: str) -> Reply:
+    """`who` used `address` in the envelope or in From, and it is not his."""
+    return Reply(553, "5.7.1", f"<{address}>: not an address of {who}")
+
+
+def is_unknown_program(origin: Origin) -> bool:
+    """Whether mail comes from this machine, and nobody can tell whose program sends it."""
+    return origin.user is None and origin.client.is_loopback and origin.client.unix_user is None
+
+
+def is_role_of(address: Address, hostname: str) -> bool:
+    """Whether an address is one of those that local programs send as who have no other."""
+    return address.domain == hostname and address.local.lower() in ROLES
+
+
+def beyond_limit(text: str, *, for_ever: bool) -> Reply:
+    """A limit on outgoing mail is used up, and releases by itself; `for_ever`: for fewer recipients at a time only."""
+    return Reply(452, "4.5.3", text) if for_ever else Reply(450, "4.7.1", text)
 
 
 def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +19,7 @@ from onifast_smtpd.genuine import Judge
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget
 from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.outgoing import Outgoing
 from onifast_smtpd.ownership import Owners
 from onifast_smtpd.processes import Place, alone
 from onifast_smtpd.refusing import Recorder
@@ -57,16 +60,27 @@ class Receiver:
     sessions: set[Running] = field(default_factory=set)
 
     @classmethod
-    def build(cls, settings: Settings, database: Database, place: Place | None = None) -> Receiver:
-        """The receiver for these settings and an open database; `place` is this process's among several."""
+    def build(
+        cls,
+        settings: Settings,
+        database: Database,
+        place: Place | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> Receiver:
+        """The receiver for these settings and an open database; `place` is this process's among several.
+
+        `clock` gives the epoch seconds that limits go by.
+        """
         place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
         notebook = Notebook(database, settings.refusals_kept)
+        outgoing = Outgoing(settings, database, notebook, clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(settings, database, UserDirectory(settings)),
-            intake=Intake(settings, database, Judge(settings, database, verifier, notebook)),
+            intake=Intake(settings, database, Judge(settings, database, verifier, notebook), outgoing),
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),

@@ -1,0 +1,179 @@
+"""Outgoing mail: who submits it, which senders are his, and how much he may send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from onifast_shared import addresses, sending_limits
+from onifast_shared.accept import Admission
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.addresses import Local
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.headers import fields, unfold
+from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, Tally
+
+from onifast_smtpd import maillog, policy
+from onifast_smtpd.client import Origin
+from onifast_smtpd.command import Path
+from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.replies import Refused
+from onifast_smtpd.senders import Rewriter
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class Submitter:
+    """Who sends a message, and as whom; found out at MAIL.
+
+    `owner` is None for one who owns nothing here. `noted` is what this message has been recorded for.
+    """
+
+    origin: Origin
+    message_id: str
+    mail_from: Address | None
+    rewriter: Rewriter
+    primary: Address | None = None
+    owner: str | None = None
+    tallies: tuple[Tally, ...] = ()
+    noted: set[str] = field(default_factory=set)
+
+    @property
+    def subjects(self) -> list[Subject]:
+        """Whom the message counts for."""
+        return [tally.subject for tally in self.tallies]
+
+
+class Outgoing:
+    """Judges submitters; one for a program. `clock` gives epoch seconds."""
+
+    def __init__(self, settings: Settings, database: Database, notebook: Notebook, clock: Clock = time.time) -> None:
+        self._settings = settings
+        self._database = database
+        self._notebook = notebook
+        self._clock = clock
+
+    async def begin(self, origin: Origin, path: Path, message_id: str) -> Submitter:
+        """Who begins a message with this sender; raises Refused, DatabaseError."""
+        if policy.is_unknown_program(origin) and self._settings.unknown_unix_user == "refuse":
+            raise Refused(policy.UNKNOWN_UNIX_USER)
+        submitter, foreign = await self._database.aread(lambda tx: self._look(tx, origin, path, message_id))
+        if str(submitter.mail_from) != str(path):
+            maillog.rewritten(message_id, path, submitter.mail_from)
+        self._judge_foreign(submitter, foreign)
+        self._judge_limits(submitter, 1)
+        return submitter
+
+    def judge_recipient(self, submitter: Submitter, taken: int) -> None:
+        """One more recipient, after `taken` others; raises Refused."""
+        self._judge_limits(submitter, taken + 1, taken)
+
+    async def judge_from(self, submitter: Submitter, head: bytes) -> None:
+        """The From of a message's header; raises Refused, DatabaseError."""
+        if not self._is_held(submitter.origin):
+            return
+        values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
+        authors = [_address_or_none(text) for value in values for _, text in split_list(value)]
+        if reply := policy.judge_from(len(values), authors):
+            raise Refused(reply)
+        known = [author for author in authors if author]
+        if known:
+            self._judge_foreign(submitter, await self._database.aread(lambda tx: self._foreign(tx, submitter, known)))
+
+    def admission(self, submitter: Submitter, recipients: int) -> Admission:
+        """What counts the message as it is queued; raises LimitExceeded there."""
+        subjects, settings, clock = submitter.subjects, self._settings, self._clock
+        return lambda tx: sending_limits.admit(tx, subjects, recipients, settings, clock())
+
+    def refusal(self, submitter: Submitter, exceeded: LimitExceeded) -> Refused:
+        """What a client is told who goes beyond a limit; administrators will see it."""
+        self._note(submitter, exceeded.subject, exceeded.counted)
+        return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
+
+    def _look(self, tx: Connection, origin: Origin, path: Path, message_id: str) -> tuple[Submitter, Address | None]:
+        """The submitter, and his sender if that is somebody else's."""
+        name = origin.account
+        primary = addresses.primary_address(tx, name) if name else None
+        rewriter = Rewriter(primary, addresses.ROLES, self._settings.hostname)
+        submitter = Submitter(
+            origin=origin,
+            message_id=message_id,
+            mail_from=rewriter.envelope(path),
+            rewriter=rewriter,
+            primary=primary,
+            owner=name if origin.user or primary else None,
+        )
+        subjects = subjects_of(origin, submitter.mail_from)
+        submitter.tallies = tuple(sending_limits.of(tx, subject, self._settings) for subject in subjects)
+        return submitter, self._foreign(tx, submitter, [submitter.mail_from] if submitter.mail_from else [])
+
+    def _is_held(self, origin: Origin) -> bool:
+        """Whether the submitter may use his own addresses only. Administrators, and root, use anybody's."""
+        if origin.user is not None:
+            return not origin.user.is_admin
+        if policy.is_unknown_program(origin):
+            return self._settings.unknown_unix_user == "hostname"
+        return self._settings.unix_sender_domains == "own" and origin.client.unix_user not in (None, "root")
+
+    def _foreign(self, tx: Connection, submitter: Submitter, senders: list[Address]) -> Address | None:
+        """The first of these addresses that the submitter may not use."""
+        if not self._is_held(submitter.origin):
+            return None
+        return next((address for address in senders if not self._may_use(tx, submitter, address)), None)
+
+    def _may_use(self, tx: Connection, submitter: Submitter, address: Address) -> bool:
+        """Whether an address is his: listed so, in a domain of his, or a role name that reaches him."""
+        name, hostname = submitter.origin.account, self._settings.hostname
+        if name is None:
+            return address.domain == hostname
+        if submitter.primary is None and submitter.origin.user is None and policy.is_role_of(address, hostname):
+            return True  # what the rewriter gives a Unix user who has no address of his own
+        if addresses.owns(tx, name, address):
+            return True
+        resolution = addresses.resolve(tx, address, self._settings)
+        return isinstance(resolution, Local) and resolution.owner == name
+
+    def _judge_foreign(self, submitter: Submitter, foreign: Address | None) -> None:
+        if foreign is None:
+            return
+        who = _submitting(submitter.origin)
+        enforced = self._settings.sender_ownership == "enforce"
+        maillog.foreign_sender(submitter.message_id, foreign, who, refused=enforced)
+        self._note(submitter, who, FOREIGN_SENDER)
+        if enforced:
+            raise Refused(policy.not_owned(foreign, str(who)))
+
+    def _judge_limits(self, submitter: Submitter, recipients: int, taken: int = 0) -> None:
+        exceeded = sending_limits.judge(submitter.tallies, recipients, self._clock(), taken=taken)
+        if exceeded is not None:
+            raise self.refusal(submitter, exceeded)
+
+    def _note(self, submitter: Submitter, subject: Subject, counted: str) -> None:
+        """Once for a message, however many of its commands are refused."""
+        if counted in submitter.noted:
+            return
+        submitter.noted.add(counted)
+        now = self._clock()
+        self._notebook.jot(lambda tx: sending_limits.record(tx, subject, counted, now))
+
+
+def subjects_of(origin: Origin, mail_from: Address | None) -> list[Subject]:
+    """Whom a message counts for: its submitter, where he has a name, and the domain of its sender."""
+    found = [] if origin.account is None and not policy.is_unknown_program(origin) else [_submitting(origin)]
+    return found if mail_from is None else [*found, Subject("domain", mail_from.domain)]
+
+
+def _submitting(origin: Origin) -> Subject:
+    if origin.user is not None:
+        return Subject("user", origin.user.username)
+    return Subject("unix", origin.client.unix_user or UNKNOWN_UNIX_USER)
+
+
+def _address_or_none(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except AddressError:
+        return None
