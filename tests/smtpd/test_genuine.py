@@ -251,3 +251,38 @@ async def test_nothing_is_counted_for_who_wants_no_reports(world: World, dns: Dn
     dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=none")
     await send(world, FORGED)
     assert await aggregates(world) == []
+
+
+# Ways around DMARC, all of them by name servers of the forger's that say nothing
+
+
+async def test_a_silent_signer_does_not_excuse_a_forged_signature(world: World, dns: DnsServer) -> None:
+    dns.fail("sel._domainkey.evil.test", Failure.SILENT)
+    forged = signed(FORGED).replace(b"Now.", b"Never.")
+    message = signed(forged, "evil.test")
+    assert (await send(world, message)).startswith("550 5.7.1 DMARC policy of bank.test")
+
+
+async def test_signatures_of_others_do_not_crowd_the_authors_out(world: World) -> None:
+    message = signed(FORGED)
+    for _ in range(6):
+        message = signed(message, "list.test")
+    folder, found, _ = await stored(world, message)
+    assert (folder, found["dmarc"]) == ("inbox", "pass")
+
+
+async def test_a_silent_author_does_not_excuse_another_one(world: World, dns: DnsServer) -> None:
+    dns.fail("_dmarc.evil.test", Failure.SILENT)
+    both = FORGED.replace(b"From: Boss", b"From: me@evil.test, Boss")
+    assert (await send(world, both)).startswith("550 5.7.1 DMARC policy of bank.test")
+
+
+async def test_a_silent_reverse_zone_does_not_excuse_a_forged_envelope(world: World, dns: DnsServer) -> None:
+    dns.set("bank.test", "TXT", "v=spf1 ptr include:more.bank.test -all")
+    dns.set("more.bank.test", "TXT", "v=spf1 ip4:192.0.2.1 -all")
+    dns.fail("9.0.0.127.in-addr.arpa", Failure.SILENT)
+    assert (await send(world, FORGED, sender="boss@bank.test")).startswith("550 5.7.1 DMARC policy of bank.test")
+
+
+async def test_an_author_below_a_broken_header_line_counts(world: World) -> None:
+    assert (await send(world, b"Subject: x\r\nno header field\r\n" + FORGED)).startswith("550 5.7.1")

@@ -19,36 +19,63 @@ MAX_AUTHORS = 5  # domains in From that are looked up
 
 
 @dataclass(frozen=True)
-class _Identifiers:
-    spf: Identifier
-    dkim: list[Identifier]
-    sample: int
+class Authors:
+    """Whose mail a message claims to be: the domains in From. `failure` is the result where that cannot be told."""
+
+    domains: tuple[str, ...] = ()
+    failure: DmarcResult | None = None
 
 
-def check_dmarc(
-    lookups: Lookups,
-    suffixes: Suffixes,
-    head: bytes,
-    *,
-    spf: SpfResult,
-    dkim: Sequence[DkimResult],
-    sample: int,
-) -> DmarcResult:
-    """DMARC of a message with that header section. Blocks; raises nothing for DNS trouble."""
+@dataclass(frozen=True)
+class Published:
+    """What was found for one domain; `trouble` says why nothing could be."""
+
+    domain: str
+    found: Found | None = None
+    trouble: str = ""
+
+
+def authors(head: bytes) -> Authors:
+    """The authors that a header section names."""
     values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
     if not values:
-        return DmarcResult("none", problem="the message has no From header")
+        return Authors(failure=DmarcResult("none", problem="the message has no From header"))
     domains = author_domains(values)
     if domains is None:
-        return DmarcResult("permerror", problem="the From header has no valid address")
+        return Authors(failure=DmarcResult("permerror", problem="the From header has no valid address"))
     if len(domains) > MAX_AUTHORS:
-        return DmarcResult("permerror", domains[0], problem=f"the From header names more than {MAX_AUTHORS} domains")
-    identifiers = _Identifiers(
-        Identifier(_domain(spf.domain), spf.result),
-        [Identifier(_domain(item.domain), item.result) for item in dkim],
-        sample,
-    )
-    return strictest(_check_one(lookups, suffixes, domain, identifiers) for domain in domains)
+        problem = f"the From header names more than {MAX_AUTHORS} domains"
+        return Authors(failure=DmarcResult("permerror", domains[0], problem=problem))
+    return Authors(tuple(domains))
+
+
+def look_up(lookups: Lookups, suffixes: Suffixes, domain: str) -> Published:
+    """What one author's domain publishes. Blocks; raises nothing for DNS trouble.
+
+    It is asked before anything is known of SPF and DKIM, and for each author apart: however long a stranger's name
+    servers take, there is time for this.
+    """
+    try:
+        return Published(domain, None if domain.startswith("[") else discover(lookups, suffixes, domain))
+    except DnsTrouble as error:
+        return Published(domain, trouble=str(error))
+
+
+def judge(
+    suffixes: Suffixes, published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult], sample: int
+) -> DmarcResult:
+    """DMARC of a message by the authors that `published` has."""
+    from_spf = Identifier(_domain(spf.domain), spf.result)
+    from_dkim = [Identifier(_domain(item.domain), item.result) for item in dkim]
+
+    def one(author: Published) -> DmarcResult:
+        if author.trouble:
+            return DmarcResult("temperror", author.domain, problem=author.trouble)
+        if author.found is None:
+            return DmarcResult("none", author.domain)
+        return evaluate(suffixes, author.domain, author.found, spf=from_spf, dkim=from_dkim, sample=sample)
+
+    return strictest(map(one, published))
 
 
 def author_domains(values: Sequence[str]) -> list[str] | None:
@@ -81,23 +108,6 @@ def discover(lookups: Lookups, suffixes: Suffixes, domain: str) -> Found | None:
         if record := _record(lookups, above):
             return Found(record, _for_name_below(lookups, record, domain))
     return None
-
-
-def _check_one(
-    lookups: Lookups,
-    suffixes: Suffixes,
-    domain: str,
-    given: _Identifiers,
-) -> DmarcResult:
-    if domain.startswith("["):
-        return DmarcResult("none", domain, problem="the address in From has no domain name")
-    try:
-        found = discover(lookups, suffixes, domain)
-    except DnsTrouble as error:
-        return DmarcResult("temperror", domain, problem=str(error))
-    if found is None:
-        return DmarcResult("none", domain)
-    return evaluate(suffixes, domain, found, spf=given.spf, dkim=given.dkim, sample=given.sample)
 
 
 def _for_name_below(lookups: Lookups, record: Record, domain: str) -> str:

@@ -27,6 +27,13 @@ class Lookups:
         self._end = end
         self._dead = False
 
+    def apart(self) -> Lookups:
+        """Lookups with the same end, which do not suffer from these, nor these from them.
+
+        For names of different parties: a stranger's dead name server must not keep us from asking another's.
+        """
+        return Lookups(self._resolver, self._timeout, self._end)
+
     def __call__(self, name: str, kind: str) -> list[Rdata]:
         """The records of that kind (`TXT`, `A`, …); empty where there are none. Raises DnsTrouble."""
         left = self._end - time.monotonic()

@@ -54,12 +54,18 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
     """pyspf's evaluation, but for the names of the client's address: DNS trouble there is no trouble of the policy."""
 
     def validated_ptrs(self) -> list[str]:
-        """The names that lead back to the client (RFC 7208 section 5.5): what cannot be looked up does not match."""
+        """The names that lead back to the client (RFC 7208 section 5.5): what cannot be looked up does not match.
+
+        Their name servers are the client's: they are asked apart, so that silence there does not end the evaluation.
+        """
+        token = _current.set(_current.get().apart())
         try:
             names = self.dns_ptr(self.i)[: spf.MAX_PTR]
+            return [name for name in names if self._leads_back(name)]
         except spf.TempError:
             return []
-        return [name for name in names if self._leads_back(name)]
+        finally:
+            _current.reset(token)
 
     def _leads_back(self, name: str) -> bool:
         try:
