@@ -225,6 +225,8 @@ def _unquote(token: str) -> str:
 
 
 def _refuse_controls(text: str) -> None:
+    if text.isascii() and text.isprintable():
+        return  # nearly every address, with no look at each character
     for character in text:
         # Surrogates cannot be encoded; line separators would break a log line as a line feed would.
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):

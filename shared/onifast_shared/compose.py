@@ -97,23 +97,30 @@ def from_script(sender: str, recipient: str, subject: str, body: str, hostname: 
 
 
 def complete_submission(raw: bytes, *, sender: Address, hostname: str, binary: bool = False) -> bytes:
-    """A submitted message made whole: Date, Message-ID and From added where missing, Bcc dropped (RFC 6409 section 8).
+    """A submitted message made whole (RFC 6409 section 8): its header as `complete_head` makes it.
 
-    Line ends become CRLF, but for a `binary` message, whose body has no lines (RFC 3030). What is added goes below the other fields, so that trace fields stay on top.
+    Line ends become CRLF, but for a `binary` message, whose body has no lines (RFC 3030).
     """
-    raw = remove_headers(raw if binary else normalise_newlines(raw), _is_unwanted)
-    head, body = split_head(raw)
+    head, body = split_head(raw if binary else normalise_newlines(raw))
+    return complete_head(head, sender=sender, hostname=hostname) + b"\r\n" + body
+
+
+def complete_head(head: bytes, *, sender: Address, hostname: str) -> bytes:
+    """A submitted message's header section with Date, Message-ID and From added where missing, and Bcc dropped.
+
+    What is added goes below the other fields, so that trace fields stay on top.
+    """
+    head = remove_headers(head, _is_unwanted)
     present = {name.lower() for name, _ in fields(head)}
-    added = b""
-    if "from" not in present:
-        added += fold("From", str(sender))
-    if "date" not in present:
-        added += fold("Date", _date_text(None))
-    if "message-id" not in present:
-        added += fold("Message-ID", make_message_id(hostname))
     if head and not head.endswith(b"\r\n"):
         head += b"\r\n"
-    return head + added + b"\r\n" + body
+    if "from" not in present:
+        head += fold("From", str(sender))
+    if "date" not in present:
+        head += fold("Date", _date_text(None))
+    if "message-id" not in present:
+        head += fold("Message-ID", make_message_id(hostname))
+    return head
 
 
 def make_message_id(hostname: str) -> str:

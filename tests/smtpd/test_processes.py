@@ -52,9 +52,9 @@ def children(process: subprocess.Popen[str]) -> set[int]:
 
 def eventually(what: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + PATIENCE
-    while not what() and time.monotonic() < deadline:
+    while not (happened := what()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return what()
+    return happened
 
 
 def connect(process: subprocess.Popen[str]) -> smtplib.SMTP:

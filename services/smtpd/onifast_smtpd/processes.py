@@ -7,6 +7,7 @@ must not cross a fork. The parent hears of everything by signals, and waits for 
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import signal
@@ -96,6 +97,7 @@ class Parent:
         That is 0 after a signal, or the status of the first process where it ended before it served.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, _EVENTS)
+        gc.freeze()  # what is loaded by now stays: no collection looks at it, so its pages stay shared
         self._start(0)
         while self._children or self._due:
             event = signal.sigtimedwait(_EVENTS, self._patience())
