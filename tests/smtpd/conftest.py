@@ -25,6 +25,9 @@ ZONE: ZoneData = {
     "remote.test": {"TXT": "v=spf1 ip4:127.0.0.9 -all", "MX": "10 mx.remote.test"},
     "mx.remote.test": {"A": "127.0.0.25"},
     "forged.test": {"TXT": "v=spf1 ip4:192.0.2.1 -all"},
+    "strict.test": {"TXT": "v=spf1 -all"},
+    "_dmarc.strict.test": {"TXT": "v=DMARC1; p=reject"},
+    "9.0.0.127.block.test": {"A": "127.0.0.2", "TXT": "ask the list's keeper"},
 }
 PASSWORDS = {"alice": "alice's secret", "bob": "bob's secret", "chief": "chief's secret", "gone": "gone's secret"}
 

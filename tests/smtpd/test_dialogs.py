@@ -75,5 +75,12 @@ def _options(lines: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in " ".join(lines).split():
         name, equals, value = word.partition("=")
-        found[name] = (int(value) if value.isdecimal() else value) if equals else True
+        found[name] = _value(value) if equals else True
     return found
+
+
+def _value(text: str) -> Any:
+    """A number, a list (with a comma after each item), or the text."""
+    if "," in text:
+        return tuple(item for item in text.split(",") if item)
+    return int(text) if text.isdecimal() else text
