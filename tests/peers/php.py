@@ -87,8 +87,12 @@ def phpmailer(
     recipient: str,
     host: str = "127.0.0.1",
     user: str | None = None,
+    authority: Path | None = None,
 ) -> Run:
-    """Option B: run the documentation's PHPMailer program, from a file in *directory*; *user* as for ``mail``."""
+    """Option B: run the documentation's PHPMailer program, from a file in *directory*; *user* as for ``mail``.
+
+    Certificates are trusted if *authority* signed them.
+    """
     program = (
         _PHPMAILER.replace("'vendor/autoload.php'", _quoted(_AUTOLOAD))
         .replace("'127.0.0.1'", _quoted(host))
@@ -98,7 +102,8 @@ def phpmailer(
         .replace("'you@yourdomain.com'", _quoted(sender))
         .replace("'recipient@example.com'", _quoted(recipient))
     )
-    return _run_php(directory, _write(directory / "phpmailer.php", program), user=user)
+    options = ("-d", f"openssl.cafile={authority}") if authority else ()
+    return _run_php(directory, _write(directory / "phpmailer.php", program), *options, user=user)
 
 
 def _run_php(directory: Path, script: Path, *options: str, user: str | None) -> Run:

@@ -111,10 +111,20 @@ class RemotePostfix:
         self._wait(lambda: text in self.log(), f"{text!r} in the log", timeout)
         return next(line for line in self.log().splitlines() if text in line)
 
-    def send(self, mail_from: str, rcpt_to: str | Sequence[str], message: str | bytes) -> None:
-        """Queue *message* here, as a user of this site would; Postfix then delivers or relays it by itself."""
+    def send(
+        self,
+        mail_from: str,
+        rcpt_to: str | Sequence[str],
+        message: str | bytes,
+        mail_options: Sequence[str] = (),
+        rcpt_options: Sequence[str] = (),
+    ) -> None:
+        """Queue *message* here, as a user of this site would; Postfix then delivers or relays it by itself.
+
+        The options are parameters of MAIL and RCPT, such as ``SMTPUTF8`` and ``NOTIFY=SUCCESS``.
+        """
         with smtplib.SMTP(self.host, self._submission_port, timeout=_PATIENCE) as client:
-            client.sendmail(mail_from, rcpt_to, message)
+            client.sendmail(mail_from, rcpt_to, message, mail_options, rcpt_options)
 
     def flush(self) -> None:
         """Try everything in the queue now."""
