@@ -103,7 +103,8 @@ class Settings:
     trusted_proxy_users: tuple[str, ...] = _setting(
         "root",
         kinds.names(),
-        "Unix users whose loopback connections may say X-Forwarded-…; web's own user always may.",
+        "Unix users whose loopback connections may speak for others: X-Forwarded-… (web's own user always may),"
+        " PROXY, XCLIENT.",
     )
     http_threads: int = _setting("8", kinds.number(1, 256), "Threads that answer HTTP requests.")
 
@@ -157,6 +158,29 @@ class Settings:
         "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
     )
     max_connections: int = _setting("500", kinds.number(1, 100_000), "SMTP sessions at one time.")
+    max_connections_per_address: int = _setting(
+        "50",
+        kinds.number(1, 65535),
+        "SMTP sessions at one time from one address (IPv6: from one /64), unless it is trusted.",
+    )
+    max_connection_rate: int = _setting(
+        "0", kinds.number(0, 1_000_000), "SMTP sessions a minute from one address, in each process; 0 for any number."
+    )
+    banner_delay: float = _setting(
+        "0s",
+        kinds.seconds(0, 30),
+        "How long strangers wait for the greeting on port 25; those who speak before it are turned away.",
+    )
+    proxy_networks: tuple[IPNetwork, ...] = _setting(
+        "",
+        kinds.networks(),
+        "Proxies whose connections begin with a PROXY header; on loopback, those of `trusted_proxy_users`.",
+    )
+    xclient_networks: tuple[IPNetwork, ...] = _setting(
+        "",
+        kinds.networks(),
+        "Proxies that may say XCLIENT (address, HELO and login of a client); on loopback as with `proxy_networks`.",
+    )
     max_hold: float = _setting(
         "30d",
         kinds.seconds(0, 365 * 86400),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onifast_shared.config import Settings
 from onifast_smtpd.client import Service
 
 from .helpers import OUTSIDE, SmtpClient, World, no_verification
@@ -71,16 +72,17 @@ def _read(file: Path) -> list[str]:
     return [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
 
 
+def _value(name: str, value: str) -> Any:
+    """A number as it is, that tests may go beyond what is allowed; all else as the settings file reads it."""
+    if value.isdecimal():
+        return int(value)
+    setting = Settings.__dataclass_fields__.get(name)
+    return setting.metadata["kind"].parse(value) if setting else value
+
+
 def _options(lines: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in " ".join(lines).split():
         name, equals, value = word.partition("=")
-        found[name] = _value(value) if equals else True
+        found[name] = _value(name, value) if equals else True
     return found
-
-
-def _value(text: str) -> Any:
-    """A number, a list (with a comma after each item), or the text."""
-    if "," in text:
-        return tuple(item for item in text.split(",") if item)
-    return int(text) if text.isdecimal() else text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from onifast_shared.accounts import PanelUser
 from onifast_shared.config import Settings
+from onifast_shared.setting_types import IPNetwork
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -54,6 +56,17 @@ class Client:
     unix_user: str | None = None
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is this machine, or one that is trusted as much."""
+        return self.is_loopback or self.is_trusted
+
+    @property
+    def network(self) -> tuple[int, int]:
+        """What limits count it by: its address, or of IPv6 the network of 64 bits, since that is one customer's."""
+        number = int(self.ip)
+        return (6, number >> 64) if self.ip.version == 6 else (4, number)
+
+    @property
     def address(self) -> str:
         """The IP address as text; an IPv4-mapped one is IPv4."""
         return str(self.ip)
@@ -74,6 +87,22 @@ def identify(service: Service, peer: tuple[str, int], settings: Settings) -> Cli
         is_loopback=any(ip in network for network in settings.loopback_networks),
         is_trusted=any(ip in network for network in settings.trusted_networks),
     )
+
+
+def identify_proxied(proxy: Client, peer: tuple[str, int], settings: Settings) -> Client:
+    """The client that a proxy speaks for. That it is on this machine is believed of a proxy on this machine alone."""
+    client = identify(proxy.service, peer, settings)
+    return replace(client, is_loopback=client.is_loopback and proxy.is_loopback)
+
+
+def speaks_for_others(client: Client, networks: Sequence[IPNetwork], settings: Settings) -> bool:
+    """Whether a client is one of the proxies in `networks`.
+
+    On this machine anybody can connect from a loopback address; there the Unix user must be a proxy's.
+    """
+    if not any(client.ip in network for network in networks):
+        return False
+    return not client.is_loopback or client.unix_user in settings.trusted_proxy_users
 
 
 def canonical_ip(text: str) -> IP:

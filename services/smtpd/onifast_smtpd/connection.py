@@ -19,8 +19,9 @@ from onifast_shared.reply import Reply
 from onifast_shared.tls import end_point_of
 
 from onifast_smtpd import maillog, replies
-from onifast_smtpd.client import Client, Service, Tls, identify
+from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.proxy import ProxyError, read_header
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
@@ -29,6 +30,14 @@ from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
 MAX_ERRORS = 20  # replies of 5xx in one session
 
 Method = Callable[[Any, str], Awaitable[Reply | None]]
+
+
+class TurnedAway(Exception):
+    """The client gets this reply for a greeting, and no session."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
 
 
 class Connection(SMTP):
@@ -51,6 +60,7 @@ class Connection(SMTP):
         self.ending: Reply | None = None
         self._errors = 0
         self._idle = False
+        self._admitted: Client | None = None
         self.ended: asyncio.Task[None]
 
     # The connection
@@ -71,7 +81,7 @@ class Connection(SMTP):
         if not self._receiver.enter(self):
             self._turn_away()
             return
-        if self._service.implicit_tls:
+        if self._service.implicit_tls and not self._may_be_proxy:
             # What comes first is for TLS; nothing may be read before it listens.
             self.pause_reading()
         self.ended = self._loop.create_task(self._run())
@@ -134,6 +144,10 @@ class Connection(SMTP):
             tls.buffer_updated(size)
             octets = octets[size:]
 
+    @property
+    def _may_be_proxy(self) -> bool:
+        return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
+
     def _turn_away(self) -> None:
         maillog.turned_away(self.client, "too many connections")
         if not self._service.implicit_tls:
@@ -165,12 +179,18 @@ class Connection(SMTP):
             await self.wire.flush()
         except Gone:
             how = "lost"
+        except TurnedAway as turned_away:
+            how = "turned away"
+            maillog.turned_away(self.client, turned_away.reply.text)
+            if self.tls is not None or not self._service.implicit_tls:
+                self._say_last(turned_away.reply)
         except Exception:
             how = "error"
             maillog.crashed(self.name)
             self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
         finally:
             self._receiver.leave(self)
+            self._admit(None)
             self._watch.close()
             self.release()
             self._writer.close()
@@ -180,10 +200,51 @@ class Connection(SMTP):
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
         local = self._writer.get_extra_info("sockname")
         self.client = await self._receiver.owners.find(self.client, local)
+        if self._may_be_proxy:
+            await self._hear_proxy()
         maillog.connected(self.name, self.client)
-        if self._service.implicit_tls:
+        self._admit(self.client)
+        if self._service.implicit_tls and self.tls is None:
             await self.start_tls()
+        elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.client.is_local:
+            await self._catch_early_talker()
+        self.greet()
+
+    def greet(self) -> None:
+        """The greeting of RFC 5321 section 4.3.1."""
         self.wire.send_lines([f"220 {self._receiver.settings.hostname} ESMTP onifast-mail"])
+
+    def _admit(self, client: Client | None) -> None:
+        """Counts the session by its client's address, instead of the one before. Raises TurnedAway."""
+        before, self._admitted = self._admitted, None
+        if before is not None:
+            self._receiver.depart(before)
+        if client is None:
+            return
+        if not self._receiver.admit(client, self._loop.time()):
+            raise TurnedAway(replies.TOO_MANY_FROM_YOU)
+        self._admitted = client
+
+    async def _hear_proxy(self) -> None:
+        """Lets a proxy say for whom it speaks; others of its network are clients like any. Raises Gone."""
+        proxy, settings = self.client, self._receiver.settings
+        if not speaks_for_others(proxy, settings.proxy_networks, settings):
+            return
+        try:
+            told = await read_header(self.wire.read_octets)
+        except (ProxyError, TimeoutError) as error:
+            maillog.no_proxy_header(self.name, proxy, str(error) or "no header in time")
+            raise Gone from error
+        if told.client is None:
+            return
+        client = identify_proxied(proxy, told.client, settings)
+        self.client, self.tls = await self._receiver.owners.find(client, told.local), told.tls
+        maillog.proxied(self.name, proxy, self.client)
+
+    async def _catch_early_talker(self) -> None:
+        """Those who do not wait for the greeting send no mail that anybody wants. Raises TurnedAway, Gone."""
+        if await self.wire.hears(self._receiver.settings.banner_delay):
+            raise TurnedAway(replies.EARLY_TALKER)
 
     async def _one_command(self) -> None:
         verb = "?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 
 class Counter:
     """A count that several processes keep together: each changes a number of its own, and all read the sum."""
@@ -18,6 +20,55 @@ class Counter:
     def add(self, amount: int) -> None:
         """Changes this process's part."""
         self._numbers[self._place] += amount
+
+
+class Tally:
+    """Counts by key that several processes keep together, in so many buckets: two keys may share one, seldom."""
+
+    BUCKETS = 1 << 15
+
+    def __init__(self, numbers: memoryview, place: int) -> None:
+        self._numbers = numbers
+        self._mine = place * self.BUCKETS
+
+    def total(self, key: Hashable) -> int:
+        """The key's count over all processes."""
+        return sum(self._numbers[hash(key) % self.BUCKETS :: self.BUCKETS])
+
+    def add(self, key: Hashable, amount: int) -> None:
+        """Changes this process's part; what does not fit into its number is left out."""
+        at = self._mine + hash(key) % self.BUCKETS
+        self._numbers[at] = max(0, min(65535, self._numbers[at] + amount))
+
+
+class Rate:
+    """How often each key may come: so many times a minute, all at once or evenly; of this process alone.
+
+    A bucket leaks: its level falls by itself, so a key that stays away is free again.
+    """
+
+    MOST = 10_000  # keys that are remembered; with more than that, those whose buckets are empty are forgotten
+
+    def __init__(self, a_minute: int) -> None:
+        self._limit = a_minute
+        self._levels: dict[Hashable, tuple[float, float]] = {}
+
+    def take(self, key: Hashable, now: float) -> bool:
+        """Counts one coming; False, and not counted, where it is one too many. `now` is any clock's seconds."""
+        if not self._limit:
+            return True
+        level, at = self._levels.get(key, (0.0, now))
+        level = max(0.0, level - (now - at) * self._limit / 60)
+        allowed = level + 1 <= self._limit
+        if len(self._levels) >= self.MOST:
+            self._forget(now)
+        self._levels[key] = (level + allowed, now)
+        return allowed
+
+    def _forget(self, now: float) -> None:
+        self._levels = {key: (level, at) for key, (level, at) in self._levels.items() if now - at < 60}
+        if len(self._levels) >= self.MOST:
+            self._levels.clear()  # so many addresses at once: nothing that one address' rate could help against
 
 
 class Budget:

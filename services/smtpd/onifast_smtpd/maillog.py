@@ -53,6 +53,16 @@ def turned_away(client: Client, reason: str) -> None:
     event(logger, "turned-away", logging.WARNING, **_who(client), reason=reason)
 
 
+def no_proxy_header(session: str, client: Client, reason: object) -> None:
+    """A proxy did not say for whom it speaks."""
+    event(logger, "proxy-failed", logging.WARNING, session=session, client=client.address, reason=reason)
+
+
+def proxied(session: str, proxy: Client, client: Client) -> None:
+    """A proxy said for whom it speaks."""
+    event(logger, "proxied", logging.DEBUG, session=session, proxy=proxy.address, **_who(client))
+
+
 def disconnected(session: str, client: Client, how: str, messages: int) -> None:
     """A session ended."""
     event(logger, "disconnect", logging.DEBUG, session=session, client=client.address, how=how, messages=messages)

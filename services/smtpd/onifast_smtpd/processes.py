@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from onifast_shared.config import Settings
 
 from onifast_smtpd import maillog
-from onifast_smtpd.limits import Counter
+from onifast_smtpd.limits import Counter, Tally
 
 MOST_BY_DEFAULT = 4
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
@@ -41,6 +41,7 @@ class Place:
 
     connections: Counter
     octets: Counter
+    addresses: Tally
     serving: Callable[[], None]
     """To be called once connections are accepted."""
     lifeline: int | None = None
@@ -53,14 +54,18 @@ class Shared:
     def __init__(self, places: int) -> None:
         self._numbers = memoryview(mmap.mmap(-1, 16 * places)).cast("q")
         self._connections, self._octets = self._numbers[:places], self._numbers[places:]
+        self._addresses = memoryview(mmap.mmap(-1, 2 * Tally.BUCKETS * places)).cast("H")
 
     def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> Place:
         """The place of that number."""
-        return Place(Counter(self._connections, number), Counter(self._octets, number), serving, lifeline)
+        connections, octets = Counter(self._connections, number), Counter(self._octets, number)
+        return Place(connections, octets, Tally(self._addresses, number), serving, lifeline)
 
     def clear(self, number: int) -> None:
         """Takes back what a dead process held."""
         self._connections[number] = self._octets[number] = 0
+        begin = number * Tally.BUCKETS
+        self._addresses[begin : begin + Tally.BUCKETS] = memoryview(bytes(2 * Tally.BUCKETS)).cast("H")
 
 
 def alone(serving: Callable[[], None] = lambda: None) -> Place:

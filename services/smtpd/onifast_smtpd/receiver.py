@@ -15,9 +15,10 @@ from onifast_shared.dns import Resolver
 from onifast_shared.tls import ServerContexts
 
 from onifast_smtpd.auth import Authenticator
+from onifast_smtpd.client import Client
 from onifast_smtpd.genuine import Judge
 from onifast_smtpd.intake import Intake
-from onifast_smtpd.limits import Budget
+from onifast_smtpd.limits import Budget, Rate, Tally
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.outgoing import Outgoing
 from onifast_smtpd.ownership import Owners
@@ -56,6 +57,9 @@ class Receiver:
     refusals: Recorder
     octets: Budget
     connections: Budget
+    users: UserDirectory
+    addresses: Tally
+    rate: Rate
     owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
 
@@ -74,18 +78,22 @@ class Receiver:
         """
         place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
+        users = UserDirectory(settings)
         notebook = Notebook(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, notebook, clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
-            authenticator=Authenticator(settings, database, UserDirectory(settings)),
+            authenticator=Authenticator(settings, database, users),
             intake=Intake(settings, database, Judge(settings, database, verifier, notebook), outgoing),
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),
             octets=Budget(settings.bytes_in_flight, place.octets),
             connections=Budget(settings.max_connections, place.connections),
+            users=users,
+            addresses=place.addresses,
+            rate=Rate(settings.max_connection_rate),
         )
 
     def enter(self, session: Running) -> bool:
@@ -100,6 +108,22 @@ class Receiver:
         if session in self.sessions:
             self.sessions.remove(session)
             self.connections.give(1)
+
+    def admit(self, client: Client, now: float) -> bool:
+        """Counts a client by its address; False where that has too many connections, or too often. `depart` follows."""
+        if client.is_local:
+            return True
+        if not self.rate.take(client.network, now):
+            return False
+        if self.addresses.total(client.network) >= self.settings.max_connections_per_address:
+            return False
+        self.addresses.add(client.network, 1)
+        return True
+
+    def depart(self, client: Client) -> None:
+        """Counts off a client that was admitted."""
+        if not client.is_local:
+            self.addresses.add(client.network, -1)
 
     def close(self) -> None:
         """Ends the threads."""

@@ -10,12 +10,12 @@ import asyncio
 import time
 from contextlib import AbstractContextManager
 
-from onifast_shared.accounts import PanelUser
+from onifast_shared.accounts import PanelUser, UserDirectoryMissing, UserFileError
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import auth, extensions, maillog, policy, replies, sasl
+from onifast_smtpd import auth, extensions, maillog, policy, replies, sasl, xclient
 from onifast_smtpd.chunking import Chunk, Chunks, parse_chunk
-from onifast_smtpd.client import Origin, Service
+from onifast_smtpd.client import Origin, Service, speaks_for_others
 from onifast_smtpd.command import (
     MAX_AUTH_LINE,
     Path,
@@ -24,7 +24,7 @@ from onifast_smtpd.command import (
     parse_mail,
     parse_rcpt,
 )
-from onifast_smtpd.connection import Connection
+from onifast_smtpd.connection import Connection, TurnedAway
 from onifast_smtpd.data import Collector
 from onifast_smtpd.intake import Transaction, check
 from onifast_smtpd.limits import Share
@@ -46,6 +46,7 @@ class Session(Connection):
         self.transaction: Transaction | None = None
         self._chunks: Chunks | None = None
         self._login_failures = 0
+        self._told_of_client = False
 
     # Commands: greeting
 
@@ -57,6 +58,8 @@ class Session(Connection):
         settings = self._receiver.settings
         offers = [settings.hostname]
         offers += extensions.offered(settings, tls=self.tls is not None, may_hold=self._may_hold, now=time.time())
+        if self._may_say_xclient:
+            offers.append(xclient.KEYWORD)
         if self._offers_starttls():
             offers.append("STARTTLS")
         if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
@@ -111,6 +114,38 @@ class Session(Connection):
         self.user = login.user
         maillog.logged_in(self.name, self.client, login.user.username, login.mechanism, login.app_password)
         return replies.LOGGED_IN
+
+    async def smtp_XCLIENT(self, arg: str) -> Reply | None:
+        """A proxy says for whom it speaks (Postfix's XCLIENT_README); what its client says afterwards cannot."""
+        if not self._may_say_xclient:
+            raise refused(550, "5.7.0", "XCLIENT is for proxies")
+        if self.transaction is not None or self.user is not None:
+            raise Refused(replies.OUT_OF_ORDER)
+        told = xclient.parse(arg)
+        client, helo = xclient.client_of(told, self.client, self._receiver.settings), told.get("HELO")
+        self.helo = parse_helo(helo) if helo else ""
+        self.extended = (told.get("PROTO") or "ESMTP").upper() == "ESMTP"
+        if login := told.get("LOGIN"):
+            self.user = await self._user_of_proxy(login)
+        maillog.proxied(self.name, self.client, client)
+        self.client = client
+        self._told_of_client = "ADDR" in told or "LOGIN" in told
+        try:
+            self._admit(client)
+        except TurnedAway as turned_away:
+            return turned_away.reply
+        self.greet()
+        return None
+
+    async def _user_of_proxy(self, login: str) -> PanelUser:
+        try:
+            user = await asyncio.to_thread(self._receiver.users.get, login)
+        except (UserFileError, UserDirectoryMissing) as error:
+            maillog.directory_trouble(error)
+            raise Refused(replies.NOT_NOW) from error
+        if user is None or user.disabled:
+            raise refused(550, "5.7.8", "LOGIN of XCLIENT is no user here")
+        return user
 
     # Commands: transaction
 
@@ -237,6 +272,13 @@ class Session(Connection):
     # Helpers
 
     @property
+    def _may_say_xclient(self) -> bool:
+        """Whether it is a proxy, and has not handed over to its client yet."""
+        if self._told_of_client or self.messages or not self._receiver.settings.xclient_networks:
+            return False
+        return speaks_for_others(self.client, self._receiver.settings.xclient_networks, self._receiver.settings)
+
+    @property
     def _may_hold(self) -> bool:
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
         return self.client.service.needs_login or self._origin().may_relay
@@ -305,5 +347,5 @@ def _none(parameters: dict[str, str | None]) -> dict[str, str | None]:
     return parameters
 
 
-_VERBS = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP AUTH STARTTLS"
+_VERBS = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP AUTH STARTTLS XCLIENT"
 Session.commands = {verb: getattr(Session, f"smtp_{verb}") for verb in _VERBS.split()}

@@ -87,6 +87,23 @@ class Wire:
         except OSError as error:
             raise Gone from error
 
+    async def hears(self, seconds: float) -> bool:
+        """Whether the client sends anything within some seconds; it stays to be read. Raises Gone."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._fill()
+        except TimeoutError:
+            return False
+        return True
+
+    async def read_octets(self, size: int) -> bytes:
+        """Just the next `size` octets. Raises Gone."""
+        while len(self._input) < size:
+            await self._fill()
+        octets = bytes(self._input[:size])
+        del self._input[:size]
+        return octets
+
     async def read_line(self, limit: int, *, lenient: bool) -> bytes:
         """The next line, without its CRLF; of `lenient` clients an LF will do.
 
