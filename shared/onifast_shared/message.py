@@ -18,6 +18,7 @@ from onifast_shared.compose import (
     DraftError,
     OutgoingAttachment,
     build,
+    complete_head,
     complete_submission,
     from_script,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Parsed",
     "Summary",
     "build",
+    "complete_head",
     "complete_submission",
     "fold",
     "from_script",

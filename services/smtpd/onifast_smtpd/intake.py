@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from onifast_shared import accept, quotas
+from onifast_shared import accept, addresses, quotas, srs
 from onifast_shared.accept import Incoming, Onward
 from onifast_shared.address import Address
 from onifast_shared.addresses import Destination, Expansion, Returned
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
-from onifast_shared.distribution import Distribution, distribute, locate, visited
+from onifast_shared.directory import Directory
+from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
-from onifast_shared.message import complete_submission, normalise_newlines, prepend, split_head, summary
+from onifast_shared.message import complete_head, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 from onifast_shared.sending_limits import LimitExceeded
@@ -85,9 +86,12 @@ def check(reply: Reply | None) -> None:
 class Intake:
     """Takes senders, recipients and messages; one for a program."""
 
-    def __init__(self, settings: Settings, database: Database, judge: Judge, outgoing: Outgoing) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, directory: Directory, judge: Judge, outgoing: Outgoing
+    ) -> None:
         self._settings = settings
         self._database = database
+        self._directory = directory
         self._judge = judge
         self._outgoing = outgoing
 
@@ -108,8 +112,7 @@ class Intake:
         address = policy.qualify_recipient(path, origin.client, settings, relaying=origin.may_relay)
         if address is None:
             raise Refused(policy.no_domain(Bare(path.local)))
-        size = transaction.options.size
-        place = await self._database.aread(lambda tx: locate(tx, address, size, settings))
+        place = await self._locate(address, transaction.options.size)
         null_sender = transaction.mail_from is None
         check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
         if transaction.submitter is None:
@@ -118,14 +121,33 @@ class Intake:
             self._outgoing.judge_recipient(transaction.submitter, len(transaction.targets))
         transaction.targets.setdefault(address.key, Target(address, place.destination, options))
 
+    async def _locate(self, address: Address, size: int) -> Place:
+        """Where a recipient leads, and whether there is room; from memory wherever nothing has changed."""
+        settings = self._settings
+        if srs.is_rewritten(address):  # what it leads to depends on the time
+            return await self._database.aread(lambda tx: locate(tx, address, size, settings))
+        destination = await self._directory.ask(
+            ("destination", address), lambda tx: addresses.expand(tx, address, settings)
+        )
+        if not isinstance(destination, Expansion) or not await self._is_limited(destination):
+            return Place(destination)
+        mailboxes = destination.mailboxes
+        return Place(destination, await self._database.aread(lambda tx: quotas.judge(tx, mailboxes, size, settings)))
+
+    async def _is_limited(self, expansion: Expansion) -> bool:
+        """Whether a quota holds for any of the mailboxes: only then does it matter how full they are."""
+        mailboxes, settings = expansion.mailboxes, self._settings
+        return await self._directory.ask(("limited", mailboxes), lambda tx: quotas.exist(tx, mailboxes, settings))
+
     async def take(self, transaction: Transaction, raw: bytes) -> str:
         """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
         repairs = transaction.origin.client.is_loopback
         head, _ = split_head(raw)
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = head if transaction.is_binary else raw
-        check(policy.judge_line_ends(bare=has_bare_line_ends(lines), repairs=repairs))
-        if not transaction.is_binary:
+        bare = has_bare_line_ends(lines)
+        check(policy.judge_line_ends(bare=bare, repairs=repairs))
+        if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
         check(policy.judge_head(len(head), trace.count_received(head)))
         if transaction.submitter is not None:
@@ -133,20 +155,21 @@ class Intake:
         return await self._deliver(transaction, raw)
 
     async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes) -> str:
-        head, _ = split_head(raw)
-        head, rest = submitter.rewriter.header(head), raw[len(head) :]
+        head, body = split_head(raw)
+        head = submitter.rewriter.header(head)
         await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
-        message = trace.remove_forged(head + rest, self._settings.hostname)
-        binary = transaction.is_binary
-        message = complete_submission(message, sender=sender, hostname=self._settings.hostname, binary=binary)
-        message = prepend(message, self._received(transaction))
+        subject = summary(head).subject
+        # The body is copied once, however much its header changes.
+        head = trace.remove_forged(head, self._settings.hostname)
+        head = complete_head(head, sender=sender, hostname=self._settings.hostname)
+        message = b"".join((self._received(transaction), head, b"\r\n", body))
         submission = Submission(
             sender=str(transaction.mail_from or ""),
             origin="smtp",
             owner=submitter.owner,
             submitted_by=transaction.origin.submitted_by,
-            subject=summary(head).subject,
+            subject=subject,
             body_type=_body_type(transaction, message),
             smtputf8=_needs_smtputf8(transaction, message),
             requiretls=transaction.options.requiretls,
@@ -204,6 +227,8 @@ class Intake:
                 if isinstance(place, Expansion)
             ]
 
+        if not any([await self._is_limited(place) for place in places.values() if isinstance(place, Expansion)]):
+            return
         refusals = await self._database.aread(judge)
         if len(refusals) == len(places) and all(refusals):
             check(refusals[0])

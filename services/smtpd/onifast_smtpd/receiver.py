@@ -11,6 +11,7 @@ from typing import Protocol
 from onifast_shared.accounts import UserDirectory
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
+from onifast_shared.directory import Directory
 from onifast_shared.dns import Resolver
 from onifast_shared.tls import ServerContexts
 
@@ -51,6 +52,7 @@ class Receiver:
     settings: Settings
     certificates: ServerContexts
     authenticator: Authenticator
+    directory: Directory
     intake: Intake
     verifier: Verifier
     notebook: Notebook
@@ -79,13 +81,15 @@ class Receiver:
         place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
         users = UserDirectory(settings)
+        directory = Directory(database)
         notebook = Notebook(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, notebook, clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(settings, database, users),
-            intake=Intake(settings, database, Judge(settings, database, verifier, notebook), outgoing),
+            directory=directory,
+            intake=Intake(settings, database, directory, Judge(settings, database, verifier, notebook), outgoing),
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),
@@ -126,6 +130,7 @@ class Receiver:
             self.addresses.add(client.network, -1)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends the threads and closes the directory."""
+        self.directory.close()
         self.authenticator.close()
         self.verifier.close()
