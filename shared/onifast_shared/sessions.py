@@ -6,6 +6,7 @@ Each is 256 random bits, of which the database holds the SHA-256 hash only.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -17,13 +18,14 @@ SEEN_INTERVAL = 60
 
 @dataclass(frozen=True)
 class Session:
-    """A browser's login."""
+    """A browser's login. `credential` tells whether its user's password is still the same (see `is_current`)."""
 
     username: str
     csrf_token: str
     created_ts: int
     seen_ts: int
     expires_ts: int
+    credential: str | None
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,20 @@ class ApiToken:
     used_ts: int | None
 
 
-def create_session(tx: Connection, username: str, now: float, lifetime: float) -> tuple[str, Session]:
+def create_session(
+    tx: Connection, username: str, now: float, lifetime: float, password_hash: str
+) -> tuple[str, Session]:
     """Begins a session; gives the cookie's value, which is not kept, and the session."""
     token = secrets.token_urlsafe(32)
-    session = Session(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime))
+    credential = _credential(token, password_hash)
+    session = Session(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)
     tx.execute("DELETE FROM web_sessions WHERE expires_ts <= ?", (int(now),))
     tx.execute(
-        "INSERT INTO web_sessions (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (_hash(token), username, session.csrf_token, session.created_ts, session.seen_ts, session.expires_ts),
+        """
+        INSERT INTO web_sessions (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (_hash(token), username, session.csrf_token, int(now), int(now), session.expires_ts, credential),
     )
     return token, session
 
@@ -53,11 +60,16 @@ def create_session(tx: Connection, username: str, now: float, lifetime: float) -
 def find_session(tx: Connection, token: str, now: float) -> Session | None:
     """The session of a cookie; None if it has ended."""
     sql = """
-        SELECT username, csrf_token, created_ts, seen_ts, expires_ts FROM web_sessions
+        SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
         WHERE token_hash = ? AND expires_ts > ?
     """
     row = tx.execute(sql, (_hash(token), int(now))).fetchone()
     return None if row is None else Session(*row)
+
+
+def is_current(session: Session, token: str, password_hash: str) -> bool:
+    """Whether the user's password is the one that he had when this session began."""
+    return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
 
 
 def touch_session(tx: Connection, token: str, now: float, lifetime: float) -> None:
@@ -123,6 +135,12 @@ def revoke_api_token(tx: Connection, username: str, token_id: int) -> bool:
     """Ends a token; False if the user has none of that id."""
     tx.execute("DELETE FROM api_tokens WHERE id = ? AND username = ?", (token_id, username))
     return tx.changes() > 0
+
+
+def _credential(token: str, password_hash: str) -> str:
+    # The token, which only the browser has, is the key: who reads the database learns nothing about the password.
+    key = token.encode("utf-8", "surrogateescape")
+    return hmac.new(key, password_hash.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
 def _hash(token: str) -> bytes:

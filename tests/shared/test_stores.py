@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import sqlite_shell
 from onifast_shared import accept, addresses, contents, indexing, mailbox, relay, sessions, throttle, times
@@ -209,11 +211,20 @@ def test_a_single_sign_on_token_works_once_and_not_for_long(database: Database) 
 
 
 def test_a_session_ends_in_time_and_at_logout(database: Database) -> None:
-    token, _ = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, 60))
+    token, _ = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, 60, "hash"))
     assert database.read(lambda tx: sessions.find_session(tx, token, 1059)) is not None
     assert database.read(lambda tx: sessions.find_session(tx, token, 1060)) is None
     database.write(lambda tx: sessions.end_session(tx, token))
     assert database.read(lambda tx: sessions.find_session(tx, token, 1001)) is None
+
+
+def test_a_session_belongs_to_the_password_that_it_began_with(database: Database) -> None:
+    token, made = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, 60, "hash"))
+    found = database.read(lambda tx: sessions.find_session(tx, token, 1001))
+    assert found == made
+    assert sessions.is_current(made, token, "hash")
+    assert not sessions.is_current(made, token, "another hash")
+    assert not sessions.is_current(dataclasses.replace(made, credential=None), token, "hash")
 
 
 def test_no_token_stands_in_the_database(database: Database) -> None:
@@ -221,7 +232,7 @@ def test_no_token_stands_in_the_database(database: Database) -> None:
         issued = sessions.issue_sso(tx, "ann", 1000, 60)
         return [
             issued,
-            sessions.create_session(tx, "ann", 1000, 60)[0],
+            sessions.create_session(tx, "ann", 1000, 60, "hash")[0],
             sessions.create_api_token(tx, "ann", "x", 1)[0],
         ]
 

@@ -11,7 +11,7 @@ from onifast_shared import sessions
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 
-from web.support import Browser, Clock, Panel, add_user, deliver, words
+from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words
 
 
 def log_in(client: FlaskClient, username: str, password: str, **headers: str) -> int:
@@ -53,8 +53,36 @@ def test_a_disabled_user_cannot_log_in(client: FlaskClient, settings: Settings) 
     assert log_in(client, "gone", "gone password") == 403
 
 
-def test_a_user_who_is_disabled_loses_his_session_at_once(browser: Browser, settings: Settings) -> None:
-    add_user(settings, "demo", suspended=True)
+def test_a_user_who_is_disabled_loses_his_session_at_once_and_for_good(browser: Browser, settings: Settings) -> None:
+    change_user(settings, "demo", suspended=True)
+    assert browser.get("/folders/inbox").status_code == 303
+    change_user(settings, "demo", suspended=False)
+    assert browser.get("/folders/inbox").status_code == 303
+
+
+def test_a_user_who_is_removed_loses_his_session_at_once(browser: Browser, settings: Settings) -> None:
+    (settings.users_dir / "demo.json").unlink()
+    assert browser.get("/folders/inbox").status_code == 303
+    assert browser.get("/api/mail/list").status_code == 401
+
+
+def test_a_changed_password_ends_the_sessions_before_it(app: Flask, browser: Browser, settings: Settings) -> None:
+    add_user(settings, "demo")
+    assert browser.get("/folders/inbox").status_code == 303
+    assert Browser.logged_in(app.test_client(), "demo").get("/folders/inbox").status_code == 200
+
+
+def test_a_session_lives_on_while_the_password_stays(browser: Browser, settings: Settings) -> None:
+    change_user(settings, "demo", email="new@remote.test", is_admin=True)
+    assert browser.get("/relay").status_code == 200
+
+
+def test_a_former_password_brings_no_session_back(browser: Browser, settings: Settings) -> None:
+    path = settings.users_dir / "demo.json"
+    before = path.read_text()
+    add_user(settings, "demo")
+    assert browser.get("/folders/inbox").status_code == 303
+    path.write_text(before)
     assert browser.get("/folders/inbox").status_code == 303
 
 
@@ -135,6 +163,23 @@ def test_a_link_of_the_panels_signs_its_user_in(panel: Panel, client: FlaskClien
     assert answer.json["url"] == f"http://localhost/sso-login?token={answer.json['token']}"
     assert client.get(f"/sso-login?token={answer.json['token']}").status_code == 303
     assert client.get("/folders/inbox").status_code == 200
+
+
+def test_a_changed_password_ends_the_sessions_that_links_began(
+    panel: Panel, client: FlaskClient, settings: Settings
+) -> None:
+    client.get(f"/sso-login?token={issue(panel)}")
+    assert client.get("/folders/inbox").status_code == 200
+    add_user(settings, "demo")
+    assert client.get("/folders/inbox").status_code == 303
+
+
+def test_a_user_without_a_password_signs_in_by_link(panel: Panel, client: FlaskClient, settings: Settings) -> None:
+    change_user(settings, "demo", password=None)
+    client.get(f"/sso-login?token={issue(panel)}")
+    assert client.get("/folders/inbox").status_code == 200
+    add_user(settings, "demo")
+    assert client.get("/folders/inbox").status_code == 303
 
 
 def test_a_link_works_once(panel: Panel, app: Flask) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
 from onifast_shared import accounts, db, log, sessions
+from onifast_shared.accounts import PanelUser
 from onifast_shared.sessions import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -83,11 +84,11 @@ def register(app: Flask) -> None:
     app.after_request(_renew_cookie)
 
 
-def start_session(response: AnyResponse, username: str) -> None:
-    """Logs the browser in that gets `response`."""
+def start_session(response: AnyResponse, user: PanelUser) -> None:
+    """Logs the browser in that gets `response`, until the user's password is changed."""
     web = current()
-    lifetime = web.settings.session_lifetime
-    token, _ = web.database.write(lambda tx: sessions.create_session(tx, username, web.clock(), lifetime))
+    lifetime, stored = web.settings.session_lifetime, _stored_password(user)
+    token, _ = web.database.write(lambda tx: sessions.create_session(tx, user.username, web.clock(), lifetime, stored))
     _set_cookie(response, token)
 
 
@@ -98,7 +99,7 @@ def end_session(response: AnyResponse) -> None:
     response.delete_cookie(COOKIE, path=_cookie_path())
 
 
-def active_user(web: Web, username: str) -> accounts.PanelUser | None:
+def active_user(web: Web, username: str) -> PanelUser | None:
     """The panel user of that name, unless he is disabled. Raises Problem(503) while his file cannot be read."""
     try:
         user = web.directory.get(username)
@@ -180,11 +181,19 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
     if not token:
         return None
     session = web.database.read(lambda tx: sessions.find_session(tx, token, web.clock()))
-    user = active_user(web, session.username) if session else None
-    if session is None or user is None:
+    if session is None:
+        return None
+    user = active_user(web, session.username)
+    if user is None or not sessions.is_current(session, token, _stored_password(user)):
+        # For good: neither a suspension that is over nor a former password brings it back.
+        _note(web, lambda tx: sessions.end_session(tx, token))
         return None
     _keep_alive(web, token, session)
     return Caller(user.username, user.is_admin, csrf_token=session.csrf_token)
+
+
+def _stored_password(user: PanelUser) -> str:
+    return user.password_hash.reveal() if user.password_hash else ""
 
 
 def _keep_alive(web: Web, token: str, session: Session) -> None:
@@ -195,7 +204,7 @@ def _keep_alive(web: Web, token: str, session: Session) -> None:
 
 
 def _note(web: Web, fn: Callable[[db.Connection], None]) -> None:
-    """Writes when something was last used; reading mail goes on where even that cannot be written."""
+    """Writes what a request should leave behind; it goes on where even that cannot be written."""
     with contextlib.suppress(db.DatabaseError):
         web.database.write(fn, timeout=_WRITE_PATIENCE)
 

@@ -96,6 +96,11 @@ CREATE TABLE app_passwords (
 );
 CREATE INDEX app_passwords_user ON app_passwords (username);
 
+-- Sign-in by browser --------------------------------------------------------------------------------------------------
+
+-- Which password the user had when the session began, as an HMAC with the session's token: another one ends it.
+ALTER TABLE web_sessions ADD COLUMN credential TEXT;
+
 -- Limits --------------------------------------------------------------------------------------------------------------
 
 -- Outgoing limits that differ from the settings': scope is user, unix or domain; NULL means the setting's.

@@ -54,7 +54,7 @@ def sso_login() -> AnyResponse:
         log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
         raise Problem(403, _STALE_LINK)
     log.event(_logger, "login", user=user.username, by="sso", client=request.environ.get(CLIENT))
-    return _signed_in(user.username, request.args.get("next", ""))
+    return _signed_in(user, request.args.get("next", ""))
 
 
 ROUTES = (
@@ -89,7 +89,7 @@ def _attempt(web: Web, username: str, password: str) -> AnyResponse:
         return _form(username, _WRONG, status=403)
     web.database.write(lambda tx: throttle.clear(tx, keys))
     log.event(_logger, "login", user=user.username, by="password", client=client)
-    return _signed_in(user.username, request.form.get("next", ""))
+    return _signed_in(user, request.form.get("next", ""))
 
 
 def _authenticate(web: Web, username: str, password: str) -> accounts.PanelUser | None:
@@ -101,9 +101,9 @@ def _authenticate(web: Web, username: str, password: str) -> accounts.PanelUser 
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
 
 
-def _signed_in(username: str, target: str) -> AnyResponse:
+def _signed_in(user: accounts.PanelUser, target: str) -> AnyResponse:
     response = redirect(local_path(target), 303)
-    auth.start_session(response, username)
+    auth.start_session(response, user)
     return response
 
 
