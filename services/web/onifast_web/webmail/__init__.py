@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.webmail import app_passwords, composer, filters, forwards, mailbox, message, outbox, settings, sign_in
+from onifast_web.webmail import (
+    app_passwords,
+    composer,
+    filters,
+    forwards,
+    mailbox,
+    message,
+    outbox,
+    refusals,
+    settings,
+    sign_in,
+)
 
 
 def register(app: Flask) -> None:
     """Adds every page and what the templates use."""
     filters.register(app)
-    for module in (sign_in, mailbox, message, composer, outbox, settings, forwards, app_passwords):
+    for module in (sign_in, mailbox, message, composer, outbox, refusals, settings, forwards, app_passwords):
         for methods, path, view in module.ROUTES:
             name = f"webmail.{view.__name__}"
             app.add_url_rule(path, name, view, methods=methods.split(), provide_automatic_options=False)

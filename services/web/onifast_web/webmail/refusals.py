@@ -1,0 +1,98 @@
+"""Refused mail: what did not come in, or was not let out, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+from onifast_shared import refusals as store
+from onifast_shared.mailbox import CursorError
+from onifast_shared.refusals import Refusal, RefusalRow
+
+from onifast_web import bodies
+from onifast_web.auth import Who, allow
+from onifast_web.bodies import Verdict
+from onifast_web.context import current
+from onifast_web.problems import not_found
+from onifast_web.webmail.pages import page, user
+
+_PAGE = 50
+_DAY = 86400
+_STAGES = {
+    "MAIL": "when the sender was named",
+    "RCPT": "when the recipient was named",
+    "DATA": "when the message was sent",
+    "BDAT": "when the message was sent",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A refusal as the page tells it: `findings` are what the checks of the sender found, in sentences."""
+
+    refused_ts: int
+    refusal: Refusal
+    reason: str
+    stage: str
+    for_now: bool
+    verdict: Verdict | None
+    findings: list[str]
+
+
+@allow(Who.USER)
+def refusals() -> Response:
+    """A page of refused mail, newest first; everybody's for administrators."""
+    caller, _ = user()
+    web, cursor = current(), request.args.get("cursor") or None
+    kept = web.settings.refusals_kept
+    try:
+        found = web.database.read(
+            lambda tx: store.list_page(tx, caller.manages, since=web.clock() - kept, limit=_PAGE, cursor=cursor)
+        )
+    except CursorError:
+        raise not_found("page") from None
+    return page(
+        "refusals.html",
+        "refusals",
+        rows=[_line(row) for row in found.rows],
+        next_cursor=found.next_cursor,
+        cursor=cursor,
+        days=max(1, round(kept / _DAY)),
+    )
+
+
+ROUTES = (("GET", "/refusals", refusals),)
+
+
+def _line(row: RefusalRow) -> Line:
+    item = row.refusal
+    authentication = item.authentication or {}
+    verdict = bodies.verdict(authentication, _author_domain(item))
+    checks = [f"{check.name} {check.text}." for check in verdict.checks] if verdict else []
+    return Line(
+        refused_ts=row.refused_ts,
+        refusal=item,
+        reason=_sentence(item),
+        stage=_STAGES.get(item.stage, ""),
+        for_now=400 <= item.code < 500,
+        verdict=verdict,
+        findings=bodies.reasons(authentication) or checks,
+    )
+
+
+def _sentence(item: Refusal) -> str:
+    """The reply's text as a sentence, without the address that stands beside it anyhow."""
+    text = item.reason.strip()
+    for address in filter(None, (item.recipient, item.sender)):
+        text = text.removeprefix(f"<{address}>: ")
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _author_domain(item: Refusal) -> str:
+    """The domain that the message claimed to be from: that of its From field, where DMARC looked at it."""
+    found: Any = item.authentication
+    for name in ("details", "dmarc", "domain"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, str) and found else item.sender.rpartition("@")[2]
