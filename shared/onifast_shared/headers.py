@@ -12,8 +12,10 @@ FOLD_AT = 78
 
 # Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
 # No group is possessive here: Python 3.11.2, which is Debian 12's, counts what a failed last round of one has consumed.
-_HEAD = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z))*")
-_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
+# So many lines at a time: the pattern keeps a note of each, and 50 MiB of short ones would take gigabytes.
+_HEAD_LINES = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z)){0,1000}")
+# A field begins a line. Looked for anywhere, a name would be tried from each of its octets, if no colon follows it.
+_FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
 _MBOX_LINE = re.compile(rb">?From [^\n]*\n")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")
@@ -82,6 +84,15 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
         if raw.startswith(blank, end):
             return raw[:end], raw[end + len(blank) :]
     return raw[:end], raw[end:]
+
+
+def head_within(raw: bytes, limit: int) -> bytes | None:
+    """The header section as `split_head` gives it; None where it is longer than `limit`, without reading all of it."""
+    begin = raw[: limit + 1]
+    head, rest = split_head(begin)
+    # A line that was cut short may yet become a field; one that is there whole is none, nor is an empty one.
+    is_whole = len(begin) == len(raw) or len(head) + len(rest) < len(begin) or b"\n" in rest
+    return head if is_whole and len(head) <= limit else None
 
 
 def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -210,8 +221,10 @@ def normalise_newlines(raw: bytes) -> bytes:
 
 def _head_end(raw: bytes) -> int:
     mbox = _MBOX_LINE.match(raw)
-    match = _HEAD.match(raw, mbox.end() if mbox else 0)
-    return match.end() if match else 0
+    end = mbox.end() if mbox else 0
+    while (match := _HEAD_LINES.match(raw, end)) and match.end() > end:
+        end = match.end()
+    return end
 
 
 def _word_bytes(encoding: str, payload: str) -> bytes:

@@ -17,7 +17,7 @@ MAX_PARTS = 1000
 _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
 _MAX_FILENAME = 150  # characters, so that with UTF-8 and a prefix it still fits into a file system's 255 octets
 
-_SEGMENT = re.compile(r'(?:[^;"\\]++|"(?:[^"\\]++|\\.)*"?+|\\)+', re.DOTALL)  # not possessive: see headers._HEAD
+_SEGMENT = re.compile(r'(?:[^;"\\]++|"(?:[^"\\]++|\\.)*"?+|\\)+', re.DOTALL)  # not possessive: see headers._HEAD_LINES
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _CONTINUED = re.compile(r"([^*]+)\*([0-9]{1,3})(\*?)")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

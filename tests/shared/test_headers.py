@@ -14,6 +14,7 @@ from onifast_shared.headers import (
     encode_text,
     fields,
     fold,
+    head_within,
     normalise_newlines,
     prepend,
     remove_headers,
@@ -38,6 +39,27 @@ def test_a_message_may_lack_a_body_or_a_header() -> None:
 
 def test_a_line_that_is_no_field_begins_the_body() -> None:
     assert split_head(b"A: 1\r\nnonsense\r\nB: 2\r\n\r\nx") == (b"A: 1\r\n", b"nonsense\r\nB: 2\r\n\r\nx")
+
+
+@given(st.text("a: \r\n\t", max_size=60).map(str.encode), st.integers(0, 60))
+def test_a_header_within_a_limit_is_that_of_the_whole_message(raw: bytes, limit: int) -> None:
+    head = split_head(raw)[0]
+    if (found := head_within(raw, limit)) is not None:
+        assert found == head
+    if len(head) > limit:
+        assert found is None
+
+
+def test_a_header_is_found_whatever_its_length_and_that_of_the_bodys_lines() -> None:
+    assert head_within(b"A: 1\r\n\r\n" + b"x" * 1000, 100) == b"A: 1\r\n"
+    assert head_within(b"A: 1\r\nx x\r\n" + b"x" * 1000, 100) == b"A: 1\r\n"
+    assert head_within(b"A: 1\r\n", 6) == b"A: 1\r\n"
+    assert head_within(b"A: 1\r\n" * 10, 59) is None
+    assert head_within(b"A: 1\r\n" + b"x" * 100 + b": 1\r\n", 59) is None
+
+
+def test_a_field_begins_a_line() -> None:
+    assert list(fields(b" From: x\r\nA: 1 From: y\r\n")) == [("A", b" 1 From: y")]
 
 
 def test_a_mailbox_files_from_line_is_passed_over() -> None:

@@ -262,6 +262,9 @@ NEST = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n"
 HOSTILE = {
     "a header of a megabyte": b"Subject: " + b"a" * MEGABYTE,
     "a header of folds": b"Subject: a" + b"\r\n a" * (MEGABYTE // 4),
+    "a first line that is folded": b" " + b"a" * MEGABYTE,
+    "a mailbox file's first line": b"From " + b"a" * MEGABYTE + b"\n",
+    "lines that are no fields": (b"a" * 1000 + b"\n") * 1000,
     "one line without end": b"a" * MEGABYTE,
     "countless headers": b"a:\n" * (MEGABYTE // 3),
     "countless angles": b"From: " + b"<" * MEGABYTE,
