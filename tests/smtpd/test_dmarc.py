@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from onifast_smtpd.dmarc import (
     parse,
     strictest,
 )
-from onifast_smtpd.dmarc_check import author_domains
+from onifast_smtpd.dmarc_check import MAX_AUTHORS, author_domains, authors
 from onifast_smtpd.suffixes import suffixes
 
 NOBODY = Identifier("", "none")
@@ -177,6 +179,29 @@ def test_the_failure_that_asks_for_most_decides_among_several_authors() -> None:
 )
 def test_the_domains_of_from(values: list[str], domains: list[str] | None) -> None:
     assert author_domains(values) == domains
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"From: " + b",".join(b"a@b%d.test" % number for number in range(60_000)) + b"\r\n",
+        b"From: " + b"a@b.test," * 100_000 + b"\r\n",
+        b"From: a@b.test\r\n" * 60_000,
+        b"X:\r\n" * 1_000_000 + b"From: a@b.test\r\n",
+    ],
+)
+def test_a_from_without_end_is_not_looked_through(head: bytes) -> None:
+    started = time.process_time()
+    found = authors(head)
+    assert found.failure is not None
+    assert found.failure.result == "permerror"
+    assert time.process_time() - started < 1
+
+
+def test_no_more_authors_are_told_apart_than_are_looked_up() -> None:
+    domains = author_domains([",".join(f"a@b{number}.test" for number in range(1000))])
+    assert domains is not None
+    assert len(domains) == MAX_AUTHORS + 1
 
 
 def test_a_registry_is_what_stands_above_an_organisation() -> None:

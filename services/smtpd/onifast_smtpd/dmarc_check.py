@@ -16,6 +16,8 @@ from onifast_smtpd.spf_check import SpfResult
 from onifast_smtpd.suffixes import Suffixes
 
 MAX_AUTHORS = 5  # domains in From that are looked up
+MAX_HEAD = 1024 * 1024  # octets of a header section that is looked through
+MAX_FROM = 64 * 1024  # characters of From fields that are taken apart
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,13 @@ class Published:
 
 def authors(head: bytes) -> Authors:
     """The authors that a header section names."""
+    if len(head) > MAX_HEAD:
+        return Authors(failure=DmarcResult("permerror", problem="the header section is too long to be checked"))
     values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
     if not values:
         return Authors(failure=DmarcResult("none", problem="the message has no From header"))
+    if sum(map(len, values)) > MAX_FROM:
+        return Authors(failure=DmarcResult("permerror", problem="the From header is too long to be checked"))
     domains = author_domains(values)
     if domains is None:
         return Authors(failure=DmarcResult("permerror", problem="the From header has no valid address"))
@@ -81,7 +87,8 @@ def judge(
 def author_domains(values: Sequence[str]) -> list[str] | None:
     """The domains that From fields name, each once; None where an address has none, or where there is no address.
 
-    Several fields count as one long one: whichever of them is shown to the reader, it has been checked.
+    Several fields count as one long one: whichever of them is shown to the reader, it has been checked. Where they name
+    more than MAX_AUTHORS, those that follow are left out.
     """
     found: list[str] = []
     for value in values:
@@ -93,6 +100,8 @@ def author_domains(values: Sequence[str]) -> list[str] | None:
                 return None
             if domain not in found:
                 found.append(domain)
+            if len(found) > MAX_AUTHORS:
+                return found
     return found or None
 
 

@@ -20,6 +20,7 @@ from onifast_shared.db import Connection, Database
 from onifast_shared.directory import Directory
 from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
+from onifast_shared.headers import head_within
 from onifast_shared.message import complete_head, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
@@ -142,14 +143,16 @@ class Intake:
     async def take(self, transaction: Transaction, raw: bytes) -> str:
         """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
         repairs = transaction.origin.client.is_loopback
-        head, _ = split_head(raw)
+        head = head_within(raw, policy.MAX_HEAD)
+        if head is None:
+            raise Refused(policy.HEAD_TOO_LARGE)
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = head if transaction.is_binary else raw
         bare = has_bare_line_ends(lines)
         check(policy.judge_line_ends(bare=bare, repairs=repairs))
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
-        check(policy.judge_head(len(head), trace.count_received(head)))
+        check(policy.judge_hops(trace.count_received(head)))
         if transaction.submitter is not None:
             return await self._submit(transaction, transaction.submitter, raw)
         return await self._deliver(transaction, raw)

@@ -18,6 +18,7 @@ from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 
 MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
 MAX_HEAD = 1024 * 1024  # octets of a header section
+HEAD_TOO_LARGE = Reply(552, "5.3.4", f"header section exceeds {MAX_HEAD} octets")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
 UNKNOWN_UNIX_USER = Reply(550, "5.7.1", "the Unix user of this program cannot be known, so it must log in to send mail")
 
@@ -194,10 +195,8 @@ def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None
     return None
 
 
-def judge_head(size: int, received: int) -> Reply | None:
-    """Whether a header section is too large, or the message has been around too often (RFC 5321 section 6.3)."""
-    if size > MAX_HEAD:
-        return Reply(552, "5.3.4", f"header section exceeds {MAX_HEAD} octets")
+def judge_hops(received: int) -> Reply | None:
+    """Whether the message has been around too often (RFC 5321 section 6.3)."""
     if received > MAX_HOPS:
         return Reply(554, "5.4.6", f"too many hops, {received} Received headers: this looks like a loop")
     return None
