@@ -136,6 +136,22 @@ class Settings:
     max_message_size: int = _setting(
         "50 MiB", kinds.size(64 * 1024, 1024 * MIB), "The largest message that is accepted."
     )
+    max_header_size: int = _setting(
+        "256 KiB", kinds.size(16 * 1024, 64 * MIB), "The largest header section of a message."
+    )
+    max_header_fields: int = _setting("1000", kinds.number(50, 100_000), "Fields in a header section.")
+    max_line_length: int = _setting(
+        "1 MiB",
+        kinds.size(998, 1024 * MIB),
+        "The longest line of a message. RFC 5321 section 4.5.3.1.6 allows 998 bytes; many programs write longer ones.",
+    )
+    max_mime_depth: int = _setting("50", kinds.number(10, 1000), "How deep a message's parts may be nested.")
+    max_mime_parts: int = _setting("1000", kinds.number(100, 100_000), "Parts of a message.")
+    bare_line_ends: str = _setting(
+        "repair",
+        kinds.choice("refuse", "repair"),
+        "What happens to bare CR or LF in mail of local programs; that of others is always refused.",
+    )
     max_recipients: int = _setting(
         "1000",
         kinds.number(100, 100_000),

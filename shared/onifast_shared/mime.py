@@ -151,6 +151,34 @@ def leaves(raw: bytes) -> list[Part]:
     return found
 
 
+@dataclass(frozen=True)
+class Structure:
+    """How deep a message's multiparts are nested, and how many parts they have in all."""
+
+    depth: int
+    parts: int
+
+
+def measure(raw: bytes, depth: int, parts: int) -> Structure:
+    """Measures a message; looks no further once one of the limits is passed."""
+    deepest = count = 0
+    todo = [(raw, 0)]
+    while todo and deepest <= depth and count <= parts:
+        entity, level = todo.pop()
+        deepest = max(deepest, level)
+        head, body = split_head(entity)
+        described = _Head(head, "")
+        boundary = described.parameters.get("boundary", "")
+        if not described.content_type.startswith("multipart/") or not boundary:
+            continue
+        found = list(
+            itertools.islice(_split_multipart(body, boundary.encode("utf-8", "replace"), parts + 2), parts + 1)
+        )
+        count += len(found)
+        todo += [(part, level + 1) for part in found]
+    return Structure(deepest, count)
+
+
 def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     """The first word of a structured value and its parameters, lower-case names, RFC 2231 undone; never raises."""
     segments = _SEGMENT.findall(value)
@@ -184,10 +212,10 @@ def clean_filename(name: str) -> str:
     return f"{stem[: _MAX_FILENAME - len(extension) - 1]}.{extension}"
 
 
-def _split_multipart(body: bytes, boundary: bytes) -> Iterator[bytes]:
+def _split_multipart(body: bytes, boundary: bytes, most: int = MAX_PARTS) -> Iterator[bytes]:
     """The parts between delimiter lines (RFC 2046 section 5.1.1); what has no closing delimiter ends with the body."""
     start: int | None = None
-    for before, after, closing in delimiters(body, b"--" + boundary):
+    for before, after, closing in delimiters(body, b"--" + boundary, most):
         if start is not None:
             yield body[start:before]
         start = None if closing else after
@@ -197,10 +225,10 @@ def _split_multipart(body: bytes, boundary: bytes) -> Iterator[bytes]:
         yield body[start:]
 
 
-def delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
-    """(end of what is before, start of what is after, whether it closes) of each delimiter line, up to MAX_PARTS."""
+def delimiters(body: bytes, delimiter: bytes, most: int = MAX_PARTS) -> Iterator[tuple[int, int, bool]]:
+    """(end of what is before, start of what is after, whether it closes) of each delimiter line, up to `most`."""
     position, count = 0, 0
-    while count < MAX_PARTS and (at := body.find(delimiter, position)) >= 0:
+    while count < most and (at := body.find(delimiter, position)) >= 0:
         position = at + len(delimiter)
         if at and body[at - 1 : at] != b"\n":
             continue

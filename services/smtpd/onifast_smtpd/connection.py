@@ -28,6 +28,8 @@ from onifast_smtpd.watch import Watch
 from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
 
 MAX_ERRORS = 20  # replies of 5xx in one session
+MAX_IDLE_COMMANDS = 100  # without a message accepted between them
+IDLE_COMMANDS = frozenset(("EHLO", "HELO", "HELP", "NOOP", "RSET", "VRFY"))
 
 Method = Callable[[Any, str], Awaitable[Reply | None]]
 
@@ -60,6 +62,7 @@ class Connection(SMTP):
         self.ending: Reply | None = None
         self._errors = 0
         self._idle = False
+        self.idle_commands = 0
         self._admitted: Client | None = None
         self.ended: asyncio.Task[None]
 
@@ -280,6 +283,10 @@ class Connection(SMTP):
         return parse_line(line)
 
     async def _execute(self, command: Command) -> Reply | None:
+        if command.verb in IDLE_COMMANDS:
+            self.idle_commands += 1
+            if self.idle_commands > MAX_IDLE_COMMANDS:
+                raise Refused(replies.TOO_MANY_COMMANDS)
         method = self.commands.get(command.verb)
         if method is None:
             raise Refused(replies.UNKNOWN_COMMAND)

@@ -6,6 +6,7 @@ mailboxes here: its origin is checked, and it goes into them at once.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 from onifast_shared.sending_limits import LimitExceeded
 
-from onifast_smtpd import maillog, policy, trace
+from onifast_smtpd import form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
@@ -142,17 +143,20 @@ class Intake:
 
     async def take(self, transaction: Transaction, raw: bytes) -> str:
         """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
-        repairs = transaction.origin.client.is_loopback
-        head = head_within(raw, policy.MAX_HEAD)
+        settings, local = self._settings, transaction.origin.client.is_loopback
+        head = head_within(raw, settings.max_header_size)
         if head is None:
-            raise Refused(policy.HEAD_TOO_LARGE)
+            raise Refused(form.head_too_large(settings))
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = head if transaction.is_binary else raw
         bare = has_bare_line_ends(lines)
-        check(policy.judge_line_ends(bare=bare, repairs=repairs))
+        check(form.judge_line_ends(settings, bare=bare, local=local))
+        check(form.judge_head(head, settings))
+        check(form.judge_lines(lines, settings))
+        if form.may_have_many_parts(raw, settings):
+            check(await asyncio.to_thread(form.judge_parts, raw, settings))
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
-        check(policy.judge_hops(trace.count_received(head)))
         if transaction.submitter is not None:
             return await self._submit(transaction, transaction.submitter, raw)
         return await self._deliver(transaction, raw)

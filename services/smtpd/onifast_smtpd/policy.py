@@ -16,9 +16,6 @@ from onifast_smtpd.command import Bare, Path, needs_smtputf8
 from onifast_smtpd.parameters import MailOptions
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 
-MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
-MAX_HEAD = 1024 * 1024  # octets of a header section
-HEAD_TOO_LARGE = Reply(552, "5.3.4", f"header section exceeds {MAX_HEAD} octets")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
 UNKNOWN_UNIX_USER = Reply(550, "5.7.1", "the Unix user of this program cannot be known, so it must log in to send mail")
 
@@ -192,20 +189,6 @@ def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None
         return Reply(550, "5.6.0", "message has more than one From header (RFC 5322 section 3.6)")
     if any(address is None for address in addresses):
         return Reply(550, "5.6.0", "message has a From header without a valid address")
-    return None
-
-
-def judge_hops(received: int) -> Reply | None:
-    """Whether the message has been around too often (RFC 5321 section 6.3)."""
-    if received > MAX_HOPS:
-        return Reply(554, "5.4.6", f"too many hops, {received} Received headers: this looks like a loop")
-    return None
-
-
-def judge_line_ends(*, bare: bool, repairs: bool) -> Reply | None:
-    """Bare CR or LF (RFC 5321 section 2.3.8): another system may see an end of data in it, so none comes in."""
-    if bare and not repairs:
-        return Reply(550, "5.6.11", "message has a bare CR or LF; lines must end with CRLF")
     return None
 
 

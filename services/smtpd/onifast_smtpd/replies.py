@@ -40,6 +40,7 @@ TOO_MANY_FROM_YOU = Reply(421, "4.7.0", "too many connections from your address,
 EARLY_TALKER = Reply(554, "5.5.1", "you spoke before the greeting (RFC 5321 section 3.1), closing")
 SHUTTING_DOWN = Reply(421, "4.3.2", "service is shutting down, try again in a moment")
 TIMED_OUT = Reply(421, "4.4.2", "timed out waiting for the client")
+TOO_MANY_COMMANDS = Reply(421, "4.7.0", "too many commands and no mail, closing")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
 
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not recognized")

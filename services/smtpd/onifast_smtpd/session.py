@@ -192,7 +192,7 @@ class Session(Connection):
         with self._watched("DATA", transaction), Share(self._receiver.octets) as share:
             raw = await self._read_message(share)
             number = await self._receiver.intake.take(transaction, raw)
-        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+        return self._accepted(number)
 
     async def smtp_BDAT(self, arg: str) -> Reply | None:
         """RFC 3030 section 2. Whatever the reply, the octets that were announced are taken off the wire."""
@@ -213,7 +213,7 @@ class Session(Connection):
                 number = await self._receiver.intake.take(transaction, chunks.message())
         finally:
             self._forget_transaction()
-        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+        return self._accepted(number)
 
     def _parse_chunk(self, arg: str) -> Chunk:
         """BDAT's argument. Where nobody can tell what is command and what is message from here on, the session ends."""
@@ -282,6 +282,10 @@ class Session(Connection):
     def _may_hold(self) -> bool:
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
         return self.client.service.needs_login or self._origin().may_relay
+
+    def _accepted(self, number: str) -> Reply:
+        self.idle_commands = 0
+        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
 
     def _watched(self, verb: str, transaction: Transaction) -> AbstractContextManager[None]:
         """Makes a record of a refusal of the transaction's message."""

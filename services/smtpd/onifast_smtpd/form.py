@@ -1,0 +1,71 @@
+"""The form of a message: whether its header, lines and parts are within bounds that every reader of mail can bear."""
+
+from __future__ import annotations
+
+from onifast_shared import mime
+from onifast_shared.config import Settings
+from onifast_shared.reply import Reply
+
+from onifast_smtpd.trace import count_received
+
+MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most, loops here are shorter
+
+
+def judge_line_ends(settings: Settings, *, bare: bool, local: bool) -> Reply | None:
+    """Bare CR or LF (RFC 5321 section 2.3.8): another system may see an end of data in it, so none comes in.
+
+    Those of local programs, many of which write what their own system's line ends are, can be repaired.
+    """
+    if not bare or (local and settings.bare_line_ends == "repair"):
+        return None
+    return Reply(550, "5.6.11", "message has a bare CR or LF; lines must end with CRLF")
+
+
+def head_too_large(settings: Settings) -> Reply:
+    """The refusal of a header section that is larger than allowed."""
+    return Reply(552, "5.3.4", f"header section exceeds {settings.max_header_size} octets")
+
+
+def judge_head(head: bytes, settings: Settings) -> Reply | None:
+    """Whether a header has too many fields, or the message has been around too often (RFC 5321 section 6.3)."""
+    if _count_fields(head, settings.max_header_fields) > settings.max_header_fields:
+        return Reply(552, "5.3.4", f"header section has more than {settings.max_header_fields} fields")
+    received = count_received(head)
+    if received > MAX_HOPS:
+        return Reply(554, "5.4.6", f"too many hops, {received} Received headers: this looks like a loop")
+    return None
+
+
+def judge_lines(raw: bytes, settings: Settings) -> Reply | None:
+    """Whether a line is too long; jumps from line end to line end, so that most of the message is not looked at."""
+    limit = settings.max_line_length
+    position = 0
+    while len(raw) - position > limit:
+        end = raw.rfind(b"\n", position, position + limit + 2)
+        if end < 0:
+            return Reply(554, "5.6.0", f"message has a line of more than {limit} octets")
+        position = end + 1
+    return None
+
+
+def may_have_many_parts(raw: bytes, settings: Settings) -> bool:
+    """Whether a message's parts are worth being counted: each takes a line that begins with two hyphens."""
+    return raw.count(b"\n--") >= min(settings.max_mime_depth, settings.max_mime_parts)
+
+
+def judge_parts(raw: bytes, settings: Settings) -> Reply | None:
+    """Whether a message has too many parts, or too deeply nested ones. Takes a moment for large messages."""
+    structure = mime.measure(raw, settings.max_mime_depth, settings.max_mime_parts)
+    if structure.depth > settings.max_mime_depth:
+        return Reply(550, "5.6.0", f"message has parts nested more than {settings.max_mime_depth} deep")
+    if structure.parts > settings.max_mime_parts:
+        return Reply(550, "5.6.0", f"message has more than {settings.max_mime_parts} parts")
+    return None
+
+
+def _count_fields(head: bytes, enough: int) -> int:
+    """How many fields a header has; where all lines are no more than `enough`, their number."""
+    lines = head.count(b"\n")
+    if lines <= enough:
+        return lines
+    return lines - head.count(b"\n ") - head.count(b"\n\t")
