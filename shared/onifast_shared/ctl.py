@@ -8,6 +8,7 @@
     onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
+    onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N]
     onifast-mailctl dkim show DOMAIN | generate DOMAIN
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
@@ -34,6 +35,7 @@ from typing import Any
 from onifast_shared import (
     addresses,
     ctl_app_passwords,
+    ctl_limits,
     ctl_recipients,
     dkim_keys,
     queue_view,
@@ -313,6 +315,7 @@ def _parser() -> argparse.ArgumentParser:
     add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(token, "list", _token_list, "id, name, made, last used", "user")
     add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
+    ctl_limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     ctl_app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
     add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser

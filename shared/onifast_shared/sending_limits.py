@@ -6,6 +6,7 @@ against those of its sender's domain: itself and its recipients, an hour and a d
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from onifast_shared import addresses
-from onifast_shared.address import parse_domain
+from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection
 from onifast_shared.leaky_bucket import Bucket
@@ -36,6 +37,7 @@ FOREIGN_SENDER = "foreign_sender"
 UNKNOWN_UNIX_USER = "(unknown)"
 """The name that all local programs share whose user cannot be known."""
 MOST_LISTED = 500
+LARGEST = 1_000_000_000
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
 
 
@@ -53,7 +55,10 @@ def subject(scope: str, name: str) -> Subject:
     """The subject that a person or a program names; raises ValueError, which says what is wrong."""
     match scope:
         case "domain":
-            return Subject("domain", parse_domain(name.strip()))
+            try:
+                return Subject("domain", parse_domain(name.strip()))
+            except AddressError:
+                raise ValueError("not a domain name") from None
         case "user" | "unix":
             if not _NAME.fullmatch(name.strip()):
                 raise ValueError("not a user name")
@@ -72,6 +77,17 @@ class Tally:
     limits: Mapping[str, int]
     buckets: Mapping[str, Bucket]
     own: frozenset[str] = frozenset()
+
+    def used(self, counted: str, now: float) -> int:
+        """How much of a limit is used, in whole units; 0 where there is no limit."""
+        bucket = self.buckets.get(counted)
+        return math.ceil(bucket.level_at(now) - 1e-6) if bucket else 0
+
+    def used_up_until(self, counted: str, now: float) -> float | None:
+        """When a limit that is used up lets the next unit pass; None for one that does so now."""
+        bucket = self.buckets.get(counted)
+        until = bucket.free_at(1, now) if bucket else now
+        return until if until and until > now else None
 
     def filled(self, recipients: int, now: float) -> Tally:
         """The tally with one message to so many recipients more."""
@@ -178,11 +194,16 @@ def reset(tx: Connection, subject: Subject) -> bool:
 
 def hits(tx: Connection, username: str | None = None) -> list[Hit]:
     """Who was refused what, the latest first; for a user, only what is his."""
-    sql = "SELECT scope, name, counted, first_ts, last_ts, times FROM sending_refusals ORDER BY last_ts DESC"
-    rows: list[Any] = tx.execute(sql).fetchall()
+    rows: list[Any] = tx.execute(f"{_HITS} ORDER BY last_ts DESC").fetchall()
     mine = None if username is None else set(subjects_of(tx, username))
-    found = (Hit(Subject(row[0], row[1]), *row[2:]) for row in rows if row[0] in SCOPES)
+    found = (_hit(row) for row in rows if row[0] in SCOPES and row[2] in _COUNTED)
     return [hit for hit in found if mine is None or hit.subject in mine]
+
+
+def standing(tx: Connection, subject: Subject, settings: Settings) -> Standing:
+    """Where one subject stands."""
+    rows: list[Any] = tx.execute(f"{_HITS} WHERE scope = ? AND name = ? ORDER BY last_ts DESC", subject).fetchall()
+    return Standing(of(tx, subject, settings), {row[2]: _hit(row) for row in rows if row[2] in _COUNTED})
 
 
 def list_for(tx: Connection, username: str | None, settings: Settings, now: float) -> list[Standing]:
@@ -190,18 +211,23 @@ def list_for(tx: Connection, username: str | None, settings: Settings, now: floa
 
     Who was refused lately comes first, then who has used most.
     """
-    by_subject: dict[Subject, dict[str, Hit]] = {}
-    for hit in hits(tx, username):
-        by_subject.setdefault(hit.subject, {})[hit.counted] = hit
     subjects = _known(tx) if username is None else subjects_of(tx, username)
-    standings = [Standing(of(tx, subject, settings), by_subject.get(subject, {})) for subject in subjects]
-    return sorted(standings, key=lambda standing: _order(standing, now))[:MOST_LISTED]
+    standings = [standing(tx, subject, settings) for subject in subjects]
+    return sorted(standings, key=lambda each: _order(each, now))[:MOST_LISTED]
 
 
 def subjects_of(tx: Connection, username: str) -> list[Subject]:
     """Who a panel user is to the limits: himself, by login and as Unix user, and his domains."""
     domains = addresses.domains_of(tx, username)
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
+
+
+def default(subject: Subject, counted: str, settings: Settings) -> int:
+    """The settings' limit, for who has none of his own."""
+    # At the host's own name all sites meet that have no address of their own: one must not use up the others' share.
+    if subject.scope == "domain" and subject.name == settings.hostname:
+        return 0
+    return int(getattr(settings, f"limit_{subject.scope}_{counted}"))
 
 
 def sweep(tx: Connection, now: float, before: float) -> None:
@@ -217,6 +243,8 @@ def moment(until: float, now: float) -> str:
     return when.strftime("%H:%M UTC" if when.date() == today else "%Y-%m-%d %H:%M UTC")
 
 
+_COUNTED = {*PERIODS, FOREIGN_SENDER}
+_HITS = "SELECT scope, name, counted, first_ts, last_ts, times FROM sending_refusals"
 _LEFT_ALONE = 11 * DAY  # the largest burst, ten days' worth, has leaked by then
 _COLUMNS = ", ".join(f"CAST(sending_limits.{column} AS INTEGER)" for column in PERIODS)
 _LEVELS = ", ".join(f"sending_usage.{column}" for column in PERIODS)
@@ -237,20 +265,13 @@ def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
     limits: dict[str, int] = {}
     buckets: dict[str, Bucket] = {}
     for counted, own, level in zip(PERIODS, given, levels, strict=True):
-        limit = max(0, int(_default(subject, counted, settings) if own is None else own))
+        limit = max(0, int(default(subject, counted, settings) if own is None else own))
         limits[counted] = limit
         if limit:
             buckets[counted] = Bucket(limit, PERIODS[counted], settings.limit_burst / 100, level or 0.0, updated or 0.0)
     return Tally(
         subject, limits, buckets, frozenset(name for name, own in zip(PERIODS, given, strict=True) if own is not None)
     )
-
-
-def _default(subject: Subject, counted: str, settings: Settings) -> int:
-    # At the host's own name all sites meet that have no address of their own: one must not use up the others' share.
-    if subject.scope == "domain" and subject.name == settings.hostname:
-        return 0
-    return int(getattr(settings, f"limit_{subject.scope}_{counted}"))
 
 
 def _units(counted: str, recipients: int) -> int:
@@ -283,6 +304,10 @@ def _exceeded(subject: Subject, counted: str, bucket: Bucket, wanted: _Wanted) -
 def _store(tx: Connection, tally: Tally, now: float) -> None:
     levels = (tally.buckets[counted].level if counted in tally.buckets else 0.0 for counted in PERIODS)
     tx.execute(_STORE, (*tally.subject, *levels, now))
+
+
+def _hit(row: Any) -> Hit:
+    return Hit(Subject(row[0], row[1]), *row[2:])
 
 
 def _known(tx: Connection) -> list[Subject]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onifast_shared import accept, addresses, contents, message
+from onifast_shared import accept, addresses, contents, log, message, sending_limits
 from onifast_shared.accept import Accepted, SentCopy
 from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.db import Connection
+from onifast_shared.db import Connection, DatabaseError
 from onifast_shared.message import Draft, DraftError
 from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.sending_limits import LimitExceeded, Subject
 
 from onifast_web.auth import Caller
 from onifast_web.context import Web
 from onifast_web.problems import Problem
+
+_logger = log.get("web")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ def send(
     """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction with `together_with`.
 
     Raises DraftError for a field that is wrong, Problem(403) for a sender that is not the caller's, Problem(413) for a
-    message that is too large.
+    message that is too large, Problem(429) while a limit on what the caller or the sender's domain sends is used up.
     """
     sender = sender_of(draft)
     recipients = _recipients(draft, web.settings.max_recipients)
@@ -51,14 +57,39 @@ def send(
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
     queued = [QueuedRecipient(str(address)) for address in recipients]
     ref = contents.store(web.database, raw)
+    subjects = _counting(caller, sender)
+
+    def admit(tx: Connection) -> None:
+        sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
     def submit(tx: Connection) -> Accepted:
         if together_with is not None:
             together_with(tx)
-        return accept.submit_in(tx, ref, submission, queued, copy)
+        return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
 
-    accepted = web.database.write(submit)
+    try:
+        accepted = web.database.write(submit)
+    except LimitExceeded as exceeded:
+        raise _beyond_limit(web, exceeded) from None
     return Sent(message.summary(raw).message_id, accepted.email_id, accepted.outbox_ids)
+
+
+def _counting(caller: Caller, sender: Address) -> list[Subject]:
+    """Whose limits a message counts against; what the panel sends for nobody in particular is not limited."""
+    if caller.username is None:
+        return []
+    return [Subject("user", caller.username), Subject("domain", sender.domain)]
+
+
+def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
+    """What the caller is told who goes beyond a limit; administrators will see it."""
+    now = web.clock()
+    log.event(_logger, "limit-exceeded", logging.WARNING, subject=exceeded.subject, counted=exceeded.counted)
+    with contextlib.suppress(DatabaseError):
+        web.database.write(lambda tx: sending_limits.record(tx, exceeded.subject, exceeded.counted, now))
+    if exceeded.until is None:
+        return DraftError("to", f"the {exceeded}")
+    return Problem(429, f"The {exceeded}.", headers={"Retry-After": str(math.ceil(exceeded.until - now))})
 
 
 def build(web: Web, draft: Draft) -> bytes:

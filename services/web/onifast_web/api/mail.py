@@ -290,7 +290,11 @@ ENDPOINTS = (
         answer=SendAnswer,
         status=202,
         form=body_of_form,
-        failures={403: "The sender's address is not the caller's.", 413: "The message is too large."},
+        failures={
+            403: "The sender's address is not the caller's.",
+            413: "The message is too large.",
+            429: "A limit on what is sent is used up: `detail` says which, Retry-After when it has room again.",
+        },
     ),
     Endpoint("GET", "/api/mail/counts", Who.USER, "Totals and unread messages", count_emails, answer=Counts),
 )

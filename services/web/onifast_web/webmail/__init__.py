@@ -9,6 +9,7 @@ from onifast_web.webmail import (
     composer,
     filters,
     forwards,
+    limits,
     mailbox,
     message,
     outbox,
@@ -21,7 +22,7 @@ from onifast_web.webmail import (
 def register(app: Flask) -> None:
     """Adds every page and what the templates use."""
     filters.register(app)
-    for module in (sign_in, mailbox, message, composer, outbox, refusals, settings, forwards, app_passwords):
+    for module in (sign_in, mailbox, message, composer, outbox, refusals, settings, forwards, limits, app_passwords):
         for methods, path, view in module.ROUTES:
             name = f"webmail.{view.__name__}"
             app.add_url_rule(path, name, view, methods=methods.split(), provide_automatic_options=False)

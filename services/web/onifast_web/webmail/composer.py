@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared import addresses
@@ -99,6 +100,9 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
             return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422)
         return _Trouble(f"Your message was not sent. {text}", {}, 422)
     errors = {item["field"]: error.detail for item in error.errors}
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        later = "Send it again then; until then you can keep it as a draft."
+        return _Trouble(f"Your message was not sent. {error.detail} {later}", {}, 429)
     return _Trouble(f"Your message was not sent. {error.detail}", errors, int(error.status))
 
 

@@ -76,6 +76,8 @@ def _notice() -> Notice | None:
         "none": "Nothing was selected.",
         "outbox": f"Changed {'1 delivery' if number == 1 else f'{number} deliveries'}.",
         "outbox-none": "That does not apply to the selected deliveries.",
+        "limits": "Limits saved. They count from the next message on.",
+        "limits-reset": "Forgotten: all of the limit can be used again.",
         "relay": "Relay saved. It counts from the next message on.",
         "added": "Address added.",
         "removed": "Address removed.",

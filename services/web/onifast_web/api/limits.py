@@ -1,0 +1,158 @@
+"""Limits on what is sent: where everybody stands, who hit which, and what administrators change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from onifast_shared import sending_limits, times
+from onifast_shared.db import Connection
+from onifast_shared.sending_limits import LARGEST, PERIODS, Standing, Subject
+from pydantic import Field, model_validator
+
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.auth import Who
+from onifast_web.context import Web
+
+Scope = Literal["user", "unix", "domain"]
+Counted = Literal["messages_per_hour", "messages_per_day", "recipients_per_hour", "recipients_per_day"]
+Limit = Annotated[int, Field(ge=0, le=LARGEST)] | None
+
+
+class LimitInfo(Model):
+    """`limit` 0 is none; `is_own` says that it was set for this name. `used_up_until` is null while there is room."""
+
+    counted: Counted
+    limit: int
+    is_own: bool
+    used: int
+    used_up_until: Moment | None
+
+
+class LimitRefusal(Model):
+    """How often mail was refused: beyond a limit, or `foreign_sender` for an address that is not the sender's."""
+
+    counted: Counted | Literal["foreign_sender"]
+    times: int
+    first_at: Moment
+    last_at: Moment
+
+
+class LimitsOf(Model):
+    """What a user who logs in (`user`), a Unix user's programs (`unix`) or a domain's senders (`domain`) may send."""
+
+    scope: Scope
+    name: str
+    limits: list[LimitInfo]
+    refusals: list[LimitRefusal]
+
+
+class LimitsList(Model):
+    limits: list[LimitsOf]
+
+
+class LimitsBody(Model):
+    """A limit that is not named stays; 0 lifts it, null gives it back to the settings. `reset` forgets what is used."""
+
+    scope: Scope
+    name: Annotated[str, Field(max_length=255)]
+    messages_per_hour: Limit = None
+    messages_per_day: Limit = None
+    recipients_per_hour: Limit = None
+    recipients_per_day: Limit = None
+    reset: bool = False
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> LimitsBody:
+        if not self.reset and not self.limits:
+            raise ValueError("give a limit, or reset")
+        return self
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The limits that it names."""
+        return {counted: getattr(self, counted) for counted in PERIODS if counted in self.model_fields_set}
+
+
+def list_limits(call: Call) -> LimitsList:
+    """The caller's limits: for his logins, his local programs and his domains.
+
+    For administrators those of everybody who has used, hit or been given one: who was refused lately comes first.
+    """
+    now = call.web.clock()
+    found = call.web.database.read(lambda tx: sending_limits.list_for(tx, call.caller.manages, call.web.settings, now))
+    return LimitsList(limits=[_shown(standing, now) for standing in found])
+
+
+def set_limits(call: Call) -> LimitsOf:
+    """Changes what one name may send; it counts from the next message on."""
+    body: LimitsBody = call.body
+    try:
+        subject = sending_limits.subject(body.scope, body.name)
+    except ValueError as error:
+        raise unprocessable("name", str(error)) from None
+    return _shown(change(call.web, subject, body.limits, reset=body.reset), call.web.clock())
+
+
+def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: bool) -> Standing:
+    """Stores what a request or a form says."""
+
+    def store(tx: Connection) -> Standing:
+        sending_limits.put(tx, subject, limits)
+        if reset:
+            sending_limits.reset(tx, subject)
+        return sending_limits.standing(tx, subject, web.settings)
+
+    return web.database.write(store)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/limits",
+        Who.USER,
+        "What the caller may send and has sent; all for administrators",
+        list_limits,
+        answer=LimitsList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/limits",
+        Who.ADMINISTRATOR,
+        "Change what a user, a Unix user or a domain may send",
+        set_limits,
+        body=LimitsBody,
+        answer=LimitsOf,
+    ),
+)
+
+
+def _shown(standing: Standing, now: float) -> LimitsOf:
+    tally = standing.tally
+    return LimitsOf(
+        scope=tally.subject.scope,
+        name=tally.subject.name,
+        limits=[_limit(standing, counted, now) for counted in PERIODS],
+        refusals=[
+            LimitRefusal.model_validate(
+                {
+                    "counted": hit.counted,
+                    "times": hit.times,
+                    "first_at": times.rfc3339(hit.first_ts),
+                    "last_at": times.rfc3339(hit.last_ts),
+                }
+            )
+            for hit in standing.hits.values()
+        ],
+    )
+
+
+def _limit(standing: Standing, counted: Any, now: float) -> LimitInfo:
+    tally = standing.tally
+    until = tally.used_up_until(counted, now)
+    return LimitInfo(
+        counted=counted,
+        limit=tally.limits[counted],
+        is_own=counted in tally.own,
+        used=tally.used(counted, now),
+        used_up_until=times.rfc3339(until) if until else None,
+    )

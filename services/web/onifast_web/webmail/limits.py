@@ -1,0 +1,198 @@
+"""Limits on what is sent: what everybody has used, who hit which, and the means to change and reset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import sending_limits
+from onifast_shared.sending_limits import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Standing, Subject
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import limits as api
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.webmail.pages import page, user
+
+_GAPS = str.maketrans("", "", " ,.'\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """What is used of one limit; `period` is "an hour" or "a day". `until` is when one that is used up has room."""
+
+    used: int
+    limit: int
+    period: str
+    is_own: bool
+    until: float | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a subject was refused for: a word, how often, and when last."""
+
+    word: str
+    times: int
+    last_ts: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: a subject, its gauges, and what it was refused."""
+
+    subject: Subject
+    word: str
+    messages: list[Gauge]
+    recipients: list[Gauge]
+    until: float | None
+    marks: list[Mark]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A limit in the form: its name and words, its own value ("" for none), and the settings' value."""
+
+    name: str
+    words: str
+    value: str
+    default: int
+
+
+@allow(Who.USER)
+def limits() -> AnyResponse:
+    """The user's limits; for administrators everybody's, with a form."""
+    caller, _ = user()
+    if request.method == "GET":
+        return _asked(request.args.get("scope", ""), request.args.get("name", ""))
+    if not caller.is_admin:
+        raise Problem(403, "Only administrators may do this.")
+    scope, name = request.form.get("scope", ""), request.form.get("name", "")
+    try:
+        subject = sending_limits.subject(scope, name)
+    except ValueError as error:
+        return _page(scope, name, {"name": _sentence(error)})
+    if request.form.get("do") == "reset":
+        current().database.write(lambda tx: sending_limits.reset(tx, subject))
+        return redirect(url_for("webmail.limits", did="limits-reset"), 303)
+    errors: dict[str, str] = {}
+    chosen = {counted: _chosen(counted, errors) for counted in PERIODS}
+    if errors:
+        return _page(scope, name, errors)
+    api.change(current(), subject, chosen, reset=False)
+    return redirect(url_for("webmail.limits", did="limits"), 303)
+
+
+ROUTES = (("GET POST", "/limits", limits),)
+
+
+def _asked(scope: str, name: str) -> Response:
+    """The page, with the form of a subject if one is named."""
+    try:
+        if name:
+            sending_limits.subject(scope, name)
+    except ValueError as error:
+        return _page(scope, name, {"name": _sentence(error)})
+    return _page(scope, name)
+
+
+def _chosen(counted: str, errors: dict[str, str]) -> int | None:
+    """What stands in a field: nothing for the settings' limit."""
+    text = request.form.get(counted, "").translate(_GAPS)
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LARGEST:
+        return int(text)
+    errors[counted] = f"A whole number from 0 to {LARGEST:,}, or nothing."
+    return None
+
+
+def _page(scope: str, name: str, errors: dict[str, str] | None = None) -> Response:
+    caller, _ = user()
+    web = current()
+    now = web.clock()
+    standings = web.database.read(lambda tx: sending_limits.list_for(tx, caller.manages, web.settings, now))
+    subject = _subject(scope, name) if caller.is_admin else None
+    return page(
+        "limits.html",
+        "limits",
+        422 if errors else 200,
+        lines=[_line(standing, now) for standing in standings],
+        scopes=[(value, _title(value)) for value in SCOPES],
+        subject=subject,
+        fields=_fields(subject) if subject else [],
+        scope=scope,
+        name=name,
+        errors=errors or {},
+    )
+
+
+def _subject(scope: str, name: str) -> Subject | None:
+    try:
+        return sending_limits.subject(scope, name)
+    except ValueError:
+        return None
+
+
+def _fields(subject: Subject) -> list[Field]:
+    web = current()
+    tally = web.database.read(lambda tx: sending_limits.of(tx, subject, web.settings))
+
+    def value(counted: str) -> str:
+        if request.method == "POST":
+            return request.form.get(counted, "")
+        return str(tally.limits[counted]) if counted in tally.own else ""
+
+    return [
+        Field(counted, words.capitalize(), value(counted), sending_limits.default(subject, counted, web.settings))
+        for counted, words in WORDS.items()
+    ]
+
+
+def _line(standing: Standing, now: float) -> Line:
+    tally = standing.tally
+    ends = [until for counted in PERIODS if (until := tally.used_up_until(counted, now))]
+    return Line(
+        subject=tally.subject,
+        word=_title(tally.subject.scope),
+        messages=_gauges(standing, "messages", now),
+        recipients=_gauges(standing, "recipients", now),
+        until=max(ends, default=None),
+        marks=_marks(standing),
+    )
+
+
+def _gauges(standing: Standing, what: str, now: float) -> list[Gauge]:
+    tally = standing.tally
+    return [
+        Gauge(
+            used=tally.used(counted, now),
+            limit=limit,
+            period=WORDS[counted].removeprefix(f"{what} "),
+            is_own=counted in tally.own,
+            until=tally.used_up_until(counted, now),
+        )
+        for counted, limit in tally.limits.items()
+        if counted.startswith(what) and limit
+    ]
+
+
+def _marks(standing: Standing) -> list[Mark]:
+    beyond = [hit for counted, hit in standing.hits.items() if counted != FOREIGN_SENDER]
+    marks = []
+    if beyond:
+        marks.append(Mark("Refused", sum(hit.times for hit in beyond), max(hit.last_ts for hit in beyond)))
+    if foreign := standing.hits.get(FOREIGN_SENDER):
+        marks.append(Mark("Foreign sender", foreign.times, foreign.last_ts))
+    return marks
+
+
+def _title(scope: str) -> str:
+    word = SCOPES[scope]
+    return f"{word[0].upper()}{word[1:]}"
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,111 @@
+"""The commands of onifast-mailctl about how much may be sent."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from onifast_shared import sending_limits, times
+from onifast_shared.config import Settings
+from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
+from onifast_shared.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
+
+
+def declare(area: Any) -> None:
+    """Adds the commands to their area."""
+    listing = add(area, "list", _list, "scope, name, used/limit of messages and recipients an hour and a day, refusals")
+    listing.add_argument("--scope", choices=SCOPES, help="only these")
+    setting = _add_for_subject(area, "set", _set, "give one user, Unix user or domain limits of its own")
+    for counted, words in WORDS.items():
+        option = "--" + counted.replace("_", "-")
+        setting.add_argument(
+            option, metavar="N", type=_limit, help=f"{words}; 0 for no limit, default for the settings'"
+        )
+    _add_for_subject(area, "reset", _reset, "forget what is used and was refused; the limits stay")
+    add(area, "refused", _refused, "scope, name, which limit, how often, first, last")
+
+
+def _add_for_subject(area: Any, name: str, command: Any, meaning: str) -> argparse.ArgumentParser:
+    parser = add(area, name, command, meaning)
+    parser.add_argument("scope", choices=SCOPES)
+    parser.add_argument("name")
+    return parser
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> int:
+    now = time.time()
+    found = read(settings, lambda tx: sending_limits.list_for(tx, None, settings, now))
+    chosen = [standing for standing in found if arguments.scope in (None, standing.tally.subject.scope)]
+    return show_rows(arguments, [(_details if arguments.json else _summary)(standing, now) for standing in chosen])
+
+
+def _set(arguments: argparse.Namespace, settings: Settings) -> int:
+    subject = _subject(arguments)
+    given = {counted: value for counted in PERIODS if (value := getattr(arguments, counted)) is not None}
+    if not given:
+        raise UsageError("nothing to set: give --messages-per-hour N, --recipients-per-day N and the like")
+    limits = {counted: None if value == "default" else value for counted, value in given.items()}
+    write(settings, lambda tx: sending_limits.put(tx, subject, limits))
+    return DONE
+
+
+def _reset(arguments: argparse.Namespace, settings: Settings) -> int:
+    subject = _subject(arguments)
+    if not write(settings, lambda tx: sending_limits.reset(tx, subject)):
+        return complain(f"{subject} has used nothing and was refused nothing", NOTHING)
+    return DONE
+
+
+def _refused(arguments: argparse.Namespace, settings: Settings) -> int:
+    return show_rows(arguments, map(_hit, read(settings, sending_limits.hits)))
+
+
+def _subject(arguments: argparse.Namespace) -> Subject:
+    try:
+        return sending_limits.subject(arguments.scope, arguments.name)
+    except ValueError as error:
+        raise UsageError(f"{arguments.name!r}: {error}") from None
+
+
+def _summary(standing: Standing, now: float) -> dict[str, Any]:
+    tally = standing.tally
+    shown: dict[str, Any] = {"scope": tally.subject.scope, "name": tally.subject.name}
+    for counted, limit in tally.limits.items():
+        shown[counted] = f"{tally.used(counted, now)}/{limit}" if limit else None
+    return shown | {"refused": sum(hit.times for hit in standing.hits.values())}
+
+
+def _details(standing: Standing, now: float) -> dict[str, Any]:
+    tally = standing.tally
+    limits = [
+        {
+            "counted": counted,
+            "limit": limit,
+            "is_own": counted in tally.own,
+            "used": tally.used(counted, now),
+            "used_up_until": times.rfc3339(until) if (until := tally.used_up_until(counted, now)) else None,
+        }
+        for counted, limit in tally.limits.items()
+    ]
+    return {**tally.subject._asdict(), "limits": limits, "refusals": [_hit(hit) for hit in standing.hits.values()]}
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    return {
+        **hit.subject._asdict(),
+        "counted": hit.counted,
+        "times": hit.times,
+        "first_at": times.rfc3339(hit.first_ts),
+        "last_at": times.rfc3339(hit.last_ts),
+    }
+
+
+def _limit(text: str) -> int | str:
+    """An argument that is a limit, or the word that gives it back."""
+    if text == "default":
+        return text
+    number = int(text)
+    if not 0 <= number <= sending_limits.LARGEST:
+        raise ValueError
+    return number
