@@ -153,12 +153,12 @@ def test_files_are_for_the_group_and_nobody_else(tmp_path: Path) -> None:
     assert stat.S_IMODE(db.path.parent.stat().st_mode) == 0o2770
 
 
-def test_the_wal_is_copied_back_while_writing_goes_on(database: Database) -> None:
-    for _ in range(300):
-        database.write(
-            lambda tx: tx.execute("INSERT INTO mail_config (key, value) VALUES (hex(randomblob(8)), zeroblob(65536))")
-        )
-    assert database.path.with_name(database.path.name + "-wal").stat().st_size < 16 * 1024 * 1024
+def test_the_wal_begins_anew_while_writing_goes_on(database: Database) -> None:
+    # 60 MiB in all; how far the WAL overshoots its 16 MiB depends on how the disk keeps up with the writer.
+    row = "INSERT INTO mail_config (key, value) VALUES (hex(randomblob(8)), zeroblob(65536))"
+    for _ in range(960):
+        database.write(lambda tx: tx.execute(row))
+    assert database.path.with_name(database.path.name + "-wal").stat().st_size < 48 * 1024 * 1024
 
 
 def test_a_database_that_needs_a_newer_program_is_refused_and_not_touched(database: Database) -> None:
