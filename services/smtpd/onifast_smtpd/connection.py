@@ -28,6 +28,7 @@ from onifast_smtpd.watch import Watch
 from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
 
 MAX_ERRORS = 20  # replies of 5xx in one session
+TURN = 8  # commands of one session after which the others have their turn
 MAX_IDLE_COMMANDS = 100  # without a message accepted between them
 IDLE_COMMANDS = frozenset(("EHLO", "HELO", "HELP", "NOOP", "RSET", "VRFY"))
 
@@ -61,6 +62,7 @@ class Connection(SMTP):
         self.messages = 0
         self.ending: Reply | None = None
         self._errors = 0
+        self._turn = 0
         self._idle = False
         self.idle_commands = 0
         self._admitted: Client | None = None
@@ -177,6 +179,7 @@ class Connection(SMTP):
             await self._open()
             while self.ending is None:
                 await self._one_command()
+                await self._let_others_go_on()
             self.wire.send(self.ending)
             self._watch.start()
             await self.wire.flush()
@@ -267,10 +270,19 @@ class Connection(SMTP):
         except Gone:
             raise
         except Exception:
+            if verb == "?":
+                raise  # nothing can be heard any more: going on would never end
             maillog.crashed(self.name)
             reply = replies.NOT_NOW
         if reply is not None:
             self._answer(verb, reply)
+
+    async def _let_others_go_on(self) -> None:
+        """A burst of commands is heard without waiting for anything: no other session would get a turn meanwhile."""
+        self._turn += 1
+        if self._turn == TURN:
+            self._turn = 0
+            await asyncio.sleep(0)
 
     async def _read_command(self) -> Command:
         self._idle = True

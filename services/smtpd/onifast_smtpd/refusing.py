@@ -20,6 +20,7 @@ from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
 
 MOST_RECIPIENTS = 100  # of one refused message, that get a record each
+TOO_MANY_RECIPIENTS = "4.5.3"  # no record of those: the client sends the rest in another transaction
 
 
 class Recorder:
@@ -37,6 +38,8 @@ class Recorder:
         try:
             yield
         except Refused as refused:
+            if refused.reply.enhanced == TOO_MANY_RECIPIENTS:
+                raise
             self._record(refused, stage, origin, sender, list(recipients)[:MOST_RECIPIENTS])
             raise
 

@@ -15,6 +15,7 @@ from onifast_smtpd.limits import Share
 from onifast_smtpd.watch import Watch
 
 CHUNK = 256 * 1024
+MAX_OUTPUT = 64 * 1024  # octets of replies that are gathered before they are sent
 MAX_SKIPPED = 1024 * 1024  # octets of one command line that are read and thrown away before we hang up
 
 
@@ -78,6 +79,8 @@ class Wire:
         """Sends what is queued; waits only where the client is slow to take it. Raises Gone."""
         if not self._output:
             return
+        if self._writer.transport.is_closing():
+            raise Gone  # and nobody may write any more: uvloop raises RuntimeError
         self._writer.write(bytes(self._output))
         self._output.clear()
         if not self._writer.transport.get_write_buffer_size():
@@ -112,6 +115,8 @@ class Wire:
         """
         self._watch.start()
         try:
+            if len(self._output) > MAX_OUTPUT:
+                await self.flush()
             end = await self._find_line_end(limit)
         finally:
             self._watch.stop()
