@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,31 @@ def test_a_style_neither_loads_nor_covers_anything(style: str) -> None:
 
 def test_harmless_styles_stay() -> None:
     assert 'style="color:red;padding:4px"' in render.sanitise('<p style="color:red;padding:4px">x</p>').html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://a.test/" + "]" * 500_000,
+        "http://a.test/" + "." * 500_000,
+        ">\n>\n>\n>\n\n" * 20_000,
+        "> x\n> x\n> x\n> x\n \n" * 20_000,
+        "www." * 100_000,
+        "a@" * 200_000,
+    ],
+)
+def test_hostile_text_takes_linear_time(text: str) -> None:
+    started = time.process_time()
+    render.text_to_html(text)
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("subject", ["re" + " " * 60_000 + "x", "fwd" + " " * 60_000 + "x", "re[" + "1" * 60_000])
+def test_a_hostile_subject_takes_linear_time(subject: str) -> None:
+    started = time.process_time()
+    render.reply_subject(subject)
+    render.forward_subject(subject)
+    assert time.process_time() - started < 0.5
 
 
 def test_remote_images_are_left_out_and_counted() -> None:

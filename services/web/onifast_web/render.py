@@ -148,11 +148,12 @@ def text_to_html(text: str) -> str:
     """Plain text as HTML: links can be followed, quoted lines are marked, a long quote at the end is folded away."""
     blocks = _blocks(text.replace("\r\n", "\n").rstrip("\n").split("\n"))
     rendered = []
+    last = max((number for number, (_, lines) in enumerate(blocks) if any(map(str.strip, lines))), default=0)
     for number, (depth, lines) in enumerate(blocks):
         body = "\n".join(map(linkify, lines))
         if not depth:
             rendered.append(f"<div>{body}</div>")
-        elif len(lines) >= FOLD_QUOTE_FROM_LINES and number and _is_last_text(blocks, number):
+        elif len(lines) >= FOLD_QUOTE_FROM_LINES and number and number >= last:
             rendered.append(f"<details><summary>Quoted text</summary><blockquote>{body}</blockquote></details>")
         else:
             rendered.append(f"<blockquote>{body}</blockquote>")
@@ -168,10 +169,6 @@ def _blocks(lines: list[str]) -> list[tuple[bool, list[str]]]:
             blocks.append((quoted, []))
         blocks[-1][1].append(re.sub(r"^> ?", "", line) if quoted else line)
     return blocks
-
-
-def _is_last_text(blocks: list[tuple[bool, list[str]]], number: int) -> bool:
-    return all(not line.strip() for _, lines in blocks[number + 1 :] for line in lines)
 
 
 def linkify(line: str) -> str:
@@ -196,12 +193,15 @@ def _anchor(found: str, *, is_email: bool) -> str:
 
 def _without_trailing_punctuation(url: str) -> str:
     """What a sentence around the address adds to it is no part of it: `(see http://a.example/b).`"""
-    while url and url[-1] in ".,;:!?)]}*_":
-        opening = _CLOSING.get(url[-1])
-        if opening and url.count(opening) >= url.count(url[-1]):
-            break
-        url = url[:-1]
-    return url
+    count = {bracket: url.count(bracket) for pair in _CLOSING.items() for bracket in pair}
+    end = len(url)
+    while end and (final := url[end - 1]) in ".,;:!?)]}*_":
+        if opening := _CLOSING.get(final):
+            if count[opening] >= count[final]:
+                break
+            count[final] -= 1
+        end -= 1
+    return url[:end]
 
 
 def quote(text: str, attribution: str) -> str:
@@ -211,8 +211,8 @@ def quote(text: str, attribution: str) -> str:
     return f"\n\n{attribution}\n{quoted}\n"
 
 
-_REPLY = re.compile(r"^\s*(?:re|aw|sv|antw|odp|vs|回复|答复)\s*(?:\[\d+\])?\s*[::]\s*", re.IGNORECASE)
-_FORWARD = re.compile(r"^\s*(?:fwd?|wg|tr)\s*[::]\s*", re.IGNORECASE)
+_REPLY = re.compile(r"^\s*+(?:re|aw|sv|antw|odp|vs|回复|答复)\s*+(?:\[\d++\])?\s*+[::]\s*", re.IGNORECASE)
+_FORWARD = re.compile(r"^\s*+(?:fwd?|wg|tr)\s*+[::]\s*", re.IGNORECASE)
 
 
 def reply_subject(subject: str) -> str:
