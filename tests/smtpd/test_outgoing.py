@@ -111,6 +111,14 @@ async def test_a_foreign_sender_is_only_noted_where_the_setting_says_warn(
     assert "<bob@here.test>" in caplog.text
 
 
+async def test_a_from_without_end_is_refused(world: World) -> None:
+    async with await world.client(HERE, Service.SUBMISSION) as client:
+        await client.log_in("alice", PASSWORDS["alice"])
+        message = b"From: " + b"alice@here.test,\r\n " * 4000 + b"alice@here.test\r\n\r\nx\r\n"
+        reply = await client.deliver("alice@here.test", "you@remote.test", message=message)
+    assert reply.startswith("550 5.6.0 message has a From header that is too long")
+
+
 async def test_a_foreign_sender_that_is_refused_is_noted_too(world: World) -> None:
     async with await world.client(HERE, Service.SUBMISSION) as client:
         await client.log_in("alice", PASSWORDS["alice"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,5 +70,9 @@ def test_any_octets_can_be_a_header(head: bytes) -> None:
 
 
 def test_a_hostile_field_takes_no_long_time() -> None:
+    started = time.process_time()
     for text in ('"' * 20_000, "<" * 20_000, "(" * 20_000, "a " * 20_000, "\\" * 20_000, " " * 40_000 + "x y"):
         ALICE.header(b"From: " + text.encode())
+    for text in ('"' + '\\"' * 4000, "(" + "\\(" * 4000, "a" * 1_000_000):
+        ALICE.header(b"From: " + text.encode())
+    assert time.process_time() - started < 0.5

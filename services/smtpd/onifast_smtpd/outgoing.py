@@ -18,6 +18,7 @@ from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Lim
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Path
+from onifast_smtpd.dmarc_check import MAX_FROM
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
@@ -76,6 +77,8 @@ class Outgoing:
         if not self._is_held(submitter.origin):
             return
         values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
+        if sum(map(len, values)) > MAX_FROM:
+            raise Refused(policy.FROM_TOO_LONG)
         authors = [_address_or_none(text) for value in values for _, text in split_list(value)]
         if reply := policy.judge_from(len(values), authors):
             raise Refused(reply)

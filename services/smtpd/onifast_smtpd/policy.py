@@ -16,6 +16,7 @@ from onifast_smtpd.command import Bare, Path, needs_smtputf8
 from onifast_smtpd.parameters import MailOptions
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
 
+FROM_TOO_LONG = Reply(550, "5.6.0", "message has a From header that is too long")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
 UNKNOWN_UNIX_USER = Reply(550, "5.7.1", "the Unix user of this program cannot be known, so it must log in to send mail")
 

@@ -14,9 +14,10 @@ FALLBACK_LOCAL = "webmaster"
 MAX_FIELDS = 4
 MAX_VALUE = 8192  # characters; what is longer is no sender, and would take the pattern long
 
-_FIELDS = re.compile(rb"(?im)^(From|Sender)([ \t]*:)((?:[^\r\n]|\r\n[ \t])*)")
-# Quoted strings and comments go first, so that brackets inside them are left alone.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<([^<>"]*)>', re.DOTALL)
+_FIELDS = re.compile(rb"(?im)^(From|Sender)([ \t]*+:)([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)")
+# Quoted strings and comments go first, so that brackets inside them are left alone. One that is never closed runs to
+# the end, so no text is read twice.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<([^<>"]*)>', re.DOTALL)
 _LONE = re.compile(r"(\s*)([^\s@<>(),:;\"]+(?:@localhost(?:\.localdomain)?\.?)?)(\s*(?:\(.*\)\s*)?)", re.DOTALL | re.I)
 
 
