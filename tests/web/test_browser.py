@@ -18,7 +18,13 @@ from web.support import Live
 
 pytestmark = pytest.mark.peers
 
-PAGES = {"outbox": "/outbox", "addresses": "/addresses", "dkim": "/dkim", "sent": "/folders/sent"}
+PAGES = {
+    "outbox": "/outbox",
+    "refusals": "/refusals",
+    "addresses": "/addresses",
+    "dkim": "/dkim",
+    "sent": "/folders/sent",
+}
 LOOKS: list[tuple[Viewport, ColorScheme]] = [
     (DESKTOP, "light"),
     (DESKTOP, "dark"),

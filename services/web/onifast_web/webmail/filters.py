@@ -10,10 +10,12 @@ from onifast_shared import times
 from onifast_shared.address import split_list
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.queue_view import OutboxRow
+from onifast_shared.quotas import Quota
 
 from onifast_web import render
 
 _TINTS = 8
+_NEARLY = 0.9  # of a quota
 _FORMATS = {"full": "%a, %d %b %Y, %H:%M UTC", "short": "%d %b %Y", "date": "%d %b %Y"}
 STATUS_WORDS = {
     "pending": ("Waiting", "move"),
@@ -47,6 +49,8 @@ def register(app: Flask) -> None:
         status_kind=lambda status: _status(status)[1],
         outcome_word=lambda outcome: _OUTCOMES.get(outcome, (outcome.capitalize(), ""))[0],
         delivery_note=delivery_note,
+        is_nearly_full=is_nearly_full,
+        quota_note=quota_note,
     )
 
 
@@ -93,6 +97,19 @@ def delivery_note(row: OutboxRow) -> str:
         "cancelled": "Given up on request; it was not delivered.",
         "sandboxed": "Captured here and not sent: this server is a sandbox.",
     }.get(row.status, "")
+
+
+def is_nearly_full(quota: Quota) -> bool:
+    """Whether it is time to delete something."""
+    return quota.limit > 0 and quota.used >= quota.limit * _NEARLY
+
+
+def quota_note(quota: Quota) -> str:
+    """How much of a quota is used."""
+    amount = f"{render.byte_size(quota.used)} of {render.byte_size(quota.limit)}"
+    if quota.used >= quota.limit:
+        return f"Full: {amount}. New mail has to wait."
+    return f"Nearly full: {amount}" if is_nearly_full(quota) else f"{amount} used"
 
 
 def _delivered(row: OutboxRow) -> str:

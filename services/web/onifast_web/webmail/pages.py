@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from onifast_shared import mailbox
+from onifast_shared import mailbox, quotas
 from onifast_shared.mailbox import FOLDERS
 
 from onifast_web import auth
@@ -45,7 +45,10 @@ def user() -> tuple[Caller, str]:
 def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> Response:
     """A page in its frame. `here` is the sidebar's entry that it belongs to."""
     caller, username = user()
-    found = current().database.read(lambda tx: mailbox.counts(tx, username))
+    web = current()
+    found, quota = web.database.read(
+        lambda tx: (mailbox.counts(tx, username), quotas.of(tx, "owner", username, web.settings))
+    )
     text = render_template(
         template,
         here=here,
@@ -53,6 +56,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         csrf_token=caller.csrf_token,
         folders=FOLDERS,
         counts={name: FolderCount(*numbers) for name, numbers in found.items()},
+        quota=quota,
         notice=_notice(),
         **values,
     )

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import accounts, times
+from onifast_shared import accounts, quotas, times
 from onifast_shared import addresses as address_store
 from onifast_shared import relay as relay_store
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import AddressRow
+from onifast_shared.db import Connection
+from onifast_shared.quotas import Quota
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -36,6 +38,7 @@ class AddressLine:
     address: str
     owner: str
     created_at: int | None
+    quota: Quota
 
 
 @dataclass(frozen=True)
@@ -120,16 +123,16 @@ ROUTES = (
 
 def _address_page(errors: dict[str, str] | None = None) -> Response:
     caller, _ = user()
-    rows = current().database.read(lambda tx: address_store.list_for(tx, caller.manages))
+    rows = current().database.read(lambda tx: [_line(tx, row) for row in address_store.list_for(tx, caller.manages)])
     form = {name: request.form.get(name, "") for name in ("address", "owner")}
     status = 422 if errors else 200
-    return page(
-        "addresses.html", "addresses", status, rows=[_line(row) for row in rows], errors=errors or {}, form=form
-    )
+    limited = any(row.quota.limit for row in rows)
+    return page("addresses.html", "addresses", status, rows=rows, limited=limited, errors=errors or {}, form=form)
 
 
-def _line(row: AddressRow) -> AddressLine:
-    return AddressLine(row.address, row.owner, times.parse(row.created_at))
+def _line(tx: Connection, row: AddressRow) -> AddressLine:
+    quota = quotas.of(tx, "address", row.address, current().settings)
+    return AddressLine(row.address, row.owner, times.parse(row.created_at), quota)
 
 
 def _optional(form: dict[str, str]) -> dict[str, Any]:
