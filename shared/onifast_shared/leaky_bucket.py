@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 _TOLERANCE = 1e-6  # of one unit: what arithmetic loses must not refuse what has just become free
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """`limit` units (at least 1) leak out in `period` seconds; the bucket held `level` of them at `updated`.
 
     `burst` is how much goes in at once, as a share of `limit`; one unit always does. Times are epoch seconds.
@@ -27,8 +26,10 @@ class Bucket:
 
     def level_at(self, now: float) -> float:
         """What it holds at a time. A clock that went back leaks nothing, and adds nothing."""
-        leaked = max(0.0, now - self.updated) * self.limit / self.period
-        return max(0.0, self.level - leaked)
+        if now <= self.updated:
+            return self.level
+        left = self.level - (now - self.updated) * self.limit / self.period
+        return left if left > 0.0 else 0.0
 
     def room(self, now: float) -> int:
         """How many whole units may go in."""
@@ -43,4 +44,4 @@ class Bucket:
 
     def filled(self, units: int, now: float) -> Bucket:
         """The bucket with so many units more, whether they have room or not."""
-        return replace(self, level=self.level_at(now) + units, updated=now)
+        return Bucket(self.limit, self.period, self.burst, self.level_at(now) + units, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -66,8 +66,7 @@ def subject(scope: str, name: str) -> Subject:
     raise ValueError(f"scope is one of {', '.join(SCOPES)}")
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """A subject's limits and what is used of them: a bucket for each limit that there is.
 
     `limits` holds 0 where there is none; `own` names those that were set for the subject itself.
@@ -92,7 +91,7 @@ class Tally:
     def filled(self, recipients: int, now: float) -> Tally:
         """The tally with one message to so many recipients more."""
         buckets = {name: bucket.filled(_units(name, recipients), now) for name, bucket in self.buckets.items()}
-        return replace(self, buckets=buckets)
+        return Tally(self.subject, self.limits, buckets, self.own)
 
 
 class LimitExceeded(Exception):
