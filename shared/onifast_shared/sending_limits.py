@@ -138,11 +138,12 @@ def judge(tallies: Iterable[Tally], recipients: int, now: float, *, taken: int =
 
     `taken` of the recipients have been promised their room already.
     """
+    wanted = _Wanted(recipients, taken, now)
     found = [
         exceeded
         for tally in tallies
         for counted, bucket in tally.buckets.items()
-        if (exceeded := _exceeded(tally.subject, counted, bucket, _Wanted(recipients, taken, now)))
+        if (exceeded := _exceeded(tally.subject, counted, bucket, wanted))
     ]
     return max(found, key=lambda each: float("inf") if each.until is None else each.until, default=None)
 
