@@ -85,6 +85,8 @@ class _Reader:
         if not closing:
             self._link, self._link_start = _attribute(tag, "href"), len(self._out)
             return
+        if not self._link:
+            return  # before the text is put together: thousands of closing tags may follow one opening
         shown = "".join(self._out[self._link_start :]).strip()
         if self._link.startswith(_LINKS) and self._link.removeprefix("mailto:") != shown:
             self._out.append(f" <{self._link}>" if shown else self._link)

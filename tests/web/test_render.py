@@ -109,6 +109,13 @@ def test_a_huge_body_becomes_text() -> None:
     assert "<b>" not in safe.html
 
 
+@pytest.mark.parametrize("tags", ["<div>", "<font>", "<b><p>", "<a><table>"])
+def test_tags_without_end_take_no_long_time(tags: str) -> None:
+    started = time.process_time()
+    render.sanitise(tags * 100_000 + "x")
+    assert time.process_time() - started < 5
+
+
 @given(st.text())
 def test_text_is_escaped_whatever_it_is(text: str) -> None:
     shown = render.text_to_html(f"<script>{text}")

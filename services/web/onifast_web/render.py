@@ -12,6 +12,8 @@ from onifast_shared.html_text import to_text
 
 # A larger body is shown as text: a browser would choke on it, and the sanitiser would hold a thread for seconds.
 MAX_HTML = 4 * 1024 * 1024
+# So is one of more tags: where they lie in each other, the sanitiser takes quadratic time in their number.
+MAX_TAGS = 20_000
 FOLD_QUOTE_FROM_LINES = 4
 
 
@@ -84,7 +86,7 @@ def sanitise(html: str, *, images: bool = False, inline: Mapping[str, str] | Non
     Content-ID (RFC 2392).
     """
     gate = _Gate(images, inline or {})
-    if len(html) > MAX_HTML:
+    if len(html) > MAX_HTML or html.count("<") > MAX_TAGS:
         return SafeHtml(text_to_html(to_text(html)), 0)
     clean = nh3.clean(
         html,
