@@ -190,6 +190,7 @@ class Intake:
             accepted = await accept.asubmit(self._database, message, submission, recipients, admit=admit)
         except LimitExceeded as exceeded:
             raise self._outgoing.refusal(submitter, exceeded) from None
+        self._outgoing.admitted(submitter, len(recipients))
         return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
 
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:

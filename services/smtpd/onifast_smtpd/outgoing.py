@@ -12,6 +12,7 @@ from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.addresses import Local
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
+from onifast_shared.directory import Directory
 from onifast_shared.headers import fields, unfold
 from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, Tally
 
@@ -24,6 +25,20 @@ from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
 
 Clock = Callable[[], float]
+
+MOST_REMEMBERED = 10_000
+"""Subjects whose use of their limits is kept in memory."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """As whom somebody sends: `foreign` is his sender where that is not his. Kept in memory: nothing of a session."""
+
+    mail_from: Address | None
+    rewriter: Rewriter
+    primary: Address | None
+    owner: str | None
+    foreign: Address | None
 
 
 @dataclass
@@ -51,20 +66,38 @@ class Submitter:
 class Outgoing:
     """Judges submitters; one for a program. `clock` gives epoch seconds."""
 
-    def __init__(self, settings: Settings, database: Database, notebook: Notebook, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        directory: Directory,
+        notebook: Notebook,
+        clock: Clock = time.time,
+    ) -> None:
         self._settings = settings
         self._database = database
+        self._directory = directory
         self._notebook = notebook
         self._clock = clock
+        self._tallies: dict[Subject, Tally] = {}
 
     async def begin(self, origin: Origin, path: Path, message_id: str) -> Submitter:
         """Who begins a message with this sender; raises Refused, DatabaseError."""
         if policy.is_unknown_program(origin) and self._settings.unknown_unix_user == "refuse":
             raise Refused(policy.UNKNOWN_UNIX_USER)
-        submitter, foreign = await self._database.aread(lambda tx: self._look(tx, origin, path, message_id))
+        # All that the look depends on: the connection's port and the message's id are not among it.
+        user, client = origin.user, origin.client
+        who = (user.username, user.is_admin) if user else (client.unix_user, client.is_loopback)
+        identity = await self._directory.ask(
+            ("submitter", user is None, who, path), lambda tx: self._look(tx, origin, path)
+        )
+        submitter = Submitter(
+            origin, message_id, identity.mail_from, identity.rewriter, identity.primary, identity.owner
+        )
         if str(submitter.mail_from) != str(path):
             maillog.rewritten(message_id, path, submitter.mail_from)
-        self._judge_foreign(submitter, foreign)
+        self._judge_foreign(submitter, identity.foreign)
+        submitter.tallies = await self._remembered(subjects_of(origin, submitter.mail_from))
         self._judge_limits(submitter, 1)
         return submitter
 
@@ -84,34 +117,51 @@ class Outgoing:
             raise Refused(reply)
         known = [author for author in authors if author]
         if known:
-            self._judge_foreign(submitter, await self._database.aread(lambda tx: self._foreign(tx, submitter, known)))
+            origin, primary = submitter.origin, submitter.primary
+            foreign = await self._database.aread(lambda tx: self._foreign(tx, origin, primary, known))
+            self._judge_foreign(submitter, foreign)
 
     def admission(self, submitter: Submitter, recipients: int) -> Admission:
         """What counts the message as it is queued; raises LimitExceeded there."""
         subjects, settings, clock = submitter.subjects, self._settings, self._clock
         return lambda tx: sending_limits.admit(tx, subjects, recipients, settings, clock())
 
+    def admitted(self, submitter: Submitter, recipients: int) -> None:
+        """The message is queued, and counted: what is remembered of the limits follows."""
+        now = self._clock()
+        for tally in submitter.tallies:
+            self._tallies[tally.subject] = self._tallies.get(tally.subject, tally).filled(recipients, now)
+
+    async def _remembered(self, subjects: list[Subject]) -> tuple[Tally, ...]:
+        """How much of their limits is used, from memory unless that says that one is used up.
+
+        Memory knows what went through this process. Admission, in the transaction that queues, has the last word; this
+        only spares a client from sending what would be refused.
+        """
+        known = [tally for subject in subjects if (tally := self._tallies.get(subject))]
+        if len(known) == len(subjects) and sending_limits.judge(known, 1, self._clock()) is None:
+            return tuple(known)
+        settings = self._settings
+        read = await self._database.aread(lambda tx: [sending_limits.of(tx, each, settings) for each in subjects])
+        if len(self._tallies) >= MOST_REMEMBERED:
+            self._tallies.clear()
+        self._tallies.update({tally.subject: tally for tally in read})
+        return tuple(read)
+
     def refusal(self, submitter: Submitter, exceeded: LimitExceeded) -> Refused:
         """What a client is told who goes beyond a limit; administrators will see it."""
+        for subject in submitter.subjects:
+            self._tallies.pop(subject, None)
         self._note(submitter, exceeded.subject, exceeded.counted)
         return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
 
-    def _look(self, tx: Connection, origin: Origin, path: Path, message_id: str) -> tuple[Submitter, Address | None]:
-        """The submitter, and his sender if that is somebody else's."""
+    def _look(self, tx: Connection, origin: Origin, path: Path) -> Identity:
         name = origin.account
         primary = addresses.primary_address(tx, name) if name else None
         rewriter = Rewriter(primary, addresses.ROLES, self._settings.hostname)
-        submitter = Submitter(
-            origin=origin,
-            message_id=message_id,
-            mail_from=rewriter.envelope(path),
-            rewriter=rewriter,
-            primary=primary,
-            owner=name if origin.user or primary else None,
-        )
-        subjects = subjects_of(origin, submitter.mail_from)
-        submitter.tallies = tuple(sending_limits.of(tx, subject, self._settings) for subject in subjects)
-        return submitter, self._foreign(tx, submitter, [submitter.mail_from] if submitter.mail_from else [])
+        sender = rewriter.envelope(path)
+        foreign = self._foreign(tx, origin, primary, [sender] if sender else [])
+        return Identity(sender, rewriter, primary, name if origin.user or primary else None, foreign)
 
     def _is_held(self, origin: Origin) -> bool:
         """Whether the submitter may use his own addresses only. Administrators, and root, use anybody's."""
@@ -121,18 +171,20 @@ class Outgoing:
             return self._settings.unknown_unix_user == "hostname"
         return self._settings.unix_sender_domains == "own" and origin.client.unix_user not in (None, "root")
 
-    def _foreign(self, tx: Connection, submitter: Submitter, senders: list[Address]) -> Address | None:
+    def _foreign(
+        self, tx: Connection, origin: Origin, primary: Address | None, senders: list[Address]
+    ) -> Address | None:
         """The first of these addresses that the submitter may not use."""
-        if not self._is_held(submitter.origin):
+        if not self._is_held(origin):
             return None
-        return next((address for address in senders if not self._may_use(tx, submitter, address)), None)
+        return next((address for address in senders if not self._may_use(tx, origin, primary, address)), None)
 
-    def _may_use(self, tx: Connection, submitter: Submitter, address: Address) -> bool:
+    def _may_use(self, tx: Connection, origin: Origin, primary: Address | None, address: Address) -> bool:
         """Whether an address is his: listed so, in a domain of his, or a role name that reaches him."""
-        name, hostname = submitter.origin.account, self._settings.hostname
+        name, hostname = origin.account, self._settings.hostname
         if name is None:
             return address.domain == hostname
-        if submitter.primary is None and submitter.origin.user is None and policy.is_role_of(address, hostname):
+        if primary is None and origin.user is None and policy.is_role_of(address, hostname):
             return True  # what the rewriter gives a Unix user who has no address of his own
         if addresses.owns(tx, name, address):
             return True

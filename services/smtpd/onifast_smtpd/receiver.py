@@ -83,7 +83,7 @@ class Receiver:
         users = UserDirectory(settings)
         directory = Directory(database)
         notebook = Notebook(database, settings.refusals_kept)
-        outgoing = Outgoing(settings, database, notebook, clock)
+        outgoing = Outgoing(settings, database, directory, notebook, clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
