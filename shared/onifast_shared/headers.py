@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
+_FOLDABLE = r"[ \t]*[^ \t]+"  # a word with the white space before it, where a line can be broken
 LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
 FOLD_AT = 78
 
@@ -161,7 +162,7 @@ def encode_words(text: str) -> list[str]:
 def encode_text(text: str) -> str:
     """Unstructured text for a header: as it is if that is safe, else encoded words."""
     plain = text.isascii() and "=?" not in text and text == text.strip()
-    if plain and all(len(word) < LINE_LIMIT // 2 for word in text.split(" ")):
+    if plain and all(len(word) < LINE_LIMIT // 2 for word in re.findall(_FOLDABLE, text)):
         return text
     return " ".join(encode_words(text))
 
@@ -177,7 +178,7 @@ def fold(name: str, value: str) -> bytes:
     if any(character in value for character in "\r\n\0"):
         raise ValueError(f"line end in header field {name}")
     lines = [f"{name}:"]
-    for word in re.findall(r"[ \t]*[^ \t]+", " " + value.strip(" \t")):
+    for word in re.findall(_FOLDABLE, " " + value.strip(" \t")):
         # Nothing but white space may not make a line of its own, so the first word stays with the name.
         if len(lines[-1].encode()) + len(word.encode()) > FOLD_AT and lines != [f"{name}:"]:
             lines.append(word)

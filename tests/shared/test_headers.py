@@ -185,3 +185,10 @@ def test_normalised_messages_have_no_bare_cr_or_lf(raw: bytes) -> None:
     rest = once.replace(b"\r\n", b"")
     assert b"\r" not in rest
     assert b"\n" not in rest
+
+
+@pytest.mark.parametrize("gap", [" " * 2000, "\t" * 2000, " \t" * 500 + "x" * 400])
+def test_a_subject_with_a_wide_gap_can_be_folded(gap: str) -> None:
+    folded = fold("Subject", encode_text(f"a{gap}b"))
+    assert max(map(len, folded.split(b"\r\n"))) <= 998
+    assert decode_words(unfold(folded.removeprefix(b"Subject:"))) == f"a{gap}b"
