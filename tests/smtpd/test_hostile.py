@@ -279,9 +279,22 @@ def test_many_large_messages_at_once_share_what_memory_there_is(hostess: Hostess
 def test_a_thousand_commands_in_one_packet_are_answered_in_order(hostess: Hostess, siege: Siege) -> None:
     with siege, hostess.client() as client:
         client.say("EHLO client.test")
-        client.send(b"NOOP\r\nVRFY someone\r\nRSET\r\nHELP\r\n" * 250 + b"QUIT\r\n")
+        recipients = [b"nobody" if number % 100 == 50 else b"alice+%d" % number for number in range(997)]
+        rcpt = b"".join(b"RCPT TO:<%s@here.test>\r\n" % recipient for recipient in recipients)
+        client.send(b"MAIL FROM:<>\r\n" + rcpt + b"RSET\r\nQUIT\r\n")
+        replies = [reply[:9] for reply in client.rest()]
+    taken = ["550 5.1.1" if recipient == b"nobody" else "250 2.1.5" for recipient in recipients]
+    assert replies == ["250 2.1.0", *taken, "250 2.0.0", "221 2.0.0"]
+
+
+def test_a_thousand_idle_commands_in_one_packet_end_the_session(hostess: Hostess, siege: Siege) -> None:
+    with siege, hostess.client() as client:
+        client.say("EHLO client.test")
+        client.try_to_send(b"NOOP\r\nVRFY someone\r\nRSET\r\nHELP\r\n" * 250 + b"QUIT\r\n")
         replies = [reply[:3] for reply in client.rest()]
-    assert replies == ["250", "252", "250", "214"] * 250 + ["221"]
+    assert 50 < len(replies) < 200
+    assert replies[:-1] == (["250", "252", "250", "214"] * 50)[: len(replies) - 1]
+    assert replies[-1] == "421"
 
 
 def test_whole_transactions_in_one_packet_are_answered_in_order(hostess: Hostess) -> None:
@@ -299,7 +312,7 @@ def test_whole_transactions_in_one_packet_are_answered_in_order(hostess: Hostess
 
 
 def test_clients_that_read_no_reply_take_no_memory(hostess: Hostess, siege: Siege) -> None:
-    commands = b"HELP\r\n" * 500_000
+    commands = b"EHLO client.test\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<alice@here.test>\r\n" * 150_000
 
     def attack(number: int) -> None:
         with hostess.client(f"127.0.4.{number}") as client:
