@@ -10,7 +10,7 @@ from typing import Any
 
 from onifast_shared.sockets import socket_owner, socket_owner_at_once
 
-from onifast_smtpd.client import Client
+from onifast_smtpd.client import Client, canonical_ip
 
 NAMES_KEPT = 60.0  # seconds; a name service may be a network away, and users are seldom renamed
 
@@ -26,8 +26,13 @@ class Owners:
         """The client with the name of the user whose socket it is, where the kernel can tell; `local` is our address.
 
         The kernel is asked right here and known names are kept, since a thread's hop costs more than the answer.
+        A trusted client with our own address is no other machine, but a program of this one.
         """
-        if not client.is_loopback or not client.ip.is_loopback or not local:
+        if not local:
+            return client
+        if client.is_trusted and canonical_ip(local[0]) == client.ip:
+            client = replace(client, is_loopback=True)
+        elif not client.is_loopback or not client.ip.is_loopback:
             return client
         uid = await _uid((local[0], local[1]), (client.address, client.port))
         return client if uid is None else replace(client, unix_user=await self._name(uid))
