@@ -42,6 +42,7 @@ def test_nothing_that_runs_loads_or_submits_survives(hostile: str) -> None:
         "background-image:URL ('https://t.example/x')",
         "background:u\\72l(https://t.example/x)",
         "background:image-set('https://t.example/x' 1x)",
+        "background:-webkit-cross-fade('https://t.example/x', 'y')",
         "position:fixed;top:0",
         "z-index:9999",
     ],

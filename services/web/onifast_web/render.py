@@ -66,7 +66,7 @@ _STYLES = _words(
     " width word-break word-spacing word-wrap"
 )
 # Anything in a style that could load something, or hide that it does.
-_LOADING_STYLE = re.compile(r"(?:url|image|image-set|src|element|expression|paint)\s*\(|[\\@]", re.IGNORECASE)
+_LOADING_STYLE = re.compile(r"(?:url|image|image-set|cross-fade|src|element|expression|paint)\s*\(|[\\@]", re.I)
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
 _LINK_SCHEMES = ("http:", "https:", "mailto:", "tel:")
 
