@@ -76,6 +76,16 @@ def test_white_space_may_change_on_the_way(settings: Settings, dns: DnsServer) -
     assert verified(signed.replace(b"Subject: Hello", b"subject:   Hello ") + b"\r\n\r\n", dns)
 
 
+@pytest.mark.parametrize("body", [b" " * 500_000 + b"x\r\n", b"\t \r\n x  y \r\n" * 20_000])
+def test_white_space_without_end_is_signed_in_linear_time(settings: Settings, dns: DnsServer, body: bytes) -> None:
+    dkim_keys.generate(settings.certs_dir, "here.test")
+    publish(settings, dns)
+    started = time.process_time()
+    signed = Signer(settings).sign(MESSAGE + body).fields + MESSAGE + body
+    assert verified(signed, dns)
+    assert time.process_time() - started < 5
+
+
 def test_an_ed25519_key_adds_a_second_signature(settings: Settings, dns: DnsServer) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     openssl(settings, "genpkey", "-algorithm", "ED25519", file=dkim_keys.ED25519_FILE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any, NamedTuple
 
+import dkim.canonicalization
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from onifast_shared.dkim_keys import PrivateKey
+from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
 
 # DKIM.sign parses the key that it is given, in Python, for each message. It gets one of zeros: see Computing.
 PLACEHOLDERS = {
@@ -38,13 +40,16 @@ class Computing:
     """Has dkimpy compute with `cryptography`: its own RSA in Python makes 176 signatures a second, this 2,300.
 
     dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header
-    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. Nothing of dkimpy is replaced, and it
-    never sees the real key. To be put before one of its signers.
+    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never
+    sees the real key. Of dkimpy nothing is replaced but what it does to white space, which would let one message with a
+    megabyte of it stop all deliveries for an hour. To be put before one of its signers.
     """
 
     signature_algorithm: bytes
 
     def __init__(self, message: bytes, private: PrivateKey) -> None:
+        dkim.canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
+        dkim.canonicalization.compress_whitespace = compress_whitespace
         super().__init__(message)  # type: ignore[call-arg]
         self._digest_signer = _DigestSigner(private)
 
