@@ -10,14 +10,13 @@ from typing import Any
 
 import dkim
 from dkim import canonicalization
+from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
 
 from onifast_smtpd.dkim_check import (
     MAX_HEAD,
     MAX_HEAD_LINES,
     MIN_RSA_BITS,
     PublicKey,
-    compress_whitespace,
-    strip_trailing_whitespace,
 )
 from onifast_smtpd.lookup import DnsTrouble, Lookups
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dkim
 from dkim import canonicalization
+from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
 
 from onifast_smtpd.lookup import DnsTrouble, Lookups
 
@@ -21,7 +22,6 @@ STRONG_RSA_BITS = 2048  # what signers should use, by the same section
 # What dkimpy does takes quadratic time in these, on a stranger's word.
 MAX_HEAD = 128 * 1024  # octets
 MAX_HEAD_LINES = 2000
-PIECE = 128 * 1024  # octets
 MAX_KEY_RECORD = 1024  # octets; a 4096-bit key needs 750
 
 # dkimpy reports what it finds in its log too; the result says it all.
@@ -157,25 +157,6 @@ def _tags(verifier: dkim.DKIM) -> dict[str, str]:
 
 def _text(value: bytes) -> str:
     return re.sub(r"\s+", "", value.decode("utf-8", "replace"))
-
-
-def strip_trailing_whitespace(content: bytes) -> bytes:
-    """dkimpy's function of that name, in linear time: a match starts only where a run of white space does."""
-    return b"".join(re.sub(rb"(?<![\t ])[\t ]+\r\n", b"\r\n", piece) for piece in _pieces(content))
-
-
-def compress_whitespace(content: bytes) -> bytes:
-    """dkimpy's function of that name."""
-    return b"".join(re.sub(rb"[\t ]+", b" ", piece) for piece in _pieces(content))
-
-
-def _pieces(content: bytes) -> Iterator[bytes]:
-    """The content cut at line ends: while a pattern works, no other thread does, so none may work for long."""
-    begin = 0
-    while begin < len(content):
-        end = content.find(b"\n", begin + PIECE) + 1 or len(content)
-        yield content[begin:end]
-        begin = end
 
 
 def _shown(error: Exception) -> str:
