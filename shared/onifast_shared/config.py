@@ -255,7 +255,7 @@ class Settings:
     sender_ownership: str = _setting(
         "enforce",
         kinds.choice("enforce", "warn"),
-        "What happens to mail with a sender or From that is not the sending user's: refused, or only noted.",
+        "What happens over SMTP to mail with a sender or From that is not the user's: refused, or only noted.",
     )
     unix_sender_domains: str = _setting(
         "off",
