@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from onifast_shared import mailbox
-from onifast_smtpd.arc_check import Seal, vouched
+from onifast_smtpd.genuine.arc_check import Seal, vouched
 
 from fakes.dns import DnsServer, Failure
 

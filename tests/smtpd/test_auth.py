@@ -11,8 +11,8 @@ from ipaddress import ip_address
 
 import pytest
 from onifast_shared import throttle
-from onifast_smtpd.auth import throttle_keys
 from onifast_smtpd.client import Client, Service
+from onifast_smtpd.login.auth import throttle_keys
 
 from fakes.certificates import Certificate
 

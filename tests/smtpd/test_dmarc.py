@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_smtpd.dmarc import (
+from onifast_smtpd.genuine.dmarc import (
     DmarcResult,
     Found,
     Identifier,
@@ -19,8 +19,8 @@ from onifast_smtpd.dmarc import (
     parse,
     strictest,
 )
-from onifast_smtpd.dmarc_check import MAX_AUTHORS, author_domains, authors
-from onifast_smtpd.suffixes import suffixes
+from onifast_smtpd.genuine.dmarc_check import MAX_AUTHORS, author_domains, authors
+from onifast_smtpd.genuine.suffixes import suffixes
 
 NOBODY = Identifier("", "none")
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 from onifast_shared import mailbox, refusals
-from onifast_smtpd.dnsbl import is_listing, query_name
+from onifast_smtpd.genuine.dnsbl import is_listing, query_name
 
 from fakes.dns import DnsServer, Failure
 

@@ -12,7 +12,7 @@ from onifast_shared import greylist
 from onifast_shared.address import Address
 from onifast_shared.db import Database
 from onifast_shared.greylist import Entry
-from onifast_smtpd.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
+from onifast_smtpd.genuine.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
 
 from .helpers import World
 

@@ -11,9 +11,9 @@ import pytest
 from onifast_shared import throttle
 from onifast_shared.accounts import UserDirectory
 from onifast_shared.config import Settings
-from onifast_smtpd import auth
-from onifast_smtpd.auth import Authenticator
 from onifast_smtpd.client import Service
+from onifast_smtpd.login import auth
+from onifast_smtpd.login.auth import Authenticator
 
 from .conftest import PASSWORDS
 from .helpers import HERE, OUTSIDE, SmtpClient, World, plain

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from onifast_shared.config import Settings
 from onifast_shared.dns import Resolver
-from onifast_smtpd.lookup import Lookups
-from onifast_smtpd.spf_check import check_spf
+from onifast_smtpd.genuine.lookup import Lookups
+from onifast_smtpd.genuine.spf_check import check_spf
 
 from fakes.dns import DnsServer
 from peers.openspf import Case, Scenario, scenarios

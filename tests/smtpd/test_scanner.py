@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared import mailbox
 from onifast_shared.setting_types import ScannerAddress, scanner
-from onifast_smtpd import rspamd, spamd
-from onifast_smtpd.scan import Scan, ScanTrouble
+from onifast_smtpd.genuine import rspamd, spamd
+from onifast_smtpd.genuine.scan import Scan, ScanTrouble
 
 from fakes.scanner import FakeScanner
 

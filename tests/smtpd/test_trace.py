@@ -10,9 +10,9 @@ import pytest
 from onifast_shared.accounts import PanelUser
 from onifast_shared.address import Address
 from onifast_smtpd import trace
-from onifast_smtpd.arc_check import Seal
 from onifast_smtpd.client import Client, Origin, Service, Tls
-from onifast_smtpd.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
+from onifast_smtpd.genuine.arc_check import Seal
+from onifast_smtpd.genuine.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
 
 CLIENT = Client(Service.MX, ip_address("192.0.2.7"), 1, is_loopback=False, is_trusted=False)
 ORIGIN = Origin("s", CLIENT, "client.test", extended=True)

@@ -31,7 +31,7 @@ from onifast_smtpd import form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
-from onifast_smtpd.genuine import Inquiry, Judge
+from onifast_smtpd.genuine.judge import Inquiry, Judge
 from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused

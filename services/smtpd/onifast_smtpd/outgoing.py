@@ -19,7 +19,7 @@ from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Lim
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Path
-from onifast_smtpd.dmarc_check import MAX_FROM
+from onifast_smtpd.genuine.dmarc_check import MAX_FROM
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter

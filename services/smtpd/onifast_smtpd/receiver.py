@@ -15,17 +15,17 @@ from onifast_shared.directory import Directory
 from onifast_shared.dns import Resolver
 from onifast_shared.tls import ServerContexts
 
-from onifast_smtpd.auth import Authenticator
 from onifast_smtpd.client import Client
-from onifast_smtpd.genuine import Judge
+from onifast_smtpd.genuine.judge import Judge
+from onifast_smtpd.genuine.verify import Verifier
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget, Rate, Tally
+from onifast_smtpd.login.auth import Authenticator
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.outgoing import Outgoing
 from onifast_smtpd.ownership import Owners
 from onifast_smtpd.processes import Place, alone
 from onifast_smtpd.refusing import Recorder
-from onifast_smtpd.verify import Verifier
 
 
 class Running(Protocol):

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from onifast_shared.accounts import PanelUser, UserDirectoryMissing, UserFileError
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import auth, extensions, maillog, policy, replies, sasl, xclient
+from onifast_smtpd import extensions, maillog, policy, replies, xclient
 from onifast_smtpd.chunking import Chunk, Chunks, parse_chunk
 from onifast_smtpd.client import Origin, Service, speaks_for_others
 from onifast_smtpd.command import (
@@ -28,6 +28,7 @@ from onifast_smtpd.connection import Connection, TurnedAway
 from onifast_smtpd.data import Collector
 from onifast_smtpd.intake import Transaction, check
 from onifast_smtpd.limits import Share
+from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused, refused

@@ -11,7 +11,7 @@ from onifast_shared.address import Address
 from onifast_shared.message import remove_headers
 
 from onifast_smtpd.client import Origin, Tls
-from onifast_smtpd.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
+from onifast_smtpd.genuine.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
 
 PROGRAM = "onifast-mail"
 MAX_RESULTS_LOOKED_AT = 500  # characters in which an authserv-id must come, whatever comments stand before it

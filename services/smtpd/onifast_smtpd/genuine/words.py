@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from onifast_shared.address import display_domain
 
-from onifast_smtpd.arc_check import ArcResult
-from onifast_smtpd.dkim_check import DkimResult
-from onifast_smtpd.dmarc import DmarcResult
-from onifast_smtpd.dnsbl import Listing
-from onifast_smtpd.iprev import IprevResult
-from onifast_smtpd.scan import SHOWN_RULES, Scan
-from onifast_smtpd.spf_check import SpfResult
+from onifast_smtpd.genuine.arc_check import ArcResult
+from onifast_smtpd.genuine.dkim_check import DkimResult
+from onifast_smtpd.genuine.dmarc import DmarcResult
+from onifast_smtpd.genuine.dnsbl import Listing
+from onifast_smtpd.genuine.iprev import IprevResult
+from onifast_smtpd.genuine.scan import SHOWN_RULES, Scan
+from onifast_smtpd.genuine.spf_check import SpfResult
 
 MAX_SENTENCE = 400  # characters; parts of it are a stranger's
 

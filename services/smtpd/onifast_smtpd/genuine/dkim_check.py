@@ -13,7 +13,7 @@ import dkim
 from dkim import canonicalization
 from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
 
-from onifast_smtpd.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 MAX_SIGNATURES = 5  # checked in one message; RFC 6376 section 6.1 lets a verifier set a limit
 MAX_CONSIDERED = 20  # signatures, from the top, that these are chosen from

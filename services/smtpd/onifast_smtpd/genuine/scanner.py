@@ -7,8 +7,9 @@ from typing import Any
 
 from onifast_shared.config import Settings
 
-from onifast_smtpd import maillog, rspamd, spamd
-from onifast_smtpd.scan import Mail, Scan, ScanTrouble
+from onifast_smtpd import maillog
+from onifast_smtpd.genuine import rspamd, spamd
+from onifast_smtpd.genuine.scan import Mail, Scan, ScanTrouble
 
 __all__ = ["Mail", "Scan", "Scanner"]
 

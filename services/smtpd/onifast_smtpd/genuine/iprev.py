@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_smtpd.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 MAX_NAMES = 5  # PTR records that are followed
 

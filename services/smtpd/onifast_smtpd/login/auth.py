@@ -24,11 +24,12 @@ from onifast_shared.config import Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import maillog, scram
+from onifast_smtpd import maillog
 from onifast_smtpd.client import Client
-from onifast_smtpd.keyring import Challenge, Keyring, Opened
+from onifast_smtpd.login import scram
+from onifast_smtpd.login.keyring import Challenge, Keyring, Opened
+from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
 from onifast_smtpd.replies import Refused, refused
-from onifast_smtpd.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
 
 THREADS = 2  # a password hash takes a whole core for a while
 MAX_WAITING = 64  # passwords that wait to be checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from onifast_smtpd.scan import Mail, Scan, ScanTrouble, exchange
+from onifast_smtpd.genuine.scan import Mail, Scan, ScanTrouble, exchange
 
 _STATUS = re.compile(rb"SPAMD/[0-9.]+ 0 ")
 _SPAM = re.compile(rb"^Spam: *(True|False|Yes|No) *; *(-?[0-9]+(?:\.[0-9]+)?) */ *(-?[0-9]+(?:\.[0-9]+)?)", re.M | re.I)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from onifast_smtpd.scan import Mail, Scan, ScanTrouble, exchange
+from onifast_smtpd.genuine.scan import Mail, Scan, ScanTrouble, exchange
 
 _ACTIONS = {
     "no action": "accept",

@@ -12,13 +12,13 @@ import dkim
 from dkim import canonicalization
 from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
 
-from onifast_smtpd.dkim_check import (
+from onifast_smtpd.genuine.dkim_check import (
     MAX_HEAD,
     MAX_HEAD_LINES,
     MIN_RSA_BITS,
     PublicKey,
 )
-from onifast_smtpd.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 MAX_SETS = 50  # RFC 8617 section 4.2.1
 

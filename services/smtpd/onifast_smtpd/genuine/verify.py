@@ -19,17 +19,17 @@ from typing import Any, TypeVar
 from onifast_shared.address import Address
 from onifast_shared.dns import Resolver
 
-from onifast_smtpd import dmarc_check
-from onifast_smtpd.arc_check import ArcResult, check_arc
 from onifast_smtpd.client import IP
-from onifast_smtpd.dkim_check import DkimResult, check_dkim
-from onifast_smtpd.dmarc import DmarcResult
-from onifast_smtpd.dmarc_check import Published
-from onifast_smtpd.dnsbl import Listing, check_list
-from onifast_smtpd.iprev import IprevResult, check_iprev
-from onifast_smtpd.lookup import Lookups
-from onifast_smtpd.spf_check import SpfResult, check_spf
-from onifast_smtpd.suffixes import suffixes
+from onifast_smtpd.genuine import dmarc_check
+from onifast_smtpd.genuine.arc_check import ArcResult, check_arc
+from onifast_smtpd.genuine.dkim_check import DkimResult, check_dkim
+from onifast_smtpd.genuine.dmarc import DmarcResult
+from onifast_smtpd.genuine.dmarc_check import Published
+from onifast_smtpd.genuine.dnsbl import Listing, check_list
+from onifast_smtpd.genuine.iprev import IprevResult, check_iprev
+from onifast_smtpd.genuine.lookup import Lookups
+from onifast_smtpd.genuine.spf_check import SpfResult, check_spf
+from onifast_smtpd.genuine.suffixes import suffixes
 
 __all__ = [
     "ArcResult",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_smtpd.client import IP
-from onifast_smtpd.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 # RFC 5782 section 2.1: an answer lies in 127.0.0.0/8. Lists answer from its top to say that they do not answer: to a
 # public resolver, for one, or to somebody who asks too often.

@@ -15,13 +15,14 @@ from onifast_shared.db import Database
 from onifast_shared.dmarc_reports import Observation
 from onifast_shared.reply import Reply
 
-from onifast_smtpd import greylisting, trace, verdict, words
+from onifast_smtpd import trace
 from onifast_smtpd.client import Origin
-from onifast_smtpd.dnsbl import Listing
+from onifast_smtpd.genuine import greylisting, verdict, words
+from onifast_smtpd.genuine.dnsbl import Listing
+from onifast_smtpd.genuine.scanner import Mail, Scanner
+from onifast_smtpd.genuine.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
-from onifast_smtpd.scanner import Mail, Scanner
-from onifast_smtpd.verify import Authentication, ClientCheck, Verifier
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from onifast_shared.config import Settings
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import policy
-from onifast_smtpd.arc_check import vouched
-from onifast_smtpd.dmarc import DmarcResult
-from onifast_smtpd.dnsbl import Listing
-from onifast_smtpd.scan import Scan
-from onifast_smtpd.verify import Authentication
-from onifast_smtpd.words import sentence
+from onifast_smtpd.genuine.arc_check import vouched
+from onifast_smtpd.genuine.dmarc import DmarcResult
+from onifast_smtpd.genuine.dnsbl import Listing
+from onifast_smtpd.genuine.scan import Scan
+from onifast_smtpd.genuine.verify import Authentication
+from onifast_smtpd.genuine.words import sentence
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import spf
 from dns.rdata import Rdata
 
-from onifast_smtpd.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 _current: ContextVar[Lookups] = ContextVar("lookups of the SPF check that runs")
 

@@ -1,0 +1,1 @@
+"""Who logs in: AUTH, SASL and SCRAM against the panel's users and their app passwords."""
