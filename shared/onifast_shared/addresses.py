@@ -202,7 +202,7 @@ def add(tx: Connection, address: Address, owner: str) -> bool:
 
 
 def remove(tx: Connection, address: Address) -> bool:
-    """Takes an address away; its earlier mail stays with its owner. False if there was none."""
+    """Takes an address away, and its owner's forwards of it; its earlier mail stays his. False if there was none."""
     tx.execute(f"DELETE FROM mail_addresses WHERE {_MATCH}", stored_forms.of_address(address))
     return tx.changes() > 0
 

@@ -2,6 +2,8 @@
 
 The panel writes both tables itself, in any case and with either form of an international domain; a row counts from the
 next look-up on, and one that holds no address is passed over.
+
+When an address is taken away or given to somebody else, triggers delete what its earlier owner made of it.
 """
 
 from __future__ import annotations

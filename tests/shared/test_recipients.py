@@ -75,6 +75,60 @@ def test_forwards_are_added_once_listed_and_removed(database: Database, settings
     assert reached(database, str(ANN), settings) != [str(other)]
 
 
+FORWARDED = """
+    INSERT INTO domains (domain, owner) VALUES ('here.test', 'dom');
+    INSERT INTO mail_addresses (address, owner) VALUES ('sales@here.test', 'eve');
+    INSERT INTO mail_forwards (address, target, owner) VALUES ('Sales@Here.test', 'eve@remote.test', 'eve'),
+        ('sales@here.test', 'dom@remote.test', 'dom'), ('sales@here.test', 'panel@remote.test', NULL),
+        ('sales@here.test', 'bob@remote.test', 'bob'), ('info@here.test', 'else@remote.test', 'eve');
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("DELETE FROM mail_addresses WHERE address = 'sales@here.test'", ["bob", "dom", "else", "panel"]),
+        ("UPDATE mail_addresses SET owner = 'bob'", ["bob", "dom", "else", "panel"]),
+        ("UPDATE mail_addresses SET owner = NULL", ["dom", "else", "panel"]),
+        ("UPDATE mail_addresses SET address = 'old@here.test'", ["bob", "dom", "else", "panel"]),
+        ("UPDATE mail_addresses SET domain = 'here.test'", ["bob", "dom", "else", "eve", "panel"]),
+        ("INSERT OR REPLACE INTO mail_addresses (address, owner) VALUES ('sales@here.test', 'ann')",
+         ["dom", "else", "panel"]),
+        ("INSERT INTO mail_addresses (address, owner) VALUES ('sales@here.test', 'bob')"
+         " ON CONFLICT (address) DO UPDATE SET owner = excluded.owner", ["bob", "dom", "else", "panel"]),
+        ("DELETE FROM mail_addresses; INSERT INTO mail_addresses (address, owner) VALUES ('SALES@here.test', 'bob')",
+         ["bob", "dom", "else", "panel"]),
+    ],
+)  # fmt: skip
+def test_a_forward_ends_when_a_panel_gives_its_address_to_somebody_else(
+    database: Database, change: str, left: list[str]
+) -> None:
+    sqlite_shell.run(database.path, f"{FORWARDED} {change};")
+    found = sqlite_shell.run(database.path, "SELECT target FROM mail_forwards ORDER BY target;")
+    assert [target.removesuffix("@remote.test") for target in found] == left
+
+
+def test_a_forward_of_nobodys_address_does_not_steal_the_mail_of_who_gets_it(
+    database: Database, settings: Settings
+) -> None:
+    rows = "('sales@here.test', 'eve@remote.test', 'eve')"
+    sqlite_shell.run(database.path, f"INSERT INTO mail_forwards (address, target, owner) VALUES {rows};")
+    sqlite_shell.run(database.path, "INSERT INTO domains (domain, owner) VALUES ('here.test', 'dom');")
+    sqlite_shell.run(database.path, "INSERT INTO mail_addresses (address, owner) VALUES ('Sales@here.test', 'bob');")
+    assert reached(database, "sales@here.test", settings) == ["bob"]
+
+
+def test_an_address_that_is_removed_and_added_again_is_not_forwarded(database: Database, settings: Settings) -> None:
+    def hand_over(tx: Connection) -> None:
+        addresses.add(tx, ANN, "eve")
+        forwards.add(tx, ANN, Address.parse("eve@remote.test"), "eve")
+        addresses.remove(tx, ANN)
+        addresses.add(tx, ANN, "bob")
+
+    database.write(hand_over)
+    assert reached(database, str(ANN), settings) == ["bob"]
+
+
 def test_a_domain_is_an_alias_of_one_other(database: Database) -> None:
     for domain in ("b.test", "c.test"):
         database.write(lambda tx, domain=domain: forwards.set_alias(tx, "a.test", domain))  # type: ignore[misc]

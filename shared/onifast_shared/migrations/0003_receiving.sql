@@ -16,6 +16,31 @@ CREATE UNIQUE INDEX mail_forwards_pair ON mail_forwards (lower(address), lower(t
 CREATE INDEX mail_forwards_owner ON mail_forwards (owner);
 CREATE INDEX mail_forwards_domain ON mail_forwards (lower(substr(address, instr(address, '@') + 1)));
 
+-- A forward ends with what its owner had of the address; else it would take the mail of whoever gets the address next.
+-- The domain's owner, and forwards that are nobody's, stay.
+CREATE TRIGGER mail_addresses_forwards_insert AFTER INSERT ON mail_addresses
+BEGIN
+    DELETE FROM mail_forwards
+    WHERE lower(address) = lower(new.address) AND owner <> '' AND owner IS NOT new.owner
+      AND NOT EXISTS (SELECT 1 FROM domains d
+                      WHERE d.domain = lower(substr(new.address, instr(new.address, '@') + 1))
+                        AND d.owner = mail_forwards.owner);
+END;
+CREATE TRIGGER mail_addresses_forwards_update AFTER UPDATE OF address, owner ON mail_addresses
+BEGIN
+    DELETE FROM mail_forwards
+    WHERE lower(address) = lower(new.address) AND owner <> '' AND owner IS NOT new.owner
+      AND NOT EXISTS (SELECT 1 FROM domains d
+                      WHERE d.domain = lower(substr(new.address, instr(new.address, '@') + 1))
+                        AND d.owner = mail_forwards.owner);
+    DELETE FROM mail_forwards
+    WHERE lower(address) = lower(old.address) AND lower(old.address) <> lower(new.address) AND owner = old.owner;
+END;
+CREATE TRIGGER mail_addresses_forwards_delete AFTER DELETE ON mail_addresses
+BEGIN
+    DELETE FROM mail_forwards WHERE lower(address) = lower(old.address) AND owner = old.owner;
+END;
+
 -- All of one domain's addresses exist in another one too.
 CREATE TABLE domain_aliases (
     alias      TEXT PRIMARY KEY,
