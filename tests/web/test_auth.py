@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 from flask import Flask
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 from onifast_shared import sessions
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
+from onifast_web.context import Web
 
 from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words
 
@@ -93,6 +95,58 @@ def test_guessing_is_slowed_down(client: FlaskClient, clock: Clock) -> None:
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
     clock.advance(3600)
     assert log_in(client, "demo", "demo password") == 303
+
+
+def log_in_from(client: FlaskClient, address: str, username: str, password: str) -> int:
+    data = {"username": username, "password": password}
+    return client.post("/login", data=data, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+
+def test_nobody_locks_a_user_out_from_elsewhere(client: FlaskClient) -> None:
+    for _ in range(6):
+        log_in_from(client, "192.0.2.7", "Demo", "wrong")
+    assert log_in_from(client, "192.0.2.7", "demo", "demo password") == 429
+    assert log_in_from(client, "192.0.2.7", "maria", "maria password") == 303
+    assert log_in_from(client, "192.0.2.8", "demo", "demo password") == 303
+    assert log_in_from(client, "192.0.2.7", "demo", "demo password") == 429
+
+
+def test_a_network_of_ipv6_is_one_client(client: FlaskClient) -> None:
+    for host in range(6):
+        log_in_from(client, f"2001:db8::{host}", "demo", "wrong")
+    assert log_in_from(client, "2001:db8::ffff", "demo", "demo password") == 429
+    assert log_in_from(client, "2001:db8:0:1::1", "demo", "demo password") == 303
+
+
+def test_who_guesses_for_many_users_waits_for_all_of_them(client: FlaskClient, clock: Clock) -> None:
+    for number in range(10):
+        log_in_from(client, "::ffff:192.0.2.7", f"user{number}", "wrong")
+    assert log_in_from(client, "192.0.2.7", "demo", "demo password") == 429
+    assert log_in_from(client, "::ffff:192.0.2.8", "demo", "demo password") == 303
+    clock.advance(3600)
+    assert log_in_from(client, "192.0.2.7", "demo", "demo password") == 303
+
+
+def test_an_address_that_all_users_may_have_is_not_shut_out(client: FlaskClient) -> None:
+    for number in range(20):
+        log_in_from(client, "127.0.0.1", f"user{number}", "wrong")
+    assert log_in_from(client, "127.0.0.1", "demo", "demo password") == 303
+
+
+def test_a_burst_of_guesses_is_not_heard_before_the_first_failure_counts(app: Flask) -> None:
+    web: Web = app.extensions["onifast"]
+    for _ in range(2):
+        web.password_checks.acquire()
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(log_in, app.test_client(), "demo", "wrong") for _ in range(8)]
+        done = as_completed(answers, timeout=30)
+        try:
+            early = [next(done).result() for _ in range(6)]
+        finally:
+            web.password_checks.release(2)
+        assert early == [429] * 6
+        assert [answer.result() for answer in done] == [403] * 2
+    assert log_in(app.test_client(), "demo", "demo password") == 303
 
 
 def test_a_login_form_on_another_site_is_refused(client: FlaskClient) -> None:

@@ -13,6 +13,8 @@ from onifast_shared.config import Settings
 from onifast_shared.db import Database
 from onifast_shared.log import Secret
 
+from onifast_web.guessing import Turns
+
 _EXTENSION = "onifast"
 # Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
 _PASSWORDS_AT_ONCE = 2
@@ -27,6 +29,7 @@ class Web:
     directory: UserDirectory
     service_token: Secret
     clock: Callable[[], float] = time.time
+    guesses: Turns = field(default_factory=Turns)
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
 
     def attach(self) -> dict[str, Web]:

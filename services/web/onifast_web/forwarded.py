@@ -22,6 +22,8 @@ Endpoint = tuple[str, int]
 # What serve.py puts into the environment: our end of the connection, which WSGI has no name for.
 LOCAL_ADDRESS = "onifast.local_address"
 CLIENT = "onifast.client"
+# The client of a proxy that does not say whom it speaks for: anybody.
+SHARED_CLIENT = "proxy"
 
 _HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -32,7 +34,8 @@ class ForwardedMiddleware:
     """Applies the headers of a trusted proxy to the WSGI environment, and takes those of everybody else away.
 
     Afterwards SCRIPT_NAME is the prefix, REMOTE_ADDR the browser's address, and `CLIENT` the key that failed logins
-    are counted by: the address, or on an untrusted loopback connection the Unix user at its other end.
+    are counted by: the address, or on an untrusted loopback connection the Unix user at its other end; SHARED_CLIENT
+    where a proxy does not say.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ def _apply(environ: Environ, said: dict[str, str]) -> None:
     client = said.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip()
     if _is_address(client):
         environ["REMOTE_ADDR"] = client
-        environ[CLIENT] = f"address:{client}"
+    environ[CLIENT] = f"address:{client}" if _is_address(client) else SHARED_CLIENT
     scheme = said.get("HTTP_X_FORWARDED_PROTO", "").rsplit(",", 1)[-1].strip().lower()
     if scheme in {"http", "https"}:
         environ["wsgi.url_scheme"] = scheme

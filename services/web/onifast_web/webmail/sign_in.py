@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request, url_for
-from onifast_shared import accounts, log, sessions, throttle
+from onifast_shared import accounts, log, sessions
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import auth, csrf
 from onifast_web.auth import Who, allow
 from onifast_web.context import Web, current
 from onifast_web.forwarded import CLIENT
+from onifast_web.guessing import Guesser
 from onifast_web.problems import Problem
 
 _logger = log.get("web")
 _LARGEST_FORM = 64 * 1024
 _LONGEST_PASSWORD = 1024
+_MOMENT = 1  # seconds to wait while other guesses of the same client are judged
 _WRONG = "User name or password is wrong."
 _STALE_LINK = "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
 
@@ -76,20 +78,26 @@ def local_path(text: str) -> str:
 
 
 def _attempt(web: Web, username: str, password: str) -> AnyResponse:
-    client = str(request.environ.get(CLIENT))
-    keys = [client, f"user:{username.lower()[:64]}"]
-    wait = web.database.read(lambda tx: throttle.blocked_for(tx, keys, web.clock()))
-    if wait > 0:
-        log.event(_logger, "login-throttled", user=username, client=client, seconds=wait)
-        return _form(username, f"Too many failed attempts. Try again in {_duration(wait)}.", status=429, wait=wait)
-    user = _authenticate(web, username, password)
-    if user is None:
-        web.database.write(lambda tx: throttle.record_failure(tx, keys, web.clock()))
-        log.event(_logger, "login-failed", user=username, client=client)
-        return _form(username, _WRONG, status=403)
-    web.database.write(lambda tx: throttle.clear(tx, keys))
-    log.event(_logger, "login", user=user.username, by="password", client=client)
+    guesser = Guesser(str(request.environ.get(CLIENT)), username)
+    with web.guesses.take(guesser.key) as heard:
+        # Within the turn: guesses that come at once see the failures of those before them.
+        wait = guesser.blocked_for(web.database, web.clock()) if heard else _MOMENT
+        if wait > 0:
+            return _throttled(guesser, wait)
+        user = _authenticate(web, username, password)
+        if user is None:
+            guesser.failed(web.database, web.clock())
+            log.event(_logger, "login-failed", user=username, client=guesser.client)
+            return _form(username, _WRONG, status=403)
+    guesser.succeeded(web.database)
+    log.event(_logger, "login", user=user.username, by="password", client=guesser.client)
     return _signed_in(user, request.form.get("next", ""))
+
+
+def _throttled(guesser: Guesser, wait: int) -> AnyResponse:
+    log.event(_logger, "login-throttled", user=guesser.username, client=guesser.client, seconds=wait)
+    text = f"Too many failed attempts. Try again in {_duration(wait)}."
+    return _form(guesser.username, text, status=429, wait=wait)
 
 
 def _authenticate(web: Web, username: str, password: str) -> accounts.PanelUser | None:
