@@ -1,4 +1,4 @@
-"""DNS lookups for the checks of one message: answers are kept, and time runs out for all of them together."""
+"""DNS lookups for the checks of one message: time runs out for all that one check does together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DnsTrouble(Exception):
 class Lookups:
     """The lookups of one check, from one thread: each ends within `timeout` seconds, all of them at `end`.
 
-    `end` is a moment of the monotonic clock, the same one for all checks of a message.
+    `end` is a moment of the monotonic clock.
     """
 
     def __init__(self, resolver: dns.resolver.Resolver, timeout: float, end: float) -> None:

@@ -1,7 +1,8 @@
 """Verification: is a message from whom it says? SPF, DKIM, ARC, iprev and DMARC, all over our own resolver.
 
-Everything runs in threads of a pool of its own, never on the event loop. Every lookup has a deadline, and all checks of
-one message have one together; DNS trouble becomes `temperror`, never an exception and never a session that hangs.
+Everything runs in threads of its own, never on the event loop. Every lookup and every check has a deadline; DNS trouble
+becomes `temperror`, never an exception and never a session that hangs. A check for which no thread was free has found
+nothing, which must not excuse a forgery: the client is told to try again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from onifast_shared.dns import Resolver
 from onifast_smtpd.client import IP
 from onifast_smtpd.genuine import dmarc_check
 from onifast_smtpd.genuine.arc_check import ArcResult, check_arc
+from onifast_smtpd.genuine.crew import Crew, TooBusy, network_of
 from onifast_smtpd.genuine.dkim_check import DkimResult, check_dkim
 from onifast_smtpd.genuine.dmarc import DmarcResult
 from onifast_smtpd.genuine.dmarc_check import Published
@@ -30,6 +31,7 @@ from onifast_smtpd.genuine.iprev import IprevResult, check_iprev
 from onifast_smtpd.genuine.lookup import Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult, check_spf
 from onifast_smtpd.genuine.suffixes import suffixes
+from onifast_smtpd.replies import TOO_BUSY_TO_CHECK, Refused
 
 __all__ = [
     "ArcResult",
@@ -44,7 +46,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-CHECK_TIME = 20.0  # seconds for all checks of one message, RFC 7208 section 4.6.4
+CHECK_TIME = 20.0  # seconds for each check from its begin, RFC 7208 section 4.6.4
+PATIENCE = 20.0  # seconds that a check waits for a thread
 THREADS = 64  # nearly all of them wait for DNS
 
 _UNCHECKED = "no time left"
@@ -111,42 +114,45 @@ class Verifier:
         self._hostname = hostname
         self._timeout = lookup_timeout
         self._suffixes = suffixes()
-        self._pool = ThreadPoolExecutor(THREADS, "verify")
+        self._crew = Crew(THREADS, PATIENCE)
 
     async def check_client(self, ip: str, helo: str, mail_from: Address | None) -> ClientCheck:
-        """SPF of the client and its envelope, and the client's name."""
-        end = time.monotonic() + CHECK_TIME
+        """SPF of the client and its envelope, and the client's name. Raises Refused where all threads are busy."""
         sender = str(mail_from) if mail_from else ""
         spf, iprev = await asyncio.gather(
             self._run(
+                ip,
                 lambda lookups: check_spf(lookups, ip, sender, helo, self._hostname),
                 SpfResult.trouble(ip, sender, helo),
-                end,
             ),
-            self._run(lambda lookups: check_iprev(lookups, ip), IprevResult("temperror", ip), end),
+            self._run(ip, lambda lookups: check_iprev(lookups, ip), IprevResult("temperror", ip)),
         )
         return ClientCheck(spf, iprev)
 
     async def check_lists(self, ip: IP, zones: Sequence[str]) -> tuple[Listing, ...]:
-        """The block lists that have a client; each is asked for itself, so that a dead one costs no answer."""
-        end = time.monotonic() + CHECK_TIME
-        asked = [self._run(partial(check_list, ip=ip, zone=zone), None, end) for zone in zones]
+        """The block lists that have a client; each is asked for itself, so that a dead one costs no answer.
+
+        Raises Refused where all threads are busy.
+        """
+        asked = [self._run(str(ip), partial(check_list, ip=ip, zone=zone), None) for zone in zones]
         return tuple(listing for listing in await asyncio.gather(*asked) if listing)
 
     async def check(
         self, ip: str, helo: str, mail_from: Address | None, raw: bytes, known: ClientCheck | None = None
     ) -> Authentication:
-        """Everything about a message, as it was sent; `known` is what was found out before it came."""
-        end = time.monotonic() + CHECK_TIME
+        """Everything about a message, as it was sent; `known` is what was found out before it came.
+
+        Raises Refused where all threads are busy.
+        """
         # The header goes on to the first empty line: what some reader could take for From is From.
         claimed = dmarc_check.authors(raw.partition(b"\r\n\r\n")[0] + b"\r\n")
         organizations = {self._suffixes.organizational(domain) for domain in claimed.domains}
         speaks = partial(self._speaks, organizations)
         client, dkim, arc, published = await asyncio.gather(
             _ready(known) if known else self.check_client(ip, helo, mail_from),
-            self._run(lambda lookups: check_dkim(lookups, raw, speaks), _NO_SIGNATURES_CHECKED, end),
-            self._run(lambda lookups: check_arc(lookups, raw), ArcResult("temperror", reason=_UNCHECKED), end),
-            asyncio.gather(*(self._policy(domain, end) for domain in claimed.domains)),
+            self._run(ip, lambda lookups: check_dkim(lookups, raw, speaks), _NO_SIGNATURES_CHECKED),
+            self._run(ip, lambda lookups: check_arc(lookups, raw), ArcResult("temperror", reason=_UNCHECKED)),
+            asyncio.gather(*(self._policy(ip, domain) for domain in claimed.domains)),
         )
         sample = secrets.randbelow(100)
         dmarc = claimed.failure or dmarc_check.judge(self._suffixes, published, client.spf, dkim, sample)
@@ -155,25 +161,34 @@ class Verifier:
     def _speaks(self, organizations: set[str], domain: str) -> bool:
         return self._suffixes.organizational(domain) in organizations
 
-    async def _policy(self, domain: str, end: float) -> Published:
+    async def _policy(self, ip: str, domain: str) -> Published:
         look_up = partial(dmarc_check.look_up, suffixes=self._suffixes, domain=domain)
-        return await self._run(look_up, Published(domain, trouble=_UNCHECKED), end)
+        return await self._run(ip, look_up, Published(domain, trouble=_UNCHECKED))
 
-    async def _run(self, check: Callable[[Lookups], T], otherwise: T, end: float) -> T:
-        """What `check` finds, or `otherwise` where it does not end in time or has a bug."""
-        lookups = Lookups(self._resolver.sync, self._timeout, end)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, check, lookups)
+    async def _run(self, ip: str, check: Callable[[Lookups], T], otherwise: T) -> T:
+        """What `check` finds for that client, or `otherwise` where it does not end in time or has a bug.
+
+        Raises Refused where it cannot begin.
+        """
         try:
-            return await asyncio.wait_for(future, max(0.0, end - time.monotonic()) + self._timeout)
+            begun = await self._crew.start(network_of(ip), lambda: check(self._lookups()))
+        except TooBusy:
+            raise Refused(TOO_BUSY_TO_CHECK) from None
+        try:
+            return await asyncio.wait_for(begun, CHECK_TIME + self._timeout)
         except TimeoutError:
             return otherwise
         except Exception:
             logging.getLogger("onifast.smtpd").exception("a check of a message failed")
             return otherwise
 
+    def _lookups(self) -> Lookups:
+        """Lookups of a check that begins now: what it waited for its thread is none of its time."""
+        return Lookups(self._resolver.sync, self._timeout, time.monotonic() + CHECK_TIME)
+
     def close(self) -> None:
         """Ends the threads; checks that run are left to their deadlines."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._crew.close()
 
 
 async def _ready(known: ClientCheck) -> ClientCheck:
