@@ -13,7 +13,6 @@ from html import unescape
 from typing import Any
 
 import bcrypt
-from flask import Flask
 from flask.testing import FlaskClient
 from onifast_shared import accept, addresses, contents, indexing, mailbox, message, sockets
 from onifast_shared.accept import SentCopy
@@ -23,6 +22,7 @@ from onifast_shared.db import Connection, Database
 from onifast_shared.message import Draft, OutgoingAttachment
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.setting_types import Listen
+from onifast_web.forwarded import Application
 from onifast_web.serve import Server
 from werkzeug.test import TestResponse
 
@@ -219,7 +219,7 @@ class Live:
 
 
 @contextmanager
-def serve(app: Flask, settings: Settings) -> Iterator[Live]:
+def serve(app: Application, settings: Settings) -> Iterator[Live]:
     """The app behind waitress on a free port, as main serves it."""
     listener = sockets.bind(Listen("127.0.0.1", 0))
     host, port = listener.getsockname()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import os
@@ -11,17 +12,19 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from flask import Flask, request
+from flask import Flask
 from onifast_shared import sockets
 from onifast_shared.config import Settings
 from onifast_shared.setting_types import Listen
-from onifast_web import service_token
+from onifast_web import large_bodies, service_token
 from onifast_web.auth import Who, allow
-from onifast_web.serve import Server
+from onifast_web.forwarded import Environ
+from onifast_web.serve import SMALL_BODY, Server
 
 from peers.ports import free_port
 from web.support import Live, serve
@@ -180,13 +183,78 @@ def _run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([PROGRAM], env=environ, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_large_mail_passes_where_mail_is_sent(app: Flask, settings: Settings) -> None:
-    @allow(Who.ANYONE)
-    def size() -> str:
-        return str(len(request.get_data()))
+COOKIE = {"Cookie": "other=1; onifast_mail=token"}
+BEARER = {"Authorization": "Bearer token"}
 
-    app.add_url_rule("/x/compose", "size", size, methods=["POST"])
-    body = b"x" * (settings.max_message_size + 100_000)
-    with serve(app, settings) as live, connect(live) as connection:
-        connection.request("POST", "/x/compose", body)
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/compose", COOKIE),
+        ("/mail/compose", COOKIE),
+        ("/api/mail/send", BEARER),
+        ("/panel/api/mail/send", BEARER | {"X-Forwarded-Prefix": "/panel/"}),
+    ],
+)
+def test_large_mail_passes_where_mail_is_sent(settings: Settings, path: str, headers: dict[str, str]) -> None:
+    body = b"x" * (SMALL_BODY + 100_000)
+    with serve(measure, dataclasses.replace(settings, url_prefix="/mail")) as live, connect(live) as connection:
+        connection.request("POST", path, body, headers)
         assert connection.getresponse().read() == str(len(body)).encode()
+        connection.request("POST", path, iter([body]), headers)
+        assert connection.getresponse().read() == str(len(body)).encode()
+
+
+def measure(environ: Environ, start_response: Callable[..., object]) -> list[bytes]:
+    """An app that says how large a request's body is."""
+    start_response("200 OK", [])
+    return [str(len(environ["wsgi.input"].read())).encode()]
+
+
+def offer(live: Live, path: str, headers: dict[str, str]) -> tuple[socket.socket, bytes]:
+    """A connection that asks whether a large body may come, and the first line of the answer."""
+    connection = socket.create_connection((live.host, live.port), 20)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    length = f"Content-Length: {SMALL_BODY + 1}\r\nExpect: 100-continue\r\n"
+    connection.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\n{length}{lines}\r\n".encode())
+    with connection.makefile("rb") as answer:
+        return connection, answer.readline()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/compose", {}),
+        ("/compose", {"Cookie": "xonifast_mail=1; other=onifast_mail"}),
+        ("/api/mail/send", {"Authorization": "Basic eDp5"}),
+        ("/x/compose", COOKIE),
+        ("/login", COOKIE),
+        ("/static/api/mail/send", BEARER),
+        ("/mail/login/compose", BEARER | {"X-Forwarded-Prefix": "/mail"}),
+    ],
+)
+def test_nobody_sends_a_large_body_elsewhere_or_without_a_login(live: Live, path: str, headers: dict[str, str]) -> None:
+    connection, line = offer(live, path, headers)
+    with connection:
+        assert b" 413 " in line
+
+
+def test_there_is_room_for_a_few_large_bodies_at_once(live: Live) -> None:
+    with contextlib.ExitStack() as taken:
+        for _ in range(large_bodies.AT_ONCE):
+            connection, line = offer(live, "/compose", COOKIE)
+            taken.enter_context(connection)
+            assert b" 100 " in line
+        refused, line = offer(live, "/compose", COOKIE)
+        with refused:
+            assert b" 503 " in line
+        with connect(live) as other:
+            other.request("GET", "/login", headers=COOKIE)
+            assert other.getresponse().status == 200
+    assert any(_is_let_in(live) for _ in range(200))
+
+
+def _is_let_in(live: Live) -> bool:
+    connection, line = offer(live, "/compose", COOKIE)
+    with connection:
+        return b" 100 " in line

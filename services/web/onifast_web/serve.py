@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import signal
 import socket
@@ -16,15 +17,17 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 from onifast_web.forwarded import LOCAL_ADDRESS, Application
+from onifast_web.large_bodies import LargeBodies
 from onifast_web.problems import MEDIA_TYPE
 
 # Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
 STOP_SECONDS = 25.0
 CONNECTION_LIMIT = 500
 SMALL_BODY = 1024 * 1024
-_LARGE_PATHS = ("/api/mail/send", "/compose")
+BUSY_SECONDS = 10  # after which to ask again, where there was no room
 
 
 def largest_body(max_message_size: int) -> int:
@@ -32,16 +35,46 @@ def largest_body(max_message_size: int) -> int:
     return max_message_size * 3 // 2 + SMALL_BODY
 
 
+class _NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
+    code = 503
+    reason = "Service Unavailable"
+
+
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a large body before it is received, but where mail is sent: nobody fills the disk through /login."""
+    """Refuses a large body before it is received, but where mail is sent by somebody who says who he is."""
 
     adj: Any
+    error: Any
+
+    def __init__(self, large: LargeBodies, adj: Any) -> None:
+        super().__init__(adj)
+        self._large = large
+        self._no_room = False
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        if not self.path.endswith(_LARGE_PATHS):
+        if not self._may_be_large():
             self.adj = copy.copy(self.adj)
             self.adj.max_request_body_size = min(SMALL_BODY, self.adj.max_request_body_size)
+
+    def _may_be_large(self) -> bool:
+        is_large = self.chunked or SMALL_BODY <= self.content_length < self.adj.max_request_body_size
+        if not is_large or not self._large.may_come(self.path, self.headers):
+            return False
+        self._no_room = not self._large.take(self)
+        return not self._no_room
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self._no_room and isinstance(self.error, RequestEntityTooLarge):
+            self.error = _NoRoom("too many large requests at once")
+        if self.error is not None:
+            self.expect_continue = False  # waitress would ask for the body that it refuses
+        return consumed
+
+    def close(self) -> None:
+        super().close()
+        self._large.let_go(self)
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -60,6 +93,8 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         body = json.dumps(document).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers.extend([("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")])
+        if isinstance(error, _NoRoom):
+            self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -68,10 +103,12 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 class _Channel(HTTPChannel):  # type: ignore[misc]
     task_class = _Task
     error_task_class = _ErrorTask
-    parser_class = _Parser
 
-    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+    def __init__(
+        self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None, *, large: LargeBodies
+    ) -> None:
         self.local_address = sock.getsockname()
+        self.parser_class = functools.partial(_Parser, large)
         super().__init__(server, sock, addr, adj, map)
 
     @property
@@ -107,8 +144,9 @@ class Server:
             clear_untrusted_proxy_headers=False,  # forwarded.py judges them
         )
         self._listeners = [item for item in self._map.values() if hasattr(item, "channel_class")]
+        large = LargeBodies(settings.url_prefix)
         for listener in self._listeners:
-            listener.channel_class = _Channel
+            listener.channel_class = functools.partial(_Channel, large=large)
 
     def run(self) -> None:
         """Returns once `stop` was called and the requests that were in progress have been answered."""
