@@ -12,6 +12,9 @@ UNPROVEN_KEPT = 2 * 86400
 PROVEN_KEPT = 36 * 86400
 """Seconds after its last message that a client is remembered who did: monthly mail is not delayed each time."""
 
+MOST = 100_000
+"""Keys that are remembered after a sweep."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -38,8 +41,16 @@ def put(tx: Connection, key: str, entry: Entry) -> None:
 
 
 def sweep(tx: Connection, now: float) -> None:
-    """Forgets who has not been here for long."""
+    """Forgets who has not been here for long, and of too many keys those that say least.
+
+    Those go first that did not come back, the oldest before the others: in a flood they are the flood's.
+    """
     tx.execute(
         "DELETE FROM greylist WHERE last_ts < ? OR (passed = 0 AND last_ts < ?)",
         (int(now) - PROVEN_KEPT, int(now) - UNPROVEN_KEPT),
+    )
+    tx.execute(
+        "DELETE FROM greylist WHERE key IN (SELECT key FROM greylist ORDER BY passed, last_ts"
+        " LIMIT max(0, (SELECT count(*) FROM greylist) - ?))",
+        (MOST,),
     )

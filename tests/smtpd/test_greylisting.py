@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared import greylist
 from onifast_shared.address import Address
-from onifast_shared.db import Database
+from onifast_shared.db import Connection, Database
 from onifast_shared.greylist import Entry
+from onifast_smtpd.connection import MAX_ERRORS
+from onifast_smtpd.genuine import judge
 from onifast_smtpd.genuine.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
 
 from .helpers import World
@@ -94,6 +96,50 @@ def test_who_has_not_been_here_for_long_is_forgotten(database: Database) -> None
     assert database.read(lambda tx: is_known(tx, CLIENT))
     database.write(lambda tx: greylist.sweep(tx, NOON + greylist.PROVEN_KEPT + 400))
     assert not database.read(lambda tx: is_known(tx, CLIENT))
+
+
+def test_of_too_many_keys_the_oldest_that_did_not_come_back_go_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(greylist, "MOST", 3)
+    entries = {"old": Entry(1, 1), "older": Entry(0, 0), "proven": Entry(0, 0, passed=True), "a": Entry(2, 2)}
+
+    def flood(tx: Connection) -> set[str]:
+        for key, entry in entries.items():
+            greylist.put(tx, key, entry)
+        greylist.sweep(tx, 3)
+        return {key for key in entries if greylist.get(tx, key)}
+
+    assert database.write(flood) == {"old", "proven", "a"}
+
+
+async def test_a_flood_of_attempts_is_swept_while_it_lasts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greylist, "MOST", 5)
+    monkeypatch.setattr(judge, "SWEEP_AFTER", 4)
+    world = await start(greylisting=True)
+    async with await world.client() as client:
+        await client.say("EHLO client.test", "MAIL FROM:<x@forged.test>")
+        for number in range(16):
+            assert (await client.say(f"RCPT TO:<alice+{number}@here.test>")).startswith("451 4.7.1 ")
+    assert world.database.read(lambda tx: tx.execute("SELECT count(*) FROM greylist").fetchone()) == (6,)
+
+
+async def test_who_is_put_off_too_often_in_one_session_has_to_go(start: Start) -> None:
+    world = await start(greylisting=True)
+    async with await world.client() as client:
+        await client.say("EHLO client.test", "MAIL FROM:<x@forged.test>")
+        replies = [await client.say(f"RCPT TO:<alice+{number}@here.test>") for number in range(MAX_ERRORS)]
+        assert {reply[:10] for reply in replies} == {"451 4.7.1 "}
+        assert (await client.reply())[0].startswith("421 4.7.0 too many errors")
+
+
+async def test_more_recipients_than_fit_are_no_error(start: Start) -> None:
+    world = await start(max_recipients=1)
+    async with await world.client() as client:
+        await client.say("EHLO client.test", "MAIL FROM:<x@forged.test>")
+        replies = [await client.say(f"RCPT TO:<alice+{number}@here.test>") for number in range(MAX_ERRORS + 2)]
+        assert {reply[:10] for reply in replies[1:]} == {"452 4.5.3 "}
+        assert (await client.say("NOOP")).startswith("250 ")
 
 
 async def rcpt(world: World, sender: str) -> str:

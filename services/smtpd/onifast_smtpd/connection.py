@@ -18,7 +18,7 @@ from onifast_shared.db import DatabaseError, DatabaseFull
 from onifast_shared.reply import Reply
 from onifast_shared.tls import end_point_of
 
-from onifast_smtpd import maillog, replies
+from onifast_smtpd import maillog, policy, replies
 from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
 from onifast_smtpd.proxy import ProxyError, read_header
@@ -27,7 +27,7 @@ from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
 from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
 
-MAX_ERRORS = 20  # replies of 5xx in one session
+MAX_ERRORS = 20  # in one session
 TURN = 8  # commands of one session after which the others have their turn
 MAX_IDLE_COMMANDS = 100  # without a message accepted between them
 IDLE_COMMANDS = frozenset(("EHLO", "HELO", "HELP", "NOOP", "RSET", "VRFY"))
@@ -112,6 +112,11 @@ class Connection(SMTP):
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
+
+    @property
+    def may_relay(self) -> bool:
+        """Whether mail of this session may go to any domain."""
+        return False
 
     def pause_reading(self) -> None:
         """Leaves what the client sends from now on in the socket."""
@@ -311,7 +316,7 @@ class Connection(SMTP):
             self.ending = reply
             return
         self.wire.send(reply)
-        if reply.is_permanent:
+        if reply.code >= 400 and policy.is_error(verb, reply, relaying=self.may_relay):
             self._errors += 1
         if self._errors >= MAX_ERRORS:
             self.ending = replies.TOO_MANY_ERRORS

@@ -14,7 +14,7 @@ from onifast_shared.reply import Reply
 from onifast_smtpd.client import Client, Origin
 from onifast_smtpd.command import Bare, Path, needs_smtputf8
 from onifast_smtpd.parameters import MailOptions
-from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE
+from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE, TOO_MANY_RECIPIENTS
 
 FROM_TOO_LONG = Reply(550, "5.6.0", "message has a From header that is too long")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
@@ -89,8 +89,18 @@ def judge_sender_without_domain(path: Path, *, relaying: bool) -> Reply | None:
 def judge_recipient_count(count: int, settings: Settings) -> Reply | None:
     """Whether one more recipient is too many (RFC 5321 section 4.5.3.1.10)."""
     if count >= settings.max_recipients:
-        return Reply(452, "4.5.3", f"too many recipients, {settings.max_recipients} at a time")
+        return Reply(452, TOO_MANY_RECIPIENTS, f"too many recipients, {settings.max_recipients} at a time")
     return None
+
+
+def is_error(verb: str, reply: Reply, *, relaying: bool) -> bool:
+    """Whether a reply counts towards the errors that a session may have.
+
+    A recipient that a stranger is refused for now counts too: it costs us a look-up, a record and a log line.
+    """
+    if reply.is_permanent:
+        return True
+    return verb == "RCPT" and reply.is_transient and not relaying and reply.enhanced != TOO_MANY_RECIPIENTS
 
 
 def qualify_recipient(path: Address | Bare, client: Client, settings: Settings, *, relaying: bool) -> Address | None:
@@ -181,7 +191,7 @@ def is_role_of(address: Address, hostname: str) -> bool:
 
 def beyond_limit(text: str, *, for_ever: bool) -> Reply:
     """A limit on outgoing mail is used up, and releases by itself; `for_ever`: for fewer recipients at a time only."""
-    return Reply(452, "4.5.3", text) if for_ever else Reply(450, "4.7.1", text)
+    return Reply(452, TOO_MANY_RECIPIENTS, text) if for_ever else Reply(450, "4.7.1", text)
 
 
 def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None:

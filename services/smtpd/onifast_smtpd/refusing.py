@@ -17,10 +17,9 @@ from onifast_shared.refusals import Refusal
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare
 from onifast_smtpd.notebook import Notebook
-from onifast_smtpd.replies import Refused
+from onifast_smtpd.replies import TOO_MANY_RECIPIENTS, Refused
 
 MOST_RECIPIENTS = 100  # of one refused message, that get a record each
-TOO_MANY_RECIPIENTS = "4.5.3"  # no record of those: the client sends the rest in another transaction
 
 
 class Recorder:

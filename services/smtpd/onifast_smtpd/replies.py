@@ -47,6 +47,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not recognized")
 LINE_TOO_LONG = Reply(500, "5.5.2", "command line too long")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "command not implemented")
+TOO_MANY_RECIPIENTS = "4.5.3"  # no fault of the client: it sends the rest in another transaction
 NO_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
 OUT_OF_ORDER = Reply(503, "5.5.1", "bad sequence of commands")
 TOO_LARGE = Reply(552, "5.3.4", "message exceeds the maximum size")

@@ -282,7 +282,7 @@ class Session(Connection):
     @property
     def _may_hold(self) -> bool:
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
-        return self.client.service.needs_login or self._origin().may_relay
+        return self.client.service.needs_login or self.may_relay
 
     def _accepted(self, number: str) -> Reply:
         self.idle_commands = 0
@@ -301,6 +301,11 @@ class Session(Connection):
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
         self._forget_transaction()
+
+    @property
+    def may_relay(self) -> bool:
+        """Whether mail of this session may go to any domain."""
+        return self._origin().may_relay
 
     def _forget_transaction(self) -> None:
         self.transaction = None

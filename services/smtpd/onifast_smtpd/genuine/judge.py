@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import dmarc_reports
+from onifast_shared import dmarc_reports, greylist
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db import Connection, Database
 from onifast_shared.dmarc_reports import Observation
 from onifast_shared.reply import Reply
 
@@ -23,6 +23,8 @@ from onifast_smtpd.genuine.scanner import Mail, Scanner
 from onifast_smtpd.genuine.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
+
+SWEEP_AFTER = 1000  # attempts that greylisting noted
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Judge:
         self._verifier = verifier
         self._notebook = notebook
         self._scanner = Scanner(settings)
+        self._attempts = 0
 
     def inquire(self, origin: Origin, mail_from: Address | None) -> Inquiry:
         """The inquiry into one transaction, which looks nothing up yet."""
@@ -97,7 +100,15 @@ class Judge:
         if (await inquiry.client()).spf.result == "pass":
             return
         sender, delay = inquiry.mail_from, self._settings.greylisting_delay
-        wait = await self._database.awrite(lambda tx: greylisting.attempt(tx, ip, sender, recipient, now, delay=delay))
+        self._attempts += 1
+        sweeping = self._attempts % SWEEP_AFTER == 0
+
+        def note(tx: Connection) -> int:
+            if sweeping:
+                greylist.sweep(tx, now)
+            return greylisting.attempt(tx, ip, sender, recipient, now, delay=delay)
+
+        wait = await self._database.awrite(note)
         if wait:
             raise Refused(greylisting.refusal(wait))
 
