@@ -7,6 +7,7 @@ import io
 import re
 from typing import Any
 
+import pytest
 from onifast_shared import mailbox, message, queue_view
 from onifast_shared.db import Database
 from onifast_shared.mailbox import EmailRow
@@ -134,6 +135,16 @@ def test_a_foreign_draft_is_neither_shown_nor_removed(browser: Browser, database
     send(browser, draft=str(foreign))
     assert database.read(lambda tx: mailbox.get(tx, "maria", foreign)) is not None
     assert send(browser, source=str(foreign), keep="0").status_code == 404
+
+
+@pytest.mark.parametrize("keep", ["9" * 5000, "9" * 10, "-1", "one", ""])
+def test_a_file_to_keep_that_is_no_number_is_refused(browser: Browser, database: Database, keep: str) -> None:
+    assert send(browser, source="1", keep=keep).status_code == 400
+    assert rows(database, "sent") == []
+
+
+def test_a_page_is_shown_whatever_stands_in_its_address(browser: Browser) -> None:
+    assert browser.get(f"/folders/trash?did=moved&came=inbox&ids={'9' * 5000}.1").status_code == 200
 
 
 def test_a_reply_is_addressed_quoted_and_threaded(browser: Browser, database: Database) -> None:

@@ -22,6 +22,7 @@ from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
 _KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments"})
+_LONGEST_INDEX = 9  # digits; no message has that many parts
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,20 @@ def _typed() -> Form:
 
 def _attachments(username: str, form: Form) -> list[OutgoingAttachment]:
     """The files that were attached before and are kept, then the new ones."""
-    keep = {int(text) for text in request.form.getlist("keep") if text.isdecimal()}
+    keep = _kept()
     found: list[OutgoingAttachment] = []
     if form.source is not None and keep:
         found = drafts.attachments_of(open_message(username, form.source).parsed, keep)
     new = [item for item in request.files.getlist("attachments") if item.filename]
     return found + [OutgoingAttachment(item.filename or "", item.mimetype, item.read()) for item in new]
+
+
+def _kept() -> set[int]:
+    """The numbers of the files to keep. What is no number is refused: passed over, it would lose a file unseen."""
+    texts = request.form.getlist("keep")
+    if not all(text.isdecimal() and len(text) <= _LONGEST_INDEX for text in texts):
+        raise Problem(400, "A file to keep is named by its number.")
+    return {int(text) for text in texts}
 
 
 def _begun(username: str) -> Form:

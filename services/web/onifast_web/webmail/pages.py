@@ -96,5 +96,5 @@ def _notice() -> Notice | None:
 def _undo_ids() -> list[int]:
     if request.args.get("came", "") not in FOLDERS:
         return []
-    found = [int(text) for text in request.args.get("ids", "").split(".") if text.isdecimal()]
+    found = [int(text) for text in request.args.get("ids", "").split(".") if text.isdecimal() and len(text) < 19]
     return found if len(found) <= _MOST_UNDONE else []
