@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -68,6 +69,29 @@ async def test_a_second_copy_replaces_the_first(running: Filer, home: Callable[[
     await running.write("alice", NAME, b"half")
     await running.write("alice", NAME, MESSAGE)
     assert (folder / NAME).read_bytes() == MESSAGE
+
+
+def pid_of_nobody() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen(["/bin/true"]) as process:
+        process.wait(20)
+    return process.pid
+
+
+@as_root
+async def test_what_a_killed_filer_left_half_written_is_removed_and_nothing_else(
+    running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    gone = pid_of_nobody()
+    folder = home("alice", ALICE) / ".onifast" / "mail"
+    folder.mkdir(parents=True)
+    kept = [f".other.eml.{os.getpid()}.tmp", ".hidden", "notes.1.tmp", ".x.0.tmp", f".x.{'9' * 30}.tmp"]
+    for name in (*kept, f".{NAME}.{gone}.tmp", f".other.eml.{gone}.tmp"):
+        (folder / name).write_bytes(b"half")
+    for path in (folder.parent, folder):
+        os.chown(path, ALICE, ALICE)
+    assert (await running.write("alice", NAME, MESSAGE))[0] == DONE
+    assert sorted(path.name for path in folder.iterdir()) == sorted([NAME, *kept])
 
 
 @as_root

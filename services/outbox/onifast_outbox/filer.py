@@ -16,6 +16,7 @@ import contextlib
 import errno
 import os
 import pwd
+import re
 import select
 import signal
 import socket
@@ -37,6 +38,9 @@ PATIENCE = 60.0
 
 MAX_TEXT = 1024
 DIRECTORIES = (".onifast", "mail")
+
+# What a copy is called while it is written: by which process, so that it is known when that one is gone.
+_TEMPORARY = re.compile(r"\..+\.([1-9][0-9]{0,6})\.tmp", re.DOTALL)
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,15 +70,25 @@ class Identity:
 
 def serve(channel: socket.socket, home_root: Path) -> None:
     """Answer requests until the other end is closed. Runs in the forked filer process."""
+    swept: set[str] = set()  # owners whose directory holds nothing that a writer before us left behind
     while (request := _receive(channel)) is not None:
-        kind, text = _in_child(home_root, request)
+        kind, text = _in_child(home_root, request, sweep=request.owner not in swept)
+        _note_sweep(swept, request, kind)
         encoded = text.encode("utf-8", "replace")[:MAX_TEXT]
         channel.sendall(ANSWER.pack(kind, len(encoded)) + encoded)
 
 
-def carry_out(home_root: Path, request: Request) -> str:
+def _note_sweep(swept: set[str], request: Request, kind: int) -> None:
+    if request.kind == WRITE and kind == DONE:
+        swept.add(request.owner)
+    elif kind == LATER:
+        swept.discard(request.owner)  # The child may have been killed while it wrote.
+
+
+def carry_out(home_root: Path, request: Request, *, sweep: bool) -> str:
     """Become the owner and do what `request` asks; the path, or the missing names. Raises Refused or OSError.
 
+    With `sweep` a WRITE first removes what writers that were killed left in the directory.
     There is no way back: call it in a process that ends afterwards.
     """
     check_name(request.owner)
@@ -85,6 +99,8 @@ def carry_out(home_root: Path, request: Request) -> str:
     if request.kind == CHECK:
         return "\n".join(name for name in request.content.decode().split("\n") if not _is_there(directory, name))
     check_name(request.name)
+    if sweep:
+        _sweep(directory)
     _write(directory, request.name, request.content)
     return str(Path(home_root, request.owner, *DIRECTORIES, request.name))
 
@@ -164,6 +180,26 @@ def _open_or_make(parent: int, name: str) -> int:
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
+def _sweep(directory: int) -> None:
+    """Remove the temporary files of processes that are gone; one whose number is in use again stays for now."""
+    for name in os.listdir(directory):
+        match = _TEMPORARY.fullmatch(name)
+        if match and not _is_running(int(match[1])):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=directory)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether another process has this number: ours is new, and has written nothing yet."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    return True
+
+
 def _write(directory: int, name: str, content: bytes) -> None:
     """Put the file there whole or not at all, and on disk before we say so."""
     temporary = f".{name}.{os.getpid()}.tmp"
@@ -189,13 +225,13 @@ def _is_there(directory: int, name: str) -> bool:
         return False
 
 
-def _in_child(home_root: Path, request: Request) -> tuple[int, str]:
+def _in_child(home_root: Path, request: Request, *, sweep: bool) -> tuple[int, str]:
     """Carry the request out in a child and take its result from a pipe: what it became must not come back here."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(readable)
-        _report(writable, home_root, request)
+        _report(writable, home_root, request, sweep=sweep)
     os.close(writable)
     try:
         result = _read_result(readable)
@@ -217,11 +253,11 @@ def _read_result(readable: int) -> bytes:
     return os.read(readable, 1 + MAX_TEXT) if ready else b""
 
 
-def _report(writable: int, home_root: Path, request: Request) -> None:
+def _report(writable: int, home_root: Path, request: Request, *, sweep: bool) -> None:
     """The child's whole life. It must not return: a second copy of the filer would run on."""
     result, text = LATER, "the copy could not be written"
     try:
-        result, text = DONE, carry_out(home_root, request)
+        result, text = DONE, carry_out(home_root, request, sweep=sweep)
     except Refused as refusal:
         result, text = NEVER, str(refusal)
     except OSError as error:
