@@ -385,7 +385,11 @@ class Settings:
             name: _value(_field(name), value, f"{name} in {file}") for name, value in from_file.items()
         }
         values |= {name: _value(_field(name), value, PREFIX + name.upper()) for name, value in given.items()}
-        return cls(**(values | {"root": root}))
+        settings = cls(**(values | {"root": root}))
+        proxies = (*settings.proxy_networks, *settings.xclient_networks)
+        if network := kinds.unguarded_loopback(proxies, settings.loopback_networks):
+            raise ConfigError(f"{network} is in proxy_networks or xclient_networks, but not in loopback_networks")
+        return settings
 
     @property
     def source(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_LOOPBACK: tuple[IPNetwork, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _UNITS = {"": 1, "k": 1024, "kib": 1024, "m": 1024**2, "mib": 1024**2, "g": 1024**3, "gib": 1024**3}
 _SPANS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _HOSTNAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
@@ -174,6 +175,23 @@ def networks() -> Kind:
         return tuple(ipaddress.ip_network(item) for item in _items(value))
 
     return Kind("networks such as 127.0.0.0/8 or ::1/128 with commas between them, or empty", parse)
+
+
+def unguarded_loopback(proxies: Iterable[IPNetwork], loopback: Sequence[IPNetwork]) -> IPNetwork | None:
+    """Addresses of this machine that `proxies` have and that no network of `loopback` covers; None where all is well.
+
+    Only of what counts as this machine is it looked up whose program connects; elsewhere any user would be a proxy.
+    """
+    for proxy in proxies:
+        for real in _LOOPBACK:
+            shared = max(proxy, real, key=lambda network: network.prefixlen)
+            if proxy.overlaps(real) and not any(_covers(network, shared) for network in loopback):
+                return shared
+    return None
+
+
+def _covers(network: IPNetwork, other: IPNetwork) -> bool:
+    return other.network_address in network and network.prefixlen <= other.prefixlen
 
 
 def host_port(item: str, default_port: int | None = None) -> tuple[str, int]:

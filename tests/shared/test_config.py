@@ -62,6 +62,28 @@ def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path, name: str, 
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "unguarded"),
+    [
+        ("proxy_networks", "127.0.0.0/8", "127.0.0.0/8"),
+        ("proxy_networks", "192.0.2.1/32, 0.0.0.0/0", "127.0.0.0/8"),
+        ("xclient_networks", "127.0.0.9/32", "127.0.0.9/32"),
+        ("xclient_networks", "::/0", "::1/128"),
+    ],
+)
+def test_a_proxy_on_this_machine_must_count_as_this_machine(
+    tmp_path: Path, name: str, value: str, unguarded: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, loopback_networks="127.0.0.1/32", **{name: value})
+    assert str(caught.value) == f"{unguarded} is in proxy_networks or xclient_networks, but not in loopback_networks"
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1/32, ::1/128", "0.0.0.0/0, ::/0", "192.0.2.0/24, 2001:db8::/32", ""])
+def test_proxies_on_this_machine_and_elsewhere_are_allowed(tmp_path: Path, value: str) -> None:
+    assert load(tmp_path, proxy_networks=value, xclient_networks=value)
+
+
 def test_a_setting_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="hostnam"):
         load(tmp_path, 'hostnam = "x"\n')
