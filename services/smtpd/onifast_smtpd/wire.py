@@ -15,7 +15,7 @@ from onifast_smtpd.limits import Share
 from onifast_smtpd.watch import Watch
 
 CHUNK = 256 * 1024
-MAX_OUTPUT = 64 * 1024  # octets of replies that are gathered before they are sent
+MAX_OUTPUT = 4 * 1024  # octets of replies that are gathered: only sending them shows that a client has gone
 MAX_SKIPPED = 1024 * 1024  # octets of one command line that are read and thrown away before we hang up
 
 
