@@ -208,9 +208,9 @@ class Settings:
         "Bytes a second that a client must send of a message on average, once `session_timeout` is over; 0 for any.",
     )
     bytes_in_flight: int = _setting(
-        "256 MiB",
+        "768 MiB",
         kinds.size(MIB, 1024 * 1024 * MIB),
-        "Bytes of messages being received at one time, over all sessions.",
+        "Memory for messages being received at one time, over all sessions; each takes three times its size.",
     )
     session_timeout: float = _setting(
         "5m", kinds.seconds(1, 3600), "How long an SMTP client may be silent (RFC 5321 section 4.5.3.2.7)."

@@ -105,6 +105,6 @@ def test_what_a_dead_process_held_is_free_again() -> None:
 
 
 def test_each_process_can_hold_the_largest_message(settings: Settings) -> None:
-    large = replace(settings, smtpd_processes=8, bytes_in_flight=256 * MIB, max_message_size=100 * MIB)
+    large = replace(settings, smtpd_processes=8, bytes_in_flight=768 * MIB, max_message_size=100 * MIB)
     assert processes.how_many(large) == 2
     assert processes.how_many(replace(large, bytes_in_flight=MIB)) == 1

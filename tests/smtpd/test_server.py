@@ -22,6 +22,7 @@ from onifast_shared.setting_types import Listen
 from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service
 from onifast_smtpd.intake import Intake
+from onifast_smtpd.limits import COPIES
 from onifast_smtpd.server import Server
 
 from .helpers import HERE, MESSAGE, SmtpClient, World, start_world
@@ -97,7 +98,7 @@ async def test_what_was_sent_before_a_half_close_is_answered(world: World) -> No
 
 
 async def test_octets_are_given_back_after_each_message(start: Start) -> None:
-    world = await start(bytes_in_flight=len(MESSAGE) + 10)
+    world = await start(bytes_in_flight=COPIES * (len(MESSAGE) + 10))
     async with await world.client() as client:
         for _ in range(3):
             assert (await client.deliver("a@remote.test", "alice@here.test")).startswith("250 2.0.0")

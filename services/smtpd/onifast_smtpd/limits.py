@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+COPIES = 3
+"""How often a message lies in memory, about: as it came, with our header fields, and being judged or stored."""
+
 
 class Counter:
     """A count that several processes keep together: each changes a number of its own, and all read the sum."""
@@ -101,7 +104,10 @@ class Budget:
 
 
 class Share:
-    """What one holder has out of a budget; leaving the `with` block gives all of it back."""
+    """What one message has out of a budget of memory; leaving the `with` block gives all of it back.
+
+    Each octet of the message takes COPIES from the budget.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -113,8 +119,9 @@ class Share:
     def __exit__(self, *_: object) -> None:
         self.hold(0)
 
-    def hold(self, amount: int) -> bool:
-        """Makes the share just that large; False, and no change, where the budget does not allow it."""
+    def hold(self, size: int) -> bool:
+        """Makes the share one for so many octets; False, and no change, where the budget does not allow it."""
+        amount = size * COPIES
         if amount > self._held and not self._budget.take(amount - self._held):
             return False
         if amount < self._held:

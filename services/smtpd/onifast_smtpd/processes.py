@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from onifast_shared.config import Settings
 
 from onifast_smtpd import maillog
-from onifast_smtpd.limits import Counter, Tally
+from onifast_smtpd.limits import COPIES, Counter, Tally
 
 MOST_BY_DEFAULT = 4
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
@@ -32,7 +32,7 @@ _EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, _SERVING)
 def how_many(settings: Settings) -> int:
     """Processes to receive mail with. Each must be able to hold the largest message, within what all may hold."""
     wanted = settings.smtpd_processes or min(len(os.sched_getaffinity(0)), MOST_BY_DEFAULT)
-    return max(1, min(wanted, settings.bytes_in_flight // settings.max_message_size))
+    return max(1, min(wanted, settings.bytes_in_flight // (COPIES * settings.max_message_size)))
 
 
 @dataclass(frozen=True)

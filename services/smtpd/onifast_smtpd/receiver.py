@@ -44,7 +44,7 @@ class Running(Protocol):
 
 @dataclass
 class Receiver:
-    """The parts that sessions work with; `octets` are those of messages on their way in.
+    """The parts that sessions work with; `octets` are the memory of messages on their way in.
 
     `sessions` are those of this process; octets and connections are counted over all processes.
     """

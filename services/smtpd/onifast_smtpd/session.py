@@ -27,7 +27,7 @@ from onifast_smtpd.command import (
 from onifast_smtpd.connection import Connection, TurnedAway
 from onifast_smtpd.data import Collector
 from onifast_smtpd.intake import Transaction, check
-from onifast_smtpd.limits import Share
+from onifast_smtpd.limits import COPIES, Share
 from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.receiver import Receiver
@@ -295,7 +295,7 @@ class Session(Connection):
 
     def _judge_mail(self, path: Path, options: MailOptions) -> None:
         settings, tls, may_hold = self._receiver.settings, self.tls is not None, self._may_hold
-        check(policy.judge_mail(path, options, settings, room=self._receiver.octets.left))
+        check(policy.judge_mail(path, options, settings, room=self._receiver.octets.left // COPIES))
         check(policy.judge_extensions(options, settings, tls=tls, may_hold=may_hold, now=time.time()))
 
     def release(self) -> None:
