@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,7 +86,7 @@ class Site:
         """A key as an administrator makes one, and its record in the DNS."""
         path = self.root / "certs" / domain / "dkim_private.pem"
         path.parent.mkdir(exist_ok=True)
-        subprocess.run(["openssl", "genrsa", "-out", path, "2048"], check=True, capture_output=True)
+        path.write_bytes(_private_key(domain))
         (key,) = load(self.root / "certs", domain, "mail")
         self.dns.set(f"mail._domainkey.{domain}", "TXT", dns_value(key))
         return path
@@ -236,6 +237,12 @@ class Site:
         process = self.running[program]
         assert process.poll() is None, f"{program} ended with {process.returncode}\n{self.log(program)[-3000:]}"
         return any(f"[{pid}]" in line and " started " in line for line in self.log(program).splitlines())
+
+
+@cache
+def _private_key(domain: str) -> bytes:
+    """One key for a domain: the sites of all tests share a DNS, which has one record for it."""
+    return subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout
 
 
 def headers_of(message: Mapping[str, Any], name: str) -> list[str]:

@@ -199,7 +199,7 @@ def test_phpmailer_starts_tls_by_itself_where_a_login_needs_it(
 ) -> None:
     run = phpmailer(secure, tmp_path, certificate.authority)
     assert run.status == 0, run.output
-    assert b"with ESMTPSA" in remote.wait_for("bob")[-1].raw
+    assert b"with ESMTPSA" in remote.wait_for_one("bob", b"Subject: Test Email").raw
 
 
 def test_phpmailer_sends_no_password_to_a_server_whose_certificate_it_does_not_trust(

@@ -64,10 +64,9 @@ def key_of(server: DnsServer) -> object:
 def test_mail_to_an_alias_arrives_elsewhere_with_our_sender_and_seal(
     forwards: Site, remote: RemotePostfix, origin: RemotePostfix, dns: DnsServer
 ) -> None:
-    before = len(remote.messages("alice"))
     replies = from_outside(forwards, "carol@origin.test", "sales@alias.test", "To all of sales")
     assert any(reply.startswith("250 2.0.0") for reply in replies), replies
-    message = remote.wait_for("alice", before + 1)[-1]
+    message = remote.wait_for_one("alice", b"Subject: To all of sales")
     assert re.fullmatch(r"SRS0=\w{8}=\w\w=origin\.test=carol@example\.test", message.mail_from)
     status, sets, reason = dkim.arc_verify(message.raw.replace(b"\n", b"\r\n"), dnsfunc=key_of(dns))
     assert status == b"pass", reason
@@ -79,25 +78,21 @@ def test_mail_to_an_alias_arrives_elsewhere_with_our_sender_and_seal(
 
 
 def test_a_forward_that_is_refused_comes_back_to_its_real_sender(forwards: Site, origin: RemotePostfix) -> None:
-    before = len(origin.messages("carol"))
     from_outside(forwards, "carol@origin.test", "gone@example.test", "Nobody reads this")
-    bounce = origin.wait_for("carol", before + 1)[-1]
+    bounce = origin.wait_for_one("carol", b"Nobody reads this")
     assert bounce.mail_from == ""
     assert b"5.1.1" in bounce.raw
-    assert b"Nobody reads this" in bounce.raw
 
 
 def test_a_later_bounce_goes_back_to_its_real_sender_and_nothing_else_does(
     forwards: Site, remote: RemotePostfix, origin: RemotePostfix
 ) -> None:
-    received, before = len(remote.messages("alice")), len(origin.messages("carol"))
     from_outside(forwards, "carol@origin.test", "sales@example.test", "Will bounce later")
-    sender = remote.wait_for("alice", received + 1)[-1].mail_from
+    sender = remote.wait_for_one("alice", b"Subject: Will bounce later").mail_from
     refused = from_outside(forwards, "alice@remote.test", sender, "Not a bounce")
     assert any(reply.startswith("550 5.7.1") for reply in refused), refused
     refused = from_outside(forwards, "<>", sender.replace("carol", "victim"), "Forged")
     assert any(reply.startswith("550 5.1.1") for reply in refused), refused
     from_outside(forwards, "<>", sender, "Undeliverable after all")
-    bounce = origin.wait_for("carol", before + 1)[-1]
+    bounce = origin.wait_for_one("carol", b"Subject: Undeliverable after all")
     assert bounce.mail_from == ""
-    assert b"Subject: Undeliverable after all" in bounce.raw

@@ -106,6 +106,18 @@ class RemotePostfix:
         self._wait(lambda: len(self.messages(user)) >= count, f"{count} message(s) for {user}", timeout)
         return self.messages(user)
 
+    def wait_for_one(self, user: str, text: bytes, timeout: float = _PATIENCE) -> Delivered:
+        """Return the newest message of *user* that holds *text* as soon as there is one; raises PostfixError.
+
+        Where several tests share a site, a count of messages also counts what an earlier test has left on its way.
+        """
+
+        def found() -> list[Delivered]:
+            return [message for message in self.messages(user) if text in message.raw]
+
+        self._wait(lambda: bool(found()), f"{text!r} for {user}", timeout)
+        return found()[-1]
+
     def wait_for_log(self, text: str, timeout: float = _PATIENCE) -> str:
         """Return the first line of the log with *text*; raises PostfixError after *timeout* seconds."""
         self._wait(lambda: text in self.log(), f"{text!r} in the log", timeout)
