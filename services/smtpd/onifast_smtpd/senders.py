@@ -21,11 +21,6 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<([^<>"]*)>', re.
 _LONE = re.compile(r"(\s*)([^\s@<>(),:;\"]+(?:@localhost(?:\.localdomain)?\.?)?)(\s*(?:\(.*\)\s*)?)", re.DOTALL | re.I)
 
 
-def needs_rewriting(path: Path) -> bool:
-    """Whether no remote site could answer to this sender."""
-    return isinstance(path, Bare) or (path is not None and is_localhost(path))
-
-
 class Rewriter:
     """Rewrites the senders of one transaction.
 

@@ -82,11 +82,6 @@ def authentication_results(checked: Authentication, hostname: str) -> bytes:
     return _field(f"Authentication-Results: {hostname};\r\n\t" + ";\r\n\t".join(results))
 
 
-def return_path(mail_from: Address | None) -> bytes:
-    """The Return-Path field of final delivery (RFC 5321 section 4.4)."""
-    return _field(f"Return-Path: <{mail_from or ''}>")
-
-
 def delivered_to(recipient: Address) -> bytes:
     """The Delivered-To field, which tells a later loop that the message has been here."""
     return _field(f"Delivered-To: {recipient}")
