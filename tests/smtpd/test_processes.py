@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from onifast_shared.config import MIB, Settings
+from onifast_shared.config import Settings
+from onifast_shared.settings.field import MIB
 from onifast_smtpd import processes
 from onifast_smtpd.limits import Budget
 
