@@ -17,7 +17,7 @@ from onifast_shared import adopt
 from onifast_shared.db_errors import DatabaseUnavailable, SchemaTooNew
 from onifast_shared.turn import Turn
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest migration that this program knows."""
 
 OLDEST_COMPATIBLE = 2
