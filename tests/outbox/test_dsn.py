@@ -20,7 +20,8 @@ from .helpers import MESSAGE
 
 ALICE = Address.parse("alice@here.test")
 BOB = Recipient(Address.parse("bob@remote.test"))
-GONE = Failed(Reply(550, "5.1.1", "no Bob\nhere"), "mx.remote.test[127.0.0.25]:25")
+THERE = Trail("mx.remote.test", "127.0.0.25", 25)
+GONE = Failed(Reply(550, "5.1.1", "no Bob\nhere"), THERE)
 NOW = 1_700_000_000
 
 
@@ -46,8 +47,8 @@ def parts(message: EmailMessage) -> tuple[str, list[EmailMessage], EmailMessage]
 def test_it_says_what_happened_what_to_do_and_what_the_server_said() -> None:
     text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 3600)))
     assert "Your message could not be delivered to bob@remote.test." in text
-    assert "There is no such mailbox." in text
-    assert "What you can do: Check the part before the @" in text
+    assert "The recipient's server refused this because there is no such mailbox." in text
+    assert "What you can do: Check the address, above all the part before the @" in text
     assert "550 5.1.1 no Bob here" in text
     assert "mx.remote.test" in text
     assert "Subject: Hello" in text
@@ -94,7 +95,7 @@ def test_an_internationalised_recipient_stays_within_seven_bits() -> None:
 
 
 def test_success_says_whether_the_next_server_has_it() -> None:
-    relayed = Delivered(Reply(250, "2.0.0", "ok"), "mx.remote.test[127.0.0.25]:25")
+    relayed = Delivered(Reply(250, "2.0.0", "ok"), THERE)
     local = Delivered(Reply(250, "2.1.5", "delivered"))
     message = notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, relayed, 1), Fate(BOB, local, 1))
     text, (_, first, second), _ = parts(message)
@@ -125,7 +126,7 @@ def test_who_is_told_of_what(
 
 @given(raw=st.binary(max_size=300), text=st.text(max_size=100), orcpt=st.text(max_size=60), envid=st.text(max_size=60))
 def test_nothing_that_others_wrote_can_break_the_report(raw: bytes, text: str, orcpt: str, envid: str) -> None:
-    fate = Fate(Recipient(BOB.address, orcpt=orcpt or None), Failed(Reply(550, "5.7.1", text), "mx[::1]:25"), 2)
+    fate = Fate(Recipient(BOB.address, orcpt=orcpt or None), Failed(Reply(550, "5.7.1", text), THERE), 2)
     for ret in ("FULL", "HDRS"):
         returned = Returned(raw, ALICE, NOW, ret=ret, envid=envid or None)
         built = dsn.build(returned, [fate], hostname="mail.host.test", now=NOW)
@@ -137,4 +138,4 @@ def test_nothing_that_others_wrote_can_break_the_report(raw: bytes, text: str, o
 
 def test_an_unknown_code_points_to_the_servers_own_words() -> None:
     assert explain(Reply(599, "", "odd")) == explain(Reply(550, "5.9.9", "odd"))
-    assert explain(Reply(552, "5.2.2", "full"))[0] == "The recipient's mailbox is full."
+    assert explain(Reply(552, "5.2.2", "full")).what == "The recipient's mailbox is full."

@@ -115,13 +115,13 @@ def _story(fate: Fate) -> list[str]:
     if isinstance(fate.outcome, Delivered):
         next_hop = "It was handed to the next mail server, which sends no notices of its own."
         return [f"Your message was delivered to {address}.", *([next_hop] if fate.outcome.host else [])]
-    what, advice = explain(reply)
+    reason = explain(reply, fate.outcome.host)
     tries = "once" if fate.attempts == 1 else f"{fate.attempts} times"
     return [
         f"Your message could not be delivered to {address}.",
         "",
-        what,
-        f"What you can do: {advice}",
+        reason.what,
+        f"What you can do: {reason.advice}",
         "",
         f"It was tried {tries} and will not be tried again. The answer{where} was:",
         *(f"    {line}" for line in str(reply).split("\n")),
@@ -143,7 +143,7 @@ def _recipient_group(fate: Fate, now: int) -> list[str]:
     group = [f"Original-Recipient: {_original_recipient(recipient.orcpt)}"] if recipient.orcpt else []
     group += [f"Final-Recipient: {_final_recipient(recipient.address)}", f"Action: {_action(outcome)}"]
     group += [f"Status: {outcome.reply.status}"]
-    group += [f"Remote-MTA: dns; {outcome.host.partition('[')[0]}"] if outcome.host else []
+    group += [f"Remote-MTA: dns; {outcome.trail.host}"] if outcome.trail.host else []
     group += [f"Diagnostic-Code: smtp; {_one_line(outcome.reply)}"]
     group += [f"Last-Attempt-Date: {format_datetime(datetime.fromtimestamp(now, UTC))}"]
     return group

@@ -1,4 +1,4 @@
-"""What a reply means for the person who wrote the message: one sentence, and what he can do about it."""
+"""What an enhanced status code means (RFC 3463), where the answer's text is none that we know."""
 
 from __future__ import annotations
 
@@ -39,10 +39,20 @@ _REASONS = {
     "7.26": ("Your domain's SPF, DKIM or DMARC check failed.", "Check these DNS records of your domain."),
     "7.27": ("Your own address takes no mail, so it is not believed.", "Write from an address that takes mail."),
 }
+# As the kinds of `explain` in explaining.py.
+_KINDS = {
+    "1": "unknown-user", "1.2": "dns", "1.7": "sender", "1.8": "sender", "1.10": "dns", "2": "inactive",
+    "2.2": "mailbox-full", "2.3": "size", "3.4": "size", "4": "connection", "4.3": "dns", "4.4": "dns", "4.6": "dns",
+    "6": "content", "7": "policy", "7.8": "authentication", "7.10": "tls", "7.30": "tls", "7.20": "dkim", "7.23": "spf",
+    "7.25": "reverse-dns", "7.26": "dmarc", "7.27": "sender",
+}  # fmt: skip
+_LATER = ("The recipient's server cannot take the message now.", "Nothing need be done: it is tried again by itself.")
 _UNKNOWN = ("The recipient's server refused the message.", "Read its answer below.")
 
 
-def explain(reply: Reply) -> tuple[str, str]:
-    """(what happened, what the sender can do) for the reply that ended a delivery."""
+def explain(reply: Reply) -> tuple[str, str, str]:
+    """(kind, what happened, what the sender can do), by the enhanced code alone."""
     _, _, detail = reply.enhanced.partition(".")
-    return _REASONS.get(detail) or _REASONS.get(detail.partition(".")[0]) or _UNKNOWN
+    subject = detail.partition(".")[0]
+    what, advice = _REASONS.get(detail) or _REASONS.get(subject) or (_LATER if reply.is_transient else _UNKNOWN)
+    return _KINDS.get(detail) or _KINDS.get(subject, "other"), what, advice

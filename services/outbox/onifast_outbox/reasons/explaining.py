@@ -1,0 +1,104 @@
+"""Finds the sentence for an answer, and fills in what the answer itself names: an address, a domain, a block list."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onifast_shared.reply import Reply
+
+from onifast_outbox.reasons import blocklists, statuses
+from onifast_outbox.reasons.providers import provider_of
+from onifast_outbox.reasons.rule import Rule
+from onifast_outbox.reasons.rules import RULES
+
+# Characters of an answer that are looked at: enough for the longest known one, few enough for any pattern.
+MAX_READ = 1000
+
+_ADDRESS = re.compile(r"(?<![\w.:-])(\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{1,4}:[0-9a-f:.]{2,40})(?![\w:-])", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?:SPF (?:check )?(?:for )?|domain (?:of )?)\[?((?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24})\b", re.IGNORECASE
+)
+_PAGE = re.compile(r"https?://[^\s<>\"'()\[\]]{4,200}")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`what` happened and what the sender can do (`advice`), a sentence or two each; `kind` groups causes."""
+
+    kind: str
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.advice}"
+
+
+def explain(reply: Reply, host: str = "") -> Explanation:
+    """What the reply of `host` ("" for this server itself) means.
+
+    `kind` is one of spf, dkim, dmarc, authentication, reverse-dns, blocklist, reputation, rate, greylisted, content,
+    size, mailbox-full, unknown-user, inactive, policy, sender, tls, relaying, dns, connection, busy, other.
+    """
+    answer, provider = " ".join(str(reply).split())[:MAX_READ], provider_of(host)
+    # What we say ourselves has codes of our own choice, and texts that must not be taken for a provider's.
+    for rule in RULES if host else ():
+        found = rule.match(answer, provider)
+        if found:
+            return _filled(rule, found, reply, answer, host)
+    return Explanation(*statuses.explain(reply))
+
+
+def _filled(rule: Rule, found: re.Match[str], reply: Reply, answer: str, host: str) -> Explanation:
+    words = _words(found, answer, host)
+    verb = "put this off" if reply.is_transient else "refused this"
+    who = words["who"]
+    what = f"{who[:1].upper()}{who[1:]} {verb} because {rule.because}.".format_map(words)
+    advice = rule.advice.format_map(words)
+    if reply.is_transient and not rule.says_wait:
+        advice += " It is tried again by itself."
+    return Explanation(rule.kind, what, advice)
+
+
+def _words(found: re.Match[str], answer: str, host: str) -> Mapping[str, str]:
+    """What a rule's sentences may name, each with a wording for answers that do not name it."""
+    groups = {name: text for name, text in found.groupdict().items() if text}
+    address = groups.get("ip") or _address(answer)
+    page = _PAGE.search(answer)
+    listed = blocklists.named_in(answer)
+    return {
+        "who": provider_of(host) or "the recipient's server",
+        "server": address or "this server's address",
+        "mechanism": _mechanism(address),
+        "domain": _domain(groups, answer) or "your domain",
+        "list": listed.name if listed else "a block list",
+        "removal": listed.advice(address) if listed else "Ask the server's administrator to have it removed there.",
+        "page": f" See {page[0].rstrip('.,;:')}." if page else "",
+    }
+
+
+def _domain(groups: Mapping[str, str], answer: str) -> str:
+    """The domain that the answer blames: as the rule found it, or by the words around it."""
+    if "domain" in groups:
+        return groups["domain"].rstrip(".")
+    found = _DOMAIN.search(answer)
+    return found[1] if found else ""
+
+
+def _address(answer: str) -> str:
+    """The first global-looking IP address in the answer; "" if there is none."""
+    for match in _ADDRESS.finditer(answer):
+        try:
+            return str(ipaddress.ip_address(match[1]))
+        except ValueError:
+            continue
+    return ""
+
+
+def _mechanism(address: str) -> str:
+    """What an SPF record has to list (RFC 7208 section 5.6)."""
+    if not address:
+        return "this server's address"
+    return f"ip6:{address}" if ":" in address else f"ip4:{address}"
