@@ -7,11 +7,12 @@ boot clock, which no clock change moves. The token is compared in the same trans
 
 from __future__ import annotations
 
-import secrets
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.address import Address, AddressError
 from onifast_shared.db import Connection
 from onifast_shared.reply import Reply
 from onifast_shared.times import stored
@@ -19,7 +20,7 @@ from onifast_shared.times import stored
 STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed")
 
 TRANSITIONS: dict[str, dict[str, str]] = {
-    "pending": {"sending": "claim", "held": "hold", "cancelled": "cancel", "failed": "prepare"},
+    "pending": {"sending": "claim", "held": "hold", "cancelled": "cancel, recall", "failed": "prepare"},
     "sending": {
         "sent": "settle",
         "deferred": "settle, release_dead",
@@ -27,18 +28,14 @@ TRANSITIONS: dict[str, dict[str, str]] = {
         "sandboxed": "settle",
         "pending": "release_dead",
     },
-    "deferred": {"sending": "claim", "pending": "retry", "held": "hold", "cancelled": "cancel"},
+    "deferred": {"sending": "claim", "pending": "retry", "held": "hold", "cancelled": "cancel, recall"},
     "failed": {"pending": "retry"},
-    "held": {"pending": "release, retry", "cancelled": "cancel"},
+    "held": {"pending": "release, retry", "cancelled": "cancel, recall"},
     "sent": {},
     "cancelled": {},
-    "sandboxed": {},
+    "sandboxed": {"pending": "release, redirect"},
 }
-"""For each state, the states that follow and the functions of this module that make the step."""
-
-GROUP_LIMIT = 100
-"""Recipients claimed together: RFC 5321 section 4.5.3.1.8 lets a server refuse more in one transaction."""
-
+"""For each state, the states that follow and the functions that make the step."""
 
 FORWARDED_BY = "forward:"
 """What stands in `submitted_by` before the address of ours that forwards the message."""
@@ -48,7 +45,8 @@ FORWARDED_BY = "forward:"
 class Submission:
     """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent.
 
-    `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once.
+    `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once. `undo` says that it waits
+    only so that its sender can call it back.
     """
 
     sender: str
@@ -63,6 +61,7 @@ class Submission:
     ret: str | None = None
     envid: str | None = None
     release_ts: int = 0
+    undo: bool = False
 
     @property
     def forwarded_by(self) -> str | None:
@@ -95,12 +94,20 @@ class QueueRow:
 
 @dataclass(frozen=True)
 class Claim:
-    """Rows of one message that are due together and now belong to the holder of `token`."""
+    """Rows of one message that go to one destination and now belong to the holder of `token`.
+
+    `destination` names their next hop (onifast_shared.next_hops). `size` is the message's; `content` its bytes, where
+    they were read on the way. `unreachable` says why the destination is not to be tried now, else it is ''.
+    """
 
     token: str
     content_id: int
     submission: Submission
     rows: tuple[QueueRow, ...]
+    destination: str = ""
+    size: int = 0
+    content: bytes | None = None
+    unreachable: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What happened when a recipient was tried, for its history. Durations are milliseconds."""
+    """What happened when a recipient was tried, for its history. Durations are milliseconds.
+
+    `tls_level` and `stages` are as in reply.Trail; `explanation` says the same as `reply` in plain words.
+    """
 
     started_ts: int
     duration_ms: int
@@ -123,6 +133,9 @@ class Attempt:
     address: str = ""
     tls: str = ""
     reply: Reply | None = None
+    tls_level: str = ""
+    stages: tuple[tuple[str, int], ...] = ()
+    explanation: str = ""
 
 
 def enqueue(
@@ -130,21 +143,6 @@ def enqueue(
 ) -> list[int]:
     """Queues a message for its recipients; gives the rows' ids. The one way in, but for a script's INSERT."""
     return [_insert(tx, content_id, submission, recipient, now) for recipient in recipients]
-
-
-def claim(tx: Connection, lease: Lease, now: float, limit: int) -> list[Claim]:
-    """Claims up to `limit` messages that are due, the longest waiting first, each with its recipients that are due."""
-    claims: list[Claim] = []
-    while len(claims) < limit:
-        head = tx.execute(
-            "SELECT content_id, sender, submitted_by FROM outbox WHERE status IN ('pending', 'deferred')"
-            " AND content_id IS NOT NULL AND next_attempt_ts <= ? ORDER BY next_attempt_ts, id LIMIT 1",
-            (int(now),),
-        ).fetchone()
-        if head is None:
-            break
-        claims.append(_claim_group(tx, lease, now, head))
-    return claims
 
 
 def renew(tx: Connection, tokens: Iterable[str], lease: Lease) -> set[str]:
@@ -172,10 +170,14 @@ def settle(
     status: str,
     *,
     attempt: Attempt | None,
+    earlier: Sequence[Attempt] = (),
     last_error: str = "",
     next_attempt_ts: int = 0,
 ) -> bool:
-    """Ends a claim on a row with its result. False, and nothing written, if the token does not hold it any more."""
+    """Ends a claim on a row with its result. False, and nothing written, if the token does not hold it any more.
+
+    `earlier` are servers that the same attempt came to before: they go into the history, and count for nothing.
+    """
     tx.execute(
         """
         UPDATE outbox SET status = ?, last_error = ?, next_attempt_ts = ?, attempts = attempts + ?,
@@ -186,8 +188,9 @@ def settle(
     )
     if not tx.changes():
         return False
-    if attempt is not None:
-        _record(tx, row_id, attempt)
+    for each in [*earlier, attempt]:
+        if each is not None:
+            _record(tx, row_id, each)
     return True
 
 
@@ -203,12 +206,19 @@ def release_dead(tx: Connection, boot_id: str, boot_now_ms: int) -> int:
     return tx.changes()
 
 
-def next_due(tx: Connection) -> int | None:
-    """When, in epoch seconds, the next waiting row is due; None if none waits."""
-    due = tx.execute(
-        "SELECT min(next_attempt_ts) FROM outbox WHERE status IN ('pending', 'deferred') AND content_id IS NOT NULL"
-    ).get
-    return None if due is None else int(due)
+def domain_of(recipient: str) -> str:
+    """The domain that a recipient's mail is queued under; '' for what is no address."""
+    if recipient.isascii():
+        return recipient.rpartition("@")[2].lower() if "@" in recipient else ""
+    try:
+        return Address.parse(recipient).domain
+    except AddressError:
+        return ""
+
+
+def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
+    """Who a message is from, as far as fairness goes; '' for bounces."""
+    return submitted_by or owner or domain_of(sender)
 
 
 def _insert(tx: Connection, content_id: int, what: Submission, recipient: QueuedRecipient, now: float) -> int:
@@ -216,47 +226,22 @@ def _insert(tx: Connection, content_id: int, what: Submission, recipient: Queued
         """
         INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
                             owner, email_id, origin, submitted_by, body_type, smtputf8, requiretls, dsn_ret, dsn_envid,
-                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts)
-        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts, release_ts, undo)
+        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
             what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
             what.envid, recipient.notify, recipient.orcpt,
             # Its time in the queue begins when it is released: the wait before was its sender's wish.
-            max(int(now), what.release_ts), what.release_ts,
+            max(int(now), what.release_ts), what.release_ts, what.release_ts, int(what.undo),
         ),
     )  # fmt: skip
     return tx.last_insert_rowid()
 
 
-def _claim_group(tx: Connection, lease: Lease, now: float, head: tuple[Any, ...]) -> Claim:
-    """Rows with the same content, sender and origin as `head`: the same bytes go to all."""
-    token = secrets.token_hex(16)
-    tx.execute(
-        """
-        UPDATE outbox SET status = 'sending', lease_token = ?, lease_boot = ?, lease_until = ?
-        WHERE id IN (
-            SELECT id FROM outbox WHERE content_id = ? AND sender IS ? AND submitted_by IS ?
-                                    AND status IN ('pending', 'deferred') AND next_attempt_ts <= ? ORDER BY id LIMIT ?)
-        """,
-        (
-            token, lease.boot_id, lease.boot_now_ms + lease.duration_ms, *head, int(now), GROUP_LIMIT,
-        ),
-    )  # fmt: skip
-    rows: list[tuple[Any, ...]] = tx.execute(
-        """
-        SELECT id, coalesce(recipient, ''), coalesce(attempts, 0), coalesce(queued_ts, 0), dsn_notify, dsn_orcpt,
-               coalesce(sender, ''), origin, owner, submitted_by, email_id, coalesce(subject, ''), body_type, smtputf8,
-               requiretls, dsn_ret, dsn_envid
-        FROM outbox WHERE lease_token = ? AND status = 'sending' ORDER BY id
-        """,
-        (token,),
-    ).fetchall()
-    return Claim(token, head[0], _submission(rows[0][6:]), tuple(QueueRow(*row[:6]) for row in rows))
-
-
-def _submission(columns: Sequence[Any]) -> Submission:
+def submission_of(columns: Sequence[Any]) -> Submission:
+    """A row's columns from `sender` to `dsn_envid`."""
     sender, origin, owner, submitted_by, email_id, subject, body_type, smtputf8, requiretls, ret, envid = columns
     return Submission(
         sender=sender,
@@ -277,17 +262,17 @@ def _record(tx: Connection, row_id: int, attempt: Attempt) -> None:
     reply = attempt.reply
     tx.execute(
         "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
-        " enhanced, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " enhanced, reply, tls_level, stages, explanation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
             attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
-            reply.text if reply else None,
+            reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
         ),
     )  # fmt: skip
 
 
 _BACK = """
-    UPDATE outbox SET status = CASE WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END,
+    UPDATE outbox SET status = CASE WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END, ready = domain IS NOT NULL,
                       lease_token = NULL, lease_boot = NULL, lease_until = NULL
     WHERE status = 'sending'
 """

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from onifast_shared import times
 from onifast_shared.db import Connection
 from onifast_shared.mailbox import CursorError
+from onifast_shared.reply import STAGES
 
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "retry": ("pending", ("deferred", "failed", "held", "pending")),
@@ -25,7 +27,11 @@ ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One attempt at delivery, as stored."""
+    """One server that an attempt at delivery came to, as stored.
+
+    `outcome` is `delivered`, `deferred`, `failed`, `sandboxed`, or `passed_over` where the attempt went on to the next
+    server. `stages` are milliseconds by stage, in order (reply.STAGES); `tls_level` is one of reply.TLS_LEVELS or "".
+    """
 
     started_ts: int
     duration_ms: int
@@ -36,11 +42,19 @@ class AttemptRow:
     code: int | None
     enhanced: str
     reply: str
+    tls_level: str = ""
+    stages: Mapping[str, int] = field(default_factory=dict)
+    explanation: str = ""
 
 
 @dataclass(frozen=True)
 class OutboxRow:
-    """A queue row. `next_attempt_ts` is None where no further attempt will be made."""
+    """A queue row. `next_attempt_ts` is None where no further attempt will be made.
+
+    `release_ts` is the time that its sender chose, or 0; `undo` says that it waits only so that it can be called back.
+    `sandbox_domain` is whose sandbox captured it, "" for the installation's; `original_recipient` who it was for before
+    it was redirected, or "".
+    """
 
     id: int
     owner: str | None
@@ -57,6 +71,10 @@ class OutboxRow:
     email_id: int | None
     content_id: int | None
     history: tuple[AttemptRow, ...]
+    release_ts: int = 0
+    undo: bool = False
+    sandbox_domain: str = ""
+    original_recipient: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,8 +119,10 @@ def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now:
     """Does what ACTIONS allows; gives the ids of the rows that it changed."""
     target, sources = ACTIONS[action]
     marks = ", ".join("?" * len(sources))
+    wish = "0" if action == "retry" else "release_ts"
     sql = (
-        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END"
+        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END,"
+        f" release_ts = {wish}"
         f" WHERE id = ? AND (? IS NULL OR owner = ?) AND status IN ({marks})"
     )
     changed = []
@@ -110,13 +130,22 @@ def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now:
         tx.execute(sql, (target, target, int(now), row_id, owner, owner, *sources))
         if tx.changes():
             changed.append(row_id)
+    if action == "release":
+        _keep_waiting(tx, changed, now)
     return changed
+
+
+def _keep_waiting(tx: Connection, ids: Iterable[int], now: float) -> None:
+    """A message that was held before its sender's time has come goes on waiting for it."""
+    sql = "UPDATE outbox SET next_attempt_ts = release_ts, queued_ts = release_ts WHERE id = ? AND release_ts > ?"
+    tx.executemany(sql, ((row_id, now) for row_id in ids))
 
 
 _SELECT = """
     SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status,
            coalesce(attempts, 0), coalesce(last_error, ''), created_at, next_attempt_ts, origin,
-           coalesce(submitted_by, ''), email_id, content_id, coalesce(queued_ts, 0)
+           coalesce(submitted_by, ''), (SELECT e.id FROM emails e WHERE e.id = outbox.email_id), content_id,
+           coalesce(queued_ts, 0), release_ts, undo, coalesce(sandbox_domain, ''), coalesce(original_recipient, '')
     FROM outbox
 """
 
@@ -140,16 +169,34 @@ def _row(tx: Connection, row: tuple[Any, ...]) -> OutboxRow:
         email_id=row[12],
         content_id=row[13],
         history=_history(tx, row[0]),
+        release_ts=int(row[15]),
+        undo=bool(row[16]),
+        sandbox_domain=row[17],
+        original_recipient=row[18],
     )
 
 
 def _history(tx: Connection, row_id: int) -> tuple[AttemptRow, ...]:
     sql = """
         SELECT started_ts, duration_ms, outcome, coalesce(host, ''), coalesce(address, ''), coalesce(tls, ''), code,
-               coalesce(enhanced, ''), coalesce(reply, '')
+               coalesce(enhanced, ''), coalesce(reply, ''), tls_level, stages, explanation
         FROM delivery_attempts WHERE outbox_id = ? ORDER BY id
     """
-    return tuple(AttemptRow(*row) for row in tx.execute(sql, (row_id,)))
+    return tuple(_attempt(row) for row in tx.execute(sql, (row_id,)))
+
+
+def _attempt(row: tuple[Any, ...]) -> AttemptRow:
+    values = (*row[:10], _milliseconds(row[10]), row[11])
+    return AttemptRow(*values)
+
+
+def _milliseconds(stages: str) -> dict[str, int]:
+    """The durations by stage; none where other programs wrote what is no such thing."""
+    try:
+        found = json.loads(stages)
+    except ValueError:
+        return {}
+    return {name: found[name] for name in STAGES if type(found.get(name)) is int} if isinstance(found, dict) else {}
 
 
 def _parse_cursor(cursor: str) -> int:

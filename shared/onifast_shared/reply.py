@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 _LINE = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t]+|$)")
@@ -87,31 +88,75 @@ class Reply:
         return self.code >= 500
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """The next hop took responsibility. `host` is who answered ("" for a local mailbox), `tls` how it was reached."""
+STAGES = ("dns", "connect", "greeting", "ehlo", "tls", "login", "mail", "rcpt", "data", "body", "end")
+"""The stages of a delivery, in order; `body` is the message on its way, `end` the wait for the last answer."""
 
-    reply: Reply
+TLS_LEVELS = ("none", "encrypted", "verified", "mta-sts", "dane", "requiretls")
+"""How well a connection is protected: against who listens, or also against who claims to be the server, and by what."""
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Which server an attempt came to, how, and how long each stage took.
+
+    `stages` are pairs of a name of STAGES and milliseconds, in order: the last one is where the attempt ended, and
+    those before `mail` are missing where an open connection was used again. `tls` names version and cipher; `tls_level`
+    is one of TLS_LEVELS, "" where no connection came about. `earlier` is what became of the servers that the attempt
+    came to before this one.
+    """
+
     host: str = ""
+    address: str = ""
+    port: int = 0
     tls: str = ""
+    tls_level: str = ""
+    stages: tuple[tuple[str, int], ...] = ()
+    earlier: tuple[Outcome, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.address or self.host == self.address:
+            return self.host
+        return f"{self.host}[{self.address}]:{self.port}"
+
+    @property
+    def milliseconds(self) -> int:
+        """All stages together."""
+        return sum(spent for _, spent in self.stages)
 
 
 @dataclass(frozen=True)
-class Deferred:
+class _Ended:
+    reply: Reply
+    trail: Trail = Trail()
+
+    @property
+    def host(self) -> str:
+        """Who answered, with address and port; "" for a mailbox here, or where nobody could be asked."""
+        return str(self.trail)
+
+    @property
+    def tls(self) -> str:
+        """TLS version and cipher, or ""."""
+        return self.trail.tls
+
+    def after(self, earlier: Iterable[Outcome]) -> Self:
+        """The same, at the end of an attempt that came to other servers before."""
+        return replace(self, trail=replace(self.trail, earlier=tuple(earlier)))
+
+
+@dataclass(frozen=True)
+class Delivered(_Ended):
+    """The next hop took responsibility."""
+
+
+@dataclass(frozen=True)
+class Deferred(_Ended):
     """Not now: try again later, until the queue's lifetime ends."""
 
-    reply: Reply
-    host: str = ""
-    tls: str = ""
-
 
 @dataclass(frozen=True)
-class Failed:
+class Failed(_Ended):
     """Never: the sender is to be told."""
-
-    reply: Reply
-    host: str = ""
-    tls: str = ""
 
 
 Outcome = Delivered | Deferred | Failed

@@ -14,7 +14,7 @@ from onifast_outbox.dsn import Fate, Returned
 from onifast_outbox.reasons import explain
 from onifast_shared.address import Address
 from onifast_shared.envelope import Recipient
-from onifast_shared.reply import Deferred, Delivered, Failed, Reply
+from onifast_shared.reply import Deferred, Delivered, Failed, Reply, Trail
 
 from .helpers import MESSAGE
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from onifast_shared import queue_view
+from onifast_shared.queue_view import AttemptRow
+from onifast_shared.reply import STAGES
 
 from fakes.certificates import Authority
+from fakes.dns import DnsServer
 from fakes.smtp_script import DROP, RESET, STALL, Action, Script
 from fakes.smtp_server import ScriptedSmtpServer
 
@@ -80,6 +84,52 @@ async def test_a_lost_connection_after_the_final_dot_says_that_the_message_may_c
     assert "it may arrive twice" in outbox.error("bob@remote.test")
 
 
+async def test_a_server_that_was_passed_over_shows_in_the_history(outbox: Outbox, dns: DnsServer) -> None:
+    dns.load({"remote.test": {"MX": ["10 dead.remote.test", "20 mx.remote.test"]}})
+    dns.load({"dead.remote.test": {"A": "127.0.0.26"}})
+    with _peer(outbox, {}):
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+    dead, alive = _history(outbox)
+    assert (dead.outcome, dead.host, dead.address) == ("passed_over", "dead.remote.test", "127.0.0.26")
+    assert list(dead.stages) == ["dns", "connect"] and "refused" in dead.reply
+    assert (alive.outcome, alive.host) == ("delivered", "mx.remote.test")
+    assert outbox.sql("SELECT attempts FROM outbox") == ["1"]
+
+
+async def test_each_stage_of_a_delivery_has_its_time(outbox: Outbox, authority: Authority) -> None:
+    with _peer(outbox, {}, authority=authority):
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+        await outbox.submit("ann@remote.test")
+        await outbox.round()
+    first, second = outbox.db.read(lambda tx: [queue_view.get(tx, None, row_id) for row_id in (1, 2)])
+    assert first and second
+    assert list(first.history[0].stages) == [stage for stage in STAGES if stage != "login"]
+    # The second message found the connection open.
+    assert list(second.history[0].stages) == ["mail", "rcpt", "data", "body", "end"]
+    assert first.history[0].tls_level == second.history[0].tls_level == "encrypted"
+
+
+async def test_the_last_stage_is_where_the_attempt_ended(outbox: Outbox) -> None:
+    with _peer(outbox, {"DATA": TRANSIENT}, LOCKSTEP):
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+    (attempt,) = _history(outbox)
+    assert list(attempt.stages)[-1] == "data" and attempt.tls_level == "none"
+
+
+async def test_encryption_that_failed_shows_before_the_delivery_in_the_clear(
+    outbox: Outbox, authority: Authority
+) -> None:
+    with _peer(outbox, {"STARTTLS": DROP}, authority=authority):
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+    failed, clear = _history(outbox)
+    assert (failed.outcome, list(failed.stages)[-1]) == ("passed_over", "tls")
+    assert (clear.outcome, clear.tls_level) == ("delivered", "none")
+
+
 async def test_each_recipient_has_his_own_result(outbox: Outbox) -> None:
     script: Script = {"RCPT full@remote.test": "452 4.2.2 full", "RCPT gone@remote.test": "550 5.1.1 gone"}
     with _peer(outbox, script) as peer:
@@ -151,6 +201,12 @@ async def test_what_a_peer_says_before_the_handshake_is_no_reply_after_it(outbox
         await outbox.round()
     # Had the injected EHLO reply counted, the message would have failed as too large.
     assert outbox.states() == {"bob@remote.test": "sent"}
+
+
+def _history(outbox: Outbox) -> tuple[AttemptRow, ...]:
+    row = outbox.db.read(lambda tx: queue_view.get(tx, None, 1))
+    assert row
+    return row.history
 
 
 @pytest.fixture

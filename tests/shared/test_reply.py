@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.reply import Deferred, Delivered, Failed, Reply, ReplyError
+from onifast_shared.reply import Deferred, Delivered, Failed, Reply, ReplyError, Trail
 
 
 def test_a_reply_reads_as_code_status_text() -> None:
@@ -82,6 +82,6 @@ def test_parsing_gives_a_reply_or_a_reply_error(lines: list[str]) -> None:
 
 def test_outcomes_carry_the_reply_that_decided_them() -> None:
     reply = Reply(250, "2.0.0", "ok")
-    assert Delivered(reply, host="mx.example").reply is reply
+    assert Delivered(reply, Trail("mx.example")).reply is reply
     outcomes = {Delivered(reply), Deferred(reply), Failed(reply)}
     assert len(outcomes) == 3

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from onifast_shared.config import Settings
@@ -16,6 +17,7 @@ from onifast_shared.reply import Deferred, Failed, Outcome, Reply
 from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselves, no_address
 from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpClient
 from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
+from onifast_outbox.stopwatch import Stopwatch
 from onifast_outbox.wire import Timeouts
 
 # How long a connection waits for the next message to the same place, and how many it carries at most.
@@ -48,16 +50,26 @@ class Parcel:
 
 
 @dataclass
-class Verdict:
-    """What the servers of a route amount to together: for good only if every one of them said so."""
+class Tour:
+    """The servers of a route that an attempt came to in vain, and what they amount to together."""
 
-    outcome: Deferred | Failed | None = None
+    troubles: list[Deferred | Failed] = field(default_factory=list)
     tries: int = 0
+    _answers: list[Deferred | Failed] = field(default_factory=list)
 
-    def add(self, outcome: Deferred | Failed) -> None:
-        """Count in one server's answer; a temporary one outweighs every permanent one."""
-        if isinstance(outcome, Deferred) or not isinstance(self.outcome, Deferred):
-            self.outcome = outcome
+    def add(self, trouble: Deferred | Failed, *, is_answer: bool = True) -> None:
+        """Note one server's trouble. It is no answer where the same server is tried in another way next."""
+        self.troubles.append(trouble)
+        if is_answer:
+            self._answers.append(trouble)
+
+    def verdict(self) -> Deferred | Failed:
+        """For good only if every server said so; with what became of the others."""
+        if not self._answers:
+            return Deferred(Reply(451, "4.4.4", "no server could be tried"))
+        for_now = [each for each in self._answers if isinstance(each, Deferred)]
+        decisive = (for_now or self._answers)[-1]
+        return decisive.after(each for each in self.troubles if each is not decisive)
 
 
 class Connections:
@@ -81,74 +93,84 @@ class Connections:
         """Try the servers of `route` until each pending recipient has an outcome, settled. Raises ClaimLost."""
         client = self._take_idle(route)
         if client is not None:
-            await self._hand_over(client, route, parcel)
-        verdict = Verdict()
+            # That a server has closed a connection which waited says nothing about it: it will be tried anew.
+            await self._hand_over(client, route, parcel, Tour())
+        tour = Tour()
         for host in route.hosts:
             if not parcel.pending:
                 return
-            if not await self._try_host(host, route, parcel, verdict):
+            if not await self._try_host(host, route, parcel, tour):
                 break
         if parcel.pending:
-            outcome = verdict.outcome or Deferred(Reply(451, "4.4.4", "no server could be tried"))
-            await parcel.note(dict.fromkeys(parcel.pending, _softened(outcome) if route.to_relay else outcome))
+            verdict = tour.verdict()
+            await parcel.note(dict.fromkeys(parcel.pending, _softened(verdict) if route.to_relay else verdict))
 
-    async def _try_host(self, host: str, route: Route, parcel: Parcel, verdict: Verdict) -> bool:
+    async def _try_host(self, host: str, route: Route, parcel: Parcel, tour: Tour) -> bool:
         """One server at each of its addresses; False if no further server may be tried."""
+        began = time.monotonic()
         try:
             addresses = await self._exchangers.addresses(host)
         except Unroutable as unroutable:
-            verdict.add(unroutable.outcome)
+            tour.add(unroutable.outcome)
             return True
         if not addresses:
-            verdict.add(no_address(host))
+            tour.add(no_address(host))
+        looked_up = route.looked_up + time.monotonic() - began
         for address in addresses:
-            if verdict.tries >= MAX_TRIES:
+            if tour.tries >= MAX_TRIES:
                 return False
-            verdict.tries += 1
-            hop = Hop(host, address, route.port)
+            tour.tries += 1
+            watch = Stopwatch()
+            watch.add("dns", looked_up)
             try:
-                client = await self._open(hop, route)
+                client = await self._open(Hop(host, address, route.port), route, watch, tour)
             except HopFailed as failure:
-                verdict.add(failure.outcome)
+                tour.add(failure.outcome)
                 if failure.ourselves:
                     return False
                 continue
-            lost = await self._hand_over(client, route, parcel)
+            await self._hand_over(client, route, parcel, tour)
             if not parcel.pending:
                 return True
-            verdict.add(lost)
         return True
 
-    async def _open(self, hop: Hop, route: Route) -> SmtpClient:
+    async def _open(self, hop: Hop, route: Route, watch: Stopwatch, tour: Tour) -> SmtpClient:
         if is_ourselves(hop, self._settings.smtp_listen):
             reply = Reply(554, "5.4.6", f"{hop} is this server itself: the mail would go round in a circle")
-            raise HopFailed(Failed(reply, str(hop)), ourselves=True)
+            raise HopFailed(Failed(reply, hop.trail), ourselves=True)
         # A relay may well share our name (a filter on this machine); a mail exchanger that does is ourselves.
         loop_names = frozenset() if route.to_relay else frozenset({self._settings.hostname.lower()})
         context = None if route.security is Security.NONE else self._context(route.verify)
-        access = Access(self._settings.hostname, route.security, context, route.credentials, loop_names)
+        access = Access(
+            self._settings.hostname, route.security, context, route.tls_level, route.credentials, loop_names
+        )
         try:
-            return await SmtpClient.open(hop, access, self._timeouts)
+            return await SmtpClient.open(hop, access, self._timeouts, watch)
         except HopFailed as failure:
             if not (failure.tls and route.security is Security.OPPORTUNISTIC):
                 raise
+            tour.add(failure.outcome, is_answer=False)
         # Encryption that fails is worth no less than none at all (RFC 7435 section 3).
-        plain = Access(self._settings.hostname, Security.NONE, None, route.credentials, loop_names)
+        plain = replace(access, security=Security.NONE, tls=None)
         return await SmtpClient.open(hop, plain, self._timeouts)
 
-    async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel) -> Deferred:
-        """Carry the parcel over one connection as far as that goes; why it went no further, if it did not."""
+    async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
+        """Carry the parcel over one connection as far as that goes; `tour` has why it went no further."""
         while parcel.pending and client.usable:
             envelope = parcel.envelope.only(*parcel.pending[:MAX_RECIPIENTS])
             transaction = await client.send(envelope, parcel.content, parcel.confirm)
-            await parcel.note(transaction.outcomes, passed_on="DSN" in client.extensions)
+            outcomes = {each: outcome.after(tour.troubles) for each, outcome in transaction.outcomes.items()}
+            await parcel.note(outcomes, passed_on="DSN" in client.extensions)
             if transaction.lost:
-                return transaction.lost
+                tour.add(transaction.lost)
+                return
         if client.usable and client.sent < MAX_MESSAGES:
             self._keep(client, route)
         else:
             self._leave(client)
-        return Deferred(Reply(451, "4.4.2", f"{client.hop}: the server closed the connection"), str(client.hop))
+        if parcel.pending:
+            reply = Reply(451, "4.4.2", f"{client.hop}: the server closed the connection")
+            tour.add(Deferred(reply, client.hop.trail))
 
     # Keeping connections
 
@@ -211,4 +233,4 @@ def _softened(outcome: Deferred | Failed) -> Deferred:
     reply = outcome.reply
     if reply.is_permanent:
         reply = Reply(451, "4.3.5", f"the relay cannot be used: {reply}")
-    return Deferred(reply, outcome.host, outcome.tls)
+    return Deferred(reply, outcome.trail)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import random
 import socket
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from onifast_shared.config import Listen
 from onifast_shared.dns import MX, NoData, NoSuchDomain, Resolver, Temporary
@@ -47,7 +48,8 @@ class Smarthost:
 class Route:
     """The servers to try in turn, and how. Routes of equal `key` may share connections.
 
-    `verify` says whether the server's certificate must be good for its name.
+    `verify` says whether the server's certificate must be good for its name, `tls_level` what TLS then proves
+    (reply.TLS_LEVELS). `looked_up` is how many seconds it took to find the route.
     """
 
     key: str
@@ -57,11 +59,13 @@ class Route:
     verify: bool = False
     credentials: tuple[str, Secret] | None = None
     to_relay: bool = False
+    tls_level: str = "encrypted"
+    looked_up: float = field(default=0.0, compare=False)
 
     def insisting_on_tls(self) -> Route:
         """The same servers, each of which must prove its name by a certificate (RFC 8689 section 4.2.1)."""
         security = Security.IMPLICIT if self.security is Security.IMPLICIT else Security.STARTTLS
-        return replace(self, key=f"{self.key} verified", security=security, verify=True)
+        return replace(self, key=f"{self.key} verified", security=security, verify=True, tls_level="requiretls")
 
 
 def relay_route(relay: Smarthost) -> Route:
@@ -73,7 +77,8 @@ def relay_route(relay: Smarthost) -> Route:
     verify = relay.security in (Security.STARTTLS, Security.IMPLICIT) and not relay.is_loopback
     user = relay.credentials[0] if relay.credentials else ""
     key = f"relay {user}@{relay.host}:{relay.port} {relay.security.value}"
-    return Route(key, (relay.host,), relay.port, relay.security, verify, relay.credentials, to_relay=True)
+    level = "verified" if verify else "encrypted"
+    return Route(key, (relay.host,), relay.port, relay.security, verify, relay.credentials, True, level)
 
 
 class MailExchangers:
@@ -86,11 +91,13 @@ class MailExchangers:
 
     async def route(self, domain: str) -> Route:
         """The route to `domain` (A-labels, or an address literal). Raises Unroutable."""
+        began = time.monotonic()
         if domain.startswith("["):
             hosts: tuple[str, ...] = (domain[1:-1].removeprefix("IPv6:"),)
         else:
             hosts = await self._exchangers(domain)
-        return Route(f"mx {','.join(sorted(hosts))}:{self._port}", hosts, self._port, Security.OPPORTUNISTIC)
+        key = f"mx {','.join(sorted(hosts))}:{self._port}"
+        return Route(key, hosts, self._port, Security.OPPORTUNISTIC, looked_up=time.monotonic() - began)
 
     async def _exchangers(self, domain: str) -> tuple[str, ...]:
         try:

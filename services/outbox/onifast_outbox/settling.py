@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +27,6 @@ T = TypeVar("T")
 
 # Waits, in seconds, between tries to write a result that is known already.
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
-
-_HOST = re.compile(r"(?P<name>[^\[]*)(?:\[(?P<address>[^\]]*)\].*)?")
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class Settler:
     def _given_up(self, outcome: Deferred) -> Failed:
         hours = self._settings.queue_lifetime / 3600
         text = f"given up after {hours:g} hours; the last answer was: {outcome.reply}"
-        return Failed(Reply(554, "5.4.7", text), outcome.host, outcome.tls)
+        return Failed(Reply(554, "5.4.7", text), outcome.trail)
 
     async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[ContentRef, set[int]]:
         """The notification about these recipients, and the ids of their rows."""
@@ -161,6 +158,7 @@ class Settler:
             result.row.id,
             decision.status,
             attempt=_attempt(consignment, decision, seconds),
+            earlier=[_passed_over(consignment, each) for each in decision.outcome.trail.earlier],
             last_error=decision.last_error,
             next_attempt_ts=decision.next_attempt_ts,
         )
@@ -232,14 +230,25 @@ def _by_kind(consignment: Consignment, decisions: Sequence[Decision]) -> list[li
 
 
 def _attempt(consignment: Consignment, decision: Decision, seconds: float) -> Attempt:
-    outcome = decision.outcome
-    host = _HOST.fullmatch(outcome.host)
+    what = {"sent": "delivered"}.get(decision.status, decision.status)
+    return _at_server(consignment, decision.outcome, what, int(seconds * 1000))
+
+
+def _passed_over(consignment: Consignment, outcome: Outcome) -> Attempt:
+    """A server that the attempt came to on its way to the one that decided."""
+    return _at_server(consignment, outcome, "passed_over", outcome.trail.milliseconds)
+
+
+def _at_server(consignment: Consignment, outcome: Outcome, what: str, duration_ms: int) -> Attempt:
+    trail = outcome.trail
     return Attempt(
         started_ts=int(consignment.started),
-        duration_ms=int(seconds * 1000),
-        outcome={"sent": "delivered"}.get(decision.status, decision.status),
-        host=host["name"] if host else outcome.host,
-        address=(host["address"] or "") if host else "",
-        tls=outcome.tls,
+        duration_ms=duration_ms,
+        outcome=what,
+        host=trail.host,
+        address=trail.address,
+        tls=trail.tls,
+        tls_level=trail.tls_level,
+        stages=trail.stages,
         reply=outcome.reply,
     )

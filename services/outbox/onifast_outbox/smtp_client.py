@@ -9,7 +9,8 @@ from onifast_shared.envelope import Envelope, Recipient
 from onifast_shared.message import split_head
 from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
-from onifast_outbox.smtp_session import SmtpSession, deferred
+from onifast_outbox.smtp_session import SmtpSession
+from onifast_outbox.stopwatch import Stopwatch
 from onifast_outbox.wire import WireError
 
 # What every server must take in one transaction (RFC 5321 section 4.5.3.1.8).
@@ -74,11 +75,13 @@ class SmtpClient(SmtpSession):
                 await self._transfer(accepted, content, confirm, done)
         except WireError as error:
             self.abort()
-            done.lost = deferred(self.hop, "4.4.2", str(error), self.tls)
+            done.lost = self._deferred("4.4.2", str(error))
         except BaseException:
             self.abort()
             raise
         self.sent += 1
+        # What it took to come this far belongs to the first message alone.
+        self._watch = Stopwatch()
         return done
 
     def _refuse_impossible(self, envelope: Envelope, content: Content, done: Transaction) -> list[Recipient]:
@@ -124,11 +127,13 @@ class SmtpClient(SmtpSession):
         pipelined = "PIPELINING" in self.extensions
         if pipelined:
             await self._write("".join(f"{command}\r\n" for command in [*commands, "DATA"]))
+        self._watch.enter("mail")
         mail = await self._step(commands[0], pipelined)
         if not mail.is_positive:
             done.outcomes.update((recipient, self._outcome(mail)) for recipient in recipients)
             await self._drop_transaction(pipelined, skip=len(recipients))
             return []
+        self._watch.enter("rcpt")
         accepted: list[Recipient] = []
         for recipient, command in zip(recipients, commands[1:], strict=True):
             reply = await self._step(command, pipelined)
@@ -136,6 +141,7 @@ class SmtpClient(SmtpSession):
         if not accepted:
             await self._drop_transaction(pipelined)
             return []
+        self._watch.enter("data")
         reply = await self._step("DATA", pipelined, self._timeouts.data_start)
         if reply.code == 354:
             return accepted
@@ -155,10 +161,12 @@ class SmtpClient(SmtpSession):
             done.outcomes[recipient] = self._outcome(reply)
 
     async def _transfer(self, accepted: list[Recipient], content: Content, confirm: Confirm, done: Transaction) -> None:
+        self._watch.enter("body")
         await self._wire.write(content.data, self._timeouts.data_block)
         if not await confirm():
             self.abort()
             raise ClaimLost
+        self._watch.enter("end")
         await self._wire.write(b".\r\n", self._timeouts.data_block)
         try:
             reply = await self._reply(self._timeouts.data_end)
@@ -226,9 +234,9 @@ class SmtpClient(SmtpSession):
 
     def _outcome(self, reply: Reply) -> Outcome:
         if reply.code // 100 == 2:
-            return Delivered(reply, str(self.hop), self.tls)
+            return Delivered(reply, self.trail)
         if reply.is_permanent:
-            return Failed(reply, str(self.hop), self.tls)
+            return Failed(reply, self.trail)
         if reply.is_transient:
-            return Deferred(reply, str(self.hop), self.tls)
-        return deferred(self.hop, "4.5.0", f"unexpected reply: {reply}", self.tls)
+            return Deferred(reply, self.trail)
+        return self._deferred("4.5.0", f"unexpected reply: {reply}")

@@ -9,8 +9,9 @@ from enum import Enum
 from typing import Self
 
 from onifast_shared.log import Secret
-from onifast_shared.reply import Deferred, Failed, Reply, ReplyError
+from onifast_shared.reply import Deferred, Failed, Reply, ReplyError, Trail
 
+from onifast_outbox.stopwatch import Stopwatch
 from onifast_outbox.wire import Timeouts, TlsError, Wire, WireError
 
 
@@ -32,19 +33,26 @@ class Hop:
     port: int
 
     def __str__(self) -> str:
-        return self.host if self.host == self.address else f"{self.host}[{self.address}]:{self.port}"
+        return str(self.trail)
+
+    @property
+    def trail(self) -> Trail:
+        """An attempt that came no further than to name the server."""
+        return Trail(self.host, self.address, self.port)
 
 
 @dataclass(frozen=True)
 class Access:
     """How to present ourselves, and what to insist on.
 
-    `tls` is needed unless `security` is NONE. A server that greets with a name of `loop_names` is ourselves.
+    `tls` is needed unless `security` is NONE; `tls_level` is what it proves (reply.TLS_LEVELS). A server that greets
+    with a name of `loop_names` is ourselves.
     """
 
     helo_name: str
     security: Security
     tls: ssl.SSLContext | None = None
+    tls_level: str = "encrypted"
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
 
@@ -66,37 +74,39 @@ class HopFailed(Exception):
 class SmtpSession:
     """A connection past its greeting, encrypted and logged in as asked, ready for mail transactions."""
 
-    def __init__(self, wire: Wire, hop: Hop, timeouts: Timeouts) -> None:
+    def __init__(self, wire: Wire, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch) -> None:
         self.hop = hop
         self.extensions: dict[str, str] = {}
         self.sent = 0
         self._wire = wire
+        self._access = access
         self._timeouts = timeouts
+        self._watch = watch
         self._usable = True
 
     @classmethod
-    async def open(cls, hop: Hop, access: Access, timeouts: Timeouts) -> Self:
-        """Connect, greet, encrypt and log in as `access` says. Raises HopFailed."""
-        implicit = access.security is Security.IMPLICIT
+    async def open(cls, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch | None = None) -> Self:
+        """Connect, greet, encrypt and log in as `access` says. Raises HopFailed.
+
+        `watch` has the time that it took to find the server; it goes on with this connection's first message.
+        """
+        watch = watch or Stopwatch()
+        watch.enter("connect")
         try:
-            wire = await Wire.connect(
-                hop.address,
-                hop.port,
-                timeout=timeouts.connect,
-                tls=access.tls if implicit else None,
-                server_name=hop.host,
-            )
+            wire = await Wire.connect(hop.address, hop.port, timeout=timeouts.connect)
         except WireError as error:
-            raise HopFailed(deferred(hop, "4.4.1", str(error)), tls=isinstance(error, TlsError)) from error
-        client = cls(wire, hop, timeouts)
+            trail = Trail(hop.host, hop.address, hop.port, stages=watch.stages())
+            raise HopFailed(Deferred(Reply(451, "4.4.1", f"{hop}: {error}"), trail)) from error
+        client = cls(wire, hop, access, timeouts, watch)
         try:
-            await client._begin(access)
+            await client._begin()
         except WireError as error:
             wire.abort()
-            raise HopFailed(deferred(hop, "4.4.2", str(error)), tls=isinstance(error, TlsError)) from error
+            raise HopFailed(client._deferred("4.4.2", str(error)), tls=isinstance(error, TlsError)) from error
         except BaseException:
             wire.abort()
             raise
+        watch.stop()
         return client
 
     @property
@@ -108,6 +118,12 @@ class SmtpSession:
     def tls(self) -> str:
         """The TLS version and cipher in use, or the empty string."""
         return self._wire.tls
+
+    @property
+    def trail(self) -> Trail:
+        """How far this message has come on this connection."""
+        level = self._access.tls_level if self.tls else "none"
+        return Trail(self.hop.host, self.hop.address, self.hop.port, self.tls, level, self._watch.stages())
 
     async def quit(self) -> None:
         """Take leave as politely as the peer lets us, and close."""
@@ -124,19 +140,26 @@ class SmtpSession:
         self._usable = False
         self._wire.abort()
 
-    async def _begin(self, access: Access) -> None:
+    async def _begin(self) -> None:
+        access = self._access
+        if access.security is Security.IMPLICIT:
+            await self._shake_hands()
+        self._watch.enter("greeting")
         greeting = await self._reply(self._timeouts.greeting)
         self._insist(greeting, "greeting")
         if greeting.text.split(" ", 1)[0].split("\n")[0].lower().rstrip(".") in access.loop_names:
             reply = Reply(554, "5.4.6", f"{self.hop} is this machine: the mail would go round in a circle")
-            raise HopFailed(Failed(reply, str(self.hop)), ourselves=True)
-        await self._hello(access.helo_name)
+            raise HopFailed(Failed(reply, self.trail), ourselves=True)
+        await self._hello()
         if access.security in (Security.OPPORTUNISTIC, Security.STARTTLS):
-            await self._encrypt(access)
+            await self._encrypt()
         if access.credentials:
+            self._watch.enter("login")
             await self._authenticate(*access.credentials)
 
-    async def _hello(self, name: str) -> None:
+    async def _hello(self) -> None:
+        name = self._access.helo_name
+        self._watch.enter("ehlo")
         reply = await self._command(f"EHLO {name}", self._timeouts.command)
         if reply.code // 100 == 2:
             words = [line.partition(" ") for line in reply.text.split("\n")[1:]]
@@ -148,25 +171,30 @@ class SmtpSession:
             reply = await self._command(f"HELO {name}", self._timeouts.command)
         self._insist(reply, "EHLO")
 
-    async def _encrypt(self, access: Access) -> None:
-        required = access.security is Security.STARTTLS
+    async def _encrypt(self) -> None:
+        required = self._access.security is Security.STARTTLS
         if "STARTTLS" not in self.extensions:
             return self._no_tls("the server does not offer STARTTLS", required)
+        self._watch.enter("tls")
         try:
             reply = await self._command("STARTTLS", self._timeouts.command)
         except WireError as error:
             raise TlsError(f"TLS: {error}") from error
         if reply.code != 220:
             return self._no_tls(f"the server refused STARTTLS: {reply}", required)
-        assert access.tls is not None  # noqa: S101 - see Access
-        await self._wire.start_tls(access.tls, self.hop.host, self._timeouts.command)
+        await self._shake_hands()
         # What was said in the clear does not count any more (RFC 3207 section 4.2).
-        await self._hello(access.helo_name)
+        await self._hello()
         return None
+
+    async def _shake_hands(self) -> None:
+        self._watch.enter("tls")
+        assert self._access.tls is not None  # noqa: S101 - see Access
+        await self._wire.start_tls(self._access.tls, self.hop.host, self._timeouts.command)
 
     def _no_tls(self, why: str, required: bool) -> None:
         if required:
-            raise HopFailed(deferred(self.hop, "4.7.0", f"{why}, and the settings ask for it"), tls=True)
+            raise HopFailed(self._deferred("4.7.0", f"{why}, and the settings ask for it"), tls=True)
 
     async def _authenticate(self, user: str, password: Secret) -> None:
         offered = self.extensions.get("AUTH", "").split()
@@ -177,10 +205,10 @@ class SmtpSession:
         elif "LOGIN" in offered:
             reply = await self._login(user, password)
         else:
-            raise HopFailed(deferred(self.hop, "4.7.0", "the server offers neither AUTH PLAIN nor AUTH LOGIN here"))
+            raise HopFailed(self._deferred("4.7.0", "the server offers neither AUTH PLAIN nor AUTH LOGIN here"))
         if not reply.is_positive:
             # A wrong password is for the administrator to mend, so the mail waits whatever the code says.
-            raise HopFailed(deferred(self.hop, "4.7.8", f"the relay refused our user name and password: {reply}"))
+            raise HopFailed(self._deferred("4.7.8", f"the relay refused our user name and password: {reply}"))
 
     async def _login(self, user: str, password: Secret) -> Reply:
         reply = await self._command("AUTH LOGIN", self._timeouts.command)
@@ -195,10 +223,14 @@ class SmtpSession:
         if reply.code // 100 == 2:
             return
         if reply.is_permanent:
-            raise HopFailed(Failed(reply, str(self.hop), self.tls))
+            raise HopFailed(Failed(reply, self.trail))
         if reply.is_transient:
-            raise HopFailed(Deferred(reply, str(self.hop), self.tls))
+            raise HopFailed(Deferred(reply, self.trail))
         raise WireError(f"unexpected reply to {stage}: {reply}")
+
+    def _deferred(self, enhanced: str, text: str) -> Deferred:
+        """The outcome where the trouble is ours to describe, not the server's."""
+        return Deferred(Reply(451, enhanced, f"{self.hop}: {text}"), self.trail)
 
     # Single commands; a WireError means that the connection is of no use any more
 
@@ -218,11 +250,6 @@ class SmtpSession:
             return Reply.parse(line.decode("utf-8", "replace") for line in lines)
         except ReplyError as error:
             raise WireError(f"not an SMTP reply: {error}") from error
-
-
-def deferred(hop: Hop, enhanced: str, text: str, tls: str = "") -> Deferred:
-    """The outcome where the trouble is ours to describe, not the server's."""
-    return Deferred(Reply(451, enhanced, f"{hop}: {text}"), str(hop), tls)
 
 
 def _b64(text: str) -> str:

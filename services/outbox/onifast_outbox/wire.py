@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from dataclasses import dataclass
 
@@ -55,23 +56,15 @@ class Wire:
         port: int,
         *,
         timeout: float,
-        tls: ssl.SSLContext | None = None,
-        server_name: str | None = None,
     ) -> Wire:
-        """Connect to an IP address; with `tls`, shake hands before the first byte (implicit TLS, RFC 8314)."""
+        """Connect to an IP address."""
         try:
             async with asyncio.timeout(timeout):
-                reader, writer = await asyncio.open_connection(
-                    address, port, ssl=tls, server_hostname=server_name if tls else None, limit=MAX_LINE
-                )
+                reader, writer = await asyncio.open_connection(address, port, limit=MAX_LINE)
         except TimeoutError:
             raise WireError(f"no connection within {timeout:g} s") from None
-        except ssl.SSLError as error:
-            raise TlsError(f"TLS: {plain_tls_error(error)}") from error
         except OSError as error:
             raise WireError(plain_os_error(error)) from error
-        except ValueError as error:
-            raise TlsError(f"TLS: {server_name} cannot be asked for a certificate") from error
         return cls(reader, writer)
 
     async def read_reply(self, timeout: float) -> list[bytes]:
@@ -172,7 +165,9 @@ def plain_os_error(error: OSError) -> str:
     """The reason in the operating system's words, without numbers and addresses."""
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return "connection reset by the peer"
-    return (error.strerror or str(error) or type(error).__name__).split(" (")[0].split(" [")[0].lower()
+    # The event loop puts words of its own, with addresses, in the place of the system's.
+    words = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__
+    return words.split(" (")[0].split(" [")[0].lower()
 
 
 def plain_tls_error(error: ssl.SSLError) -> str:

@@ -2,12 +2,182 @@
 
 -- Fairness: lanes of senders and domains -----------------------------------------------------------------------------
 
+ALTER TABLE outbox ADD COLUMN domain TEXT;                                 -- the recipient's; NULL: not looked at yet
+ALTER TABLE outbox ADD COLUMN lane TEXT NOT NULL DEFAULT '';               -- who the mail is from, for fairness
+ALTER TABLE outbox ADD COLUMN ready INTEGER NOT NULL DEFAULT 0;            -- 1: due, and may be claimed
+ALTER TABLE outbox ADD COLUMN waits_for TEXT;                              -- put off with all mail of this next hop
+
+-- The deliverer makes rows ready as they fall due, and the indexes hold only what it may look for: a claim's cost does
+-- not depend on how many rows wait or are done with.
+CREATE INDEX outbox_ready ON outbox (lane, domain) WHERE ready = 1 AND status IN ('pending', 'deferred');
+CREATE INDEX outbox_siblings ON outbox (content_id, domain) WHERE ready = 1 AND status IN ('pending', 'deferred');
+CREATE INDEX outbox_waiting ON outbox (next_attempt_ts)
+WHERE ready = 0 AND status IN ('pending', 'deferred') AND domain IS NOT NULL;
+CREATE INDEX outbox_unplaced ON outbox (id)
+WHERE domain IS NULL AND content_id IS NOT NULL AND status IN ('pending', 'deferred');
+CREATE INDEX outbox_put_off ON outbox (waits_for)
+WHERE waits_for IS NOT NULL AND ready = 0 AND status IN ('pending', 'deferred');
+CREATE INDEX outbox_unknown ON outbox (id)
+WHERE status NOT IN ('pending', 'sending', 'sent', 'deferred', 'failed', 'held', 'cancelled', 'sandboxed');
+DROP INDEX outbox_due;
+
+-- Another program's change of when or where to: the deliverer looks at the row anew. An earlier deliverer's claim
+-- leaves `ready` behind.
+CREATE TRIGGER outbox_postponed AFTER UPDATE OF next_attempt_ts ON outbox
+WHEN new.ready = 1 AND new.next_attempt_ts > old.next_attempt_ts
+BEGIN
+    UPDATE outbox SET ready = 0 WHERE id = new.id;
+END;
+CREATE TRIGGER outbox_claimed AFTER UPDATE OF status ON outbox
+WHEN new.ready = 1 AND new.status = 'sending'
+BEGIN
+    UPDATE outbox SET ready = 0 WHERE id = new.id;
+END;
+CREATE TRIGGER outbox_readdressed AFTER UPDATE OF recipient ON outbox
+WHEN new.recipient IS NOT old.recipient AND new.domain IS NOT NULL AND new.domain IS old.domain
+BEGIN
+    UPDATE outbox SET domain = NULL, ready = 0 WHERE id = new.id;
+END;
+
 -- Lifecycle: notices, suppressions, hold rules, undo ------------------------------------------------------------------
+
+-- 1: its delay has been thought of: the sender was told, or did not want to be.
+ALTER TABLE outbox ADD COLUMN delay_noted INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outbox_delayed ON outbox (queued_ts)
+WHERE status = 'deferred' AND delay_noted = 0 AND content_id IS NOT NULL;
+
+-- Mail that came straight into mailboxes, whose senders asked to be told (RFC 3461: NOTIFY=SUCCESS) and are not yet.
+CREATE TABLE arrivals (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    content_id INTEGER NOT NULL,
+    sender     TEXT NOT NULL,
+    recipient  TEXT NOT NULL,
+    orcpt      TEXT,
+    envid      TEXT,
+    arrived_ts INTEGER NOT NULL
+);
+
+-- Recipients that mail of an owner is not sent to: they bounced for him, or he wants it so. `recipient` is Address.key.
+CREATE TABLE suppressions (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner      TEXT NOT NULL,
+    recipient  TEXT NOT NULL,
+    origin     TEXT NOT NULL,                              -- bounce or manual
+    reason     TEXT NOT NULL DEFAULT '',
+    created_ts INTEGER NOT NULL,
+    expires_ts INTEGER,                                    -- NULL: without end
+    UNIQUE (owner, recipient)
+);
+CREATE INDEX suppressions_expiry ON suppressions (expires_ts) WHERE expires_ts IS NOT NULL;
+
+-- Who has failed mail tried again wants it to be tried.
+CREATE TRIGGER outbox_retried_suppressions AFTER UPDATE OF status ON outbox
+WHEN new.status = 'pending' AND old.status = 'failed' AND new.owner IS NOT NULL
+BEGIN
+    DELETE FROM suppressions WHERE owner = new.owner AND recipient = lower(new.recipient) AND origin = 'bounce';
+END;
+
+-- What is held before it is tried. '' stands for any; a domain is written '@domain', an address as Address.key.
+CREATE TABLE hold_rules (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender     TEXT NOT NULL DEFAULT '',
+    recipient  TEXT NOT NULL DEFAULT '',
+    owner      TEXT NOT NULL DEFAULT '',
+    note       TEXT NOT NULL DEFAULT '',
+    created_by TEXT NOT NULL DEFAULT '',
+    created_ts INTEGER NOT NULL,
+    UNIQUE (sender, recipient, owner)
+);
+
+-- A person let it go: no rule holds it again. By which rule it is held, or was.
+ALTER TABLE outbox ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN hold_rule INTEGER;
+CREATE INDEX outbox_held_by ON outbox (hold_rule, id) WHERE status = 'held' AND hold_rule IS NOT NULL;
+
+CREATE TRIGGER outbox_released AFTER UPDATE OF status ON outbox
+WHEN new.status = 'pending' AND old.status = 'held' AND new.released = 0
+BEGIN
+    UPDATE outbox SET released = 1 WHERE id = new.id;
+END;
+
+-- Sending: mail that waits, and the sandbox ----------------------------------------------------------------------------
+
+ALTER TABLE outbox ADD COLUMN release_ts INTEGER NOT NULL DEFAULT 0;       -- its sender's wish: not before; 0 for at once
+ALTER TABLE outbox ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;             -- 1: waits only so that it can be called back
+ALTER TABLE outbox ADD COLUMN let_out INTEGER NOT NULL DEFAULT 0;          -- 1: no sandbox captures it (again)
+ALTER TABLE outbox ADD COLUMN sandbox_domain TEXT;                         -- whose sandbox captured it; NULL: the installation's
+ALTER TABLE outbox ADD COLUMN original_recipient TEXT;                     -- who it was for before it was redirected
+
+CREATE INDEX outbox_waiting ON outbox (owner, release_ts) WHERE status = 'pending' AND release_ts > 0;
+CREATE INDEX outbox_captured ON outbox (sandbox_domain) WHERE sandbox_domain IS NOT NULL;
+
+-- Domains whose mail is captured, whoever it is for.
+CREATE TABLE sandbox_domains (
+    domain   TEXT PRIMARY KEY,
+    since_ts INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+    set_by   TEXT
+);
+
+-- What a user chose for himself in the webmail.
+CREATE TABLE user_preferences (
+    username     TEXT PRIMARY KEY,
+    undo_seconds INTEGER                                                   -- NULL: the setting undo_send
+);
 
 -- Transport: routes, TLS policies and reports -------------------------------------------------------------------------
 
 -- Signing: selectors --------------------------------------------------------------------------------------------------
 
+-- What a domain's DKIM keys are called. A key is known by its fingerprint (SHA-256 of the public half): the one in
+-- certs/<domain>/dkim_private.pem signs, under the selector that stands here for just that key; without a row it has
+-- the setting's. states: publishing, active, retiring, retired, removed, aborted (docs/operations.md).
+CREATE TABLE dkim_selectors (
+    domain       TEXT NOT NULL,
+    selector     TEXT NOT NULL,
+    algorithm    TEXT NOT NULL,                                            -- rsa-sha256, ed25519-sha256
+    fingerprint  TEXT NOT NULL,
+    value        TEXT NOT NULL,                                            -- of its TXT record
+    state        TEXT NOT NULL,
+    created_ts   INTEGER NOT NULL,
+    published_ts INTEGER,                                                  -- DNS has shown it since
+    switched_ts  INTEGER,                                                  -- began to sign
+    retire_ts    INTEGER,                                                  -- its record is needed until
+    look_ts      INTEGER NOT NULL DEFAULT 0,                               -- when DNS is asked next
+    problem      TEXT NOT NULL DEFAULT '',                                 -- what the last look found wrong
+    PRIMARY KEY (domain, selector)
+);
+CREATE UNIQUE INDEX dkim_selectors_key ON dkim_selectors (domain, fingerprint);
+CREATE INDEX dkim_selectors_due ON dkim_selectors (look_ts) WHERE state IN ('publishing', 'retiring', 'retired');
+
+-- Who wrote a message that a forward sends on, as in submitted_by: his keys may sign it. NULL: nobody here.
+ALTER TABLE outbox ADD COLUMN written_by TEXT;
+
 -- Explaining: attempts, webhooks --------------------------------------------------------------------------------------
 
+-- A server that an attempt passed over has a row of its own (outcome 'passed_over') before the one that decided.
+ALTER TABLE delivery_attempts ADD COLUMN tls_level   TEXT NOT NULL DEFAULT '';      -- reply.TLS_LEVELS, or ''
+ALTER TABLE delivery_attempts ADD COLUMN stages      TEXT NOT NULL DEFAULT '{}';    -- JSON: milliseconds by stage
+ALTER TABLE delivery_attempts ADD COLUMN explanation TEXT NOT NULL DEFAULT '';      -- the reply in plain words
+
 -- Sign-in: SCRAM verifiers --------------------------------------------------------------------------------------------
+
+-- A panel password as a SCRAM-SHA-256 verifier, made when that password logged in. `sealed` is StoredKey and ServerKey
+-- under a key made of the hash in the panel's file: this table alone tells nothing, and another password voids the row.
+CREATE TABLE scram_verifiers (
+    username   TEXT PRIMARY KEY,
+    salt       BLOB NOT NULL,
+    iterations INTEGER NOT NULL,
+    sealed     BLOB NOT NULL,
+    made_ts    INTEGER NOT NULL
+);
+
+-- From where users log in: an address (an IPv6 network of 64 bits) or 'unix:NAME' on this machine. The row of the user
+-- '' says when a login by SCRAM last failed there.
+CREATE TABLE login_places (
+    place    TEXT NOT NULL,
+    username TEXT NOT NULL,
+    by_panel INTEGER NOT NULL DEFAULT 0,                   -- 1: with the panel password, 0: with app passwords only
+    last_ts  INTEGER NOT NULL,
+    PRIMARY KEY (place, username)
+) WITHOUT ROWID;
+CREATE INDEX login_places_time ON login_places (last_ts);

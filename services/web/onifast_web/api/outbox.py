@@ -23,7 +23,14 @@ class OutboxQuery(Model):
 
 
 class AttemptInfo(Model):
-    """One attempt at delivery. `code` and `enhanced` are of the remote site's reply."""
+    """One server that an attempt at delivery came to. `code` and `enhanced` are of the remote site's reply.
+
+    `outcome` is `delivered`, `deferred`, `failed`, `sandboxed`, or `passed_over` where the same attempt went on to the
+    next server. `stages` has the milliseconds of each stage (`dns`, `connect`, `greeting`, `ehlo`, `tls`, `login`,
+    `mail`, `rcpt`, `data`, `body`, `end`): the last one that is there is where the attempt ended, and a connection that
+    was open already begins with `mail`. `tls_level` says how the connection was protected: `none`, `encrypted`,
+    `verified`, `mta-sts`, `dane`, `requiretls`, or empty where none came about.
+    """
 
     at: Moment
     duration_ms: int
@@ -31,9 +38,12 @@ class AttemptInfo(Model):
     host: str
     address: str
     tls: str
+    tls_level: str
+    stages: dict[str, int]
     code: int | None
     enhanced: str
     reply: str
+    explanation: str
 
 
 class OutboxEntry(Model):
@@ -136,9 +146,12 @@ def _entry(row: OutboxRow) -> OutboxEntry:
                 host=step.host,
                 address=step.address,
                 tls=step.tls,
+                tls_level=step.tls_level,
+                stages=dict(step.stages),
                 code=step.code,
                 enhanced=step.enhanced,
                 reply=step.reply,
+                explanation=step.explanation,
             )
             for step in row.history
         ],

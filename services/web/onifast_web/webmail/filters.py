@@ -9,7 +9,7 @@ from flask import Flask
 from onifast_shared import times
 from onifast_shared.address import split_list
 from onifast_shared.mailbox import EmailRow
-from onifast_shared.queue_view import OutboxRow
+from onifast_shared.queue_view import AttemptRow, OutboxRow
 from onifast_shared.quotas import Quota
 
 from onifast_web import render
@@ -32,6 +32,28 @@ _OUTCOMES = {
     "deferred": ("Not yet", "wait"),
     "failed": ("Refused", "bad"),
     "sandboxed": ("Captured", "idle"),
+    "passed_over": ("Passed over", "wait"),
+}
+_PROTECTION = {
+    "none": "not encrypted",
+    "encrypted": "encrypted",
+    "verified": "encrypted, certificate verified",
+    "mta-sts": "encrypted, verified by MTA-STS",
+    "dane": "encrypted, verified by DANE",
+    "requiretls": "encrypted and verified, as the sender demands",
+}
+_STAGES = {
+    "dns": "DNS",
+    "connect": "connection",
+    "greeting": "greeting",
+    "ehlo": "EHLO",
+    "tls": "TLS",
+    "login": "login",
+    "mail": "sender",
+    "rcpt": "recipients",
+    "data": "DATA",
+    "body": "message",
+    "end": "final answer",
 }
 
 
@@ -48,6 +70,8 @@ def register(app: Flask) -> None:
         status_word=lambda status: _status(status)[0],
         status_kind=lambda status: _status(status)[1],
         outcome_word=lambda outcome: _OUTCOMES.get(outcome, (outcome.capitalize(), ""))[0],
+        protection=protection,
+        timing=timing,
         delivery_note=delivery_note,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
@@ -80,6 +104,17 @@ def counterpart(row: EmailRow) -> str:
         names = [name or address for name, address in split_list(row.recipient)]
         return ", ".join(names) or "(no recipient)"
     return row.sender_name or row.sender or "Unknown sender"
+
+
+def protection(step: AttemptRow) -> str:
+    """How an attempt's connection was protected, in words; "" where there was none."""
+    words = _PROTECTION.get(step.tls_level, "")
+    return f"{words} ({step.tls})" if words and step.tls else words or step.tls
+
+
+def timing(step: AttemptRow) -> str:
+    """How long each stage of an attempt took; the last one is where it ended."""
+    return ", ".join(f"{_STAGES.get(stage, stage)} {spent} ms" for stage, spent in step.stages.items())
 
 
 def delivery_note(row: OutboxRow) -> str:
