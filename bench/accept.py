@@ -14,39 +14,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from onifast_shared.config import describe
-
-from peers.ports import free_port
+from bench.servers import KIB, SESSIONS, Case, Rate, Subject, load, median, session_of, smtpd
 from peers.postfix import RemotePostfix
-from peers.unpacked import unpacked
-
-SESSIONS = 20
-PATIENCE = 30.0  # seconds for a start or an end
-LONGEST_RUN = 120.0  # seconds for one case of one server
-KIB = 1024
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Case(NamedTuple):
-    """What is sent: `share` of the asked number of messages, of that many octets, in one connection each or many."""
-
-    name: str
-    octets: int
-    many: bool
-    share: float
-
 
 CASES = (
     Case("4k-one", 4 * KIB, many=False, share=1.0),
@@ -56,33 +31,16 @@ CASES = (
 )
 
 
-class Rate(NamedTuple):
-    """What one run of smtp-source came to."""
-
-    per_second: float
-    cpu_ms: float  # of all the server's processes, for a message
-
-
-# Mail is counted as everywhere, and no limit is reached.
-LIMITS = tuple(item.name for item in describe() if item.name.startswith(("limit_unix_", "limit_domain_")))
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A server under load. Its processes are those of its own session (setsid(2))."""
-
-    name: str
-    address: str
-    session: int
-
-
 def main() -> int:
     """Measures, prints the table; gives the exit status."""
     options = _options()
     cases = [case for case in CASES if not options.case or case.name in options.case]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onifast-bench-", dir=options.tmp)))
-        subjects = [stack.enter_context(onifast(folder, options.setting)), stack.enter_context(postfix(folder))]
+        subjects = [
+            stack.enter_context(smtpd(folder, dict(each.split("=", 1) for each in options.setting))),
+            stack.enter_context(postfix(folder)),
+        ]
         for subject in subjects:
             load(subject, CASES[0], 100)  # processes started, caches warm
         table = {case: _measure(case, subjects, options.rounds, options.messages) for case in cases}
@@ -100,58 +58,6 @@ def _measure(case: Case, subjects: Sequence[Subject], rounds: int, messages: int
     return found
 
 
-def load(subject: Subject, case: Case, messages: int) -> Rate:
-    """One run of smtp-source against a server. Raises CalledProcessError where a message was refused."""
-    before, began = _cpu_seconds(subject.session), time.perf_counter()
-    subprocess.run(
-        [
-            *(unpacked("postfix") / "usr/sbin/smtp-source", "-s", str(SESSIONS), "-m", str(messages)),
-            *("-l", str(case.octets), "-f", "sender@bench.test", "-t", "someone@elsewhere.test"),
-            *(("-d",) if case.many else ()),
-            f"inet:{subject.address}",
-        ],
-        env=_library_path(),
-        check=True,
-        timeout=LONGEST_RUN,
-    )
-    seconds = time.perf_counter() - began
-    return Rate(messages / seconds, (_cpu_seconds(subject.session) - before) / messages * 1000)
-
-
-@contextmanager
-def onifast(folder: Path, settings: Sequence[str]) -> Iterator[Subject]:
-    """onifast-smtpd with an empty database and its settings' defaults; `settings` are NAME=VALUE."""
-    root = folder / "onifast"
-    (root / "config").mkdir(parents=True)
-    address = f"127.0.0.1:{free_port()}"
-    given = {
-        "root": str(root),
-        "hostname": "mail.bench.test",
-        "run_as": "root",
-        "smtp_listen": address,
-        "submission_listen": "",
-        "submissions_listen": "",
-        **dict.fromkeys(LIMITS, "1000000000"),
-        **dict(setting.split("=", 1) for setting in settings),
-    }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
-    environment |= {f"ONIFAST_MAIL_{name.upper()}": value for name, value in given.items()}
-    with (folder / "smtpd.log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "onifast_smtpd.main"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            _wait_for_start(process, folder / "smtpd.log")
-            yield Subject("onifast", address, process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE)
-
-
 @contextmanager
 def postfix(folder: Path) -> Iterator[Subject]:
     """Postfix, which puts everything on hold, with its queue in the same directory as our database."""
@@ -164,52 +70,18 @@ def postfix(folder: Path) -> Iterator[Subject]:
         settings={"mynetworks": "127.0.0.0/8", "smtpd_client_restrictions": "check_client_access static:HOLD"},
     )
     with held:
-        yield Subject("postfix", held.address, _session_of_listener(held))
-
-
-def _session_of_listener(held: RemotePostfix) -> int:
-    pid = int((held._directory / "queue/pid/master.pid").read_text())
-    return os.getsid(pid)
-
-
-def _wait_for_start(process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while " started " not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"onifast-smtpd did not start: {log.read_text()}")
-        time.sleep(0.02)
-
-
-def _cpu_seconds(session: int) -> float:
-    """CPU time of all processes of a session, and of their children that have ended."""
-    total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue  # it has just ended
-        if int(fields[3]) == session:
-            total += sum(map(int, fields[11:15]))
-    return total / CLOCK_TICKS
-
-
-def _library_path() -> dict[str, str]:
-    return {"LD_LIBRARY_PATH": str(unpacked("postfix") / "usr/lib/postfix")}
+        yield Subject("postfix", held.address, (session_of(held),))
 
 
 def _print(table: dict[Case, dict[str, list[Rate]]], rounds: int) -> None:
     print(f"\n{SESSIONS} sessions, medians of {rounds} rounds, {os.cpu_count()} cores shared by load and server\n")
     print("case        onifast /s  (CPU ms)   postfix /s  (CPU ms)   ratio")
     for case, found in table.items():
-        ours, theirs = (_median(found[name]) for name in ("onifast", "postfix"))
+        ours, theirs = (median(found[name]) for name in ("onifast", "postfix"))
         print(
             f"{case.name:10} {ours.per_second:11.0f} {ours.cpu_ms:9.2f} {theirs.per_second:12.0f} {theirs.cpu_ms:9.2f}"
             f" {ours.per_second / theirs.per_second:9.2f}"
         )
-
-
-def _median(rates: Sequence[Rate]) -> Rate:
-    return Rate(*(statistics.median(column) for column in zip(*rates, strict=True)))
 
 
 def _options() -> argparse.Namespace:
