@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check lint docs picture bench wheel install clean
+.PHONY: help run ctl test check lint docs picture bench bench-relay wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -33,6 +33,9 @@ docs: .venv-dev ## write docs/configuration.md anew from the settings
 
 bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install first): make bench ARGS="--rounds 5"
 	@PYTHONPATH=tests .venv/bin/python -m bench.accept $(ARGS)
+
+bench-relay: .venv-dev ## the same for mail that goes through, beside Postfix with OpenDKIM and chasquid
+	@PYTHONPATH=tests .venv/bin/python -m bench.relay $(ARGS)
 
 picture: .venv-dev ## take docs/webmail.png anew, with the browser test's Chromium
 	@.venv/bin/pytest -q tests/web/test_browser.py -k picture --webmail-png docs/webmail.png
