@@ -45,3 +45,14 @@ class Bucket(NamedTuple):
     def filled(self, units: int, now: float) -> Bucket:
         """The bucket with so many units more, whether they have room or not."""
         return Bucket(self.limit, self.period, self.burst, self.level_at(now) + units, now)
+
+
+def poured(limit: int, period: float, burst: float, *, level: float, elapsed: float, units: int) -> tuple[float, bool]:
+    """What such a bucket holds with so many units more, `elapsed` seconds after it held `level`; whether it has room.
+
+    The arithmetic of `Bucket` in one step, for those who count each message of a busy server.
+    """
+    if elapsed > 0.0:
+        level = max(0.0, level - elapsed * limit / period)
+    level += units
+    return level, level <= max(1.0, limit * burst) + _TOLERANCE

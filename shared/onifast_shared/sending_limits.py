@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from onifast_shared import addresses
 from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection
-from onifast_shared.leaky_bucket import Bucket
+from onifast_shared.leaky_bucket import Bucket, poured
 
 Scope = Literal["user", "unix", "domain"]
 
@@ -66,6 +67,13 @@ def subject(scope: str, name: str) -> Subject:
     raise ValueError(f"scope is one of {', '.join(SCOPES)}")
 
 
+class Room(NamedTuple):
+    """What may be sent at the least, from a moment on: time only makes it more."""
+
+    messages: float
+    recipients: float
+
+
 class Tally(NamedTuple):
     """A subject's limits and what is used of them: a bucket for each limit that there is.
 
@@ -88,10 +96,20 @@ class Tally(NamedTuple):
         until = bucket.free_at(1, now) if bucket else now
         return until if until and until > now else None
 
-    def filled(self, recipients: int, now: float) -> Tally:
-        """The tally with one message to so many recipients more."""
-        buckets = {name: bucket.filled(_units(name, recipients), now) for name, bucket in self.buckets.items()}
+    def filled(self, recipients: int, now: float, messages: int = 1) -> Tally:
+        """The tally with so many messages more, to so many recipients in all."""
+        buckets = {
+            name: bucket.filled(_units(name, recipients, messages), now) for name, bucket in self.buckets.items()
+        }
         return Tally(self.subject, self.limits, buckets, self.own)
+
+    def room(self, now: float) -> Room:
+        """What the limits leave."""
+        left: dict[str, float] = {"messages": math.inf, "recipients": math.inf}
+        for counted, bucket in self.buckets.items():
+            unit = counted.partition("_")[0]
+            left[unit] = min(left[unit], bucket.capacity - bucket.level_at(now))
+        return Room(**left)
 
 
 class LimitExceeded(Exception):
@@ -149,14 +167,20 @@ def judge(tallies: Iterable[Tally], recipients: int, now: float, *, taken: int =
 
 
 def admit(tx: Connection, subjects: Sequence[Subject], recipients: int, settings: Settings, now: float) -> None:
-    """Counts one message to so many recipients, in the transaction that queues it; raises LimitExceeded."""
-    tallies = [of(tx, subject, settings) for subject in subjects]
-    exceeded = judge(tallies, recipients, now)
-    if exceeded is not None:
-        raise exceeded
-    for tally in tallies:
-        if tally.buckets:
-            _store(tx, tally.filled(recipients, now), now)
+    """Counts one message to so many recipients, in the transaction that queues it; raises LimitExceeded.
+
+    Each message comes here while others wait for the commit: levels are plain numbers, and tallies are made for those
+    alone that are refused.
+    """
+    units = (1, 1, recipients, recipients)
+    counts = [_count(subject, tx.execute(_TALLY, subject).fetchone(), units, settings, now) for subject in subjects]
+    if not all(count.fits for count in counts):
+        exceeded = judge([of(tx, subject, settings) for subject in subjects], recipients, now)
+        if exceeded is not None:
+            raise exceeded
+    for subject, count in zip(subjects, counts, strict=True):
+        if count.limited:
+            tx.execute(_STORE, (*subject, *count.levels, now))
 
 
 def record(tx: Connection, subject: Subject, counted: str, now: float) -> None:
@@ -230,6 +254,14 @@ def default(subject: Subject, counted: str, settings: Settings) -> int:
     return int(getattr(settings, f"limit_{subject.scope}_{counted}"))
 
 
+def _defaults(subject: Subject, settings: Settings) -> tuple[int, ...]:
+    """`default` of each limit, in the order of PERIODS."""
+    if subject.scope == "domain" and subject.name == settings.hostname:
+        return _NO_LIMITS
+    limits: tuple[int, ...] = _OF_SETTINGS[subject.scope](settings)
+    return limits
+
+
 def sweep(tx: Connection, now: float, before: float) -> None:
     """Forgets buckets that have been left alone for days, and refusals whose last was earlier than `before`."""
     tx.execute("DELETE FROM sending_usage WHERE updated_ts < ?", (now - _LEFT_ALONE,))
@@ -243,6 +275,9 @@ def moment(until: float, now: float) -> str:
     return when.strftime("%H:%M UTC" if when.date() == today else "%Y-%m-%d %H:%M UTC")
 
 
+_SECONDS = tuple(PERIODS.values())
+_NO_LIMITS = (0,) * len(PERIODS)
+_OF_SETTINGS = {scope: attrgetter(*(f"limit_{scope}_{counted}" for counted in PERIODS)) for scope in SCOPES}
 _COUNTED = {*PERIODS, FOREIGN_SENDER}
 _HITS = "SELECT scope, name, counted, first_ts, last_ts, times FROM sending_refusals"
 _LEFT_ALONE = 11 * DAY  # the largest burst, ten days' worth, has leaked by then
@@ -274,8 +309,34 @@ def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
     )
 
 
-def _units(counted: str, recipients: int) -> int:
-    return recipients if counted.startswith("recipients") else 1
+class _Count(NamedTuple):
+    """The levels of a subject's buckets with a message more, and whether they hold it."""
+
+    levels: Sequence[float]
+    limited: bool
+    fits: bool
+
+
+def _count(subject: Subject, row: Any, units: Sequence[int], settings: Settings, now: float) -> _Count:
+    elapsed, burst = now - (row[8] or 0.0), settings.limit_burst / 100
+    levels: list[float] = []
+    limited, fits = False, True
+    for own, standard, level, period, more in zip(
+        row[:4], _defaults(subject, settings), row[4:8], _SECONDS, units, strict=True
+    ):
+        limit = standard if own is None else own
+        if limit <= 0:
+            levels.append(0.0)
+            continue
+        limited = True
+        after, within = poured(limit, period, burst, level=level or 0.0, elapsed=elapsed, units=more)
+        levels.append(after)
+        fits = fits and within
+    return _Count(levels, limited, fits)
+
+
+def _units(counted: str, recipients: int, messages: int = 1) -> int:
+    return recipients if counted.startswith("recipients") else messages
 
 
 class _Wanted(NamedTuple):
@@ -299,11 +360,6 @@ def _exceeded(subject: Subject, counted: str, bucket: Bucket, wanted: _Wanted) -
     else:
         text = f"{limit} is used up until {moment(until, now)}"
     return LimitExceeded(subject, counted, bucket.limit, until, text)
-
-
-def _store(tx: Connection, tally: Tally, now: float) -> None:
-    levels = (tally.buckets[counted].level if counted in tally.buckets else 0.0 for counted in PERIODS)
-    tx.execute(_STORE, (*tally.subject, *levels, now))
 
 
 def _hit(row: Any) -> Hit:

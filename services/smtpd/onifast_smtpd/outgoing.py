@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from onifast_shared import addresses, sending_limits
@@ -54,13 +54,43 @@ class Submitter:
     rewriter: Rewriter
     primary: Address | None = None
     owner: str | None = None
-    tallies: tuple[Tally, ...] = ()
+    usages: tuple[Usage, ...] = ()
     noted: set[str] = field(default_factory=set)
 
     @property
     def subjects(self) -> list[Subject]:
         """Whom the message counts for."""
-        return [tally.subject for tally in self.tallies]
+        return [usage.subject for usage in self.usages]
+
+
+class Usage:
+    """How much of its limits a subject has used: as it was read, and what this process let pass since."""
+
+    def __init__(self, tally: Tally, read_at: float) -> None:
+        self.subject = tally.subject
+        self._tally = tally
+        self._read_at = read_at
+        self._room = tally.room(read_at)
+        self._messages = 0
+        self._recipients = 0
+
+    def surely_lets(self, recipients: int) -> bool:
+        """Whether a message to so many recipients has room, by what can be told without computing anything.
+
+        Since then units have leaked, so there may be room all the same.
+        """
+        messages_left, recipients_left = self._room
+        return self._messages + 1 <= messages_left and self._recipients + recipients <= recipients_left
+
+    def count(self, recipients: int) -> None:
+        """A message to so many recipients passed."""
+        self._messages += 1
+        self._recipients += recipients
+
+    @property
+    def tally(self) -> Tally:
+        """All that is known. What passed is counted as early as can be, so nobody is refused by mistake."""
+        return self._tally.filled(self._recipients, self._read_at, self._messages)
 
 
 class Outgoing:
@@ -79,7 +109,7 @@ class Outgoing:
         self._directory = directory
         self._notebook = notebook
         self._clock = clock
-        self._tallies: dict[Subject, Tally] = {}
+        self._usages: dict[Subject, Usage] = {}
 
     async def begin(self, origin: Origin, path: Path, message_id: str) -> Submitter:
         """Who begins a message with this sender; raises Refused, DatabaseError."""
@@ -97,7 +127,7 @@ class Outgoing:
         if str(submitter.mail_from) != str(path):
             maillog.rewritten(message_id, path, submitter.mail_from)
         self._judge_foreign(submitter, identity.foreign)
-        submitter.tallies = await self._remembered(subjects_of(origin, submitter.mail_from))
+        submitter.usages = await self._remembered(subjects_of(origin, submitter.mail_from))
         self._judge_limits(submitter, 1)
         return submitter
 
@@ -128,30 +158,35 @@ class Outgoing:
 
     def admitted(self, submitter: Submitter, recipients: int) -> None:
         """The message is queued, and counted: what is remembered of the limits follows."""
-        now = self._clock()
-        for tally in submitter.tallies:
-            self._tallies[tally.subject] = self._tallies.get(tally.subject, tally).filled(recipients, now)
+        for usage in submitter.usages:
+            self._usages.get(usage.subject, usage).count(recipients)
 
-    async def _remembered(self, subjects: list[Subject]) -> tuple[Tally, ...]:
+    async def _remembered(self, subjects: list[Subject]) -> tuple[Usage, ...]:
         """How much of their limits is used, from memory unless that says that one is used up.
 
         Memory knows what went through this process. Admission, in the transaction that queues, has the last word; this
         only spares a client from sending what would be refused.
         """
-        known = [tally for subject in subjects if (tally := self._tallies.get(subject))]
-        if len(known) == len(subjects) and sending_limits.judge(known, 1, self._clock()) is None:
-            return tuple(known)
-        settings = self._settings
+        known = tuple(usage for subject in subjects if (usage := self._usages.get(subject)))
+        if len(known) == len(subjects) and self._exceeded(known, 1) is None:
+            return known
+        settings, now = self._settings, self._clock()
         read = await self._database.aread(lambda tx: [sending_limits.of(tx, each, settings) for each in subjects])
-        if len(self._tallies) >= MOST_REMEMBERED:
-            self._tallies.clear()
-        self._tallies.update({tally.subject: tally for tally in read})
-        return tuple(read)
+        if len(self._usages) >= MOST_REMEMBERED:
+            self._usages.clear()
+        usages = tuple(Usage(tally, now) for tally in read)
+        self._usages.update({usage.subject: usage for usage in usages})
+        return usages
+
+    def _exceeded(self, usages: Sequence[Usage], recipients: int, taken: int = 0) -> LimitExceeded | None:
+        if all(usage.surely_lets(recipients) for usage in usages):
+            return None
+        return sending_limits.judge([usage.tally for usage in usages], recipients, self._clock(), taken=taken)
 
     def refusal(self, submitter: Submitter, exceeded: LimitExceeded) -> Refused:
         """What a client is told who goes beyond a limit; administrators will see it."""
         for subject in submitter.subjects:
-            self._tallies.pop(subject, None)
+            self._usages.pop(subject, None)
         self._note(submitter, exceeded.subject, exceeded.counted)
         return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
 
@@ -202,7 +237,7 @@ class Outgoing:
             raise Refused(policy.not_owned(foreign, str(who)))
 
     def _judge_limits(self, submitter: Submitter, recipients: int, taken: int = 0) -> None:
-        exceeded = sending_limits.judge(submitter.tallies, recipients, self._clock(), taken=taken)
+        exceeded = self._exceeded(submitter.usages, recipients, taken)
         if exceeded is not None:
             raise self.refusal(submitter, exceeded)
 
