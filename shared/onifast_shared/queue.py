@@ -46,7 +46,8 @@ class Submission:
     """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent.
 
     `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once. `undo` says that it waits
-    only so that its sender can call it back.
+    only so that its sender can call it back. `written_by` is who wrote what is forwarded, as in `submitted_by`; None
+    where that was nobody here.
     """
 
     sender: str
@@ -62,6 +63,7 @@ class Submission:
     envid: str | None = None
     release_ts: int = 0
     undo: bool = False
+    written_by: str | None = None
 
     @property
     def forwarded_by(self) -> str | None:
@@ -216,6 +218,13 @@ def domain_of(recipient: str) -> str:
         return ""
 
 
+def written_by(what: Submission) -> str | None:
+    """Who wrote a message, in the form of `submitted_by`, for the rows that send it on."""
+    if what.origin == "forward":
+        return what.written_by
+    return what.submitted_by or (f"user:{what.owner}" if what.owner else "panel")
+
+
 def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
     """Who a message is from, as far as fairness goes; '' for bounces."""
     return submitted_by or owner or domain_of(sender)
@@ -226,23 +235,27 @@ def _insert(tx: Connection, content_id: int, what: Submission, recipient: Queued
         """
         INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
                             owner, email_id, origin, submitted_by, body_type, smtputf8, requiretls, dsn_ret, dsn_envid,
-                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts, release_ts, undo)
-        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts, release_ts, undo, written_by,
+                            domain, lane, ready)
+        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
             what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
             what.envid, recipient.notify, recipient.orcpt,
             # Its time in the queue begins when it is released: the wait before was its sender's wish.
-            max(int(now), what.release_ts), what.release_ts, what.release_ts, int(what.undo),
+            max(int(now), what.release_ts), what.release_ts, what.release_ts, int(what.undo), what.written_by,
+            domain_of(recipient.address), lane_of(what.sender, what.owner, what.submitted_by),
+            int(what.release_ts <= now),
         ),
     )  # fmt: skip
     return tx.last_insert_rowid()
 
 
 def submission_of(columns: Sequence[Any]) -> Submission:
-    """A row's columns from `sender` to `dsn_envid`."""
-    sender, origin, owner, submitted_by, email_id, subject, body_type, smtputf8, requiretls, ret, envid = columns
+    """A row's columns from `sender` to `written_by`."""
+    sender, origin, owner, submitted_by, email_id, subject, body_type, *rest = columns
+    smtputf8, requiretls, ret, envid, written_by = rest
     return Submission(
         sender=sender,
         origin=origin,
@@ -255,6 +268,7 @@ def submission_of(columns: Sequence[Any]) -> Submission:
         requiretls=bool(requiretls),
         ret=ret,
         envid=envid,
+        written_by=written_by,
     )
 
 

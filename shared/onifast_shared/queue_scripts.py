@@ -49,14 +49,15 @@ def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
 
 def hold_unknown(tx: Connection) -> int:
     """Holds rows whose status is none of ours, so that nothing is lost or sent by mistake; gives how many."""
-    marks = ", ".join("?" * len(STATES))
-    tx.execute(
-        f"UPDATE outbox SET last_error = 'status was ' || quote(status), status = 'held' WHERE status NOT IN ({marks})",
-        STATES,
-    )
+    tx.execute(_HOLD_UNKNOWN)
     return tx.changes()
 
 
+# The states are spelt out as the index outbox_unknown does it, so that SQLite uses that.
+_HOLD_UNKNOWN = f"""
+    UPDATE outbox SET last_error = 'status was ' || quote(status), status = 'held'
+    WHERE status NOT IN ({", ".join(f"'{state}'" for state in STATES)})
+"""
 _STILL_UNPREPARED = "id = ? AND content_id IS NULL AND status = 'pending'"
 
 

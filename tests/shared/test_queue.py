@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, contents, queue, queue_scripts, queue_view
+from onifast_shared import accept, contents, queue, queue_claims, queue_due, queue_scripts, queue_view
+from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
 from onifast_shared.db import Connection, Database
+from onifast_shared.next_hops import NextHops
 from onifast_shared.queue import Attempt, Claim, Lease, QueuedRecipient, Submission
+from onifast_shared.queue_claims import Openings
 from onifast_shared.reply import Reply
 
+SETTINGS = Settings(hostname="mail.host.test")
 NOW = 1_700_000_000.0
 BOOT = "boot-1"
 RAW = b"Subject: x\r\n\r\nx\r\n"
@@ -24,7 +28,15 @@ def submit(db: Database, *recipients: str, sender: str = "ann@example.test") -> 
 
 
 def claim(db: Database, *, boot: str = BOOT, at_ms: int = 0, now: float = 2e9, limit: int = 10) -> list[Claim]:
-    return db.write(lambda tx: queue.claim(tx, Lease(boot, at_ms, 60_000), now, limit))
+    """What a deliverer does at a wakeup."""
+
+    def take(tx: Connection) -> list[Claim]:
+        queue_due.place(tx)
+        queue_due.promote(tx, now)
+        lease = Lease(boot, at_ms, 60_000)
+        return queue_claims.claim(tx, NextHops(tx, SETTINGS), lease, Openings(limit), now).claims
+
+    return db.write(take)
 
 
 def status(db: Database, row_id: int) -> str:
@@ -94,7 +106,7 @@ def test_a_deferred_message_waits_for_its_time(database: Database) -> None:
     (row_id,) = submit(database, "a@remote.test")
     (one,) = claim(database)
     settle(database, one, row_id, "deferred", next_attempt_ts=int(NOW) + 300)
-    assert database.read(queue.next_due) == int(NOW) + 300
+    assert database.read(queue_due.next_due) == int(NOW) + 300
     assert claim(database, now=NOW + 299) == []
     assert len(claim(database, now=NOW + 300)) == 1
 

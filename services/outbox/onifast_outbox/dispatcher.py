@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from onifast_shared import queue, queue_scripts
+from onifast_shared import queue_claims, queue_due, queue_scripts
+from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.next_hops import NextHops
 from onifast_shared.queue import Claim
-from onifast_shared.queue_scripts import ScriptRow
+from onifast_shared.queue_claims import Openings, Round, Turns
 
 from onifast_outbox import maillog, script_rows
 from onifast_outbox.courier import Courier
@@ -17,17 +19,15 @@ from onifast_outbox.poller import Wakeup
 
 
 class Dispatcher:
-    """Keeps at most `room` claims in work. One claim is one message with up to a hundred of its recipients."""
+    """Keeps claims in work. One claim is one message with up to a hundred of its recipients, for one destination."""
 
-    def __init__(
-        self, db: Database, courier: Courier, leases: Leases, wakeup: Wakeup, *, room: int, hostname: str
-    ) -> None:
+    def __init__(self, db: Database, settings: Settings, courier: Courier, leases: Leases, wakeup: Wakeup) -> None:
         self._db = db
+        self._settings = settings
         self._courier = courier
         self._leases = leases
         self._wakeup = wakeup
-        self._room = room
-        self._hostname = hostname
+        self._turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -45,31 +45,43 @@ class Dispatcher:
     async def drain(self) -> float | None:
         """Start whatever is due; seconds until more is, or None where only an event brings more."""
         while True:
-            unprepared, due = await self._db.aread(_waiting)
-            if unprepared:
-                await script_rows.prepare(self._db, unprepared, self._hostname)
+            seen = await self._db.aread(queue_due.glance)
+            if seen.unprepared:
+                await self._prepare()
                 continue
-            if due is None or len(self._tasks) >= self._room:
-                return None
-            wait = due - time.time()
-            if wait > 0:
-                return wait
-            await self._claim()
+            wait = None if seen.due_ts is None else seen.due_ts - time.time()
+            is_due = seen.ready or seen.unplaced or (wait is not None and wait <= 0)
+            if not is_due or len(self._tasks) >= self._settings.outbox_concurrency or not await self._claim():
+                return wait if wait is None or wait > 0 else None
 
-    async def _claim(self) -> None:
-        limit = self._room - len(self._tasks)
+    async def _prepare(self) -> None:
+        rows = await self._db.aread(queue_scripts.unprepared)
+        await script_rows.prepare(self._db, rows, self._settings.hostname)
+
+    async def _claim(self) -> bool:
+        """Claim what there is room for and start it; False where nothing was changed, so that it is of no use to ask
+        again before something happens.
+        """
+        openings = Openings(self._settings.outbox_concurrency - len(self._tasks), turns=self._turns)
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
-        claiming = asyncio.ensure_future(
-            self._db.awrite(lambda tx: queue.claim(tx, self._leases.new(), time.time(), limit))
-        )
+        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, openings)))
         try:
-            claims = await asyncio.shield(claiming)
+            changed, found = await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            for claim in await claiming:
+            for claim in (await claiming)[1].claims:
                 self._start(claim)
             raise
-        for claim in claims:
+        self._turns = found.turns
+        for claim in found.claims:
             self._start(claim)
+        return bool(changed or found.claims or found.put_off or found.more)
+
+    def _take(self, tx: Connection, openings: Openings) -> tuple[int, Round]:
+        """Make ready what is due, and claim, in one transaction; how many rows were made ready, and the claims."""
+        now = time.time()
+        changed = queue_due.place(tx) + queue_due.promote(tx, now)
+        hops = NextHops(tx, self._settings)
+        return changed, queue_claims.claim(tx, hops, self._leases.new(), openings, now)
 
     def _start(self, claim: Claim) -> None:
         self._leases.keep(claim.token)
@@ -92,8 +104,3 @@ class Dispatcher:
         if late:
             await asyncio.wait(late, timeout=limit)
         return len(late)
-
-
-def _waiting(tx: Connection) -> tuple[list[ScriptRow], int | None]:
-    """In one snapshot: rows that are no messages yet, and when the next message is due."""
-    return queue_scripts.unprepared(tx), queue.next_due(tx)

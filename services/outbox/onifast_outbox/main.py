@@ -107,7 +107,7 @@ def assemble(
     )
     leases = Leases(db, settings.lease_seconds)
     wakeup = Wakeup(settings.outbox_poll_interval)
-    dispatcher = Dispatcher(db, courier, leases, wakeup, room=settings.outbox_concurrency, hostname=settings.hostname)
+    dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     return Program(dispatcher, leases, Janitor(db, leases), connections, wakeup)
 
 

@@ -56,6 +56,7 @@ CREATE TABLE arrivals (
     envid      TEXT,
     arrived_ts INTEGER NOT NULL
 );
+CREATE INDEX arrivals_content ON arrivals (content_id);
 
 -- Recipients that mail of an owner is not sent to: they bounced for him, or he wants it so. `recipient` is Address.key.
 CREATE TABLE suppressions (
@@ -68,6 +69,7 @@ CREATE TABLE suppressions (
     expires_ts INTEGER,                                    -- NULL: without end
     UNIQUE (owner, recipient)
 );
+CREATE INDEX suppressions_owner ON suppressions (owner, id);
 CREATE INDEX suppressions_expiry ON suppressions (expires_ts) WHERE expires_ts IS NOT NULL;
 
 -- Who has failed mail tried again wants it to be tried.
@@ -108,7 +110,7 @@ ALTER TABLE outbox ADD COLUMN let_out INTEGER NOT NULL DEFAULT 0;          -- 1:
 ALTER TABLE outbox ADD COLUMN sandbox_domain TEXT;                         -- whose sandbox captured it; NULL: the installation's
 ALTER TABLE outbox ADD COLUMN original_recipient TEXT;                     -- who it was for before it was redirected
 
-CREATE INDEX outbox_waiting ON outbox (owner, release_ts) WHERE status = 'pending' AND release_ts > 0;
+CREATE INDEX outbox_release ON outbox (owner, release_ts) WHERE status = 'pending' AND release_ts > 0;
 CREATE INDEX outbox_captured ON outbox (sandbox_domain) WHERE sandbox_domain IS NOT NULL;
 
 -- Domains whose mail is captured, whoever it is for.
