@@ -210,7 +210,8 @@ def _keep(
         reverse_path=submission.sender,
         content_id=content_id,
         size=size,
-        now=now,
+        # What is to be sent later stands in sent under that time, where it will have been sent.
+        now=now if submission.undo else max(now, submission.release_ts),
         folder="sent",
         trace=f"Bcc: {sent_copy.bcc}\r\n".encode() if sent_copy.bcc else b"",
         is_read=True,

@@ -126,6 +126,29 @@ CREATE TABLE user_preferences (
     undo_seconds INTEGER                                                   -- NULL: the setting undo_send
 );
 
+-- Sending: mail that waits, and the sandbox ----------------------------------------------------------------------------
+
+ALTER TABLE outbox ADD COLUMN release_ts INTEGER NOT NULL DEFAULT 0;       -- its sender's wish: not before; 0 for at once
+ALTER TABLE outbox ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;             -- 1: waits only so that it can be called back
+ALTER TABLE outbox ADD COLUMN let_out INTEGER NOT NULL DEFAULT 0;          -- 1: no sandbox captures it (again)
+ALTER TABLE outbox ADD COLUMN sandbox_domain TEXT;                         -- whose sandbox captured it; NULL: the installation's
+ALTER TABLE outbox ADD COLUMN original_recipient TEXT;                     -- who it was for before it was redirected
+
+CREATE INDEX outbox_release ON outbox (owner, release_ts) WHERE status = 'pending' AND release_ts > 0;
+
+-- Domains whose mail is captured, whoever it is for.
+CREATE TABLE sandbox_domains (
+    domain   TEXT PRIMARY KEY,
+    since_ts INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+    set_by   TEXT
+);
+
+-- What a user chose for himself in the webmail.
+CREATE TABLE user_preferences (
+    username     TEXT PRIMARY KEY,
+    undo_seconds INTEGER                                                   -- NULL: the setting undo_send
+);
+
 -- Transport: routes, TLS policies and reports -------------------------------------------------------------------------
 
 -- Signing: selectors --------------------------------------------------------------------------------------------------

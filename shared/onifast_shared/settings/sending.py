@@ -27,6 +27,12 @@ class SendingSettings:
         kinds.choice("accept", "refuse", "hostname"),
         "Mail of a local program whose Unix user cannot be known; `hostname` takes it from the host's own name alone.",
     )
+    undo_send: float = setting(
+        "10s",
+        kinds.seconds(0, 600),
+        "How long a message waits that is sent from the webmail, so that it can be called back; users may choose their"
+        " own. 0 for not at all.",
+    )
     limit_burst: int = setting(
         "100", kinds.number(1, 1000), "How much of each of the following limits may go out at once, in percent."
     )
