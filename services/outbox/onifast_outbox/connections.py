@@ -12,12 +12,14 @@ from functools import cached_property
 
 from onifast_shared.config import Settings
 from onifast_shared.envelope import Envelope, Recipient
-from onifast_shared.reply import Deferred, Failed, Outcome, Reply
+from onifast_shared.reply import Deferred, Failed, Outcome, Reply, Trail
 
 from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselves, no_address
 from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpClient
 from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
 from onifast_outbox.stopwatch import Stopwatch
+from onifast_outbox.tls_policy.policies import HostBarred, TlsPolicies
+from onifast_outbox.tls_policy.requirement import Insist, Requirement
 from onifast_outbox.wire import Timeouts
 
 # How long a connection waits for the next message to the same place, and how many it carries at most.
@@ -80,10 +82,12 @@ class Connections:
         settings: Settings,
         exchangers: MailExchangers,
         *,
+        policies: TlsPolicies | None = None,
         contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     ) -> None:
         self._settings = settings
         self._exchangers = exchangers
+        self._policies = policies or TlsPolicies()
         self._timeouts = Timeouts.scaled(settings.connect_timeout, settings.smtp_timeout)
         self._given_contexts = contexts
         self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
@@ -110,8 +114,14 @@ class Connections:
         began = time.monotonic()
         try:
             addresses = await self._exchangers.addresses(host)
+            requirement = await self._policies.requirement(
+                route.policy, host, route.tls_level if route.verify else None
+            )
         except Unroutable as unroutable:
             tour.add(unroutable.outcome)
+            return True
+        except HostBarred as barred:
+            tour.add(Deferred(Reply(451, "4.7.5", str(barred)), Trail(host)))
             return True
         if not addresses:
             tour.add(no_address(host))
@@ -123,7 +133,7 @@ class Connections:
             watch = Stopwatch()
             watch.add("dns", looked_up)
             try:
-                client = await self._open(Hop(host, address, route.port), route, watch, tour)
+                client = await self._open(Hop(host, address, route.port), route, requirement, watch, tour)
             except HopFailed as failure:
                 tour.add(failure.outcome)
                 if failure.ourselves:
@@ -134,20 +144,29 @@ class Connections:
                 return True
         return True
 
-    async def _open(self, hop: Hop, route: Route, watch: Stopwatch, tour: Tour) -> SmtpClient:
+    async def _open(self, hop: Hop, route: Route, requirement: Requirement, watch: Stopwatch, tour: Tour) -> SmtpClient:
         if is_ourselves(hop, self._settings.smtp_listen):
             reply = Reply(554, "5.4.6", f"{hop} is this server itself: the mail would go round in a circle")
             raise HopFailed(Failed(reply, hop.trail), ourselves=True)
         # A relay may well share our name (a filter on this machine); a mail exchanger that does is ourselves.
         loop_names = frozenset() if route.to_relay else frozenset({self._settings.hostname.lower()})
-        context = None if route.security is Security.NONE else self._context(route.verify)
+        security = route.security
+        if security is Security.OPPORTUNISTIC and requirement.insist is not Insist.NOTHING:
+            security = Security.STARTTLS
+        context = None if security is Security.NONE else self._context(requirement.insist is Insist.CERTIFICATE)
         access = Access(
-            self._settings.hostname, route.security, context, route.tls_level, route.credentials, loop_names
+            self._settings.hostname,
+            security,
+            context,
+            requirement,
+            self._policies.judge,
+            route.credentials,
+            loop_names,
         )
         try:
             return await SmtpClient.open(hop, access, self._timeouts, watch)
         except HopFailed as failure:
-            if not (failure.tls and route.security is Security.OPPORTUNISTIC):
+            if not (failure.trouble and security is Security.OPPORTUNISTIC):
                 raise
             tour.add(failure.outcome, is_answer=False)
         # Encryption that fails is worth no less than none at all (RFC 7435 section 3).

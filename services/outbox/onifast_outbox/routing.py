@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import random
 import socket
@@ -15,6 +16,8 @@ from onifast_shared.log import Secret
 from onifast_shared.reply import Deferred, Failed, Reply
 
 from onifast_outbox.smtp_session import Hop, Security
+from onifast_outbox.tls_policy.policies import TlsPolicies, TlsPolicy
+from onifast_outbox.tls_policy.requirement import TlsLevel
 
 # A hostile zone may name hundreds of hosts: how many of them, and of each one's addresses, one attempt may cost.
 MAX_EXCHANGERS = 10
@@ -48,8 +51,8 @@ class Smarthost:
 class Route:
     """The servers to try in turn, and how. Routes of equal `key` may share connections.
 
-    `verify` says whether the server's certificate must be good for its name, `tls_level` what TLS then proves
-    (reply.TLS_LEVELS). `looked_up` is how many seconds it took to find the route.
+    `verify` says whether the server's certificate must be good for its name, `tls_level` what that makes of the
+    connection; `policy` is what the domain itself asks. `looked_up` is how many seconds it took to find the route.
     """
 
     key: str
@@ -59,13 +62,14 @@ class Route:
     verify: bool = False
     credentials: tuple[str, Secret] | None = None
     to_relay: bool = False
-    tls_level: str = "encrypted"
+    tls_level: TlsLevel = TlsLevel.VERIFIED
+    policy: TlsPolicy | None = None
     looked_up: float = field(default=0.0, compare=False)
 
     def insisting_on_tls(self) -> Route:
         """The same servers, each of which must prove its name by a certificate (RFC 8689 section 4.2.1)."""
         security = Security.IMPLICIT if self.security is Security.IMPLICIT else Security.STARTTLS
-        return replace(self, key=f"{self.key} verified", security=security, verify=True, tls_level="requiretls")
+        return replace(self, key=f"{self.key} verified", security=security, verify=True, tls_level=TlsLevel.REQUIRETLS)
 
 
 def relay_route(relay: Smarthost) -> Route:
@@ -77,15 +81,15 @@ def relay_route(relay: Smarthost) -> Route:
     verify = relay.security in (Security.STARTTLS, Security.IMPLICIT) and not relay.is_loopback
     user = relay.credentials[0] if relay.credentials else ""
     key = f"relay {user}@{relay.host}:{relay.port} {relay.security.value}"
-    level = "verified" if verify else "encrypted"
-    return Route(key, (relay.host,), relay.port, relay.security, verify, relay.credentials, True, level)
+    return Route(key, (relay.host,), relay.port, relay.security, verify, relay.credentials, to_relay=True)
 
 
 class MailExchangers:
     """Looks up what a domain's DNS says about its mail."""
 
-    def __init__(self, resolver: Resolver, port: int, hostname: str) -> None:
+    def __init__(self, resolver: Resolver, port: int, hostname: str, policies: TlsPolicies | None = None) -> None:
         self._resolver = resolver
+        self._policies = policies or TlsPolicies()
         self._port = port
         self._own_name = hostname.lower().rstrip(".")
 
@@ -94,10 +98,12 @@ class MailExchangers:
         began = time.monotonic()
         if domain.startswith("["):
             hosts: tuple[str, ...] = (domain[1:-1].removeprefix("IPv6:"),)
+            policy = TlsPolicy(domain)
         else:
-            hosts = await self._exchangers(domain)
-        key = f"mx {','.join(sorted(hosts))}:{self._port}"
-        return Route(key, hosts, self._port, Security.OPPORTUNISTIC, looked_up=time.monotonic() - began)
+            hosts, policy = await asyncio.gather(self._exchangers(domain), self._policies.of(domain))
+        key = f"mx {','.join(sorted(hosts))}:{self._port}{policy.key}"
+        took = time.monotonic() - began
+        return Route(key, hosts, self._port, Security.OPPORTUNISTIC, policy=policy, looked_up=took)
 
     async def _exchangers(self, domain: str) -> tuple[str, ...]:
         try:

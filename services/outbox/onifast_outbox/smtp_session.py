@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
@@ -12,6 +12,15 @@ from onifast_shared.log import Secret
 from onifast_shared.reply import Deferred, Failed, Reply, ReplyError, Trail
 
 from onifast_outbox.stopwatch import Stopwatch
+from onifast_outbox.tls_policy.certificates import CertificateRefused, Judge
+from onifast_outbox.tls_policy.requirement import (
+    OPPORTUNISTIC,
+    Assurance,
+    Requirement,
+    ResultType,
+    TlsLevel,
+    TlsTrouble,
+)
 from onifast_outbox.wire import Timeouts, TlsError, Wire, WireError
 
 
@@ -45,14 +54,15 @@ class Hop:
 class Access:
     """How to present ourselves, and what to insist on.
 
-    `tls` is needed unless `security` is NONE; `tls_level` is what it proves (reply.TLS_LEVELS). A server that greets
-    with a name of `loop_names` is ourselves.
+    `tls` is needed unless `security` is NONE; what is had by it is measured by `judge` against `requirement`. A server
+    that greets with a name of `loop_names` is ourselves.
     """
 
     helo_name: str
     security: Security
     tls: ssl.SSLContext | None = None
-    tls_level: str = "encrypted"
+    requirement: Requirement = OPPORTUNISTIC
+    judge: Judge = field(default_factory=Judge)
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
 
@@ -60,14 +70,16 @@ class Access:
 class HopFailed(Exception):
     """This server cannot be used now, for reasons that concern no single message.
 
-    `outcome` is Failed where the server itself said that it will never take our mail. `tls` is true when encryption
-    was the trouble, `ourselves` when the server is this machine.
+    `outcome` is Failed where the server itself said that it will never take our mail. `trouble` says what it was about
+    encryption, if that was it; `ourselves` is true when the server is this machine.
     """
 
-    def __init__(self, outcome: Deferred | Failed, *, tls: bool = False, ourselves: bool = False) -> None:
+    def __init__(
+        self, outcome: Deferred | Failed, *, trouble: TlsTrouble | None = None, ourselves: bool = False
+    ) -> None:
         super().__init__(str(outcome.reply))
         self.outcome = outcome
-        self.tls = tls
+        self.trouble = trouble
         self.ourselves = ourselves
 
 
@@ -78,6 +90,7 @@ class SmtpSession:
         self.hop = hop
         self.extensions: dict[str, str] = {}
         self.sent = 0
+        self.assurance = Assurance()
         self._wire = wire
         self._access = access
         self._timeouts = timeouts
@@ -102,7 +115,7 @@ class SmtpSession:
             await client._begin()
         except WireError as error:
             wire.abort()
-            raise HopFailed(client._deferred("4.4.2", str(error)), tls=isinstance(error, TlsError)) from error
+            raise client._failure(error) from error
         except BaseException:
             wire.abort()
             raise
@@ -122,8 +135,13 @@ class SmtpSession:
     @property
     def trail(self) -> Trail:
         """How far this message has come on this connection."""
-        level = self._access.tls_level if self.tls else "none"
-        return Trail(self.hop.host, self.hop.address, self.hop.port, self.tls, level, self._watch.stages())
+        hop, level = self.hop, self.assurance.level.value
+        return Trail(hop.host, hop.address, hop.port, self.tls, level, self._watch.stages())
+
+    @property
+    def local_address(self) -> str:
+        """Our own IP address on this connection, or the empty string."""
+        return self._wire.local_address
 
     async def quit(self) -> None:
         """Take leave as politely as the peer lets us, and close."""
@@ -189,12 +207,28 @@ class SmtpSession:
 
     async def _shake_hands(self) -> None:
         self._watch.enter("tls")
-        assert self._access.tls is not None  # noqa: S101 - see Access
-        await self._wire.start_tls(self._access.tls, self.hop.host, self._timeouts.command)
+        access, requirement = self._access, self._access.requirement
+        assert access.tls is not None  # noqa: S101 - see Access
+        name = requirement.names[0] if requirement.names else self.hop.host
+        await self._wire.start_tls(access.tls, name, self._timeouts.command)
+        try:
+            self.assurance = access.judge.assure(requirement, self.hop.host, self._wire.peer_chain)
+        except CertificateRefused as refused:
+            raise TlsError(f"TLS: {refused}", refused.trouble.kind) from refused
 
     def _no_tls(self, why: str, required: bool) -> None:
+        trouble = TlsTrouble(ResultType.STARTTLS_NOT_SUPPORTED, why)
         if required:
-            raise HopFailed(self._deferred("4.7.0", f"{why}, and the settings ask for it"), tls=True)
+            because = self._access.requirement.because or "the settings ask for it"
+            raise HopFailed(self._deferred("4.7.4", f"{why}, and {because}"), trouble=trouble)
+        self.assurance = Assurance(TlsLevel.NONE, trouble)
+
+    def _failure(self, error: WireError) -> HopFailed:
+        if not isinstance(error, TlsError):
+            return HopFailed(self._deferred("4.4.2", str(error)))
+        because = self._access.requirement.because
+        text = f"{error}, and {because}" if because else str(error)
+        return HopFailed(self._deferred("4.7.5", text), trouble=TlsTrouble(error.kind, str(error)))
 
     async def _authenticate(self, user: str, password: Secret) -> None:
         offered = self.extensions.get("AUTH", "").split()

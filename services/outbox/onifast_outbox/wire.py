@@ -8,6 +8,9 @@ import os
 import ssl
 from dataclasses import dataclass
 
+from onifast_outbox.tls_policy.certificates import openssl_trouble, peer_chain
+from onifast_outbox.tls_policy.requirement import ResultType
+
 MAX_LINE = 4096
 MAX_REPLY_LINES = 256
 CHUNK = 256 * 1024
@@ -18,7 +21,11 @@ class WireError(Exception):
 
 
 class TlsError(WireError):
-    """Encryption could not be agreed on, or the certificate does not verify."""
+    """Encryption could not be agreed on, or the certificate does not verify; `kind` is a report's word for it."""
+
+    def __init__(self, text: str, kind: ResultType = ResultType.VALIDATION_FAILURE) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Wire:
                 ssl_handshake_timeout=timeout,
             )
         except ssl.SSLError as error:
-            raise TlsError(f"TLS: {plain_tls_error(error)}") from error
+            raise TlsError(f"TLS: {plain_tls_error(error)}", openssl_trouble(error)) from error
         except OSError as error:
             raise TlsError(f"TLS: {plain_os_error(error)}") from error
         except ValueError as error:
@@ -136,6 +143,18 @@ class Wire:
         """The TLS version and cipher in use, or the empty string."""
         channel = self._writer.get_extra_info("ssl_object")
         return f"{channel.version()} {channel.cipher()[0]}" if channel else ""
+
+    @property
+    def peer_chain(self) -> list[bytes]:
+        """The certificates that the peer showed, in DER, its own first; none without TLS."""
+        channel = self._writer.get_extra_info("ssl_object")
+        return peer_chain(channel) if channel else []
+
+    @property
+    def local_address(self) -> str:
+        """Our own IP address on this connection, or the empty string."""
+        name = self._writer.get_extra_info("sockname")
+        return str(name[0]) if name else ""
 
     @property
     def broken(self) -> bool:

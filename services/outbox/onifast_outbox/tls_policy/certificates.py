@@ -104,6 +104,22 @@ def parse_chain(chain: Iterable[bytes]) -> list[x509.Certificate]:
     return certificates
 
 
+def peer_chain(channel: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
+    """The certificates that the peer showed, in DER, its own first, verified or not.
+
+    Python tells of the chain from 3.13 on; before that the same function is there, but not in the public interface.
+    Should it be gone, the peer's own certificate has to do, which is all that most TLSA records are about.
+    """
+    for holder in (channel, getattr(channel, "_sslobj", None)):
+        if ask := getattr(holder, "get_unverified_chain", None):
+            return [each if isinstance(each, bytes) else each.public_bytes(_DER) for each in ask() or ()]
+    own = channel.getpeercert(binary_form=True)
+    return [own] if own else []
+
+
+_DER = 2  # what `_ssl` calls ENCODING_DER
+
+
 def openssl_trouble(error: ssl.SSLError) -> ResultType:
     """Why a handshake failed, in a report's word."""
     if isinstance(error, ssl.SSLCertVerificationError):

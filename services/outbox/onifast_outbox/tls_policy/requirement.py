@@ -9,18 +9,19 @@ from onifast_outbox.tls_policy.tlsa import Tlsa
 
 
 class TlsLevel(StrEnum):
-    """How far a connection is to be trusted, from least to most; each attempt is recorded with one."""
+    """How far a connection is to be trusted (reply.TLS_LEVELS); each attempt is recorded with one."""
 
     NONE = "none"
     ENCRYPTED = "encrypted"
     VERIFIED = "verified"
     MTA_STS = "mta-sts"
     DANE = "dane"
+    REQUIRETLS = "requiretls"
 
     @property
-    def rank(self) -> int:
-        """Its place in that order."""
-        return list(TlsLevel).index(self)
+    def is_good(self) -> bool:
+        """Whether the server has proved who it is."""
+        return self not in (TlsLevel.NONE, TlsLevel.ENCRYPTED)
 
 
 class ResultType(StrEnum):
