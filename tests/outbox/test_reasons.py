@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_outbox.reasons import explain
+from onifast_outbox.reasons import describe, explain
 from onifast_outbox.reasons.explaining import MAX_READ
 from onifast_outbox.reasons.providers import provider_of
 from onifast_outbox.reasons.rules import RULES
-from onifast_shared.reply import Reply
+from onifast_shared.reply import Delivered, Failed, Reply, Trail
 
 GMAIL = "gmail-smtp-in.l.google.com[192.0.2.26]:25"
 OUTLOOK = "hotmail-com.olc.protection.outlook.com[192.0.2.27]:25"
@@ -84,6 +84,26 @@ def test_what_this_server_says_itself_is_not_taken_for_anothers_words() -> None:
 
 def test_an_unknown_answer_says_so_plainly() -> None:
     assert said(OTHER, "554 computer says no") == "The recipient's server refused the message. Read its answer below."
+
+
+def test_a_message_that_was_given_up_tells_the_last_answer_and_promises_nothing() -> None:
+    reply = Reply(554, "5.4.7", "given up after 120 hours; the last answer was: 450 4.2.0 Greylisted, come back")
+    explanation = explain(reply, OTHER)
+    assert explanation.kind == "greylisted"
+    assert explanation.what.startswith("The message could not be delivered in time. The last answer: The recipient's")
+    assert "tried again by itself" not in explanation.advice
+
+
+def test_what_was_delivered_is_described_with_its_protection() -> None:
+    google = Trail("aspmx.l.google.com", "192.0.2.1", 25, "TLSv1.3", "mta-sts")
+    assert describe(Delivered(Reply(250, "2.0.0", "OK"), google)) == (
+        "Gmail took the message, over an encrypted connection to a server that proved its name, as its domain asks for"
+        " (MTA-STS)."
+    )
+    assert describe(Delivered(Reply(250, "2.1.5", "delivered to a mailbox here"))) == (
+        "It was delivered to a mailbox here."
+    )
+    assert describe(Failed(Reply(550, "5.1.1", "no"), google)).startswith("Gmail refused this because there is no such")
 
 
 def test_providers_are_known_by_the_end_of_the_host_name() -> None:

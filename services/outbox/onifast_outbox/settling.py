@@ -21,6 +21,7 @@ from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 from onifast_outbox import dsn, maillog
 from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
 
 T = TypeVar("T")
@@ -77,14 +78,17 @@ class Settler:
     def __init__(self, db: Database, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
         self._db = db
         self._settings = settings
-        self._schedule = Schedule(settings.retry_first, settings.retry_max, settings.queue_lifetime)
+        self._schedule = Schedule(
+            settings.retry_first, settings.retry_max, settings.queue_lifetime, settings.bounce_lifetime
+        )
         self._now = now
 
     async def settle(self, consignment: Consignment, results: Sequence[Result]) -> None:
         """Write these results; a row that the claim holds no more is left alone, with all that belongs to it."""
         if not results:
             return
-        decisions = [self._decide(result) for result in results]
+        returnable = bool(consignment.claim.submission.sender)
+        decisions = [self._decide(result, returnable=returnable) for result in results]
         notices = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
         seconds = time.monotonic() - consignment.started_clock
 
@@ -115,25 +119,25 @@ class Settler:
         ids = [row.id for row in rows]
         await self._persist(lambda tx: queue.give_back(tx, claim.token, ids))
 
-    def _decide(self, result: Result) -> Decision:
+    def _decide(self, result: Result, *, returnable: bool) -> Decision:
         outcome = result.outcome
         if isinstance(outcome, Delivered):
             return Decision(result, "sent", outcome)
         if isinstance(outcome, Failed):
             return Decision(result, "failed", outcome)
         next_attempt = self._schedule.next_attempt(
-            attempts=result.row.attempts + 1,
-            created=result.row.queued_ts,
+            queued=result.row.queued_ts,
             now=int(self._now()),
             chance=random.random(),  # noqa: S311 - spreads load
+            returnable=returnable,
         )
         if next_attempt is not None:
             return Decision(result, "deferred", outcome, next_attempt)
-        return Decision(result, "failed", self._given_up(outcome))
+        return Decision(result, "failed", self._given_up(outcome, self._schedule.patience(returnable=returnable)))
 
-    def _given_up(self, outcome: Deferred) -> Failed:
-        hours = self._settings.queue_lifetime / 3600
-        text = f"given up after {hours:g} hours; the last answer was: {outcome.reply}"
+    def _given_up(self, outcome: Deferred, patience: float) -> Failed:
+        hours = patience / 3600
+        text = f"given up after {hours:g} hours; {LAST_ANSWER}{outcome.reply}"
         return Failed(Reply(554, "5.4.7", text), outcome.trail)
 
     async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[ContentRef, set[int]]:
@@ -251,4 +255,5 @@ def _at_server(consignment: Consignment, outcome: Outcome, what: str, duration_m
         tls_level=trail.tls_level,
         stages=trail.stages,
         reply=outcome.reply,
+        explanation=describe(outcome),
     )

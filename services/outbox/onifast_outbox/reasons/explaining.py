@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onifast_shared.reply import Reply
+from onifast_shared.reply import Delivered, Outcome, Reply, ReplyError
 
 from onifast_outbox.reasons import blocklists, statuses
 from onifast_outbox.reasons.providers import provider_of
@@ -16,6 +16,19 @@ from onifast_outbox.reasons.rules import RULES
 
 # Characters of an answer that are looked at: enough for the longest known one, few enough for any pattern.
 MAX_READ = 1000
+
+# What stands before the last answer in the reply of a message that was given up.
+LAST_ANSWER = "the last answer was: "
+
+# By reply.TLS_LEVELS.
+_PROTECTION = {
+    "none": "over a connection that is not encrypted",
+    "encrypted": "over an encrypted connection",
+    "verified": "over an encrypted connection to a server that proved its name",
+    "mta-sts": "over an encrypted connection to a server that proved its name, as its domain asks for (MTA-STS)",
+    "dane": "over an encrypted connection to a server that its domain vouches for (DANE)",
+    "requiretls": "over an encrypted connection to a server that proved its name, as the sender asked for",
+}
 
 _ADDRESS = re.compile(r"(?<![\w.:-])(\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{1,4}:[0-9a-f:.]{2,40})(?![\w:-])", re.IGNORECASE)
 _DOMAIN = re.compile(
@@ -43,6 +56,8 @@ def explain(reply: Reply, host: str = "") -> Explanation:
     size, mailbox-full, unknown-user, inactive, policy, sender, tls, relaying, dns, connection, busy, other.
     """
     answer, provider = " ".join(str(reply).split())[:MAX_READ], provider_of(host)
+    if given_up := _too_late(reply, host):
+        return given_up
     # What we say ourselves has codes of our own choice, and texts that must not be taken for a provider's.
     for rule in RULES if host else ():
         found = rule.match(answer, provider)
@@ -51,15 +66,49 @@ def explain(reply: Reply, host: str = "") -> Explanation:
     return Explanation(*statuses.explain(reply))
 
 
+def describe(outcome: Outcome) -> str:
+    """What an attempt came to, for its history: one or two sentences."""
+    if isinstance(outcome, Delivered):
+        return _delivered(outcome)
+    return str(explain(outcome.reply, outcome.host))
+
+
+def _delivered(outcome: Delivered) -> str:
+    trail = outcome.trail
+    if not trail.host:
+        return f"It was {outcome.reply.text}." if outcome.reply.text else ""
+    who = provider_of(trail.host) or trail.host
+    return (
+        f"{who[:1].upper()}{who[1:]} took the message, {_PROTECTION.get(trail.tls_level, 'over an open connection')}."
+    )
+
+
+def _too_late(reply: Reply, host: str) -> Explanation | None:
+    """For a message that was given up: why it was never delivered, as the last answer says."""
+    _, mark, last = reply.text.partition(LAST_ANSWER)
+    if reply.enhanced != "5.4.7" or not mark:
+        return None
+    kind, what, advice = statuses.explain(reply)
+    try:
+        cause = explain(Reply.parse([last.replace("\n", " ")]), host)
+    except ReplyError:
+        return Explanation(kind, what, advice)
+    return Explanation(cause.kind, f"{what} The last answer: {cause.what}", advice)
+
+
 def _filled(rule: Rule, found: re.Match[str], reply: Reply, answer: str, host: str) -> Explanation:
     words = _words(found, answer, host)
     verb = "put this off" if reply.is_transient else "refused this"
-    who = words["who"]
-    what = f"{who[:1].upper()}{who[1:]} {verb} because {rule.because}.".format_map(words)
+    what = f"{_at_start(words['who'])} {verb} because {rule.because}.".format_map(words)
     advice = rule.advice.format_map(words)
     if reply.is_transient and not rule.says_wait:
         advice += " It is tried again by itself."
     return Explanation(rule.kind, what, advice)
+
+
+def _at_start(who: str) -> str:
+    """A name at the beginning of a sentence: host names stay as they are."""
+    return f"The{who[3:]}" if who.startswith("the ") else who
 
 
 def _words(found: re.Match[str], answer: str, host: str) -> Mapping[str, str]:
