@@ -126,30 +126,81 @@ CREATE TABLE user_preferences (
     undo_seconds INTEGER                                                   -- NULL: the setting undo_send
 );
 
--- Sending: mail that waits, and the sandbox ----------------------------------------------------------------------------
-
-ALTER TABLE outbox ADD COLUMN release_ts INTEGER NOT NULL DEFAULT 0;       -- its sender's wish: not before; 0 for at once
-ALTER TABLE outbox ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;             -- 1: waits only so that it can be called back
-ALTER TABLE outbox ADD COLUMN let_out INTEGER NOT NULL DEFAULT 0;          -- 1: no sandbox captures it (again)
-ALTER TABLE outbox ADD COLUMN sandbox_domain TEXT;                         -- whose sandbox captured it; NULL: the installation's
-ALTER TABLE outbox ADD COLUMN original_recipient TEXT;                     -- who it was for before it was redirected
-
-CREATE INDEX outbox_release ON outbox (owner, release_ts) WHERE status = 'pending' AND release_ts > 0;
-
--- Domains whose mail is captured, whoever it is for.
-CREATE TABLE sandbox_domains (
-    domain   TEXT PRIMARY KEY,
-    since_ts INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
-    set_by   TEXT
-);
-
--- What a user chose for himself in the webmail.
-CREATE TABLE user_preferences (
-    username     TEXT PRIMARY KEY,
-    undo_seconds INTEGER                                                   -- NULL: the setting undo_send
-);
-
 -- Transport: routes, TLS policies and reports -------------------------------------------------------------------------
+
+-- MTA-STS policies as they were fetched (RFC 8461), one a domain.
+CREATE TABLE sts_policies (
+    domain     TEXT PRIMARY KEY,
+    policy_id  TEXT NOT NULL,                              -- of the TXT record that announced it
+    body       BLOB NOT NULL,
+    fetched_ts INTEGER NOT NULL,                           -- when it was last confirmed
+    expires_ts INTEGER NOT NULL,
+    used_ts    INTEGER NOT NULL                            -- when mail last asked for it, to the day
+);
+CREATE INDEX sts_policies_age ON sts_policies (fetched_ts);
+
+-- Domains whose servers once proved who they are, and when they last did not.
+CREATE TABLE tls_memory (
+    domain           TEXT PRIMARY KEY,
+    level            TEXT NOT NULL,                        -- reply.TLS_LEVELS
+    host             TEXT NOT NULL,
+    good_ts          INTEGER NOT NULL,                     -- to the day
+    downgrades       INTEGER NOT NULL DEFAULT 0,           -- deliveries with less, since the first of them
+    downgraded_ts    INTEGER,
+    downgraded_level TEXT NOT NULL DEFAULT '',
+    downgraded_host  TEXT NOT NULL DEFAULT '',
+    downgraded_why   TEXT NOT NULL DEFAULT ''
+);
+
+-- What TLS reports will say (RFC 8460): sessions that were alike, by UTC day.
+CREATE TABLE tls_results (
+    day           TEXT NOT NULL,                           -- YYYY-MM-DD
+    policy_domain TEXT NOT NULL,
+    policy_type   TEXT NOT NULL,                           -- sts, tlsa, no-policy-found
+    policy        TEXT NOT NULL,                           -- JSON: string and mx
+    result        TEXT NOT NULL,                           -- '' for success, else a result type of the RFC
+    sending_ip    TEXT NOT NULL DEFAULT '',
+    mx_host       TEXT NOT NULL DEFAULT '',
+    mx_ip         TEXT NOT NULL DEFAULT '',
+    reason        TEXT NOT NULL DEFAULT '',
+    sessions      INTEGER NOT NULL,
+    PRIMARY KEY (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip, reason)
+) WITHOUT ROWID;
+
+-- What became of a day's report to a domain: who makes the row makes the report.
+CREATE TABLE tls_reports (
+    day           TEXT NOT NULL,
+    policy_domain TEXT NOT NULL,
+    report_id     TEXT NOT NULL,
+    state         TEXT NOT NULL,                           -- unwanted, posting, sent, failed
+    retry_ts      INTEGER NOT NULL DEFAULT 0,              -- while posting: when another process may try again
+    detail        TEXT NOT NULL DEFAULT '',                -- where it went, or why it did not
+    PRIMARY KEY (day, policy_domain)
+) WITHOUT ROWID;
+
+-- Servers that take a domain's mail in the place of its MX hosts or the relay (docs/operations.md). The password is
+-- kept as the relay's is: it has to be shown to the server as it is.
+CREATE TABLE routes (
+    scope      TEXT NOT NULL CHECK (scope IN ('recipient_domain', 'sender_domain')),
+    name       TEXT NOT NULL,                              -- a domain in A-labels, or '*.' and one for all below it
+    host       TEXT NOT NULL DEFAULT '',                   -- '': straight to the MX hosts
+    port       INTEGER NOT NULL DEFAULT 25,
+    tls        TEXT NOT NULL DEFAULT 'none' CHECK (tls IN ('none', 'starttls', 'tls')),
+    user       TEXT NOT NULL DEFAULT '',
+    password   TEXT NOT NULL DEFAULT '',
+    created_ts INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+
+-- Addresses of this machine that a sending domain's mail leaves from, and the name that fits their reverse DNS.
+CREATE TABLE source_addresses (
+    domain     TEXT NOT NULL,                              -- as in routes
+    family     INTEGER NOT NULL CHECK (family IN (4, 6)),
+    address    TEXT NOT NULL,
+    helo_name  TEXT NOT NULL DEFAULT '',                   -- '': the setting's for this address, else hostname
+    created_ts INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+    PRIMARY KEY (domain, family)
+) WITHOUT ROWID;
 
 -- Signing: selectors --------------------------------------------------------------------------------------------------
 
@@ -183,6 +234,18 @@ ALTER TABLE outbox ADD COLUMN written_by TEXT;
 ALTER TABLE delivery_attempts ADD COLUMN tls_level   TEXT NOT NULL DEFAULT '';      -- reply.TLS_LEVELS, or ''
 ALTER TABLE delivery_attempts ADD COLUMN stages      TEXT NOT NULL DEFAULT '{}';    -- JSON: milliseconds by stage
 ALTER TABLE delivery_attempts ADD COLUMN explanation TEXT NOT NULL DEFAULT '';      -- the reply in plain words
+
+-- Questions to outbox: what would become of mail to an address.
+CREATE TABLE inquiries (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner     TEXT NOT NULL,                                               -- '' for administrators
+    sender    TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    asked_ts  INTEGER NOT NULL,
+    answer    TEXT                                                         -- JSON, from outbox
+);
+CREATE INDEX inquiries_waiting ON inquiries (id) WHERE answer IS NULL;
+CREATE INDEX inquiries_time ON inquiries (asked_ts);
 
 -- Sign-in: SCRAM verifiers --------------------------------------------------------------------------------------------
 
