@@ -20,6 +20,7 @@ from onifast_shared.settings.host import HostSettings
 from onifast_shared.settings.receiving import ReceivingSettings
 from onifast_shared.settings.sending import SendingSettings
 from onifast_shared.settings.storing import StoringSettings
+from onifast_shared.settings.transport import TransportSettings
 
 __all__ = ["ConfigError", "Listen", "SettingDescription", "Settings", "describe"]
 
@@ -31,7 +32,9 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(StoringSettings, DeliveringSettings, SendingSettings, ReceivingSettings, HostSettings):
+class Settings(
+    StoringSettings, TransportSettings, DeliveringSettings, SendingSettings, ReceivingSettings, HostSettings
+):
     """Every setting, typed. Durations are seconds, sizes bytes. See docs/configuration.md."""
 
     @property

@@ -6,10 +6,10 @@ else, the recipient's domain. Its name is not an address to connect to: outbox's
 
 from __future__ import annotations
 
-from onifast_shared import addresses, relay
+from onifast_shared import addresses
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection
-from onifast_shared.relay import RelayError
+from onifast_shared.transport.routes import Routes
 
 LOCAL = "(here)"
 """The next hop of recipients of this host, and of rows whose recipient is no address: no server is asked."""
@@ -22,13 +22,13 @@ class NextHops:
         self._tx = tx
         self._settings = settings
         self._local: dict[str, bool] = {}
-        self._smart_host = _smart_host(tx)
+        self._routes = Routes(tx)
 
-    def of(self, sender: str, domain: str) -> str:  # noqa: ARG002 - whose mail it is may come to decide
+    def of(self, sender: str, submitted_by: str | None, domain: str) -> str:
         """The next hop of mail from the address `sender` to `domain` (lower-case A-labels)."""
         if self._is_local(domain):
             return LOCAL
-        return self._smart_host or domain
+        return self._routes.next_hop(domain, sender, submitted_by)
 
     def many(self, destination: str, domain: str) -> bool:
         """Whether a next hop that takes a domain's mail may take that of other domains too."""
@@ -40,12 +40,3 @@ class NextHops:
             known = not domain or addresses.is_local_domain(self._tx, domain, self._settings)
             self._local[domain] = known
         return known
-
-
-def _smart_host(tx: Connection) -> str | None:
-    """The relay's name. One whose settings make no sense takes nothing: the mail waits under its domain."""
-    try:
-        found = relay.get(tx)
-    except RelayError:
-        return None
-    return None if found is None else f"{found.host.lower()}:{found.port}"

@@ -9,7 +9,8 @@ with, a round costs the same.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ MOST_STEPS = 500
 MOST_PUT_OFF = 500
 """Rows that are put off in one step, so that no transaction is long."""
 
+SPREAD = 600
+"""Seconds over which rows that are put off together come due again, so that they do not come all at once."""
+
 MOST_LANES_KEPT = 10_000
 """Lanes whose turn is remembered; after that all begin anew, which nobody notices."""
 
@@ -36,10 +40,28 @@ SMALL = contents.INLINE_LIMIT
 
 @dataclass(frozen=True)
 class Unreachable:
-    """A destination that nothing is brought to now: `why` in words, and until when its mail is put off."""
+    """That nothing is brought to a destination now: `why` in words, and until when its mail is put off."""
 
     why: str
     until_ts: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How many claims may go to a destination, and whether it took mail when it was last asked."""
+
+    free: int = GROUP_LIMIT
+    is_proven: bool = True
+    unreachable: Unreachable | None = None
+
+
+Gate = Callable[[str], Opening]
+"""What the deliverer says of a destination, by name. It is asked on the writer's thread."""
+
+
+def wide_open(_: str) -> Opening:
+    """A gate that lets everything through."""
+    return Opening()
 
 
 @dataclass
@@ -55,19 +77,18 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Openings:
-    """What may be claimed, as the deliverer's state has it at this moment.
+class Wanted:
+    """What the deliverer has room for at this moment: `total` claims, of which `unproven` to unproven destinations.
 
-    `total` claims, of which `free` says how many may go to a destination; `each` where it says nothing, and any number
-    to mailboxes here. `octets` is the room for messages that are not SMALL. `lifetime` is when mail is given up, in
-    seconds: none is put off for longer.
+    `octets` is the room for messages that are not SMALL; those in `held` are in memory already and take none. Mail is
+    given up after `lifetime` seconds, so none is put off for longer.
     """
 
     total: int
-    each: int = GROUP_LIMIT
-    free: Mapping[str, int] = field(default_factory=dict)
-    unreachable: Mapping[str, Unreachable] = field(default_factory=dict)
+    unproven: int = 2**31
+    gate: Gate = wide_open
     octets: int = 2**40
+    held: Collection[int] = ()
     lifetime: int = 2**31
     turns: Turns = field(default_factory=Turns)
 
@@ -78,13 +99,13 @@ class Round:
 
     claims: list[Claim]
     turns: Turns
-    put_off: dict[str, int]
+    put_off: Mapping[str, int]
     more: bool
 
 
-def claim(tx: Connection, hops: NextHops, lease: Lease, openings: Openings, now: float) -> Round:
+def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: float) -> Round:
     """Claims messages that are ready, each for one destination, one after the other by lane and domain."""
-    walk = _Walk(tx, hops, lease, openings, int(now))
+    walk = _Walk(tx, hops, lease, wanted, int(now))
     claims = list(walk)
     return Round(claims, walk.turns, walk.put_off, walk.more)
 
@@ -104,19 +125,22 @@ class _Head(NamedTuple):
 class _Walk:
     """One round through the lanes; iterating claims."""
 
-    def __init__(self, tx: Connection, hops: NextHops, lease: Lease, openings: Openings, now: int) -> None:
+    def __init__(self, tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: int) -> None:
         self._tx = tx
         self._hops = hops
         self._lease = lease
-        self._openings = openings
+        self._wanted = wanted
         self._now = now
-        self._free = dict(openings.free)
-        self._total = openings.total
-        self._octets = openings.octets
+        self._total = wanted.total
+        self._unproven = wanted.unproven
+        self._octets = wanted.octets
+        self._held = set(wanted.held)
+        self._openings: dict[str, Opening] = {}
+        self._taken: Counter[str] = Counter()
         self._steps = MOST_STEPS
         self._contents: dict[int, bytes] = {}
-        self.turns = openings.turns.copy()
-        self.put_off: dict[str, int] = {}
+        self.turns = wanted.turns.copy()
+        self.put_off: Counter[str] = Counter()
         self.more = False
 
     def __iter__(self) -> Iterator[Claim]:
@@ -175,28 +199,41 @@ class _Walk:
         self.turns.domains[lane] = domain
 
     def _from_head(self, lane: str, head: _Head) -> Claim | None:
-        destination = self._hops.of(head.sender or "", head.domain)
-        unreachable = self._openings.unreachable.get(destination)
-        if unreachable and head.waits_for != destination:
-            self._put_off(lane, head.domain, destination, unreachable)
-            return None
-        if not unreachable and not self._has_room(destination, head.size):
-            return None
-        if not unreachable and destination != LOCAL:
-            self._free[destination] = self._free.get(destination, self._openings.each) - 1
-        if head.size > SMALL:
-            self._octets -= head.size
-        # What was put off once and is due again is told what it waits for: its age decides what becomes of it.
-        return self._claim(head, destination, unreachable.why if unreachable else "")
+        destination = self._hops.of(head.sender or "", head.submitted_by, head.domain)
+        opening = self._opening(destination)
+        if opening.unreachable is None:
+            return self._claim(head, destination) if self._take(head, destination, opening) else None
+        if head.waits_for == destination:
+            # It was put off before and is due again: its age decides what becomes of it, as after an attempt.
+            return self._claim(head, destination, opening.unreachable.why)
+        self._put_off(lane, head.domain, destination, opening.unreachable)
+        return None
 
-    def _has_room(self, destination: str, size: int) -> bool:
-        if size > SMALL and size > self._octets:
+    def _opening(self, destination: str) -> Opening:
+        if destination == LOCAL:
+            return Opening()
+        if destination not in self._openings:
+            self._openings[destination] = self._wanted.gate(destination)
+        return self._openings[destination]
+
+    def _take(self, head: _Head, destination: str, opening: Opening) -> bool:
+        """Take the room that a claim needs; False where there is none."""
+        is_burden = head.size > SMALL and head.content_id not in self._held
+        if is_burden and head.size > self._octets:
             return False
-        return destination == LOCAL or self._free.get(destination, self._openings.each) > 0
+        if destination != LOCAL:
+            if self._taken[destination] >= opening.free or (not opening.is_proven and self._unproven <= 0):
+                return False
+            self._taken[destination] += 1
+            self._unproven -= not opening.is_proven
+        if is_burden:
+            self._octets -= head.size
+            self._held.add(head.content_id)
+        return True
 
     # Claiming
 
-    def _claim(self, head: _Head, destination: str, unreachable: str) -> Claim:
+    def _claim(self, head: _Head, destination: str, unreachable: str = "") -> Claim:
         token = secrets.token_hex(16)
         lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
         self._tx.executemany(_CLAIM, [(*lease, row_id) for row_id in self._siblings(head, destination)])
@@ -223,7 +260,7 @@ class _Walk:
             domain = self._tx.execute(_SIBLING_DOMAIN, (head.content_id, domain)).get
             if domain is None or len(found) >= GROUP_LIMIT:
                 break
-            if domain != head.domain and self._hops.of(head.sender or "", domain) == destination:
+            if domain != head.domain and self._hops.of(head.sender or "", head.submitted_by, domain) == destination:
                 found += self._of_domain(same, domain, GROUP_LIMIT - len(found))
         return found
 
@@ -247,12 +284,12 @@ class _Walk:
         rows: list[tuple[Any, ...]] = self._tx.execute(_READY_OF, (lane, domain, MOST_PUT_OFF)).fetchall()
         ids = [
             row_id
-            for row_id, sender, waits_for in rows
-            if waits_for != destination and self._hops.of(sender or "", domain) == destination
+            for row_id, sender, submitted_by, waits_for in rows
+            if waits_for != destination and self._hops.of(sender or "", submitted_by, domain) == destination
         ]
-        words = (destination, unreachable.why, self._now + 1, unreachable.until_ts, self._openings.lifetime)
+        words = (destination, unreachable.why, self._now + 1, unreachable.until_ts, SPREAD, self._wanted.lifetime)
         self._tx.executemany(_PUT_OFF, [(*words, row_id) for row_id in ids])
-        self.put_off[destination] = self.put_off.get(destination, 0) + len(ids)
+        self.put_off[destination] += len(ids)
         self.more = self.more or len(rows) == MOST_PUT_OFF
 
 
@@ -291,11 +328,11 @@ _CLAIMED = """
     FROM outbox WHERE lease_token = ? AND status = 'sending' ORDER BY id
 """
 _READY_OF = f"""
-    SELECT id, sender, waits_for FROM outbox INDEXED BY outbox_ready
+    SELECT id, sender, submitted_by, waits_for FROM outbox INDEXED BY outbox_ready
     WHERE {_IS_READY} AND lane = ? AND domain = ? ORDER BY id LIMIT ?
 """
 _PUT_OFF = """
     UPDATE outbox SET ready = 0, waits_for = ?, last_error = ?,
-                      next_attempt_ts = max(?, min(?, coalesce(queued_ts, 0) + ?))
+                      next_attempt_ts = max(?, min(? + id % ?, coalesce(queued_ts, 0) + ?))
     WHERE id = ?
 """

@@ -31,6 +31,16 @@ class Listen(NamedTuple):
         return f"{host}:{self.port}"
 
 
+class Source(NamedTuple):
+    """An address of this machine to connect from, and the name to say in EHLO there; "" for the host's own."""
+
+    address: str
+    helo_name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address}={self.helo_name}" if self.helo_name else self.address
+
+
 @dataclass(frozen=True)
 class Kind:
     """How a setting's value is read: `parse` raises ValueError for what is not allowed; `allowed` says what is."""
@@ -70,6 +80,13 @@ def path() -> Kind:
         return result
 
     return Kind("an absolute path", parse)
+
+
+def optional_path() -> Kind:
+    def parse(value: Any) -> Path | None:
+        return path().parse(value) if _text(value) else None
+
+    return Kind("an absolute path, or empty", parse)
 
 
 def hostname() -> Kind:
@@ -161,6 +178,22 @@ def size(low: int, high: int) -> Kind:
         return result
 
     return Kind(f"bytes from {low} to {high}, or with a unit: 512 KiB, 50 MiB", parse)
+
+
+def sources() -> Kind:
+    name = hostname()
+
+    def parse(value: Any) -> tuple[Source, ...]:
+        found = []
+        for item in _items(value):
+            address, equals, helo_name = item.partition("=")
+            ip = ipaddress.ip_address(address.strip().strip("[]"))
+            if ip.is_unspecified or ip.is_multicast:
+                raise ValueError
+            found.append(Source(str(ip), name.parse(helo_name) if equals else ""))
+        return tuple(found)
+
+    return Kind("IP addresses of this machine, each with =NAME or not, with commas between them, or empty", parse)
 
 
 def names() -> Kind:

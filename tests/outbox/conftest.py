@@ -12,7 +12,7 @@ from onifast_shared.db import Database
 from fakes.dns import DnsServer
 from peers.ports import free_port
 
-from .helpers import Outbox, start
+from .helpers import Outbox, patience, start
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def outbox_settings(settings: Settings, dns: DnsServer) -> Settings:
         settings,
         dns_servers=((dns.host, dns.port),),
         dns_timeout=0.5,
-        smtp_timeout=0.4,
         connect_timeout=1.0,
+        **patience(0.4),
         outbound_port=free_port("127.0.0.25"),
         file_copies=False,
     )

@@ -80,6 +80,12 @@ class Outbox:
         return [self.db.read(lambda tx, each=each: mailbox.raw(tx, each)) for each in ids]  # type: ignore[misc]
 
 
+def patience(seconds: float) -> dict[str, Any]:
+    """The settings of every wait for another server's reply."""
+    names = ("greeting", "mail", "rcpt", "data", "block", "end")
+    return {"smtp_timeout": seconds, **{f"smtp_{name}_timeout": seconds for name in names}}
+
+
 def start(settings: Settings, db: Database, dns: DnsServer, users: Sequence[str] = ("alice", "carol")) -> Outbox:
     """A deliverer for here.test, whose users own an address each."""
     for user in users:

@@ -15,7 +15,7 @@ from fakes.dns import Failure
 from fakes.smtp_script import DROP, STALL
 from fakes.smtp_server import ScriptedSmtpServer
 
-from .helpers import MESSAGE, Outbox
+from .helpers import MESSAGE, Outbox, patience
 
 TO_BOB = ("bob@remote.test",)
 
@@ -317,7 +317,7 @@ async def test_two_deliverers_on_one_database_deliver_each_message_once(outbox: 
 
 
 async def test_a_claim_that_was_taken_over_sends_no_final_dot(outbox: Outbox) -> None:
-    outbox.reassemble(smtp_timeout=30.0)
+    outbox.reassemble(**patience(30.0))
     with exchanger(outbox, {"DATA": STALL}) as peer:
         await outbox.submit("bob@remote.test")
         delivering = asyncio.create_task(outbox.round())
@@ -342,7 +342,7 @@ async def test_rows_of_a_dead_deliverer_go_back_and_are_delivered(outbox: Outbox
 
 
 async def test_a_claim_is_renewed_for_as_long_as_its_delivery_lives(outbox: Outbox) -> None:
-    outbox.reassemble(smtp_timeout=30.0, lease_seconds=0.6)
+    outbox.reassemble(**patience(30.0), lease_seconds=0.6)
     renewing = asyncio.create_task(outbox.program.leases.run())
     with exchanger(outbox, {"DATA": STALL}) as peer:
         await outbox.submit("bob@remote.test")
@@ -359,7 +359,7 @@ async def test_a_claim_is_renewed_for_as_long_as_its_delivery_lives(outbox: Outb
 
 
 async def test_what_does_not_end_in_time_at_a_stop_is_given_back_untried(outbox: Outbox) -> None:
-    outbox.reassemble(smtp_timeout=30.0)
+    outbox.reassemble(**patience(30.0))
     with exchanger(outbox, {"DATA": STALL}) as peer:
         await outbox.submit("bob@remote.test", "carol@here.test")
         await outbox.program.dispatcher.drain()

@@ -14,12 +14,12 @@ from onifast_shared.config import Settings
 from onifast_shared.envelope import Envelope, Recipient
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply, Trail
 
-from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselves, no_address
+from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselves, no_address, other_family
 from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpClient
 from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
 from onifast_outbox.stopwatch import Stopwatch
-from onifast_outbox.tls_policy.policies import HostBarred, TlsPolicies
-from onifast_outbox.tls_policy.requirement import Insist, Requirement
+from onifast_outbox.tls_policy.policies import TlsPolicies
+from onifast_outbox.tls_policy.requirement import HostBarred, Insist, Requirement
 from onifast_outbox.wire import Timeouts
 
 # How long a connection waits for the next message to the same place, and how many it carries at most.
@@ -88,7 +88,7 @@ class Connections:
         self._settings = settings
         self._exchangers = exchangers
         self._policies = policies or TlsPolicies()
-        self._timeouts = Timeouts.scaled(settings.connect_timeout, settings.smtp_timeout)
+        self._timeouts = Timeouts.of(settings)
         self._given_contexts = contexts
         self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
         self._leaving: set[asyncio.Task[None]] = set()
@@ -125,8 +125,10 @@ class Connections:
             return True
         if not addresses:
             tour.add(no_address(host))
+        elif not any(map(route.sources.can_reach, addresses)):
+            tour.add(other_family(host, route.sources))
         looked_up = route.looked_up + time.monotonic() - began
-        for address in addresses:
+        for address in filter(route.sources.can_reach, addresses):
             if tour.tries >= MAX_TRIES:
                 return False
             tour.tries += 1
@@ -154,14 +156,16 @@ class Connections:
         if security is Security.OPPORTUNISTIC and requirement.insist is not Insist.NOTHING:
             security = Security.STARTTLS
         context = None if security is Security.NONE else self._context(requirement.insist is Insist.CERTIFICATE)
+        source = route.sources.towards(hop.address)
         access = Access(
-            self._settings.hostname,
+            (source and source.helo_name) or self._settings.hostname,
             security,
             context,
             requirement,
             self._policies.judge,
             route.credentials,
             loop_names,
+            source.address if source else None,
         )
         try:
             return await SmtpClient.open(hop, access, self._timeouts, watch)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from onifast_shared import contents, queue, relay
+from onifast_shared import contents, queue
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
@@ -22,18 +22,20 @@ from onifast_shared.dkim_keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
 from onifast_shared.message import Summary, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import Claim, QueueRow, Submission
-from onifast_shared.relay import RelayError
+from onifast_shared.relay import Relay, RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
+from onifast_shared.suppressions import Suppression
+from onifast_shared.transport.routes import Routes
+from onifast_shared.transport.sources import Sources, sources_for
 
-from onifast_outbox import maillog
+from onifast_outbox import maillog, suppressing
 from onifast_outbox.binary import Unconvertible, into_lines
 from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.local import deliver_here
-from onifast_outbox.routing import MailExchangers, Route, Smarthost, Unroutable, relay_route
+from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_route
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import ClaimLost, Content
-from onifast_outbox.smtp_session import Security
 
 # A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
 MAX_HOPS = 50
@@ -51,11 +53,13 @@ class Stop:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What one snapshot of the database says about a claim."""
+    """What one snapshot of the database says about a claim: `servers` are smart hosts by recipient's domain."""
 
     raw: bytes
     places: Mapping[int, Place]
-    relay: Smarthost | Deferred | None
+    servers: Mapping[str, Relay | Deferred | None]
+    sources: Sources
+    suppressed: Mapping[Address, Suppression]
 
 
 class Courier:
@@ -111,6 +115,12 @@ class Courier:
         if bad_sender:
             refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
             stops = []
+        refused += [
+            suppressing.refuse(stop.row, stop.recipient, loaded.suppressed[stop.recipient.address])
+            for stop in stops
+            if stop.recipient.address in loaded.suppressed
+        ]
+        stops = [stop for stop in stops if stop.recipient.address not in loaded.suppressed]
         head = summary(split_head(loaded.raw)[0])
         remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id].destination, Remote)]
         been = visited(head.headers)
@@ -124,7 +134,16 @@ class Courier:
     def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
         raw = contents.read(tx, claim.content_id)
         places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
-        return Loaded(raw, places, _smarthost(tx))
+        suppressed = suppressing.look(tx, claim.submission, [stop.recipient.address for stop in stops])
+        return Loaded(raw, places, *self._ways(tx, claim.submission, stops), suppressed)
+
+    def _ways(
+        self, tx: Connection, what: Submission, stops: Sequence[Stop]
+    ) -> tuple[dict[str, Relay | Deferred | None], Sources]:
+        """The smart host for each recipient's domain, None for its MX hosts; and where mail leaves from."""
+        routes, domains = Routes(tx), {stop.recipient.address.domain for stop in stops}
+        servers = {domain: _server(routes, domain, what) for domain in domains}
+        return servers, sources_for(tx, what.sender, what.submitted_by, self._settings.source_addresses)
 
     async def _deliver_remote(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
@@ -136,7 +155,7 @@ class Courier:
         if not isinstance(content, Content):
             await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
             return
-        routes = await self._route(consignment, stops, loaded.relay)
+        routes = await self._route(consignment, stops, loaded)
         await asyncio.gather(*(self._deliver_along(consignment, route, group, content) for route, group in routes))
 
     async def _prepare(self, consignment: Consignment, head: Summary) -> Content | Failed | Deferred:
@@ -151,39 +170,40 @@ class Courier:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
     def _sign(self, consignment: Consignment) -> Content:
-        message = _in_lines(consignment)
-        if by := _forwarder(consignment.claim.submission):
+        message, what = _in_lines(consignment), consignment.claim.submission
+        if by := _forwarder(what):
             message = prepend(message, delivered_to(by))
-            signed = self._signer.seal(message, by.domain)
+            signed = self._signer.seal(message, by.domain, what)
         else:
-            signed = self._signer.sign(message)
+            signed = self._signer.sign(message, what)
         if signed.problem:
             maillog.unsigned(consignment.claim.rows[0].id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
 
     async def _route(
-        self, consignment: Consignment, stops: Sequence[Stop], smarthost: Smarthost | Deferred | None
+        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded
     ) -> list[tuple[Route, list[Stop]]]:
         """The stops by route; those that no route leads to are settled."""
-        if isinstance(smarthost, Smarthost):
-            return [(relay_route(smarthost), list(stops))]
         domains = list(dict.fromkeys(stop.recipient.address.domain for stop in stops))
-        found = await asyncio.gather(*(self._route_to(domain, smarthost) for domain in domains))
+        found = await asyncio.gather(*(self._route_to(domain, loaded.servers[domain]) for domain in domains))
         by_domain = dict(zip(domains, found, strict=True))
         grouped: dict[str, tuple[Route, list[Stop]]] = {}
         lost: list[Result] = []
         for stop in stops:
             route = by_domain[stop.recipient.address.domain]
             if isinstance(route, Route):
+                route = route.leaving_from(loaded.sources)
                 grouped.setdefault(route.key, (route, []))[1].append(stop)
             else:
                 lost.append(Result(stop.row, stop.recipient, route))
         await self._settler.settle(consignment, lost)
         return list(grouped.values())
 
-    async def _route_to(self, domain: str, trouble: Deferred | None) -> Route | Deferred | Failed:
-        if trouble:
-            return trouble
+    async def _route_to(self, domain: str, server: Relay | Deferred | None) -> Route | Deferred | Failed:
+        if isinstance(server, Deferred):
+            return server
+        if server is not None:
+            return relay_route(server)
         try:
             return await self._exchangers.route(domain)
         except Unroutable as unroutable:
@@ -290,12 +310,8 @@ def _clean(parameter: str | None) -> str | None:
     return parameter if parameter and _PARAMETER.fullmatch(parameter) else None
 
 
-def _smarthost(tx: Connection) -> Smarthost | Deferred | None:
+def _server(routes: Routes, domain: str, what: Submission) -> Relay | Deferred | None:
     try:
-        found = relay.get(tx)
+        return routes.way(domain, what.sender, what.submitted_by).server
     except RelayError as error:
         return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
-    if found is None:
-        return None
-    credentials = (found.user, found.password) if found.user else None
-    return Smarthost(found.host.strip("[]"), found.port, Security(found.tls), credentials)

@@ -1,8 +1,9 @@
-"""Where mail for a foreign domain goes: the relay if there is one, else the domain's mail exchangers (RFC 5321)."""
+"""Where mail for a foreign domain goes: a smart host if there is one, else the domain's mail exchangers (RFC 5321)."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import random
 import socket
@@ -13,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from onifast_shared.config import Listen
 from onifast_shared.dns import MX, NoData, NoSuchDomain, Resolver, Temporary
 from onifast_shared.log import Secret
+from onifast_shared.relay import Relay
 from onifast_shared.reply import Deferred, Failed, Reply
+from onifast_shared.transport.sources import Sources
 
 from onifast_outbox.smtp_session import Hop, Security
 from onifast_outbox.tls_policy.policies import TlsPolicies, TlsPolicy
@@ -33,26 +36,12 @@ class Unroutable(Exception):
 
 
 @dataclass(frozen=True)
-class Smarthost:
-    """The relay of mail_config, checked."""
-
-    host: str
-    port: int
-    security: Security
-    credentials: tuple[str, Secret] | None
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is named as this machine, in a way that no DNS answer can change."""
-        return self.host.lower() == "localhost" or _is_loopback_literal(self.host)
-
-
-@dataclass(frozen=True)
 class Route:
     """The servers to try in turn, and how. Routes of equal `key` may share connections.
 
     `verify` says whether the server's certificate must be good for its name, `tls_level` what that makes of the
-    connection; `policy` is what the domain itself asks. `looked_up` is how many seconds it took to find the route.
+    connection; `policy` is what the domain itself asks. `sources` are the addresses to connect from. `looked_up` is how
+    many seconds it took to find the route.
     """
 
     key: str
@@ -64,6 +53,7 @@ class Route:
     to_relay: bool = False
     tls_level: TlsLevel = TlsLevel.VERIFIED
     policy: TlsPolicy | None = None
+    sources: Sources = field(default_factory=Sources)
     looked_up: float = field(default=0.0, compare=False)
 
     def insisting_on_tls(self) -> Route:
@@ -71,17 +61,29 @@ class Route:
         security = Security.IMPLICIT if self.security is Security.IMPLICIT else Security.STARTTLS
         return replace(self, key=f"{self.key} verified", security=security, verify=True, tls_level=TlsLevel.REQUIRETLS)
 
+    def leaving_from(self, sources: Sources) -> Route:
+        """The same servers, connected to from these addresses of ours."""
+        return replace(self, key=f"{self.key} from {sources.key}", sources=sources) if sources.by_family else self
 
-def relay_route(relay: Smarthost) -> Route:
-    """All foreign mail by way of the relay.
+
+def relay_route(relay: Relay) -> Route:
+    """By way of a smart host: the relay, or the one that a route names.
 
     With `starttls` or `tls` its certificate is verified against the name (or address) it was configured with, except
     where that is `localhost` or a loopback literal: there nobody is in between, and certificates rarely fit.
     """
-    verify = relay.security in (Security.STARTTLS, Security.IMPLICIT) and not relay.is_loopback
-    user = relay.credentials[0] if relay.credentials else ""
-    key = f"relay {user}@{relay.host}:{relay.port} {relay.security.value}"
-    return Route(key, (relay.host,), relay.port, relay.security, verify, relay.credentials, to_relay=True)
+    host, security = relay.host.strip("[]"), Security(relay.tls)
+    verify = security is not Security.NONE and not _is_this_machine(host)
+    credentials = (relay.user, relay.password) if relay.user else None
+    # Two users of one name at one server may be two customers: who has another password gets another connection.
+    login = hashlib.sha256(relay.password.reveal().encode("utf-8", "replace")).hexdigest()[:16] if relay.user else ""
+    key = f"relay {relay.user}@{host}:{relay.port} {security.value} {login}"
+    return Route(key, (host,), relay.port, security, verify, credentials, to_relay=True)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is named as this machine, in a way that no DNS answer can change."""
+    return host.lower() == "localhost" or _is_loopback_literal(host)
 
 
 class MailExchangers:
@@ -191,6 +193,14 @@ def _is_loopback_literal(host: str) -> bool:
 def no_address(host: str) -> Failed:
     """The outcome where a host of the route has no address at all."""
     return _failed("5.4.4", f"the mail server {host} has no address in the DNS")
+
+
+def other_family(host: str, sources: Sources) -> Deferred:
+    """The outcome where a host has addresses, but none that mail may be sent to from the addresses it leaves from."""
+    ours = " and ".join(source.address for source in sources.by_family.values())
+    wanted = "IPv4" if 6 in sources.by_family else "IPv6"
+    text = f"the mail server {host} has {wanted} addresses alone, and this mail leaves from {ours}"
+    return Deferred(Reply(451, "4.4.4", text))
 
 
 def _loop(domain: str) -> Failed:

@@ -128,7 +128,7 @@ class SmtpClient(SmtpSession):
         if pipelined:
             await self._write("".join(f"{command}\r\n" for command in [*commands, "DATA"]))
         self._watch.enter("mail")
-        mail = await self._step(commands[0], pipelined)
+        mail = await self._step(commands[0], pipelined, self._timeouts.mail)
         if not mail.is_positive:
             done.outcomes.update((recipient, self._outcome(mail)) for recipient in recipients)
             await self._drop_transaction(pipelined, skip=len(recipients))
@@ -136,7 +136,7 @@ class SmtpClient(SmtpSession):
         self._watch.enter("rcpt")
         accepted: list[Recipient] = []
         for recipient, command in zip(recipients, commands[1:], strict=True):
-            reply = await self._step(command, pipelined)
+            reply = await self._step(command, pipelined, self._timeouts.rcpt)
             self._note_rcpt(recipient, reply, accepted, done)
         if not accepted:
             await self._drop_transaction(pipelined)
@@ -204,11 +204,11 @@ class SmtpClient(SmtpSession):
             words += [f"ORCPT={recipient.orcpt}"] if recipient.orcpt else []
         return " ".join(words)
 
-    async def _step(self, command: str, pipelined: bool, timeout: float | None = None) -> Reply:
+    async def _step(self, command: str, pipelined: bool, timeout: float) -> Reply:
         """The reply to `command`, which a pipelined transaction has sent already."""
         if not pipelined:
             await self._write(f"{command}\r\n")
-        reply = await self._reply(self._timeouts.command if timeout is None else timeout)
+        reply = await self._reply(timeout)
         if reply.code == 421:
             raise WireError(f"the server closes the connection: {reply}")
         if reply.code // 100 == 3 and command != "DATA":
@@ -221,7 +221,7 @@ class SmtpClient(SmtpSession):
             await self._reset()
             return
         for _ in range(skip):
-            await self._reply(self._timeouts.command)
+            await self._reply(self._timeouts.rcpt)
         if (await self._reply(self._timeouts.data_start)).code == 354:
             # A server may say 354 though it has no recipients; what is sent then is empty (RFC 2920 section 3.1).
             await self._write(".\r\n")

@@ -55,7 +55,8 @@ class Access:
     """How to present ourselves, and what to insist on.
 
     `tls` is needed unless `security` is NONE; what is had by it is measured by `judge` against `requirement`. A server
-    that greets with a name of `loop_names` is ourselves.
+    that greets with a name of `loop_names` is ourselves. `source` is the address of ours to connect from, where it is
+    not the system's choice.
     """
 
     helo_name: str
@@ -65,6 +66,7 @@ class Access:
     judge: Judge = field(default_factory=Judge)
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
+    source: str | None = None
 
 
 class HopFailed(Exception):
@@ -106,7 +108,7 @@ class SmtpSession:
         watch = watch or Stopwatch()
         watch.enter("connect")
         try:
-            wire = await Wire.connect(hop.address, hop.port, timeout=timeouts.connect)
+            wire = await Wire.connect(hop.address, hop.port, timeout=timeouts.connect, source=access.source)
         except WireError as error:
             trail = Trail(hop.host, hop.address, hop.port, stages=watch.stages())
             raise HopFailed(Deferred(Reply(451, "4.4.1", f"{hop}: {error}"), trail)) from error

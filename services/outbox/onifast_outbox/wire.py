@@ -8,6 +8,9 @@ import os
 import ssl
 from dataclasses import dataclass
 
+from onifast_shared.config import Settings
+from onifast_shared.transport.sources import why_unusable
+
 from onifast_outbox.tls_policy.certificates import openssl_trouble, peer_chain
 from onifast_outbox.tls_policy.requirement import ResultType
 
@@ -35,16 +38,27 @@ class Timeouts:
     connect: float = 30
     greeting: float = 300
     command: float = 300
+    mail: float = 300
+    rcpt: float = 300
     data_start: float = 120
     data_block: float = 180
     data_end: float = 600
     quit: float = 5
 
     @classmethod
-    def scaled(cls, connect: float, command: float) -> Timeouts:
-        """The RFC's proportions around a given wait for a command's reply (its own is five minutes)."""
-        share = command / 300
-        return cls(connect, command, command, 120 * share, 180 * share, 600 * share, min(5, command))
+    def of(cls, settings: Settings) -> Timeouts:
+        """As the settings say."""
+        return cls(
+            connect=settings.connect_timeout,
+            greeting=settings.smtp_greeting_timeout,
+            command=settings.smtp_timeout,
+            mail=settings.smtp_mail_timeout,
+            rcpt=settings.smtp_rcpt_timeout,
+            data_start=settings.smtp_data_timeout,
+            data_block=settings.smtp_block_timeout,
+            data_end=settings.smtp_end_timeout,
+            quit=min(5, settings.smtp_timeout),
+        )
 
 
 class Wire:
@@ -63,11 +77,15 @@ class Wire:
         port: int,
         *,
         timeout: float,
+        source: str | None = None,
     ) -> Wire:
-        """Connect to an IP address."""
+        """Connect to an IP address, from the address `source` of ours if it is given."""
+        local = None if source is None else (source, 0)
+        if source is not None and (why := why_unusable(source)):
+            raise WireError(f"nothing can be sent from {source}: {why}")
         try:
             async with asyncio.timeout(timeout):
-                reader, writer = await asyncio.open_connection(address, port, limit=MAX_LINE)
+                reader, writer = await asyncio.open_connection(address, port, limit=MAX_LINE, local_addr=local)
         except TimeoutError:
             raise WireError(f"no connection within {timeout:g} s") from None
         except OSError as error:

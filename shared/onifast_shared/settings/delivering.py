@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from onifast_shared import setting_types as kinds
 from onifast_shared.settings.field import setting
@@ -17,17 +18,10 @@ class DeliveringSettings:
         kinds.choice("direct", "sandbox"),
         "`sandbox` keeps mail to foreign domains here and shows it, and never sends it.",
     )
-    outbound_port: int = setting("25", kinds.number(1, 65535), "The port that MX hosts are reached on.")
     outbox_concurrency: int = setting("20", kinds.number(1, 1000), "Deliveries at one time.")
     outbox_poll_interval: float = setting(
         "10s", kinds.seconds(0.1, 3600), "The longest that outbox sleeps when no event wakes it."
     )
-    smtp_timeout: float = setting(
-        "5m",
-        kinds.seconds(1, 3600),
-        "How long outbox waits for a remote site's reply (RFC 5321 section 4.5.3.2).",
-    )
-    connect_timeout: float = setting("30s", kinds.seconds(1, 300), "How long outbox waits for a connection.")
     retry_first: float = setting(
         "5m",
         kinds.seconds(1, 86400),
@@ -38,6 +32,21 @@ class DeliveringSettings:
         "5d",
         kinds.seconds(60, 30 * 86400),
         "How long a message is tried before it is returned to its sender.",
+    )
+    bounce_lifetime: float = setting(
+        "1d",
+        kinds.seconds(60, 30 * 86400),
+        "The same for mail with the null sender, such as bounces, which can be returned to nobody.",
+    )
+    delay_notice_after: float = setting(
+        "4h",
+        kinds.seconds(0, 30 * 86400),
+        "When the sender of a message that still waits is told so, once; 0 for never.",
+    )
+    suppression_time: float = setting(
+        "7d",
+        kinds.seconds(0, 365 * 86400),
+        "How long a recipient that does not exist is not tried again for the user whose mail bounced; 0 for not at all.",
     )
     lease_seconds: float = setting(
         "60s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
@@ -54,7 +63,41 @@ class DeliveringSettings:
         kinds.choice("defer", "unsigned"),
         "What happens to mail of a domain whose key cannot be used: it waits, or goes out unsigned.",
     )
+    dkim_publish_wait: float = setting(
+        "1h",
+        kinds.seconds(0, 7 * 86400),
+        "How long DNS must have shown a new key's record before mail is signed with that key.",
+    )
+    dkim_retire_after: float = setting(
+        "7d",
+        kinds.seconds(3600, 365 * 86400),
+        "How long an old key's record stays needed after the switch to a new one: mail that it signed is under way.",
+    )
+    dkim_parent_keys: bool = setting(
+        "false",
+        kinds.boolean(),
+        "Sign mail of a subdomain that has no key with the key of a domain above it, up to the registered one.",
+    )
     dns_servers: tuple[tuple[str, int], ...] = setting(
         "", kinds.servers(53), "DNS servers for every lookup of every program."
     )
     dns_timeout: float = setting("5s", kinds.seconds(0.1, 60), "How long one DNS lookup may take in all.")
+
+    dnssec: str = setting(
+        "auto",
+        kinds.choice("auto", "trust", "off"),
+        "Whether the DNS servers are believed that an answer is validated, which DANE needs; `auto` believes those on"
+        " this machine.",
+    )
+    mta_sts: bool = setting("true", kinds.boolean(), "Obey what domains ask by MTA-STS (RFC 8461).")
+    outbound_https_port: int = setting(
+        "443", kinds.number(1, 65535), "The port that MTA-STS policies are fetched from."
+    )
+    outbound_tls_ca: Path | None = setting(
+        "",
+        kinds.optional_path(),
+        "A PEM file of the authorities that vouch for other sites' certificates; empty for the system's.",
+    )
+    tls_reports: bool = setting(
+        "true", kinds.boolean(), "Send daily reports about TLS to the domains that ask for them (RFC 8460)."
+    )

@@ -1,0 +1,44 @@
+"""Whose settings of a sending domain count for a message: only who has the sender's address is sent by its ways.
+
+A route may log in at a smart host with the password of the domain's owner, and an address of this machine has a name to
+lose. So neither serves those who merely write a domain into MAIL FROM, as local programs and trusted networks can.
+"""
+
+from __future__ import annotations
+
+from onifast_shared import addresses
+from onifast_shared.address import Address, AddressError
+from onifast_shared.db import Connection
+
+_USER, _UNIX, _FORWARD = "user:", "unix:", "forward:"
+
+
+def of(tx: Connection, sender: str, submitted_by: str | None) -> str | None:
+    """The domain (A-labels) whose settings count; None for the null sender, and for who does not have the address.
+
+    `submitted_by` is the queue row's. Rows without one come from this host: scripts' with access to the database, and
+    our own; what is forwarded has a sender that we made ourselves (SRS).
+    """
+    try:
+        address = Address.parse(sender) if sender else None
+    except AddressError:
+        return None
+    if address is None or address.is_literal:
+        return None
+    return address.domain if _is_his(tx, address, submitted_by) else None
+
+
+def _is_his(tx: Connection, address: Address, submitted_by: str | None) -> bool:
+    if submitted_by is None or submitted_by in ("panel", f"{_UNIX}root") or submitted_by.startswith(_FORWARD):
+        return True
+    for kind in (_USER, _UNIX):
+        if submitted_by.startswith(kind):
+            username = submitted_by.removeprefix(kind)
+            return addresses.owns(tx, username, address) or addresses.domain_owner(tx, address.domain) == username
+    return False
+
+
+def names_for(domain: str) -> list[str]:
+    """The names that settings for a domain may stand under, the most specific first: its own, then `*.` above it."""
+    labels = domain.split(".")
+    return [domain, *(f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels)))]
