@@ -90,7 +90,7 @@ class UserDirectory:
         self._directory = settings.users_dir
         self._administrators = settings.administrators
         self._allow_plaintext = settings.allow_plaintext_passwords
-        self._kept_hash: tuple[int, tuple[str, ...]] | None = None
+        self._kept_user: tuple[int, PanelUser | None] | None = None
 
     def get(self, username: str) -> PanelUser | None:
         """The user of that name, disabled or not; raises UserFileError or UserDirectoryMissing."""
@@ -134,8 +134,18 @@ class UserDirectory:
             raise self._missing(error) from None
         return sorted(filter(check_username, names))
 
+    def keep_verifiers(self) -> bool:
+        """Whether this panel stores SCRAM verifiers, as its first user shows; raises UserDirectoryMissing."""
+        user = self._some_user()
+        return user is not None and user.scram is not None
+
     def _some_hash(self) -> Iterable[str]:
-        """A hash as this panel stores them, since its kind and cost are what takes the time.
+        """A hash as this panel stores them, since its kind and cost are what takes the time."""
+        user = self._some_user()
+        return (user.password_hash.reveal(),) if user and user.password_hash else ()
+
+    def _some_user(self) -> PanelUser | None:
+        """A user as this panel describes them.
 
         Kept until a file comes, goes or is replaced: to list ten thousand users would show in the time too.
         """
@@ -143,20 +153,20 @@ class UserDirectory:
             mark = self._directory.stat().st_mtime_ns
         except OSError as error:
             raise self._missing(error) from None
-        kept = self._kept_hash
+        kept = self._kept_user
         if kept is None or kept[0] != mark:
-            kept = self._kept_hash = (mark, self._first_hash())
+            kept = self._kept_user = (mark, self._first_user())
         return kept[1]
 
-    def _first_hash(self) -> tuple[str, ...]:
+    def _first_user(self) -> PanelUser | None:
         for username in self.usernames():
             try:
                 user = self.get(username)
             except UserFileError:
                 continue
             if user and user.password_hash:
-                return (user.password_hash.reveal(),)
-        return ()
+                return user
+        return None
 
     def _user(self, username: str, path: Path, content: Mapping[str, Any]) -> PanelUser:
         stored = next((content[name] for name in _PASSWORD_FIELDS if content.get(name)), None)

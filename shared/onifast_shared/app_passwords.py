@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared import scram_verifier, shared_keys
-from onifast_shared.db import Connection
+from onifast_shared.db import Connection, Database
 from onifast_shared.log import Secret
 from onifast_shared.scram_verifier import Parameters, ScramVerifier
 
@@ -126,6 +126,16 @@ def make_salt_secret(tx: Connection) -> bytes:
     return shared_keys.obtain(tx, shared_keys.SCRAM_SALT)
 
 
+def obtain_salt_secret(database: Database) -> bytes:
+    """The same, whether there was one or not; raises DatabaseError."""
+    return database.read(salt_secret) or database.write(make_salt_secret)
+
+
+def exist(tx: Connection) -> bool:
+    """Whether anybody has an app password."""
+    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM app_passwords)").get)
+
+
 def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> Locks:
     """What a login of that name is checked against, whether such a user exists or not.
 
@@ -146,8 +156,7 @@ def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret:
 
 def opened_by(found: Locks, password: str) -> Lock | None:
     """Which app password this is. It takes the time of one hash, also where there are none."""
-    derived = scram_verifier.derive(password, found.parameters)
-    return _fitting(found.locks, derived)
+    return fitting(found.locks, scram_verifier.derive(password, found.parameters))
 
 
 def touch(tx: Connection, password_id: int, now: float, where: str) -> None:
@@ -155,12 +164,13 @@ def touch(tx: Connection, password_id: int, now: float, where: str) -> None:
     tx.execute("UPDATE app_passwords SET used_ts = ?, used_from = ? WHERE id = ?", (int(now), where, password_id))
 
 
-def _fitting(locks: Iterable[Lock], derived: ScramVerifier) -> Lock | None:
-    fitting = None
+def fitting(locks: Iterable[Lock], derived: ScramVerifier) -> Lock | None:
+    """Whose app password a verifier was derived from; each is compared, in the same time."""
+    found = None
     for lock in locks:
         same = hmac.compare_digest(lock.verifier.stored_key, derived.stored_key)
-        fitting = lock if same and lock.verifier.parameters == derived.parameters else fitting
-    return fitting
+        found = lock if same and lock.verifier.parameters == derived.parameters else found
+    return found
 
 
 def _lock(row: tuple[Any, ...]) -> Lock:

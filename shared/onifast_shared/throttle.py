@@ -12,7 +12,11 @@ FREE_FAILURES = 5
 FREE_NAMES = 10
 """Names that one place may fail for before it has to wait."""
 
+FREE_FOR_USER = 20
+"""Failures for one user, from places that he never logged in from, before all such places have to wait."""
+
 FIRST_WAIT = 10
+LONGEST_WAIT_FOR_USER = 160
 LONGEST_WAIT = 900
 FORGET_AFTER = 3600
 """Seconds after its last failure that a key is forgotten."""
@@ -67,6 +71,25 @@ def sprayer_blocked_for(tx: Connection, place: str, now: float) -> int:
     return max(0, last + wait_after(FREE_FAILURES + names - FREE_NAMES) - int(now))
 
 
+def record_strangers_failure(tx: Connection, username: str, now: float) -> int:
+    """A login as that user failed at a place that is none of his; gives how many did lately."""
+    return record_failure(tx, [_user_key(username)], now)
+
+
+def user_blocked_for(tx: Connection, username: str, now: float) -> int:
+    """Seconds until a login as that user is heard again at places that are none of his; 0 for now.
+
+    Many addresses can guess for one user. The wait stays short, since the user may be on the way.
+    """
+    sql = "SELECT failures, last_ts FROM auth_failures WHERE key = ? AND last_ts >= ?"
+    row = tx.execute(sql, (_user_key(username), int(now) - FORGET_AFTER)).fetchone()
+    failures, last = (int(str(value)) for value in row or (0, 0))
+    if failures < FREE_FOR_USER:
+        return 0
+    wait = wait_after(FREE_FAILURES + failures - FREE_FOR_USER)
+    return max(0, last + min(wait, LONGEST_WAIT_FOR_USER) - int(now))
+
+
 def clear(tx: Connection, keys: Iterable[str]) -> None:
     """A login succeeded: these keys start anew."""
     for key in keys:
@@ -77,3 +100,7 @@ def has_failed(tx: Connection, keys: Iterable[str]) -> bool:
     """Whether there is anything to clear, so that an ordinary login writes nothing."""
     sql = "SELECT EXISTS (SELECT 1 FROM auth_failures WHERE key = ?)"
     return any(tx.execute(sql, (key,)).get for key in keys)
+
+
+def _user_key(username: str) -> str:
+    return f"user {username.lower()[:64]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from e2e.site import Site
 from fakes.certificates import Authority, Certificate
 from fakes.dns import DnsServer
 from peers import php
+from peers.postfix import RemotePostfix
 from peers.swaks import swaks
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -24,13 +27,13 @@ account default
 host 127.0.0.1
 port {port}
 source_ip {source}
-tls on
-tls_starttls on
+tls {tls}
+tls_starttls {tls}
 tls_trust_file {authority}
 auth {auth}
 user {user}
 password {password}
-from ann@example.test
+from {user}@example.test
 """
 
 
@@ -46,31 +49,53 @@ class Place:
 @pytest.fixture(scope="module")
 def place(dns: DnsServer) -> Iterator[Place]:
     """Only smtpd runs: what it accepts stays in the queue."""
+    with running(dns) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh(dns: DnsServer) -> Iterator[Place]:
+    """The same, where nobody ever logged in and nobody has an app password."""
+    with running(dns) as found:
+        found.site.sql("DELETE FROM app_passwords;")
+        yield found
+
+
+@contextmanager
+def running(dns: DnsServer) -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="onifast-") as name:
         site = Site(Path(name), dns)
         certificate = Authority(site.root / "certs").issue("mail.host.test", "127.0.0.1")
         populate(site)
-        made = site.run("onifast-mailctl", "app-password", "create", "ann", "msmtp")
-        assert made.returncode == 0, made.stderr
+        password = app_password(site, "msmtp")
         site.start("smtpd")
-        yield Place(site, certificate, made.stdout.strip())
+        yield Place(site, certificate, password)
         site.stop("smtpd")
+
+
+def app_password(site: Site, name: str) -> str:
+    made = site.run("onifast-mailctl", "app-password", "create", "ann", name)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
 
 
 def queued(site: Site, subject: str) -> list[str]:
     return site.sql(f"SELECT submitted_by FROM outbox WHERE subject = '{subject}';")
 
 
-def msmtp(place: Place, folder: Path, subject: str, *, auth: str, password: str) -> subprocess.CompletedProcess[str]:
+def msmtp(
+    place: Place, folder: Path, subject: str, *, auth: str, password: str, user: str = "ann", tls: str = "on"
+) -> subprocess.CompletedProcess[str]:
     """One message sent by msmtp from another machine, over STARTTLS."""
     file = folder / "msmtprc"
     file.write_text(
         MSMTPRC.format(
             port=place.site.submission_port,
-            source=OUTSIDE,
+            source=OUTSIDE if tls == "on" else "127.0.0.1",
+            tls=tls,
             authority=place.certificate.authority,
             auth=auth,
-            user="ann",
+            user=user,
             password=password,
         )
     )
@@ -94,6 +119,82 @@ def test_msmtp_logs_in_with_an_app_password(place: Place, tmp_path: Path, auth: 
         assert "AUTH SCRAM-SHA-256" in run.stdout
         assert "mechanism=SCRAM-SHA-256" in place.site.log("smtpd")
         assert "app_password=msmtp" in place.site.log("smtpd")
+
+
+def test_msmtp_with_auth_on_logs_in_under_tls_with_a_panel_password_that_never_did(
+    fresh: Place, tmp_path: Path
+) -> None:
+    run = msmtp(fresh, tmp_path, "auth on", auth="on", password="battery staple", user="ben")
+    assert run.returncode == 0, run.stdout
+    assert queued(fresh.site, "auth on") == ["user:ben"]
+
+
+def test_msmtp_with_auth_on_and_no_tls_logs_in_by_scram_after_the_first_login(fresh: Place, tmp_path: Path) -> None:
+    """In the clear it takes nothing else; the panel's documentation has it `auth off` there, on port 25."""
+    before, tls = (
+        msmtp(fresh, tmp_path, "clear 1", auth="on", password="battery staple", user="ben", tls="off"),
+        msmtp(fresh, tmp_path, "clear 2", auth="plain", password="battery staple", user="ben"),
+    )
+    assert "535 5.7.8" in before.stdout
+    assert "log in with PLAIN once" in before.stdout
+    assert tls.returncode == 0, tls.stdout
+    after = msmtp(fresh, tmp_path, "clear 3", auth="on", password="battery staple", user="ben", tls="off")
+    assert after.returncode == 0, after.stdout
+    assert mechanisms(fresh.site) == ["PLAIN", "SCRAM-SHA-256"]
+
+
+@pytest.fixture
+def satellite(fresh: Place) -> Iterator[RemotePostfix]:
+    """A Postfix that sends everything through us as ben. Cyrus SASL picks the strongest mechanism, and no other."""
+    settings = {
+        "smtp_tls_security_level": "encrypt",
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_sasl_password_maps": "static:{ben:battery staple}",
+    }
+    relay = ("127.0.0.1", fresh.site.submission_port)
+    with RemotePostfix(
+        "satellite.test", host="127.0.0.28", relay=relay, bind_address=OUTSIDE, settings=settings
+    ) as postfix:
+        yield postfix
+
+
+@pytest.mark.root
+def test_postfix_logs_in_with_a_panel_password_that_never_did_and_by_scram_from_then_on(
+    fresh: Place, satellite: RemotePostfix
+) -> None:
+    for number in (1, 2):
+        send(satellite, f"satellite {number}")
+        wait_for(fresh.site, f"satellite {number}")
+    assert mechanisms(fresh.site) == ["PLAIN", "SCRAM-SHA-256"]
+
+
+@pytest.mark.root
+def test_where_others_have_app_passwords_such_a_client_logs_in_at_the_second_try(
+    fresh: Place, satellite: RemotePostfix
+) -> None:
+    app_password(fresh.site, "another program")
+    send(satellite, "two tries")
+    satellite.wait_for_log("log in with PLAIN once")
+    satellite.flush()
+    wait_for(fresh.site, "two tries")
+    send(satellite, "one try")
+    wait_for(fresh.site, "one try")
+    assert mechanisms(fresh.site) == ["PLAIN", "SCRAM-SHA-256"]
+
+
+def send(satellite: RemotePostfix, subject: str) -> None:
+    message = f"From: ben@example.test\r\nSubject: {subject}\r\n\r\nHello.\r\n"
+    satellite.send("ben@example.test", ["you@remote.test"], message.encode())
+
+
+def wait_for(site: Site, subject: str) -> None:
+    site.eventually(lambda: queued(site, subject) == ["user:ben"], f"{subject} is queued")
+
+
+def mechanisms(site: Site) -> list[str]:
+    """How users logged in, in turn."""
+    return re.findall(r" login .* mechanism=(\S+)", site.log("smtpd"))
 
 
 def test_msmtp_is_told_of_a_wrong_password(place: Place, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 # a comment
 @ from=127.0.0.1 service=submission tls certificate max_recipients=100     (who connects how, and settings)
+@ app_password=chief                                                       (a user who has one)
 C: text        the client sends a line
 C> text        the client sends octets as they stand, with \\r, \\n and \\xNN
 C! tls         the client starts TLS
@@ -14,11 +15,13 @@ S! closed      the server has hung up
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from onifast_shared import app_passwords
 from onifast_shared.config import Settings
 from onifast_smtpd.client import Service
 
@@ -36,8 +39,10 @@ async def test_dialog(file: Path, start: Start, request: pytest.FixtureRequest) 
     if options.pop("certificate", False):
         request.getfixturevalue("certificate")
     how = {"source": options.pop("from", OUTSIDE), "tls": bool(options.pop("tls", False))}
-    service = Service(options.pop("service", "smtp"))
+    service, owner = Service(options.pop("service", "smtp")), options.pop("app_password", None)
     world = await start(**options)
+    if owner:
+        world.database.write(lambda tx: app_passwords.create(tx, owner, None, "Phone", time.time()))
     async with SmtpClient(*await world.connect(service=service, **how)) as client:
         for number, line in enumerate(lines):
             if not line.startswith("@"):

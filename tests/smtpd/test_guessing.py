@@ -151,3 +151,37 @@ async def test_a_challenge_takes_its_time_whether_there_is_such_a_user_or_not(wo
         begin = asyncio.get_running_loop().time()
         await server_first(client, name)
         assert asyncio.get_running_loop().time() - begin >= auth.CHALLENGE_SECONDS
+
+
+async def test_many_addresses_guessing_for_one_user_wait_together(start: Start) -> None:
+    world = await start(allow_insecure_auth="always")
+    sources = [f"127.0.1.{number}" for number in range(1, throttle.FREE_FOR_USER + 1)]
+    for source in sources:
+        assert (await guess(world, "alice", source)).startswith("535")
+    assert (await guess(world, "Alice", "127.0.2.1")).startswith("454 4.7.0 too many failures")
+    assert (await guess(world, "bob", "127.0.2.1", PASSWORDS["bob"])).startswith("235")
+
+
+@pytest.mark.parametrize("home", [OUTSIDE, HERE])
+async def test_they_keep_no_user_out_from_where_he_logged_in_before(start: Start, home: str) -> None:
+    world = await start(allow_insecure_auth="always")
+    assert (await guess(world, "alice", home, PASSWORDS["alice"])).startswith("235")
+    for number in range(throttle.FREE_FOR_USER):
+        await guess(world, "alice", f"127.0.1.{number + 1}")
+    assert (await guess(world, "alice", "127.0.2.1", PASSWORDS["alice"])).startswith("454")
+    assert (await guess(world, "alice", home, PASSWORDS["alice"])).startswith("235")
+
+
+async def test_a_users_own_slips_at_home_do_not_count_against_other_places(start: Start) -> None:
+    world = await start(allow_insecure_auth="always")
+    await guess(world, "alice", OUTSIDE, PASSWORDS["alice"])
+    for _ in range(throttle.FREE_FAILURES):
+        await guess(world, "alice", OUTSIDE)
+    assert world.database.read(lambda tx: throttle.has_failed(tx, ["user alice"])) is False
+
+
+async def test_guesses_for_a_name_that_nobody_has_wait_alike(start: Start) -> None:
+    world = await start(allow_insecure_auth="always")
+    for number in range(throttle.FREE_FOR_USER):
+        await guess(world, "nobody", f"127.0.1.{number + 1}")
+    assert (await guess(world, "nobody", "127.0.2.1")).startswith("454 4.7.0 too many failures")

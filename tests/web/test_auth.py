@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_shared import sessions
+from onifast_shared import enrolment, scram_verifier, sessions, throttle
+from onifast_shared.accounts import UserDirectory
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
+from onifast_shared.scram_verifier import ScramVerifier
 from onifast_web.context import Web
 
 from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words
@@ -100,6 +102,30 @@ def test_guessing_is_slowed_down(client: FlaskClient, clock: Clock) -> None:
 def log_in_from(client: FlaskClient, address: str, username: str, password: str) -> int:
     data = {"username": username, "password": password}
     return client.post("/login", data=data, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+
+def test_many_clients_guessing_for_one_user_wait_together_but_not_where_he_is_at_home(client: FlaskClient) -> None:
+    assert log_in_from(client, "192.0.2.8", "demo", "demo password") == 303
+    for number in range(throttle.FREE_FOR_USER):
+        assert log_in_from(client, f"198.51.100.{number}", "demo", "wrong") == 403
+    assert log_in_from(client, "203.0.113.1", "demo", "demo password") == 429
+    assert log_in_from(client, "203.0.113.1", "maria", "maria password") == 303
+    assert log_in_from(client, "192.0.2.8", "demo", "demo password") == 303
+
+
+def test_a_password_that_logs_in_is_fit_for_scram(client: FlaskClient, settings: Settings, database: Database) -> None:
+    log_in(client, "demo", "wrong")
+    assert enrolled(settings, database, "demo") is None
+    log_in(client, "demo", "demo password")
+    verifier = enrolled(settings, database, "demo")
+    assert verifier is not None and scram_verifier.is_of(verifier, "demo password")
+    add_user(settings, "demo")
+    assert enrolled(settings, database, "demo") is None
+
+
+def enrolled(settings: Settings, database: Database, username: str) -> ScramVerifier | None:
+    user = UserDirectory(settings).get(username)
+    return database.read(lambda tx: enrolment.find(tx, user, username))
 
 
 def test_nobody_locks_a_user_out_from_elsewhere(client: FlaskClient) -> None:

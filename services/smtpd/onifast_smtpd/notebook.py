@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from onifast_shared import dmarc_reports, greylist, refusals, sending_limits
+from onifast_shared import dmarc_reports, greylist, login_places, refusals, sending_limits
 from onifast_shared.db import Connection, Database, DatabaseError
 
 from onifast_smtpd import maillog
@@ -62,6 +62,7 @@ def _write(tx: Connection, notes: list[Note], now: float, before: float | None) 
         refusals.sweep(tx, before)
         dmarc_reports.sweep(tx, now)
         greylist.sweep(tx, now)
+        login_places.sweep(tx, now)
         sending_limits.sweep(tx, now, before)
     for note in notes:
         note(tx)

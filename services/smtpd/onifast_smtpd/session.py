@@ -64,7 +64,7 @@ class Session(Connection):
         if self._offers_starttls():
             offers.append("STARTTLS")
         if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
-            offers.append("AUTH " + " ".join(auth.offered(settings, self._channel_binding)))
+            offers.append("AUTH " + " ".join(await self._mechanisms()))
         self.wire.send(Reply(250, "", "\n".join(offers)))
         return None
 
@@ -82,7 +82,7 @@ class Session(Connection):
             raise Refused(replies.OUT_OF_ORDER)
         if not self._offers_starttls():
             raise refused(454, "4.7.0", "TLS is not available")
-        self.pause_reading()
+        self.wire.pause_reading()
         if self.wire.has_input:
             # RFC 3207 section 4: such commands may be an attacker's, put in before the client's own.
             self.ending = Reply(421, "4.7.0", "command after STARTTLS in the clear, closing")
@@ -104,7 +104,7 @@ class Session(Connection):
         if not mechanism or " " in initial:
             raise refused(501, "5.5.4", "syntax: AUTH mechanism [initial-response]")
         name, binding = mechanism.upper(), self._channel_binding
-        if name not in auth.offered(self._receiver.settings, binding):
+        if name not in auth.offered(self._receiver.settings.auth_mechanisms, binding):
             raise refused(504, "5.5.4", "authentication mechanism not supported")
         first = sasl.decode_base64(initial) if initial else None
         attempt = auth.Attempt(self.name, self.client, name, first, self._challenge, binding)
@@ -332,8 +332,13 @@ class Session(Connection):
             return None
         return self.tls.end_point
 
+    async def _mechanisms(self) -> tuple[str, ...]:
+        """What to offer for a login. Who asks for another one of the settings' mechanisms gets that too."""
+        binding, tls = self._channel_binding, self.tls is not None
+        return await self._receiver.authenticator.offered(self.client, binding, tls=tls)
+
     async def _challenge(self, challenge: bytes) -> bytes:
-        self.wire.send_lines([sasl.challenge(challenge)])
+        self.wire.send_line(sasl.challenge(challenge))
         line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
         return sasl.parse_answer(line)
 

@@ -1,7 +1,8 @@
 """Guessing of passwords slowed down: failures count by client and user, so nobody shuts out users from elsewhere.
 
 A client that fails for many users waits for all of them, unless it may be many people: a proxy that does not name its
-visitors, or a loopback address whose Unix user is unknown.
+visitors, or a loopback address whose Unix user is unknown. Many clients that fail for one user wait together, but for
+those that he has logged in from.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from onifast_shared import throttle
-from onifast_shared.db import Database
+from onifast_shared import login_places, throttle
+from onifast_shared.db import Connection, Database
 
 from onifast_web.forwarded import SHARED_CLIENT, is_loopback
 
@@ -62,22 +63,43 @@ class Guesser:
 
     def blocked_for(self, database: Database, now: float) -> int:
         """Seconds until he is heard again; 0 for now."""
-        alone = _is_one_client(self.client)
-        return database.read(
-            lambda tx: max(
-                throttle.blocked_for(tx, [self.key], now),
-                throttle.sprayer_blocked_for(tx, self.place, now) if alone else 0,
-            )
-        )
+
+        def wait(tx: Connection) -> int:
+            sprayer = throttle.sprayer_blocked_for(tx, self.place, now) if self._is_one_client else 0
+            stranger = 0 if self._is_at_home(tx, now) else throttle.user_blocked_for(tx, self.username, now)
+            return max(throttle.blocked_for(tx, [self.key], now), sprayer, stranger)
+
+        return database.read(wait)
 
     def failed(self, database: Database, now: float) -> None:
         """Counts a wrong password."""
-        database.write(lambda tx: throttle.record_failure(tx, [self.key], now))
 
-    def succeeded(self, database: Database) -> None:
-        """Forgets the failures before a right password."""
+        def count(tx: Connection) -> None:
+            throttle.record_failure(tx, [self.key], now)
+            if not self._is_at_home(tx, now):
+                throttle.record_strangers_failure(tx, self.username, now)
+
+        database.write(count)
+
+    def succeeded(self, database: Database, now: float) -> None:
+        """Forgets the failures before a right password, and remembers where its user is at home."""
         if database.read(lambda tx: throttle.has_failed(tx, [self.key])):
             database.write(lambda tx: throttle.clear(tx, [self.key]))
+        if self._is_one_client and database.read(lambda tx: login_places.is_news(tx, *self._login, now)):
+            database.write(lambda tx: login_places.note_login(tx, *self._login, now))
+
+    @property
+    def _is_one_client(self) -> bool:
+        return self.client != SHARED_CLIENT and not is_loopback(self.client.removeprefix(_ADDRESS))
+
+    @property
+    def _login(self) -> tuple[str, str, bool]:
+        """Place and user of a login, with the panel password: no other opens the webmail."""
+        return _network(self.client).removeprefix(_ADDRESS), self.username, True
+
+    def _is_at_home(self, tx: Connection, now: float) -> bool:
+        place, username, _ = self._login
+        return self._is_one_client and login_places.is_known(tx, place, username, now)
 
 
 def _network(client: str) -> str:
@@ -90,7 +112,3 @@ def _network(client: str) -> str:
     if address.ipv4_mapped is not None:
         return f"{_ADDRESS}{address.ipv4_mapped}"
     return f"{_ADDRESS}{ipaddress.IPv6Network((int(address), 64), strict=False)}"
-
-
-def _is_one_client(client: str) -> bool:
-    return client != SHARED_CLIENT and not is_loopback(client.removeprefix(_ADDRESS))

@@ -27,7 +27,7 @@ class ReceivingSettings:
     auth_mechanisms: tuple[str, ...] = setting(
         "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN",
         kinds.choices("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
-        "How clients may log in over SMTP. SCRAM is for app passwords and for users with a SCRAM verifier.",
+        "How clients may log in over SMTP. SCRAM is for app passwords, and for panel passwords that logged in before.",
     )
     login_delay: float = setting(
         "1s",

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
@@ -21,13 +20,14 @@ from weakref import WeakValueDictionary
 from onifast_shared import scram_verifier, throttle
 from onifast_shared.accounts import AccountError, PanelUser, UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared.db import Connection, Database, DatabaseError
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import maillog
 from onifast_smtpd.client import Client
 from onifast_smtpd.login import scram
 from onifast_smtpd.login.keyring import Challenge, Keyring, Opened
+from onifast_smtpd.login.places import Places, is_one_client, place_of
 from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
 from onifast_smtpd.replies import Refused, refused
 
@@ -38,7 +38,10 @@ GUESSES_AT_ONCE = 4  # of one client for one user; more would be heard before th
 NONCE_OCTETS = 18
 CHALLENGE_SECONDS = 0.02  # what a challenge takes by the clock, however long it took to find
 
+BY_PROOF = (SCRAM, SCRAM_PLUS)
+
 NOT_AVAILABLE = Reply(454, "4.7.0", "temporary authentication failure, try again later")
+NOT_BY_PROOF = Reply(535, "5.7.8", f"{WRONG.text}; if they are right, log in with PLAIN once, then SCRAM works too")
 
 
 class LoginFailed(Refused):
@@ -70,23 +73,14 @@ class Login:
     app_password: str | None
 
 
-def offered(settings: Settings, binding: bytes | None) -> tuple[str, ...]:
-    """The mechanisms to offer, the best one first; -PLUS only where the channel can be bound."""
-    return tuple(name for name in settings.auth_mechanisms if name != SCRAM_PLUS or binding is not None)
-
-
-def place_of(client: Client) -> str:
-    """Where failures come from: a network of IPv6 counts as one address, since it is one customer's."""
-    if client.is_loopback and client.unix_user:
-        return f"smtp unix:{client.unix_user}"
-    if client.ip.version == 6:
-        return f"smtp {ipaddress.ip_network((client.ip, 64), strict=False)}"
-    return f"smtp {client.address}"
+def offered(mechanisms: Sequence[str], binding: bytes | None) -> tuple[str, ...]:
+    """Those of the mechanisms that can be used, the best one first; -PLUS only where the channel can be bound."""
+    return tuple(name for name in mechanisms if name != SCRAM_PLUS or binding is not None)
 
 
 def throttle_keys(client: Client, username: str) -> tuple[str, ...]:
     """What failures are counted by."""
-    return (f"{place_of(client)} {username.lower()[:64]}",)
+    return (f"{_key_of(client)} {username.lower()[:64]}",)
 
 
 class Authenticator:
@@ -101,15 +95,28 @@ class Authenticator:
     ) -> None:
         self._login_delay = settings.login_delay
         self._database = database
-        self._keyring = Keyring(database, users)
+        self._keyring = Keyring(database, users, enrols=SCRAM in settings.auth_mechanisms)
+        self._places = Places(database, self._keyring)
+        self._mechanisms = settings.auth_mechanisms
         self._pause = pause
         self._pool = ThreadPoolExecutor(THREADS, "password")
         self._waiting: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
+    async def offered(self, client: Client, binding: bytes | None, *, tls: bool) -> tuple[str, ...]:
+        """The mechanisms to offer that client, the best one first.
+
+        In the clear SCRAM always stands first: there a client that looks for itself takes no other.
+        """
+        names = offered(self._mechanisms, binding)
+        words = tuple(name for name in names if name not in BY_PROOF)
+        if not tls or words in ((), names) or await self._places.suits_scram(client):
+            return names
+        return words
+
     async def log_in(self, attempt: Attempt) -> Login:
         """Who the client is; raises LoginFailed, and Refused for what is no login at all."""
-        if attempt.mechanism in (SCRAM, SCRAM_PLUS):
+        if attempt.mechanism in BY_PROOF:
             return await self._log_in_by_scram(attempt)
         credentials = await EXCHANGES[attempt.mechanism](attempt.initial, attempt.ask)
         return await self._judge(attempt, credentials.username, lambda: self._check(attempt.client, credentials))
@@ -159,26 +166,36 @@ class Authenticator:
             with _trouble_is_ours(attempt, username):
                 await self._refuse_blocked(attempt.client, username, keys)
                 opened = await check()
-                await self._count(keys, failed=opened is None)
+                await self._count(attempt.client, username, keys, failed=opened is None)
         if opened is None:
-            raise LoginFailed(username, WRONG)
+            raise LoginFailed(username, await self._wrong(attempt))
         await self._note_use(attempt.client, opened)
         return Login(opened.user, attempt.mechanism, opened.lock.name if opened.lock else None)
 
+    async def _wrong(self, attempt: Attempt) -> Reply:
+        """What a wrong password is told. A proof may be wrong because we have no verifier, whoever the name is of."""
+        if attempt.mechanism not in BY_PROOF:
+            return WRONG
+        await self._places.note_scram_failure(attempt.client)
+        return NOT_BY_PROOF if "PLAIN" in self._mechanisms else WRONG
+
     async def _refuse_blocked(self, client: Client, username: str, keys: tuple[str, ...]) -> None:
-        now, place = time.time(), place_of(client)
-        seconds = await self._database.aread(
-            lambda tx: max(
-                throttle.blocked_for(tx, keys, now),
-                throttle.sprayer_blocked_for(tx, place, now) if _is_one_client(client) else 0,
+        now = time.time()
+
+        def blocked_for(tx: Connection) -> int:
+            sprayer = throttle.sprayer_blocked_for(tx, _key_of(client), now) if is_one_client(client) else 0
+            stranger = (
+                0 if self._places.knows(tx, client, username, now) else throttle.user_blocked_for(tx, username, now)
             )
-        )
+            return max(throttle.blocked_for(tx, keys, now), sprayer, stranger)
+
+        seconds = await self._database.aread(blocked_for)
         if seconds > 0:
             text = f"too many failures, try again in {seconds} seconds"
             raise LoginFailed(username, Reply(454, "4.7.0", text))
 
     async def _check(self, client: Client, credentials: Credentials) -> Opened | None:
-        place = place_of(client)
+        place = _key_of(client)
         if self._waiting.total() >= MAX_WAITING or self._waiting[place] >= MAX_WAITING_EACH:
             raise LoginFailed(credentials.username, NOT_AVAILABLE)
         self._waiting[place] += 1
@@ -189,10 +206,16 @@ class Authenticator:
         finally:
             self._waiting -= Counter({place: 1})
 
-    async def _count(self, keys: tuple[str, ...], *, failed: bool) -> None:
+    async def _count(self, client: Client, username: str, keys: tuple[str, ...], *, failed: bool) -> None:
         now = time.time()
+
+        def record(tx: Connection) -> int:
+            if not self._places.knows(tx, client, username, now):
+                throttle.record_strangers_failure(tx, username, now)
+            return throttle.record_failure(tx, keys, now)
+
         if failed:
-            failures = await self._database.awrite(lambda tx: throttle.record_failure(tx, keys, now))
+            failures = await self._database.awrite(record)
             await self._pause(throttle.delay_after(failures, self._login_delay))
         elif await self._database.aread(lambda tx: throttle.has_failed(tx, keys)):
             await self._database.awrite(lambda tx: throttle.clear(tx, keys))
@@ -201,15 +224,16 @@ class Authenticator:
         where = f"{client.address} ({client.unix_user})" if client.unix_user else client.address
         with contextlib.suppress(DatabaseError):  # who may log in, may log in
             await self._keyring.note_use(opened, time.time(), where)
+        await self._places.note_login(client, opened.user.username, by_panel=opened.lock is None)
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _is_one_client(client: Client) -> bool:
-    """Whether its failures are its own: a loopback address is everybody's, unless we know whose socket it is."""
-    return bool(client.unix_user) or not client.is_loopback
+def _key_of(client: Client) -> str:
+    """What failures of a place are counted by; those over HTTP have keys of their own."""
+    return f"smtp {place_of(client)}"
 
 
 def _given(opened: Opened | None) -> Callable[[], Awaitable[Opened | None]]:

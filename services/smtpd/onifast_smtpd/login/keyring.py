@@ -6,10 +6,11 @@ Everything here takes as long, and looks the same from outside, for a name that 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onifast_shared import app_passwords
+from onifast_shared import app_passwords, enrolment, login_places, scram_verifier
 from onifast_shared.accounts import PanelUser, UserDirectory
 from onifast_shared.app_passwords import Lock, Locks
 from onifast_shared.db import Database
@@ -57,20 +58,27 @@ class Challenge:
 class Keyring:
     """The users' passwords of every kind; safe to use from any thread."""
 
-    def __init__(self, database: Database, users: UserDirectory) -> None:
+    def __init__(self, database: Database, users: UserDirectory, *, enrols: bool) -> None:
+        """`enrols`: the panel password that somebody logs in with is made fit for SCRAM."""
         self._database = database
         self._users = users
+        self._enrols = enrols
         self._salt_secret: bytes | None = None
 
     def open(self, username: str, password: Secret) -> Opened | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
         found = self._locks(username, None)
-        lock = app_passwords.opened_by(found, password.reveal())
+        derived = scram_verifier.derive(password.reveal(), found.parameters)
+        lock = app_passwords.fitting(found.locks, derived)
         if lock is not None:
             user = self._active(username)
             return Opened(user, lock) if user else None
         user = self._users.authenticate(username, password.reveal())
-        return Opened(user, None) if user else None
+        if user is None:
+            return None
+        if self._enrols:
+            enrolment.learn(self._database, user, derived, time.time())
+        return Opened(user, None)
 
     def challenge(self, username: str) -> Challenge:
         """What to answer a SCRAM client of that name; raises AccountError, DatabaseError.
@@ -80,6 +88,8 @@ class Keyring:
         user = self._users.get(username)
         panel = user.verifier() if user else None
         found = self._locks(username, panel)
+        enrolled = self._database.read(lambda tx: enrolment.find(tx, user, username))
+        panel = panel or enrolled
         doors: list[tuple[ScramVerifier, Lock | None]] = [
             (lock.verifier, lock) for lock in found.locks if lock.verifier.parameters == found.parameters
         ]
@@ -88,6 +98,23 @@ class Keyring:
         if user is None or user.disabled:
             return Challenge(found.parameters, None, ())
         return Challenge(found.parameters, user, tuple(doors))
+
+    def suits_scram(self, place: str) -> bool:
+        """Whether SCRAM is what a client at that place should be offered; raises AccountError, DatabaseError.
+
+        Many clients take SCRAM wherever they see it, and give up where it fails. So those who logged in from there must
+        all be able to use it; where nobody did, somebody must have been given a password that it is good for.
+        """
+        known = self._database.read(lambda tx: login_places.habits(tx, place, time.time()))
+        if known.scram_failed:
+            return False
+        if not known.regulars:
+            return self._database.read(app_passwords.exist) or self._users.keep_verifiers()
+        return all(self._can_use_scram(regular) for regular in known.regulars)
+
+    def _can_use_scram(self, regular: login_places.Regular) -> bool:
+        doors = self.challenge(regular.username).doors
+        return any(lock is None or not regular.by_panel for _, lock in doors)
 
     async def note_use(self, opened: Opened, now: float, where: str) -> None:
         """Remembers when and from where an app password was used last; raises DatabaseError."""
@@ -102,9 +129,5 @@ class Keyring:
         return None if user is None or user.disabled else user
 
     def _locks(self, username: str, panel: ScramVerifier | None) -> Locks:
-        secret = self._salt_secret
-        if secret is None:
-            secret = self._database.read(app_passwords.salt_secret)
-            secret = self._database.write(app_passwords.make_salt_secret) if secret is None else secret
-            self._salt_secret = secret
+        secret = self._salt_secret = self._salt_secret or app_passwords.obtain_salt_secret(self._database)
         return self._database.read(lambda tx: app_passwords.locks_of(tx, username, panel, secret))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request, url_for
-from onifast_shared import accounts, log, sessions
+from onifast_shared import accounts, enrolment, log, sessions
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import auth, csrf
@@ -14,6 +14,7 @@ from onifast_web.guessing import Guesser
 from onifast_web.problems import Problem
 
 _logger = log.get("web")
+BY_PROOF = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}  # what smtpd needs a verifier for
 _LARGEST_FORM = 64 * 1024
 _LONGEST_PASSWORD = 1024
 _MOMENT = 1  # seconds to wait while other guesses of the same client are judged
@@ -89,7 +90,9 @@ def _attempt(web: Web, username: str, password: str) -> AnyResponse:
             guesser.failed(web.database, web.clock())
             log.event(_logger, "login-failed", user=username, client=guesser.client)
             return _form(username, _WRONG, status=403)
-    guesser.succeeded(web.database)
+    guesser.succeeded(web.database, web.clock())
+    if BY_PROOF & set(web.settings.auth_mechanisms):
+        enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
     log.event(_logger, "login", user=user.username, by="password", client=guesser.client)
     return _signed_in(user, request.form.get("next", ""))
 
