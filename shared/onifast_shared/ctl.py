@@ -7,12 +7,17 @@
     onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
     onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
+    onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N] [--tls MODE] [--user NAME] [--password-file FILE]
+    onifast-mailctl route remove to|from DOMAIN
+    onifast-mailctl source list | set DOMAIN ADDRESS [--helo NAME] | remove DOMAIN [--family 4|6]
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N]
-    onifast-mailctl dkim show DOMAIN | generate DOMAIN
+    onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
+    onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
+    onifast-mailctl explain ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -35,8 +40,11 @@ from typing import Any
 from onifast_shared import (
     addresses,
     ctl_app_passwords,
+    ctl_explain,
+    ctl_dkim,
     ctl_limits,
     ctl_recipients,
+    ctl_transport,
     dkim_keys,
     queue_view,
     refusals,
@@ -200,31 +208,6 @@ def _refusal_row(row: refusals.RefusalRow, *, whole: bool) -> dict[str, Any]:
     return shown | more | {"authentication": item.authentication}
 
 
-def _dkim_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    keys = dkim_keys.load(settings.certs_dir, arguments.domain, settings.dkim_selector)
-    if not keys:
-        return complain(f"{arguments.domain} has no DKIM key; make one with: dkim generate {arguments.domain}", NOTHING)
-    return _show_keys(arguments, keys)
-
-
-def _dkim_generate(arguments: argparse.Namespace, settings: Settings) -> int:
-    return _show_keys(arguments, [dkim_keys.generate(settings.certs_dir, arguments.domain, settings.dkim_selector)])
-
-
-def _show_keys(arguments: argparse.Namespace, keys: Sequence[dkim_keys.SigningKey]) -> int:
-    rows = []
-    for key in keys:
-        if key.exposed:
-            complain(f"warning: {key.path} can be read by every user of this machine", DONE)
-        record = dkim_keys.dns_record(key)
-        rows.append({"algorithm": key.algorithm, "path": str(key.path), **record._asdict()})
-    if arguments.json:
-        return show_rows(arguments, rows)
-    for row in rows:
-        print(row["zone_line"])
-    return DONE
-
-
 def _token_create(arguments: argparse.Namespace, settings: Settings) -> int:
     known_user(settings, arguments.user)
     token, made = write(settings, lambda tx: sessions.create_api_token(tx, arguments.user, arguments.name, time.time()))
@@ -299,6 +282,8 @@ def _parser() -> argparse.ArgumentParser:
     ctl_recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))
     ctl_recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
+    ctl_transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
+    ctl_transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
     _add_queue_commands(area(areas, "queue", "outgoing mail"))
     refused = add(
         area(areas, "refusals", "mail that was refused"),
@@ -308,15 +293,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     refused.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
     refused.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
-    dkim = area(areas, "dkim", "DKIM keys")
-    add(dkim, "show", _dkim_show, "the DNS records to publish, as zone lines", "domain")
-    add(dkim, "generate", _dkim_generate, "make a key; never overwrites one", "domain")
+    ctl_dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
     token = area(areas, "token", "personal API tokens")
     add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(token, "list", _token_list, "id, name, made, last used", "user")
     add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
     ctl_limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     ctl_app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
+    ctl_explain.declare(areas)
     add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -22,6 +23,7 @@ from onifast_shared.address import AddressError, parse_domain
 
 RSA_FILE = "dkim_private.pem"
 ED25519_FILE = "dkim_private.ed25519.pem"
+ED25519_SUFFIX = "-ed25519"  # of the selectors of Ed25519 keys
 MIN_RSA_BITS = 1024  # RFC 8301 section 3.2
 _NEW_RSA_BITS = 2048
 _MAX_FILE = 1 << 16
@@ -42,13 +44,17 @@ class DkimKeyExists(DkimKeyError):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A domain's key. `exposed` says that others than its owner and group can read the file: worth a warning."""
+    """A domain's key. `exposed` says that others than its owner and group can read the file: worth a warning.
+
+    `fingerprint` is the SHA-256 of its public half, in hexadecimal: what the key is known by, wherever its file lies.
+    """
 
     domain: str
     selector: str
     algorithm: Algorithm
     path: Path
     exposed: bool
+    fingerprint: str
     private: PrivateKey = field(repr=False)
 
 
@@ -60,6 +66,13 @@ class DnsRecord(NamedTuple):
     zone_line: str
 
 
+class _Checked(NamedTuple):
+    """A key that can be used, and its fingerprint."""
+
+    private: PrivateKey
+    fingerprint: str
+
+
 class KeyRing:
     """The keys of all domains. Their files are read at each call, so that a changed key counts at once, but a key is
     checked only when it is new: checking takes 65 ms of RSA-2048, signing half of one. Safe to use from any thread.
@@ -68,7 +81,7 @@ class KeyRing:
     def __init__(self, certs_dir: Path, selector: str) -> None:
         self._certs_dir = certs_dir
         self._selector = selector
-        self._checked: dict[tuple[Path, bytes], PrivateKey] = {}
+        self._checked: dict[tuple[Path, bytes], _Checked] = {}
 
     def load(self, domain: str) -> list[SigningKey]:
         """The domain's keys, RSA first, [] if it has none; raises DkimKeyError if one is there that cannot be used.
@@ -80,30 +93,32 @@ class KeyRing:
             return []  # an address literal: nothing that DNS could publish a key for
         directory = _directory(self._certs_dir, domain)
         keys = (
-            self._load(directory / RSA_FILE, self._selector),
-            self._load(directory / ED25519_FILE, f"{self._selector}-ed25519"),
+            self.read(directory / RSA_FILE, self._selector),
+            self.read(directory / ED25519_FILE, f"{self._selector}{ED25519_SUFFIX}"),
         )
         return [key for key in keys if key is not None]
 
-    def _load(self, path: Path, selector: str) -> SigningKey | None:
+    def read(self, path: Path, selector: str) -> SigningKey | None:
+        """The key in one file, None where there is no file; raises DkimKeyError."""
         with _explained(path, "read"):
             try:
                 pem, mode = _read(path)
             except FileNotFoundError:
                 return None
-        private = self._check(path, pem)
-        algorithm: Algorithm = "rsa-sha256" if isinstance(private, RSAPrivateKey) else "ed25519-sha256"
-        return SigningKey(path.parent.name, selector, algorithm, path, bool(mode & 0o007), private)
+        private, fingerprint = self._check(path, pem)
+        return SigningKey(
+            path.parent.name, selector, _algorithm(private), path, bool(mode & 0o007), fingerprint, private
+        )
 
-    def _check(self, path: Path, pem: bytes) -> PrivateKey:
+    def _check(self, path: Path, pem: bytes) -> _Checked:
         known = self._checked.get((path, pem))
         if known is not None:
             return known
         private = _private_key(path, pem)
         if len(self._checked) >= _MAX_CHECKED:
             self._checked.clear()
-        self._checked[path, pem] = private
-        return private
+        self._checked[path, pem] = checked = _Checked(private, _fingerprint(private))
+        return checked
 
 
 def load(certs_dir: Path, domain: str, selector: str) -> list[SigningKey]:
@@ -113,31 +128,47 @@ def load(certs_dir: Path, domain: str, selector: str) -> list[SigningKey]:
 
 def generate(certs_dir: Path, domain: str, selector: str = "mail") -> SigningKey:
     """A new RSA key, on disk when this returns; raises DkimKeyExists, or DkimKeyError if it cannot be written."""
-    directory = _directory(certs_dir, domain)
-    path = directory / RSA_FILE
-    private = generate_private_key(public_exponent=65537, key_size=_NEW_RSA_BITS)
+    return write_new(signing_path(certs_dir, domain, "rsa-sha256"), selector, "rsa-sha256")
+
+
+def write_new(path: Path, selector: str, algorithm: Algorithm) -> SigningKey:
+    """A new key in a file that was not there, on disk when this returns; raises DkimKeyExists, DkimKeyError."""
+    private = _new_private(algorithm)
     with _explained(path, "written"):
-        _make_directory(directory)
+        _make_directory(path.parent)
         _write_new(path, _pem(private))
-    return SigningKey(directory.name, selector, "rsa-sha256", path, False, private)
+    return SigningKey(path.parent.name, selector, algorithm, path, False, _fingerprint(private), private)
 
 
-def rotate(certs_dir: Path, domain: str, selector: str = "mail") -> SigningKey:
-    """A new RSA key in the old one's place, which is kept beside it under a name with the time; raises DkimKeyError.
+def signing_path(certs_dir: Path, domain: str, algorithm: Algorithm) -> Path:
+    """The file of the key that signs; raises DkimKeyError for what is no domain."""
+    return _directory(certs_dir, domain) / (RSA_FILE if algorithm == "rsa-sha256" else ED25519_FILE)
 
-    The record in DNS is wrong from then on, until it is replaced.
+
+def aside_path(certs_dir: Path, domain: str, algorithm: Algorithm, selector: str) -> Path:
+    """The file of a key that does not sign yet, or no more; raises DkimKeyError for what is no domain."""
+    return _directory(certs_dir, domain) / f"dkim_private.{selector}.{algorithm.partition('-')[0]}.pem"
+
+
+def exchange(new: SigningKey, current: SigningKey | None, kept: Path) -> None:
+    """Puts a key into the place of the one that signs, whose file is kept as `kept`; raises DkimKeyError.
+
+    At every instant the place holds one of the two, whole. Done twice, or again after a crash, it comes to the same.
     """
-    directory = _directory(certs_dir, domain)
-    path = directory / RSA_FILE
-    private = generate_private_key(public_exponent=65537, key_size=_NEW_RSA_BITS)
-    fresh = directory / f".{RSA_FILE}.{secrets.token_hex(8)}"
-    with _explained(path, "replaced"):
-        kept = directory / f"{RSA_FILE}.{time.time_ns()}"
-        kept.hardlink_to(path)
-        _write_new(fresh, _pem(private))
-        fresh.replace(path)
-        _sync_directory(directory)
-    return SigningKey(directory.name, selector, "rsa-sha256", path, False, private)
+    place = new.path.with_name(RSA_FILE if new.algorithm == "rsa-sha256" else ED25519_FILE)
+    with _explained(place, "replaced"):
+        if current is not None:
+            _keep(current.path, kept)
+        new.path.replace(place)
+        _sync_directory(place.parent)
+
+
+def remove(path: Path) -> None:
+    """Deletes a key's file, if it is there; raises DkimKeyError."""
+    with _explained(path, "deleted"):
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync_directory(path.parent)
 
 
 def dns_value(key: SigningKey) -> str:
@@ -154,7 +185,12 @@ def dns_value(key: SigningKey) -> str:
 
 def dns_record(key: SigningKey) -> DnsRecord:
     """The record that publishes the key."""
-    name, value = f"{key.selector}._domainkey.{key.domain}", dns_value(key)
+    return record_of(key.domain, key.selector, dns_value(key))
+
+
+def record_of(domain: str, selector: str, value: str) -> DnsRecord:
+    """The record with this value: strings hold 255 octets, so a zone file needs several."""
+    name = f"{selector}._domainkey.{domain}"
     strings = " ".join(f'"{value[start : start + _STRING]}"' for start in range(0, len(value), _STRING))
     return DnsRecord(name, value, f"{name}. IN TXT ( {strings} )")
 
@@ -188,7 +224,7 @@ def _private_key(path: Path, pem: bytes) -> PrivateKey:
         raise DkimKeyError(f"DKIM key {path} is encrypted; store it without a password") from None
     except (ValueError, UnsupportedAlgorithm):
         raise DkimKeyError(f"DKIM key {path} is not a private key in PEM form") from None
-    wanted = Ed25519PrivateKey if path.name == ED25519_FILE else RSAPrivateKey
+    wanted = Ed25519PrivateKey if path.name.endswith("ed25519.pem") else RSAPrivateKey
     if not isinstance(private, wanted):
         kind = "Ed25519" if wanted is Ed25519PrivateKey else "RSA"
         raise DkimKeyError(f"DKIM key {path} is not an {kind} key")
@@ -197,11 +233,38 @@ def _private_key(path: Path, pem: bytes) -> PrivateKey:
     return private
 
 
-def _pem(private: RSAPrivateKey) -> bytes:
-    # PKCS#1, as `openssl genrsa` used to write it and every reader of such files takes it.
-    return private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+def _algorithm(private: PrivateKey) -> Algorithm:
+    return "rsa-sha256" if isinstance(private, RSAPrivateKey) else "ed25519-sha256"
+
+
+def _fingerprint(private: PrivateKey) -> str:
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    return hashlib.sha256(public).hexdigest()
+
+
+def _new_private(algorithm: Algorithm) -> PrivateKey:
+    if algorithm == "ed25519-sha256":
+        return Ed25519PrivateKey.generate()
+    return generate_private_key(public_exponent=65537, key_size=_NEW_RSA_BITS)
+
+
+def _pem(private: PrivateKey) -> bytes:
+    # RSA as PKCS#1, as `openssl genrsa` used to write it and every reader of such files takes it.
+    rsa = isinstance(private, RSAPrivateKey)
+    form = serialization.PrivateFormat.TraditionalOpenSSL if rsa else serialization.PrivateFormat.PKCS8
+    return private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """A second name for a file; what had that name, and is another, is moved out of the way."""
+    try:
+        kept.hardlink_to(path)
+    except FileExistsError:
+        if kept.read_bytes() != path.read_bytes():
+            kept.rename(kept.with_name(f"{kept.name}.{time.time_ns()}"))
+            kept.hardlink_to(path)
 
 
 def _make_directory(directory: Path) -> None:

@@ -12,13 +12,18 @@ import pytest
 from onifast_outbox.signing import Signer
 from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
+from onifast_shared.db import Database
 from onifast_shared.dkim_keys import DkimKeyError, dns_record
+from onifast_shared.queue import Submission
 
 from fakes.dns import DnsServer
 from fakes.smtp_server import ScriptedSmtpServer
 from peers.dkim import verify
 
 from .helpers import MESSAGE, Outbox
+
+OURS = Submission("alice@here.test", "script")
+"""What a script of the panel's queues."""
 
 
 def openssl(settings: Settings, *arguments: str, file: str = dkim_keys.RSA_FILE, domain: str = "here.test") -> Path:
@@ -51,17 +56,21 @@ def verified(raw: bytes, dns: DnsServer, index: int = 0) -> bool:
 
 
 @pytest.mark.parametrize("form", ["-traditional", "-verbose"], ids=["PKCS#1", "PKCS#8"])
-def test_a_key_of_openssl_signs_whatever_its_form(settings: Settings, dns: DnsServer, form: str) -> None:
+def test_a_key_of_openssl_signs_whatever_its_form(
+    settings: Settings, database: Database, dns: DnsServer, form: str
+) -> None:
     openssl(settings, "genrsa", form)
     publish(settings, dns)
-    signed = Signer(settings).sign(MESSAGE)
+    signed = Signer(settings, database).sign(MESSAGE, OURS)
     assert verified(signed.fields + MESSAGE, dns)
 
 
-def test_the_signature_covers_what_must_not_be_added_or_changed(settings: Settings, dns: DnsServer) -> None:
+def test_the_signature_covers_what_must_not_be_added_or_changed(
+    settings: Settings, database: Database, dns: DnsServer
+) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     publish(settings, dns)
-    signed = Signer(settings).sign(MESSAGE).fields + MESSAGE
+    signed = Signer(settings, database).sign(MESSAGE, OURS).fields + MESSAGE
     assert verified(signed, dns)
     assert verified(b"Received: from a by b\r\nX-Spam: no\r\n" + signed, dns)
     for name in (b"From", b"Subject", b"To", b"Cc", b"Date", b"Reply-To", b"Content-Type"):
@@ -69,71 +78,79 @@ def test_the_signature_covers_what_must_not_be_added_or_changed(settings: Settin
     assert not verified(signed.replace(b"Hello Bob", b"Hello Eve"), dns)
 
 
-def test_white_space_may_change_on_the_way(settings: Settings, dns: DnsServer) -> None:
+def test_white_space_may_change_on_the_way(settings: Settings, database: Database, dns: DnsServer) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     publish(settings, dns)
-    signed = Signer(settings).sign(MESSAGE).fields + MESSAGE
+    signed = Signer(settings, database).sign(MESSAGE, OURS).fields + MESSAGE
     assert verified(signed.replace(b"Subject: Hello", b"subject:   Hello ") + b"\r\n\r\n", dns)
 
 
 @pytest.mark.parametrize("body", [b" " * 500_000 + b"x\r\n", b"\t \r\n x  y \r\n" * 20_000])
-def test_white_space_without_end_is_signed_in_linear_time(settings: Settings, dns: DnsServer, body: bytes) -> None:
+def test_white_space_without_end_is_signed_in_linear_time(
+    settings: Settings, database: Database, dns: DnsServer, body: bytes
+) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     publish(settings, dns)
     started = time.process_time()
-    signed = Signer(settings).sign(MESSAGE + body).fields + MESSAGE + body
+    signed = Signer(settings, database).sign(MESSAGE + body, OURS).fields + MESSAGE + body
     assert verified(signed, dns)
     assert time.process_time() - started < 5
 
 
-def test_an_ed25519_key_adds_a_second_signature(settings: Settings, dns: DnsServer) -> None:
+def test_an_ed25519_key_adds_a_second_signature(settings: Settings, database: Database, dns: DnsServer) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     openssl(settings, "genpkey", "-algorithm", "ED25519", file=dkim_keys.ED25519_FILE)
     publish(settings, dns)
-    signed = Signer(settings).sign(MESSAGE)
+    signed = Signer(settings, database).sign(MESSAGE, OURS)
     assert signed.fields.count(b"DKIM-Signature:") == 2
     assert verified(signed.fields + MESSAGE, dns, 0)
     assert verified(signed.fields + MESSAGE, dns, 1)
 
 
-def test_the_library_itself_stays_as_it_is(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_itself_stays_as_it_is(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
 
     def fail(*_: object) -> None:
         raise AssertionError("RSA was computed in Python")
 
     monkeypatch.setattr(dkim, "RSASSA_PKCS1_v1_5_sign", fail)
-    assert Signer(settings).sign(MESSAGE).fields.startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;")
+    assert (
+        Signer(settings, database)
+        .sign(MESSAGE, OURS)
+        .fields.startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;")
+    )
 
 
 @pytest.mark.parametrize(
     "raw",
     [b"", b"\r\n", b"Subject: no author\r\n\r\nx", b"From: a@[127.0.0.1]\r\n\r\nx", b"From: bob@keyless.test\r\n\r\nx"],
 )
-def test_a_message_of_no_domain_with_a_key_is_not_signed(settings: Settings, raw: bytes) -> None:
+def test_a_message_of_no_domain_with_a_key_is_not_signed(settings: Settings, database: Database, raw: bytes) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
-    assert Signer(settings).sign(raw).fields == b""
+    assert Signer(settings, database).sign(raw, OURS).fields == b""
 
 
 @pytest.mark.parametrize("head", [b"From alice Mon\r\n", b"B\xc3\xa4d: x\r\n", b"no colon\r\n", b"X :y\r\n"])
-def test_a_malformed_header_goes_unsigned_and_says_why(settings: Settings, head: bytes) -> None:
+def test_a_malformed_header_goes_unsigned_and_says_why(settings: Settings, database: Database, head: bytes) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     raw = b"From: alice@here.test\r\n" + head + b"Subject: x\r\n\r\nbody\r\n"
-    signed = Signer(settings).sign(raw)
+    signed = Signer(settings, database).sign(raw, OURS)
     assert signed.fields.startswith(b"DKIM-Signature") or "malformed" in signed.problem
 
 
 @pytest.mark.parametrize("content", [b"not a key", b"", b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA"])
-def test_a_bad_key_is_an_error_that_names_the_file(settings: Settings, content: bytes) -> None:
+def test_a_bad_key_is_an_error_that_names_the_file(settings: Settings, database: Database, content: bytes) -> None:
     path = dkim_keys.generate(settings.certs_dir, "here.test").path
     path.write_bytes(content)
     with pytest.raises(DkimKeyError, match=r"here\.test/dkim_private\.pem"):
-        Signer(settings).sign(MESSAGE)
+        Signer(settings, database).sign(MESSAGE, OURS)
 
 
-def test_a_setting_lets_mail_with_a_bad_key_go_unsigned(settings: Settings) -> None:
+def test_a_setting_lets_mail_with_a_bad_key_go_unsigned(settings: Settings, database: Database) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test").path.write_bytes(b"not a key")
-    signed = Signer(replace(settings, dkim_bad_key="unsigned")).sign(MESSAGE)
+    signed = Signer(replace(settings, dkim_bad_key="unsigned"), database).sign(MESSAGE, OURS)
     assert (signed.fields, signed.domain) == (b"", "here.test")
     assert "dkim_private.pem" in signed.problem
 
@@ -155,21 +172,21 @@ async def test_mail_with_a_bad_key_waits_and_goes_out_signed_once_the_key_is_men
 
 
 @pytest.mark.peers
-def test_opendkim_finds_the_signature_good(settings: Settings, dns: DnsServer) -> None:
+def test_opendkim_finds_the_signature_good(settings: Settings, database: Database, dns: DnsServer) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
     publish(settings, dns)
-    (signature,) = verify(Signer(settings).sign(MESSAGE).fields + MESSAGE, dns.address)
+    (signature,) = verify(Signer(settings, database).sign(MESSAGE, OURS).fields + MESSAGE, dns.address)
     assert (signature.result, signature.domain, signature.selector) == ("pass", "here.test", "mail")
 
 
-def test_signing_takes_a_millisecond_or_so(settings: Settings) -> None:
+def test_signing_takes_a_millisecond_or_so(settings: Settings, database: Database) -> None:
     dkim_keys.generate(settings.certs_dir, "here.test")
-    signer = Signer(settings)
-    signer.sign(MESSAGE)  # reads the key
+    signer = Signer(settings, database)
+    signer.sign(MESSAGE, OURS)  # reads the key
 
     def seconds() -> float:
         began = time.perf_counter()
-        signer.sign(MESSAGE)
+        signer.sign(MESSAGE, OURS)
         return time.perf_counter() - began
 
     # The best of many, for the machine may be busy. dkimpy's own RSA takes six milliseconds, checking a key 65.

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from onifast_shared.dkim_keys import DkimKeyError, DkimKeyExists, KeyRing, dns_record, dns_value, generate, load, rotate
+from onifast_shared.dkim_keys import (
+    DkimKeyError,
+    DkimKeyExists,
+    KeyRing,
+    aside_path,
+    dns_record,
+    dns_value,
+    exchange,
+    generate,
+    load,
+    write_new,
+)
 
 DOMAIN = "example.org"
 
@@ -164,19 +175,43 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["dkim_private.pem"]
 
 
-def test_rotating_puts_a_new_key_in_place_and_keeps_the_old_one(tmp_path: Path) -> None:
-    path = generate(tmp_path, DOMAIN).path
-    before = path.read_bytes()
-    rotated = rotate(tmp_path, DOMAIN)
+def test_an_exchange_puts_a_new_key_in_place_and_keeps_the_old_one(tmp_path: Path) -> None:
+    old = generate(tmp_path, DOMAIN)
+    before = old.path.read_bytes()
+    new = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "s2"), "s2", "rsa-sha256")
+    kept = aside_path(tmp_path, DOMAIN, "rsa-sha256", "mail")
+    exchange(new, old, kept)
     (key,) = load(tmp_path, DOMAIN, "mail")
-    assert dns_value(key) == dns_value(rotated)
-    (kept,) = [entry for entry in path.parent.iterdir() if entry != path]
+    assert key.fingerprint == new.fingerprint != old.fingerprint
     assert kept.read_bytes() == before
+    assert sorted(path.name for path in old.path.parent.iterdir()) == ["dkim_private.mail.rsa.pem", "dkim_private.pem"]
 
 
-def test_there_must_be_a_key_to_rotate(tmp_path: Path) -> None:
-    with pytest.raises(DkimKeyError, match="cannot be replaced"):
-        rotate(tmp_path, DOMAIN)
+def test_an_exchange_goes_on_where_a_crash_stopped_it(tmp_path: Path) -> None:
+    old = generate(tmp_path, DOMAIN)
+    new = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "s2"), "s2", "rsa-sha256")
+    kept = aside_path(tmp_path, DOMAIN, "rsa-sha256", "mail")
+    kept.hardlink_to(old.path)
+    exchange(new, old, kept)
+    assert load(tmp_path, DOMAIN, "mail")[0].fingerprint == new.fingerprint
+
+
+def test_an_exchange_overwrites_no_key_that_was_kept_before(tmp_path: Path) -> None:
+    old = generate(tmp_path, DOMAIN)
+    kept = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "mail"), "mail", "rsa-sha256").path
+    earlier = kept.read_bytes()
+    exchange(write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "s2"), "s2", "rsa-sha256"), old, kept)
+    assert [path.read_bytes() for path in kept.parent.glob("dkim_private.mail.rsa.pem.*")] == [earlier]
+
+
+def test_no_selector_gives_a_key_the_name_of_one_that_signs(tmp_path: Path) -> None:
+    names = {aside_path(tmp_path, DOMAIN, "rsa-sha256", selector).name for selector in ("ed25519", "rsa", "mail")}
+    assert not names & {"dkim_private.pem", "dkim_private.ed25519.pem"}
+
+
+def test_a_new_ed25519_key_is_one_for_openssl_too(tmp_path: Path) -> None:
+    made = write_new(tmp_path / DOMAIN / "dkim_private.ed25519.pem", "s-ed25519", "ed25519-sha256")
+    assert base64.b64decode(public_of(made.path)).endswith(base64.b64decode(dns_value(made).partition("p=")[2]))
 
 
 def test_a_key_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from onifast_smtpd.genuine.dmarc import (
     strictest,
 )
 from onifast_smtpd.genuine.dmarc_check import MAX_AUTHORS, author_domains, authors
-from onifast_smtpd.genuine.suffixes import suffixes
+from onifast_shared.suffixes import suffixes
 
 NOBODY = Identifier("", "none")
 

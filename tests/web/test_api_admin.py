@@ -13,8 +13,7 @@ from onifast_shared.db import Database
 from onifast_shared.queue import STATES
 from onifast_shared.refusals import Refusal
 
-from fakes.dns import DnsServer, Failure
-from web.support import Browser, Panel, give_address, queue
+from web.support import Browser, Panel, queue
 
 # Addresses
 
@@ -222,82 +221,6 @@ def test_the_api_knows_the_queues_states(panel: Panel) -> None:
     for state in STATES:
         assert panel.get("/api/mail/outbox", status=state).status_code == 200
     assert panel.get("/api/mail/outbox", status="lost").status_code == 422
-
-
-# DKIM
-
-
-def test_a_domain_without_a_key_says_so(panel: Panel) -> None:
-    assert panel.acting_for("demo").get("/api/mail/dkim", domain="example.test").json == {
-        "domain": "example.test",
-        "selector": "mail",
-        "exists": False,
-        "dns_name": "mail._domainkey.example.test",
-        "dns_value": None,
-        "published": None,
-    }
-
-
-def test_a_new_key_comes_with_its_record_and_dns_is_asked_for_it(panel: Panel, dns: DnsServer) -> None:
-    demo = panel.acting_for("demo")
-    made = demo.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"}).json
-    assert made is not None and made["exists"] and made["dns_value"].startswith("v=DKIM1; k=rsa; p=")
-    assert made["published"] is False
-    spaced = made["dns_value"].replace("p=", "p= ").replace("; ", ";")
-    dns.set("mail._domainkey.example.test", "TXT", spaced)
-    assert demo.get("/api/mail/dkim", domain="example.test").json["published"] is True  # type: ignore[index]
-    dns.set("mail._domainkey.example.test", "TXT", "v=DKIM1; k=rsa; p=QUJD")
-    assert demo.get("/api/mail/dkim", domain="example.test").json["published"] is False  # type: ignore[index]
-
-
-@pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.REFUSED])
-def test_published_is_null_while_dns_fails(panel: Panel, dns: DnsServer, failure: Failure) -> None:
-    panel.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"})
-    dns.fail("mail._domainkey.example.test", failure)
-    assert panel.get("/api/mail/dkim", domain="example.test").json["published"] is None  # type: ignore[index]
-
-
-def test_a_key_is_never_overwritten_but_rotated_with_the_old_one_kept(panel: Panel, settings: Settings) -> None:
-    body = {"domain": "example.test", "action": "generate"}
-    first = panel.post("/api/mail/dkim", body).json
-    old = (settings.certs_dir / "example.test" / "dkim_private.pem").read_bytes()
-    assert panel.post("/api/mail/dkim", body).status_code == 409
-    second = panel.post("/api/mail/dkim", body | {"action": "rotate"}).json
-    assert first is not None and second is not None and first["dns_value"] != second["dns_value"]
-    kept = [path.read_bytes() for path in (settings.certs_dir / "example.test").glob("dkim_private.pem.*")]
-    assert kept == [old]
-
-
-def test_there_is_nothing_to_rotate_without_a_key(panel: Panel) -> None:
-    assert panel.post("/api/mail/dkim", {"domain": "example.test", "action": "rotate"}).status_code == 409
-
-
-def test_a_broken_key_is_reported_without_its_path(panel: Panel, settings: Settings) -> None:
-    (settings.certs_dir / "example.test").mkdir()
-    (settings.certs_dir / "example.test" / "dkim_private.pem").write_text("no key")
-    answer = panel.get("/api/mail/dkim", domain="example.test")
-    assert answer.status_code == 409 and "not a private key" in answer.text
-    assert str(settings.root) not in answer.text
-
-
-def test_a_foreign_domain_is_not_there(panel: Panel) -> None:
-    demo = panel.acting_for("demo")
-    assert demo.get("/api/mail/dkim", domain="other.test").status_code == 404
-    assert demo.post("/api/mail/dkim", {"domain": "other.test", "action": "generate"}).status_code == 404
-    assert demo.get("/api/mail/dkim", domain="../../etc").status_code == 422
-
-
-def test_an_address_in_a_domain_shows_its_key_but_does_not_change_it(panel: Panel, database: Database) -> None:
-    give_address(database, "demo-guest@other.test", "demo")
-    demo = panel.acting_for("demo")
-    assert demo.get("/api/mail/dkim", domain="other.test").status_code == 200
-    assert demo.post("/api/mail/dkim", {"domain": "other.test", "action": "generate"}).status_code == 403
-
-
-def test_a_key_that_cannot_be_written_is_a_problem_not_a_crash(panel: Panel, settings: Settings) -> None:
-    (settings.certs_dir / "example.test").symlink_to("/proc/self")  # where not even root makes files
-    answer = panel.post("/api/mail/dkim", {"domain": "example.test", "action": "generate"})
-    assert answer.status_code == 503 and "onifast-mailctl dkim generate" in answer.text
 
 
 # The service token's file

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import dkim
+from onifast_shared.address import Address
 from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.dkim import selectors
+from onifast_shared.dkim.authority import Authority
 from onifast_shared.dkim_keys import DkimKeyError, KeyRing, SigningKey
 from onifast_shared.message import Summary, split_head, summary
+from onifast_shared.queue import Submission
+from onifast_shared.suffixes import suffixes
 
 from onifast_outbox import sealing
 from onifast_outbox.computing import PLACEHOLDERS, Computing
@@ -36,25 +42,41 @@ class Signed:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The keys that sign a message, under the names that DNS knows them by; or why none does though there are some."""
+
+    domain: str = ""
+    keys: tuple[SigningKey, ...] = ()
+    problem: str = ""
+
+
 class Signer:
     """Signs messages as the settings say. A key whose file has changed counts at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, db: Database) -> None:
         self._settings = settings
+        self._db = db
         self._keys = KeyRing(settings.certs_dir, settings.dkim_selector)
+        self._authority = Authority(settings)
 
-    def sign(self, message: bytes) -> Signed:
-        """The signatures for a message with CRLF line ends; none where the domain has no key. Blocks for a moment.
+    def sign(self, message: bytes, what: Submission) -> Signed:
+        """The signatures for a message with CRLF line ends; none where the domain has no key, or is not the sender's.
 
-        Raises DkimKeyError for a key that cannot be used, unless the setting `dkim_bad_key` lets mail go without.
+        Blocks for a moment. Raises DkimKeyError for a key that cannot be used, unless the setting `dkim_bad_key` lets
+        mail go without, and DatabaseError.
         """
         head = summary(split_head(message)[0])
         author = head.sender
         if author is None or author.is_literal:
             return Signed()
-        return self._with_keys(author.domain, lambda keys: b"".join(sign_with(key, message, head) for key in keys))
+        return self._attempt(
+            lambda: self.choose(author, what),
+            author.domain,
+            lambda keys: b"".join(sign_with(key, message, head) for key in keys),
+        )
 
-    def seal(self, message: bytes, domain: str) -> Signed:
+    def seal(self, message: bytes, domain: str, what: Submission) -> Signed:
         """The ARC set for a message that an address in `domain` forwards; `sign` for one that began its way here.
 
         What came from elsewhere is never signed: its From may name a domain of ours and be forged. Raises as `sign`.
@@ -62,22 +84,62 @@ class Signer:
         head = summary(split_head(message)[0])
         hostname = self._settings.hostname
         if not sealing.has_results(head.headers, hostname):
-            return self.sign(message)
-        return self._with_keys(
-            domain, lambda keys: sealing.seal_with(keys[0], message, _sealed_headers(head), hostname)
+            return self.sign(message, what)
+        return self._attempt(
+            lambda: self._own(domain),
+            domain,
+            lambda keys: sealing.seal_with(keys[0], message, _sealed_headers(head), hostname),
         )
 
-    def _with_keys(self, domain: str, sign: Callable[[list[SigningKey]], bytes]) -> Signed:
+    def choose(self, author: Address, what: Submission) -> Chosen:
+        """The keys for what is sent as `author`: those of his domain or, if the setting says so, of one above it.
+
+        Raises DkimKeyError, DatabaseError.
+        """
+        for domain in self._domains(author.domain):
+            if keys := self._keys.load(domain):
+                return self._allowed(domain, keys, author, what)
+        return Chosen()
+
+    def _own(self, domain: str) -> Chosen:
+        keys = self._keys.load(domain)
+        return Chosen(domain, tuple(self._db.read(lambda tx: selectors.named(tx, keys))) if keys else ())
+
+    def _domains(self, domain: str) -> Iterator[str]:
+        """A domain and, where parents may sign, those above it; the last one is what somebody registered.
+
+        DMARC's relaxed alignment takes a signature of any of them, its strict one (adkim=s) of the first alone.
+        """
+        yield domain
+        if not self._settings.dkim_parent_keys:
+            return
+        registered = suffixes().organizational(domain)
+        while domain != registered and domain.endswith(f".{registered}"):
+            domain = domain.partition(".")[2]
+            yield domain
+
+    def _allowed(self, domain: str, keys: list[SigningKey], author: Address, what: Submission) -> Chosen:
+        def look(tx: Connection) -> Chosen:
+            if self._authority.allows(tx, what, author, domain):
+                return Chosen(domain, tuple(selectors.named(tx, keys)))
+            who = self._authority.writer_of(what).who
+            return Chosen(domain, problem=f"the key of {domain} does not sign mail of {who} as {author}")
+
+        return self._db.read(look)
+
+    def _attempt(
+        self, choose: Callable[[], Chosen], domain: str, sign: Callable[[tuple[SigningKey, ...]], bytes]
+    ) -> Signed:
         try:
-            keys = self._keys.load(domain)
+            chosen = choose()
         except DkimKeyError as error:
             if self._settings.dkim_bad_key == "defer":
                 raise
             return Signed(domain=domain, problem=str(error))
-        if not keys:
-            return Signed()
+        if not chosen.keys:
+            return Signed(domain=chosen.domain, problem=chosen.problem)
         try:
-            return Signed(sign(keys), domain)
+            return Signed(sign(chosen.keys), chosen.domain)
         except (dkim.DKIMException, IndexError) as error:
             # No key is at fault: the header is so broken that no signature can cover it.
             return Signed(domain=domain, problem=f"the message's header is malformed: {error}")

@@ -1,32 +1,27 @@
-"""DKIM keys as their owners see them: the DNS record to publish, and whether it is published."""
+"""DKIM keys as their owners see them: the DNS records to publish, what DNS has, and the steps of a rotation."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Literal
 
-from onifast_shared import addresses, dkim_keys, dns, log
+from onifast_shared import addresses, dkim_keys, log
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.config import Settings
 from onifast_shared.db import Connection
+from onifast_shared.dkim import published, report
+from onifast_shared.dkim.published import Check
+from onifast_shared.dkim.report import Report
+from onifast_shared.dkim.rotation import RotationError, Rotations, Standing
+from onifast_shared.dkim.selectors import PUBLISHING
+from onifast_shared.dkim_keys import DkimKeyError
 
 from onifast_web.auth import Caller
 from onifast_web.context import Web
 from onifast_web.problems import Problem, not_found
 
+Action = Literal["generate", "rotate", "switch", "abort", "retire"]
+
 _logger = log.get("web")
-
-
-@dataclass(frozen=True)
-class KeyState:
-    """A domain's RSA key: `dns_value` is '' where there is none. `problem` says why a key cannot be used."""
-
-    domain: str
-    selector: str
-    exists: bool
-    dns_name: str
-    dns_value: str = ""
-    problem: str = ""
 
 
 def domains_of(tx: Connection, caller: Caller) -> list[str]:
@@ -53,80 +48,74 @@ def may_change(tx: Connection, caller: Caller, domain: str) -> bool:
     return caller.is_admin or addresses.domain_owner(tx, domain) == caller.username
 
 
-def state(settings: Settings, domain: str) -> KeyState:
-    """What lies in certs/ for a domain."""
-    selector = settings.dkim_selector
-    name = f"{selector}._domainkey.{domain}"
+def state(web: Web, domain: str, *, ask_dns: bool) -> Report:
+    """A domain's keys, with what DNS says of each if it is asked; raises Problem(409) for a key of no use."""
     try:
-        keys = dkim_keys.load(settings.certs_dir, domain, selector)
-    except dkim_keys.DkimKeyError as error:
-        return KeyState(domain, selector, exists=True, dns_name=name, problem=_for_users(settings, error))
-    for key in keys:
-        if key.algorithm == "rsa-sha256":
-            record = dkim_keys.dns_record(key)
-            return KeyState(domain, selector, exists=True, dns_name=record.name, dns_value=record.value)
-    return KeyState(domain, selector, exists=False, dns_name=name)
+        standing = _rotations(web).standing(domain)
+    except DkimKeyError as error:
+        raise Problem(409, _for_users(web, error)) from None
+    return report.of(standing, _look(web, standing) if ask_dns else None)
 
 
-def is_published(settings: Settings, key: KeyState) -> bool | None:
-    """Whether DNS has the key's record; None where DNS does not answer within `dns_timeout`, or there is no key."""
-    if not key.dns_value:
-        return None
+def advice(web: Web, found: Report) -> str:
+    """What to do next about a domain's keys."""
+    return report.advice(found, web.settings.dkim_publish_wait)
+
+
+def change(web: Web, domain: str, action: Action, *, force: bool = False) -> None:
+    """Makes a first key, or takes one step of a rotation.
+
+    Raises Problem(409) for a step that does not apply, among them a switch to a key that DNS does not show, unless
+    `force`; Problem(503) for files that cannot be written.
+    """
+    steps: dict[Action, Callable[[], object]] = {
+        "generate": lambda: _generate(web, domain),
+        "rotate": lambda: _rotations(web).begin(domain, web.clock()),
+        "switch": lambda: _switch(web, domain, force=force),
+        "abort": lambda: _rotations(web).abort(domain, web.clock()),
+        "retire": lambda: _rotations(web).retire(domain, web.clock()),
+    }
     try:
-        # A new resolver each time: whoever asks has just changed the record, and a cache would deny it.
-        records = asyncio.run(_texts(settings, key.dns_name))
-    except (dns.NoSuchDomain, dns.NoData):
-        return False
-    except (dns.Temporary, TimeoutError):
-        return None
-    return _public_key(key.dns_value) in [_public_key(record.decode("latin-1")) for record in records]
+        steps[action]()
+    except RotationError as error:
+        raise Problem(409, str(error)) from None
+    except DkimKeyError as error:
+        log.event(_logger, "dkim-key-not-written", 40, domain=domain, action=action, error=str(error))
+        detail = f"{_for_users(web, error)} An administrator can run `onifast-mailctl dkim {action} {domain}`."
+        raise Problem(503, detail) from None
+    log.event(_logger, "dkim-key", domain=domain, action=action)
 
 
-def generate(web: Web, domain: str) -> KeyState:
-    """Makes the domain's first key; raises Problem(409) if it has one."""
+def _generate(web: Web, domain: str) -> None:
     try:
         dkim_keys.generate(web.settings.certs_dir, domain, web.settings.dkim_selector)
     except dkim_keys.DkimKeyExists:
         raise Problem(409, f"{domain} has a key already; rotate replaces it.") from None
-    except dkim_keys.DkimKeyError as error:
-        raise _failed(web, domain, error) from None
-    return state(web.settings, domain)
 
 
-def rotate(web: Web, domain: str) -> KeyState:
-    """Puts a new key in the old one's place; the old file stays beside it under a name with the time."""
-    if not state(web.settings, domain).exists:
-        raise Problem(409, f"{domain} has no key yet; generate makes one.")
-    try:
-        dkim_keys.rotate(web.settings.certs_dir, domain, web.settings.dkim_selector)
-    except dkim_keys.DkimKeyError as error:
-        raise _failed(web, domain, error) from None
-    return state(web.settings, domain)
+def _switch(web: Web, domain: str, *, force: bool) -> None:
+    rotations = _rotations(web)
+    standing = rotations.standing(domain)
+    if standing.in_state(PUBLISHING) and not force:
+        found = report.of(standing, _look(web, standing)).in_state(PUBLISHING)
+        wrong = [key for key in found if not key.published]
+        if wrong:
+            problem = wrong[0].check.problem if wrong[0].check else ""
+            raise Problem(409, f"Mail signed with the new key could not be verified yet. {problem}".strip())
+    rotations.switch(domain, web.clock())
 
 
-def _failed(web: Web, domain: str, error: dkim_keys.DkimKeyError) -> Problem:
-    log.event(_logger, "dkim-key-not-written", 40, domain=domain, error=str(error))
-    detail = f"{_for_users(web.settings, error)} An administrator can run `onifast-mailctl dkim generate {domain}`."
-    return Problem(503, detail)
+def _look(web: Web, standing: Standing) -> dict[str, Check]:
+    return published.look_now(web.settings, report.records(standing))
 
 
-def _for_users(settings: Settings, error: Exception) -> str:
+def _rotations(web: Web) -> Rotations:
+    return Rotations(web.database, web.settings)
+
+
+def _for_users(web: Web, error: Exception) -> str:
     """The error without where the file lies."""
-    return str(error).replace(f"{settings.certs_dir}/", "") + "."
-
-
-async def _texts(settings: Settings, name: str) -> list[bytes]:
-    async with asyncio.timeout(settings.dns_timeout):
-        return await dns.resolver(settings).txt(name)
-
-
-def _public_key(record: str) -> str:
-    """The p= tag of a key record, without the spaces that DNS panels put in (RFC 6376 section 3.6.1)."""
-    for tag in record.split(";"):
-        name, _, value = tag.partition("=")
-        if name.strip() == "p":
-            return "".join(value.split())
-    return ""
+    return str(error).replace(f"{web.settings.certs_dir}/", "") + "."
 
 
 def _domain(text: str) -> str | None:

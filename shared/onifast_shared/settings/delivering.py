@@ -18,7 +18,33 @@ class DeliveringSettings:
         kinds.choice("direct", "sandbox"),
         "`sandbox` keeps mail to foreign domains here and shows it, and never sends it.",
     )
-    outbox_concurrency: int = setting("20", kinds.number(1, 1000), "Deliveries at one time.")
+    outbox_concurrency: int = setting(
+        "100",
+        kinds.number(1, 1000),
+        "Deliveries at one time. One that has waited for its server for 5 seconds no longer counts,"
+        " up to ten times as many.",
+    )
+    outbox_memory: int = setting(
+        "64M",
+        kinds.size(1024 * 1024, 2**40),
+        "Octets of messages larger than 256 KiB that are delivered at one time; a single one may be larger.",
+    )
+    destination_concurrency: int = setting(
+        "20",
+        kinds.number(1, 1000),
+        "Deliveries to one destination (a domain or a relay) at one time. They begin with 5, and grow with success.",
+    )
+    destination_rate: int = setting(
+        "0",
+        kinds.number(0, 1_000_000),
+        "Messages a minute to one destination; 0 for as many as it takes. `onifast-mailctl destination` has exceptions.",
+    )
+    probe_interval: float = setting(
+        "1m",
+        kinds.seconds(0.1, 3600),
+        "How long a destination that cannot be reached is left alone before one delivery looks for it again;"
+        " the wait doubles five times.",
+    )
     outbox_poll_interval: float = setting(
         "10s", kinds.seconds(0.1, 3600), "The longest that outbox sleeps when no event wakes it."
     )
@@ -49,7 +75,7 @@ class DeliveringSettings:
         "How long a recipient that does not exist is not tried again for the user whose mail bounced; 0 for not at all.",
     )
     lease_seconds: float = setting(
-        "60s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
+        "20s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
     )
     file_copies: bool = setting("true", kinds.boolean(), "Write a copy of each received message into its owner's home.")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from onifast_smtpd.genuine.suffixes import Suffixes
+from onifast_shared.suffixes import Suffixes
 
 POLICIES = ("none", "quarantine", "reject")
 """What a policy can ask for, the mildest first."""

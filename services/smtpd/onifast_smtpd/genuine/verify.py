@@ -30,7 +30,7 @@ from onifast_smtpd.genuine.dnsbl import Listing, check_list
 from onifast_smtpd.genuine.iprev import IprevResult, check_iprev
 from onifast_smtpd.genuine.lookup import Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult, check_spf
-from onifast_smtpd.genuine.suffixes import suffixes
+from onifast_shared.suffixes import suffixes
 from onifast_smtpd.replies import TOO_BUSY_TO_CHECK, Refused
 
 __all__ = [

@@ -1,16 +1,18 @@
-"""DKIM keys: the record to publish, whether DNS has it, and new keys."""
+"""DKIM keys: the records to publish, what DNS has, new keys, and their rotation."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from onifast_shared import times
+from onifast_shared.dkim.report import KeyReport, Report
+from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
 from onifast_web import signing_keys
-from onifast_web.api.endpoint import Call, Endpoint, Model
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
 from onifast_web.auth import Who
 from onifast_web.problems import Problem
-from onifast_web.signing_keys import KeyState
 
 
 class DkimQuery(Model):
@@ -18,12 +20,40 @@ class DkimQuery(Model):
 
 
 class DkimBody(Model):
+    """`force` switches to a new key though DNS does not show its record."""
+
     domain: Annotated[str, Field(max_length=255)]
-    action: Literal["generate", "rotate"]
+    action: Literal["generate", "rotate", "switch", "abort", "retire"]
+    force: bool = False
+
+
+class DkimKey(Model):
+    """One key and its record; `zone_line` is the record as a zone file has it, in strings of 255 octets at most.
+
+    `state` is `publishing` (waits for DNS), `active` (signs), `retiring` (signs no more, its record is still needed
+    until `retire_at`) or `retired` (its record may go). `published` is null where DNS did not answer, and
+    `problem` says what is wrong with what it answered. `published_at` is since when DNS has shown a key that waits.
+    """
+
+    selector: str
+    algorithm: Literal["rsa-sha256", "ed25519-sha256"]
+    state: Literal["publishing", "active", "retiring", "retired"]
+    dns_name: str
+    dns_value: str
+    zone_line: str
+    published: bool | None
+    problem: str
+    created_at: Moment | None
+    published_at: Moment | None
+    switched_at: Moment | None
+    retire_at: Moment | None
 
 
 class DkimInfo(Model):
-    """`dns_value` is null without a key; `published` is null where DNS did not answer."""
+    """The key that signs: `dns_value` is null without one; `published` is null where DNS did not answer.
+
+    `keys` has every key of the domain that DNS matters for, `advice` says what to do next.
+    """
 
     domain: str
     selector: str
@@ -31,22 +61,29 @@ class DkimInfo(Model):
     dns_name: str
     dns_value: str | None
     published: bool | None
+    rotating: bool
+    keys: list[DkimKey]
+    advice: str
 
 
 def get_dkim(call: Call) -> DkimInfo:
-    """A domain's key as DNS should have it."""
-    domain = signing_keys.visible_domain(call.web, call.caller, call.query.domain)
-    return _info(call, signing_keys.state(call.web.settings, domain))
+    """A domain's keys as DNS should have them, and what it has."""
+    return _info(call, signing_keys.visible_domain(call.web, call.caller, call.query.domain))
 
 
 def change_dkim(call: Call) -> DkimInfo:
-    """Makes the first key, or a new one in its place."""
+    """Makes the first key (generate), or takes a step of a rotation.
+
+    `rotate` makes a new key, to be published; mail goes on to be signed with the old one. The switch to the new key
+    follows by itself once DNS has shown it for a while, or at once with `switch`, which is refused while DNS does not.
+    The old record is needed for some days; `retire` ends that early. `abort` gives a rotation up before the switch.
+    """
     body: DkimBody = call.body
     domain = signing_keys.visible_domain(call.web, call.caller, body.domain)
     if not call.web.database.read(lambda tx: signing_keys.may_change(tx, call.caller, domain)):
         raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
-    change = signing_keys.generate if body.action == "generate" else signing_keys.rotate
-    return _info(call, change(call.web, domain))
+    signing_keys.change(call.web, domain, body.action, force=body.force)
+    return _info(call, domain)
 
 
 ENDPOINTS = (
@@ -54,7 +91,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/dkim",
         Who.USER,
-        "A domain's DKIM record",
+        "A domain's DKIM records",
         get_dkim,
         DkimQuery,
         answer=DkimInfo,
@@ -64,27 +101,56 @@ ENDPOINTS = (
         "POST",
         "/api/mail/dkim",
         Who.USER,
-        "Make a DKIM key",
+        "Make or rotate a DKIM key",
         change_dkim,
         body=DkimBody,
         answer=DkimInfo,
         failures={
             403: "The caller does not own the domain.",
             404: "The domain is not the caller's.",
-            409: "There is a key already (generate), or none (rotate).",
+            409: "The action does not apply: there is a key already (generate), none (rotate), a rotation is under way"
+            " or is not, or DNS does not show the new key (switch).",
+            503: "The files of the keys cannot be written by this program.",
         },
     ),
 )
 
 
-def _info(call: Call, key: KeyState) -> DkimInfo:
-    if key.problem:
-        raise Problem(409, key.problem)
+def _info(call: Call, domain: str) -> DkimInfo:
+    found: Report = signing_keys.state(call.web, domain, ask_dns=True)
+    main = found.main
+    selector = main.selector if main else call.web.settings.dkim_selector
     return DkimInfo(
-        domain=key.domain,
-        selector=key.selector,
-        exists=key.exists,
-        dns_name=key.dns_name,
-        dns_value=key.dns_value or None,
-        published=signing_keys.is_published(call.web.settings, key),
+        domain=domain,
+        selector=selector,
+        exists=main is not None,
+        dns_name=main.record.name if main else f"{selector}._domainkey.{domain}",
+        dns_value=main.record.value if main else None,
+        published=main.published if main else None,
+        rotating=bool(found.in_state(PUBLISHING)),
+        keys=[_key(key) for key in found.keys],
+        advice=signing_keys.advice(call.web, found),
     )
+
+
+def _key(key: KeyReport) -> DkimKey:
+    return DkimKey.model_validate(
+        {
+            "selector": key.selector,
+            "algorithm": key.algorithm,
+            "state": key.state,
+            "dns_name": key.record.name,
+            "dns_value": key.record.value,
+            "zone_line": key.record.zone_line,
+            "published": key.published,
+            "problem": key.check.problem if key.check else "",
+            "created_at": _moment(key.created_ts),
+            "published_at": _moment(key.published_ts),
+            "switched_at": _moment(key.switched_ts),
+            "retire_at": _moment(key.retire_ts),
+        }
+    )
+
+
+def _moment(seconds: int | None) -> str | None:
+    return None if seconds is None else times.rfc3339(seconds)

@@ -7,6 +7,8 @@ from flask import Flask
 from onifast_web.webmail import (
     app_passwords,
     composer,
+    dkim,
+    explain,
     filters,
     forwards,
     limits,
@@ -22,7 +24,20 @@ from onifast_web.webmail import (
 def register(app: Flask) -> None:
     """Adds every page and what the templates use."""
     filters.register(app)
-    for module in (sign_in, mailbox, message, composer, outbox, refusals, settings, forwards, limits, app_passwords):
+    for module in (
+        sign_in,
+        mailbox,
+        message,
+        composer,
+        outbox,
+        refusals,
+        explain,
+        settings,
+        dkim,
+        forwards,
+        limits,
+        app_passwords,
+    ):
         for methods, path, view in module.ROUTES:
             name = f"webmail.{view.__name__}"
             app.add_url_rule(path, name, view, methods=methods.split(), provide_automatic_options=False)

@@ -89,6 +89,9 @@ def _notice() -> Notice | None:
         "unforwarded": "Forward removed.",
         "revoked": "Password revoked.",
         "key": "New key made. Publish its record now.",
+        "key-rotate": "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one.",
+        "key-switch": "Mail is signed with the new key from now on. Keep the old record for a while.",
+        "key-abort": "The new key is gone. The old one goes on signing.",
     }
     return Notice(texts[did]) if did in texts else None
 

@@ -1,8 +1,8 @@
-"""Addresses, DKIM keys, and the relay for administrators."""
+"""Addresses, and the relay for administrators."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -16,12 +16,11 @@ from onifast_shared.quotas import Quota
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import auth, signing_keys
+from onifast_web import auth
 from onifast_web.api import config as relay_config
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
-from onifast_web.signing_keys import KeyState
 from onifast_web.webmail.pages import page, user
 
 _TLS_CHOICES = (
@@ -39,21 +38,6 @@ class AddressLine:
     owner: str
     created_at: int | None
     quota: Quota
-
-
-@dataclass(frozen=True)
-class DomainCard:
-    """A domain's key on the page. `checked` says that DNS was asked just now."""
-
-    domain: str
-    selector: str
-    exists: bool
-    dns_name: str
-    dns_value: str
-    problem: str
-    checked: bool
-    published: bool | None
-    may_change: bool
 
 
 @allow(Who.USER)
@@ -94,30 +78,9 @@ def relay() -> AnyResponse:
     return redirect(url_for("webmail.relay", did="relay"), 303)
 
 
-@allow(Who.USER)
-def dkim() -> AnyResponse:
-    """The DNS record of each domain's key."""
-    if request.method == "GET":
-        return _dkim_page()
-    caller, _ = user()
-    web, text = current(), request.form.get("domain", "")
-    domain = signing_keys.visible_domain(web, caller, text)
-    if not web.database.read(lambda tx: signing_keys.may_change(tx, caller, domain)):
-        raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
-    change = {"generate": signing_keys.generate, "rotate": signing_keys.rotate}.get(request.form.get("action", ""))
-    if change is None:
-        raise Problem(400, "That action is not known.")
-    try:
-        change(web, domain)
-    except Problem as problem:
-        return _dkim_page(problem)
-    return redirect(url_for("webmail.dkim", did="key"), 303)
-
-
 ROUTES = (
     ("GET POST", "/addresses", addresses),
     ("GET POST", "/relay", relay),
-    ("GET POST", "/dkim", dkim),
 )
 
 
@@ -176,24 +139,3 @@ def _relay_page(form: dict[str, str], errors: dict[str, str] | None = None) -> R
         tls_choices=_TLS_CHOICES,
         password_set=password_set,
     )
-
-
-def _dkim_page(problem: Problem | None = None) -> Response:
-    caller, _ = user()
-    web, asked = current(), request.args.get("check", "")
-    names, mine = web.database.read(
-        lambda tx: (
-            (found := signing_keys.domains_of(tx, caller)),
-            {domain for domain in found if signing_keys.may_change(tx, caller, domain)},
-        )
-    )
-    cards = [_card(signing_keys.state(web.settings, name), asked=asked, may_change=name in mine) for name in names]
-    status = int(problem.status) if problem else 200
-    return page("dkim.html", "dkim", status, domains=cards, message=problem.detail if problem else "")
-
-
-def _card(key: KeyState, *, asked: str, may_change: bool) -> DomainCard:
-    # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
-    checked = key.domain == asked
-    published = signing_keys.is_published(current().settings, key) if checked else None
-    return DomainCard(**asdict(key), checked=checked, published=published, may_change=may_change)

@@ -1,0 +1,119 @@
+"""The signing keys of each domain: their records, what DNS has, and the steps of a rotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, redirect, request, url_for
+from onifast_shared.db import Connection
+from onifast_shared.dkim.report import KeyReport, Report
+from onifast_shared.dkim.selectors import PUBLISHING
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import signing_keys
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.signing_keys import Action
+from onifast_web.webmail.pages import page, user
+
+_ACTIONS: dict[str, tuple[Action, str]] = {
+    "generate": ("generate", "key"),
+    "rotate": ("rotate", "key-rotate"),
+    "switch": ("switch", "key-switch"),
+    "abort": ("abort", "key-abort"),
+}
+"""What the page's buttons do, and the note that follows."""
+
+_TITLES = {
+    "publishing": "New key",
+    "active": "Signs now",
+    "retiring": "Old key",
+    "retired": "Old key",
+}
+
+
+@dataclass(frozen=True)
+class DomainCard:
+    """A domain's keys on the page. `checked` says that DNS was asked just now; `problem`, why a key is of no use."""
+
+    domain: str
+    report: Report | None
+    problem: str
+    checked: bool
+    may_change: bool
+
+    @property
+    def rotating(self) -> bool:
+        return self.report is not None and bool(self.report.in_state(PUBLISHING))
+
+    def pill(self) -> tuple[str, str]:
+        """The state in a word or two, and its colour."""
+        if self.problem:
+            return "Key unusable", "bad"
+        if self.report is None or self.report.main is None:
+            return "Not signed", "wait"
+        if self.rotating:
+            return "New key waits for DNS", "wait"
+        if not self.checked:
+            return "DNS not checked", "idle"
+        published = [key.published for key in self.report.in_state("active")]
+        if None in published:
+            return "DNS does not answer", "wait"
+        return ("Published", "good") if all(published) else ("Not published", "bad")
+
+    def title(self, key: KeyReport) -> str:
+        """What a key is to the domain."""
+        kind = " (Ed25519)" if key.algorithm == "ed25519-sha256" else ""
+        return _TITLES[key.state] + kind
+
+
+@allow(Who.USER)
+def dkim() -> AnyResponse:
+    """Each domain's keys; its owner and administrators may make new ones."""
+    caller, _ = user()
+    if request.method == "GET":
+        return _page(caller)
+    web = current()
+    domain = signing_keys.visible_domain(web, caller, request.form.get("domain", ""))
+    if not web.database.read(lambda tx: signing_keys.may_change(tx, caller, domain)):
+        raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
+    known = _ACTIONS.get(request.form.get("action", ""))
+    if known is None:
+        raise Problem(400, "That action is not known.")
+    try:
+        signing_keys.change(web, domain, known[0])
+    except Problem as problem:
+        return _page(caller, problem)
+    return redirect(url_for("webmail.dkim", did=known[1]), 303)
+
+
+ROUTES = (("GET POST", "/dkim", dkim),)
+
+
+def _page(caller: Caller, problem: Problem | None = None) -> Response:
+    web, asked = current(), request.args.get("check", "")
+
+    def look(tx: Connection) -> list[tuple[str, bool]]:
+        names = signing_keys.domains_of(tx, caller)
+        return [(name, signing_keys.may_change(tx, caller, name)) for name in names]
+
+    # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
+    cards = [_card(name, asked=name == asked, may_change=mine) for name, mine in web.database.read(look)]
+    status = int(problem.status) if problem else 200
+    return page(
+        "dkim.html",
+        "dkim",
+        status,
+        domains=cards,
+        message=problem.detail if problem else "",
+        publish_wait=web.settings.dkim_publish_wait,
+    )
+
+
+def _card(domain: str, *, asked: bool, may_change: bool) -> DomainCard:
+    try:
+        found = signing_keys.state(current(), domain, ask_dns=asked)
+    except Problem as problem:
+        return DomainCard(domain, None, problem.detail, asked, may_change)
+    return DomainCard(domain, found, "", asked, may_change)
