@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.db import Connection
 
@@ -42,12 +43,14 @@ def remove(tx: Connection, domain: str) -> bool:
 
 def list_all(tx: Connection) -> list[SandboxedDomain]:
     """Every domain in the sandbox, by name."""
-    sql = """
-        SELECT domain, since_ts, coalesce(set_by, ''),
-               (SELECT count(*) FROM outbox o WHERE o.sandbox_domain = d.domain AND o.status = 'sandboxed')
-        FROM sandbox_domains d ORDER BY domain
-    """
-    return [SandboxedDomain(*row) for row in tx.execute(sql)]
+    rows = tx.execute("SELECT domain, since_ts, coalesce(set_by, '') FROM sandbox_domains ORDER BY domain").fetchall()
+    return [SandboxedDomain(domain, since, by, captured(tx, domain)) for domain, since, by in rows]
+
+
+def captured(tx: Connection, domain: str) -> int:
+    """How many recipients' copies a domain's sandbox holds."""
+    sql = "SELECT count(*) FROM outbox WHERE sandbox_domain = ? AND status = 'sandboxed'"
+    return int(tx.execute(sql, (domain,)).get)
 
 
 def captures(tx: Connection, origin: str, senders: Iterable[str]) -> str | None:
@@ -77,12 +80,10 @@ def may_let_out(tx: Connection, owner: str | None, outbox_id: int) -> bool:
     It has to be his mail, captured by the sandbox of his domain: an installation that is one keeps what it captures
     until an administrator says otherwise, and so does a domain of somebody else for those who have addresses in it.
     """
-    sql = """
-        SELECT 1 FROM outbox o
-        WHERE o.id = ?1 AND (?2 IS NULL OR (o.owner = ?2 AND EXISTS (
-            SELECT 1 FROM domains d WHERE d.domain = o.sandbox_domain AND d.owner = ?2)))
-    """
-    return bool(tx.execute(sql, (outbox_id, owner)).get)
+    row = tx.execute("SELECT owner, sandbox_domain FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
+    if row is None or owner is None:
+        return row is not None
+    return row[0] == owner and bool(row[1]) and addresses.domain_owner(tx, row[1]) == owner
 
 
 def release(tx: Connection, owner: str | None, ids: Iterable[int], now: float) -> list[int]:

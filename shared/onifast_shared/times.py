@@ -13,6 +13,7 @@ _FORM = re.compile(
     r"(?:(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d))?(?:\s+[A-Z+-][A-Za-z0-9+-]*)?(?:\s+m=\S+)?",
     re.IGNORECASE,
 )
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def stored(timestamp: float) -> str:
@@ -40,6 +41,14 @@ def parse(value: object) -> int | None:
     except ValueError:
         return None
     return int(moment.replace(tzinfo=_zone(match)).timestamp())
+
+
+def parse_rfc3339(text: str) -> int:
+    """Epoch seconds of a date and time with its zone (RFC 3339 section 5.6); raises ValueError."""
+    moment = datetime.fromisoformat(text) if _RFC3339.fullmatch(text) else None
+    if moment is None:
+        raise ValueError("not a date and time with its zone, such as 2026-11-22T10:00:00Z")
+    return int(moment.timestamp())
 
 
 def _zone(match: re.Match[str]) -> timezone:

@@ -28,8 +28,9 @@ from onifast_shared.suppressions import Suppression
 from onifast_shared.transport.routes import Routes
 from onifast_shared.transport.sources import Sources, sources_for
 
-from onifast_outbox import maillog, suppressing
+from onifast_outbox import capturing, maillog, suppressing
 from onifast_outbox.binary import Unconvertible, into_lines
+from onifast_outbox.capturing import Captured
 from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.local import deliver_here
 from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_route
@@ -56,10 +57,12 @@ class Loaded:
     """What one snapshot of the database says about a claim: `servers` are smart hosts by recipient's domain."""
 
     raw: bytes
+    head: Summary
     places: Mapping[int, Place]
     servers: Mapping[str, Relay | Deferred | None]
     sources: Sources
     suppressed: Mapping[Address, Suppression]
+    captured: Captured
 
 
 class Courier:
@@ -115,13 +118,16 @@ class Courier:
         if bad_sender:
             refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
             stops = []
+        captured = [stop for stop in stops if stop.row.id in loaded.captured.row_ids]
+        await self._settler.sandbox(consignment, [stop.row for stop in captured], loaded.captured.domain)
+        stops = [stop for stop in stops if stop not in captured]
         refused += [
             suppressing.refuse(stop.row, stop.recipient, loaded.suppressed[stop.recipient.address])
             for stop in stops
             if stop.recipient.address in loaded.suppressed
         ]
         stops = [stop for stop in stops if stop.recipient.address not in loaded.suppressed]
-        head = summary(split_head(loaded.raw)[0])
+        head = loaded.head
         remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id].destination, Remote)]
         been = visited(head.headers)
         here = [
@@ -135,7 +141,9 @@ class Courier:
         raw = contents.read(tx, claim.content_id)
         places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
         suppressed = suppressing.look(tx, claim.submission, [stop.recipient.address for stop in stops])
-        return Loaded(raw, places, *self._ways(tx, claim.submission, stops), suppressed)
+        head = summary(split_head(raw)[0])
+        captured = capturing.look(tx, claim.submission, head, places, self._settings)
+        return Loaded(raw, head, places, *self._ways(tx, claim.submission, stops), suppressed, captured)
 
     def _ways(
         self, tx: Connection, what: Submission, stops: Sequence[Stop]
@@ -148,9 +156,6 @@ class Courier:
     async def _deliver_remote(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
     ) -> None:
-        if self._settings.delivery == "sandbox":
-            await self._settler.sandbox(consignment, [stop.row for stop in stops])
-            return
         content = await self._prepare(consignment, head)
         if not isinstance(content, Content):
             await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])

@@ -6,21 +6,23 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from onifast_shared import accept, contents, queue
+from onifast_shared import accept, queue, sandbox, suppressions
 from onifast_shared.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.contents import ContentRef
 from onifast_shared.db import Connection, Database, DatabaseError
 from onifast_shared.envelope import Recipient, Ret
-from onifast_shared.queue import Attempt, Claim, QueuedRecipient, QueueRow, Submission
+from onifast_shared.queue import Attempt, Claim, QueueRow, Submission
 from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
-from onifast_outbox import dsn, maillog
+from onifast_outbox import dsn, maillog, notices
 from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.hard_bounces import is_hard
+from onifast_outbox.notices import Notice
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
 
@@ -34,7 +36,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 class Result:
     """What became of one row. `copies` go into mailboxes with it, and to those in `passing` it is forwarded.
 
-    `passed_on`: see dsn.is_wanted.
+    `passed_on`: see dsn.is_wanted. `untried` is the reason, in words (see dsn.Fate), why nothing was tried at all.
     """
 
     row: QueueRow
@@ -43,6 +45,12 @@ class Result:
     copies: Sequence[Delivery] = ()
     passing: Sequence[Passing] = ()
     passed_on: bool = False
+    untried: tuple[str, str] | None = None
+
+    @property
+    def attempts(self) -> int:
+        """How often the row has been tried by now."""
+        return self.row.attempts + (self.untried is None)
 
 
 @dataclass(frozen=True)
@@ -56,16 +64,21 @@ class Consignment:
     started_clock: float
     ret: Ret | None = None
     envid: str | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A row's next state, and what its sender and the log are told about it."""
+    """A row's next state, and what its sender and the log are told about it.
+
+    `suppressed_until`: its recipient does not exist, and its owner's mail to him is refused until then.
+    """
 
     result: Result
     status: str
     outcome: Outcome
     next_attempt_ts: int = 0
+    suppressed_until: int | None = None
 
     @property
     def last_error(self) -> str:
@@ -78,23 +91,21 @@ class Settler:
     def __init__(self, db: Database, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
         self._db = db
         self._settings = settings
-        self._schedule = Schedule(
-            settings.retry_first, settings.retry_max, settings.queue_lifetime, settings.bounce_lifetime
-        )
+        self._schedule = Schedule.of(settings)
         self._now = now
 
     async def settle(self, consignment: Consignment, results: Sequence[Result]) -> None:
         """Write these results; a row that the claim holds no more is left alone, with all that belongs to it."""
         if not results:
             return
-        returnable = bool(consignment.claim.submission.sender)
-        decisions = [self._decide(result, returnable=returnable) for result in results]
-        notices = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
+        consignment.outcomes.extend(result.outcome for result in results)
+        decisions = [self._decide(consignment.claim.submission, result) for result in results]
+        told = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
         seconds = time.monotonic() - consignment.started_clock
 
         def write(tx: Connection) -> tuple[set[int], list[int]]:
             settled = {each.result.row.id for each in decisions if self._write(tx, consignment, each, seconds)}
-            return settled, [self._send(tx, consignment, ref) for ref, ids in notices if settled & ids]
+            return settled, [notices.enqueue(tx, notice) for notice, ids in told if settled & ids]
 
         settled, sent = await self._persist(write)
         for decision in decisions:
@@ -102,13 +113,16 @@ class Settler:
         for notice_id in sent:
             maillog.bounced(results[0].row.id, consignment.claim.submission.sender, notice_id)
 
-    async def sandbox(self, consignment: Consignment, rows: Sequence[QueueRow]) -> None:
-        """Keep these rows here, never to be sent."""
+    async def sandbox(self, consignment: Consignment, rows: Sequence[QueueRow], domain: str | None) -> None:
+        """Keep these rows here until somebody lets them out; `domain` is whose sandbox it is, None for all of them."""
+        if not rows:
+            return
         attempt = Attempt(int(consignment.started), 0, "sandboxed")
 
         def write(tx: Connection) -> None:
             for row in rows:
-                queue.settle(tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt)
+                if queue.settle(tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt):
+                    sandbox.mark(tx, row.id, domain)
 
         await self._persist(write)
         for row in rows:
@@ -119,12 +133,13 @@ class Settler:
         ids = [row.id for row in rows]
         await self._persist(lambda tx: queue.give_back(tx, claim.token, ids))
 
-    def _decide(self, result: Result, *, returnable: bool) -> Decision:
+    def _decide(self, submission: Submission, result: Result) -> Decision:
         outcome = result.outcome
         if isinstance(outcome, Delivered):
             return Decision(result, "sent", outcome)
         if isinstance(outcome, Failed):
-            return Decision(result, "failed", outcome)
+            return Decision(result, "failed", outcome, suppressed_until=self._suppressed_until(submission, outcome))
+        returnable = bool(submission.sender)
         next_attempt = self._schedule.next_attempt(
             queued=result.row.queued_ts,
             now=int(self._now()),
@@ -133,26 +148,30 @@ class Settler:
         )
         if next_attempt is not None:
             return Decision(result, "deferred", outcome, next_attempt)
-        return Decision(result, "failed", self._given_up(outcome, self._schedule.patience(returnable=returnable)))
+        return Decision(result, "failed", _given_up(outcome, self._schedule.patience(returnable=returnable)))
 
-    def _given_up(self, outcome: Deferred, patience: float) -> Failed:
-        hours = patience / 3600
-        text = f"given up after {hours:g} hours; {LAST_ANSWER}{outcome.reply}"
-        return Failed(Reply(554, "5.4.7", text), outcome.trail)
+    def _suppressed_until(self, submission: Submission, outcome: Failed) -> int | None:
+        """Mail that is only forwarded says nothing of whom its owner writes to."""
+        lasting = self._settings.suppression_time
+        if not lasting or not submission.owner or submission.forwarded_by or not is_hard(outcome):
+            return None
+        return int(self._now() + lasting)
 
-    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[ContentRef, set[int]]:
+    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[Notice, set[int]]:
         """The notification about these recipients, and the ids of their rows."""
         assert consignment.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
         rows = [each.result.row for each in decisions]
         arrived = min(row.queued_ts for row in rows)
-        what = consignment.claim.submission
+        what, now = consignment.claim.submission, int(self._now())
         # Binary octets are no fit content for a report; secrets go back no further than needed (RFC 8689 section 5).
         ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else consignment.ret
         returned = Returned(consignment.raw, consignment.mail_from, arrived, ret, consignment.envid)
-        fates = [Fate(each.result.recipient, each.outcome, each.result.row.attempts + 1) for each in decisions]
-        raw = dsn.build(returned, fates, hostname=self._settings.hostname, now=int(self._now()))
-        ref = await self._until_done(lambda: contents.astore(self._db, raw))
-        return ref, {row.id for row in rows}
+        fates = [_fate(each, now) for each in decisions]
+        hostname = self._settings.hostname
+        notice = await self._until_done(
+            lambda: notices.write(self._db, returned, fates, hostname=hostname, now=now, requiretls=what.requiretls)
+        )
+        return notice, {row.id for row in rows}
 
     def _write(self, tx: Connection, consignment: Consignment, decision: Decision, seconds: float) -> bool:
         result = decision.result
@@ -161,7 +180,7 @@ class Settler:
             consignment.claim.token,
             result.row.id,
             decision.status,
-            attempt=_attempt(consignment, decision, seconds),
+            attempt=None if result.untried else _attempt(consignment, decision, seconds),
             earlier=[_passed_over(consignment, each) for each in decision.outcome.trail.earlier],
             last_error=decision.last_error,
             next_attempt_ts=decision.next_attempt_ts,
@@ -169,19 +188,25 @@ class Settler:
         if held and (result.copies or result.passing):
             incoming = self._incoming(consignment.claim.submission, result)
             accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
+        if held:
+            self._remember(tx, consignment.claim.submission, decision)
         return held
+
+    def _remember(self, tx: Connection, submission: Submission, decision: Decision) -> None:
+        """What a delivery tells about its recipient."""
+        owner, recipient = submission.owner, decision.result.recipient.address
+        if not owner or submission.forwarded_by:
+            return
+        if decision.suppressed_until is not None:
+            reason, until = str(decision.outcome.reply), decision.suppressed_until
+            suppressions.note_bounce(tx, owner, recipient, reason, self._now(), until=until)
+        elif decision.status == "sent":
+            suppressions.note_delivery(tx, owner, recipient)
 
     def _incoming(self, submission: Submission, result: Result) -> Incoming:
         # The copy in sent tells its owner of his recipients, not of where these have their mail forwarded to.
         onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
         return Incoming(submission.sender, result.copies, file_copies=self._settings.file_copies, onward=onward)
-
-    def _send(self, tx: Connection, consignment: Consignment, ref: ContentRef) -> int:
-        """Queue a notification like any other message, from the null sender."""
-        requiretls = consignment.claim.submission.requiretls
-        submission = Submission(sender="", origin="bounce", subject="Delivery notification", requiretls=requiretls)
-        to = QueuedRecipient(str(consignment.mail_from), notify="NEVER")
-        return accept.submit_in(tx, ref, submission, [to]).outbox_ids[0]
 
     def _log(self, consignment: Consignment, decision: Decision, seconds: float, *, held: bool) -> None:
         row = decision.result.row
@@ -193,7 +218,7 @@ class Settler:
             consignment.claim.submission.sender,
             row.recipient,
             decision.outcome,
-            attempts=row.attempts + 1,
+            attempts=decision.result.attempts,
             seconds=seconds,
         )
 
@@ -231,6 +256,30 @@ def _by_kind(consignment: Consignment, decisions: Sequence[Decision]) -> list[li
     failed = [each for each in wanted if isinstance(each.outcome, Failed)]
     arrived = [each for each in wanted if isinstance(each.outcome, Delivered)]
     return [part for part in (failed, arrived) if part]
+
+
+def _fate(decision: Decision, now: int) -> Fate:
+    result, outlook = decision.result, ""
+    if decision.suppressed_until is not None:
+        day = datetime.fromtimestamp(decision.suppressed_until, UTC)
+        outlook = f"Until {day:%d %B %Y}, your mail to this address is returned at once, without trying.".replace(
+            " 0", " "
+        )
+    return Fate(
+        result.recipient,
+        decision.outcome,
+        result.attempts,
+        said=None if decision.outcome is result.outcome else result.outcome.reply,
+        tried=None if result.untried else now,
+        queue_id=result.row.id,
+        reason=result.untried,
+        outlook=outlook,
+    )
+
+
+def _given_up(outcome: Deferred, patience: float) -> Failed:
+    text = f"given up after {patience / 3600:g} hours; {LAST_ANSWER}{outcome.reply}"
+    return Failed(Reply(554, "5.4.7", text), outcome.trail)
 
 
 def _attempt(consignment: Consignment, decision: Decision, seconds: float) -> Attempt:

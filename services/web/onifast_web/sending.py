@@ -6,9 +6,10 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from onifast_shared import accept, addresses, contents, log, message, sending_limits
+from onifast_shared import accept, addresses, contents, limit_alerts, log, message, sending_limits
 from onifast_shared.accept import Accepted, SentCopy
 from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.db import Connection, DatabaseError
@@ -25,15 +26,53 @@ _logger = log.get("web")
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that was accepted: `email_id` is the copy in sent, if its sender has a mailbox here."""
+    """A message that was accepted: `email_id` is the copy in sent, if its sender has a mailbox here.
+
+    `release_ts` is when it leaves, 0 for at once.
+    """
 
     message_id: str
     email_id: int | None
     outbox_ids: list[int]
+    release_ts: int = 0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """When a message leaves: at `release_ts`, 0 for at once. `undo`: it waits only so that it can be called back."""
+
+    release_ts: int = 0
+    undo: bool = False
+
+
+NO_WAIT = Wait()
+
+
+def for_undo(web: Web, seconds: float) -> Wait:
+    """The wait of a message that its sender can call back for so many seconds."""
+    return Wait(math.ceil(web.clock() + seconds), undo=True) if seconds > 0 else Wait()
+
+
+def until(web: Web, moment: int) -> Wait:
+    """The wait of a message that is to be sent at a time; raises DraftError for one that is past or too far ahead."""
+    now, longest = web.clock(), web.settings.max_hold
+    if not longest:
+        raise DraftError("send_at", "sending later is switched off on this server")
+    if moment <= now:
+        raise DraftError("send_at", "this time is past")
+    if moment > now + longest:
+        raise DraftError("send_at", f"mail can wait for {_days(longest)} at the most")
+    return Wait(moment)
 
 
 def send(
-    web: Web, caller: Caller, draft: Draft, *, origin: str, together_with: Callable[[Connection], None] | None = None
+    web: Web,
+    caller: Caller,
+    draft: Draft,
+    *,
+    origin: str,
+    wait: Wait = NO_WAIT,
+    together_with: Callable[[Connection], None] | None = None,
 ) -> Sent:
     """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction with `together_with`.
 
@@ -44,7 +83,7 @@ def send(
     recipients = _recipients(draft, web.settings.max_recipients)
     _check_bodies(draft)
     owner = _owner(web, caller, sender)
-    raw = build(web, draft)
+    raw = build(web, _dated(draft, wait))
     submission = Submission(
         sender=str(sender),
         origin=origin,
@@ -53,6 +92,8 @@ def send(
         subject=draft.subject,
         body_type="7BIT" if raw.isascii() else "8BITMIME",
         smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in recipients),
+        release_ts=wait.release_ts,
+        undo=wait.undo,
     )
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
     queued = [QueuedRecipient(str(address)) for address in recipients]
@@ -71,7 +112,19 @@ def send(
         accepted = web.database.write(submit)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
-    return Sent(message.summary(raw).message_id, accepted.email_id, accepted.outbox_ids)
+    return Sent(message.summary(raw).message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts)
+
+
+def _dated(draft: Draft, wait: Wait) -> Draft:
+    """What is sent later is dated then: readers sort by Date, and filters distrust old ones."""
+    if not wait.release_ts or wait.undo:
+        return draft
+    return replace(draft, date=datetime.fromtimestamp(wait.release_ts, UTC))
+
+
+def _days(seconds: float) -> str:
+    days = seconds / 86400
+    return f"{days:g} days" if days >= 1 else f"{seconds / 3600:g} hours"
 
 
 def _counting(caller: Caller, sender: Address) -> list[Subject]:
@@ -86,7 +139,7 @@ def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
     now = web.clock()
     log.event(_logger, "limit-exceeded", logging.WARNING, subject=exceeded.subject, counted=exceeded.counted)
     with contextlib.suppress(DatabaseError):
-        web.database.write(lambda tx: sending_limits.record(tx, exceeded.subject, exceeded.counted, now))
+        web.database.write(lambda tx: limit_alerts.hit(tx, exceeded, web.settings, now))
     if exceeded.until is None:
         return DraftError("to", f"the {exceeded}")
     return Problem(429, f"The {exceeded}.", headers={"Retry-After": str(math.ceil(exceeded.until - now))})

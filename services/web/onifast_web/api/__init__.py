@@ -9,6 +9,7 @@ from onifast_web.api import (
     app_passwords,
     config,
     dkim,
+    explain,
     forwards,
     limits,
     mail,
@@ -16,12 +17,15 @@ from onifast_web.api import (
     outbox,
     quotas,
     refusals,
+    sandbox,
+    send,
     sso,
 )
 from onifast_web.api.endpoint import Endpoint, add
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *mail.ENDPOINTS,
+    *send.ENDPOINTS,
     *addresses.ENDPOINTS,
     *forwards.ENDPOINTS,
     *quotas.ENDPOINTS,
@@ -30,7 +34,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *config.ENDPOINTS,
     *outbox.ENDPOINTS,
     *refusals.ENDPOINTS,
+    *sandbox.ENDPOINTS,
     *dkim.ENDPOINTS,
+    *explain.ENDPOINTS,
     *sso.ENDPOINTS,
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from flask import Flask, Response, request
+from onifast_shared import times
 from onifast_shared.mailbox import CursorError
 from onifast_shared.message import DraftError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +37,18 @@ class Nothing(Model):
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-22T10:00:00Z"])]
 """A time in the API: RFC 3339, UTC."""
+
+
+IF_ANY = Field(exclude_if=lambda value: not value)
+"""For a field of an answer that is there only where it says something."""
+
+
+def checked_moment(value: str | None) -> str | None:
+    """A time that a request gives, for a model's validator; raises ValueError."""
+    if value is not None:
+        times.parse_rfc3339(value)
+    return value
+
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 

@@ -1,20 +1,18 @@
-"""Messages: list, read, count, move and send."""
+"""Messages: list, read, count and move."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Any, Literal
 
 from flask import request
-from onifast_shared import mailbox, message, times
+from onifast_shared import mailbox, message, times, waiting
 from onifast_shared.db import Connection
-from onifast_shared.mailbox import EmailRow
-from onifast_shared.message import Draft, OutgoingAttachment, Parsed
-from pydantic import Field, field_validator, model_validator
+from onifast_shared.mailbox import EmailRow, Page
+from onifast_shared.message import Parsed
+from pydantic import Field, model_validator
 
-from onifast_web import bodies, csrf, sending
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
+from onifast_web import bodies, csrf
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment
 from onifast_web.auth import Who
 from onifast_web.problems import not_found
 
@@ -31,7 +29,7 @@ class ListQuery(Model):
 
 
 class Email(Model):
-    """A message as lists show it."""
+    """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave."""
 
     id: int
     sender: str
@@ -43,6 +41,7 @@ class Email(Model):
     folder: str
     size: int
     has_attachments: bool
+    release_at: Annotated[Moment | None, IF_ANY] = None
 
 
 class EmailList(Model):
@@ -105,68 +104,25 @@ class Moved(Model):
     moved: int
 
 
-class SendAttachment(Model):
-    filename: Annotated[str, Field(max_length=255)]
-    content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
-    content: str = Field(json_schema_extra={"contentEncoding": "base64"})
-
-    @field_validator("content")
-    @classmethod
-    def _is_base64(cls, value: str) -> str:
-        try:
-            binascii.a2b_base64(value, strict_mode=True)
-        except binascii.Error:
-            raise ValueError("not base64") from None
-        return value
-
-
-Recipients = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=5000)]
-
-
-class SendBody(Model):
-    from_: Annotated[str, Field(alias="from", max_length=2000)]
-    to: Recipients = Field(default_factory=list)
-    cc: Recipients = Field(default_factory=list)
-    bcc: Recipients = Field(default_factory=list)
-    subject: Annotated[str, Field(max_length=2000)] = ""
-    text: str | None = None
-    html: str | None = None
-    in_reply_to: Annotated[str, Field(max_length=1000)] | None = None
-    references: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=1000, default_factory=list)]
-    attachments: Annotated[list[SendAttachment], Field(max_length=1000, default_factory=list)]
-
-    @model_validator(mode="after")
-    def _has_a_body(self) -> SendBody:
-        if self.text is None and self.html is None:
-            raise ValueError("text or html is required")
-        return self
-
-
-class SendAnswer(Model):
-    """`email_id` is the copy in sent; null where the sender has no mailbox here."""
-
-    message_id: str
-    email_id: int | None
-    outbox_ids: list[int]
-
-
 class FolderCounts(Model):
     total: int
     unread: int
 
 
 class Counts(Model):
-    """`unread` is the inbox's."""
+    """`unread` is the inbox's; `scheduled` counts messages that are to be sent later, if there are any."""
 
     unread: int
+    scheduled: Annotated[int, IF_ANY] = 0
     folders: dict[str, FolderCounts]
 
 
 def list_emails(call: Call) -> EmailList:
     """A page of a folder, newest first."""
     query: ListQuery = call.query
-    page = call.web.database.read(
-        lambda tx: mailbox.list_page(
+
+    def read(tx: Connection) -> tuple[Page, dict[int, int]]:
+        page = mailbox.list_page(
             tx,
             call.caller.mail_of,
             query.folder,
@@ -175,18 +131,21 @@ def list_emails(call: Call) -> EmailList:
             limit=query.limit,
             cursor=query.cursor,
         )
-    )
-    return EmailList(emails=[Email(**_fields(row)) for row in page.rows], next_cursor=page.next_cursor)
+        return page, _release_times(tx, page.rows, call)
+
+    page, releases = call.web.database.read(read)
+    emails = [Email(**_fields(row, releases.get(row.id))) for row in page.rows]
+    return EmailList(emails=emails, next_cursor=page.next_cursor)
 
 
 def read_email(call: Call) -> FullEmail:
     """One message. It is marked as read unless the request says otherwise, or another site made the browser ask."""
     query: ReadQuery = call.query
-    row, raw = call.web.database.read(lambda tx: _get(tx, call.caller.mail_of, query.id))
+    row, raw, release = call.web.database.read(lambda tx: _get(tx, call, query.id))
     if query.mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
-    return _full(row, message.parse(raw))
+    return _full(row, message.parse(raw), release)
 
 
 def move_emails(call: Call) -> Moved:
@@ -203,57 +162,14 @@ def move_emails(call: Call) -> Moved:
     return Moved(moved=call.web.database.write(move))
 
 
-def send_email(call: Call) -> SendAnswer:
-    """Queues a message and keeps a copy in sent; it is on disk when the answer comes."""
-    body: SendBody = call.body
-    draft = Draft(
-        from_=body.from_,
-        to=body.to,
-        cc=body.cc,
-        bcc=body.bcc,
-        subject=body.subject,
-        text=body.text,
-        html=body.html,
-        in_reply_to=body.in_reply_to,
-        references=body.references,
-        attachments=[
-            OutgoingAttachment(item.filename, item.content_type, base64.b64decode(item.content))
-            for item in body.attachments
-        ],
-    )
-    sent = sending.send(call.web, call.caller, draft, origin="api")
-    return SendAnswer(message_id=sent.message_id, email_id=sent.email_id, outbox_ids=sent.outbox_ids)
-
-
 def count_emails(call: Call) -> Counts:
     """How much there is in each folder."""
-    found = call.web.database.read(lambda tx: mailbox.counts(tx, call.caller.mail_of))
+    owner, now = call.caller.mail_of, call.web.clock()
+    found, scheduled = call.web.database.read(
+        lambda tx: (mailbox.counts(tx, owner), waiting.count_scheduled(tx, owner, now))
+    )
     folders = {name: FolderCounts(total=total, unread=unread) for name, (total, unread) in found.items()}
-    return Counts(unread=folders["inbox"].unread, folders=folders)
-
-
-def body_of_form() -> dict[str, Any]:
-    """The fields of a multipart form as the JSON body has them; files become attachments."""
-    lists = {"to", "cc", "bcc", "references"}
-    fields: dict[str, Any] = {}
-    for name, values in request.form.lists():
-        if name == csrf.FIELD:
-            continue
-        if name not in lists and len(values) > 1:
-            raise unprocessable(name, "given more than once")
-        fields[name] = [value for value in values if value] if name in lists else values[0]
-    files = [item for _, group in request.files.lists() for item in group if item.filename]
-    if set(request.files) - {"attachments", "attachments[]", "file", "files"}:
-        raise unprocessable("attachments", "files go into the field attachments")
-    fields["attachments"] = [
-        {
-            "filename": item.filename,
-            "content_type": item.mimetype or "application/octet-stream",
-            "content": base64.b64encode(item.read()).decode("ascii"),
-        }
-        for item in files
-    ]
-    return fields
+    return Counts(unread=folders["inbox"].unread, scheduled=scheduled, folders=folders)
 
 
 ENDPOINTS = (
@@ -280,31 +196,19 @@ ENDPOINTS = (
         answer=Moved,
         failures={404: "One of the messages does not exist; none was moved."},
     ),
-    Endpoint(
-        "POST",
-        "/api/mail/send",
-        Who.USER,
-        "Send a message",
-        send_email,
-        body=SendBody,
-        answer=SendAnswer,
-        status=202,
-        form=body_of_form,
-        failures={
-            403: "The sender's address is not the caller's.",
-            413: "The message is too large.",
-            429: "A limit on what is sent is used up: `detail` says which, Retry-After when it has room again.",
-        },
-    ),
     Endpoint("GET", "/api/mail/counts", Who.USER, "Totals and unread messages", count_emails, answer=Counts),
 )
 
 
-def _get(tx: Connection, owner: str | None, email_id: int) -> tuple[EmailRow, bytes]:
-    row = mailbox.get(tx, owner, email_id)
+def _get(tx: Connection, call: Call, email_id: int) -> tuple[EmailRow, bytes, int | None]:
+    row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
-    return row, mailbox.raw(tx, email_id)
+    return row, mailbox.raw(tx, email_id), _release_times(tx, [row], call).get(email_id)
+
+
+def _release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
+    return waiting.release_times(tx, [row.id for row in rows if row.folder == "sent"], call.web.clock())
 
 
 def _means_to_read(call: Call) -> bool:
@@ -317,7 +221,7 @@ def _as_read(row: EmailRow) -> EmailRow:
     return EmailRow(**{**row.__dict__, "is_read": True})
 
 
-def _fields(row: EmailRow) -> dict[str, Any]:
+def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
     return {
         "id": row.id,
         "sender": row.sender,
@@ -329,13 +233,14 @@ def _fields(row: EmailRow) -> dict[str, Any]:
         "folder": row.folder,
         "size": row.size,
         "has_attachments": row.has_attachments,
+        "release_at": times.rfc3339(release) if release else None,
     }
 
 
-def _full(row: EmailRow, parsed: Parsed) -> FullEmail:
+def _full(row: EmailRow, parsed: Parsed, release: int | None) -> FullEmail:
     html = bodies.safe_html(parsed)
     return FullEmail(
-        **_fields(row),
+        **_fields(row, release),
         to=parsed.to,
         cc=parsed.cc,
         reply_to=parsed.reply_to,

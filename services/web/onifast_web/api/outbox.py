@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from onifast_shared import queue_view, times
-from onifast_shared.db import Connection
+from onifast_shared.address import Address, AddressError
 from onifast_shared.queue_view import OutboxRow
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment
-from onifast_web.auth import Who
+from onifast_web import queue_actions
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment, checked_moment, unprocessable
+from onifast_web.auth import Caller, Who
+from onifast_web.context import Web
 from onifast_web.problems import Problem, not_found
+from onifast_web.queue_actions import Done
 
 Status = Literal["pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed"]
 
@@ -47,7 +50,12 @@ class AttemptInfo(Model):
 
 
 class OutboxEntry(Model):
-    """One recipient of one message. `next_attempt_at` is null where none will be made."""
+    """One recipient of one message. `next_attempt_at` is null where none will be made.
+
+    What is there only where it says something: `release_at`, the time that its sender chose for it;
+    `original_recipient`, who it was for before it was redirected; `sandbox_domain`, whose sandbox captured it, if it
+    was not the whole server's.
+    """
 
     id: int
     sender: str
@@ -59,6 +67,9 @@ class OutboxEntry(Model):
     created_at: Moment
     next_attempt_at: Moment | None
     history: list[AttemptInfo]
+    release_at: Annotated[Moment | None, IF_ANY] = None
+    original_recipient: Annotated[str, IF_ANY] = ""
+    sandbox_domain: Annotated[str, IF_ANY] = ""
 
 
 class OutboxList(Model):
@@ -67,14 +78,34 @@ class OutboxList(Model):
 
 
 class ActBody(Model):
+    """`reschedule` needs `send_at`, `redirect` needs `to`; no other action takes either."""
+
     ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
-    action: Literal["retry", "cancel", "hold", "release"]
+    action: Literal["retry", "cancel", "hold", "release", "send_now", "reschedule", "recall", "redirect"]
+    send_at: Moment | None = None
+    to: Annotated[str, Field(max_length=320)] | None = None
+
+    @field_validator("send_at")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        return checked_moment(value)
+
+    @model_validator(mode="after")
+    def _goes_with_its_action(self) -> ActBody:
+        for name, action in (("send_at", "reschedule"), ("to", "redirect")):
+            if (getattr(self, name) is not None) != (self.action == action):
+                raise ValueError(f"{name} goes with {action}, and with nothing else")
+        return self
 
 
 class Acted(Model):
-    """The entries whose state changed; the others were in a state that the action does not apply to."""
+    """The entries whose state changed; the others were in a state that the action does not apply to.
+
+    `drafts` are the messages that `recall` made drafts of; it is there with that action alone.
+    """
 
     changed: list[int]
+    drafts: Annotated[list[int], IF_ANY] = Field(default_factory=list)
 
 
 def list_outbox(call: Call) -> OutboxList:
@@ -89,19 +120,21 @@ def list_outbox(call: Call) -> OutboxList:
 
 
 def act_on_outbox(call: Call) -> Acted:
-    """Does something to waiting entries. An id that is not there answers 404, and nothing is done."""
+    """Does something to waiting entries. An id that is not there answers 404, and nothing is done.
+
+    `release` lets go what is held, and has captured entries sent after all; `redirect` has them sent to `to` instead.
+    `recall`, `send_now` and `reschedule` take the whole message that an entry belongs to, every recipient: `recall`
+    makes a draft of it, unless it is on its way to one of them.
+    """
     body: ActBody = call.body
     owner = call.caller.manages
-
-    def act(tx: Connection) -> list[int]:
-        if any(queue_view.get(tx, owner, row_id) is None for row_id in body.ids):
-            raise not_found("outbox entry")
-        return queue_view.act(tx, owner, body.ids, body.action, call.web.clock())
-
-    changed = call.web.database.write(act)
-    if not changed:
+    known = call.web.database.read(lambda tx: [queue_view.get(tx, owner, row_id) for row_id in body.ids])
+    if None in known:
+        raise not_found("outbox entry")
+    done = _act(call.web, call.caller, body)
+    if not done.changed:
         raise Problem(409, f"{body.action} does not apply to the state that these entries are in.")
-    return Acted(changed=changed)
+    return Acted(changed=done.changed, drafts=done.drafts)
 
 
 ENDPOINTS = (
@@ -118,13 +151,37 @@ ENDPOINTS = (
         "POST",
         "/api/mail/outbox",
         Who.USER,
-        "Retry, cancel, hold or release entries",
+        "Retry, cancel, hold, release, redirect, call back or reschedule entries",
         act_on_outbox,
         body=ActBody,
         answer=Acted,
-        failures={404: "One of the entries does not exist.", 409: "The action applies to none of the entries."},
+        failures={
+            403: "Only administrators, or the domain's owner, may have sent what was captured.",
+            404: "One of the entries does not exist.",
+            409: "The action applies to none of the entries, or it is too late for it.",
+        },
     ),
 )
+
+
+def _act(web: Web, caller: Caller, body: ActBody) -> Done:
+    match body.action:
+        case "recall":
+            return queue_actions.recall(web, caller, body.ids)
+        case "send_now":
+            return queue_actions.send_now(web, caller, body.ids)
+        case "reschedule":
+            return queue_actions.reschedule(web, caller, body.ids, times.parse_rfc3339(body.send_at or ""))
+        case "redirect":
+            return queue_actions.redirect(web, caller, body.ids, _address(body.to or ""))
+    return queue_actions.act(web, caller, body.ids, body.action)
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text.strip())
+    except AddressError as error:
+        raise unprocessable("to", str(error)) from None
 
 
 def _entry(row: OutboxRow) -> OutboxEntry:
@@ -138,6 +195,9 @@ def _entry(row: OutboxRow) -> OutboxEntry:
         last_error=row.last_error,
         created_at=times.rfc3339(row.created_ts),
         next_attempt_at=None if row.next_attempt_ts is None else times.rfc3339(row.next_attempt_ts),
+        release_at=times.rfc3339(row.release_ts) if row.release_ts else None,
+        original_recipient=row.original_recipient,
+        sandbox_domain=row.sandbox_domain,
         history=[
             AttemptInfo(
                 at=times.rfc3339(step.started_ts),

@@ -1,0 +1,154 @@
+"""Sending a message: at once, after some seconds in which it can be called back, or at a time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+from flask import request
+from onifast_shared import times
+from onifast_shared.message import Draft, OutgoingAttachment
+from pydantic import Field, field_validator, model_validator
+
+from onifast_web import csrf, sending
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Model, Moment, checked_moment, unprocessable
+from onifast_web.auth import Who
+from onifast_web.context import Web
+from onifast_web.sending import Wait
+
+
+class SendAttachment(Model):
+    filename: Annotated[str, Field(max_length=255)]
+    content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
+    content: str = Field(json_schema_extra={"contentEncoding": "base64"})
+
+    @field_validator("content")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        try:
+            binascii.a2b_base64(value, strict_mode=True)
+        except binascii.Error:
+            raise ValueError("not base64") from None
+        return value
+
+
+Recipients = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=5000)]
+
+
+class SendBody(Model):
+    from_: Annotated[str, Field(alias="from", max_length=2000)]
+    to: Recipients = Field(default_factory=list)
+    cc: Recipients = Field(default_factory=list)
+    bcc: Recipients = Field(default_factory=list)
+    subject: Annotated[str, Field(max_length=2000)] = ""
+    text: str | None = None
+    html: str | None = None
+    in_reply_to: Annotated[str, Field(max_length=1000)] | None = None
+    references: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=1000, default_factory=list)]
+    attachments: Annotated[list[SendAttachment], Field(max_length=1000, default_factory=list)]
+    send_at: Moment | None = None
+    undo_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+
+    @field_validator("send_at")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        return checked_moment(value)
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> SendBody:
+        if self.text is None and self.html is None:
+            raise ValueError("text or html is required")
+        if self.send_at and self.undo_seconds:
+            raise ValueError("give either send_at or undo_seconds: until send_at a message can be called back anyway")
+        return self
+
+
+class SendAnswer(Model):
+    """`email_id` is the copy in sent; null where the sender has no mailbox here.
+
+    `release_at` is when the message leaves that does not leave at once.
+    """
+
+    message_id: str
+    email_id: int | None
+    outbox_ids: list[int]
+    release_at: Annotated[Moment | None, IF_ANY] = None
+
+
+def send_email(call: Call) -> SendAnswer:
+    """Queues a message and keeps a copy in sent; it is on disk when the answer comes."""
+    body: SendBody = call.body
+    draft = Draft(
+        from_=body.from_,
+        to=body.to,
+        cc=body.cc,
+        bcc=body.bcc,
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        in_reply_to=body.in_reply_to,
+        references=body.references,
+        attachments=[
+            OutgoingAttachment(item.filename, item.content_type, base64.b64decode(item.content))
+            for item in body.attachments
+        ],
+    )
+    wait = _wait(call.web, body)
+    sent = sending.send(call.web, call.caller, draft, origin="api", wait=wait)
+    return SendAnswer(
+        message_id=sent.message_id,
+        email_id=sent.email_id,
+        outbox_ids=sent.outbox_ids,
+        release_at=times.rfc3339(sent.release_ts) if sent.release_ts else None,
+    )
+
+
+def body_of_form() -> dict[str, Any]:
+    """The fields of a multipart form as the JSON body has them; files become attachments."""
+    lists = {"to", "cc", "bcc", "references"}
+    fields: dict[str, Any] = {}
+    for name, values in request.form.lists():
+        if name == csrf.FIELD:
+            continue
+        if name not in lists and len(values) > 1:
+            raise unprocessable(name, "given more than once")
+        fields[name] = [value for value in values if value] if name in lists else values[0]
+    files = [item for _, group in request.files.lists() for item in group if item.filename]
+    if set(request.files) - {"attachments", "attachments[]", "file", "files"}:
+        raise unprocessable("attachments", "files go into the field attachments")
+    fields["attachments"] = [
+        {
+            "filename": item.filename,
+            "content_type": item.mimetype or "application/octet-stream",
+            "content": base64.b64encode(item.read()).decode("ascii"),
+        }
+        for item in files
+    ]
+    return fields
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/api/mail/send",
+        Who.USER,
+        "Send a message",
+        send_email,
+        body=SendBody,
+        answer=SendAnswer,
+        status=202,
+        form=body_of_form,
+        failures={
+            403: "The sender's address is not the caller's.",
+            413: "The message is too large.",
+            429: "A limit on what is sent is used up: `detail` says which, Retry-After when it has room again.",
+        },
+    ),
+)
+
+
+def _wait(web: Web, body: SendBody) -> Wait:
+    if body.send_at:
+        return sending.until(web, times.parse_rfc3339(body.send_at))
+    return sending.for_undo(web, body.undo_seconds)
