@@ -43,7 +43,9 @@ def remove(tx: Connection, domain: str) -> bool:
 
 def list_all(tx: Connection) -> list[SandboxedDomain]:
     """Every domain in the sandbox, by name."""
-    rows = tx.execute("SELECT domain, since_ts, coalesce(set_by, '') FROM sandbox_domains ORDER BY domain").fetchall()
+    rows: list[tuple[Any, ...]] = tx.execute(
+        "SELECT domain, since_ts, coalesce(set_by, '') FROM sandbox_domains ORDER BY domain"
+    ).fetchall()
     return [SandboxedDomain(domain, since, by, captured(tx, domain)) for domain, since, by in rows]
 
 
