@@ -7,8 +7,7 @@
     onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
     onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
-    onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N] [--tls MODE] [--user NAME] [--password-file FILE]
-    onifast-mailctl route remove to|from DOMAIN
+    onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N …, as for relay] | remove to|from DOMAIN
     onifast-mailctl source list | set DOMAIN ADDRESS [--helo NAME] | remove DOMAIN [--family 4|6]
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
@@ -40,8 +39,8 @@ from typing import Any
 from onifast_shared import (
     addresses,
     ctl_app_passwords,
-    ctl_explain,
     ctl_dkim,
+    ctl_explain,
     ctl_limits,
     ctl_recipients,
     ctl_transport,
@@ -73,6 +72,7 @@ from onifast_shared.ctl_tools import (
     write,
 )
 from onifast_shared.db_errors import DatabaseError
+from onifast_shared.transport import sources
 
 _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, relay.RelayError, DatabaseError)
 
@@ -255,6 +255,7 @@ def _problems(settings: Settings) -> Iterable[str]:
     except AccountError as error:
         yield str(error)
     yield from _key_problems(settings)
+    yield from filter(None, (sources.why_unusable(source.address) for source in settings.source_addresses))
     if not os.access(settings.config_dir, os.R_OK | os.W_OK | os.X_OK):
         yield f"directory {settings.config_dir} of the database is missing or cannot be written"
 

@@ -115,7 +115,8 @@ class ScriptedSmtpServer:
                 raise TimeoutError(f"{command!r} did not come: {self._sessions}")
 
     def __enter__(self) -> Self:
-        listener = socket.create_server((self.host, self.port), backlog=128)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.create_server((self.host, self.port), family=family, backlog=128)
         self.port = listener.getsockname()[1]
         self._thread.__enter__()
         self._thread.run(self._listen(listener))

@@ -17,6 +17,7 @@ from onifast_shared.db import Connection
 from onifast_shared.log import Secret
 from onifast_shared.relay import Relay, RelayError
 from onifast_shared.transport import sending_domain
+from onifast_shared.transport.names import BadField, covering
 
 Scope = Literal["recipient_domain", "sender_domain"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -24,14 +25,6 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 DecidedBy = Literal["recipient_domain", "sender_domain", "relay", "mx"]
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class RouteError(ValueError):
-    """What is no route. `field` is the part of it that is wrong; the text says what."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -53,36 +46,23 @@ class Way:
     name: str = ""
 
 
-def checked_name(text: str) -> str:
-    """A route's name in the one form it is stored in: a domain, or `*.` and one. Raises RouteError."""
-    text = text.strip()
-    below = text.startswith("*.")
-    try:
-        domain = parse_domain(text.removeprefix("*."))
-    except AddressError as error:
-        raise RouteError("name", str(error)) from None
-    if below and domain.startswith("["):
-        raise RouteError("name", "nothing lies below an address literal")
-    return f"*.{domain}" if below else domain
-
-
 def checked_server(host: str, port: int | None, user: str, password: str, tls: relay.RelayTls) -> Relay | None:
-    """A route's server, None for an empty host; without a port the usual one for `tls`. Raises RouteError."""
+    """A route's server, None for an empty host; without a port the usual one for `tls`. Raises BadField."""
     text = host.strip()
     if not text:
         return None
     try:
         name = parse_domain(text).removeprefix("[").removesuffix("]").removeprefix("IPv6:")
     except AddressError:
-        raise RouteError("host", "not a host name or address") from None
+        raise BadField("host", "not a host name or address") from None
     for field, value in (("user", user), ("password", password)):
         if _CONTROLS.search(value):
-            raise RouteError(field, "contains a control character")
+            raise BadField(field, "contains a control character")
     if password and not user:
-        raise RouteError("user", "a password needs a user name")
+        raise BadField("user", "a password needs a user name")
     port = relay.DEFAULT_PORTS[tls] if port is None else port
     if not 0 < port < 65536:
-        raise RouteError("port", "not a number from 1 to 65535")
+        raise BadField("port", "not a number from 1 to 65535")
     return Relay(name, port, user, Secret(password), tls)
 
 
@@ -163,7 +143,7 @@ class Routes:
             return None
         key = (scope, domain)
         if key not in self._found:
-            found = (get(self._tx, scope, name) for name in sending_domain.names_for(domain))
+            found = (get(self._tx, scope, name) for name in covering(domain))
             self._found[key] = next((route for route in found if route), None)
         return self._found[key]
 

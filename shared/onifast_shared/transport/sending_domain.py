@@ -36,9 +36,3 @@ def _is_his(tx: Connection, address: Address, submitted_by: str | None) -> bool:
             username = submitted_by.removeprefix(kind)
             return addresses.owns(tx, username, address) or addresses.domain_owner(tx, address.domain) == username
     return False
-
-
-def names_for(domain: str) -> list[str]:
-    """The names that settings for a domain may stand under, the most specific first: its own, then `*.` above it."""
-    labels = domain.split(".")
-    return [domain, *(f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels)))]

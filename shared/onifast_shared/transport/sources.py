@@ -13,17 +13,10 @@ from typing import Any, Literal
 from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db import Connection
 from onifast_shared.setting_types import Source
-from onifast_shared.transport import sending_domain
+from onifast_shared.transport import names, sending_domain
+from onifast_shared.transport.names import BadField
 
 Family = Literal[4, 6]
-
-
-class SourceError(ValueError):
-    """What is no source address. `field` is the part that is wrong; the text says what."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -67,24 +60,19 @@ def family_of(address: str) -> Family:
 
 
 def checked(domain: str, address: str, helo_name: str) -> StoredSource:
-    """A domain's source address, which this machine has. Raises SourceError."""
-    try:
-        name = domain.strip()
-        text = parse_domain(name.removeprefix("*."))
-        text = f"*.{text}" if name.startswith("*.") else text
-    except AddressError as error:
-        raise SourceError("domain", str(error)) from None
+    """A domain's source address, which this machine has. Raises BadField."""
+    name = names.checked(domain, "domain")
     try:
         ip = str(ipaddress.ip_address(address.strip().strip("[]")))
     except ValueError:
-        raise SourceError("address", "not an IPv4 or IPv6 address") from None
+        raise BadField("address", "not an IPv4 or IPv6 address") from None
     if why := why_unusable(ip):
-        raise SourceError("address", why)
+        raise BadField("address", why)
     try:
         helo = parse_domain(helo_name.strip()) if helo_name.strip() else ""
     except AddressError:
-        raise SourceError("helo_name", "not a host name") from None
-    return StoredSource(text, ip, helo)
+        raise BadField("helo_name", "not a host name") from None
+    return StoredSource(name, ip, helo)
 
 
 def why_unusable(address: str) -> str:
@@ -133,8 +121,8 @@ def sources_for(tx: Connection, sender: str, submitted_by: str | None, settings:
     configured = tuple(settings)
     domain = sending_domain.of(tx, sender, submitted_by) if _any(tx) else None
     stored = _of_domain(tx, domain) if domain else []
-    names = {source.address: source.helo_name for source in configured}
-    chosen = [Source(each.address, each.helo_name or names.get(each.address, "")) for each in stored] or configured
+    helo_names = {source.address: source.helo_name for source in configured}
+    chosen = [Source(each.address, each.helo_name or helo_names.get(each.address, "")) for each in stored] or configured
     by_family: dict[Family, Source] = {}
     for source in chosen:
         by_family.setdefault(family_of(source.address), source)
@@ -150,7 +138,7 @@ def _any(tx: Connection) -> bool:
 
 def _of_domain(tx: Connection, domain: str) -> list[StoredSource]:
     """Those of the most specific name that has any."""
-    for name in sending_domain.names_for(domain):
+    for name in names.covering(domain):
         rows = tx.execute(f"{_SELECT} WHERE domain = ? ORDER BY family", (name,)).fetchall()
         if rows:
             return [_stored(row) for row in rows]
