@@ -240,7 +240,7 @@ class Connections:
 
     @cached_property
     def _verifying(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        return ssl.create_default_context(cafile=self._settings.outbound_tls_ca)
 
     @cached_property
     def _encrypting(self) -> ssl.SSLContext:

@@ -37,6 +37,7 @@ from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_rout
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import ClaimLost, Content
+from onifast_outbox.tls_policy.policies import is_waived_by
 
 # A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
 MAX_HOPS = 50
@@ -198,6 +199,7 @@ class Courier:
             route = by_domain[stop.recipient.address.domain]
             if isinstance(route, Route):
                 route = route.leaving_from(loaded.sources)
+                route = route.waiving_tls() if is_waived_by(loaded.head.headers) else route
                 grouped.setdefault(route.key, (route, []))[1].append(stop)
             else:
                 lost.append(Result(stop.row, stop.recipient, route))

@@ -94,3 +94,8 @@ def mended(released: int, held: int) -> None:
 def ended_early(error: BaseException | None) -> None:
     """A loop of the program ended by itself; the program stops with it."""
     event(_LOGGER, "ended-early", logging.ERROR, reason=error)
+
+
+def policy_not_fetched(domain: str, reason: str) -> None:
+    """The MTA-STS policy that a domain announces cannot be had; one that is kept goes on holding."""
+    event(_LOGGER, "policy-not-fetched", logging.WARNING, domain=domain, reason=reason)

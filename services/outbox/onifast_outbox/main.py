@@ -50,6 +50,8 @@ from onifast_outbox.poller import Poller, Wakeup
 from onifast_outbox.routing import MailExchangers
 from onifast_outbox.settling import Settler
 from onifast_outbox.signing import Signer
+from onifast_outbox.tls_policy import policies as tls_policies
+from onifast_outbox.tls_policy.policies import TlsPolicies
 
 # Below what supervisord and systemd wait before they kill.
 FINISH_SECONDS = 20.0
@@ -89,14 +91,17 @@ class Program:
     janitor: Janitor
     connections: Connections
     queue_wakeup: Wakeup
+    policies: TlsPolicies
 
 
 def assemble(
     settings: Settings, db: Database, *, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
 ) -> Program:
     """Wire the deliverer's parts on one database; `contexts` as for Connections. Nothing runs yet."""
-    exchangers = MailExchangers(dns.resolver(settings), settings.outbound_port, settings.hostname)
-    connections = Connections(settings, exchangers, contexts=contexts)
+    resolver = dns.resolver(settings)
+    policies = tls_policies.assemble(settings, db, resolver)
+    exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
+    connections = Connections(settings, exchangers, policies=policies, contexts=contexts)
     courier = Courier(
         db,
         settings,

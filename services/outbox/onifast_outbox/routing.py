@@ -61,6 +61,12 @@ class Route:
         security = Security.IMPLICIT if self.security is Security.IMPLICIT else Security.STARTTLS
         return replace(self, key=f"{self.key} verified", security=security, verify=True, tls_level=TlsLevel.REQUIRETLS)
 
+    def waiving_tls(self) -> Route:
+        """The same servers, whatever the domain's policies ask of them: the author's wish (RFC 8689 section 5)."""
+        if self.policy is None:
+            return self
+        return replace(self, key=f"{self.key} waived", policy=replace(self.policy, waived=True))
+
     def leaving_from(self, sources: Sources) -> Route:
         """The same servers, connected to from these addresses of ours."""
         return replace(self, key=f"{self.key} from {sources.key}", sources=sources) if sources.by_family else self

@@ -1,57 +1,130 @@
-"""Which policy holds for a domain, and what it makes of each of the domain's hosts."""
+"""Which policies hold for a domain, and what they make of each of its hosts.
+
+DANE goes before MTA-STS (RFC 8461 section 2).
+"""
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from onifast_shared.config import Settings
+from onifast_shared.db import Database
+from onifast_shared.dns import Resolver
+
+from onifast_outbox.http_client import HttpClient
 from onifast_outbox.tls_policy.certificates import Judge
-from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Insist, Requirement, TlsLevel, TlsTrouble
+from onifast_outbox.tls_policy.dane import Dane
+from onifast_outbox.tls_policy.requirement import (
+    OPPORTUNISTIC,
+    HostBarred,
+    Insist,
+    Requirement,
+    ResultType,
+    TlsLevel,
+    TlsTrouble,
+)
+from onifast_outbox.tls_policy.secure_dns import SecureDns
+from onifast_outbox.tls_policy.sts import StsFinding, StsPolicies
+from onifast_outbox.tls_policy.sts_policy import StsPolicy
+
+FETCH_SECONDS = 30.0
+"""How long the fetch of a policy may take in all: mail waits for it."""
 
 
 @dataclass(frozen=True)
 class TlsPolicy:
-    """What holds for mail to a domain. Connections that were opened under one `key` may serve another message of it."""
+    """What holds for mail to a domain: its MTA-STS policy, and the hosts that DNSSEC proves to be its exchangers.
+
+    A message whose author prefers arriving to being protected waives all of it (RFC 8689 section 5).
+    """
 
     domain: str
+    sts: StsPolicy | None = None
+    sts_trouble: TlsTrouble | None = None
+    proved: frozenset[str] = frozenset()
     waived: bool = False
 
     @property
     def key(self) -> str:
         """What two domains must share besides their servers to share connections."""
-        return " waived" if self.waived else ""
+        sts = f" sts {self.domain}" if self.sts and self.sts.mode == "enforce" else ""
+        return f"{' proved' if self.proved else ''}{sts}"
 
 
-class HostBarred(Exception):
-    """The policy does not let mail go to this host now."""
+def is_waived_by(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a message with these headers prefers arriving to being protected (RFC 8689 section 5)."""
+    return any(name.lower() == "tls-required" and value.strip().lower() == "no" for name, value in headers)
 
-    def __init__(self, trouble: TlsTrouble) -> None:
-        super().__init__(trouble.text)
-        self.trouble = trouble
+
+def assemble(settings: Settings, db: Database, resolver: Resolver) -> TlsPolicies:
+    """The policies as the settings have them."""
+    dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
+    sts: StsPolicies | None = None
+    if settings.mta_sts:
+        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
+        client = HttpClient(resolver, context, timeout=FETCH_SECONDS)
+        sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
+    return TlsPolicies(settings.outbound_tls_ca, dane=dane, sts=sts)
 
 
 class TlsPolicies:
-    """Looks policies up, and remembers what came of them."""
+    """Looks policies up. Without `dane` or `sts` there are none of that kind."""
 
-    def __init__(self, authorities: Path | None = None) -> None:
+    def __init__(
+        self, authorities: Path | None = None, *, dane: Dane | None = None, sts: StsPolicies | None = None
+    ) -> None:
         self.judge = Judge(authorities)
+        self._dane = dane
+        self._sts = sts
 
     async def of(self, domain: str) -> TlsPolicy:
-        """The policy for mail to `domain`. Raises nothing: what cannot be found out makes no policy."""
-        return TlsPolicy(domain)
+        """The policy for mail to `domain`. Raises DatabaseError."""
+        finding, proved = await asyncio.gather(self._find_sts(domain), self._prove(domain))
+        return TlsPolicy(domain, finding.policy, finding.trouble, proved)
+
+    async def _find_sts(self, domain: str) -> StsFinding:
+        return await self._sts.of(domain) if self._sts else StsFinding()
+
+    async def _prove(self, domain: str) -> frozenset[str]:
+        return await self._dane.exchangers(domain) if self._dane else frozenset()
+
+    async def refresh(self) -> None:
+        """Keep the policies that are kept fresh; to be called now and then. Raises DatabaseError."""
+        if self._sts:
+            await self._sts.refresh()
 
     async def requirement(self, policy: TlsPolicy | None, host: str, certificate: TlsLevel | None) -> Requirement:
         """What to insist on at `host`. Raises HostBarred.
 
         `certificate` is not None where the route itself asks for a certificate that is good for the host's name: the
-        level that this makes.
+        level that this makes. TLSA records prove the name no less (RFC 8689 section 4.2.1).
         """
-        if certificate is not None:
+        asked = OPPORTUNISTIC
+        if policy and not policy.waived:
+            asked = await self._asked_by(policy, host)
+        if certificate is not None and asked.insist not in (Insist.DANE, Insist.CERTIFICATE):
             return Requirement(Insist.CERTIFICATE, certificate)
-        if policy is None or policy.waived:
-            return OPPORTUNISTIC
-        return self._asked_by(policy, host)
+        return asked
 
-    def _asked_by(self, policy: TlsPolicy, host: str) -> Requirement:
-        del policy, host
-        return OPPORTUNISTIC
+    async def _asked_by(self, policy: TlsPolicy, host: str) -> Requirement:
+        by_dane: Requirement | None = None
+        if self._dane and host.lower() in policy.proved:
+            by_dane = await self._dane.requirement(policy.domain, host)
+            if by_dane and by_dane.insist is Insist.DANE:
+                return by_dane
+        if policy.sts and policy.sts.mode == "enforce":
+            return _asked_by_sts(policy.domain, policy.sts, host)
+        return by_dane or OPPORTUNISTIC
+
+
+def _asked_by_sts(domain: str, sts: StsPolicy, host: str) -> Requirement:
+    if not sts.allows(host):
+        # As good as not there, for now: the sender hears of it only if that lasts (RFC 8461 section 5.2).
+        text = f"{host} is not among the mail servers that the MTA-STS policy of {domain} allows"
+        raise HostBarred(TlsTrouble(ResultType.VALIDATION_FAILURE, text))
+    because = f"the MTA-STS policy of {domain} asks for it"
+    return Requirement(Insist.CERTIFICATE, TlsLevel.MTA_STS, because=because)

@@ -48,6 +48,14 @@ class TlsTrouble:
     text: str
 
 
+class HostBarred(Exception):
+    """A policy does not let mail go to a host now."""
+
+    def __init__(self, trouble: TlsTrouble) -> None:
+        super().__init__(trouble.text)
+        self.trouble = trouble
+
+
 @dataclass(frozen=True)
 class Assurance:
     """What a connection has proved; `trouble` says why it is not VERIFIED at least."""
