@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 _LINE = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
@@ -66,6 +67,11 @@ class Reply:
         status = f"{self.enhanced} " if self.enhanced else ""
         marks = ["-"] * (len(texts) - 1) + [" "]
         return [f"{self.code}{mark}{status}{text}".rstrip() for mark, text in zip(marks, texts, strict=True)]
+
+    @cached_property
+    def octets(self) -> bytes:
+        """The reply as it is sent, with its line ends; made once, since most replies are given often."""
+        return "".join(f"{line}\r\n" for line in self.lines()).encode("utf-8")
 
     @property
     def status(self) -> str:

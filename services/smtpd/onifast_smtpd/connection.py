@@ -49,8 +49,6 @@ class Connection(SMTP):
     commands: ClassVar[dict[str, Method]]
 
     def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        reader = asyncio.StreamReader(loop=loop)
-        asyncio.StreamReaderProtocol.__init__(self, reader, self._connected, loop=loop)
         self._loop = loop
         self._receiver = receiver
         self._service = service
@@ -58,6 +56,7 @@ class Connection(SMTP):
         self.name = secrets.token_hex(4)
         self.client: Client
         self.wire: Wire
+        self.transport: asyncio.Transport
         self.tls: Tls | None = None
         self.messages = 0
         self.ending: Reply | None = None
@@ -70,35 +69,44 @@ class Connection(SMTP):
 
     # The connection
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
-        asyncio.StreamReaderProtocol.connection_made(self, transport)
+        self.transport = cast(asyncio.Transport, transport)
+        self.wire = Wire(self.transport, self._watch, self._loop)
         peer = transport.get_extra_info("peername")
         if not peer:
-            self._writer.transport.abort()  # it is gone already
+            self.transport.abort()  # it is gone already
             return
         self.client = identify(self._service, peer, self._receiver.settings)
-        self.wire = Wire(self._reader, self._writer, self._watch, self._loop.time)
         if not self._receiver.enter(self):
             self._turn_away()
             return
         if self._service.implicit_tls and not self._may_be_proxy:
             # What comes first is for TLS; nothing may be read before it listens.
-            self.pause_reading()
+            self.wire.pause_reading()
         self.ended = self._loop.create_task(self._run())
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is closed. The session finds out at its next read; what it is committing is finished."""
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
-        self._watch.close()
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        self.wire.received(data)
+
+    def pause_writing(self) -> None:
+        """The client is slow to take our replies."""
+        self.wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of them."""
+        self.wire.resume_writing()
 
     def eof_received(self) -> bool | None:
-        """The client will send no more; what it sent before is still answered."""
-        return asyncio.StreamReaderProtocol.eof_received(self)
+        """The client will send no more; what it sent before is still answered. TLS cannot be closed on one side."""
+        self.wire.ended()
+        return self.transport.get_extra_info("sslcontext") is None
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        """The connection is closed. The session finds out at its next read; what it is committing is finished."""
+        self.wire.lost()
+        self._watch.close()
 
     def stop(self) -> None:
         """Ends the session as soon as it holds no message."""
@@ -108,7 +116,7 @@ class Connection(SMTP):
 
     def abort(self) -> None:
         """Ends the session now."""
-        self._writer.transport.abort()
+        self.transport.abort()
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
@@ -118,32 +126,29 @@ class Connection(SMTP):
         """Whether mail of this session may go to any domain."""
         return False
 
-    def pause_reading(self) -> None:
-        """Leaves what the client sends from now on in the socket."""
-        cast(asyncio.Transport, self._writer.transport).pause_reading()
-
     async def start_tls(self) -> None:
         """The handshake, as the server; what was read already belongs to it. Raises Gone."""
-        self.pause_reading()
+        self.wire.pause_reading()
         read_already = self.wire.take_input()
-        handshake = self._loop.create_task(self._writer.start_tls(self._receiver.certificates.listening_context()))
+        context = self._receiver.certificates.listening_context()
+        handshake = self._loop.create_task(self._loop.start_tls(self.transport, self, context, server_side=True))
         if read_already:
             # The task's first step comes before the outer call, so the inner one comes just after TLS has begun to
             # listen, and before anything more is read. uvloop reads at once, however early reading is paused.
             self._loop.call_soon(self._loop.call_soon, self._hand_to_tls, read_already)
         try:
-            await handshake
+            transport = await handshake
         except OSError as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else error
             maillog.tls_failed(self.name, self.client, reason or "handshake failed")
             raise Gone from error
-        # StreamWriter tells the protocol of its new transport, but not the reader, which pauses it when it is full.
-        self._reader._transport = self._writer.transport  # type: ignore[attr-defined]
-        tls: Any = self._writer.get_extra_info("ssl_object")
+        self.transport = cast(asyncio.Transport, transport)
+        self.wire.replace(self.transport)
+        tls: Any = self.transport.get_extra_info("ssl_object")
         self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
 
     def _hand_to_tls(self, octets: bytes) -> None:
-        protocol = cast(asyncio.Transport, self._writer.transport).get_protocol()
+        protocol = self.transport.get_protocol()
         if protocol is None or isinstance(protocol, Connection):
             return  # the connection or the handshake is over already
         tls = cast(asyncio.BufferedProtocol, protocol)
@@ -161,20 +166,20 @@ class Connection(SMTP):
     def _turn_away(self) -> None:
         maillog.turned_away(self.client, "too many connections")
         if not self._service.implicit_tls:
-            self._writer.write(f"{replies.TOO_BUSY}\r\n".encode())
-        self._writer.close()
+            self.transport.write(replies.TOO_BUSY.octets)
+        self.transport.close()
 
     def _timed_out(self) -> None:
         self._say_last(replies.TIMED_OUT)
 
     def _say_last(self, reply: Reply) -> None:
         """Sends a reply and hangs up, from outside of the session's task."""
-        transport = self._writer.transport
+        transport = self.transport
         if transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
-        self._writer.write(f"{reply}\r\n".encode())
-        self._writer.close()
+        transport.write(reply.octets)
+        transport.close()
 
     # The conversation
 
@@ -184,7 +189,11 @@ class Connection(SMTP):
             await self._open()
             while self.ending is None:
                 await self._one_command()
-                await self._let_others_go_on()
+                self._turn += 1
+                if self._turn == TURN:
+                    # A burst of commands is heard without waiting for anything: no other session would get a turn.
+                    self._turn = 0
+                    await asyncio.sleep(0)
             self.wire.send(self.ending)
             self._watch.start()
             await self.wire.flush()
@@ -204,12 +213,12 @@ class Connection(SMTP):
             self._admit(None)
             self._watch.close()
             self.release()
-            self._writer.close()
+            self.transport.close()
             maillog.disconnected(self.name, self.client, how, self.messages)
 
     async def _open(self) -> None:
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
-        local = self._writer.get_extra_info("sockname")
+        local = self.transport.get_extra_info("sockname")
         self.client = await self._receiver.owners.find(self.client, local)
         if self._may_be_proxy:
             await self._hear_proxy()
@@ -223,7 +232,7 @@ class Connection(SMTP):
 
     def greet(self) -> None:
         """The greeting of RFC 5321 section 4.3.1."""
-        self.wire.send_lines([f"220 {self._receiver.settings.hostname} ESMTP onifast-mail"])
+        self.wire.send_line(f"220 {self._receiver.settings.hostname} ESMTP onifast-mail")
 
     def _admit(self, client: Client | None) -> None:
         """Counts the session by its client's address, instead of the one before. Raises TurnedAway."""
@@ -282,19 +291,15 @@ class Connection(SMTP):
         if reply is not None:
             self._answer(verb, reply)
 
-    async def _let_others_go_on(self) -> None:
-        """A burst of commands is heard without waiting for anything: no other session would get a turn meanwhile."""
-        self._turn += 1
-        if self._turn == TURN:
-            self._turn = 0
-            await asyncio.sleep(0)
-
     async def _read_command(self) -> Command:
-        self._idle = True
-        try:
-            line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
-        finally:
-            self._idle = False
+        lenient = self.client.is_loopback
+        line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
+        if line is None:
+            self._idle = True
+            try:
+                line = await self.wire.read_line(MAX_AUTH_LINE, lenient=lenient)
+            finally:
+                self._idle = False
         if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
             raise LineTooLong
         return parse_line(line)

@@ -29,7 +29,7 @@ class Collector:
         """Octets held in memory now."""
         return len(self._buffer)
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes | bytearray) -> bytes:
         """Takes octets; gives back those that follow the end of data, which are the next commands."""
         buffer = self._buffer
         buffer += chunk

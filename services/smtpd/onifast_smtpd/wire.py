@@ -14,7 +14,7 @@ from onifast_smtpd.data import Collector
 from onifast_smtpd.limits import Share
 from onifast_smtpd.watch import Watch
 
-CHUNK = 256 * 1024
+MAX_INPUT = 128 * 1024  # octets that wait to be heard; what is beyond waits in the socket
 MAX_OUTPUT = 4 * 1024  # octets of replies that are gathered: only sending them shows that a client has gone
 MAX_SKIPPED = 1024 * 1024  # octets of one command line that are read and thrown away before we hang up
 
@@ -32,63 +32,101 @@ class Gone(Exception):
 
 
 class Wire:
-    """Both directions of one connection; `replace` carries it over into TLS."""
+    """Both directions of one connection; `replace` carries it over into TLS.
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        watch: Watch,
-        clock: Callable[[], float],
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    The protocol tells it what the event loop tells the protocol. asyncio's streams do the same, in three objects and
+    with two hops more for each command.
+    """
+
+    def __init__(self, transport: asyncio.Transport, watch: Watch, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
         self._watch = watch
-        self._clock = clock
+        self._loop = loop
         self._input = bytearray()
-        self._output = bytearray()
+        self._output = b""
+        self._skipped = 0
+        self._is_reading = True
+        self._has_ended = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._full: asyncio.Future[None] | None = None
 
-    def replace(self, writer: asyncio.StreamWriter) -> None:
-        """Goes on over another transport."""
-        self._writer = writer
+    # What the event loop tells
+
+    def received(self, octets: bytes) -> None:
+        """Octets came."""
+        self._input += octets
+        if len(self._input) > MAX_INPUT:
+            self.pause_reading()
+        self._wake()
+
+    def ended(self) -> None:
+        """Nothing more will come; what came is still heard."""
+        self._has_ended = True
+        self._wake()
+
+    def lost(self) -> None:
+        """There is no connection any more."""
+        self.ended()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """The client is slow to take what it is sent."""
+        self._full = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        if self._full is not None:
+            self._full.set_result(None)
+            self._full = None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    # What the session asks
+
+    def replace(self, transport: asyncio.Transport) -> None:
+        """Goes on over another transport, which is reading."""
+        self._transport = transport
+        self._is_reading = True
+
+    def pause_reading(self) -> None:
+        """Leaves what the client sends from now on in the socket, until it is waited for.
+
+        To be said again after `connection_made`: only then does uvloop begin to read, whatever it was told before.
+        """
+        self._is_reading = False
+        self._transport.pause_reading()
 
     @property
     def has_input(self) -> bool:
-        """Whether the client sent more than has been read."""
-        # StreamReader has no other way to tell; aiosmtpd looks there too.
-        return bool(self._input or self._reader._buffer)  # type: ignore[attr-defined]
+        """Whether the client sent more than has been heard."""
+        return bool(self._input)
 
     def take_input(self) -> bytes:
         """What the client sent that has not been heard yet: it is not heard any more."""
-        buffer = self._reader._buffer  # type: ignore[attr-defined]
-        octets = bytes(self._input + buffer)
+        octets = bytes(self._input)
         self._input.clear()
-        buffer.clear()
         return octets
 
     def send(self, reply: Reply) -> None:
         """Queues a reply for the next flush."""
-        self.send_lines(reply.lines())
+        self._output += reply.octets
 
-    def send_lines(self, lines: list[str]) -> None:
-        """Queues lines for the next flush."""
-        for line in lines:
-            self._output += line.encode("utf-8") + b"\r\n"
+    def send_line(self, line: str) -> None:
+        """Queues a line for the next flush."""
+        self._output += line.encode("utf-8") + b"\r\n"
 
     async def flush(self) -> None:
         """Sends what is queued; waits only where the client is slow to take it. Raises Gone."""
         if not self._output:
             return
-        if self._writer.transport.is_closing():
+        if self._transport.is_closing():
             raise Gone  # and nobody may write any more: uvloop raises RuntimeError
-        self._writer.write(bytes(self._output))
-        self._output.clear()
-        if not self._writer.transport.get_write_buffer_size():
-            return
-        try:
-            await self._writer.drain()
-        except OSError as error:
-            raise Gone from error
+        output, self._output = self._output, b""
+        self._transport.write(output)
+        if self._full is not None:
+            await asyncio.shield(self._full)
 
     async def hears(self, seconds: float) -> bool:
         """Whether the client sends anything within some seconds; it stays to be read. Raises Gone."""
@@ -117,26 +155,50 @@ class Wire:
         try:
             if len(self._output) > MAX_OUTPUT:
                 await self.flush()
-            end = await self._find_line_end(limit)
+            while (line := self.next_line(limit, lenient=lenient)) is None:
+                await self._fill()
         finally:
             self._watch.stop()
+        return line
+
+    def next_line(self, limit: int, *, lenient: bool) -> bytes | None:
+        """`read_line` for a line that is here already; None where its end is not, or where replies have to go first."""
+        if len(self._output) > MAX_OUTPUT:
+            return None
+        end = self._input.find(b"\n")
+        if end < 0:
+            self._skip_part(limit)
+            return None
         line = bytes(self._input[:end])
         del self._input[: end + 1]
-        if end > limit:
+        skipped, self._skipped = self._skipped, 0
+        if skipped or end > limit:
             raise LineTooLong
-        if not lenient and not line.endswith(b"\r"):
+        if line.endswith(b"\r"):
+            return line[:-1]
+        if not lenient:
             raise BareLineEnd
-        return line.removesuffix(b"\r")
+        return line
+
+    def _skip_part(self, limit: int) -> None:
+        """Throws away what came of a line that is too long already."""
+        if len(self._input) <= limit:
+            return
+        self._skipped += len(self._input)
+        self._input.clear()
+        if self._skipped > MAX_SKIPPED:
+            raise Gone
 
     async def read_message(self, collector: Collector, share: Share) -> None:
         """Feeds a message to the collector until its end; drops it where the share cannot hold it. Raises Gone."""
-        began = self._clock()
+        began = self._loop.time()
         try:
             while not collector.done:
-                if not self._input:
+                while not self._input:
                     self._watch.start_transfer(began, collector.size)
                     await self._fill()
-                self._input[:] = collector.feed(bytes(self._input))
+                came, self._input = self._input, bytearray()
+                self._input += collector.feed(came)
                 if not share.hold(collector.kept):
                     collector.drop()
                     share.hold(0)
@@ -151,7 +213,7 @@ class Wire:
         left = size
         try:
             while left:
-                if not self._input:
+                while not self._input:
                     self._watch.start_transfer(began, before + size - left)
                     await self._fill()
                 octets = bytes(self._input[:left])
@@ -163,30 +225,18 @@ class Wire:
 
     async def skip(self, size: int) -> None:
         """Throws the next `size` octets away. Raises Gone."""
-        await self.read_chunk(size, lambda _: None, self._clock(), 0)
-
-    async def _find_line_end(self, limit: int) -> int:
-        searched = skipped = 0
-        while (end := self._input.find(b"\n", searched)) < 0:
-            searched = len(self._input)
-            if searched > limit:
-                skipped += searched
-                searched = 0
-                self._input.clear()
-            if skipped > MAX_SKIPPED:
-                raise Gone
-            await self._fill()
-        if skipped:
-            del self._input[: end + 1]
-            raise LineTooLong
-        return end
+        await self.read_chunk(size, lambda _: None, self._loop.time(), 0)
 
     async def _fill(self) -> None:
+        """Waits until more comes, or nothing more will, which the next call tells. Raises Gone."""
+        before = len(self._input)
         await self.flush()
-        try:
-            chunk = await self._reader.read(CHUNK)
-        except OSError as error:
-            raise Gone from error
-        if not chunk:
+        if len(self._input) > before:
+            return
+        if self._has_ended or self._transport.is_closing():
             raise Gone
-        self._input += chunk
+        if not self._is_reading:
+            self._is_reading = True
+            self._transport.resume_reading()
+        self._waiting = self._loop.create_future()
+        await self._waiting
