@@ -213,7 +213,9 @@ def reset(tx: Connection, subject: Subject) -> bool:
     tx.execute("DELETE FROM sending_usage WHERE scope = ? AND name = ?", subject)
     changed = tx.changes()
     tx.execute("DELETE FROM sending_refusals WHERE scope = ? AND name = ?", subject)
-    return changed + tx.changes() > 0
+    changed += tx.changes()
+    tx.execute("DELETE FROM limit_alerts WHERE scope = ? AND name = ?", subject)
+    return changed > 0
 
 
 def hits(tx: Connection, username: str | None = None) -> list[Hit]:

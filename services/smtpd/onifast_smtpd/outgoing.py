@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from onifast_shared import addresses, sending_limits
+from onifast_shared import addresses, limit_alerts, sending_limits
 from onifast_shared.accept import Admission
 from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.addresses import Local
@@ -20,7 +20,7 @@ from onifast_smtpd import maillog, policy
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Path
 from onifast_smtpd.genuine.dmarc_check import MAX_FROM
-from onifast_smtpd.notebook import Notebook
+from onifast_smtpd.notebook import Note, Notebook
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
 
@@ -187,7 +187,8 @@ class Outgoing:
         """What a client is told who goes beyond a limit; administrators will see it."""
         for subject in submitter.subjects:
             self._usages.pop(subject, None)
-        self._note(submitter, exceeded.subject, exceeded.counted)
+        settings, now = self._settings, self._clock()
+        self._note(submitter, exceeded.counted, lambda tx: limit_alerts.hit(tx, exceeded, settings, now))
         return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
 
     def _look(self, tx: Connection, origin: Origin, path: Path) -> Identity:
@@ -232,7 +233,8 @@ class Outgoing:
         who = _submitting(submitter.origin)
         enforced = self._settings.sender_ownership == "enforce"
         maillog.foreign_sender(submitter.message_id, foreign, who, refused=enforced)
-        self._note(submitter, who, FOREIGN_SENDER)
+        now = self._clock()
+        self._note(submitter, FOREIGN_SENDER, lambda tx: sending_limits.record(tx, who, FOREIGN_SENDER, now))
         if enforced:
             raise Refused(policy.not_owned(foreign, str(who)))
 
@@ -241,13 +243,12 @@ class Outgoing:
         if exceeded is not None:
             raise self.refusal(submitter, exceeded)
 
-    def _note(self, submitter: Submitter, subject: Subject, counted: str) -> None:
+    def _note(self, submitter: Submitter, counted: str, note: Note) -> None:
         """Once for a message, however many of its commands are refused."""
         if counted in submitter.noted:
             return
         submitter.noted.add(counted)
-        now = self._clock()
-        self._notebook.jot(lambda tx: sending_limits.record(tx, subject, counted, now))
+        self._notebook.jot(note)
 
 
 def subjects_of(origin: Origin, mail_from: Address | None) -> list[Subject]:

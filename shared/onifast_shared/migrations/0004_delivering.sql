@@ -247,6 +247,17 @@ CREATE TABLE inquiries (
 CREATE INDEX inquiries_waiting ON inquiries (id) WHERE answer IS NULL;
 CREATE INDEX inquiries_time ON inquiries (asked_ts);
 
+-- Alerts: people who are told of limits ----------------------------------------------------------------------------------
+
+-- When people were last told that a limit on outgoing mail was hit: the columns are those of sending_refusals.
+CREATE TABLE limit_alerts (
+    scope   TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    counted TEXT NOT NULL,
+    told_ts INTEGER NOT NULL,
+    PRIMARY KEY (scope, name, counted)
+) WITHOUT ROWID;
+
 -- Sign-in: SCRAM verifiers --------------------------------------------------------------------------------------------
 
 -- A panel password as a SCRAM-SHA-256 verifier, made when that password logged in. `sealed` is StoredKey and ServerKey

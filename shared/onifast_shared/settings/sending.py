@@ -36,6 +36,11 @@ class SendingSettings:
     limit_burst: int = setting(
         "100", kinds.number(1, 1000), "How much of each of the following limits may go out at once, in percent."
     )
+    limit_alerts: bool = setting(
+        "true",
+        kinds.boolean(),
+        "Tell the owner and the host's postmaster by mail when one of the following limits is hit, once a day.",
+    )
     limit_user_messages_per_hour: int = limit("300", "Messages an hour from one user who logs in")
     limit_user_messages_per_day: int = limit("2000", "Messages a day from one user who logs in")
     limit_user_recipients_per_hour: int = limit("1000", "Recipients an hour of one user who logs in")
