@@ -46,10 +46,11 @@ class Outbox:
         ret: str | None = None,
         envid: str | None = None,
         smtputf8: bool = False,
+        owner: str | None = None,
     ) -> Accepted:
         """Queue a message as smtpd and web do."""
         queued = [QueuedRecipient(each) if isinstance(each, str) else each for each in recipients]
-        submission = Submission(sender=sender, origin="smtp", ret=ret, envid=envid, smtputf8=smtputf8)
+        submission = Submission(sender=sender, origin="smtp", owner=owner, ret=ret, envid=envid, smtputf8=smtputf8)
         return await accept.asubmit(self.db, raw, submission, queued)
 
     async def round(self) -> None:

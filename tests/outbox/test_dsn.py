@@ -7,6 +7,7 @@ import email.policy
 from email.message import EmailMessage
 
 import pytest
+from flufl.bounce import all_failures
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_outbox import dsn
@@ -22,7 +23,9 @@ ALICE = Address.parse("alice@here.test")
 BOB = Recipient(Address.parse("bob@remote.test"))
 THERE = Trail("mx.remote.test", "127.0.0.25", 25)
 GONE = Failed(Reply(550, "5.1.1", "no Bob\nhere"), THERE)
+LATE = Deferred(Reply(451, "4.3.0", "try again later"), Trail("mx.remote.test", "127.0.0.25", 25))
 NOW = 1_700_000_000
+NOBODY: frozenset[bytes] = frozenset()
 
 
 def notice(returned: Returned, *fates: Fate) -> EmailMessage:
@@ -41,7 +44,7 @@ def parts(message: EmailMessage) -> tuple[str, list[EmailMessage], EmailMessage]
     assert isinstance(text, EmailMessage)
     assert isinstance(original, EmailMessage)
     groups = [part for part in status.walk() if part is not status]
-    return text.get_content(), groups, original  # type: ignore[return-value]
+    return text.get_content().replace("\r\n", "\n"), groups, original  # type: ignore[return-value]
 
 
 def test_it_says_what_happened_what_to_do_and_what_the_server_said() -> None:
@@ -82,6 +85,69 @@ def test_ret_full_returns_the_whole_message_unless_it_is_large() -> None:
     assert original.get_content_type() == "text/rfc822-headers"
 
 
+def test_what_has_lines_too_long_for_mail_is_returned_by_its_header() -> None:
+    _, _, original = parts(notice(Returned(MESSAGE + b"x" * 2000 + b"\r\n", ALICE, NOW, ret="FULL")))
+    assert original.get_content_type() == "text/rfc822-headers"
+
+
+def test_ret_full_is_about_failures_alone() -> None:
+    arrived = Delivered(Reply(250, "2.1.5", "delivered"))
+    for outcome in (arrived, LATE):
+        _, _, original = parts(notice(Returned(MESSAGE, ALICE, NOW, ret="FULL"), Fate(BOB, outcome, 1)))
+        assert original.get_content_type() == "text/rfc822-headers"
+
+
+def test_a_delay_is_told_with_its_end_and_that_nothing_need_be_done() -> None:
+    fate = Fate(BOB, LATE, 6, tried=NOW - 60, until=NOW + 86400, queue_id=17)
+    message = notice(Returned(MESSAGE, ALICE, NOW - 14400, envid="QQ1"), fate)
+    text, (about, person), _ = parts(message)
+    assert message["Subject"] == "Your message is delayed"
+    assert "Your message has not reached bob@remote.test yet." in text
+    assert "You need not do anything, nor send it again: it will be tried until 15 November 2023, 22:13 UTC." in text
+    assert "It was tried 6 times so far. The last answer (said by mx.remote.test" in text
+    assert about["Original-Envelope-Id"] == "QQ1"
+    assert (person["Action"], person["Status"]) == ("delayed", "4.3.0")
+    assert person["Last-Attempt-Date"] == "Tue, 14 Nov 2023 22:12:20 +0000"
+    assert person["Will-Retry-Until"] == "Wed, 15 Nov 2023 22:13:20 +0000"
+    assert person["Final-Log-ID"] == "17"
+
+
+def test_what_is_given_up_shows_the_servers_own_last_answer() -> None:
+    given_up = Failed(Reply(554, "5.4.7", "given up after 120 hours"), LATE.trail)
+    fate = Fate(BOB, given_up, 41, said=LATE.reply, tried=NOW)
+    text, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 5 * 86400), fate))
+    assert "It was tried 41 times in 5 days and will not be tried again. The last answer (said by" in text
+    assert (person["Action"], person["Status"]) == ("failed", "5.4.7")
+    assert person["Diagnostic-Code"] == "smtp; 451 4.3.0 try again later"
+
+
+def test_what_this_server_says_itself_is_no_smtp_diagnostic() -> None:
+    here = Failed(Reply(550, "5.1.1", "there is no mailbox bob here"))
+    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, here, 1)))
+    assert person["Diagnostic-Code"] == "x-onifast; 550 5.1.1 there is no mailbox bob here"
+    assert person["Remote-MTA"] is None
+
+
+def test_what_was_not_tried_says_so_and_why() -> None:
+    reason = ("It was not sent, since it bounced before.", "Lift the suppression.")
+    fate = Fate(BOB, Failed(Reply(550, "5.1.1", "not sent")), 0, reason=reason, outlook="One more thing.")
+    text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW), fate))
+    assert "It was not sent, since it bounced before.\nWhat you can do: Lift the suppression.\nOne more thing." in text
+    assert "It was not tried. The reason that this server noted:\n    550 5.1.1 not sent" in text
+
+
+def test_an_independent_parser_tells_failures_delays_and_arrivals_apart() -> None:
+    carl = Recipient(Address.parse("Carl.O'Neil@other.test"))
+    failed = notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, GONE, 1), Fate(carl, GONE, 1))
+    assert all_failures(failed) == (NOBODY, frozenset((b"bob@remote.test", b"Carl.O'Neil@other.test")))
+    assert all_failures(notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, LATE, 1))) == (
+        frozenset((b"bob@remote.test",)),
+        NOBODY,
+    )
+    arrived = Fate(BOB, Delivered(Reply(250, "2.1.5", "delivered")), 1)
+    assert all_failures(notice(Returned(MESSAGE, ALICE, NOW), arrived)) == (NOBODY, NOBODY)
+
+
 def test_the_original_recipient_is_given_as_the_sender_wrote_it() -> None:
     aliased = Recipient(BOB.address, orcpt="rfc822;Bob+2BSales@remote.test")
     _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(aliased, GONE, 1)))
@@ -92,6 +158,28 @@ def test_an_internationalised_recipient_stays_within_seven_bits() -> None:
     recipient = Recipient(Address.parse("jürgen@remote.test"))
     _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(recipient, GONE, 1)))
     assert person["Final-Recipient"] == r"utf-8; j\x{FC}rgen@remote.test"
+
+
+def test_marks_that_a_report_gives_a_meaning_are_written_by_their_numbers() -> None:
+    recipient = Recipient(Address.parse("jürgen+a=b@remote.test"))
+    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(recipient, GONE, 1)))
+    assert person["Final-Recipient"] == r"utf-8; j\x{FC}rgen\x{2B}a\x{3D}b@remote.test"
+
+
+def test_a_sender_in_another_script_gets_a_report_in_all_scripts() -> None:
+    sender, recipient = Address.parse("jürgen@here.test"), Recipient(Address.parse("bärbel@remote.test"))
+    letter = "From: jürgen@here.test\r\nSubject: Grüße\r\n\r\nHallo\r\n".encode()
+    raw = dsn.build(Returned(letter, sender, NOW), [Fate(recipient, GONE, 1)], hostname="mail.host.test", now=NOW)
+    assert "To: jürgen@here.test\r\n".encode() in raw
+    assert b"Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n" in raw
+    assert "Final-Recipient: utf-8; bärbel@remote.test\r\n".encode() in raw
+    assert b"Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n" in raw
+    assert "Subject: Grüße\r\n".encode() in raw
+
+
+def test_who_named_no_events_is_not_told_of_delays_beyond_a_forward() -> None:
+    assert not dsn.is_wanted(ALICE, BOB, LATE, forwarded=True)
+    assert dsn.is_wanted(ALICE, Recipient(BOB.address, "DELAY"), LATE, forwarded=True)
 
 
 def test_success_says_whether_the_next_server_has_it() -> None:
@@ -115,7 +203,12 @@ def test_success_says_whether_the_next_server_has_it() -> None:
         (None, "FAILURE", GONE, False),
         (ALICE, None, Delivered(Reply(250, "", "ok")), False),
         (ALICE, "SUCCESS", Delivered(Reply(250, "", "ok")), True),
-        (ALICE, None, Deferred(Reply(450, "", "wait")), False),
+        (ALICE, None, LATE, True),
+        (ALICE, "DELAY", LATE, True),
+        (ALICE, "FAILURE,DELAY", LATE, True),
+        (ALICE, "FAILURE", LATE, False),
+        (ALICE, "NEVER", LATE, False),
+        (None, "DELAY", LATE, False),
     ],
 )
 def test_who_is_told_of_what(

@@ -7,7 +7,6 @@ before the final dot and again in the transaction that writes the result, so of 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from onifast_outbox import capturing, maillog, suppressing
 from onifast_outbox.binary import Unconvertible, into_lines
 from onifast_outbox.capturing import Captured
 from onifast_outbox.connections import Connections, Parcel
+from onifast_outbox.dsn import clean
 from onifast_outbox.local import deliver_here
 from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_route
 from onifast_outbox.settling import Consignment, Result, Settler
@@ -42,7 +42,8 @@ from onifast_outbox.tls_policy.policies import is_waived_by
 # A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
 MAX_HOPS = 50
 
-_PARAMETER = re.compile(r"[!-~]{1,500}")
+# Recipients whose whereabouts are looked up within the transaction that claims them.
+MOST_ROWS_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Loaded:
 
 
 class Courier:
-    """Delivers claims, any number at a time; `outbox_concurrency` bounds the connections that they use together."""
+    """Delivers claims, any number at a time: whoever hands them over bounds that."""
 
     def __init__(
         self,
@@ -85,12 +86,15 @@ class Courier:
         self._signer = signer
         self._exchangers = exchangers
         self._connections = connections
-        self._slots = asyncio.Semaphore(settings.outbox_concurrency)
 
-    async def deliver(self, claim: Claim) -> None:
-        """Try each of the claim's recipients once and settle them all. Raises nothing but a cancellation."""
+    async def deliver(self, claim: Claim, loaded: Loaded | None = None) -> Sequence[Outcome]:
+        """Try each of the claim's recipients once and settle them all; gives their outcomes.
+
+        `loaded` is what `load` gave. Raises nothing but a cancellation.
+        """
+        outcomes: list[Outcome] = []
         try:
-            await self._deliver(claim)
+            await self._deliver(claim, loaded, outcomes)
         except asyncio.CancelledError:
             await self._settler.give_back(claim, claim.rows)
             raise
@@ -100,6 +104,13 @@ class Courier:
         except Exception:
             maillog.unforeseen(f"delivering {claim.rows[0].id}")
             await self._settle_as_unforeseen(claim)
+        return outcomes
+
+    def load(self, tx: Connection, claim: Claim) -> Loaded | None:
+        """What a delivery has to know, from the transaction that claims; None where that would keep others waiting."""
+        if claim.content is None or len(claim.rows) > MOST_ROWS_AT_ONCE:
+            return None
+        return self._load(tx, claim, _stops(claim)[0])
 
     async def _settle_as_unforeseen(self, claim: Claim) -> None:
         """A bug of ours: rows that are not settled yet wait for the next attempt, like any other trouble."""
@@ -108,13 +119,14 @@ class Courier:
         results = [Result(row, Recipient(Address(row.recipient, "")), outcome) for row in claim.rows]
         await self._settler.settle(consignment, results)
 
-    async def _deliver(self, claim: Claim) -> None:
+    async def _deliver(self, claim: Claim, loaded: Loaded | None, outcomes: list[Outcome]) -> None:
         what, started, started_clock = claim.submission, time.time(), time.monotonic()
         stops, refused = _stops(claim)
-        loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
+        if loaded is None:
+            loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
         mail_from, bad_sender = _mail_from(what.sender)
         consignment = Consignment(
-            claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), _clean(what.envid)
+            claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
         )
         if bad_sender:
             refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
@@ -139,7 +151,7 @@ class Courier:
             await self._deliver_remote(consignment, remote, loaded, head)
 
     def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
-        raw = contents.read(tx, claim.content_id)
+        raw = claim.content if claim.content is not None else contents.read(tx, claim.content_id)
         places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
         suppressed = suppressing.look(tx, claim.submission, [stop.recipient.address for stop in stops])
         head = summary(split_head(raw)[0])
@@ -157,6 +169,11 @@ class Courier:
     async def _deliver_remote(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
     ) -> None:
+        if (unreachable := consignment.claim.unreachable) is not None:
+            await self._settler.settle(
+                consignment, [Result(stop.row, stop.recipient, Deferred(unreachable)) for stop in stops]
+            )
+            return
         content = await self._prepare(consignment, head)
         if not isinstance(content, Content):
             await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
@@ -250,8 +267,7 @@ class Courier:
         )
         parcel = Parcel(envelope, content, confirm, settle, list(rows))
         try:
-            async with self._slots:
-                await self._connections.deliver(route, parcel)
+            await self._connections.deliver(route, parcel)
         except (ClaimLost, DatabaseError) as error:
             maillog.trouble(f"delivering {stops[0].row.id}", error)
             await self._settler.give_back(claim, [stop.row for stop in stops])
@@ -281,7 +297,7 @@ def _stops(claim: Claim) -> tuple[list[Stop], list[Result]]:
             reply = Reply(553, "5.1.3", f"recipient {row.recipient[:200]!r}: {error}")
             refused.append(Result(row, nobody, Failed(reply)))
             continue
-        stops.append(Stop(row, Recipient(address, _clean(row.notify), _clean(row.orcpt))))
+        stops.append(Stop(row, Recipient(address, clean(row.notify), clean(row.orcpt))))
     return stops, refused
 
 
@@ -310,11 +326,6 @@ def _in_lines(consignment: Consignment) -> bytes:
 
 def _ret(text: str | None) -> Ret | None:
     return "FULL" if text == "FULL" else "HDRS" if text == "HDRS" else None
-
-
-def _clean(parameter: str | None) -> str | None:
-    """A DSN parameter of a row as it may go into a command; other programs can write these columns too."""
-    return parameter if parameter and _PARAMETER.fullmatch(parameter) else None
 
 
 def _server(routes: Routes, domain: str, what: Submission) -> Relay | Deferred | None:

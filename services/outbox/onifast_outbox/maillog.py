@@ -48,9 +48,29 @@ def bounced(queue_id: int, sender: str, notice_id: int) -> None:
     event(_LOGGER, "bounced", queue_id=queue_id, to=f"<{sender}>", notice=notice_id)
 
 
+def told(what: str, queue_id: int | None, sender: str, notice_id: int) -> None:
+    """The sender is told, by the message `notice_id`, that his mail is delayed or has arrived."""
+    event(_LOGGER, what, queue_id=queue_id, to=f"<{sender}>", notice=notice_id)
+
+
 def unsigned(queue_id: int, domain: str, reason: str) -> None:
     """A message goes out without a signature though its domain has a key."""
     event(_LOGGER, "unsigned", logging.WARNING, queue_id=queue_id, domain=domain, reason=reason)
+
+
+def key_switched(domain: str, names: list[str]) -> None:
+    """Mail of a domain is signed with new keys from now on."""
+    event(_LOGGER, "dkim-switched", domain=domain, selectors=",".join(names))
+
+
+def key_not_switched(domain: str, reason: str) -> None:
+    """DNS shows new keys, but their files cannot be put in place; an administrator has to."""
+    event(_LOGGER, "dkim-not-switched", logging.WARNING, domain=domain, reason=reason)
+
+
+def key_not_tended(domain: str, reason: str) -> None:
+    """A rotation does not go on as it is."""
+    event(_LOGGER, "dkim-trouble", logging.WARNING, domain=domain, reason=reason)
 
 
 def claim_lost(queue_id: int) -> None:
@@ -64,6 +84,11 @@ def filed(email_id: int, owner: str, text: str, *, written: bool) -> None:
         event(_LOGGER, "filed", email_id=email_id, owner=owner, path=text)
     else:
         event(_LOGGER, "not-filed", logging.WARNING, email_id=email_id, owner=owner, reason=text)
+
+
+def put_off(destination: str, rows: int) -> None:
+    """Mail waits without being tried, because its destination cannot be reached."""
+    event(_LOGGER, "put-off", logging.WARNING, destination=destination, rows=rows)
 
 
 def trouble(with_what: str, error: Exception) -> None:

@@ -8,8 +8,9 @@ DKIM. What fails for now is tried again on a schedule; what fails for good is re
 of rows that scripts INSERTed, parses new mail for the webmail's lists and search, and has the copies of received mail
 written into the owners' homes.
 
-Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM)
-Writes:     the database; <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner;
+Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM);
+            <root>/users/ (who is an administrator, where no other right to sign is found)
+Writes:     the database; <root>/certs/<domain>/ when a DKIM key's rotation ends; <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner;
             its log, on standard error
 Listens on: nothing. It connects to mail servers (port 25, the relay's) and to DNS servers.
 Rights:     started as root, it starts the filer and then becomes the user `run_as`. Started with CAP_SETUID and
@@ -39,13 +40,16 @@ from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
 
-from onifast_outbox import capabilities, filer, indexer, maillog
+from onifast_outbox import capabilities, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
 from onifast_outbox.dispatcher import Dispatcher
 from onifast_outbox.filing import Filer, FilerGone, Filing
+from onifast_outbox.inquiries.respondent import Respondent
 from onifast_outbox.janitor import Janitor
+from onifast_outbox.key_keeper import KeyKeeper
 from onifast_outbox.leases import Leases
+from onifast_outbox.notifier import Notifier
 from onifast_outbox.poller import Poller, Wakeup
 from onifast_outbox.routing import MailExchangers
 from onifast_outbox.settling import Settler
@@ -89,7 +93,9 @@ class Program:
     dispatcher: Dispatcher
     leases: Leases
     janitor: Janitor
+    notifier: Notifier
     connections: Connections
+    respondent: Respondent
     queue_wakeup: Wakeup
     policies: TlsPolicies
 
@@ -102,18 +108,22 @@ def assemble(
     policies = tls_policies.assemble(settings, db, resolver)
     exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
     connections = Connections(settings, exchangers, policies=policies, contexts=contexts)
+    signer = Signer(settings, db)
     courier = Courier(
         db,
         settings,
         settler=Settler(db, settings),
-        signer=Signer(settings),
+        signer=signer,
         exchangers=exchangers,
         connections=connections,
     )
     leases = Leases(db, settings.lease_seconds)
     wakeup = Wakeup(settings.outbox_poll_interval)
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
-    return Program(dispatcher, leases, Janitor(db, leases), connections, wakeup)
+    respondent = Respondent(db, settings, exchangers, policies, signer)
+    return Program(
+        dispatcher, leases, Janitor(db, leases), Notifier(db, settings), connections, respondent, wakeup, policies
+    )
 
 
 async def serve(settings: Settings, db: Database, filer_client: Filer | None) -> int:
@@ -123,14 +133,20 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup = Wakeup(settings.outbox_poll_interval), Wakeup(settings.outbox_poll_interval)
+    mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval) for _ in range(3))
+    keeper = KeyKeeper(db, settings)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
+        repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
+        repeat("telling senders", program.notifier.tell, Wakeup(TIDY_SECONDS)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
+        repeat("answering inquiries", lambda: _until_done(program.respondent.run_once), inquiry_wakeup),
     ]
     if filer_client:
         loops.append(_file(Filing(db, filer_client), copy_wakeup))
-    poller = Poller(settings.database, db.data_version, (program.queue_wakeup, mail_wakeup, copy_wakeup))
+    poller = Poller(
+        settings.database, db.data_version, (program.queue_wakeup, mail_wakeup, copy_wakeup, inquiry_wakeup)
+    )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)
         code = await _until_stopped(program, loops, stop)

@@ -55,7 +55,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Consignment:
-    """A claimed message: its bytes, who is told if it fails and how, when (epoch, monotonic) this attempt began."""
+    """A claimed message: its bytes, who is told if it fails and how, when (epoch, monotonic) this attempt began.
+
+    `outcomes` gathers what became of its recipients.
+    """
 
     claim: Claim
     raw: bytes

@@ -1,0 +1,136 @@
+"""Tells senders what no delivery of this moment tells them: that their mail is late, or that it has arrived here.
+
+Both are looked for every few seconds, one message at a time. A notice is queued in the transaction that marks its cause
+as told, so that each sender hears of it once, however many processes look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from onifast_shared import arrivals, contents, delays
+from onifast_shared.address import Address, AddressError
+from onifast_shared.arrivals import Arrival
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database
+from onifast_shared.delays import Delayed, DelayedRow
+from onifast_shared.envelope import Recipient
+from onifast_shared.message import split_head
+from onifast_shared.reply import Deferred, Delivered, Reply, Trail
+
+from onifast_outbox import dsn, maillog, notices
+from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.notices import Notice
+from onifast_outbox.schedule import Schedule
+
+
+class Notifier:
+    """One for a program. `now` gives epoch seconds."""
+
+    def __init__(self, db: Database, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._settings = settings
+        self._schedule = Schedule.of(settings)
+        self._now = now
+
+    async def tell(self) -> None:
+        """One round: everything that is to be told now. Raises DatabaseError."""
+        while arrival := await self._db.aread(arrivals.oldest):
+            await self._tell_arrival(arrival)
+        if not self._settings.delay_notice_after:
+            return
+        before = self._now() - self._settings.delay_notice_after
+        while delayed := await self._db.aread(lambda tx: delays.oldest(tx, before)):
+            await self._tell_delay(delayed)
+
+    async def _tell_delay(self, delayed: Delayed) -> None:
+        notice = await self._delay_notice(delayed)
+        ids = [row.id for row in delayed.rows]
+
+        def mark(tx: Connection) -> int | None:
+            # A row that has gone since, or that another process has told of, makes the notice wrong: look anew.
+            return notices.enqueue(tx, notice) if delays.note(tx, ids) and notice else None
+
+        notice_id = await self._db.awrite(mark)
+        if notice_id is not None:
+            maillog.told("delayed", ids[0], delayed.submission.sender, notice_id)
+
+    async def _delay_notice(self, delayed: Delayed) -> Notice | None:
+        """None where the sender does not want to know, or will be told more before long."""
+        what, sender, now = delayed.submission, _address(delayed.submission.sender), int(self._now())
+        late = [
+            fate
+            for row in delayed.rows
+            if (fate := _late(row, self._schedule.end(queued=row.queued_ts, now=now, returnable=True)))
+            and fate.until is not None
+            and fate.until > now
+            and dsn.is_wanted(sender, fate.recipient, fate.outcome, forwarded=what.forwarded_by is not None)
+        ]
+        if sender is None or not late:
+            return None
+        arrived = min(row.queued_ts for row in delayed.rows)
+        return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
+
+    async def _tell_arrival(self, arrival: Arrival) -> None:
+        notice = await self._arrival_notice(arrival)
+
+        def mark(tx: Connection) -> int | None:
+            return notices.enqueue(tx, notice) if arrivals.remove(tx, arrival) and notice else None
+
+        notice_id = await self._db.awrite(mark)
+        if notice_id is not None:
+            maillog.told("arrived", None, arrival.sender, notice_id)
+
+    async def _arrival_notice(self, arrival: Arrival) -> Notice | None:
+        sender = _address(arrival.sender)
+        outcome = Delivered(Reply(250, "2.1.5", "delivered to a mailbox here"))
+        fates = [
+            Fate(Recipient(address, orcpt=dsn.clean(each.orcpt)), outcome, 1, tried=arrival.arrived_ts)
+            for each in arrival.recipients
+            if (address := _address(each.address))
+        ]
+        if sender is None or not fates:
+            return None
+        return await self._write(arrival.content_id, sender, arrival.arrived_ts, arrival.envid, fates)
+
+    async def _write(
+        self,
+        content_id: int,
+        sender: Address,
+        arrived: int,
+        envid: str | None,
+        fates: Sequence[Fate],
+        *,
+        requiretls: bool = False,
+    ) -> Notice:
+        head = await self._db.aread(lambda tx: _head(tx, content_id))
+        returned = Returned(head, sender, arrived, envid=dsn.clean(envid))
+        hostname, now = self._settings.hostname, self._now()
+        return await notices.write(self._db, returned, fates, hostname=hostname, now=now, requiretls=requiretls)
+
+
+def _late(row: DelayedRow, until: int) -> Fate | None:
+    address = _address(row.recipient)
+    if address is None:
+        return None
+    # What put the row off last need not have been an attempt: then nobody said anything, and the row tells the reason.
+    said = row.said if row.said and str(row.said) == row.last_error else None
+    outcome = Deferred(said or Reply(451, "4.4.7", row.last_error), Trail(row.host) if said else Trail())
+    recipient = Recipient(address, dsn.clean(row.notify), dsn.clean(row.orcpt))
+    return Fate(recipient, outcome, row.attempts, tried=row.tried_ts, until=until, queue_id=row.id)
+
+
+def _head(tx: Connection, content_id: int) -> bytes:
+    """The header of a message; nothing where its recipient has deleted it for good."""
+    try:
+        return split_head(contents.head(tx, content_id))[0]
+    except KeyError:
+        return b""
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except AddressError:
+        return None
