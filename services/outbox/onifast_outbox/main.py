@@ -10,8 +10,8 @@ written into the owners' homes.
 
 Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM);
             <root>/users/ (who is an administrator, where no other right to sign is found)
-Writes:     the database; <root>/certs/<domain>/ when a DKIM key's rotation ends; <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner;
-            its log, on standard error
+Writes:     the database; <root>/certs/<domain>/, where a DKIM key's rotation ends; its log, on standard error;
+            <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner
 Listens on: nothing. It connects to mail servers (port 25, the relay's) and to DNS servers.
 Rights:     started as root, it starts the filer and then becomes the user `run_as`. Started with CAP_SETUID and
             CAP_SETGID, it starts the filer and gives them up. Started without, copies belong to whoever it runs as.

@@ -1,0 +1,54 @@
+"""Delivery check: what would become of mail to an address."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from onifast_shared import addresses as address_store
+
+from onifast_web import inquiring
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.webmail.pages import page, user
+
+_TITLES = {
+    "recipient": "Recipient",
+    "suppression": "Suppression",
+    "hold": "Hold rule",
+    "sandbox": "Sandbox",
+    "route": "Way",
+    "server": "Server",
+    "signature": "Signature",
+    "limits": "Limits",
+}
+
+
+@allow(Who.USER)
+def explain() -> Response:
+    """The form, and below it what was found out about the address that was asked for."""
+    caller, username = user()
+    web = current()
+    own = web.database.read(lambda tx: address_store.list_for(tx, username))
+    asked = {"address": request.args.get("address", ""), "from": request.args.get("from", "")}
+    findings, errors, status = None, {}, 200
+    if asked["address"]:
+        try:
+            findings = inquiring.inquire(web, caller, asked["from"], asked["address"])
+        except inquiring.WrongAddress as error:
+            errors, status = {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}, 422
+        except Problem as problem:
+            errors, status = {"address": problem.detail}, problem.status
+    return page(
+        "explain.html",
+        "explain",
+        status,
+        own=[row.address for row in own],
+        asked=asked,
+        findings=findings,
+        titles=_TITLES,
+        stopped=any(finding["verdict"] == "stop" for finding in findings or ()),
+        errors=errors,
+    )
+
+
+ROUTES = (("GET", "/explain", explain),)

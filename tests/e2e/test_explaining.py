@@ -1,0 +1,25 @@
+"""What would become of mail to an address: asked of the real outbox, by API and command."""
+
+from __future__ import annotations
+
+import json
+
+from e2e.site import Site
+
+
+def test_api_and_command_tell_the_same(site: Site) -> None:
+    query = "address=bob@remote.test&from=ann@example.test"
+    answer = site.api("GET", f"/api/mail/explain?{query}", user="ann").json
+    texts = {finding["about"]: finding["text"] for finding in answer["findings"]}
+    assert texts["recipient"] == "remote.test is not of this server: the message goes out."
+    assert "mail servers" in texts["route"]
+    options = ("--from", "ann@example.test", "--user", "ann", "--json")
+    done = site.run("onifast-mailctl", "explain", "bob@remote.test", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == answer["findings"]
+
+
+def test_the_command_says_what_stands_in_the_way(site: Site) -> None:
+    done = site.run("onifast-mailctl", "explain", "bob@no-such-domain.test")
+    assert done.returncode == 1
+    assert "STOP\troute\tThe domain no-such-domain.test does not exist." in done.stdout

@@ -1,0 +1,97 @@
+"""The delivery check: who may ask what, and what the page shows of outbox's answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from onifast_shared import asking, inquiries
+from onifast_shared.db import Connection, Database
+
+from web.support import Browser, Panel
+
+API = "/api/mail/explain"
+GOOD = {"about": "route", "verdict": "good", "text": "It goes straight to the domain's mail servers.", "facts": {}}
+STOP = {"about": "recipient", "verdict": "stop", "text": "There is <no> such mailbox.", "facts": {}}
+
+
+@contextmanager
+def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[inquiries.Inquiry]]:
+    """Answers every inquiry, as outbox does; gives those that came."""
+    seen: list[inquiries.Inquiry] = []
+    done = threading.Event()
+
+    def write(tx: Connection) -> list[inquiries.Inquiry]:
+        waiting = inquiries.unanswered(tx, time.time())
+        for each in waiting:
+            inquiries.answer(tx, each.id, {"problem": "", "findings": list(findings)})
+        return waiting
+
+    def answer() -> None:
+        while not done.wait(0.02):
+            seen.extend(database.write(write))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_the_api_gives_what_outbox_found(panel: Panel, database: Database) -> None:
+    demo = panel.acting_for("demo")
+    with answering(database, GOOD, STOP) as seen:
+        answer = demo.get(API, address="bob@remote.test")
+    assert answer.status_code == 200
+    assert answer.get_json() == {"would_go": False, "findings": [GOOD, STOP]}
+    assert [(each.owner, str(each.sender), str(each.recipient)) for each in seen] == [
+        ("demo", "demo@example.test", "bob@remote.test")
+    ]
+
+
+def test_only_own_addresses_may_be_asked_about_as_senders(panel: Panel) -> None:
+    demo = panel.acting_for("demo")
+    assert demo.get(API, address="bob@remote.test", **{"from": "maria@other.test"}).status_code == 403
+    wrong = demo.get(API, address="bob")
+    assert wrong.status_code == 422
+    assert wrong.get_json()["errors"][0]["field"] == "address"
+
+
+def test_without_outbox_the_api_says_so(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = asking.ask
+    monkeypatch.setattr(asking, "ask", lambda *values: real(*values, patience=0.1))
+    answer = panel.acting_for("demo").get(API, address="bob@remote.test")
+    assert answer.status_code == 503
+    assert "not running" in answer.get_json()["detail"]
+
+
+def test_questions_of_one_user_do_not_pile_up(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = asking.ask
+    monkeypatch.setattr(asking, "ask", lambda *values: real(*values, patience=0))
+    demo = panel.acting_for("demo")
+    codes = [demo.get(API, address="bob@remote.test").status_code for _ in range(inquiries.MOST_WAITING + 1)]
+    assert codes == [503] * inquiries.MOST_WAITING + [429]
+
+
+def test_the_page_shows_the_findings(browser: Browser, database: Database) -> None:
+    assert "Nothing is sent" in browser.text_of("/explain")
+    with answering(database, GOOD):
+        assert "Nothing stands in the way of mail to bob@remote.test." in browser.text_of(
+            "/explain?address=bob@remote.test"
+        )
+    with answering(database, GOOD, STOP):
+        page = browser.get("/explain?address=bob@remote.test")
+    assert "Something stands in the way." in page.text
+    assert "There is &lt;no&gt; such mailbox." in page.text
+
+
+def test_the_page_says_what_is_wrong_with_an_address(browser: Browser) -> None:
+    answer = browser.get("/explain?address=nonsense")
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
