@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ def _wrong_key(tags: Mapping[str, str], wanted: Mapping[str, str], expected: str
         return f"The record ends too early, after {len(key)} of the key's {len(wanted_key)} characters."
     try:
         base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:
         return "The record's key (p=) is no valid base64: something was changed or lost in copying."
     return "The record holds another key than the one here."
 

@@ -148,6 +148,10 @@ class Rotations:
         self._change(domain, RETIRING, lambda row: replace(row, retire_ts=int(now)))
         return self.mend(domain, now)
 
+    def note(self, domain: str, problem: str) -> None:
+        """Has those who look at a rotation read why it does not go on."""
+        self._change(domain, PUBLISHING, lambda row: replace(row, problem=problem))
+
     def mend(self, domain: str, now: float) -> Standing:
         """Has the table follow the files, and time; deletes keys that are of no use any more."""
         found = self.standing(domain)
