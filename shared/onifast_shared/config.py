@@ -17,7 +17,7 @@ from onifast_shared import setting_types as kinds
 from onifast_shared.setting_types import Kind, Listen
 from onifast_shared.settings.delivering import DeliveringSettings
 from onifast_shared.settings.host import HostSettings
-from onifast_shared.settings.receiving import ReceivingSettings
+from onifast_shared.settings.receiving import COPIES, ReceivingSettings
 from onifast_shared.settings.sending import SendingSettings
 from onifast_shared.settings.storing import StoringSettings
 from onifast_shared.settings.transport import TransportSettings
@@ -80,9 +80,7 @@ class Settings(
         }
         values |= {name: _value(_field(name), value, PREFIX + name.upper()) for name, value in given.items()}
         settings = cls(**(values | {"root": root}))
-        proxies = (*settings.proxy_networks, *settings.xclient_networks)
-        if network := kinds.unguarded_loopback(proxies, settings.loopback_networks):
-            raise ConfigError(f"{network} is in proxy_networks or xclient_networks, but not in loopback_networks")
+        _check_together(settings)
         return settings
 
     @property
@@ -119,6 +117,19 @@ def _value(item: Field[Any], value: Any, where: str) -> Any:
         return kind.parse(value)
     except ValueError:
         raise ConfigError(f"setting {where}: {value!r} is not allowed; give {kind.allowed}") from None
+
+
+def _check_together(settings: Settings) -> None:
+    """What settings that are right by themselves must not be together."""
+    proxies = (*settings.proxy_networks, *settings.xclient_networks)
+    if network := kinds.unguarded_loopback(proxies, settings.loopback_networks):
+        raise ConfigError(f"{network} is in proxy_networks or xclient_networks, but not in loopback_networks")
+    needed = COPIES * settings.max_message_size
+    if settings.bytes_in_flight < needed:
+        raise ConfigError(
+            f"setting bytes_in_flight: {settings.bytes_in_flight} bytes are too few for one message of max_message_size"
+            f" ({settings.max_message_size}), which takes {COPIES} times its size; give at least {needed}"
+        )
 
 
 def _refuse_unknown(given: Mapping[str, Any], where: str, prefix: str = "") -> None:

@@ -137,3 +137,12 @@ def test_some_of_several_words_may_be_chosen_in_any_order(tmp_path: Path) -> Non
     for text in ("", "plain, cram-md5"):
         with pytest.raises(ConfigError, match="some of SCRAM-SHA-256-PLUS"):
             Settings.load({"ONIFAST_MAIL_ROOT": str(tmp_path), "ONIFAST_MAIL_AUTH_MECHANISMS": text})
+
+
+def test_memory_that_holds_no_whole_message_is_refused_with_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, bytes_in_flight="299 MiB", max_message_size="100 MiB")
+    text = str(caught.value)
+    assert "bytes_in_flight" in text and "max_message_size" in text and "\n" not in text
+    needed = text.rpartition(" ")[2]
+    assert load(tmp_path, bytes_in_flight=needed, max_message_size="100 MiB").bytes_in_flight == 300 << 20

@@ -77,6 +77,7 @@ def test_it_serves_smtp(running: tuple[subprocess.Popen[str], str], environment:
         ("ONIFAST_MAIL_SMTP_LISTEN", "", "are all empty"),
         ("ONIFAST_MAIL_ALLOW_INSECURE_AUTH", "sometimes", "never, loopback"),
         ("ONIFAST_MAIL_COLOUR", "blue", "COLOUR"),
+        ("ONIFAST_MAIL_BYTES_IN_FLIGHT", "100 MiB", "give at least 157286400"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_status_2(environment: Environment, name: str, value: str, words: str) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-COPIES = 3
-"""How often a message lies in memory, about: as it came, with our header fields, and being judged or stored."""
+from onifast_shared.settings.receiving import COPIES as COPIES  # the sessions count by it
 
 
 class Counter:

@@ -8,6 +8,9 @@ from onifast_shared import setting_types as kinds
 from onifast_shared.setting_types import IPNetwork, ScannerAddress
 from onifast_shared.settings.field import MIB, setting
 
+COPIES = 3
+"""How often a message lies in memory, about: as it came, with our header fields, and being judged or stored."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivingSettings:
@@ -114,7 +117,8 @@ class ReceivingSettings:
     bytes_in_flight: int = setting(
         "768 MiB",
         kinds.size(MIB, 1024 * 1024 * MIB),
-        "Memory for messages being received at one time, over all sessions; each takes three times its size.",
+        "Memory for messages being received at one time, over all sessions; each takes three times its size, and the"
+        " largest that `max_message_size` allows must have room.",
     )
     session_timeout: float = setting(
         "5m", kinds.seconds(1, 3600), "How long an SMTP client may be silent (RFC 5321 section 4.5.3.2.7)."
