@@ -134,6 +134,7 @@ def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) ->
             origin="forward",
             owner=passing.owner,
             submitted_by=f"{queue.FORWARDED_BY}{passing.by}",
+            written_by=queue.written_by(onward.envelope),
         )
         ids += queue.enqueue(tx, content_id, submission, [passing.recipient], now)
     return ids
