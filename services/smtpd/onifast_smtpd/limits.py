@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from onifast_shared.settings.receiving import COPIES as COPIES  # the sessions count by it
+from onifast_shared.settings.receiving import COPIES
+
+__all__ = ["COPIES", "Budget", "Counter", "Rate", "Share", "Tally"]
 
 
 class Counter:
