@@ -6,6 +6,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import idna
 
@@ -42,19 +43,16 @@ class Address:
         """The address that `text` is; raises AddressError. Nothing may stand around it, not even spaces."""
         if len(text) > 1024:
             raise AddressError("address is too long")
-        _refuse_controls(text)
-        written_local, at, written_domain = text.rpartition("@")
-        # An IPv6 literal holds no '@', and a domain cannot, so the last one always divides.
-        if not at:
-            raise AddressError("address has no @")
-        address = cls(_parse_local(written_local), parse_domain(written_domain))
-        _check_lengths(address)
-        return address
+        return _parse(text)
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return f"{quote_local(self.local)}@{self.domain}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The form for look-ups: case does not matter in it, nor how an accent was typed."""
         return f"{unicodedata.normalize('NFC', self.local.lower())}@{self.domain}"
@@ -73,6 +71,19 @@ class Address:
     def is_literal(self) -> bool:
         """Whether the domain is an IP address in brackets."""
         return self.domain.startswith("[")
+
+
+@lru_cache(maxsize=2048)
+def _parse(text: str) -> Address:
+    """`Address.parse`, which remembers: one message names its sender in several places, and so does the next."""
+    _refuse_controls(text)
+    written_local, at, written_domain = text.rpartition("@")
+    # An IPv6 literal holds no '@', and a domain cannot, so the last one always divides.
+    if not at:
+        raise AddressError("address has no @")
+    address = Address(_parse_local(written_local), parse_domain(written_domain))
+    _check_lengths(address)
+    return address
 
 
 def parse_domain(text: str) -> str:

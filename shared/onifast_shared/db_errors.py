@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -42,15 +40,27 @@ _UNAVAILABLE = (
 )
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turns APSW's and the system's errors into those of this module; errors in SQL are bugs and stay what they are."""
-    try:
-        yield
-    except _BUSY as error:
-        raise DatabaseBusy(f"database {path} is locked by another program") from error
-    except apsw.FullError as error:
-        raise DatabaseFull(f"database {path}: the disk is full") from error
-    except _UNAVAILABLE as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DatabaseUnavailable(f"database {path} cannot be used: {reason}") from error
+class translated:  # noqa: N801 -- a context manager, named as those of the standard library
+    """Turns APSW's and the system's errors into those of this module; errors in SQL are bugs and stay what they are.
+
+    A class, since every read and write passes through it, and a generator costs three times as much.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, _BUSY):
+            raise DatabaseBusy(f"database {self._path} is locked by another program") from error
+        if isinstance(error, apsw.FullError):
+            raise DatabaseFull(f"database {self._path}: the disk is full") from error
+        if isinstance(error, _UNAVAILABLE):
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise DatabaseUnavailable(f"database {self._path} cannot be used: {reason}") from error

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 _NETLINK_SOCK_DIAG = 4
@@ -35,23 +36,67 @@ class Found(NamedTuple):
     inode: int
 
 
+class Finder:
+    """Asks the kernel for sockets, over one netlink socket that stays open; for one thread."""
+
+    def __init__(self) -> None:
+        self._netlink: socket.socket | None = None
+        self._asked = 0
+
+    def find(self, local: tuple[str, int], peer: tuple[str, int]) -> Found | None:
+        """The socket whose own address is `local` and whose other end is `peer`; None if there is none.
+
+        Raises OSError where the kernel does not answer such questions, ValueError for what is no IP address.
+        """
+        self._asked += 1
+        question = _question(local, peer, self._asked)
+        try:
+            netlink = self._netlink or self._open()
+            netlink.send(question)
+            answer = netlink.recv(8192)
+            # The kernel answers before `send` returns. What answers an earlier question is one that went wrong.
+            while _HEADER.unpack_from(answer)[3] != self._asked & 0xFFFFFFFF:
+                answer = netlink.recv(8192)
+        except OSError:
+            self.close()
+            raise
+        return _answer(answer, local[1], peer[1])
+
+    def close(self) -> None:
+        """Closes the socket; the next question opens another."""
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    def _open(self) -> socket.socket:
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+        self._netlink = netlink
+        netlink.connect((0, 0))
+        netlink.setblocking(False)
+        return netlink
+
+
 def find(local: tuple[str, int], peer: tuple[str, int]) -> Found | None:
-    """The socket whose own address is `local` and whose other end is `peer`; None if there is none.
-
-    Raises OSError where the kernel does not answer such questions.
-    """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(1.0)
-        netlink.sendto(_question(local, peer), (0, 0))
-        return _answer(netlink.recv(8192), local[1], peer[1])
+    """`Finder.find` for those who ask once."""
+    finder = Finder()
+    try:
+        return finder.find(local, peer)
+    finally:
+        finder.close()
 
 
-def _question(local: tuple[str, int], peer: tuple[str, int]) -> bytes:
-    own, other = ipaddress.ip_address(local[0]), ipaddress.ip_address(peer[0])
-    family = socket.AF_INET if own.version == 4 else socket.AF_INET6
+def _question(local: tuple[str, int], peer: tuple[str, int], number: int) -> bytes:
+    (family, own), (_, other) = _packed(local[0]), _packed(peer[0])
     body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, _ANY_STATE)
-    body += _ID.pack(local[1], peer[1], own.packed, other.packed) + _ID_REST.pack(0, *_NO_COOKIE)
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0) + body
+    body += _ID.pack(local[1], peer[1], own, other) + _ID_REST.pack(0, *_NO_COOKIE)
+    head = _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number & 0xFFFFFFFF, 0)
+    return head + body
+
+
+@lru_cache(maxsize=256)
+def _packed(host: str) -> tuple[int, bytes]:
+    ip = ipaddress.ip_address(host.partition("%")[0])
+    return (socket.AF_INET if ip.version == 4 else socket.AF_INET6), ip.packed
 
 
 def _answer(message: bytes, local_port: int, peer_port: int) -> Found | None:

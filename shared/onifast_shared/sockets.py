@@ -9,17 +9,21 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from onifast_shared import sock_diag
 from onifast_shared.setting_types import Listen
+from onifast_shared.sock_diag import Found
 
 # Below self, where it stays visible under systemd's ProcSubset=pid.
 _TCP = Path("/proc/self/net/tcp")
 _TCP6 = Path("/proc/self/net/tcp6")
 _BACKLOG = 1024
 _FIRST_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
+
+
+End = tuple[str, int]
 
 
 class BindError(Exception):
@@ -97,11 +101,17 @@ def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
         return _owner_in_tables(ours, local[1], theirs, peer[1]) if ours and theirs else None
 
 
-def socket_owner_at_once(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
-    """`socket_owner` for event loops: the kernel answers in microseconds. Raises OSError where it cannot be asked."""
-    if _mapped(local[0]) is None or _mapped(peer[0]) is None:
+def socket_owner_at_once(
+    local: tuple[str, int], peer: tuple[str, int], find: Callable[[End, End], Found | None] | None = None
+) -> int | None:
+    """`socket_owner` for event loops: the kernel answers in microseconds. Raises OSError where it cannot be asked.
+
+    `find` is that of a `sock_diag.Finder`, for those who ask often.
+    """
+    try:
+        found = (find or sock_diag.find)(peer, local)
+    except ValueError:  # no IP address: a Unix socket
         return None
-    found = sock_diag.find(peer, local)
     return found.uid if found and found.inode else None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 STORED = "%Y-%m-%d %H:%M:%S"
 
@@ -18,7 +20,12 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\
 
 def stored(timestamp: float) -> str:
     """Epoch seconds as the database's columns hold them."""
-    return datetime.fromtimestamp(timestamp, UTC).strftime(STORED)
+    return _stored(math.floor(timestamp))
+
+
+@lru_cache(maxsize=16)
+def _stored(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime(STORED)
 
 
 def rfc3339(timestamp: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -56,6 +57,16 @@ def test_an_ipv4_connection_of_an_ipv6_socket_is_found() -> None:
             found = sock_diag.find(peer, accepted.getsockname())
     assert found is not None
     assert found.inode
+
+
+def test_one_finder_answers_many_questions(connection: Pair) -> None:
+    client, accepted = connection
+    own, other = client.getsockname()[:2], accepted.getsockname()[:2]
+    with contextlib.closing(sock_diag.Finder()) as finder:
+        found = [finder.find(own, other) for _ in range(3)]
+        assert finder.find((own[0], 9), (own[0], 10)) is None
+        assert finder.find(own, other) == found[0]
+    assert found == [(os.getuid(), os.fstat(client.fileno()).st_ino)] * 3
 
 
 def test_the_owner_is_read_from_proc_where_netlink_is_forbidden(

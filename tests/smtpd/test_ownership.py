@@ -29,7 +29,8 @@ def connected(source: str) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
 async def test_a_trusted_client_with_our_own_address_is_a_program_of_this_machine(source: str, is_ours: bool) -> None:
     with connected(source) as (local, peer):
         client = Client(Service.MX, ip_address(peer[0]), peer[1], is_loopback=False, is_trusted=True)
-        found = await Owners().find(client, local)
+        with contextlib.closing(Owners()) as owners:
+            found = await owners.find(client, local)
     assert found.is_loopback == is_ours
     assert found.unix_user == (pwd.getpwuid(os.getuid()).pw_name if is_ours else None)
 
@@ -37,4 +38,5 @@ async def test_a_trusted_client_with_our_own_address_is_a_program_of_this_machin
 async def test_a_client_with_our_own_address_that_nobody_trusts_is_a_stranger() -> None:
     with connected(OURS) as (local, peer):
         client = Client(Service.MX, ip_address(peer[0]), peer[1], is_loopback=False, is_trusted=False)
-        assert await Owners().find(client, local) == client
+        with contextlib.closing(Owners()) as owners:
+            assert await owners.find(client, local) == client

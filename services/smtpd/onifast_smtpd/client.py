@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property, lru_cache
 
 from onifast_shared.accounts import PanelUser
 from onifast_shared.config import Settings
@@ -66,15 +67,15 @@ class Client:
         number = int(self.ip)
         return (6, number >> 64) if self.ip.version == 6 else (4, number)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The IP address as text; an IPv4-mapped one is IPv4."""
-        return str(self.ip)
+        return _text(self.ip)
 
     @property
     def literal(self) -> str:
         """The address literal of RFC 5321 section 4.1.3, without brackets."""
-        return f"IPv6:{self.ip}" if self.ip.version == 6 else str(self.ip)
+        return f"IPv6:{self.address}" if self.ip.version == 6 else self.address
 
 
 def identify(service: Service, peer: tuple[str, int], settings: Settings) -> Client:
@@ -105,6 +106,12 @@ def speaks_for_others(client: Client, networks: Sequence[IPNetwork], settings: S
     return not client.is_loopback or client.unix_user in settings.trusted_proxy_users
 
 
+@lru_cache(maxsize=1024)
+def _text(ip: IP) -> str:
+    return str(ip)
+
+
+@lru_cache(maxsize=1024)
 def canonical_ip(text: str) -> IP:
     """An IP address without scope; IPv4-mapped IPv6 counts as IPv4."""
     ip = ipaddress.ip_address(text.partition("%")[0])
@@ -124,7 +131,7 @@ class Origin:
     tls: Tls | None = None
     user: PanelUser | None = None
 
-    @property
+    @cached_property
     def may_relay(self) -> bool:
         """Whether mail from here may go to any domain; such mail is a submission, all other is incoming mail."""
         if self.user is not None:

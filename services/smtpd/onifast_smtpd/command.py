@@ -39,11 +39,15 @@ class Bare:
         return self.local
 
 
+_WITHOUT_ARGUMENT = {verb.encode(): Command(verb, "") for verb in ("DATA", "QUIT", "RSET", "NOOP", "STARTTLS")}
+
 Path = Address | Bare | None  # None is the null path `<>`
 
 
 def parse_line(line: bytes) -> Command:
     """The command on a line that has lost its line end; raises Refused."""
+    if line in _WITHOUT_ARGUMENT:
+        return _WITHOUT_ARGUMENT[line]
     verb, _, argument = line.partition(b" ")
     if not _VERB.fullmatch(verb):
         raise refused(500, "5.5.2", "syntax error, command not recognized")
@@ -51,7 +55,7 @@ def parse_line(line: bytes) -> Command:
         text = argument.decode("utf-8").strip(" ")
     except UnicodeDecodeError:
         raise refused(500, "5.5.2", "syntax error, line is not UTF-8") from None
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise refused(500, "5.5.2", "syntax error, control character in a command")
     return Command(verb.decode("ascii").upper(), text)
 

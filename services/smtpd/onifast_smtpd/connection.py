@@ -8,7 +8,7 @@ over, since it looks at every attribute anew for each connection.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
@@ -53,7 +53,7 @@ class Connection(SMTP):
         self._receiver = receiver
         self._service = service
         self._watch = Watch(loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out)
-        self.name = secrets.token_hex(4)
+        self.name = f"{random.getrandbits(32):08x}"
         self.client: Client
         self.wire: Wire
         self.transport: asyncio.Transport

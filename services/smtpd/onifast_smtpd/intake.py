@@ -263,7 +263,7 @@ class Intake:
                 transaction.origin,
                 self._settings.hostname,
                 transaction.message_id,
-                datetime.now(UTC),
+                datetime.fromtimestamp(int(time.time()), UTC),
                 smtputf8=transaction.options.smtputf8,
                 recipient=recipients[0] if len(recipients) == 1 else None,
             )

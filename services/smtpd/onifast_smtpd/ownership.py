@@ -8,7 +8,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from onifast_shared.sockets import socket_owner, socket_owner_at_once
+from onifast_shared import sock_diag
+from onifast_shared.sockets import End, socket_owner, socket_owner_at_once
 
 from onifast_smtpd.client import Client, canonical_ip
 
@@ -21,6 +22,11 @@ class Owners:
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
         self._forget_at = 0.0
+        self._finder = sock_diag.Finder()
+
+    def close(self) -> None:
+        """Asks nobody any more."""
+        self._finder.close()
 
     async def find(self, client: Client, local: Any) -> Client:
         """The client with the name of the user whose socket it is, where the kernel can tell; `local` is our address.
@@ -34,8 +40,14 @@ class Owners:
             client = replace(client, is_loopback=True)
         elif not client.is_loopback or not client.ip.is_loopback:
             return client
-        uid = await _uid((local[0], local[1]), (client.address, client.port))
+        uid = await self._uid((local[0], local[1]), (client.address, client.port))
         return client if uid is None else replace(client, unix_user=await self._name(uid))
+
+    async def _uid(self, local: End, peer: End) -> int | None:
+        try:
+            return socket_owner_at_once(local, peer, self._finder.find)
+        except OSError:  # a sandbox without netlink: /proc tells too, in milliseconds
+            return await asyncio.to_thread(_uid_from_proc, local, peer)
 
     async def _name(self, uid: int) -> str:
         now = time.monotonic()
@@ -47,14 +59,7 @@ class Owners:
         return self._names[uid]
 
 
-async def _uid(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
-    try:
-        return socket_owner_at_once(local, peer)
-    except OSError:  # a sandbox without netlink: /proc tells too, in milliseconds
-        return await asyncio.to_thread(_uid_from_proc, local, peer)
-
-
-def _uid_from_proc(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
+def _uid_from_proc(local: End, peer: End) -> int | None:
     try:
         return socket_owner(local, peer)
     except OSError:  # /proc is hidden from us

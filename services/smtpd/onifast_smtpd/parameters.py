@@ -61,6 +61,7 @@ class RcptOptions:
     orcpt: str | None = None
 
 
+NO_MAIL_OPTIONS = MailOptions()
 NO_RCPT_OPTIONS = RcptOptions()
 
 
@@ -77,7 +78,7 @@ def parse_parameters(text: str) -> Parameters:
 
 def mail_options(parameters: Parameters) -> MailOptions:
     """What the parameters of MAIL mean; raises Refused, with 555 for those that we do not know."""
-    options = MailOptions()
+    options = NO_MAIL_OPTIONS
     for keyword, value in parameters.items():
         if keyword not in _MAIL_PARAMETERS:
             raise unknown(keyword, "MAIL")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 
 from onifast_shared import addresses, refusals
@@ -29,18 +28,17 @@ class Recorder:
         self._settings = settings
         self._notebook = notebook
 
-    @contextmanager
-    def watch(
-        self, stage: str, origin: Origin, sender: object, recipients: Iterable[Address | Bare] = ()
-    ) -> Iterator[None]:
-        """Makes a record of each Refused that passes through the block; a refusal at MAIL has no recipients yet."""
-        try:
-            yield
-        except Refused as refused:
-            if refused.reply.enhanced == TOO_MANY_RECIPIENTS:
-                raise
+    def record(
+        self,
+        refused: Refused,
+        stage: str,
+        origin: Origin,
+        sender: object,
+        recipients: Iterable[Address | Bare] = (),
+    ) -> None:
+        """Makes a record of a refusal; one at MAIL has no recipients yet."""
+        if refused.reply.enhanced != TOO_MANY_RECIPIENTS:
             self._record(refused, stage, origin, sender, list(recipients)[:MOST_RECIPIENTS])
-            raise
 
     def _record(
         self, refused: Refused, stage: str, origin: Origin, sender: object, recipients: list[Address | Bare]

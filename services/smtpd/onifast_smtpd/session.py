@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractContextManager
 
 from onifast_shared.accounts import PanelUser, UserDirectoryMissing, UserFileError
 from onifast_shared.reply import Reply
@@ -48,6 +47,7 @@ class Session(Connection):
         self._chunks: Chunks | None = None
         self._login_failures = 0
         self._told_of_client = False
+        self._known_origin: Origin | None = None
 
     # Commands: greeting
 
@@ -161,9 +161,12 @@ class Session(Connection):
         self.messages += 1
         message_id = f"{self.name}.{self.messages}"
         origin = self._origin()
-        with self._receiver.refusals.watch("MAIL", origin, path):
+        try:
             self._judge_mail(path, options)
             self.transaction = await self._receiver.intake.begin(origin, path, options, message_id)
+        except Refused as refusal:
+            self._receiver.refusals.record(refusal, "MAIL", origin, path)
+            raise
         return replies.SENDER_OK
 
     async def smtp_RCPT(self, arg: str | None) -> Reply | None:
@@ -174,8 +177,11 @@ class Session(Connection):
         options = rcpt_options(parameters if self.extended else _none(parameters))
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
-        with self._receiver.refusals.watch("RCPT", self.transaction.origin, self.transaction.mail_from, [path]):
+        try:
             await self._receiver.intake.add_recipient(self.transaction, path, options)
+        except Refused as refusal:
+            self._receiver.refusals.record(refusal, "RCPT", self.transaction.origin, self.transaction.mail_from, [path])
+            raise
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, arg: str) -> Reply | None:
@@ -190,9 +196,13 @@ class Session(Connection):
             raise Refused(replies.NO_RECIPIENTS)
         self.wire.send(replies.START_DATA)
         self.transaction = None
-        with self._watched("DATA", transaction), Share(self._receiver.octets) as share:
-            raw = await self._read_message(share)
-            number = await self._receiver.intake.take(transaction, raw)
+        try:
+            with Share(self._receiver.octets) as share:
+                raw = await self._read_message(share)
+                number = await self._receiver.intake.take(transaction, raw)
+        except Refused as refusal:
+            self._record(refusal, "DATA", transaction)
+            raise
         return self._accepted(number)
 
     async def smtp_BDAT(self, arg: str) -> Reply | None:
@@ -209,9 +219,11 @@ class Session(Connection):
         if chunks.refusal is None and not chunk.last:
             return Reply(250, "2.0.0", f"{chunk.size} octets received")
         try:
-            with self._watched("BDAT", transaction):
-                check(chunks.refusal)
-                number = await self._receiver.intake.take(transaction, chunks.message())
+            check(chunks.refusal)
+            number = await self._receiver.intake.take(transaction, chunks.message())
+        except Refused as refusal:
+            self._record(refusal, "BDAT", transaction)
+            raise
         finally:
             self._forget_transaction()
         return self._accepted(number)
@@ -288,10 +300,9 @@ class Session(Connection):
         self.idle_commands = 0
         return Reply(250, "2.0.0", f"message accepted, queued as {number}")
 
-    def _watched(self, verb: str, transaction: Transaction) -> AbstractContextManager[None]:
+    def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
         """Makes a record of a refusal of the transaction's message."""
-        recipients = transaction.recipients
-        return self._receiver.refusals.watch(verb, transaction.origin, transaction.mail_from, recipients)
+        self._receiver.refusals.record(refusal, verb, transaction.origin, transaction.mail_from, transaction.recipients)
 
     def _judge_mail(self, path: Path, options: MailOptions) -> None:
         settings, tls, may_hold = self._receiver.settings, self.tls is not None, self._may_hold
@@ -314,7 +325,17 @@ class Session(Connection):
             self._chunks = None
 
     def _origin(self) -> Origin:
-        return Origin(self.name, self.client, self.helo, self.extended, self.tls, self.user)
+        """Where what is sent now comes from: the same object as long as nothing of it changes."""
+        known = self._known_origin
+        if (
+            known is None
+            or known.client is not self.client
+            or known.user is not self.user
+            or known.tls is not self.tls
+            or (known.helo, known.extended) != (self.helo, self.extended)
+        ):
+            known = self._known_origin = Origin(self.name, self.client, self.helo, self.extended, self.tls, self.user)
+        return known
 
     def _need_helo(self) -> None:
         if not self.helo:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from onifast_shared.address import Address
 from onifast_shared.message import remove_headers
@@ -54,7 +55,7 @@ def received(hop: Hop) -> bytes:
         lines.append(f"for <{hop.recipient}>")
     if origin.tls:
         lines.append(_tls_clause(origin.tls))
-    return _field("\r\n\t".join(lines) + f";\r\n\t{format_datetime(hop.at)}")
+    return _field("\r\n\t".join(lines) + f";\r\n\t{_date_time(hop.at)}")
 
 
 def received_spf(spf: SpfResult, hostname: str) -> bytes:
@@ -179,6 +180,12 @@ def _quoted(value: str) -> str:
 
 def _in_comment(text: str) -> str:
     return _CONTROL.sub(" ", text).replace("\\", "").replace("(", "[").replace(")", "]")[:300]
+
+
+@lru_cache(maxsize=4)
+def _date_time(moment: datetime) -> str:
+    """RFC 5322's form of a time in whole seconds; a busy server asks for the same one again and again."""
+    return format_datetime(moment)
 
 
 def _field(text: str) -> bytes:
