@@ -43,8 +43,9 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     """The longest delayed message among those queued before that time which nobody has thought of; None if none is."""
     head = tx.execute(
         """
-        SELECT content_id, sender, submitted_by, origin, requiretls, dsn_envid FROM outbox
-        WHERE status = 'deferred' AND delay_noted = 0 AND content_id IS NOT NULL AND queued_ts <= ?
+        SELECT content_id, sender, submitted_by, origin, requiretls, dsn_envid FROM outbox INDEXED BY outbox_delayed
+        WHERE (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL) AND delay_noted = 0
+              AND content_id IS NOT NULL AND queued_ts <= ?
         ORDER BY queued_ts LIMIT 1
         """,
         (int(before),),
@@ -77,7 +78,10 @@ def note(tx: Connection, row_ids: Sequence[int]) -> bool:
     return True
 
 
-_WAITS = "delay_noted = 0 AND (status = 'deferred' OR status = 'sending' AND attempts > 0)"
+_WAITS = """
+    delay_noted = 0
+    AND (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL OR status = 'sending' AND attempts > 0)
+"""
 
 
 def _row(columns: tuple[Any, ...]) -> DelayedRow:

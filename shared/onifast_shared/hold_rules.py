@@ -47,14 +47,13 @@ class Pattern:
 
 @dataclass(frozen=True)
 class HoldRule:
-    """A rule. `note` is for people; `held` how many messages wait because of it."""
+    """A rule. `note` is for people."""
 
     id: int
     pattern: Pattern
     note: str
     created_by: str
     created_ts: int
-    held: int
 
     @property
     def reason(self) -> str:
@@ -93,24 +92,28 @@ def exist(tx: Connection) -> bool:
     return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM hold_rules)").get)
 
 
-def hold(tx: Connection, token: str, sender: str, owner: str | None, rows: Iterable[tuple[int, str]]) -> set[int]:
-    """Holds those rows (id, recipient) of a claim that a rule asks for; gives their ids. The oldest rule counts."""
+def hold(tx: Connection, row_ids: Iterable[int]) -> set[int]:
+    """Holds those of these waiting rows that a rule asks for; gives their ids."""
     held = set()
-    for row_id, recipient in rows:
-        rule = matching(tx, sender, owner, recipient)
-        if rule is None:
-            continue
-        tx.execute(
-            """
-            UPDATE outbox SET status = 'held', last_error = ?, hold_rule = ?, lease_token = NULL, lease_boot = NULL,
-                              lease_until = NULL
-            WHERE id = ? AND status = 'sending' AND lease_token = ? AND released = 0
-            """,
-            (rule.reason, rule.id, row_id, token),
-        )
-        if tx.changes():
+    for row_id in row_ids:
+        row = tx.execute(_WAITING, (row_id,)).fetchone()
+        rule = matching(tx, *row) if row else None
+        if rule is not None:
+            tx.execute(
+                "UPDATE outbox SET status = 'held', last_error = ?, hold_rule = ? WHERE id = ?",
+                (rule.reason, rule.id, row_id),
+            )
             held.add(row_id)
     return held
+
+
+def count_held(tx: Connection) -> dict[int, int]:
+    """How many rows each rule holds, by its id; those of ended rules among them."""
+    sql = """
+        SELECT hold_rule, count(*) FROM outbox INDEXED BY outbox_held_by
+        WHERE status = 'held' AND hold_rule IS NOT NULL GROUP BY hold_rule
+    """
+    return dict(tx.execute(sql))
 
 
 def held_by(tx: Connection, rule_id: int, limit: int) -> list[int]:
@@ -124,6 +127,12 @@ def matching(tx: Connection, sender: str, owner: str | None, recipient: str) -> 
     forms = (*_forms(sender), *_forms(recipient), owner or ANY)
     where = "WHERE sender IN (?, ?, '') AND recipient IN (?, ?, '') AND owner IN (?, '') ORDER BY id LIMIT 1"
     return next(iter(_rules(tx, where, *forms)), None)
+
+
+_WAITING = """
+    SELECT coalesce(sender, ''), owner, coalesce(recipient, '') FROM outbox
+    WHERE id = ? AND status IN ('pending', 'deferred') AND released = 0
+"""
 
 
 def _forms(text: str) -> tuple[str, str]:
@@ -148,9 +157,5 @@ def _party(field: str, text: str) -> str:
 
 
 def _rules(tx: Connection, rest: str, *bind: object) -> list[HoldRule]:
-    sql = f"""
-        SELECT id, sender, recipient, owner, note, created_by, created_ts,
-               (SELECT count(*) FROM outbox WHERE status = 'held' AND hold_rule = hold_rules.id)
-        FROM hold_rules {rest}
-    """
+    sql = f"SELECT id, sender, recipient, owner, note, created_by, created_ts FROM hold_rules {rest}"
     return [HoldRule(row[0], Pattern(*row[1:4]), *row[4:]) for row in tx.execute(sql, bind)]

@@ -20,7 +20,7 @@ from onifast_shared.times import stored
 STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed")
 
 TRANSITIONS: dict[str, dict[str, str]] = {
-    "pending": {"sending": "claim", "held": "hold", "cancelled": "cancel, recall", "failed": "prepare"},
+    "pending": {"sending": "claim", "held": "hold, claim", "cancelled": "cancel, recall", "failed": "prepare"},
     "sending": {
         "sent": "settle",
         "deferred": "settle, release_dead",
@@ -28,7 +28,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
         "sandboxed": "settle",
         "pending": "release_dead",
     },
-    "deferred": {"sending": "claim", "pending": "retry", "held": "hold", "cancelled": "cancel, recall"},
+    "deferred": {"sending": "claim", "pending": "retry", "held": "hold, claim", "cancelled": "cancel, recall"},
     "failed": {"pending": "retry"},
     "held": {"pending": "release, retry", "cancelled": "cancel, recall"},
     "sent": {},
@@ -99,7 +99,7 @@ class Claim:
     """Rows of one message that go to one destination and now belong to the holder of `token`.
 
     `destination` names their next hop (onifast_shared.next_hops). `size` is the message's; `content` its bytes, where
-    they were read on the way. `unreachable` says why the destination is not to be tried now, else it is ''.
+    they were read on the way. `unreachable` is the answer where the destination is not to be tried now.
     """
 
     token: str
@@ -109,7 +109,7 @@ class Claim:
     destination: str = ""
     size: int = 0
     content: bytes | None = None
-    unreachable: str = ""
+    unreachable: Reply | None = None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from onifast_shared import contents
+from onifast_shared import contents, hold_rules
 from onifast_shared.db import Connection
 from onifast_shared.next_hops import LOCAL, NextHops
 from onifast_shared.queue import Claim, Lease, QueueRow, submission_of
+from onifast_shared.reply import Reply
 
 GROUP_LIMIT = 100
 """Recipients claimed together: RFC 5321 section 4.5.3.1.8 lets a server refuse more in one transaction."""
@@ -40,9 +41,9 @@ SMALL = contents.INLINE_LIMIT
 
 @dataclass(frozen=True)
 class Unreachable:
-    """That nothing is brought to a destination now: `why` in words, and until when its mail is put off."""
+    """That nothing is brought to a destination now: the answer instead of one, and until when its mail is put off."""
 
-    why: str
+    reply: Reply
     until_ts: int
 
 
@@ -139,6 +140,7 @@ class _Walk:
         self._taken: Counter[str] = Counter()
         self._steps = MOST_STEPS
         self._contents: dict[int, bytes] = {}
+        self._has_rules: bool | None = None
         self.turns = wanted.turns.copy()
         self.put_off: Counter[str] = Counter()
         self.more = False
@@ -173,6 +175,8 @@ class _Walk:
         after = self.turns.domains.get(lane, "")
         passed: set[str] = set()
         while (head := self._next_head(lane, after)) and head.domain not in passed and not self.more:
+            if self._withhold([head.id]):
+                continue  # the next row of this domain has its turn
             passed.add(head.domain)
             after = head.domain
             self._remember(lane, head.domain)
@@ -205,7 +209,7 @@ class _Walk:
             return self._claim(head, destination) if self._take(head, destination, opening) else None
         if head.waits_for == destination:
             # It was put off before and is due again: its age decides what becomes of it, as after an attempt.
-            return self._claim(head, destination, opening.unreachable.why)
+            return self._claim(head, destination, opening.unreachable.reply)
         self._put_off(lane, head.domain, destination, opening.unreachable)
         return None
 
@@ -233,7 +237,7 @@ class _Walk:
 
     # Claiming
 
-    def _claim(self, head: _Head, destination: str, unreachable: str = "") -> Claim:
+    def _claim(self, head: _Head, destination: str, unreachable: Reply | None = None) -> Claim:
         token = secrets.token_hex(16)
         lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
         self._tx.executemany(_CLAIM, [(*lease, row_id) for row_id in self._siblings(head, destination)])
@@ -265,7 +269,15 @@ class _Walk:
         return found
 
     def _of_domain(self, same: tuple[Any, ...], domain: str, limit: int) -> list[int]:
-        return [row_id for (row_id,) in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
+        found = [row_id for (row_id,) in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
+        withheld = self._withhold(found)
+        return [row_id for row_id in found if row_id not in withheld]
+
+    def _withhold(self, row_ids: list[int]) -> set[int]:
+        """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
+        if self._has_rules is None:
+            self._has_rules = hold_rules.exist(self._tx)
+        return hold_rules.hold(self._tx, row_ids) if self._has_rules else set()
 
     def _content(self, head: _Head) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""
@@ -287,8 +299,8 @@ class _Walk:
             for row_id, sender, submitted_by, waits_for in rows
             if waits_for != destination and self._hops.of(sender or "", submitted_by, domain) == destination
         ]
-        words = (destination, unreachable.why, self._now + 1, unreachable.until_ts, SPREAD, self._wanted.lifetime)
-        self._tx.executemany(_PUT_OFF, [(*words, row_id) for row_id in ids])
+        until = (self._now + 1, unreachable.until_ts, SPREAD, self._wanted.lifetime)
+        self._tx.executemany(_PUT_OFF, [(destination, str(unreachable.reply), *until, row_id) for row_id in ids])
         self.put_off[destination] += len(ids)
         self.more = self.more or len(rows) == MOST_PUT_OFF
 
@@ -299,7 +311,7 @@ _IS_READY = "ready = 1 AND status IN ('pending', 'deferred')"
 _NEXT_LANE = f"""
     SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane > ? ORDER BY lane LIMIT 1
 """
-_FIRST_LANE = f"SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} ORDER BY lane LIMIT 1"
+_FIRST_LANE = f"SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane >= '' ORDER BY lane LIMIT 1"
 
 _HEAD = f"""
     SELECT domain, id, content_id, sender, submitted_by, waits_for,
@@ -307,7 +319,7 @@ _HEAD = f"""
     FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane = ?
 """
 _NEXT_HEAD = f"{_HEAD} AND domain > ? ORDER BY domain, id LIMIT 1"
-_FIRST_HEAD = f"{_HEAD} ORDER BY domain, id LIMIT 1"
+_FIRST_HEAD = f"{_HEAD} AND domain >= '' ORDER BY domain, id LIMIT 1"
 
 _SIBLING_DOMAIN = f"""
     SELECT domain FROM outbox INDEXED BY outbox_siblings

@@ -92,7 +92,7 @@ async def test_nobody_is_told_of_a_late_bounce(outbox: Outbox) -> None:
 async def test_a_row_put_off_without_an_attempt_is_late_too(outbox: Outbox) -> None:
     await outbox.submit("bob@remote.test")
     why = "451 4.4.1 remote.test does not answer; the next attempt is at 10:00"
-    outbox.sql(f"UPDATE outbox SET status = 'deferred', last_error = '{why}', next_attempt_ts = 4000000000")
+    outbox.sql(f"UPDATE outbox SET waits_for = 'remote.test', last_error = '{why}', next_attempt_ts = 4000000000")
     await later(outbox, 5).tell()
     (person,) = fields_of(await notice_to(outbox, "alice"))
     assert "remote.test does not answer" in person["Diagnostic-Code"]

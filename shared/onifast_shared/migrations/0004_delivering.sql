@@ -44,7 +44,8 @@ END;
 -- 1: its delay has been thought of: the sender was told, or did not want to be.
 ALTER TABLE outbox ADD COLUMN delay_noted INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX outbox_delayed ON outbox (queued_ts)
-WHERE status = 'deferred' AND delay_noted = 0 AND content_id IS NOT NULL;
+WHERE (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL) AND delay_noted = 0
+      AND content_id IS NOT NULL;
 
 -- Mail that came straight into mailboxes, whose senders asked to be told (RFC 3461: NOTIFY=SUCCESS) and are not yet.
 CREATE TABLE arrivals (
