@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from onifast_shared import mailbox, quotas
+from onifast_shared import mailbox, quotas, waiting
+from onifast_shared.db import Connection
 from onifast_shared.mailbox import FOLDERS
 
 from onifast_web import auth
@@ -15,15 +17,26 @@ from onifast_web.context import current
 from onifast_web.problems import Problem
 
 _MOST_UNDONE = 200
+_END_OF_TIME = 253_402_300_800  # the year 10000
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One sentence about what was just done, and how to undo a move."""
+    """One sentence about what was just done, or could not be; the time that it ends with; how to undo a move."""
 
     text: str
+    is_failure: bool = False
+    moment: int | None = None
     undo_ids: list[int] = field(default_factory=list)
     undo_folder: str = ""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The message that was just sent and can be called back for so many seconds more, by way of its copy in sent."""
+
+    email_id: int
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,17 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
     """A page in its frame. `here` is the sidebar's entry that it belongs to."""
     caller, username = user()
     web = current()
-    found, quota = web.database.read(
-        lambda tx: (mailbox.counts(tx, username), quotas.of(tx, "owner", username, web.settings))
+    found, quota, scheduled, undo = web.database.read(
+        lambda tx: (
+            mailbox.counts(tx, username),
+            quotas.of(tx, "owner", username, web.settings),
+            waiting.count_scheduled(tx, username, web.clock()),
+            _undo(tx, username, web.clock()),
+        )
     )
+    notice = _notice()
+    if undo and request.args.get("did") == "sent":
+        notice = None  # the bar says so
     text = render_template(
         template,
         here=here,
@@ -57,10 +78,18 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         folders=FOLDERS,
         counts={name: FolderCount(*numbers) for name, numbers in found.items()},
         quota=quota,
-        notice=_notice(),
+        scheduled=scheduled,
+        undo=undo,
+        notice=notice,
         **values,
     )
     return make_response(text, http_status)
+
+
+def _undo(tx: Connection, username: str, now: float) -> Undo | None:
+    found = waiting.undoable(tx, username, now)
+    seconds = math.floor(found.release_ts - now) if found else 0
+    return Undo(found.email_id, seconds) if found and found.email_id and seconds > 0 else None
 
 
 def _notice() -> Notice | None:
@@ -70,7 +99,25 @@ def _notice() -> Notice | None:
     target = request.args.get("to", "")
     if did == "move" and target in FOLDERS:
         return Notice(f"Moved {some} to {target.capitalize()}.", _undo_ids(), request.args.get("came", ""))
+    if did == "scheduled":
+        return Notice("Your message will be sent", moment=number if 0 < number < _END_OF_TIME else None)
+    failures = {
+        "too-late": "Too late to call it back: it is on its way already, or has arrived.",
+        "not-waiting": "This message does not wait any more.",
+        "outbox-forbidden": "This was captured by a sandbox that is not yours to open.",
+        "no-copy": "This message has no copy in Sent that could become a draft.",
+    }
+    if did in failures:
+        return Notice(failures[did], is_failure=True)
     texts = {
+        "recalled": "Called back: nothing was sent. Here it is as a draft.",
+        "unscheduled": "It will not be sent. It is a draft again.",
+        "sent-now": "Your message is on its way.",
+        "released": f"Released: {'1 copy' if number == 1 else f'{number} copies'} will be sent for real.",
+        "redirected": "Redirected. It is on its way to the other address.",
+        "undo-time": "Saved. It counts from the next message on.",
+        "sandbox-on": "The domain is in the sandbox: what it sends is captured from now on.",
+        "sandbox-off": "The domain is out of the sandbox: what it sends goes out from now on.",
         "read": f"Marked {some} as read.",
         "unread": f"Marked {some} as unread.",
         "purge": f"Deleted {some} for good.",
@@ -83,6 +130,10 @@ def _notice() -> Notice | None:
         "limits": "Limits saved. They count from the next message on.",
         "limits-reset": "Forgotten: all of the limit can be used again.",
         "relay": "Relay saved. It counts from the next message on.",
+        "route": "Route saved. It counts from the next attempt on.",
+        "route-removed": "Route removed.",
+        "source": "Source address saved. It counts from the next attempt on.",
+        "source-removed": "Source address removed.",
         "added": "Address added.",
         "removed": "Address removed.",
         "forwarded": "Forward added. It counts from the next message on.",

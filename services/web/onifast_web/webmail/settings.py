@@ -23,7 +23,7 @@ from onifast_web.context import current
 from onifast_web.problems import Problem
 from onifast_web.webmail.pages import page, user
 
-_TLS_CHOICES = (
+TLS_CHOICES = (
     ("starttls", "STARTTLS", "usual on port 587"),
     ("tls", "TLS", "usual on port 465"),
     ("none", "None", "only on a network that you trust"),
@@ -136,6 +136,6 @@ def _relay_page(form: dict[str, str], errors: dict[str, str] | None = None) -> R
         status,
         form=form,
         errors=errors or {},
-        tls_choices=_TLS_CHOICES,
+        tls_choices=TLS_CHOICES,
         password_set=password_set,
     )

@@ -1,0 +1,148 @@
+"""Routes of single domains, and the addresses that their mail leaves from, for administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from onifast_shared.transport import routes as route_store
+from onifast_shared.transport import sources as source_store
+from onifast_shared.transport.names import BadField
+from onifast_shared.transport.routes import StoredRoute
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import routes as api
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.pages import page
+from onifast_web.webmail.settings import TLS_CHOICES
+
+_FIELDS = ("scope", "name", "host", "port", "tls", "user", "direct")
+_NEW = {"scope": "recipient_domain", "name": "", "host": "", "port": "", "tls": "starttls", "user": "", "direct": ""}
+
+
+@allow(Who.ADMINISTRATOR)
+def routes() -> AnyResponse:
+    """The routes with a form to set one. No stored password goes into a page."""
+    if request.method == "GET":
+        return _routes_page(_asked_for())
+    if request.form.get("do") == "remove":
+        return _remove_route()
+    form = {name: request.form.get(name, "") for name in _FIELDS}
+    errors = _save_route(form)
+    return _routes_page(form, errors) if errors else redirect(url_for("webmail.routes", did="route"), 303)
+
+
+@allow(Who.ADMINISTRATOR)
+def sources() -> AnyResponse:
+    """The source addresses with a form to set one."""
+    if request.method == "GET":
+        return _sources_page()
+    given = {name: request.form.get(name, "").strip() for name in ("domain", "address", "helo_name")}
+    if request.form.get("do") == "remove":
+        family = source_store.family_of(given["address"])
+        if not current().database.write(lambda tx: source_store.remove(tx, given["domain"], family)):
+            raise not_found("source address")
+        return redirect(url_for("webmail.sources", did="source-removed"), 303)
+    errors = _save_source(given)
+    return _sources_page(errors) if errors else redirect(url_for("webmail.sources", did="source"), 303)
+
+
+ROUTES = (("GET POST", "/routes", routes), ("GET POST", "/source-addresses", sources))
+
+
+def _asked_for() -> dict[str, str]:
+    """The form's values: those of the route that the address names, or a new one's."""
+    scope, name = request.args.get("scope", ""), request.args.get("name", "")
+    if scope not in route_store.SCOPES or not name:
+        return _NEW
+    found = current().database.read(lambda tx: route_store.get(tx, scope, name))
+    if found is None:
+        raise not_found("route")
+    server = found.server
+    if server is None:
+        return _NEW | {"scope": scope, "name": name, "direct": "1"}
+    shown = {"host": server.host, "port": str(server.port), "tls": server.tls, "user": server.user}
+    return _NEW | {"scope": scope, "name": name} | shown
+
+
+def _save_route(form: dict[str, str]) -> dict[str, str]:
+    """Stores what the form says; what is wrong with it, by field."""
+    if not form["direct"] and not form["host"].strip():
+        return {"host": "Give a host, or choose the domain’s own servers."}
+    direct: dict[str, Any] = {"host": "", "user": "", "password": "", "tls": "none"} if form["direct"] else {}
+    values = {name: form[name] for name in ("scope", "name", "host", "tls", "user")} | _optional(form) | direct
+    now = int(current().clock())
+    try:
+        body = api.RouteBody.model_validate(values)
+        current().database.write(lambda tx: api.store_route(tx, body, now))
+    except ValidationError as error:
+        return {str(item["loc"][0]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
+    except BadField as error:
+        return {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}
+    return {}
+
+
+def _optional(form: dict[str, str]) -> dict[str, Any]:
+    """Fields whose absence means something: an empty port is the usual one, an empty password the stored one."""
+    given: dict[str, Any] = {} if form["direct"] else {"port": form["port"].strip() or None}
+    if password := request.form.get("password", ""):
+        given["password"] = password
+    elif request.form.get("forget_password"):
+        given["password"] = ""
+    return given
+
+
+def _remove_route() -> AnyResponse:
+    scope, name = request.form.get("scope", ""), request.form.get("name", "")
+    if scope not in route_store.SCOPES:
+        raise Problem(400, "That kind of route is not known.")
+    if not current().database.write(lambda tx: route_store.remove(tx, scope, name)):
+        raise not_found("route")
+    return redirect(url_for("webmail.routes", did="route-removed"), 303)
+
+
+def _routes_page(form: dict[str, str], errors: dict[str, str] | None = None) -> Response:
+    rows = current().database.read(route_store.list_all)
+    editing = next((row for row in rows if (row.scope, row.name) == (form["scope"], form["name"])), None)
+    return page(
+        "routes.html",
+        "relay",
+        422 if errors else 200,
+        rows=rows,
+        form=form,
+        errors=errors or {},
+        editing=editing,
+        password_set=_has_password(editing),
+        tls_choices=TLS_CHOICES,
+    )
+
+
+def _has_password(route: StoredRoute | None) -> bool:
+    return bool(route and route.server and route.server.password.reveal())
+
+
+def _save_source(given: dict[str, str]) -> dict[str, str]:
+    try:
+        body = api.SourceBody.model_validate(given)
+        current().database.write(api.store_source(body, int(current().clock())))
+    except ValidationError as error:
+        return {str(item["loc"][0]): str(item["msg"]) for item in error.errors()}
+    except BadField as error:
+        return {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}
+    return {}
+
+
+def _sources_page(errors: dict[str, str] | None = None) -> Response:
+    return page(
+        "sources.html",
+        "relay",
+        422 if errors else 200,
+        rows=current().database.read(source_store.list_all),
+        configured=current().settings.source_addresses,
+        hostname=current().settings.hostname,
+        form=request.form if errors else request.args,
+        errors=errors or {},
+    )
