@@ -16,10 +16,10 @@ from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.distribution import Place, delivered_to, locate, visited
+from onifast_shared.distribution import Place, locate, visited
 from onifast_shared.dkim_keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
-from onifast_shared.message import Summary, normalise_newlines, prepend, split_head, summary
+from onifast_shared.message import Summary, split_head, summary
 from onifast_shared.queue import Claim, QueueRow, Submission
 from onifast_shared.relay import Relay, RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
@@ -28,11 +28,12 @@ from onifast_shared.transport.routes import Routes
 from onifast_shared.transport.sources import Sources, sources_for
 
 from onifast_outbox import capturing, maillog, suppressing
-from onifast_outbox.binary import Unconvertible, into_lines
+from onifast_outbox.binary import Unconvertible
 from onifast_outbox.capturing import Captured
 from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.dsn import clean
 from onifast_outbox.local import deliver_here
+from onifast_outbox.preparing import Preparer
 from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_route
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
@@ -83,7 +84,7 @@ class Courier:
         self._db = db
         self._settings = settings
         self._settler = settler
-        self._signer = signer
+        self._preparer = Preparer(signer)
         self._exchangers = exchangers
         self._connections = connections
 
@@ -186,22 +187,11 @@ class Courier:
         if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
-            return await asyncio.to_thread(self._sign, consignment)
+            return await self._preparer.prepare(consignment.claim, consignment.raw)
         except Unconvertible as error:
             return Failed(Reply(554, "5.6.3", f"the message is binary, and cannot be converted: {error}"))
         except DkimKeyError as error:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
-
-    def _sign(self, consignment: Consignment) -> Content:
-        message, what = _in_lines(consignment), consignment.claim.submission
-        if by := _forwarder(what):
-            message = prepend(message, delivered_to(by))
-            signed = self._signer.seal(message, by.domain, what)
-        else:
-            signed = self._signer.sign(message, what)
-        if signed.problem:
-            maillog.unsigned(consignment.claim.rows[0].id, signed.domain, signed.problem)
-        return Content.prepare(prepend(message, signed.fields))
 
     async def _route(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded
@@ -308,20 +298,6 @@ def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:
         return Address.parse(sender), None
     except AddressError as error:
         return None, Failed(Reply(553, "5.1.7", f"sender {sender[:200]!r}: {error}"))
-
-
-def _forwarder(submission: Submission) -> Address | None:
-    try:
-        return Address.parse(submission.forwarded_by) if submission.forwarded_by else None
-    except AddressError:
-        return None
-
-
-def _in_lines(consignment: Consignment) -> bytes:
-    """The message as it is sent: no server is sent binary (RFC 3030), since few of them take it."""
-    if consignment.claim.submission.body_type == "BINARYMIME":
-        return into_lines(consignment.raw)
-    return normalise_newlines(consignment.raw)
 
 
 def _ret(text: str | None) -> Ret | None:

@@ -1,0 +1,117 @@
+"""Makes of a queued message the bytes that are sent, signed; once, however many destinations it goes to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from onifast_shared.address import Address, AddressError
+from onifast_shared.distribution import delivered_to
+from onifast_shared.message import normalise_newlines, prepend
+from onifast_shared.queue import Claim, Submission
+
+from onifast_outbox import maillog
+from onifast_outbox.binary import into_lines
+from onifast_outbox.signing import Signer
+from onifast_outbox.smtp_client import Content
+
+KEPT_BYTES = 16 << 20
+"""How much is kept for the next claim of the same message, beyond what deliveries under way hold anyway."""
+
+KEPT_SECONDS = 30.0
+"""For how long. What is tried again hours later is signed anew, with the key that is good then."""
+
+
+class _Variant(NamedTuple):
+    """What the bytes depend on: rows of one content differ in who wrote it and who forwards it."""
+
+    content_id: int
+    body_type: str
+    origin: str
+    owner: str | None
+    submitted_by: str | None
+    written_by: str | None
+
+
+class Preparer:
+    """Prepares messages off the event loop. Claims that come together share one preparation, and its bytes."""
+
+    def __init__(self, signer: Signer, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signer = signer
+        self._clock = clock
+        self._under_way: dict[_Variant, asyncio.Task[Content]] = {}
+        # When each was made, the oldest first; those that a delivery holds; and those that are kept for the next one.
+        self._made: dict[_Variant, float] = {}
+        self._in_use: WeakValueDictionary[_Variant, Content] = WeakValueDictionary()
+        self._kept: OrderedDict[_Variant, Content] = OrderedDict()
+        self._kept_bytes = 0
+
+    async def prepare(self, claim: Claim, raw: bytes) -> Content:
+        """The message's bytes for DATA.
+
+        Raises Unconvertible for a binary message that cannot be sent in lines, DkimKeyError, DatabaseError.
+        """
+        what = claim.submission
+        variant = _Variant(
+            claim.content_id, what.body_type, what.origin, what.owner, what.submitted_by, what.written_by
+        )
+        self._forget_old()
+        if variant in self._made and (known := self._in_use.get(variant)) is not None:
+            return known
+        task = self._under_way.get(variant)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(self._make, claim.rows[0].id, what, raw))
+            self._under_way[variant] = task
+            task.add_done_callback(lambda done: self._finish(variant, done))
+        return await asyncio.shield(task)
+
+    def _finish(self, variant: _Variant, task: asyncio.Task[Content]) -> None:
+        del self._under_way[variant]
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._made.pop(variant, None)
+        self._made[variant] = self._clock()
+        self._in_use[variant] = self._kept[variant] = content = task.result()
+        self._kept_bytes += content.size
+        while len(self._kept) > 1 and self._kept_bytes > KEPT_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _forget_old(self) -> None:
+        end = self._clock() - KEPT_SECONDS
+        while self._made and (oldest := next(iter(self._made.items())))[1] <= end:
+            self._drop(oldest[0])
+            self._made.pop(oldest[0], None)
+
+    def _drop(self, variant: _Variant) -> None:
+        """Keep it no longer; deliveries under way may hold it still, and share it."""
+        content = self._kept.pop(variant, None)
+        if content is None:
+            return
+        self._kept_bytes -= content.size
+        del content
+        if variant not in self._in_use:
+            self._made.pop(variant, None)
+
+    def _make(self, queue_id: int, what: Submission, raw: bytes) -> Content:
+        # No server is sent binary (RFC 3030), since few of them take it.
+        message = into_lines(raw) if what.body_type == "BINARYMIME" else normalise_newlines(raw)
+        if by := forwarder(what):
+            message = prepend(message, delivered_to(by))
+            signed = self._signer.seal(message, by.domain, what)
+        else:
+            signed = self._signer.sign(message, what)
+        if signed.problem:
+            maillog.unsigned(queue_id, signed.domain, signed.problem)
+        return Content.prepare(prepend(message, signed.fields))
+
+
+def forwarder(submission: Submission) -> Address | None:
+    """The address of ours that forwards a message."""
+    try:
+        return Address.parse(submission.forwarded_by) if submission.forwarded_by else None
+    except AddressError:
+        return None
