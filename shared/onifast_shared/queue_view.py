@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from onifast_shared import times
 from onifast_shared.db import Connection
@@ -77,6 +77,14 @@ class OutboxRow:
     original_recipient: str = ""
 
 
+class State(NamedTuple):
+    """How a recipient of a message stands, in short."""
+
+    status: str
+    release_ts: int
+    undo: int
+
+
 @dataclass(frozen=True)
 class OutboxPage:
     """Some rows, newest first, and the cursor of the next page (None at the end)."""
@@ -115,14 +123,21 @@ def for_email(tx: Connection, email_id: int) -> list[OutboxRow]:
     return [_row(tx, row) for row in tx.execute(f"{_SELECT} WHERE email_id = ? ORDER BY id", (email_id,)).fetchall()]
 
 
+def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]]:
+    """How the recipients of messages in sent stand; those that went through no queue are left out."""
+    sql = "SELECT status, release_ts, undo FROM outbox WHERE email_id = ?"
+    found = {each: [State(*row) for row in tx.execute(sql, (each,))] for each in email_ids}
+    return {each: states for each, states in found.items() if states}
+
+
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
     """Does what ACTIONS allows; gives the ids of the rows that it changed."""
     target, sources = ACTIONS[action]
     marks = ", ".join("?" * len(sources))
     wish = "0" if action == "retry" else "release_ts"
     sql = (
-        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END,"
-        f" release_ts = {wish}"
+        "UPDATE outbox SET status = ?, next_attempt_ts = 0,"
+        f" queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END, release_ts = {wish}"
         f" WHERE id = ? AND (? IS NULL OR owner = ?) AND status IN ({marks})"
     )
     changed = []

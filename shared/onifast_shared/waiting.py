@@ -18,7 +18,9 @@ from onifast_shared import contents, mailbox, times
 from onifast_shared.db import Connection, Database
 from onifast_shared.headers import fold, prepend, remove_headers
 
-_RECALLABLE = ("pending", "deferred", "held")
+RECALLABLE = ("pending", "deferred", "held")
+"""The states in which a message can be called back: on its way to nobody, and with nobody."""
+
 _OURS = ("web", "api")  # whose Date is ours to write
 
 
@@ -104,7 +106,7 @@ def recall(tx: Connection, owner: str | None, outbox_id: int, now: float) -> Rec
     rows = [row for row in _rows_of(tx, owner, outbox_id) if row[1] != "cancelled"]
     if not rows:
         raise NotWaiting
-    gone = sum(row[1] not in _RECALLABLE for row in rows)
+    gone = sum(row[1] not in RECALLABLE for row in rows)
     if gone:
         raise TooLate(gone, len(rows))
     email_id = rows[0][2]

@@ -48,7 +48,7 @@ def send(browser: Browser, do: str = "send", **fields: Any) -> TestResponse:
 
 def test_a_message_goes_out(browser: Browser, database: Database) -> None:
     answer = send(browser, cc="Bob <bob@remote.example>", bcc="secret@remote.example")
-    assert answer.status_code == 303 and "on its way" in browser.text_of(answer.headers["Location"])
+    assert answer.status_code == 303 and "Message sent. Undo" in browser.text_of(answer.headers["Location"])
     queued = database.read(lambda tx: queue_view.list_page(tx, "demo")).rows
     assert len(queued) == 3 and {row.origin for row in queued} == {"web"}
     _, sent = only(database, "sent")

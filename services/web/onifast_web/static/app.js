@@ -6,12 +6,16 @@ import { keepUpToDate } from "./live.js";
 import { enableComposer } from "./composer.js";
 import { fitFrame } from "./frame.js";
 import { enableSmallThings } from "./small.js";
+import { countDownUndo } from "./undo.js";
+import { enableSendingLater } from "./later.js";
 
 showLocalTimes(document);
 enableSmallThings();
 enableShortcuts();
 enableSelection();
 enableComposer();
+enableSendingLater();
+countDownUndo();
 fitFrame();
 keepUpToDate();
 document.documentElement.classList.add("js");

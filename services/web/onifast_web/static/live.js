@@ -30,13 +30,14 @@ function showCounts(counts) {
   for (const badge of document.querySelectorAll("[data-count]")) {
     const name = badge.dataset.count;
     const folder = counts.folders[name];
-    const number = name === "drafts" ? folder?.total : ["inbox", "junk"].includes(name) ? folder?.unread : 0;
+    const number = name === "scheduled" ? counts.scheduled : name === "drafts" ? folder?.total : ["inbox", "junk"].includes(name) ? folder?.unread : 0;
     const shown = badge.hidden ? 0 : Number.parseInt(badge.textContent, 10);
     if (shown === (number ?? 0)) continue;
     countsDiffer = true;
     badge.hidden = !number;
     badge.textContent = number;
-    badge.classList.toggle("unread", name !== "drafts" && number > 0);
+    badge.classList.toggle("unread", ["inbox", "junk"].includes(name) && number > 0);
+    if (name === "scheduled") badge.closest("li").hidden = !number && !badge.closest("[aria-current]");
   }
 }
 

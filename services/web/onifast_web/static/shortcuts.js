@@ -32,6 +32,7 @@ function act(key, help) {
     case "u": return press(document.querySelector('[data-key="u"]'));
     case "r": case "a": case "f": return press(document.querySelector(`.message [data-key="${key}"]`));
     case "e": case "#": return change(key);
+    case "z": return press(document.querySelector('[data-key="z"]'));
     default: return false;
   }
 }

@@ -15,6 +15,10 @@ function short(date, now) {
   return date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
 }
 
+function soon(date) {
+  return date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
+
 function full(date) {
   return date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 }
@@ -26,6 +30,7 @@ export function showLocalTimes(root) {
     if (Number.isNaN(date.getTime())) continue;
     const style = element.dataset.style;
     if (style === "short") element.textContent = short(date, now);
+    else if (style === "soon") element.textContent = soon(date);
     else if (style === "date") element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
     else element.textContent = full(date);
     element.title = date.toLocaleString();

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import addresses
+from onifast_shared import addresses, preferences, times
 from onifast_shared.address import split_list
 from onifast_shared.message import DraftError, OutgoingAttachment
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,13 +15,15 @@ from onifast_web import render, sending, serve
 from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import Web, current
 from onifast_web.problems import Problem
+from onifast_web.sending import Wait
 from onifast_web.webmail import drafts
 from onifast_web.webmail.drafts import Form
 from onifast_web.webmail.message import Opened, open_message, plain_text
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
-_KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments"})
+_KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments", "send_at"})
+_END_OF_TIME = 253_402_300_800  # the year 10000
 _LONGEST_INDEX = 9  # digits; no message has that many parts
 
 
@@ -50,25 +52,40 @@ def compose() -> AnyResponse:
     attachments = _attachments(username, form)
     if request.form.get("do") == "save":
         return _save(web, username, form, attachments)
-    return _send(web, caller, form, attachments)
+    return _send(web, caller, form, attachments, later=request.form.get("do") == "later")
 
 
 ROUTES = (("GET POST", "/compose", compose),)
 
 
-def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttachment]) -> AnyResponse:
+def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttachment], *, later: bool) -> AnyResponse:
     username = str(caller.username)
     try:
-        sending.send(
+        sent = sending.send(
             web,
             caller,
             form.to_draft(attachments),
             origin="web",
+            wait=sending.until(web, _moment(form.send_at)) if later else _for_undo(web, username),
             together_with=lambda tx: drafts.remove(tx, username, form.draft),
         )
     except (DraftError, Problem) as error:
         return _not_sent(web, username, form, attachments, _trouble(error))
+    if later:
+        return redirect(url_for("webmail.folder", folder="inbox", did="scheduled", n=sent.release_ts), 303)
     return redirect(url_for("webmail.folder", folder="inbox", did="sent"), 303)
+
+
+def _for_undo(web: Web, username: str) -> Wait:
+    seconds = web.database.read(lambda tx: preferences.undo_seconds(tx, username, web.settings))
+    return sending.for_undo(web, seconds)
+
+
+def _moment(text: str) -> int:
+    try:
+        return times.parse_rfc3339(text)
+    except ValueError:
+        raise DraftError("send_at", "choose a date and a time") from None
 
 
 def _save(web: Web, username: str, form: Form, attachments: list[OutgoingAttachment]) -> AnyResponse:
@@ -141,9 +158,19 @@ def _typed() -> Form:
         text=text("text", "").replace("\r\n", "\n"),
         in_reply_to=text("in_reply_to", ""),
         references=text("references", ""),
+        send_at=typed_moment(),
         draft=draft,
         source=source,
     )
+
+
+def typed_moment() -> str:
+    """The time that was chosen, as RFC 3339 has it: our script says which moment it is where the reader lives.
+
+    Without the script the field's date and time are UTC, and the page says so.
+    """
+    local = request.form.get("send_at_local", "")
+    return request.form.get("send_at") or (f"{local}:00Z" if local else "")
 
 
 def _attachments(username: str, form: Form) -> list[OutgoingAttachment]:
@@ -168,8 +195,14 @@ def _begun(username: str) -> Form:
     """What the composer starts with."""
     for name, begin in (("draft", _from_draft), ("reply", _reply), ("reply_all", _reply_all), ("forward", _forward)):
         if email_id := request.args.get(name, type=int):
-            return begin(username, open_message(username, email_id))
+            return replace(begin(username, open_message(username, email_id)), send_at=_former_time())
     return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
+
+
+def _former_time() -> str:
+    """When a message was to be sent that is now written anew."""
+    number = request.args.get("send_at", 0, type=int)
+    return times.rfc3339(number) if current().clock() < number < _END_OF_TIME else ""
 
 
 def _from_draft(_username: str, opened: Opened) -> Form:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from onifast_shared import contents, mailbox
 from onifast_shared import message as messages
+from onifast_shared.address import split_list
 from onifast_shared.db import Connection
 from onifast_shared.message import Draft, DraftError, OutgoingAttachment, Parsed
 
@@ -31,7 +32,7 @@ class Kept:
 @dataclass(frozen=True)
 class Form:
     """The composer's fields as typed. `draft` is the saved draft that they replace, `source` the message whose
-    attachments `kept` lists."""
+    attachments `kept` lists. `send_at` is the time to send it at, or ""."""
 
     sender: str = ""
     to: str = ""
@@ -41,6 +42,7 @@ class Form:
     text: str = ""
     in_reply_to: str = ""
     references: str = ""
+    send_at: str = ""
     draft: int | None = None
     source: int | None = None
     kept: list[Kept] = field(default_factory=list)
@@ -91,7 +93,9 @@ def remove(tx: Connection, owner: str, draft: int | None) -> None:
 
 def load(email_id: int, parsed: Parsed) -> Form:
     """The form that a draft was saved from. Drafts of other programs work too."""
-    typed = {"to": parsed.to, "cc": parsed.cc, "bcc": parsed.header("bcc") or "", "in_reply_to": parsed.in_reply_to}
+    # "undisclosed-recipients:;" stands where there is nobody in To.
+    to = parsed.to if split_list(parsed.to) else ""
+    typed = {"to": to, "cc": parsed.cc, "bcc": parsed.header("bcc") or "", "in_reply_to": parsed.in_reply_to}
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
     return Form(
         sender=str(parsed.sender or ""),

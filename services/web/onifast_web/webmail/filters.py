@@ -13,10 +13,16 @@ from onifast_shared.queue_view import AttemptRow, OutboxRow
 from onifast_shared.quotas import Quota
 
 from onifast_web import render
+from onifast_web.context import current
 
 _TINTS = 8
 _NEARLY = 0.9  # of a quota
-_FORMATS = {"full": "%a, %d %b %Y, %H:%M UTC", "short": "%d %b %Y", "date": "%d %b %Y"}
+_FORMATS = {
+    "full": "%a, %d %b %Y, %H:%M UTC",
+    "soon": "%a, %d %b, %H:%M UTC",
+    "short": "%d %b %Y",
+    "date": "%d %b %Y",
+}
 STATUS_WORDS = {
     "pending": ("Waiting", "move"),
     "sending": ("Sending", "move"),
@@ -55,6 +61,12 @@ _STAGES = {
     "body": "message",
     "end": "final answer",
 }
+# What a sender may do about one recipient of his message, and what the buttons say.
+_FATE_ACTIONS = {
+    "deferred": (("retry", "Try now"), ("cancel", "Give up")),
+    "failed": (("retry", "Try again"),),
+    "held": (("release", "Release"), ("cancel", "Give up")),
+}
 
 
 def register(app: Flask) -> None:
@@ -73,6 +85,11 @@ def register(app: Flask) -> None:
         protection=protection,
         timing=timing,
         delivery_note=delivery_note,
+        delivery_word=lambda row: "Scheduled" if waits(row) else _status(row.status)[0],
+        delivery_kind=lambda row: "wait" if waits(row) else _status(row.status)[1],
+        delivered_at=delivered_at,
+        fate_actions=lambda row: _FATE_ACTIONS.get(row.status, ()),
+        waits=waits,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
     )
@@ -119,10 +136,12 @@ def timing(step: AttemptRow) -> str:
 
 def delivery_note(row: OutboxRow) -> str:
     """A delivery's state in a sentence."""
+    if waits(row):
+        return "Waits so that it can be called back." if row.undo else "Waits for the time that was chosen."
     if row.status == "deferred":
-        return f"{_first_line(row.last_error)} — will be tried again."
+        return f"Not yet: {_why(row)} It will be tried again."
     if row.status == "failed":
-        return f"Could not be delivered: {_first_line(row.last_error)}"
+        return f"Could not be delivered: {_why(row)}"
     if row.status == "held":
         return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
     return {
@@ -130,8 +149,18 @@ def delivery_note(row: OutboxRow) -> str:
         "sending": "Being delivered right now.",
         "sent": _delivered(row),
         "cancelled": "Given up on request; it was not delivered.",
-        "sandboxed": "Captured here and not sent: this server is a sandbox.",
+        "sandboxed": f"Captured here and not sent: {row.sandbox_domain or 'this server'} is in the sandbox.",
     }.get(row.status, "")
+
+
+def waits(row: OutboxRow) -> bool:
+    """Whether a delivery waits because its sender wants it so."""
+    return row.status == "pending" and row.release_ts > current().clock()
+
+
+def delivered_at(row: OutboxRow) -> float | None:
+    """When a delivery arrived."""
+    return next((step.started_ts for step in reversed(row.history) if step.outcome == "delivered"), None)
 
 
 def is_nearly_full(quota: Quota) -> bool:
@@ -150,6 +179,13 @@ def quota_note(quota: Quota) -> str:
 def _delivered(row: OutboxRow) -> str:
     host = next((step.host for step in reversed(row.history) if step.outcome == "delivered" and step.host), "")
     return f"Taken by {host}." if host else "In the recipient’s mailbox."
+
+
+def _why(row: OutboxRow) -> str:
+    """Why it is not delivered: in plain words where they are known, else as the other server put it."""
+    plain = next((step.explanation for step in reversed(row.history) if step.explanation), "")
+    line = plain or _first_line(row.last_error)
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
 def _first_line(text: str) -> str:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import mailbox
+from onifast_shared import mailbox, queue_view
 from onifast_shared.db import Connection
 from onifast_shared.mailbox import FOLDERS, CursorError
+from onifast_shared.queue_view import State
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _MOST = 500
 _LONGEST_QUERY = 200
+
+
+class Mark(NamedTuple):
+    """A pill beside a message: its word, its kind, and the time until which the message waits."""
+
+    word: str
+    kind: str
+    release_ts: int = 0
 
 
 @allow(Who.USER)
@@ -28,14 +39,25 @@ def folder(folder: str) -> Response:
         raise not_found("folder")
     q = request.args.get("q", "").strip()[:_LONGEST_QUERY]
     cursor = request.args.get("cursor") or None
+
+    def read(tx: Connection) -> tuple[mailbox.Page, dict[int, list[State]]]:
+        found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
+        return found, queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
+
     try:
-        found = current().database.read(
-            lambda tx: mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
-        )
+        found, states = current().database.read(read)
     except CursorError:
         raise not_found("page") from None
+    now = current().clock()
     return page(
-        "mailbox.html", folder, folder=folder, rows=found.rows, q=q, cursor=cursor, next_cursor=found.next_cursor
+        "mailbox.html",
+        folder,
+        folder=folder,
+        rows=found.rows,
+        marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
+        q=q,
+        cursor=cursor,
+        next_cursor=found.next_cursor,
     )
 
 
@@ -66,6 +88,20 @@ def selected_ids() -> list[int]:
     """The ids that the form's ticked boxes name."""
     found = [int(text) for text in request.form.getlist("ids") if text.isdecimal() and len(text) < 19]
     return found[:_MOST]
+
+
+def _mark(states: list[State], now: float) -> Mark | None:
+    """What is said of a message in Sent that was not simply sent."""
+    waiting = [each for each in states if each.status == "pending" and each.release_ts > now]
+    if waiting:
+        return Mark("Waiting" if waiting[0].undo else "Scheduled", "wait", max(each.release_ts for each in waiting))
+    found = {each.status for each in states}
+    if found == {"cancelled"}:
+        return Mark("Not sent", "idle")
+    for status in ("failed", "held", "deferred", "sandboxed"):
+        if status in found:
+            return Mark(*STATUS_WORDS[status])
+    return None
 
 
 def _move(username: str, ids: list[int], target: str, back: str) -> AnyResponse:

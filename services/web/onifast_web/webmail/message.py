@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Response, make_response, render_template, request, url_for
 from onifast_shared import addresses, html_text, mailbox, queue_view
 from onifast_shared import message as messages
+from onifast_shared import waiting as waiting_store
 from onifast_shared.address import split_list
 from onifast_shared.db import Connection
 from onifast_shared.mailbox import EmailRow
@@ -62,14 +63,7 @@ def frame(email_id: int) -> Response:
 @allow(Who.USER)
 def attachment(email_id: int, index: int) -> Response:
     """An attachment, to be saved: never shown by the browser in our name."""
-    opened = open_message(user()[1], email_id)
-    if index >= len(opened.parsed.attachments):
-        raise not_found("attachment")
-    item = opened.parsed.attachments[index]
-    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
-    return _download(
-        item.data, _name(item), "application/octet-stream" if active or not item.content_type else item.content_type
-    )
+    return download_attachment(open_message(user()[1], email_id).parsed, index)
 
 
 @allow(Who.USER)
@@ -129,6 +123,17 @@ def html_page(parsed: Parsed) -> Response:
     return response
 
 
+def download_attachment(parsed: Parsed, index: int) -> Response:
+    """A message's attachment; raises Problem(404) for a number that it does not have."""
+    if index >= len(parsed.attachments):
+        raise not_found("attachment")
+    item = parsed.attachments[index]
+    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
+    return _download(
+        item.data, _name(item), "application/octet-stream" if active or not item.content_type else item.content_type
+    )
+
+
 def shown_attachments(parsed: Parsed) -> list[ShownAttachment]:
     """What is listed below a message: not the images that its HTML shows itself."""
     hidden = parsed.html is not None
@@ -161,12 +166,16 @@ def _body(opened: Opened) -> dict[str, Any]:
 
 def _head(username: str, opened: Opened) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
-    mine, deliveries = current().database.read(
+    is_sent, now = row.folder == "sent", current().clock()
+    mine, deliveries, waiting = current().database.read(
         lambda tx: (
             {item.address.lower() for item in addresses.list_for(tx, username)},
-            queue_view.for_email(tx, row.id) if row.folder == "sent" else [],
+            queue_view.for_email(tx, row.id) if is_sent else [],
+            waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
         )
     )
+    live = [item.status for item in deliveries if item.status != "cancelled"]
+    recallable = bool(live) and all(status in waiting_store.RECALLABLE for status in live)
     everybody = split_list(f"{parsed.to}, {parsed.cc}")
     names = ["me" if address.lower() in mine else name or address for name, address in everybody]
     sender = parsed.sender.display if parsed.sender else row.sender
@@ -179,6 +188,8 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
         "reply_all": sum(address.lower() not in mine for _, address in everybody) > 0,
         "verdict": bodies.verdict(row.authentication, domain),
         "deliveries": deliveries,
+        "waiting": waiting,
+        "recallable": recallable,
     }
 
 

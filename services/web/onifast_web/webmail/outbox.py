@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, redirect, request, url_for
-from onifast_shared import contents, queue_view
+from onifast_shared import contents, queue_view, sandbox
 from onifast_shared import message as messages
-from onifast_shared.db import Connection
+from onifast_shared.address import Address, AddressError
 from onifast_shared.mailbox import CursorError
 from onifast_shared.message import Parsed
 from onifast_shared.queue_view import ACTIONS, OutboxRow
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import render
+from onifast_web import queue_actions, render
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.mailbox import selected_ids
-from onifast_web.webmail.message import html_page, plain_text, shown_attachments
+from onifast_web.webmail.message import download_attachment, html_page, plain_text, shown_attachments
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _SOURCE_SHOWN = 64 * 1024
+_LARGEST_ID = 2**63 - 1
+_ID_DIGITS = 19
 _TABS = (("", "All"), *((status, word) for status, (word, _) in STATUS_WORDS.items() if status != "sending"))
 
 
@@ -53,24 +57,63 @@ def outbox() -> Response:
 def outbox_act() -> AnyResponse:
     """Retries, cancels, holds or releases the selected deliveries, as far as their states let it."""
     caller, _ = user()
-    action, ids, web = request.form.get("action", ""), selected_ids(), current()
+    action, ids = request.form.get("action", ""), selected_ids()
     if action not in ACTIONS:
         raise Problem(400, "That action is not known.")
-    changed = web.database.write(lambda tx: queue_view.act(tx, caller.manages, ids, action, web.clock()))
-    did = "outbox" if changed else "outbox-none" if ids else "none"
-    status = request.form.get("status") or None
-    return redirect(url_for("webmail.outbox", status=status, did=did, n=len(changed)), 303)
+    try:
+        changed = queue_actions.act(current(), caller, ids, action).changed
+        did = "outbox" if changed else "outbox-none" if ids else "none"
+    except Problem:
+        changed, did = [], "outbox-forbidden"
+    said: dict[str, Any] = {"did": did, "n": len(changed)}
+    message = request.form.get("message", "")
+    if message.isdecimal() and len(message) < _ID_DIGITS:
+        return redirect(url_for("webmail.message", email_id=int(message), **said), 303)
+    return redirect(url_for("webmail.outbox", status=request.form.get("status") or None, **said), 303)
 
 
 @allow(Who.USER)
-def captured(outbox_id: int) -> Response:
-    """What is sent, or was captured, as its recipient would see it."""
-    row, raw, parsed = _open(outbox_id)
+def captured(outbox_id: int) -> AnyResponse:
+    """What is sent, or was captured, as its recipient would see it; and having it sent after all."""
+    if request.method == "GET":
+        return _captured_page(outbox_id)
+    caller, _ = user()
+    web, do = current(), request.form.get("do", "")
+    if do not in ("release", "redirect"):
+        raise Problem(400, "That action is not known.")
+    try:
+        if do == "release":
+            done = queue_actions.act(web, caller, [outbox_id], "release")
+        else:
+            done = queue_actions.redirect(web, caller, [outbox_id], Address.parse(request.form.get("to", "").strip()))
+    except AddressError as error:
+        return _captured_page(outbox_id, {"to": f"{str(error).capitalize()}."})
+    except Problem as problem:
+        return _captured_page(outbox_id, {"do": problem.detail})
+    did = ("released" if do == "release" else "redirected") if done.changed else "outbox-none"
+    return redirect(url_for("webmail.outbox", did=did, n=len(done.changed)), 303)
+
+
+def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Response:
+    caller, username = user()
+    row = _row(outbox_id)
+    may_let_out = row.status == "sandboxed" and current().database.read(
+        lambda tx: sandbox.may_let_out(tx, caller.manages, outbox_id)
+    )
+    known = {"entry": row, "may_let_out": may_let_out, "errors": errors or {}, "to": request.form.get("to", "")}
+    status = 422 if errors else 200
+    if row.owner not in (username, None):
+        if not may_let_out:
+            raise not_found("message")
+        # What a mailbox's owner may read, an administrator of the queue may not.
+        return page("captured.html", "outbox", status, **known, parsed=None)
+    _, raw, parsed = _open(outbox_id)
     has_html = parsed.html is not None
     return page(
         "captured.html",
         "outbox",
-        entry=row,
+        status,
+        **known,
         parsed=parsed,
         frame_url=url_for("webmail.captured_frame", outbox_id=outbox_id) if has_html else None,
         text_html="" if has_html else render.text_to_html(plain_text(parsed)),
@@ -85,23 +128,33 @@ def captured_frame(outbox_id: int) -> Response:
     return html_page(_open(outbox_id)[2])
 
 
+@allow(Who.USER)
+def captured_attachment(outbox_id: int, index: int) -> Response:
+    """One of its attachments, to be saved."""
+    return download_attachment(_open(outbox_id)[2], index)
+
+
 ROUTES = (
     ("GET", "/outbox", outbox),
     ("POST", "/outbox", outbox_act),
-    ("GET", "/outbox/<int:outbox_id>", captured),
+    ("GET POST", "/outbox/<int:outbox_id>", captured),
     ("GET", "/outbox/<int:outbox_id>/html", captured_frame),
+    ("GET", "/outbox/<int:outbox_id>/attachments/<int:index>", captured_attachment),
 )
 
 
 def _open(outbox_id: int) -> tuple[OutboxRow, bytes, Parsed]:
     """A queue row with its message. What a mailbox's owner may read, an administrator of the queue may not."""
-    caller, username = user()
-
-    def read(tx: Connection) -> tuple[OutboxRow, bytes]:
-        row = queue_view.get(tx, caller.manages, outbox_id) if outbox_id < 2**63 else None
-        if row is None or row.owner not in (username, None):
-            raise not_found("message")
-        return row, contents.read(tx, row.content_id) if row.content_id is not None else b""
-
-    row, raw = current().database.read(read)
+    row = _row(outbox_id)
+    if row.owner not in (user()[1], None):
+        raise not_found("message")
+    raw = current().database.read(lambda tx: b"" if row.content_id is None else contents.read(tx, row.content_id))
     return row, raw, messages.parse(raw)
+
+
+def _row(outbox_id: int) -> OutboxRow:
+    caller, _ = user()
+    row = current().database.read(lambda tx: queue_view.get(tx, caller.manages, min(outbox_id, _LARGEST_ID)))
+    if row is None:
+        raise not_found("message")
+    return row

@@ -25,10 +25,10 @@ class Notice:
     """One sentence about what was just done, or could not be; the time that it ends with; how to undo a move."""
 
     text: str
-    is_failure: bool = False
-    moment: int | None = None
     undo_ids: list[int] = field(default_factory=list)
     undo_folder: str = ""
+    is_failure: bool = False
+    moment: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""Mail that waits: what is to be sent later, and calling back what was just sent."""
+
+from __future__ import annotations
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import times, waiting
+from onifast_shared.db import Connection
+from onifast_shared.message import DraftError
+from onifast_shared.waiting import NoCopy, NotWaiting, Recalled, TooLate
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import queue_actions
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.webmail.composer import typed_moment
+from onifast_web.webmail.pages import page, user
+
+_LONGEST_ID = 18  # digits
+
+
+@allow(Who.USER)
+def scheduled() -> AnyResponse:
+    """The user's messages that are to be sent later; and what its forms ask for."""
+    if request.method == "GET":
+        return _page()
+    text, action = request.form.get("id", ""), _ACTIONS.get(request.form.get("do", ""))
+    if action is None or not text.isdecimal() or len(text) > _LONGEST_ID:
+        raise Problem(400, "That action is not known.")
+    return action(int(text))
+
+
+@allow(Who.USER)
+def recall(email_id: int) -> AnyResponse:
+    """Makes a draft of a message that was sent and is not on its way yet, and opens it in the composer."""
+    _, username = user()
+    web, now = current(), current().clock()
+
+    def write(tx: Connection) -> tuple[waiting.Waiting | None, Recalled]:
+        return waiting.of_email(tx, username, email_id, now), waiting.recall_email(tx, username, email_id, now)
+
+    try:
+        before, recalled = web.database.write(write)
+    except (TooLate, NotWaiting, NoCopy) as error:
+        did = {TooLate: "too-late", NotWaiting: "not-waiting", NoCopy: "no-copy"}[type(error)]
+        if isinstance(error, NotWaiting):
+            return redirect(url_for("webmail.folder", folder="sent", did=did), 303)
+        return redirect(url_for("webmail.message", email_id=email_id, did=did), 303)
+    return _compose(recalled.draft_id, before)
+
+
+ROUTES = (
+    ("GET POST", "/scheduled", scheduled),
+    ("POST", "/messages/<int:email_id>/recall", recall),
+)
+
+
+def _page(outbox_id: int | None = None, error: str = "") -> Response:
+    _, username = user()
+    web = current()
+    found = web.database.read(lambda tx: waiting.scheduled(tx, username, web.clock()))
+    errors = {outbox_id: {"send_at": error}} if error else {}
+    return page("scheduled.html", "scheduled", 422 if error else 200, messages=found, errors=errors)
+
+
+def _edit(outbox_id: int) -> AnyResponse:
+    """Back to a draft, in the composer."""
+    caller, username = user()
+    web = current()
+    messages = web.database.read(lambda tx: waiting.scheduled(tx, username, web.clock()))
+    before = next((each for each in messages if each.outbox_id == outbox_id), None)
+    try:
+        done = queue_actions.recall(web, caller, [outbox_id])
+    except Problem:
+        return _too_late()
+    return _compose(done.drafts[0], before)
+
+
+def _unschedule(outbox_id: int) -> AnyResponse:
+    """Back to a draft, that nothing is lost; what has no copy is cancelled."""
+    caller, _ = user()
+    web = current()
+    try:
+        queue_actions.recall(web, caller, [outbox_id])
+    except Problem:
+        if not queue_actions.act(web, caller, [outbox_id], "cancel").changed:
+            return _too_late()
+        return redirect(url_for("webmail.scheduled", did="outbox", n=1), 303)
+    return redirect(url_for("webmail.scheduled", did="unscheduled"), 303)
+
+
+def _send_now(outbox_id: int) -> AnyResponse:
+    caller, _ = user()
+    try:
+        queue_actions.send_now(current(), caller, [outbox_id])
+    except Problem:
+        return _too_late()
+    return redirect(url_for("webmail.scheduled", did="sent-now"), 303)
+
+
+def _change_time(outbox_id: int) -> AnyResponse:
+    caller, _ = user()
+    try:
+        moment = times.parse_rfc3339(typed_moment())
+    except ValueError:
+        return _page(outbox_id, "Choose a date and a time.")
+    try:
+        queue_actions.reschedule(current(), caller, [outbox_id], moment)
+    except DraftError as error:
+        return _page(outbox_id, f"{error.text[:1].upper()}{error.text[1:]}.")
+    except Problem:
+        return _too_late()
+    return redirect(url_for("webmail.scheduled", did="scheduled", n=moment), 303)
+
+
+def _too_late() -> AnyResponse:
+    return redirect(url_for("webmail.scheduled", did="too-late"), 303)
+
+
+def _compose(draft: int, before: waiting.Waiting | None) -> AnyResponse:
+    """The draft in the composer, with the time that it was to be sent at."""
+    moment = before.release_ts if before and not before.undo else None
+    return redirect(url_for("webmail.compose", draft=draft, send_at=moment, did="recalled"), 303)
+
+
+_ACTIONS = {"edit": _edit, "cancel": _unschedule, "now": _send_now, "time": _change_time}

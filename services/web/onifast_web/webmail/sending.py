@@ -1,0 +1,54 @@
+"""How a user's mail leaves: how long it can be called back, and which of his domains are in the sandbox."""
+
+from __future__ import annotations
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import preferences
+from onifast_shared.preferences import UNDO_CHOICES
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web import sandboxes
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.webmail.pages import page, user
+
+
+@allow(Who.USER)
+def sending() -> AnyResponse:
+    """Both choices, and what their forms ask for."""
+    if request.method == "GET":
+        return _page()
+    match request.form.get("do"):
+        case "undo":
+            return _choose_undo(request.form.get("undo_seconds", ""))
+        case "sandbox-on" | "sandbox-off" as change:
+            sandboxes.switch(current(), user()[0], request.form.get("domain", ""), on=change == "sandbox-on")
+            return redirect(url_for("webmail.sending", did=change), 303)
+    raise Problem(400, "That action is not known.")
+
+
+ROUTES = (("GET POST", "/sending", sending),)
+
+
+def _choose_undo(text: str) -> AnyResponse:
+    _, username = user()
+    if text not in map(str, UNDO_CHOICES):
+        raise Problem(400, "That time is none of those to choose from.")
+    current().database.write(lambda tx: preferences.put_undo_seconds(tx, username, int(text)))
+    return redirect(url_for("webmail.sending", did="undo-time"), 303)
+
+
+def _page() -> Response:
+    caller, username = user()
+    web = current()
+    chosen = web.database.read(lambda tx: preferences.undo_seconds(tx, username, web.settings))
+    return page(
+        "sending.html",
+        "sending",
+        # The installation's setting may be none of the usual choices.
+        choices=sorted({*UNDO_CHOICES, chosen}),
+        chosen=chosen,
+        everything=web.settings.delivery == "sandbox",
+        domains=sandboxes.states(web, caller),
+    )
