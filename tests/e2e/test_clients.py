@@ -443,3 +443,33 @@ def test_exim_starts_tls_and_sends_in_chunks(secure: Site, exim: Exim) -> None:
 def test_exim_keeps_nothing_of_what_is_refused_for_good(secure: Site, exim: Exim) -> None:
     run = exim.send("", ["nobody-here@example.test"], b"Subject: lost\n\nHi\n")
     assert "550 5.1.1" in run.output + exim.log()
+
+
+def test_exim_passes_on_dsn_parameters(secure: Site, exim: Exim) -> None:
+    run = exim.submit(
+        "carol@remote.test",
+        ["ann@example.test", "ben@example.test"],
+        b"From: carol@remote.test\nSubject: Exim DSN\n\nHi\n",
+        ["RET=HDRS", "ENVID=QQ314159"],
+        ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;carols@list.test"],
+    )
+    for user in ("ann", "ben"):
+        secure.wait_for_mail(user, "Exim DSN")
+        assert f"RCPT TO:<{user}@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;carols@list.test" in run.output
+    (mail,) = (line for line in run.output.splitlines() if "MAIL FROM:<carol@remote.test>" in line)
+    assert "RET=HDRS" in mail
+    assert "ENVID=QQ314159" in mail
+
+
+def test_exim_relays_from_and_to_utf_8_addresses(secure: Site, exim: Exim) -> None:
+    run = exim.submit(
+        "пётр@remote.test",
+        ["žofie@example.test"],
+        "From: пётр@remote.test\nSubject: Exim žluťoučký\n\nPříliš\n".encode(),
+        ["SMTPUTF8"],
+    )
+    message = secure.wait_for_mail("ugo", "Exim žluťoučký")
+    assert "with UTF8SMTPS " in headers_of(message, "Received")[0]
+    assert message["text"].strip() == "Příliš"
+    assert message["authentication"]["spf"] == "pass"
+    assert "SMTPUTF8" in run.output

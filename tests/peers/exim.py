@@ -27,6 +27,9 @@ deliver_drop_privilege
 log_selector = +all
 tls_require_ciphers = NORMAL
 smtputf8_advertise_hosts = *
+dsn_advertise_hosts = *
+keep_environment =
+acl_smtp_rcpt = accept
 no_local_from_check
 message_size_limit = 0
 {settings}
@@ -82,12 +85,28 @@ class Exim:
         self._bind_address = bind_address
         self._settings = settings or {}
 
-    def send(self, mail_from: str, rcpt_to: Sequence[str], message: bytes, *options: str) -> Run:
-        """Hand *message* (lines end with LF) to Exim as a program of its machine would; it relays it before it ends.
+    def send(self, mail_from: str, rcpt_to: Sequence[str], message: bytes) -> Run:
+        """Hand *message* (lines end with LF) to Exim as a program of its machine would; it relays it before it ends."""
+        return self._exim("-v", "-odf", "-oi", "-f", mail_from or "<>", "--", *rcpt_to, stdin=message)
 
-        *options* are Exim's own, such as ``-N`` and ``never`` for NOTIFY.
-        """
-        return self._exim("-v", "-odf", "-oi", *options, "-f", mail_from or "<>", "--", *rcpt_to, stdin=message)
+    def submit(
+        self,
+        mail_from: str,
+        rcpt_to: Sequence[str],
+        message: bytes,
+        mail_options: Sequence[str] = (),
+        rcpt_options: Sequence[str] = (),
+    ) -> Run:
+        """Hand *message* (lines end with LF) to Exim by SMTP, with parameters of extensions; it relays it at once."""
+        commands = [
+            "EHLO localhost",
+            " ".join((f"MAIL FROM:<{mail_from}>", *mail_options)),
+            *(" ".join((f"RCPT TO:<{recipient}>", *rcpt_options)) for recipient in rcpt_to),
+            "DATA",
+        ]
+        dialogue = "".join(f"{command}\r\n" for command in commands).encode()
+        body = message.replace(b"\n", b"\r\n").replace(b"\r\n.", b"\r\n..")
+        return self._exim("-v", "-odf", "-bs", stdin=dialogue + body + b".\r\nQUIT\r\n")
 
     def flush(self) -> Run:
         """Try everything in the queue now."""

@@ -49,3 +49,13 @@ def test_sends_the_null_reverse_path(site: ScriptedSmtpServer, exim: Exim) -> No
     exim.send("", ["you@example.test"], MESSAGE)
     [message] = site.wait_for_messages(1)
     assert message.mail_from == ""
+
+
+def test_passes_on_the_parameters_of_dsn() -> None:
+    expected = ["MAIL FROM:<alice@remote.test> RET=HDRS ENVID=QQ", "RCPT TO:<you@example.test> NOTIFY=NEVER"]
+    with ScriptedSmtpServer(extensions=("DSN",)) as site, Exim((site.host, site.port)) as exim:
+        text = b"Subject: s\n\n.dot\n"
+        exim.submit("alice@remote.test", ["you@example.test"], text, ["RET=HDRS", "ENVID=QQ"], ["NOTIFY=NEVER"])
+        [message] = site.wait_for_messages(1)
+        assert message.data.endswith(b"\r\n\r\n.dot\r\n")
+        assert [line for line in site.sessions[0].commands if line in expected] == expected
