@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onifast_shared import addresses, contents, mailbox, queue, shared_keys, srs
+from onifast_shared import addresses, arrivals, contents, mailbox, queue, shared_keys, srs
 from onifast_shared.address import Address
+from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
 from onifast_shared.db import Connection, Database
@@ -51,7 +52,8 @@ class Onward:
 class Incoming:
     """A message for mailboxes here, and to be forwarded.
 
-    `reverse_path` '' is the null one; `authentication` is stored as JSON.
+    `reverse_path` '' is the null one; `authentication` is stored as JSON. That it has arrived is told to its sender for
+    the recipients in `acknowledged`, with his `envid` (RFC 3461).
     """
 
     reverse_path: str
@@ -59,6 +61,8 @@ class Incoming:
     authentication: dict[str, Any] | None = None
     file_copies: bool = True
     onward: Onward | None = None
+    acknowledged: Sequence[QueuedRecipient] = ()
+    envid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,9 @@ def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -
     """`deliver` inside a transaction of the caller's, for bytes that are stored already."""
     now = time.time()
     email_ids = _put(tx, content_id, size, incoming, now)
+    if incoming.acknowledged:
+        recipients = tuple(incoming.acknowledged)
+        arrivals.add(tx, Arrival(content_id, incoming.reverse_path, incoming.envid, int(now), recipients))
     return Received(email_ids, _pass_on(tx, content_id, incoming, now))
 
 

@@ -10,6 +10,8 @@
     onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N …, as for relay] | remove to|from DOMAIN
     onifast-mailctl source list | set DOMAIN ADDRESS [--helo NAME] | remove DOMAIN [--family 4|6]
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
+    onifast-mailctl suppression list [--owner USER] | add USER ADDRESS [--reason TEXT] | lift USER ADDRESS
+    onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N]
     onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
@@ -44,6 +46,7 @@ from onifast_shared import (
     ctl_limits,
     ctl_recipients,
     ctl_transport,
+    ctl_withheld,
     dkim_keys,
     queue_view,
     refusals,
@@ -286,6 +289,8 @@ def _parser() -> argparse.ArgumentParser:
     ctl_transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
     ctl_transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
     _add_queue_commands(area(areas, "queue", "outgoing mail"))
+    ctl_withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))
+    ctl_withheld.declare_hold_rules(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
     refused = add(
         area(areas, "refusals", "mail that was refused"),
         "list",

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from onifast_shared import queue_view
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db import Connection
 
 ANY = ""
 """The pattern that every sender, recipient or owner meets."""
+
+
+MOST_AT_ONCE = 500
+"""Rows that one step releases, so that no transaction is long."""
 
 
 class RuleError(ValueError):
@@ -116,10 +122,14 @@ def count_held(tx: Connection) -> dict[int, int]:
     return dict(tx.execute(sql))
 
 
-def held_by(tx: Connection, rule_id: int, limit: int) -> list[int]:
-    """Rows that a rule holds, oldest first."""
-    sql = "SELECT id FROM outbox WHERE status = 'held' AND hold_rule = ? ORDER BY id LIMIT ?"
-    return [int(row[0]) for row in tx.execute(sql, (rule_id, limit))]
+def release(tx: Connection, rule_id: int, now: float, limit: int = MOST_AT_ONCE) -> int:
+    """Lets go what a rule holds, or held before it was ended, the oldest first; gives how many rows."""
+    sql = """
+        SELECT id FROM outbox INDEXED BY outbox_held_by
+        WHERE status = 'held' AND hold_rule IS NOT NULL AND hold_rule = ? ORDER BY id LIMIT ?
+    """
+    rows: list[tuple[Any, ...]] = tx.execute(sql, (rule_id, limit)).fetchall()
+    return len(queue_view.act(tx, None, [row[0] for row in rows], "release", now))
 
 
 def matching(tx: Connection, sender: str, owner: str | None, recipient: str) -> HoldRule | None:

@@ -157,7 +157,18 @@ def test_ending_a_rule_lets_new_mail_go_and_keeps_the_rest(waiting: Queue) -> No
     assert not waiting.db.write(lambda tx: hold_rules.remove(tx, rule.id))
     waiting.add("adam@there.test")
     assert waiting.claim() == ["adam@there.test"]
-    assert waiting.db.read(lambda tx: hold_rules.held_by(tx, rule.id, 10)) == ids
+    assert waiting.sql("SELECT id FROM outbox WHERE status = 'held'") == list(map(str, ids))
+
+
+def test_what_a_rule_held_is_released_together_in_steps(waiting: Queue) -> None:
+    rule = waiting.rule("here.test")
+    waiting.rule("", "else.test")
+    waiting.add("eve@there.test", messages=3)
+    waiting.add("eve@else.test", sender="bob@second.test")
+    waiting.claim()
+    steps = [waiting.db.write(lambda tx: hold_rules.release(tx, rule.id, time.time(), 2)) for _ in range(3)]
+    assert steps == [2, 1, 0]
+    assert waiting.claim() == ["eve@there.test"] * 3
 
 
 def test_there_is_one_rule_of_a_kind(waiting: Queue) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared import contents, queue_scripts
+from onifast_shared import contents, queue_scripts, suppressions
 from onifast_shared.db import Connection, Database
 
 from onifast_outbox import maillog
@@ -33,6 +33,7 @@ class Janitor:
 
     async def _sweep(self, now: float) -> None:
         """In small steps, so that no writer waits for it."""
+        await self._db.awrite(lambda tx: suppressions.sweep(tx, now))
         after: int | None = 0
         while after is not None:
             start = after

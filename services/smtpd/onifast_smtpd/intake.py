@@ -21,8 +21,8 @@ from onifast_shared.db import Connection, Database
 from onifast_shared.directory import Directory
 from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
-from onifast_shared.headers import head_within
-from onifast_shared.message import complete_head, normalise_newlines, prepend, split_head, summary
+from onifast_shared.headers import body_start, head_within
+from onifast_shared.message import Summary, complete_head, normalise_newlines, prepend, split_head, summary
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 from onifast_shared.sending_limits import LimitExceeded
@@ -31,7 +31,7 @@ from onifast_smtpd import form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.data import has_bare_line_ends
-from onifast_smtpd.genuine.judge import Inquiry, Judge
+from onifast_smtpd.genuine.judge import Inquiry, Judge, Judgement
 from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused
@@ -157,16 +157,17 @@ class Intake:
             check(await asyncio.to_thread(form.judge_parts, raw, settings))
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
+            head = split_head(raw)[0]
         if transaction.submitter is not None:
-            return await self._submit(transaction, transaction.submitter, raw)
+            return await self._submit(transaction, transaction.submitter, raw, head)
         return await self._deliver(transaction, raw)
 
-    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes) -> str:
-        head, body = split_head(raw)
+    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> str:
+        body = memoryview(raw)[body_start(raw, len(head)) :]
         head = submitter.rewriter.header(head)
         await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
-        subject = summary(head).subject
+        subject = Summary(head).subject
         # The body is copied once, however much its header changes.
         head = trace.remove_forged(head, self._settings.hostname)
         head = complete_head(head, sender=sender, hostname=self._settings.hostname)
@@ -206,6 +207,8 @@ class Intake:
             judged.authentication,
             self._settings.file_copies,
             self._onward(transaction, distribution, message),
+            _acknowledged(transaction, places, judged),
+            transaction.options.envid,
         )
         received = await accept.deliver(self._database, message, incoming)
         number = str((received.email_ids or received.outbox_ids)[0])
@@ -284,6 +287,26 @@ class Intake:
 
 def _as_given(path: Path) -> Address | None:
     return path if isinstance(path, Address) else None
+
+
+def _acknowledged(
+    transaction: Transaction, places: Mapping[Recipient, Expansion | Returned], judged: Judgement
+) -> list[QueuedRecipient]:
+    """Recipients whose mail ends its way in mailboxes here, and whose sender asked to be told (RFC 3461 section 4.1).
+
+    Whom the mail goes on to tells him himself (section 5.2.7). What seems forged, or junk, gets no answer: it would
+    trouble somebody who has sent nothing.
+    """
+    asked = [target for target in transaction.targets.values() if "SUCCESS" in (target.options.notify or "")]
+    if not asked or transaction.mail_from is None:
+        return []
+    if judged.folder == "junk" or judged.authentication.get("spf") in ("fail", "softfail"):
+        return []
+    return [target.queued for target in asked if _ends_here(places.get(target.recipient))]
+
+
+def _ends_here(place: Expansion | Returned | None) -> bool:
+    return isinstance(place, Expansion) and bool(place.mailboxes) and not place.forwards
 
 
 def _body_type(transaction: Transaction, message: bytes) -> Body:

@@ -1,0 +1,123 @@
+"""The commands of onifast-mailctl about mail that is not sent: suppressed recipients, and rules that hold mail."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from typing import Any
+
+from onifast_shared import hold_rules, suppressions, times
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
+from onifast_shared.ctl_tools import (
+    DONE,
+    NOTHING,
+    UsageError,
+    add,
+    complain,
+    known_user,
+    positive,
+    read,
+    show_one,
+    show_rows,
+    write,
+)
+from onifast_shared.hold_rules import HoldRule, Pattern, RuleError
+from onifast_shared.suppressions import Suppression
+
+
+def declare_suppressions(area: Any) -> None:
+    """Adds the commands about suppressed recipients to their area."""
+    listing = add(area, "list", _suppression_list, "user, recipient, bounce or manual, since, until, reason")
+    listing.add_argument("--owner", metavar="USER", help="only this user's")
+    listing.add_argument("--recipient", metavar="ADDRESS", help="only this recipient")
+    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
+    making = add(area, "add", _suppression_add, "send none of a user's mail to a recipient", "owner", "recipient")
+    making.add_argument("--reason", default="", help="what his bounces will say")
+    add(area, "lift", _suppression_lift, "let a user's mail to a recipient out again", "owner", "recipient")
+
+
+def declare_hold_rules(area: Any) -> None:
+    """Adds the commands about hold rules to their area."""
+    add(area, "list", _rule_list, "id, sender, recipient, user, messages held, made, by, note")
+    making = add(area, "add", _rule_add, "hold mail that fits all that is given, what waits already too")
+    making.add_argument("--sender", default="", metavar="ADDRESS|DOMAIN", help="by whom it is sent (envelope)")
+    making.add_argument("--recipient", default="", metavar="ADDRESS|DOMAIN", help="whom it is for")
+    making.add_argument("--owner", default="", metavar="USER", help="whose it is")
+    making.add_argument("--note", default="", help="why, for those who see the held mail")
+    ending = add(area, "remove", _rule_remove, "end a rule; what it holds waits until it is released", "id")
+    ending.add_argument("--release", action="store_true", help="let go what it holds")
+
+
+def _suppression_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    recipient = Address.parse(arguments.recipient) if arguments.recipient else None
+    page = read(
+        settings,
+        lambda tx: suppressions.list_page(tx, arguments.owner, time.time(), recipient=recipient, limit=arguments.limit),
+    )
+    return show_rows(arguments, map(_suppression_row, page.rows))
+
+
+def _suppression_row(item: Suppression) -> dict[str, Any]:
+    return {
+        "owner": item.owner,
+        "recipient": item.recipient,
+        "origin": item.origin,
+        "created_at": times.rfc3339(item.created_ts),
+        "expires_at": None if item.expires_ts is None else times.rfc3339(item.expires_ts),
+        "reason": item.reason,
+    }
+
+
+def _suppression_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    known_user(settings, arguments.owner)
+    recipient = Address.parse(arguments.recipient)
+    write(settings, lambda tx: suppressions.add(tx, arguments.owner, recipient, arguments.reason, time.time()))
+    return DONE
+
+
+def _suppression_lift(arguments: argparse.Namespace, settings: Settings) -> int:
+    recipient = Address.parse(arguments.recipient)
+    if not write(settings, lambda tx: suppressions.lift(tx, arguments.owner, recipient)):
+        return complain(f"{recipient} is not suppressed for {arguments.owner}", NOTHING)
+    return DONE
+
+
+def _rule_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    rules, held = read(settings, lambda tx: (hold_rules.list_all(tx), hold_rules.count_held(tx)))
+    return show_rows(arguments, (_rule_row(rule, held.get(rule.id, 0)) for rule in rules))
+
+
+def _rule_row(rule: HoldRule, held: int) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "sender": rule.pattern.sender,
+        "recipient": rule.pattern.recipient,
+        "owner": rule.pattern.owner,
+        "held": held,
+        "created_at": times.rfc3339(rule.created_ts),
+        "created_by": rule.created_by,
+        "note": rule.note,
+    }
+
+
+def _rule_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    try:
+        pattern = Pattern.parse(arguments.sender, arguments.recipient, arguments.owner)
+    except RuleError as error:
+        raise UsageError(f"--{error.field}: {error}") from None
+    made = write(
+        settings, lambda tx: hold_rules.add(tx, pattern, arguments.note, f"unix:{getpass.getuser()}", time.time())
+    )
+    if made is None:
+        return complain(f"there is such a rule already: {pattern}", NOTHING)
+    return show_one(arguments, _rule_row(made, 0), str(made.id))
+
+
+def _rule_remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    if not arguments.id.isdecimal() or not write(settings, lambda tx: hold_rules.remove(tx, int(arguments.id))):
+        return complain(f"there is no rule {arguments.id}", NOTHING)
+    while arguments.release and write(settings, lambda tx: hold_rules.release(tx, int(arguments.id), time.time())):
+        pass
+    return DONE
