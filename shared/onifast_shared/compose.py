@@ -21,6 +21,7 @@ from onifast_shared.headers import (
     normalise_newlines,
     remove_headers,
     split_head,
+    unfold,
 )
 from onifast_shared.html_text import to_text
 
@@ -30,6 +31,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HTML_START = ("<!doctype", "<html")
 _MAX_REFERENCES = 50
+_JUDGED = frozenset(("bcc", "resent-bcc", "from", "date", "message-id"))
 
 
 class DraftError(ValueError):
@@ -110,8 +112,11 @@ def complete_head(head: bytes, *, sender: Address, hostname: str) -> bytes:
 
     What is added goes below the other fields, so that trace fields stay on top.
     """
-    head = remove_headers(head, _is_unwanted)
-    present = {name.lower() for name, _ in fields(head)}
+    found = [(name.lower(), value) for name, value in fields(head)]
+    if any(_is_unwanted(name, unfold(value)) for name, value in found if name in _JUDGED):
+        head = remove_headers(head, _is_unwanted)
+        found = [(name.lower(), value) for name, value in fields(head)]
+    present = {name for name, _ in found}
     if head and not head.endswith(b"\r\n"):
         head += b"\r\n"
     if "from" not in present:

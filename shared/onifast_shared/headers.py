@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 _FOLDABLE = r"[ \t]*[^ \t]+"  # a word with the white space before it, where a line can be broken
 LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
@@ -81,19 +81,29 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
     A line that can be no header field ends the header section too; it then belongs to the body.
     """
     end = _head_end(raw)
-    for blank in (b"\r\n", b"\n"):
-        if raw.startswith(blank, end):
-            return raw[:end], raw[end + len(blank) :]
-    return raw[:end], raw[end:]
+    return raw[:end], raw[body_start(raw, end) :]
 
 
 def head_within(raw: bytes, limit: int) -> bytes | None:
     """The header section as `split_head` gives it; None where it is longer than `limit`, without reading all of it."""
     begin = raw[: limit + 1]
-    head, rest = split_head(begin)
+    end = _head_end(begin)
     # A line that was cut short may yet become a field; one that is there whole is none, nor is an empty one.
-    is_whole = len(begin) == len(raw) or len(head) + len(rest) < len(begin) or b"\n" in rest
-    return head if is_whole and len(head) <= limit else None
+    is_whole = len(begin) == len(raw) or begin.find(b"\n", end) >= 0
+    return begin[:end] if is_whole and end <= limit else None
+
+
+def may_have(head: bytes, names: Iterable[bytes]) -> bool:
+    """Whether any line of a header begins with one of these names, in lower case: without them no field has them."""
+    lines = b"\n" + head.lower()
+    return any(b"\n" + name in lines for name in names)
+
+
+def body_start(raw: bytes, head_size: int) -> int:
+    """Where the body begins in a message whose header section, as `split_head` gives it, has so many octets."""
+    if raw.startswith(b"\r\n", head_size):
+        return head_size + 2
+    return head_size + 1 if raw.startswith(b"\n", head_size) else head_size
 
 
 def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -104,7 +114,9 @@ def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
 
 def unfold(value: bytes) -> str:
     """A field's value in one line (RFC 5322 section 2.2.3), its bytes taken for UTF-8 or else Windows-1252."""
-    return decode_text(value, "utf-8").replace("\r", "").replace("\n", "").strip(" \t")
+    # Nearly every value is ASCII, and needs no charset looked up.
+    text = value.decode("ascii") if value.isascii() else decode_text(value, "utf-8")
+    return text.replace("\r", "").replace("\n", "").strip(" \t")
 
 
 def decode_words(text: str) -> str:
@@ -112,6 +124,8 @@ def decode_words(text: str) -> str:
 
     Neighbours of one charset are joined before they are decoded, since many programs cut within a character.
     """
+    if "=?" not in text:
+        return text
     pieces: list[str] = []
     pending: list[bytes] = []
     charset, position = "", 0
@@ -196,15 +210,19 @@ def prepend(raw: bytes, headers: bytes) -> bytes:
     return headers + raw
 
 
-def remove_headers(raw: bytes, predicate: Callable[[str, str], bool]) -> bytes:
+def remove_headers(raw: bytes, predicate: Callable[[str, str], bool], names: Collection[bytes] | None = None) -> bytes:
     """The message without the fields for which predicate(lower-case name, unfolded value) is true.
 
-    All other bytes stay as they are.
+    All other bytes stay as they are. Where `names` are given, in lower case, the predicate is asked of those alone, and
+    a header that has none of them costs next to nothing.
     """
     end = _head_end(raw)
+    if names is not None and not may_have(raw[:end], names):
+        return raw
     kept, position = [], 0
     for match in _FIELD.finditer(raw, 0, end):
-        if predicate(match[1].decode("ascii").lower(), unfold(match[2])):
+        name = match[1].lower()
+        if (names is None or name in names) and predicate(name.decode("ascii"), unfold(match[2])):
             kept.append(raw[position : match.start()])
             position = match.end()
     if not kept:

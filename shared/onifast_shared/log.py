@@ -96,7 +96,9 @@ def event(logger: logging.Logger, what: str, level: int = logging.INFO, **values
 
 def shown(value: Any) -> str:
     """A value as the log shows it: on one line, whatever a client put into it."""
-    text = str(value) if isinstance(value, Secret) else format(value)
+    if type(value) is int:
+        return str(value)
+    text = value if type(value) is str else str(value) if isinstance(value, Secret) else format(value)
     if _PLAIN.fullmatch(text):
         return text
     escaped = text[:1000].encode("unicode_escape").decode("ascii").replace('"', '\\"')

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 
 from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.compose import (
@@ -68,11 +69,8 @@ class Summary:
     """What the header section says. All values are decoded text without control characters."""
 
     def __init__(self, head: bytes) -> None:
-        self._fields: list[tuple[str, bytes]] = []
-        for name, value in fields(head[:_MAX_HEAD]):
-            self._fields.append((name, value[:_MAX_VALUE]))
-            if len(self._fields) == _MAX_FIELDS:
-                break
+        found = islice(fields(head[:_MAX_HEAD]), _MAX_FIELDS)
+        self._fields = [(name, value[:_MAX_VALUE]) for name, value in found]
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:

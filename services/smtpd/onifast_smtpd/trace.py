@@ -22,6 +22,7 @@ _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/
 # RFC 8601 section 2.2's pvalue: a token, or an address without the need for quotes.
 _PVALUE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+.^_`{|}~-]*@)?[A-Za-z0-9!#$%&'*+.^_`{|}~/-]+")
 _AUTHSERV_ID = re.compile(r'"?([^\s;"()]+)')
+_OURS = frozenset((b"return-path", b"authentication-results"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -104,7 +105,7 @@ def remove_forged(raw: bytes, hostname: str) -> bytes:
     def is_forged(name: str, value: str) -> bool:
         return name == "return-path" or (name == "authentication-results" and authserv_id(value) in ours)
 
-    return remove_headers(raw, is_forged)
+    return remove_headers(raw, is_forged, _OURS)
 
 
 def authserv_id(value: str) -> str:
