@@ -11,7 +11,7 @@ from onifast_shared.config import Settings
 from onifast_shared.db import Database
 
 # A busy machine takes its time: how long one example runs is no property of ours.
-hypothesis.settings.register_profile("onifast", deadline=None)
+hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("onifast")
 
 

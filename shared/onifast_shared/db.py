@@ -44,6 +44,9 @@ class Database:
         self._pool = ThreadPoolExecutor(READER_THREADS, "db-read")
         self._writer = Writer(partial(connect, path, timeout), path)
         self._observer = connect(path, timeout)
+        self._observer.execute("PRAGMA query_only=ON")
+        # A look that would have to wait is no look for an event loop.
+        self._observer.set_busy_timeout(0)
 
     @classmethod
     def open(cls, path: Path, *, timeout: float = 30.0) -> Database:
@@ -90,9 +93,16 @@ class Database:
             return await self._writer.submit_from_loop(fn).wait(self._timeout if timeout is None else timeout)
 
     def data_version(self) -> int:
-        """A number that changes when any other connection, of this process or another, has committed."""
+        """A number that changes when any other connection, of this process or another, has committed; see `peek`."""
+        return self.peek(lambda connection: int(connection.execute("PRAGMA data_version").get))
+
+    def peek(self, fn: Callable[[Connection], T]) -> T:
+        """What `fn` reads with one statement, at once and on the caller's thread, which may be an event loop's.
+
+        Only for what costs microseconds. Raises DatabaseBusy where it would have to wait.
+        """
         with translated(self.path), self._lock:
-            return int(self._observer.execute("PRAGMA data_version").get)
+            return fn(self._observer)
 
     def close(self) -> None:
         """Ends the threads and closes every connection. What was submitted before is committed first."""

@@ -59,10 +59,11 @@ _IS_UNPLACED = "domain IS NULL AND content_id IS NOT NULL AND status IN ('pendin
 
 _NEXT_DUE = f"SELECT min(next_attempt_ts) FROM outbox INDEXED BY outbox_waiting WHERE {_IS_WAITING}"
 _GLANCE = f"""
-    SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_unprepared WHERE content_id IS NULL AND status = 'pending'),
-           EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_unplaced WHERE {_IS_UNPLACED}),
+    SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_unprepared
+                   WHERE content_id IS NULL AND status = 'pending' AND id > 0),
+           EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_unplaced WHERE {_IS_UNPLACED} AND id > 0),
            EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_ready
-                   WHERE ready = 1 AND status IN ('pending', 'deferred')),
+                   WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= ''),
            ({_NEXT_DUE})
 """
 _PROMOTE = f"""
@@ -77,6 +78,6 @@ _WAKE = """
 """
 _UNPLACED = f"""
     SELECT id, coalesce(recipient, ''), coalesce(sender, ''), owner, submitted_by
-    FROM outbox INDEXED BY outbox_unplaced WHERE {_IS_UNPLACED} ORDER BY id LIMIT ?
+    FROM outbox INDEXED BY outbox_unplaced WHERE {_IS_UNPLACED} AND id > 0 ORDER BY id LIMIT ?
 """
 _PLACE = "UPDATE outbox SET domain = ?, lane = ? WHERE id = ?"

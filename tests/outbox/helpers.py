@@ -54,9 +54,11 @@ class Outbox:
         return await accept.asubmit(self.db, raw, submission, queued)
 
     async def round(self) -> None:
-        """Deliver what is due now, and wait until that is done."""
+        """Deliver what is due now, as much at a time as destinations take, and wait until that is done."""
         await self.program.dispatcher.drain()
-        await self.program.dispatcher.finish(30)
+        while self.program.dispatcher.in_flight:
+            await self.program.dispatcher.finish(30)
+            await self.program.dispatcher.drain()
 
     async def deliver_all(self) -> None:
         """Deliver what is due and what comes of it (bounces)."""

@@ -75,12 +75,12 @@ async def test_siblings_go_in_one_transaction_and_destinations_apart(outbox: Out
         assert [message.rcpt_to for message in other.messages] == [("joe@other.test",)]
 
 
-async def test_domains_with_the_same_exchangers_share_a_transaction(outbox: Outbox) -> None:
+async def test_domains_with_the_same_exchangers_are_destinations_of_their_own(outbox: Outbox) -> None:
     outbox.dns.set("twin.test", "MX", "10 mx.remote.test")
     with exchanger(outbox) as peer:
         await outbox.submit("bob@remote.test", "bob@twin.test")
         await outbox.round()
-        assert [message.rcpt_to for message in peer.messages] == [("bob@remote.test", "bob@twin.test")]
+        assert {message.rcpt_to for message in peer.messages} == {TO_BOB, ("bob@twin.test",)}
 
 
 async def test_a_connection_carries_the_next_message_too(outbox: Outbox) -> None:
@@ -247,17 +247,12 @@ async def test_a_message_larger_than_the_server_takes_fails_without_being_sent(o
     assert "5.3.4" in outbox.error("bob@remote.test")
 
 
-async def test_8_bit_text_says_so_and_fails_where_it_is_not_taken(outbox: Outbox) -> None:
+async def test_8_bit_text_says_so_where_it_is_taken(outbox: Outbox) -> None:
     raw = MESSAGE + "Grüße\r\n".encode()
     with exchanger(outbox, extensions=("8BITMIME",)) as peer:
         await outbox.submit("bob@remote.test", raw=raw)
         await outbox.round()
         assert peer.messages[0].mail_parameters == "BODY=8BITMIME"
-    await outbox.program.connections.close()
-    with exchanger(outbox, extensions=()):
-        await outbox.submit("bob@remote.test", raw=raw, sender="")
-        await outbox.round()
-    assert "5.6.3" in outbox.error("bob@remote.test")
 
 
 async def test_an_internationalised_address_needs_smtputf8(outbox: Outbox) -> None:

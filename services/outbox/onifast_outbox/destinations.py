@@ -195,7 +195,7 @@ class Destination:
     def wait(self, now: float) -> float | None:
         """Seconds until more may begin by the passing of time alone; None where time changes nothing."""
         if self.dead_since is not None:
-            return None if self.in_flight else max(0.0, self.next_probe - now)
+            return None if self.in_flight or now >= self.next_probe else self.next_probe - now
         if self._bucket and int(self.window) > self.in_flight and not self._bucket.room(now):
             free_at = self._bucket.free_at(1, now)
             return None if free_at is None else max(0.0, free_at - now)

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from onifast_shared import queue_claims, queue_due, queue_scripts
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.next_hops import NextHops
+from onifast_shared.db import Connection, Database, DatabaseBusy, DatabaseError
+from onifast_shared.next_hops import LOCAL, NextHops
 from onifast_shared.queue import Claim
-from onifast_shared.queue_claims import Openings, Round, Turns
+from onifast_shared.queue_claims import Opening, Round, Turns, Unreachable, Wanted
+from onifast_shared.queue_due import MOST_AT_ONCE, Glance
+from onifast_shared.reply import Outcome, Reply
 
-from onifast_outbox import maillog, script_rows
-from onifast_outbox.courier import Courier
+from onifast_outbox import destinations, maillog, script_rows
+from onifast_outbox.courier import Courier, Loaded
+from onifast_outbox.destinations import Destinations, State
+from onifast_outbox.flights import Flight, Flights
 from onifast_outbox.leases import Leases
 from onifast_outbox.poller import Wakeup
+
+PUT_OFF_SECONDS = 3000
+"""How long mail for a dead destination is put off, give or take: then its age is looked at. It is woken before that
+where the destination answers again."""
+
+
+MOST_LOADED = 8
+"""Claims of one transaction that are loaded within it; with more of them others would wait too long for their turn."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one transaction changed: rows made ready, rows woken by destination, and the claims with what they need."""
+
+    readied: int
+    woken: dict[str, int]
+    found: Round
+    loaded: list[Loaded | None]
 
 
 class Dispatcher:
@@ -28,7 +52,9 @@ class Dispatcher:
         self._leases = leases
         self._wakeup = wakeup
         self._turns = Turns()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights = Flights(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
+        limits = destinations.Limits(settings.destination_concurrency, settings.destination_rate)
+        self.destinations = Destinations(limits, settings.probe_interval)
 
     async def run(self) -> None:
         """Work until cancelled; `finish` then deals with what is in flight."""
@@ -45,62 +71,127 @@ class Dispatcher:
     async def drain(self) -> float | None:
         """Start whatever is due; seconds until more is, or None where only an event brings more."""
         while True:
-            seen = await self._db.aread(queue_due.glance)
+            seen = await self._glance()
             if seen.unprepared:
                 await self._prepare()
                 continue
-            wait = None if seen.due_ts is None else seen.due_ts - time.time()
-            is_due = seen.ready or seen.unplaced or (wait is not None and wait <= 0)
-            if not is_due or len(self._tasks) >= self._settings.outbox_concurrency or not await self._claim():
-                return wait if wait is None or wait > 0 else None
+            now = _now()
+            to_wake = self.destinations.to_wake(now)
+            due = None if seen.due_ts is None else seen.due_ts - time.time()
+            is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
+            if not is_due or not self._flights.room() or not await self._claim(to_wake):
+                waits = [wait for wait in (due, self.destinations.next_change(now)) if wait is not None and wait > 0]
+                return min(waits, default=None)
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are under way."""
+        return len(self._flights)
+
+    async def finish(self, limit: float) -> int:
+        """Wait at most `limit` seconds for what is in flight, then give the rest back; how many were given back."""
+        return await self._flights.finish(limit)
+
+    async def _glance(self) -> Glance:
+        try:
+            return self._db.peek(queue_due.glance)
+        except DatabaseBusy:
+            return await self._db.aread(queue_due.glance)
 
     async def _prepare(self) -> None:
         rows = await self._db.aread(queue_scripts.unprepared)
         await script_rows.prepare(self._db, rows, self._settings.hostname)
 
-    async def _claim(self) -> bool:
-        """Claim what there is room for and start it; False where nothing was changed, so that it is of no use to ask
-        again before something happens.
-        """
-        openings = Openings(self._settings.outbox_concurrency - len(self._tasks), turns=self._turns)
+    # Claiming
+
+    async def _claim(self, to_wake: Sequence[tuple[str, bool]]) -> bool:
+        """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
+        wanted = self._wanted()
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
-        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, openings)))
+        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, wanted, to_wake)))
         try:
-            changed, found = await asyncio.shield(claiming)
+            taken = await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            for claim in (await claiming)[1].claims:
-                self._start(claim)
+            self._start(await claiming)
             raise
-        self._turns = found.turns
-        for claim in found.claims:
-            self._start(claim)
-        return bool(changed or found.claims or found.put_off or found.more)
+        self._start(taken)
+        self._note(taken, to_wake)
+        found = taken.found
+        return bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off or found.more)
 
-    def _take(self, tx: Connection, openings: Openings) -> tuple[int, Round]:
-        """Make ready what is due, and claim, in one transaction; how many rows were made ready, and the claims."""
+    def _wanted(self) -> Wanted:
+        return Wanted(
+            total=self._flights.room(),
+            unproven=self._flights.room_for_unproven(),
+            gate=self._opening,
+            octets=self._flights.octets(),
+            held=self._flights.held(),
+            lifetime=int(self._settings.queue_lifetime),
+            turns=self._turns,
+        )
+
+    def _take(self, tx: Connection, wanted: Wanted, to_wake: Sequence[tuple[str, bool]]) -> Taken:
+        """Make ready what is due, claim, and read what is claimed, in one transaction."""
         now = time.time()
-        changed = queue_due.place(tx) + queue_due.promote(tx, now)
-        hops = NextHops(tx, self._settings)
-        return changed, queue_claims.claim(tx, hops, self._leases.new(), openings, now)
+        readied = queue_due.place(tx) + queue_due.promote(tx, now)
+        woken = {name: queue_due.wake(tx, name, now, MOST_AT_ONCE if alive else 1) for name, alive in to_wake}
+        found = queue_claims.claim(tx, NextHops(tx, self._settings), self._leases.new(), wanted, now)
+        loaded = [self._courier.load(tx, claim) if n < MOST_LOADED else None for n, claim in enumerate(found.claims)]
+        return Taken(readied, woken, found, loaded)
 
-    def _start(self, claim: Claim) -> None:
-        self._leases.keep(claim.token)
-        task = asyncio.create_task(self._courier.deliver(claim))
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._end(done, claim))
+    def _opening(self, destination: str) -> Opening:
+        """The gate of a round of claims. It runs on the writer's thread."""
+        opening = self.destinations.opening(destination, _now())
+        if opening.dead is None:
+            return Opening(opening.free, opening.proven)
+        return Opening(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
 
-    def _end(self, task: asyncio.Task[None], claim: Claim) -> None:
-        self._tasks.discard(task)
+    def _note(self, taken: Taken, to_wake: Sequence[tuple[str, bool]]) -> None:
+        """What the round says about mail that waits for destinations."""
+        now = _now()
+        for name, alive in to_wake:
+            if taken.woken[name] < (MOST_AT_ONCE if alive else 1):
+                self.destinations.put_off(name, now, some=False)
+        for name, rows in taken.found.put_off.items():
+            self.destinations.put_off(name, now)
+            maillog.put_off(name, rows)
+
+    def _start(self, taken: Taken) -> None:
+        self._turns = taken.found.turns
+        for claim, loaded in zip(taken.found.claims, taken.loaded, strict=True):
+            is_counted = _is_counted(claim)
+            opening = self.destinations.opening(claim.destination, _now()) if is_counted else None
+            if is_counted:
+                self.destinations.begin(claim.destination, _now())
+            self._leases.keep(claim.token)
+            flight = Flight(claim, is_proven=opening is None or opening.proven)
+            self._flights.start(flight, self._courier.deliver(claim, loaded), self._end)
+
+    def _end(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         self._leases.drop(claim.token)
-        self._wakeup.wake()
+        if _is_counted(claim):
+            error = next((str(each.reply) for each in reversed(outcomes) if not each.reply.is_positive), "")
+            self.destinations.end(claim.destination, destinations.feedback(outcomes), error, _now())
 
-    async def finish(self, limit: float) -> int:
-        """Wait at most `limit` seconds for what is in flight, then give the rest back; how many were given back."""
-        if not self._tasks:
-            return 0
-        _, late = await asyncio.wait(self._tasks, timeout=limit)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=limit)
-        return len(late)
+
+def _is_counted(claim: Claim) -> bool:
+    """Whether a claim is a delivery to a destination that has limits."""
+    return claim.unreachable is None and claim.destination != LOCAL
+
+
+def _answer_for(dead: State) -> Reply:
+    """What mail for a dead destination gets instead of an answer."""
+    offset = time.time() - _now()
+    since = _clock_time(offset + (dead.dead_since or 0.0))
+    probe = _clock_time(offset + max(dead.next_probe or 0.0, _now()))
+    text = f"{dead.name} cannot be reached since {since}; it is looked for again about {probe}, and nothing is tried"
+    return Reply(451, "4.4.1", f"{text} before that. Its last answer: {dead.last_error or 'none'}")
+
+
+def _clock_time(epoch: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(epoch))
+
+
+def _now() -> float:
+    """Seconds on the boot clock, which nobody sets."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
