@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from onifast_outbox.preparing import Preparer
@@ -51,10 +50,10 @@ main()
 """
 
 
-def openssl(settings: Settings, file: str, *arguments: str) -> None:
+def openssl(settings: Settings, file: str, command: str, *arguments: str) -> None:
     path = settings.certs_dir / "here.test" / file
     path.parent.mkdir(exist_ok=True)
-    subprocess.run(["openssl", *arguments, "-out", path], check=True, capture_output=True)
+    subprocess.run(["openssl", command, "-out", path, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture(params=["PKCS#1", "PKCS#8"])
@@ -118,13 +117,7 @@ async def test_both_notice_what_was_changed_or_added(
         assert dkimverify(changed, dns, 0) != "signature ok"
 
 
-def test_each_field_that_matters_is_signed_once_more_than_it_occurs(settings: Settings) -> None:
+def test_each_field_that_matters_is_signed_once_more_than_it_occurs() -> None:
     names = signed_headers(summary(split_head(MESSAGES["fields more than once"])[0]))
-    counts = {
-        name: names.count(name) for name in ("from", "to", "subject", "date", "cc", "reply-to", "list-unsubscribe")
-    }
-    assert counts == {"from": 2, "to": 2, "subject": 2, "date": 2, "cc": 2, "reply-to": 1, "list-unsubscribe": 1}
-
-
-def test_the_program_dkimverify_is_there(settings: Settings) -> None:
-    assert (Path(sys.executable).parent / "dkimverify").exists()
+    expected = {"from": 2, "to": 2, "subject": 2, "date": 2, "cc": 2, "reply-to": 1, "list-unsubscribe": 1}
+    assert {name: names.count(name) for name in expected} == expected
