@@ -30,7 +30,7 @@ def outbox_settings(settings: Settings, dns: DnsServer) -> Settings:
         dns_servers=((dns.host, dns.port),),
         dns_timeout=0.5,
         connect_timeout=1.0,
-        **patience(0.4),
+        **patience(20),
         outbound_port=free_port("127.0.0.25"),
         file_copies=False,
     )

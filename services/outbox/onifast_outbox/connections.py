@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from onifast_shared.config import Settings
 from onifast_shared.envelope import Envelope, Recipient
@@ -19,7 +19,7 @@ from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpCli
 from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
 from onifast_outbox.stopwatch import Stopwatch
 from onifast_outbox.tls_policy.policies import TlsPolicies
-from onifast_outbox.tls_policy.requirement import HostBarred, Insist, Requirement
+from onifast_outbox.tls_policy.requirement import Assurance, HostBarred, Insist, Requirement, TlsLevel, TlsTrouble
 from onifast_outbox.wire import Timeouts
 
 # How long a connection waits for the next message to the same place, and how many it carries at most.
@@ -36,13 +36,23 @@ Settle = Callable[[Mapping[Recipient, Outcome], bool], Awaitable[None]]
 
 @dataclass
 class Parcel:
-    """A message on its way to the servers of one route, with the recipients who have no outcome yet."""
+    """A message on its way to the servers of one route, with the recipients who have no outcome yet.
+
+    `in_seven_bits` gives its form for servers without 8BITMIME, or why there is none.
+    """
 
     envelope: Envelope
     content: Content
     confirm: Confirm
     settle: Settle
     pending: list[Recipient] = field(default_factory=list)
+    in_seven_bits: Callable[[], Awaitable[Content | Failed | Deferred]] | None = None
+
+    async def form_for(self, client: SmtpClient) -> Content | Failed | Deferred:
+        """The message as this server takes it."""
+        if self.in_seven_bits is None or not self.content.eight_bit or "8BITMIME" in client.extensions:
+            return self.content
+        return await self.in_seven_bits()
 
     async def note(self, outcomes: Mapping[Recipient, Outcome], *, passed_on: bool = False) -> None:
         """Commit these outcomes; their recipients are not tried again in this attempt."""
@@ -150,6 +160,30 @@ class Connections:
         if is_ourselves(hop, self._settings.smtp_listen):
             reply = Reply(554, "5.4.6", f"{hop} is this server itself: the mail would go round in a circle")
             raise HopFailed(Failed(reply, hop.trail), ourselves=True)
+        access = self._access(hop, route, requirement)
+        note = partial(self._policies.note_session, route.policy, requirement, host=hop.host, mx_ip=hop.address)
+        try:
+            client = await SmtpClient.open(hop, access, self._timeouts, watch)
+        except HopFailed as failure:
+            trouble = failure.trouble
+            if trouble:
+                note(sending_ip=failure.sending_ip, had=trouble)
+            if not (trouble and access.security is Security.OPPORTUNISTIC):
+                raise
+            tour.add(failure.outcome, is_answer=False)
+            client = await self._open_in_clear(hop, access, trouble)
+        else:
+            note(sending_ip=client.local_address, had=client.assurance)
+        self._policies.note_protection(route.policy, hop.host, client.assurance)
+        return client
+
+    async def _open_in_clear(self, hop: Hop, access: Access, trouble: TlsTrouble) -> SmtpClient:
+        """Encryption that fails is worth no less than none at all (RFC 7435 section 3)."""
+        client = await SmtpClient.open(hop, replace(access, security=Security.NONE, tls=None), self._timeouts)
+        client.assurance = Assurance(TlsLevel.NONE, trouble)
+        return client
+
+    def _access(self, hop: Hop, route: Route, requirement: Requirement) -> Access:
         # A relay may well share our name (a filter on this machine); a mail exchanger that does is ourselves.
         loop_names = frozenset() if route.to_relay else frozenset({self._settings.hostname.lower()})
         security = route.security
@@ -157,7 +191,7 @@ class Connections:
             security = Security.STARTTLS
         context = None if security is Security.NONE else self._context(requirement.insist is Insist.CERTIFICATE)
         source = route.sources.towards(hop.address)
-        access = Access(
+        return Access(
             (source and source.helo_name) or self._settings.hostname,
             security,
             context,
@@ -167,21 +201,16 @@ class Connections:
             loop_names,
             source.address if source else None,
         )
-        try:
-            return await SmtpClient.open(hop, access, self._timeouts, watch)
-        except HopFailed as failure:
-            if not (failure.trouble and security is Security.OPPORTUNISTIC):
-                raise
-            tour.add(failure.outcome, is_answer=False)
-        # Encryption that fails is worth no less than none at all (RFC 7435 section 3).
-        plain = replace(access, security=Security.NONE, tls=None)
-        return await SmtpClient.open(hop, plain, self._timeouts)
 
     async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
         """Carry the parcel over one connection as far as that goes; `tour` has why it went no further."""
-        while parcel.pending and client.usable:
+        content = await parcel.form_for(client)
+        if not isinstance(content, Content):
+            outcome = replace(content, trail=client.trail).after(tour.troubles)
+            await parcel.note(dict.fromkeys(parcel.pending, outcome))
+        while parcel.pending and client.usable and isinstance(content, Content):
             envelope = parcel.envelope.only(*parcel.pending[:MAX_RECIPIENTS])
-            transaction = await client.send(envelope, parcel.content, parcel.confirm)
+            transaction = await client.send(envelope, content, parcel.confirm)
             outcomes = {each: outcome.after(tour.troubles) for each, outcome in transaction.outcomes.items()}
             await parcel.note(outcomes, passed_on="DSN" in client.extensions)
             if transaction.lost:

@@ -38,7 +38,7 @@ from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_rout
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import ClaimLost, Content
-from onifast_outbox.tls_policy.policies import is_waived_by
+from onifast_outbox.tls_policy.policy import is_waived_by
 
 # A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
 MAX_HOPS = 50
@@ -193,6 +193,16 @@ class Courier:
         except DkimKeyError as error:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
+    async def _in_seven_bits(self, consignment: Consignment) -> Content | Failed | Deferred:
+        """The same for a server without 8BITMIME (RFC 6152 section 3)."""
+        try:
+            return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)
+        except Unconvertible as error:
+            text = f"the server takes no 8-bit text (8BITMIME), and the message cannot be converted: {error}"
+            return Failed(Reply(553, "5.6.7", text) if error.header else Reply(554, "5.6.3", text))
+        except DkimKeyError as error:
+            return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
+
     async def _route(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded
     ) -> list[tuple[Route, list[Stop]]]:
@@ -255,7 +265,9 @@ class Courier:
             envid=consignment.envid,
             requiretls=what.requiretls,
         )
-        parcel = Parcel(envelope, content, confirm, settle, list(rows))
+        parcel = Parcel(
+            envelope, content, confirm, settle, list(rows), in_seven_bits=lambda: self._in_seven_bits(consignment)
+        )
         try:
             await self._connections.deliver(route, parcel)
         except (ClaimLost, DatabaseError) as error:

@@ -15,7 +15,7 @@ from onifast_shared.message import normalise_newlines, prepend
 from onifast_shared.queue import Claim, Submission
 
 from onifast_outbox import maillog
-from onifast_outbox.binary import into_lines
+from onifast_outbox.binary import into_lines, into_seven_bits
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import Content
 
@@ -30,6 +30,7 @@ class _Variant(NamedTuple):
     """What the bytes depend on: rows of one content differ in who wrote it and who forwards it."""
 
     content_id: int
+    seven_bit: bool
     body_type: str
     origin: str
     owner: str | None
@@ -50,21 +51,20 @@ class Preparer:
         self._kept: OrderedDict[_Variant, Content] = OrderedDict()
         self._kept_bytes = 0
 
-    async def prepare(self, claim: Claim, raw: bytes) -> Content:
-        """The message's bytes for DATA.
+    async def prepare(self, claim: Claim, raw: bytes, *, seven_bit: bool = False) -> Content:
+        """The message's bytes for DATA; with `seven_bit` those for a server without 8BITMIME.
 
-        Raises Unconvertible for a binary message that cannot be sent in lines, DkimKeyError, DatabaseError.
+        Raises Unconvertible for a message that cannot be sent so, DkimKeyError, DatabaseError.
         """
         what = claim.submission
-        variant = _Variant(
-            claim.content_id, what.body_type, what.origin, what.owner, what.submitted_by, what.written_by
-        )
+        writer = (what.origin, what.owner, what.submitted_by, what.written_by)
+        variant = _Variant(claim.content_id, seven_bit, what.body_type, *writer)
         self._forget_old()
         if variant in self._made and (known := self._in_use.get(variant)) is not None:
             return known
         task = self._under_way.get(variant)
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(self._make, claim.rows[0].id, what, raw))
+            task = asyncio.create_task(asyncio.to_thread(self._make, claim.rows[0].id, what, raw, variant))
             self._under_way[variant] = task
             task.add_done_callback(lambda done: self._finish(variant, done))
         return await asyncio.shield(task)
@@ -96,9 +96,8 @@ class Preparer:
         if variant not in self._in_use:
             self._made.pop(variant, None)
 
-    def _make(self, queue_id: int, what: Submission, raw: bytes) -> Content:
-        # No server is sent binary (RFC 3030), since few of them take it.
-        message = into_lines(raw) if what.body_type == "BINARYMIME" else normalise_newlines(raw)
+    def _make(self, queue_id: int, what: Submission, raw: bytes, variant: _Variant) -> Content:
+        message = _in_form(raw, variant)
         if by := forwarder(what):
             message = prepend(message, delivered_to(by))
             signed = self._signer.seal(message, by.domain, what)
@@ -107,6 +106,19 @@ class Preparer:
         if signed.problem:
             maillog.unsigned(queue_id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
+
+
+def _in_form(raw: bytes, variant: _Variant) -> bytes:
+    """The message as the server takes it. What is signed is this form, so that our signature holds (RFC 6376 5.3).
+
+    A signature of somebody else's, on a message that is forwarded, does not survive a conversion to seven bits. It is
+    converted all the same: the ARC seal tells the next server what the signature was worth when it came here, while a
+    bounce would lose the message for certain, and tell its author of a server that he cannot mend.
+    """
+    # No server is sent binary (RFC 3030), since few of them take it.
+    if variant.seven_bit:
+        return into_seven_bits(raw if variant.body_type == "BINARYMIME" else normalise_newlines(raw))
+    return into_lines(raw) if variant.body_type == "BINARYMIME" else normalise_newlines(raw)
 
 
 def forwarder(submission: Submission) -> Address | None:
