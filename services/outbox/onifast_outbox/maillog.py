@@ -124,3 +124,14 @@ def ended_early(error: BaseException | None) -> None:
 def policy_not_fetched(domain: str, reason: str) -> None:
     """The MTA-STS policy that a domain announces cannot be had; one that is kept goes on holding."""
     event(_LOGGER, "policy-not-fetched", logging.WARNING, domain=domain, reason=reason)
+
+
+def tls_downgraded(domain: str, host: str, level: str, before: str, reason: str) -> None:
+    """Mail went to a domain over less than its servers had proved before: somebody may have come in between."""
+    found = {"domain": domain, "host": host, "found": level, "before": before, "reason": reason}
+    event(_LOGGER, "tls-downgraded", logging.WARNING, **found)
+
+
+def tls_reported(domain: str, day: str, place: str, result: str) -> None:
+    """A day's TLS report is on its way to a place that the domain names, or could not be handed in there."""
+    event(_LOGGER, "tls-reported", domain=domain, day=day, to=place, result=result)

@@ -55,7 +55,9 @@ from onifast_outbox.routing import MailExchangers
 from onifast_outbox.settling import Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.tls_policy import policies as tls_policies
+from onifast_outbox.tls_policy import reporting as tls_reporting
 from onifast_outbox.tls_policy.policies import TlsPolicies
+from onifast_outbox.tls_policy.reporting import Reporting
 
 # Below what supervisord and systemd wait before they kill.
 FINISH_SECONDS = 20.0
@@ -98,6 +100,7 @@ class Program:
     respondent: Respondent
     queue_wakeup: Wakeup
     policies: TlsPolicies
+    reporting: Reporting
 
 
 def assemble(
@@ -121,8 +124,17 @@ def assemble(
     wakeup = Wakeup(settings.outbox_poll_interval)
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     respondent = Respondent(db, settings, exchangers, policies, signer)
+    reporting = Reporting(db, resolver, tls_policies.https_client(settings, resolver), settings.hostname)
     return Program(
-        dispatcher, leases, Janitor(db, leases), Notifier(db, settings), connections, respondent, wakeup, policies
+        dispatcher,
+        leases,
+        Janitor(db, leases),
+        Notifier(db, settings),
+        connections,
+        respondent,
+        wakeup,
+        policies,
+        reporting,
     )
 
 
@@ -140,8 +152,12 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("telling senders", program.notifier.tell, Wakeup(TIDY_SECONDS)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
+        repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
+        repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
         repeat("answering inquiries", lambda: _until_done(program.respondent.run_once), inquiry_wakeup),
     ]
+    if settings.tls_reports:
+        loops.append(repeat("reporting TLS", program.reporting.run_once, Wakeup(tls_reporting.ROUND_SECONDS)))
     if filer_client:
         loops.append(_file(Filing(db, filer_client), copy_wakeup))
     poller = Poller(
@@ -151,6 +167,8 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
         maillog.started(_serves(settings), settings.source)
         code = await _until_stopped(program, loops, stop)
     await program.connections.close()
+    with contextlib.suppress(DatabaseError):
+        await program.policies.flush()
     if filer_client:
         await filer_client.close()
     return code

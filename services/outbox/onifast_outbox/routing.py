@@ -19,7 +19,8 @@ from onifast_shared.reply import Deferred, Failed, Reply
 from onifast_shared.transport.sources import Sources
 
 from onifast_outbox.smtp_session import Hop, Security
-from onifast_outbox.tls_policy.policies import TlsPolicies, TlsPolicy
+from onifast_outbox.tls_policy.policies import TlsPolicies
+from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import TlsLevel
 
 # A hostile zone may name hundreds of hosts: how many of them, and of each one's addresses, one attempt may cost.
@@ -106,10 +107,10 @@ class MailExchangers:
         began = time.monotonic()
         if domain.startswith("["):
             hosts: tuple[str, ...] = (domain[1:-1].removeprefix("IPv6:"),)
-            policy = TlsPolicy(domain)
+            policy: TlsPolicy | None = None
         else:
             hosts, policy = await asyncio.gather(self._exchangers(domain), self._policies.of(domain))
-        key = f"mx {','.join(sorted(hosts))}:{self._port}{policy.key}"
+        key = f"mx {','.join(sorted(hosts))}:{self._port}{policy.key if policy else ''}"
         took = time.monotonic() - began
         return Route(key, hosts, self._port, Security.OPPORTUNISTIC, policy=policy, looked_up=took)
 

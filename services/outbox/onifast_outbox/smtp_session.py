@@ -73,15 +73,22 @@ class HopFailed(Exception):
     """This server cannot be used now, for reasons that concern no single message.
 
     `outcome` is Failed where the server itself said that it will never take our mail. `trouble` says what it was about
-    encryption, if that was it; `ourselves` is true when the server is this machine.
+    encryption, if that was it, `sending_ip` which address of ours was in use then; `ourselves` is true when the server
+    is this machine.
     """
 
     def __init__(
-        self, outcome: Deferred | Failed, *, trouble: TlsTrouble | None = None, ourselves: bool = False
+        self,
+        outcome: Deferred | Failed,
+        *,
+        trouble: TlsTrouble | None = None,
+        sending_ip: str = "",
+        ourselves: bool = False,
     ) -> None:
         super().__init__(str(outcome.reply))
         self.outcome = outcome
         self.trouble = trouble
+        self.sending_ip = sending_ip
         self.ourselves = ourselves
 
 
@@ -222,7 +229,8 @@ class SmtpSession:
         trouble = TlsTrouble(ResultType.STARTTLS_NOT_SUPPORTED, why)
         if required:
             because = self._access.requirement.because or "the settings ask for it"
-            raise HopFailed(self._deferred("4.7.4", f"{why}, and {because}"), trouble=trouble)
+            outcome = self._deferred("4.7.4", f"{why}, and {because}")
+            raise HopFailed(outcome, trouble=trouble, sending_ip=self.local_address)
         self.assurance = Assurance(TlsLevel.NONE, trouble)
 
     def _failure(self, error: WireError) -> HopFailed:
@@ -230,7 +238,8 @@ class SmtpSession:
             return HopFailed(self._deferred("4.4.2", str(error)))
         because = self._access.requirement.because
         text = f"{error}, and {because}" if because else str(error)
-        return HopFailed(self._deferred("4.7.5", text), trouble=TlsTrouble(error.kind, str(error)))
+        trouble = TlsTrouble(error.kind, str(error))
+        return HopFailed(self._deferred("4.7.5", text), trouble=trouble, sending_ip=self.local_address)
 
     async def _authenticate(self, user: str, password: Secret) -> None:
         offered = self.extensions.get("AUTH", "").split()

@@ -168,15 +168,15 @@ CREATE TABLE tls_results (
     PRIMARY KEY (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip, reason)
 ) WITHOUT ROWID;
 
--- What became of a day's report to a domain: who makes the row makes the report.
+-- What became of a day's report to a domain, by place: who makes the rows makes the report.
 CREATE TABLE tls_reports (
     day           TEXT NOT NULL,
     policy_domain TEXT NOT NULL,
-    report_id     TEXT NOT NULL,
+    uri           TEXT NOT NULL,                           -- '' where the domain wants none
     state         TEXT NOT NULL,                           -- unwanted, posting, sent, failed
     retry_ts      INTEGER NOT NULL DEFAULT 0,              -- while posting: when another process may try again
-    detail        TEXT NOT NULL DEFAULT '',                -- where it went, or why it did not
-    PRIMARY KEY (day, policy_domain)
+    detail        TEXT NOT NULL DEFAULT '',                -- why it was not sent (yet)
+    PRIMARY KEY (day, policy_domain, uri)
 ) WITHOUT ROWID;
 
 -- Servers that take a domain's mail in the place of its MX hosts or the relay (docs/operations.md). The password is

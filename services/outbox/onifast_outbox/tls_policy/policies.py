@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from onifast_shared.config import Settings
@@ -18,8 +16,11 @@ from onifast_shared.dns import Resolver
 from onifast_outbox.http_client import HttpClient
 from onifast_outbox.tls_policy.certificates import Judge
 from onifast_outbox.tls_policy.dane import Dane
+from onifast_outbox.tls_policy.ledger import Ledger
+from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import (
     OPPORTUNISTIC,
+    Assurance,
     HostBarred,
     Insist,
     Requirement,
@@ -31,33 +32,11 @@ from onifast_outbox.tls_policy.secure_dns import SecureDns
 from onifast_outbox.tls_policy.sts import StsFinding, StsPolicies
 from onifast_outbox.tls_policy.sts_policy import StsPolicy
 
+REFRESH_SECONDS = 3600.0
+"""How often it is looked whether a kept policy has to be fetched anew."""
+
 FETCH_SECONDS = 30.0
 """How long the fetch of a policy may take in all: mail waits for it."""
-
-
-@dataclass(frozen=True)
-class TlsPolicy:
-    """What holds for mail to a domain: its MTA-STS policy, and the hosts that DNSSEC proves to be its exchangers.
-
-    A message whose author prefers arriving to being protected waives all of it (RFC 8689 section 5).
-    """
-
-    domain: str
-    sts: StsPolicy | None = None
-    sts_trouble: TlsTrouble | None = None
-    proved: frozenset[str] = frozenset()
-    waived: bool = False
-
-    @property
-    def key(self) -> str:
-        """What two domains must share besides their servers to share connections."""
-        sts = f" sts {self.domain}" if self.sts and self.sts.mode == "enforce" else ""
-        return f"{' proved' if self.proved else ''}{sts}"
-
-
-def is_waived_by(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether a message with these headers prefers arriving to being protected (RFC 8689 section 5)."""
-    return any(name.lower() == "tls-required" and value.strip().lower() == "no" for name, value in headers)
 
 
 def assemble(settings: Settings, db: Database, resolver: Resolver) -> TlsPolicies:
@@ -65,21 +44,32 @@ def assemble(settings: Settings, db: Database, resolver: Resolver) -> TlsPolicie
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
     sts: StsPolicies | None = None
     if settings.mta_sts:
-        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
-        client = HttpClient(resolver, context, timeout=FETCH_SECONDS)
-        sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
-    return TlsPolicies(settings.outbound_tls_ca, dane=dane, sts=sts)
+        sts = StsPolicies(db, resolver, https_client(settings, resolver), port=settings.outbound_https_port)
+    ledger = Ledger(db, for_reports=settings.tls_reports)
+    return TlsPolicies(settings.outbound_tls_ca, dane=dane, sts=sts, ledger=ledger)
+
+
+def https_client(settings: Settings, resolver: Resolver) -> HttpClient:
+    """A client for policies and reports."""
+    context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
+    return HttpClient(resolver, context, timeout=FETCH_SECONDS)
 
 
 class TlsPolicies:
-    """Looks policies up. Without `dane` or `sts` there are none of that kind."""
+    """Looks policies up, and notes what came of them. Without `dane` or `sts` there are none of that kind."""
 
     def __init__(
-        self, authorities: Path | None = None, *, dane: Dane | None = None, sts: StsPolicies | None = None
+        self,
+        authorities: Path | None = None,
+        *,
+        dane: Dane | None = None,
+        sts: StsPolicies | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.judge = Judge(authorities)
         self._dane = dane
         self._sts = sts
+        self._ledger = ledger
 
     async def of(self, domain: str) -> TlsPolicy:
         """The policy for mail to `domain`. Raises DatabaseError."""
@@ -92,11 +82,6 @@ class TlsPolicies:
     async def _prove(self, domain: str) -> frozenset[str]:
         return await self._dane.exchangers(domain) if self._dane else frozenset()
 
-    async def refresh(self) -> None:
-        """Keep the policies that are kept fresh; to be called now and then. Raises DatabaseError."""
-        if self._sts:
-            await self._sts.refresh()
-
     async def requirement(self, policy: TlsPolicy | None, host: str, certificate: TlsLevel | None) -> Requirement:
         """What to insist on at `host`. Raises HostBarred.
 
@@ -105,10 +90,46 @@ class TlsPolicies:
         """
         asked = OPPORTUNISTIC
         if policy and not policy.waived:
-            asked = await self._asked_by(policy, host)
+            try:
+                asked = await self._asked_by(policy, host)
+            except HostBarred as barred:
+                if self._ledger:
+                    self._ledger.note_barred(policy, host, barred.trouble)
+                raise
         if certificate is not None and asked.insist not in (Insist.DANE, Insist.CERTIFICATE):
             return Requirement(Insist.CERTIFICATE, certificate)
         return asked
+
+    def note_session(
+        self,
+        policy: TlsPolicy | None,
+        requirement: Requirement,
+        *,
+        host: str,
+        mx_ip: str,
+        sending_ip: str,
+        had: Assurance | TlsTrouble,
+    ) -> None:
+        """A connection to one of the domain's hosts came as far as TLS: what was had, or the trouble it failed for."""
+        if self._ledger and policy and not policy.waived:
+            self._ledger.note_session(policy, requirement, host=host, mx_ip=mx_ip, sending_ip=sending_ip, had=had)
+
+    def note_protection(self, policy: TlsPolicy | None, host: str, had: Assurance) -> None:
+        """Mail for the domain can go over a connection that is so well protected."""
+        if self._ledger and policy and not policy.waived:
+            self._ledger.note_protection(policy.domain, host, had)
+
+    async def flush(self) -> None:
+        """Write what was noted; to be called every few seconds. Raises DatabaseError."""
+        if self._ledger:
+            await self._ledger.flush()
+
+    async def refresh(self) -> None:
+        """Keep the kept policies fresh, and forget what is old; to be called now and then. Raises DatabaseError."""
+        if self._sts:
+            await self._sts.refresh()
+        if self._ledger:
+            await self._ledger.sweep()
 
     async def _asked_by(self, policy: TlsPolicy, host: str) -> Requirement:
         by_dane: Requirement | None = None
