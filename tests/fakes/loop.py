@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE = 10.0  # seconds that a call into the loop, or its end, may take
+_PATIENCE = 60.0  # seconds that a call into the loop, or its end, may take
 
 
 class LoopThread:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,21 @@ as_root = pytest.mark.root
 
 
 @pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user reaches; pytest's own is closed to others whenever another run of it starts."""
+    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def settings(settings: Settings, open_folder: Path) -> Settings:
+    """The homes lie where their owners reach them."""
+    (open_folder / "home").mkdir()
+    return replace(settings, home_root=open_folder / "home")
+
+
+@pytest.fixture
 async def running(settings: Settings) -> AsyncIterator[Filer]:
     """A filer process, with the rights of whoever runs the tests."""
     client = Filer(filer.start(settings.home_root))
@@ -32,7 +49,7 @@ async def running(settings: Settings) -> AsyncIterator[Filer]:
 
 
 @pytest.fixture
-def home(settings: Settings, reachable: None) -> Callable[[str, int], Path]:
+def home(settings: Settings) -> Callable[[str, int], Path]:
     """Makes the home of a user who is in no passwd file."""
 
     def make(owner: str, uid: int) -> Path:
@@ -42,14 +59,6 @@ def home(settings: Settings, reachable: None) -> Callable[[str, int], Path]:
         return path
 
     return make
-
-
-@pytest.fixture
-def reachable(settings: Settings) -> None:
-    """Lets other users pass through pytest's private directories to the homes."""
-    for directory in (settings.home_root, *settings.home_root.parents):
-        if directory.stat().st_uid == os.getuid() and directory != Path("/"):
-            directory.chmod(directory.stat().st_mode | 0o011)
 
 
 @as_root
@@ -97,9 +106,9 @@ async def test_what_a_killed_filer_left_half_written_is_removed_and_nothing_else
 @as_root
 @pytest.mark.parametrize("link", [".onifast", ".onifast/mail"])
 async def test_a_symbolic_link_in_the_home_leads_nowhere(
-    running: Filer, home: Callable[[str, int], Path], tmp_path: Path, link: str
+    running: Filer, home: Callable[[str, int], Path], open_folder: Path, link: str
 ) -> None:
-    mallory, target = home("mallory", MALLORY), tmp_path / "target"
+    mallory, target = home("mallory", MALLORY), open_folder / "target"
     target.mkdir()
     target.chmod(0o777)
     (mallory / link).parent.mkdir(exist_ok=True)
@@ -111,11 +120,11 @@ async def test_a_symbolic_link_in_the_home_leads_nowhere(
 
 @as_root
 async def test_a_link_in_the_place_of_the_copy_is_replaced_not_followed(
-    running: Filer, home: Callable[[str, int], Path], tmp_path: Path
+    running: Filer, home: Callable[[str, int], Path], open_folder: Path
 ) -> None:
     folder = home("mallory", MALLORY) / ".onifast" / "mail"
     await running.write("mallory", NAME, b"first")
-    victim = tmp_path / "victim"
+    victim = open_folder / "victim"
     victim.write_text("precious")
     (folder / NAME).unlink()
     (folder / NAME).symlink_to(victim)
@@ -137,11 +146,11 @@ async def test_another_users_home_cannot_be_written_to(running: Filer, home: Cal
 @as_root
 @pytest.mark.parametrize("owner", ["root", "rooty", "link", "absent", "file"])
 async def test_nothing_is_done_as_root_or_without_a_home(
-    running: Filer, settings: Settings, reachable: None, tmp_path: Path, owner: str
+    running: Filer, settings: Settings, open_folder: Path, owner: str
 ) -> None:
     for name in ("root", "rooty"):
         (settings.home_root / name).mkdir()
-    target = tmp_path / "elsewhere"
+    target = open_folder / "elsewhere"
     target.mkdir()
     os.chown(target, ALICE, ALICE)
     (settings.home_root / "link").symlink_to(target)
@@ -185,7 +194,7 @@ async def test_the_loss_of_the_filer_is_noticed(settings: Settings) -> None:
 async def test_the_filer_ends_with_its_parent(settings: Settings) -> None:
     channel = filer.start(settings.home_root)
     channel.shutdown(socket.SHUT_WR)
-    channel.settimeout(10)
+    channel.settimeout(60)
     assert channel.recv(1) == b""
     channel.close()
 

@@ -20,7 +20,7 @@ from onifast_smtpd.server import Server
 
 HERE = "127.0.0.1"
 OUTSIDE = "127.0.0.9"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 MESSAGE = b"From: someone@remote.test\r\nTo: alice@here.test\r\nSubject: hello\r\n\r\nText.\r\n"
 

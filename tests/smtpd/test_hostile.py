@@ -427,7 +427,7 @@ def _trickle(client: Client, octet: bytes) -> float:
             continue
         except OSError:
             break
-    client.socket.settimeout(10)
+    client.socket.settimeout(60)
     return time.monotonic() - begin
 
 
