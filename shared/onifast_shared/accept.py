@@ -204,7 +204,9 @@ def submit_in(
         if sent_copy is None
         else _keep(tx, content_id, size=ref.size, submission=submission, sent_copy=sent_copy, now=now)
     )
-    ids = queue.enqueue(tx, content_id, replace(submission, email_id=email_id), recipients, now)
+    if email_id is not None:
+        submission = replace(submission, email_id=email_id)
+    ids = queue.enqueue(tx, content_id, submission, recipients, now)
     return Accepted(ids, email_id)
 
 

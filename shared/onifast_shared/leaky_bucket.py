@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _TOLERANCE = 1e-6  # of one unit: what arithmetic loses must not refuse what has just become free
@@ -47,12 +48,30 @@ class Bucket(NamedTuple):
         return Bucket(self.limit, self.period, self.burst, self.level_at(now) + units, now)
 
 
-def poured(limit: int, period: float, burst: float, *, level: float, elapsed: float, units: int) -> tuple[float, bool]:
-    """What such a bucket holds with so many units more, `elapsed` seconds after it held `level`; whether it has room.
+def poured(
+    limits: Sequence[int],
+    periods: Sequence[float],
+    burst: float,
+    *,
+    levels: Sequence[float | None],
+    elapsed: float,
+    units: Sequence[int],
+) -> tuple[list[float], bool]:
+    """What such buckets hold with so many units more, `elapsed` seconds after they held `levels`; whether all fit.
 
-    The arithmetic of `Bucket` in one step, for those who count each message of a busy server.
+    A limit of 0 is none. This is the arithmetic of `Bucket` in one step, for those who count each message of a busy
+    server.
     """
-    if elapsed > 0.0:
-        level = max(0.0, level - elapsed * limit / period)
-    level += units
-    return level, level <= max(1.0, limit * burst) + _TOLERANCE
+    after: list[float] = []
+    fits = True
+    for limit, period, held, more in zip(limits, periods, levels, units, strict=True):
+        level = held or 0.0
+        if not limit:
+            after.append(0.0)
+            continue
+        if elapsed > 0.0:
+            level = max(0.0, level - elapsed * limit / period)
+        level += more
+        after.append(level)
+        fits = fits and level <= max(1.0, limit * burst) + _TOLERANCE
+    return after, fits

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -173,14 +174,20 @@ def admit(tx: Connection, subjects: Sequence[Subject], recipients: int, settings
     alone that are refused.
     """
     units = (1, 1, recipients, recipients)
-    counts = [_count(subject, tx.execute(_TALLY, subject).fetchone(), units, settings, now) for subject in subjects]
-    if not all(count.fits for count in counts):
-        exceeded = judge([of(tx, subject, settings) for subject in subjects], recipients, now)
-        if exceeded is not None:
-            raise exceeded
-    for subject, count in zip(subjects, counts, strict=True):
-        if count.limited:
-            tx.execute(_STORE, (*subject, *count.levels, now))
+    fits, counted = True, []
+    for row in tx.execute(_all_tallies(len(subjects)), [part for subject in subjects for part in subject]):
+        subject = Subject(row[0], row[1])
+        limits = _limits(subject, row[2:6], settings)
+        if limits == _NO_LIMITS:
+            continue
+        elapsed, burst = now - (row[10] or 0.0), settings.limit_burst / 100
+        levels, has_room = poured(limits, _SECONDS, burst, levels=row[6:10], elapsed=elapsed, units=units)
+        fits = fits and has_room
+        counted += [*subject, *levels, now]
+    if not fits and (exceeded := judge([of(tx, subject, settings) for subject in subjects], recipients, now)):
+        raise exceeded
+    if counted:
+        tx.execute(_store(len(counted) // _STORED), counted)
 
 
 def record(tx: Connection, subject: Subject, counted: str, now: float) -> None:
@@ -256,12 +263,13 @@ def default(subject: Subject, counted: str, settings: Settings) -> int:
     return int(getattr(settings, f"limit_{subject.scope}_{counted}"))
 
 
-def _defaults(subject: Subject, settings: Settings) -> tuple[int, ...]:
-    """`default` of each limit, in the order of PERIODS."""
-    if subject.scope == "domain" and subject.name == settings.hostname:
-        return _NO_LIMITS
-    limits: tuple[int, ...] = _OF_SETTINGS[subject.scope](settings)
-    return limits
+def _limits(subject: Subject, own: Sequence[int | None], settings: Settings) -> tuple[int, ...]:
+    """A subject's limits, in the order of PERIODS: his own, else `default`; 0 where there is none."""
+    at_host = subject.scope == "domain" and subject.name == settings.hostname
+    limits: tuple[int, ...] = _NO_LIMITS if at_host else _OF_SETTINGS[subject.scope](settings)
+    if own == _NONE_OF_HIS_OWN:
+        return limits
+    return tuple(max(0, standard if given is None else given) for given, standard in zip(own, limits, strict=True))
 
 
 def sweep(tx: Connection, now: float, before: float) -> None:
@@ -279,6 +287,7 @@ def moment(until: float, now: float) -> str:
 
 _SECONDS = tuple(PERIODS.values())
 _NO_LIMITS = (0,) * len(PERIODS)
+_NONE_OF_HIS_OWN = (None,) * len(PERIODS)
 _OF_SETTINGS = {scope: attrgetter(*(f"limit_{scope}_{counted}" for counted in PERIODS)) for scope in SCOPES}
 _COUNTED = {*PERIODS, FOREIGN_SENDER}
 _HITS = "SELECT scope, name, counted, first_ts, last_ts, times FROM sending_refusals"
@@ -290,11 +299,28 @@ _TALLY = f"""
     LEFT JOIN sending_limits ON sending_limits.scope = subject.scope AND sending_limits.name = subject.name
     LEFT JOIN sending_usage ON sending_usage.scope = subject.scope AND sending_usage.name = subject.name
 """
-_STORE = f"""
-    INSERT INTO sending_usage (scope, name, {", ".join(PERIODS)}, updated_ts) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (scope, name) DO UPDATE
-    SET {", ".join(f"{column} = excluded.{column}" for column in (*PERIODS, "updated_ts"))}
-"""
+_STORED = 2 + len(PERIODS) + 1
+
+
+@lru_cache(maxsize=8)
+def _all_tallies(subjects: int) -> str:
+    """`_TALLY` for several subjects at once: scope and name stand before its columns."""
+    return f"""
+        SELECT subject.column1, subject.column2, {_COLUMNS}, {_LEVELS}, sending_usage.updated_ts
+        FROM (VALUES {", ".join(["(?, ?)"] * subjects)}) AS subject
+        LEFT JOIN sending_limits ON sending_limits.scope = column1 AND sending_limits.name = column2
+        LEFT JOIN sending_usage ON sending_usage.scope = column1 AND sending_usage.name = column2
+    """
+
+
+@lru_cache(maxsize=8)
+def _store(subjects: int) -> str:
+    return f"""
+        INSERT INTO sending_usage (scope, name, {", ".join(PERIODS)}, updated_ts)
+        VALUES {", ".join([f"({', '.join('?' * _STORED)})"] * subjects)}
+        ON CONFLICT (scope, name) DO UPDATE
+        SET {", ".join(f"{column} = excluded.{column}" for column in (*PERIODS, "updated_ts"))}
+    """
 
 
 def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
@@ -309,32 +335,6 @@ def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
     return Tally(
         subject, limits, buckets, frozenset(name for name, own in zip(PERIODS, given, strict=True) if own is not None)
     )
-
-
-class _Count(NamedTuple):
-    """The levels of a subject's buckets with a message more, and whether they hold it."""
-
-    levels: Sequence[float]
-    limited: bool
-    fits: bool
-
-
-def _count(subject: Subject, row: Any, units: Sequence[int], settings: Settings, now: float) -> _Count:
-    elapsed, burst = now - (row[8] or 0.0), settings.limit_burst / 100
-    levels: list[float] = []
-    limited, fits = False, True
-    for own, standard, level, period, more in zip(
-        row[:4], _defaults(subject, settings), row[4:8], _SECONDS, units, strict=True
-    ):
-        limit = standard if own is None else own
-        if limit <= 0:
-            levels.append(0.0)
-            continue
-        limited = True
-        after, within = poured(limit, period, burst, level=level or 0.0, elapsed=elapsed, units=more)
-        levels.append(after)
-        fits = fits and within
-    return _Count(levels, limited, fits)
 
 
 def _units(counted: str, recipients: int, messages: int = 1) -> int:

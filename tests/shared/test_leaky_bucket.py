@@ -85,7 +85,14 @@ def test_no_more_passes_than_a_burst_and_what_leaked_since(
 @given(buckets, units, st.floats(NOW - 3 * 86400, NOW + 3 * 86400))
 def test_pouring_in_one_step_is_the_buckets_own_arithmetic(bucket: Bucket, units: int, now: float) -> None:
     elapsed = now - bucket.updated
-    level, fits = poured(bucket.limit, bucket.period, bucket.burst, level=bucket.level, elapsed=elapsed, units=units)
+    (level, _), fits = poured(
+        [bucket.limit, 0],
+        [bucket.period, 1.0],
+        bucket.burst,
+        levels=[bucket.level, None],
+        elapsed=elapsed,
+        units=[units, units],
+    )
     assert level == bucket.filled(units, now).level
     # Within a rounding error of full, either may say that it has room.
     if abs(level - bucket.capacity) > 1e-3:
