@@ -12,14 +12,23 @@ from flask.testing import FlaskClient
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 from onifast_web.app import create_app
+from playwright.sync_api import Browser as Chrome
 
 from fakes.dns import DnsServer
+from peers.browser import chromium
 from web.support import Browser, Clock, Live, Panel, add_user, give_address, serve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`pytest tests/web/test_browser.py --webmail-png docs/webmail.png` makes the README's picture anew."""
     parser.addoption("--webmail-png", type=Path, help="where the browser test puts the README's picture of the webmail")
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    """One Chromium for all tests of a module."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -14,7 +14,21 @@ function prepare(field) {
   zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll("_", " ");
   if (!Number.isNaN(given.getTime())) field.value = local(given);
   form.addEventListener("submit", () => { moment.value = utc(field.value); });
+  const menu = field.closest(".later");
+  if (menu) closeByItself(menu);
   offerTimes(field, form);
+}
+
+// As a menu does: Escape and a click elsewhere close it.
+function closeByItself(menu) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
 }
 
 function offerTimes(field, form) {

@@ -17,6 +17,7 @@ export function enableSmallThings() {
     if (event.key === "Escape" && location.hash === "#nav") closeMenu();
   });
   forgetNotice();
+  document.querySelector(".sidebar [aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
 function closeMenu() {

@@ -148,7 +148,7 @@ def delivery_note(row: OutboxRow) -> str:
         "pending": "On its way.",
         "sending": "Being delivered right now.",
         "sent": _delivered(row),
-        "cancelled": "Given up on request; it was not delivered.",
+        "cancelled": "Taken back; it was not delivered.",
         "sandboxed": f"Captured here and not sent: {row.sandbox_domain or 'this server'} is in the sandbox.",
     }.get(row.status, "")
 

@@ -100,7 +100,9 @@ def _mark(states: list[State], now: float) -> Mark | None:
         return Mark("Not sent", "idle")
     for status in ("failed", "held", "deferred", "sandboxed"):
         if status in found:
-            return Mark(*STATUS_WORDS[status])
+            word, kind = STATUS_WORDS[status]
+            number = sum(each.status == status for each in states)
+            return Mark(word if number == len(states) else f"{number} of {len(states)} {word.lower()}", kind)
     return None
 
 
