@@ -18,6 +18,7 @@
     onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
+    onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl explain ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
 
@@ -45,6 +46,7 @@ from onifast_shared import (
     ctl_explain,
     ctl_limits,
     ctl_recipients,
+    ctl_tls,
     ctl_transport,
     ctl_withheld,
     dkim_keys,
@@ -306,6 +308,7 @@ def _parser() -> argparse.ArgumentParser:
     add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
     ctl_limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     ctl_app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
+    ctl_tls.declare(area(areas, "tls", "how connections to other sites are protected"))
     ctl_explain.declare(areas)
     add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser

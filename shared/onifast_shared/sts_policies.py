@@ -18,6 +18,7 @@ class StoredPolicy:
 
     domain: str
     policy_id: str
+    mode: str
     body: bytes
     fetched_ts: int
     expires_ts: int
@@ -29,15 +30,15 @@ def get(tx: Connection, domain: str, now: float) -> StoredPolicy | None:
     return _first(tx, f"{_SELECT} WHERE domain = ? AND expires_ts > ?", (domain, int(now)))
 
 
-def put(tx: Connection, domain: str, policy_id: str, body: bytes, *, max_age: int, now: float) -> None:
+def put(tx: Connection, domain: str, policy_id: str, mode: str, body: bytes, *, max_age: int, now: float) -> None:
     """Keeps a policy that was fetched now; `max_age` is in seconds."""
     tx.execute(
         """
-        INSERT INTO sts_policies (domain, policy_id, body, fetched_ts, expires_ts, used_ts)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?4)
-        ON CONFLICT (domain) DO UPDATE SET policy_id = ?2, body = ?3, fetched_ts = ?4, expires_ts = ?5
+        INSERT INTO sts_policies (domain, policy_id, mode, body, fetched_ts, expires_ts, used_ts)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)
+        ON CONFLICT (domain) DO UPDATE SET policy_id = ?2, mode = ?3, body = ?4, fetched_ts = ?5, expires_ts = ?6
         """,
-        (domain, policy_id, body, int(now), int(now) + max_age),
+        (domain, policy_id, mode, body, int(now), int(now) + max_age),
     )
 
 
@@ -67,7 +68,7 @@ def list_all(tx: Connection, limit: int = 500) -> list[StoredPolicy]:
     return [StoredPolicy(*row) for row in tx.execute(f"{_SELECT} ORDER BY domain LIMIT ?", (limit,))]
 
 
-_SELECT = "SELECT domain, policy_id, body, fetched_ts, expires_ts, used_ts FROM sts_policies"
+_SELECT = "SELECT domain, policy_id, mode, body, fetched_ts, expires_ts, used_ts FROM sts_policies"
 
 
 def _first(tx: Connection, sql: str, bind: tuple[object, ...]) -> StoredPolicy | None:

@@ -67,6 +67,12 @@ def note_less(tx: Connection, domain: str, *, level: str, host: str, why: str, t
     return "" if found[1] else str(found[0])
 
 
+def forget(tx: Connection, domain: str) -> bool:
+    """A person has looked: the domain begins anew. False where nothing is remembered of it."""
+    tx.execute("DELETE FROM tls_memory WHERE domain = ?", (domain,))
+    return tx.changes() > 0
+
+
 def sweep(tx: Connection, now: float) -> None:
     """Forgets domains that were not seen with good TLS for long."""
     tx.execute("DELETE FROM tls_memory WHERE good_ts < ?", (int(now) - FORGOTTEN_DAYS * DAY,))

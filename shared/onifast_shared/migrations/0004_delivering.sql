@@ -133,6 +133,7 @@ CREATE TABLE user_preferences (
 CREATE TABLE sts_policies (
     domain     TEXT PRIMARY KEY,
     policy_id  TEXT NOT NULL,                              -- of the TXT record that announced it
+    mode       TEXT NOT NULL,                              -- enforce, testing, none: what the body says, for people
     body       BLOB NOT NULL,
     fetched_ts INTEGER NOT NULL,                           -- when it was last confirmed
     expires_ts INTEGER NOT NULL,

@@ -130,7 +130,7 @@ class StsPolicies:
         now = self._now()
 
         def keep(tx: Connection) -> None:
-            sts_policies.put(tx, domain, policy_id, body, max_age=policy.max_age, now=now)
+            sts_policies.put(tx, domain, policy_id, policy.mode, body, max_age=policy.max_age, now=now)
 
         try:
             await self._db.awrite(keep)

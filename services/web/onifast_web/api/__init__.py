@@ -39,6 +39,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sandbox.ENDPOINTS,
     *dkim.ENDPOINTS,
     *explain.ENDPOINTS,
+    *tls.ENDPOINTS,
     *sso.ENDPOINTS,
 )
 
