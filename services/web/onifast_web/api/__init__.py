@@ -21,6 +21,7 @@ from onifast_web.api import (
     sandbox,
     send,
     sso,
+    tls,
 )
 from onifast_web.api.endpoint import Endpoint, add
 
