@@ -10,6 +10,8 @@
     onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N …, as for relay] | remove to|from DOMAIN
     onifast-mailctl source list | set DOMAIN ADDRESS [--helo NAME] | remove DOMAIN [--family 4|6]
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
+    onifast-mailctl queue recall ID… | send-now ID… | reschedule ID… --at TIME | redirect ID… --to ADDRESS
+    onifast-mailctl sandbox on DOMAIN | off DOMAIN | list
     onifast-mailctl suppression list [--owner USER] | add USER ADDRESS [--reason TEXT] | lift USER ADDRESS
     onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
@@ -45,12 +47,12 @@ from onifast_shared import (
     ctl_dkim,
     ctl_explain,
     ctl_limits,
+    ctl_queue,
     ctl_recipients,
     ctl_tls,
     ctl_transport,
     ctl_withheld,
     dkim_keys,
-    queue_view,
     refusals,
     relay,
     sessions,
@@ -165,32 +167,6 @@ def _relay_clear(_arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
-def _queue_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    page = read(settings, lambda tx: queue_view.list_page(tx, None, status=arguments.status, limit=arguments.limit))
-    return show_rows(arguments, map(_queue_row, page.rows))
-
-
-def _queue_row(row: queue_view.OutboxRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "status": row.status,
-        "created_at": times.rfc3339(row.created_ts),
-        "next_attempt_at": times.rfc3339(row.next_attempt_ts) if row.next_attempt_ts else None,
-        "attempts": row.attempts,
-        "sender": row.sender,
-        "recipient": row.recipient,
-        "last_error": row.last_error,
-    }
-
-
-def _queue_act(arguments: argparse.Namespace, settings: Settings) -> int:
-    changed = set(write(settings, lambda tx: queue_view.act(tx, None, arguments.ids, arguments.action, time.time())))
-    for row_id in arguments.ids:
-        if row_id not in changed:
-            complain(f"{row_id}: no such message, or it cannot {arguments.action} as it stands", NOTHING)
-    return DONE if changed >= set(arguments.ids) else NOTHING
-
-
 def _refusals_list(arguments: argparse.Namespace, settings: Settings) -> int:
     since = time.time() - settings.refusals_kept
     page = read(settings, lambda tx: refusals.list_page(tx, arguments.owner, since=since, limit=arguments.limit))
@@ -290,7 +266,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
     ctl_transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
     ctl_transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
-    _add_queue_commands(area(areas, "queue", "outgoing mail"))
+    ctl_queue.declare(area(areas, "queue", "outgoing mail"))
+    ctl_queue.declare_sandbox(area(areas, "sandbox", "domains whose mail is captured instead of sent"))
     ctl_withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))
     ctl_withheld.declare_hold_rules(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
     refused = add(
@@ -329,22 +306,6 @@ def _add_relay_commands(area: Any) -> None:
     setting.add_argument("--user", default="", help="the name to log in with")
     setting.add_argument("--password-file", type=Path, metavar="FILE", help="its first line; - is standard input")
     add(area, "clear", _relay_clear, "send straight to the MX hosts again")
-
-
-def _add_queue_commands(area: Any) -> None:
-    listing = add(area, "list", _queue_list, "id, status, made, next attempt, attempts, sender, recipient, last error")
-    listing.add_argument("--status", help="only this status")
-    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
-    meanings = {
-        "retry": "try again now",
-        "hold": "keep back until released",
-        "release": "let a held message go",
-        "cancel": "never send it",
-    }
-    for action, meaning in meanings.items():
-        command = add(area, action, _queue_act, meaning)
-        command.set_defaults(action=action)
-        command.add_argument("ids", type=int, nargs="+", metavar="ID")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,14 +50,19 @@ def read_password(path: Path | None) -> Secret:
 
 def read(settings: Settings, fn: Callable[[Connection], T]) -> T:
     """What `fn` reads from the database."""
-    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
+    with opened(settings) as database:
         return database.read(fn)
 
 
 def write(settings: Settings, fn: Callable[[Connection], T]) -> T:
     """What `fn` gives, once what it wrote is on disk."""
-    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
+    with opened(settings) as database:
         return database.write(fn)
+
+
+def opened(settings: Settings) -> AbstractContextManager[Database]:
+    """The database, for what needs several transactions."""
+    return closing(Database.open(settings.database, timeout=settings.database_timeout))
 
 
 def show_rows(arguments: argparse.Namespace, rows: Iterable[Mapping[str, Any]]) -> int:

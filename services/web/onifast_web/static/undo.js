@@ -7,7 +7,7 @@ export function countDownUndo() {
   const time = bar.querySelector(".snackbar-time");
   const note = bar.querySelector("[role=status]");
   // A live region is read out when it changes, not when it comes with the page.
-  const words = `${note.textContent} Press Undo within ${bar.dataset.undo} seconds to call it back.`;
+  const words = ` Press Undo within ${bar.dataset.undo} seconds to call it back.`;
   setTimeout(() => note.append(hidden(words)), 100);
   const timer = setInterval(tick, 250);
   bar.querySelector("[data-close-undo]").addEventListener("click", close);

@@ -1,0 +1,156 @@
+"""The commands of onifast-mailctl about outgoing mail, and about domains whose mail is captured."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from onifast_shared import queue_view, sandbox, times, waiting
+from onifast_shared.address import Address, parse_domain
+from onifast_shared.config import Settings
+from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, opened, positive, read, show_rows, write
+from onifast_shared.db import Connection
+from onifast_shared.waiting import NoCopy, NotWaiting, TooLate
+
+_MEANINGS = {
+    "retry": "try again now",
+    "hold": "keep back until released",
+    "release": "let a held message go, or have a captured one sent after all",
+    "cancel": "never send it",
+}
+
+
+def declare(area: Any) -> None:
+    """Adds the commands about the queue to their area."""
+    listing = add(area, "list", _list, "id, status, made, next attempt, attempts, sender, recipient, last error")
+    listing.add_argument("--status", help="only this status")
+    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
+    for action, meaning in _MEANINGS.items():
+        _add_for_ids(area, action, _act, meaning).set_defaults(action=action)
+    _add_for_ids(area, "recall", _recall, "make a draft again of a message that reached nobody")
+    _add_for_ids(area, "send-now", _send_now, "send a message now that waits for its time")
+    putting_off = _add_for_ids(area, "reschedule", _reschedule, "give a message that waits another time")
+    putting_off.add_argument("--at", required=True, metavar="TIME", help="such as 2026-11-23T08:00:00+01:00")
+    redirecting = _add_for_ids(area, "redirect", _redirect, "have a captured message sent to another address")
+    redirecting.add_argument("--to", required=True, metavar="ADDRESS")
+
+
+def declare_sandbox(area: Any) -> None:
+    """Adds the commands about the sandbox to their area."""
+    add(area, "on", _sandbox_on, "capture what a domain sends, whoever it is for", "domain")
+    add(area, "off", _sandbox_off, "let a domain's mail out again; what was captured stays captured", "domain")
+    add(area, "list", _sandbox_list, "domain, since when, by whom, how much was captured")
+
+
+def _add_for_ids(area: Any, name: str, command: Any, meaning: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = add(area, name, command, meaning)
+    parser.add_argument("ids", type=int, nargs="+", metavar="ID")
+    return parser
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> int:
+    page = read(settings, lambda tx: queue_view.list_page(tx, None, status=arguments.status, limit=arguments.limit))
+    return show_rows(arguments, map(_row, page.rows))
+
+
+def _row(row: queue_view.OutboxRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "status": row.status,
+        "created_at": times.rfc3339(row.created_ts),
+        "next_attempt_at": times.rfc3339(row.next_attempt_ts) if row.next_attempt_ts else None,
+        "attempts": row.attempts,
+        "sender": row.sender,
+        "recipient": row.recipient,
+        "last_error": row.last_error,
+    }
+
+
+def _act(arguments: argparse.Namespace, settings: Settings) -> int:
+    def change(tx: Connection) -> list[int]:
+        changed = queue_view.act(tx, None, arguments.ids, arguments.action, time.time())
+        if arguments.action == "release":
+            changed += sandbox.release(tx, None, arguments.ids, time.time())
+        return changed
+
+    return _report(arguments, write(settings, change), arguments.action)
+
+
+def _redirect(arguments: argparse.Namespace, settings: Settings) -> int:
+    to = Address.parse(arguments.to)
+    changed = write(settings, lambda tx: sandbox.redirect(tx, None, arguments.ids, to, time.time()))
+    return _report(arguments, changed, "be redirected")
+
+
+def _recall(arguments: argparse.Namespace, settings: Settings) -> int:
+    status = DONE
+    for row_id in arguments.ids:
+        try:
+            write(settings, lambda tx, row_id=row_id: waiting.recall(tx, None, row_id, time.time()))  # type: ignore[misc]
+        except TooLate as late:
+            status = complain(f"{row_id}: too late: {late}", NOTHING)
+        except NoCopy:
+            status = complain(f"{row_id}: it has no copy in sent that could become a draft; cancel it", NOTHING)
+        except NotWaiting:
+            status = complain(f"{row_id}: no such message, or it was cancelled before", NOTHING)
+    return status
+
+
+def _send_now(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _put_off(arguments, settings, 0)
+
+
+def _reschedule(arguments: argparse.Namespace, settings: Settings) -> int:
+    try:
+        moment = times.parse_rfc3339(arguments.at)
+    except ValueError as error:
+        raise UsageError(f"--at {arguments.at}: {error}") from None
+    if moment <= time.time():
+        raise UsageError(f"--at {arguments.at}: this time is past")
+    return _put_off(arguments, settings, moment)
+
+
+def _put_off(arguments: argparse.Namespace, settings: Settings, moment: int) -> int:
+    changed: list[int] = []
+    with opened(settings) as db:
+        for row_id in arguments.ids:
+            try:
+                changed += waiting.put_off(db, None, row_id, moment, time.time())
+            except NotWaiting:
+                continue
+    return _report(arguments, changed, "be given another time")
+
+
+def _report(arguments: argparse.Namespace, changed: list[int], what: str) -> int:
+    left = [row_id for row_id in arguments.ids if row_id not in changed]
+    for row_id in left:
+        complain(f"{row_id}: no such message, or it cannot {what} as it stands", NOTHING)
+    return NOTHING if left else DONE
+
+
+def _sandbox_on(arguments: argparse.Namespace, settings: Settings) -> int:
+    domain = parse_domain(arguments.domain)
+    if not write(settings, lambda tx: sandbox.put(tx, domain, "", time.time())):
+        return complain(f"{domain} is in the sandbox already", NOTHING)
+    return DONE
+
+
+def _sandbox_off(arguments: argparse.Namespace, settings: Settings) -> int:
+    domain = parse_domain(arguments.domain)
+    if not write(settings, lambda tx: sandbox.remove(tx, domain)):
+        return complain(f"{domain} is not in the sandbox", NOTHING)
+    return DONE
+
+
+def _sandbox_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    rows = [
+        {
+            "domain": each.domain,
+            "since": times.rfc3339(each.since_ts),
+            "set_by": each.set_by or None,
+            "captured": each.captured,
+        }
+        for each in read(settings, sandbox.list_all)
+    ]
+    return show_rows(arguments, rows)
