@@ -9,6 +9,7 @@
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
     onifast-mailctl route list | set to|from DOMAIN HOST|direct [--port N …, as for relay] | remove to|from DOMAIN
     onifast-mailctl source list | set DOMAIN ADDRESS [--helo NAME] | remove DOMAIN [--family 4|6]
+    onifast-mailctl destination list | set DESTINATION [--concurrency N] [--per-minute N] | clear DESTINATION
     onifast-mailctl queue list [--status STATUS] [--limit N] | retry ID… | hold ID… | release ID… | cancel ID…
     onifast-mailctl queue recall ID… | send-now ID… | reschedule ID… --at TIME | redirect ID… --to ADDRESS
     onifast-mailctl sandbox on DOMAIN | off DOMAIN | list
@@ -44,6 +45,7 @@ from typing import Any
 from onifast_shared import (
     addresses,
     ctl_app_passwords,
+    ctl_destinations,
     ctl_dkim,
     ctl_explain,
     ctl_limits,
@@ -266,6 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
     ctl_transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
     ctl_transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
+    ctl_destinations.declare(area(areas, "destination", "where mail goes, how fast, and what cannot be reached"))
     ctl_queue.declare(area(areas, "queue", "outgoing mail"))
     ctl_queue.declare_sandbox(area(areas, "sandbox", "domains whose mail is captured instead of sent"))
     ctl_withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))

@@ -81,8 +81,8 @@ class Turns:
 class Wanted:
     """What the deliverer has room for at this moment: `total` claims, of which `unproven` to unproven destinations.
 
-    `octets` is the room for messages that are not SMALL; those in `held` are in memory already and take none. Mail is
-    given up after `lifetime` seconds, so none is put off for longer.
+    `octets` is the room for messages that are not SMALL; those in `held` are in memory already and take none, and where
+    there are none one of any size goes. Mail is given up after `lifetime` seconds, so none is put off for longer.
     """
 
     total: int
@@ -223,7 +223,7 @@ class _Walk:
     def _take(self, head: _Head, destination: str, opening: Opening) -> bool:
         """Take the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
-        if is_burden and head.size > self._octets:
+        if is_burden and self._held and head.size > self._octets:
             return False
         if destination != LOCAL:
             if self._taken[destination] >= opening.free or (not opening.is_proven and self._unproven <= 0):

@@ -134,6 +134,7 @@ class Destination:
         self.has_put_off = False
         self.last_error = ""
         self.used = now
+        self._peak = 0
         self._bucket = _bucket(limits)
 
     def free(self, now: float) -> int:
@@ -154,16 +155,17 @@ class Destination:
         """A delivery has begun."""
         self.used = now
         self.in_flight += 1
+        self._peak = max(self._peak, self.in_flight)
         if self._bucket:
             self._bucket = self._bucket.filled(1, now)
 
     def end(self, said: Feedback, error: str, now: float, probe_interval: float) -> None:
         """A delivery has ended."""
         self.used = now
-        was_full = self.in_flight >= int(self.window)
         self.in_flight -= 1
         if said in (Feedback.FLOWED, Feedback.ANSWERED):
-            self._lives(widen=was_full and said is Feedback.FLOWED)
+            # Only a destination that had all its places taken can tell whether more would do.
+            self._lives(widen=said is Feedback.FLOWED and self._peak >= int(self.window))
         elif said is not Feedback.NOTHING:
             self._fails(said, error, now, probe_interval)
 
@@ -171,7 +173,10 @@ class Destination:
         if self.dead_since is not None:
             self.window = float(min(START, self.limits.concurrency))
         elif widen:
-            self.window = min(self.window + 1 / int(self.window), float(self.limits.concurrency))
+            before = int(self.window)
+            self.window = min(self.window + 1 / before, float(self.limits.concurrency))
+            if int(self.window) > before:
+                self._peak = self.in_flight
         self.proven = True
         self.failures = self.probes = 0
         self.dead_since = None
@@ -184,6 +189,7 @@ class Destination:
         if said is Feedback.SILENT or self.window <= 1:
             self.failures += 1
         self.window = max(1.0, self.window - 1)
+        self._peak = self.in_flight
         if self.dead_since is not None:
             if now >= self.next_probe:
                 self.probes = min(self.probes + 1, LONGEST_DOUBLING)

@@ -75,7 +75,7 @@ class Dispatcher:
             if seen.unprepared:
                 await self._prepare()
                 continue
-            now = _now()
+            now = boot_clock()
             to_wake = self.destinations.to_wake(now)
             due = None if seen.due_ts is None else seen.due_ts - time.time()
             is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
@@ -141,14 +141,14 @@ class Dispatcher:
 
     def _opening(self, destination: str) -> Opening:
         """The gate of a round of claims. It runs on the writer's thread."""
-        opening = self.destinations.opening(destination, _now())
+        opening = self.destinations.opening(destination, boot_clock())
         if opening.dead is None:
             return Opening(opening.free, opening.proven)
         return Opening(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
 
     def _note(self, taken: Taken, to_wake: Sequence[tuple[str, bool]]) -> None:
         """What the round says about mail that waits for destinations."""
-        now = _now()
+        now = boot_clock()
         for name, alive in to_wake:
             if taken.woken[name] < (MOST_AT_ONCE if alive else 1):
                 self.destinations.put_off(name, now, some=False)
@@ -160,9 +160,9 @@ class Dispatcher:
         self._turns = taken.found.turns
         for claim, loaded in zip(taken.found.claims, taken.loaded, strict=True):
             is_counted = _is_counted(claim)
-            opening = self.destinations.opening(claim.destination, _now()) if is_counted else None
+            opening = self.destinations.opening(claim.destination, boot_clock()) if is_counted else None
             if is_counted:
-                self.destinations.begin(claim.destination, _now())
+                self.destinations.begin(claim.destination, boot_clock())
             self._leases.keep(claim.token)
             flight = Flight(claim, is_proven=opening is None or opening.proven)
             self._flights.start(flight, self._courier.deliver(claim, loaded), self._end)
@@ -171,7 +171,7 @@ class Dispatcher:
         self._leases.drop(claim.token)
         if _is_counted(claim):
             error = next((str(each.reply) for each in reversed(outcomes) if not each.reply.is_positive), "")
-            self.destinations.end(claim.destination, destinations.feedback(outcomes), error, _now())
+            self.destinations.end(claim.destination, destinations.feedback(outcomes), error, boot_clock())
 
 
 def _is_counted(claim: Claim) -> bool:
@@ -181,9 +181,9 @@ def _is_counted(claim: Claim) -> bool:
 
 def _answer_for(dead: State) -> Reply:
     """What mail for a dead destination gets instead of an answer."""
-    offset = time.time() - _now()
+    offset = time.time() - boot_clock()
     since = _clock_time(offset + (dead.dead_since or 0.0))
-    probe = _clock_time(offset + max(dead.next_probe or 0.0, _now()))
+    probe = _clock_time(offset + max(dead.next_probe or 0.0, boot_clock()))
     text = f"{dead.name} cannot be reached since {since}; it is looked for again about {probe}, and nothing is tried"
     return Reply(451, "4.4.1", f"{text} before that. Its last answer: {dead.last_error or 'none'}")
 
@@ -192,6 +192,6 @@ def _clock_time(epoch: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(epoch))
 
 
-def _now() -> float:
+def boot_clock() -> float:
     """Seconds on the boot clock, which nobody sets."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -54,8 +54,8 @@ class Flights:
         return max(0, most - sum(not (each.is_slow or each.is_proven) for each in self._flights.values()))
 
     def octets(self) -> int:
-        """Room for messages that are not small. One of any size goes where there is no other."""
-        return self._octets - sum(self._sizes.values()) if self._sizes else 2**40
+        """Room for messages that are not small."""
+        return self._octets - sum(self._sizes.values())
 
     def held(self) -> list[int]:
         """The contents of such messages that are in memory: another delivery of them takes no more."""

@@ -39,6 +39,27 @@ BEGIN
     UPDATE outbox SET domain = NULL, ready = 0 WHERE id = new.id;
 END;
 
+-- Limits that differ from the settings'; NULL means the settings', 0 messages a minute no limit.
+CREATE TABLE destination_limits (
+    destination TEXT PRIMARY KEY,
+    concurrency INTEGER,
+    per_minute  INTEGER
+);
+
+-- How each deliverer finds its destinations, for people to see and for the next deliverer to begin with.
+CREATE TABLE destination_states (
+    destination   TEXT NOT NULL,
+    process       TEXT NOT NULL,
+    in_flight     INTEGER NOT NULL,
+    concurrency   INTEGER NOT NULL,
+    dead_since_ts INTEGER,
+    next_probe_ts INTEGER,
+    last_error    TEXT NOT NULL DEFAULT '',
+    updated_ts    INTEGER NOT NULL,
+    PRIMARY KEY (destination, process)
+);
+CREATE INDEX destination_states_process ON destination_states (process);
+
 -- Lifecycle: notices, suppressions, hold rules, undo ------------------------------------------------------------------
 
 -- 1: its delay has been thought of: the sender was told, or did not want to be.
@@ -92,15 +113,15 @@ CREATE TABLE hold_rules (
     UNIQUE (sender, recipient, owner)
 );
 
--- A person let it go: no rule holds it again. By which rule it is held, or was.
+-- The rule that holds it; and whether an administrator let it go after that, so that none holds it again.
 ALTER TABLE outbox ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN hold_rule INTEGER;
 CREATE INDEX outbox_held_by ON outbox (hold_rule, id) WHERE status = 'held' AND hold_rule IS NOT NULL;
 
 CREATE TRIGGER outbox_released AFTER UPDATE OF status ON outbox
-WHEN new.status = 'pending' AND old.status = 'held' AND new.released = 0
+WHEN new.status = 'pending' AND old.status = 'held' AND new.hold_rule IS NOT NULL
 BEGIN
-    UPDATE outbox SET released = 1 WHERE id = new.id;
+    UPDATE outbox SET released = 1, hold_rule = NULL WHERE id = new.id;
 END;
 
 -- Sending: mail that waits, and the sandbox ----------------------------------------------------------------------------
@@ -259,6 +280,36 @@ CREATE TABLE limit_alerts (
     told_ts INTEGER NOT NULL,
     PRIMARY KEY (scope, name, counted)
 ) WITHOUT ROWID;
+
+-- Who is told what became of mail. owner NULL: the administrators', for everybody's mail.
+CREATE TABLE webhooks (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner            TEXT,
+    url              TEXT NOT NULL,
+    events           TEXT NOT NULL,                        -- some of: delivered deferred bounced
+    secret           TEXT NOT NULL,                        -- whsec_…, what its calls are signed with
+    created_ts       INTEGER NOT NULL,
+    disabled_ts      INTEGER,
+    problem          TEXT NOT NULL DEFAULT '',             -- the last failure, or why it was disabled
+    failing_since_ts INTEGER,
+    told_ts          INTEGER,                              -- the last success
+    waiting          INTEGER NOT NULL DEFAULT 0,           -- rows of webhook_events
+    dropped          INTEGER NOT NULL DEFAULT 0,           -- events that it was never told of
+    pause_ts         INTEGER NOT NULL DEFAULT 0            -- nothing is told before
+);
+CREATE INDEX webhooks_owner ON webhooks (owner);
+CREATE INDEX webhooks_waiting ON webhooks (id) WHERE waiting > 0;
+
+-- What is to be told: written together with the result of the delivery that it is about.
+CREATE TABLE webhook_events (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id INTEGER NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    message_id TEXT NOT NULL,                              -- the same at each attempt, so that a receiver knows it again
+    payload    TEXT NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    next_ts    INTEGER NOT NULL
+);
+CREATE INDEX webhook_events_due ON webhook_events (webhook_id, next_ts, id);
 
 -- Sign-in: SCRAM verifiers --------------------------------------------------------------------------------------------
 
