@@ -40,10 +40,11 @@ from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
 
-from onifast_outbox import capabilities, filer, indexer, key_keeper, maillog
+from onifast_outbox import capabilities, destination_desk, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
-from onifast_outbox.dispatcher import Dispatcher
+from onifast_outbox.destination_desk import DestinationDesk
+from onifast_outbox.dispatcher import Dispatcher, boot_clock
 from onifast_outbox.filing import Filer, FilerGone, Filing
 from onifast_outbox.inquiries.respondent import Respondent
 from onifast_outbox.janitor import Janitor
@@ -147,9 +148,11 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval) for _ in range(3))
     keeper = KeyKeeper(db, settings)
+    desk = DestinationDesk(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
+        repeat("telling of destinations", desk.round, Wakeup(destination_desk.ROUND_SECONDS)),
         repeat("telling senders", program.notifier.tell, Wakeup(TIDY_SECONDS)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
