@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -23,6 +24,14 @@ _CHUNK = 16 * 1024
 
 class HttpError(Exception):
     """No answer was had. Its text says why, in plain words."""
+
+
+class TooLong(HttpError):
+    """The answer was longer than allowed; its status is known all the same."""
+
+    def __init__(self, status: int, limit: int) -> None:
+        super().__init__(f"the answer has more than {limit} bytes")
+        self.status = status
 
 
 class BadCertificate(HttpError):
@@ -44,28 +53,50 @@ class Answer:
 
 
 class HttpClient:
-    """Asks HTTPS servers whose certificates `context` accepts. `timeout` is for a whole exchange, in seconds."""
+    """Asks HTTPS servers whose certificates `context` accepts. `timeout` is for a whole exchange, in seconds.
 
-    def __init__(self, resolver: Resolver, context: ssl.SSLContext, *, timeout: float) -> None:
+    `may_ask` judges the addresses that a name has: no other one is connected to. `plain` allows http, to this machine.
+    """
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        context: ssl.SSLContext,
+        *,
+        timeout: float,
+        may_ask: Callable[[str], bool] = lambda _: True,
+        plain: bool = False,
+    ) -> None:
         self._resolver = resolver
         self._context = context
         self._timeout = timeout
+        self._may_ask = may_ask
+        self._plain = plain
 
     async def get(self, url: str, *, limit: int) -> Answer:
         """Fetch `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
         return await self._exchange("GET", url, {}, b"", limit)
 
-    async def post(self, url: str, content_type: str, body: bytes, *, limit: int = 64 * 1024) -> Answer:
+    async def post(
+        self,
+        url: str,
+        content_type: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit: int = 64 * 1024,
+    ) -> Answer:
         """Hand `body` to `url`. Raises HttpError."""
-        return await self._exchange("POST", url, {"Content-Type": content_type}, body, limit)
+        return await self._exchange("POST", url, {"Content-Type": content_type, **(headers or {})}, body, limit)
 
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int) -> Answer:
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or 443
+            is_plain = self._plain and parts.scheme == "http"
+            host, port = parts.hostname or "", parts.port or (80 if is_plain else 443)
         except ValueError:
             raise HttpError("not a URL") from None
-        if parts.scheme != "https" or not host:
+        if not (is_plain or parts.scheme == "https") or not host:
             raise HttpError("not an https URL")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         sent = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "onifast-mail", "Connection": "close", **headers}
@@ -73,7 +104,7 @@ class HttpClient:
             sent["Content-Length"] = str(len(body))
         try:
             async with asyncio.timeout(self._timeout):
-                reader, writer = await self._connect(host, port)
+                reader, writer = await self._connect(host, port, is_plain=is_plain)
                 try:
                     request = h11.Request(method=method, target=target, headers=list(sent.items()))
                     return await _converse(reader, writer, request, body, limit)
@@ -86,11 +117,19 @@ class HttpClient:
         except OSError as error:
             raise HttpError("the connection broke") from error
 
-    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(
+        self, host: str, port: int, *, is_plain: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the first address that takes one."""
         trouble: Exception | None = None
-        for address in await self._addresses(host):
+        found = await self._addresses(host)
+        addresses = [address for address in found if self._may_ask(address)]
+        if found and not addresses:
+            raise HttpError(f"{host} has no address that may be asked from here")
+        for address in addresses:
             try:
+                if is_plain:
+                    return await _connect_plainly(address, port)
                 return await asyncio.open_connection(address, port, ssl=self._context, server_hostname=host)
             except ssl.SSLCertVerificationError as error:
                 raise BadCertificate(f"the certificate does not verify: {error.verify_message}") from error
@@ -101,11 +140,29 @@ class HttpClient:
         raise trouble or HttpError(f"{host} has no address")
 
     async def _addresses(self, host: str) -> list[str]:
+        if _is_address(host):
+            return [host]
+        if host.rstrip(".") == "localhost":  # not a matter of DNS (RFC 6761 section 6.3)
+            return ["127.0.0.1", "::1"]
         found: list[str] = []
         for look_up in (self._resolver.aaaa, self._resolver.a):
             with contextlib.suppress(DNSError):
                 found += (await look_up(host))[:2]
         return found
+
+
+async def _connect_plainly(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if not ipaddress.ip_address(address).is_loopback:
+        raise HttpError("plain http goes to this machine only")
+    return await asyncio.open_connection(address, port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _converse(
@@ -129,7 +186,7 @@ async def _converse(
         elif isinstance(event, h11.Data):
             received += event.data
             if len(received) > limit:
-                raise HttpError(f"the answer has more than {limit} bytes")
+                raise TooLong(status, limit)
         elif isinstance(event, h11.EndOfMessage):
             return Answer(status, headers, bytes(received))
         elif isinstance(event, h11.ConnectionClosed):

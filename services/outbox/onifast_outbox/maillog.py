@@ -73,6 +73,14 @@ def key_not_tended(domain: str, reason: str) -> None:
     event(_LOGGER, "dkim-trouble", logging.WARNING, domain=domain, reason=reason)
 
 
+def webhook_failed(webhook_id: int, url: str, reason: str, *, disabled: bool) -> None:
+    """A webhook could not be told of an event; where it is disabled, it is told of none any more."""
+    what = "webhook-disabled" if disabled else "webhook-failed"
+    # The path and the query may hold what only the receiver should know.
+    host = url.partition("://")[2].partition("/")[0].partition("?")[0]
+    event(_LOGGER, what, logging.WARNING, webhook_id=webhook_id, host=host, reason=reason)
+
+
 def claim_lost(queue_id: int) -> None:
     """Another process has taken the message over, or a person changed its state; what we had begun was dropped."""
     event(_LOGGER, "claim-lost", logging.WARNING, queue_id=queue_id)

@@ -25,6 +25,8 @@ from onifast_outbox.hard_bounces import is_hard
 from onifast_outbox.notices import Notice
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
+from onifast_outbox.webhooks import events as webhook_events
+from onifast_outbox.webhooks.events import Settled
 
 T = TypeVar("T")
 
@@ -193,6 +195,8 @@ class Settler:
             accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
         if held:
             self._remember(tx, consignment.claim.submission, decision)
+            settled = Settled(result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts)
+            webhook_events.note(tx, consignment.claim.submission, settled, self._now())
         return held
 
     def _remember(self, tx: Connection, submission: Submission, decision: Decision) -> None:

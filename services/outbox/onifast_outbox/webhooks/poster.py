@@ -1,0 +1,131 @@
+"""Posts what webhooks are to be told: signed, with patience, and never where only this server could reach."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+
+from onifast_shared.config import Settings
+from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.dns import Resolver
+from onifast_shared.webhooks import signing, store, targets
+from onifast_shared.webhooks.store import Waiting, Webhook
+
+from onifast_outbox import maillog
+from onifast_outbox.http_client import HttpClient, HttpError, TooLong
+from onifast_outbox.poller import Wakeup
+
+ROUND_SECONDS = 3.0
+"""How often `run_once` is called: what it costs without webhooks is one look into an empty table."""
+
+CALL_SECONDS = 15.0
+"""For one call, from looking up the name to the end of the answer."""
+
+BATCH = 20
+"""Events told to one webhook at a time, one after the other."""
+
+LONGEST_TURN = 30.0
+"""Seconds after which a webhook's turn ends, though more waits for it."""
+
+AT_ONCE = 8
+"""Webhooks that are called at one time."""
+
+LARGEST_ANSWER = 4096
+"""Octets; nothing in an answer is read but its status."""
+
+_LEASE = int(LONGEST_TURN + 2 * CALL_SECONDS) + 30
+
+
+class Poster:
+    """One for a program. Of several deliverers on one database, whichever comes first takes a webhook's events.
+
+    `wakeup` is what its loop waits on.
+    """
+
+    def __init__(
+        self, db: Database, settings: Settings, resolver: Resolver, *, now: Callable[[], float] = time.time
+    ) -> None:
+        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
+        self.wakeup = Wakeup(ROUND_SECONDS)
+        self._db = db
+        self._now = now
+        self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.is_public)
+        self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain=True)
+        self._turns: set[asyncio.Task[None]] = set()
+
+    async def run_once(self) -> None:
+        """Begin to tell what is due. A slow receiver holds up nobody else. Raises DatabaseError."""
+        room = AT_ONCE - len(self._turns)
+        if not room or not await self._db.aread(store.anything_waits):
+            return
+        taken = await self._db.awrite(lambda tx: store.take(tx, self._now(), _LEASE, room, BATCH))
+        for webhook, events in taken:
+            turn = asyncio.create_task(self._take_turn(webhook, events))
+            self._turns.add(turn)
+            turn.add_done_callback(self._turns.discard)
+
+    async def finish(self) -> None:
+        """Wait for the calls under way."""
+        if self._turns:
+            await asyncio.wait(self._turns)
+
+    async def _take_turn(self, webhook: Webhook, events: list[Waiting]) -> None:
+        """Raises nothing: where the database fails, the lease ends by itself, and the events are told again."""
+        try:
+            await self._tell(webhook, events)
+        except DatabaseError as error:
+            maillog.trouble("telling webhooks", error)
+        except Exception:
+            maillog.unforeseen("telling webhooks")
+
+    async def _tell(self, webhook: Webhook, events: list[Waiting]) -> None:
+        end = time.monotonic() + LONGEST_TURN
+        for event in events:
+            reason, is_gone = await self._call(webhook, event)
+            if is_gone:
+                await self._disable(webhook, reason)
+                return
+            if reason:
+                await self._note_failure(webhook, event, reason)
+                await self._release(webhook, store.PAUSE)
+                return
+            await self._db.awrite(lambda tx, event=event: store.told(tx, webhook, event, self._now()))  # type: ignore[misc]
+            if time.monotonic() > end:
+                break
+        await self._release(webhook, 0)
+        self.wakeup.wake()
+
+    async def _release(self, webhook: Webhook, pause: int) -> None:
+        await self._db.awrite(lambda tx: store.release(tx, webhook.id, self._now() + pause))
+
+    async def _call(self, webhook: Webhook, event: Waiting) -> tuple[str, bool]:
+        """Why an event was not taken, '' if it was; and whether the receiver wants no more of them."""
+        client = self._for_administrators if webhook.owner is None else self._for_users
+        body = event.payload.encode()
+        headers = signing.headers(webhook.secret, event.message_id, int(self._now()), body)
+        try:
+            answer = await client.post(webhook.url, "application/json", body, headers=headers, limit=LARGEST_ANSWER)
+            status = answer.status
+        except TooLong as answer_too_long:
+            status = answer_too_long.status
+        except HttpError as error:
+            text = str(error)
+            return f"{text[0].upper()}{text[1:]}.", False
+        if 200 <= status < 300:
+            return "", False
+        if 300 <= status < 400:
+            return f"The receiver answered {status}, but redirects are not followed.", False
+        return f"The receiver answered {status}.", status == 410
+
+    async def _note_failure(self, webhook: Webhook, event: Waiting, reason: str) -> None:
+        def write(tx: Connection) -> bool:
+            return store.failed(tx, webhook, event, reason, self._now())
+
+        disabled = await self._db.awrite(write)
+        maillog.webhook_failed(webhook.id, webhook.url, reason, disabled=disabled)
+
+    async def _disable(self, webhook: Webhook, reason: str) -> None:
+        await self._db.awrite(lambda tx: store.disable(tx, webhook.id, reason, self._now()))
+        maillog.webhook_failed(webhook.id, webhook.url, reason, disabled=True)

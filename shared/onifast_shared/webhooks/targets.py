@@ -1,0 +1,77 @@
+"""Where a webhook may lead: out into the world, and for ordinary users never to this machine or its neighbours.
+
+Whoever may name a URL that a server asks could otherwise reach what only the server can: databases, metadata services,
+printers. So the name is looked up once for each call, the addresses are judged, and one that passed is connected to.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+MAX_URL = 2000
+
+_LOWEST_FREE_PORT = 1024
+# Forms of IPv4 addresses inside IPv6, which would lead where the IPv4 address leads.
+_EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))
+
+
+class TargetError(ValueError):
+    """A URL cannot be a webhook's. The text says what is wrong with it."""
+
+
+def check_url(text: str, *, by_administrator: bool) -> str:
+    """The URL, if it may be a webhook's; raises TargetError. What its name leads to is judged at each call."""
+    if len(text) > MAX_URL or not text.isprintable() or not text.isascii() or " " in text:
+        raise TargetError(f"a URL has at most {MAX_URL} ASCII characters and no spaces")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise TargetError("not a URL") from None
+    if not host:
+        raise TargetError("not a URL with a host, such as https://example.com/mail")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise TargetError("it may have no user name, password or fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and by_administrator and is_loopback(host)):
+        raise TargetError("only https is allowed" + (", and http to this machine" if by_administrator else ""))
+    if not by_administrator:
+        _check_for_users(host, port)
+    return text
+
+
+def _check_for_users(host: str, port: int | None) -> None:
+    if port is not None and port != 443 and port < _LOWEST_FREE_PORT:
+        raise TargetError("the port has to be 443, or 1024 and above")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if "." not in host.rstrip("."):
+            raise TargetError("the host has to be a full domain name") from None
+        return
+    if not is_public(host):
+        raise TargetError("the address is not one of the public Internet")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the Internet at large, whichever way it is written."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_public(str(ip.ipv4_mapped))
+        if any(ip in network for network in _EMBEDDING):
+            return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine, by address or as `localhost`."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
