@@ -1,7 +1,7 @@
 """Hold rules: which mail waits for a person before it is tried at all, by sender, recipient and owner.
 
 A rule counts from its commit on, for what waits already too: rows that it meets become `held` as they would be claimed.
-What a person released is held by no rule again.
+What an administrator let go then is held by no rule again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ ANY = ""
 
 MOST_AT_ONCE = 500
 """Rows that one step releases, so that no transaction is long."""
+
+
+HELD_BY = "held by rule"
+"""How `last_error` of a row begins that a rule holds."""
 
 
 class RuleError(ValueError):
@@ -64,7 +68,7 @@ class HoldRule:
     @property
     def reason(self) -> str:
         """What stands in `last_error` of a row that it holds."""
-        return f"held by rule {self.id} ({self.pattern})" + (f": {self.note}" if self.note else "")
+        return f"{HELD_BY} {self.id} ({self.pattern})" + (f": {self.note}" if self.note else "")
 
 
 def add(tx: Connection, pattern: Pattern, note: str, created_by: str, now: float) -> HoldRule | None:

@@ -131,14 +131,18 @@ def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]
 
 
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
-    """Does what ACTIONS allows; gives the ids of the rows that it changed."""
+    """Does what ACTIONS allows; gives the ids of the rows that it changed.
+
+    What a rule holds is let go by administrators alone: it may be there because of its owner.
+    """
     target, sources = ACTIONS[action]
     marks = ", ".join("?" * len(sources))
     wish = "0" if action == "retry" else "release_ts"
+    let_go = " AND (status <> 'held' OR hold_rule IS NULL)" if target == "pending" else ""
     sql = (
         "UPDATE outbox SET status = ?, next_attempt_ts = 0,"
         f" queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END, release_ts = {wish}"
-        f" WHERE id = ? AND (? IS NULL OR owner = ?) AND status IN ({marks})"
+        f" WHERE id = ? AND (? IS NULL OR owner = ?{let_go}) AND status IN ({marks})"
     )
     changed = []
     for row_id in ids:

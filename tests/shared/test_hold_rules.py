@@ -50,6 +50,10 @@ class Queue:
         assert made is not None
         return made
 
+    def act(self, action: str, ids: list[int], owner: str | None = None) -> list[int]:
+        """What an owner does, or an administrator."""
+        return self.db.write(lambda tx: queue_view.act(tx, owner, ids, action, time.time()))
+
     def claim(self) -> list[str]:
         """The recipients of all that is claimed now, until nothing more is."""
 
@@ -129,7 +133,26 @@ def test_what_was_released_is_not_held_again(waiting: Queue) -> None:
     waiting.rule("", "there.test")
     ids = waiting.add("eve@there.test")
     waiting.claim()
-    assert waiting.db.write(lambda tx: queue_view.act(tx, None, ids, "release", time.time())) == ids
+    assert waiting.act("release", ids) == ids
+    assert waiting.claim() == ["eve@there.test"]
+
+
+def test_what_a_rule_holds_is_let_go_by_administrators_alone(waiting: Queue) -> None:
+    waiting.rule("here.test")
+    ids = waiting.add("eve@there.test")
+    waiting.claim()
+    for action in ("release", "retry"):
+        assert waiting.act(action, ids, owner="ann") == []
+    assert waiting.act("cancel", ids, owner="ann") == ids
+
+
+def test_what_its_owner_held_and_released_is_no_way_around_a_rule(waiting: Queue) -> None:
+    waiting.rule("here.test")
+    ids = waiting.add("eve@there.test")
+    assert waiting.act("hold", ids, owner="ann") == waiting.act("release", ids, owner="ann") == ids
+    assert waiting.claim() == []
+    assert waiting.act("release", ids) == ids
+    assert waiting.act("hold", ids, owner="ann") == waiting.act("release", ids, owner="ann") == ids
     assert waiting.claim() == ["eve@there.test"]
 
 

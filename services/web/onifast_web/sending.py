@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from onifast_shared.message import Draft, DraftError
 from onifast_shared.queue import QueuedRecipient, Submission
 from onifast_shared.sending_limits import LimitExceeded, Subject
 
+from onifast_web import suppressed
 from onifast_web.auth import Caller
 from onifast_web.context import Web
 from onifast_web.problems import Problem
@@ -76,11 +77,13 @@ def send(
 ) -> Sent:
     """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction with `together_with`.
 
-    Raises DraftError for a field that is wrong, Problem(403) for a sender that is not the caller's, Problem(413) for a
-    message that is too large, Problem(429) while a limit on what the caller or the sender's domain sends is used up.
+    Raises DraftError for a field that is wrong or names a suppressed recipient, Problem(403) for a sender that is not
+    the caller's, Problem(413) for a message that is too large, Problem(429) while a limit on what the caller or the
+    sender's domain sends is used up.
     """
     sender = sender_of(draft)
-    recipients = _recipients(draft, web.settings.max_recipients)
+    named = {name: _addresses(name, getattr(draft, name)) for name in ("to", "cc", "bcc")}
+    recipients = _recipients(named, web.settings.max_recipients)
     _check_bodies(draft)
     owner = _owner(web, caller, sender)
     raw = build(web, _dated(draft, wait))
@@ -104,6 +107,7 @@ def send(
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
     def submit(tx: Connection) -> Accepted:
+        suppressed.check(tx, owner, named, web.clock())
         if together_with is not None:
             together_with(tx)
         return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
@@ -162,12 +166,11 @@ def sender_of(draft: Draft) -> Address:
     return found[0]
 
 
-def _recipients(draft: Draft, most: int) -> list[Address]:
+def _recipients(named: Mapping[str, Sequence[Address]], most: int) -> list[Address]:
     """Everybody who gets the message, once each."""
     found: dict[str, Address] = {}
-    for name in ("to", "cc", "bcc"):
-        for address in _addresses(name, getattr(draft, name)):
-            found.setdefault(address.key, address)
+    for address in (each for addressees in named.values() for each in addressees):
+        found.setdefault(address.key, address)
     if not found:
         raise DraftError("to", "at least one recipient is needed")
     if len(found) > most:

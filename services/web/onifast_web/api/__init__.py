@@ -12,6 +12,7 @@ from onifast_web.api import (
     dkim,
     explain,
     forwards,
+    hold_rules,
     limits,
     mail,
     openapi,
@@ -22,6 +23,7 @@ from onifast_web.api import (
     sandbox,
     send,
     sso,
+    suppressions,
     tls,
 )
 from onifast_web.api.endpoint import Endpoint, add
@@ -39,6 +41,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *destinations.ENDPOINTS,
     *outbox.ENDPOINTS,
     *refusals.ENDPOINTS,
+    *suppressions.ENDPOINTS,
+    *hold_rules.ENDPOINTS,
     *sandbox.ENDPOINTS,
     *dkim.ENDPOINTS,
     *explain.ENDPOINTS,

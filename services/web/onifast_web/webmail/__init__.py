@@ -11,6 +11,7 @@ from onifast_web.webmail import (
     explain,
     filters,
     forwards,
+    hold_rules,
     limits,
     mailbox,
     message,
@@ -21,6 +22,7 @@ from onifast_web.webmail import (
     sending,
     settings,
     sign_in,
+    suppressions,
 )
 
 
@@ -36,6 +38,8 @@ def register(app: Flask) -> None:
         scheduled,
         sending,
         refusals,
+        suppressions,
+        hold_rules,
         routes,
         explain,
         settings,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from flask import Flask
 from onifast_shared import times
 from onifast_shared.address import split_list
+from onifast_shared.hold_rules import HELD_BY
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.queue_view import AttemptRow, OutboxRow
 from onifast_shared.quotas import Quota
@@ -88,7 +89,7 @@ def register(app: Flask) -> None:
         delivery_word=lambda row: "Scheduled" if waits(row) else _status(row.status)[0],
         delivery_kind=lambda row: "wait" if waits(row) else _status(row.status)[1],
         delivered_at=delivered_at,
-        fate_actions=lambda row: _FATE_ACTIONS.get(row.status, ()),
+        fate_actions=fate_actions,
         waits=waits,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
@@ -143,7 +144,7 @@ def delivery_note(row: OutboxRow) -> str:
     if row.status == "failed":
         return f"Could not be delivered: {_why(row)}"
     if row.status == "held":
-        return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
+        return _held(row)
     return {
         "pending": "On its way.",
         "sending": "Being delivered right now.",
@@ -163,6 +164,12 @@ def delivered_at(row: OutboxRow) -> float | None:
     return next((step.started_ts for step in reversed(row.history) if step.outcome == "delivered"), None)
 
 
+def fate_actions(row: OutboxRow) -> tuple[tuple[str, str], ...]:
+    """What a sender may do about a recipient of his message; what a rule holds he can only give up."""
+    found = _FATE_ACTIONS.get(row.status, ())
+    return tuple(each for each in found if each[0] != "release") if _is_held_by_rule(row) else found
+
+
 def is_nearly_full(quota: Quota) -> bool:
     """Whether it is time to delete something."""
     return quota.limit > 0 and quota.used >= quota.limit * _NEARLY
@@ -174,6 +181,17 @@ def quota_note(quota: Quota) -> str:
     if quota.used >= quota.limit:
         return f"Full: {amount}. New mail has to wait."
     return f"Nearly full: {amount}" if is_nearly_full(quota) else f"{amount} used"
+
+
+def _held(row: OutboxRow) -> str:
+    if not _is_held_by_rule(row):
+        return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
+    reason = _first_line(row.last_error)
+    return f"Waits for an administrator to release it: {reason}"
+
+
+def _is_held_by_rule(row: OutboxRow) -> bool:
+    return row.status == "held" and row.last_error.startswith(HELD_BY)
 
 
 def _delivered(row: OutboxRow) -> str:

@@ -1,0 +1,139 @@
+"""Suppressed recipients: whom a user's mail is not sent to, because it bounced there or he wants it so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from onifast_shared import accounts, suppressions, times
+from onifast_shared.suppressions import Suppression
+from pydantic import Field
+
+from onifast_web import auth
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.api.forwards import parsed
+from onifast_web.auth import Caller, Who
+from onifast_web.context import Web
+from onifast_web.problems import Problem, not_found
+
+Text = Annotated[str, Field(max_length=320)]
+
+
+class SuppressionInfo(Model):
+    """Mail of `owner` to `recipient` is returned at once. `expires_at` is null where only lifting ends it."""
+
+    owner: str
+    recipient: str
+    origin: Literal["bounce", "manual"]
+    reason: str
+    created_at: Moment
+    expires_at: Moment | None
+
+
+class SuppressionQuery(Model):
+    recipient: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+
+
+class SuppressionList(Model):
+    suppressions: list[SuppressionInfo]
+    next_cursor: str | None
+
+
+class SuppressBody(Model):
+    """Until it is lifted. `reason` stands in the bounces; administrators alone may name another user as `owner`."""
+
+    recipient: Text
+    reason: Annotated[str, Field(max_length=500)] = ""
+    owner: Text | None = None
+
+
+class LiftQuery(Model):
+    recipient: Text
+    owner: Text | None = None
+
+
+def list_suppressions(call: Call) -> SuppressionList:
+    """A page of suppressed recipients, newest first; everybody's for administrators."""
+    query: SuppressionQuery = call.query
+    recipient = parsed("recipient", query.recipient) if query.recipient else None
+    page = call.web.database.read(
+        lambda tx: suppressions.list_page(
+            tx, call.caller.manages, call.web.clock(), recipient=recipient, limit=query.limit, cursor=query.cursor
+        )
+    )
+    return SuppressionList(suppressions=[_info(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def suppress(call: Call) -> SuppressionInfo:
+    """Sends no more mail to a recipient, until that is lifted."""
+    body: SuppressBody = call.body
+    recipient, owner = parsed("recipient", body.recipient), owner_of(call.web, call.caller, body.owner)
+    reason, now = " ".join(body.reason.split()), call.web.clock()
+    return _info(call.web.database.write(lambda tx: suppressions.add(tx, owner, recipient, reason, now)))
+
+
+def lift(call: Call) -> None:
+    """Lets mail to a recipient out again."""
+    query: LiftQuery = call.query
+    recipient, owner = parsed("recipient", query.recipient), owner_of(call.web, call.caller, query.owner)
+    if not call.web.database.write(lambda tx: suppressions.lift(tx, owner, recipient)):
+        raise not_found("suppression")
+
+
+def owner_of(web: Web, caller: Caller, named: str | None) -> str:
+    """Whose list is meant: the caller's own, unless an administrator names another user. Raises Problem."""
+    owner = (named or "").strip() or caller.username
+    if owner is None:
+        raise unprocessable("owner", "name the user whose mail is meant")
+    if owner == caller.username:
+        return owner
+    if caller.manages is not None:
+        raise Problem(403, "Only administrators may do this for other users.")
+    if not accounts.check_username(owner) or auth.active_user(web, owner) is None:
+        raise unprocessable("owner", "there is no panel user of that name")
+    return owner
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/suppressions",
+        Who.USER,
+        "Recipients that the caller's mail is not sent to, newest first; everybody's for administrators",
+        list_suppressions,
+        SuppressionQuery,
+        answer=SuppressionList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/suppressions",
+        Who.USER,
+        "Send no more mail to a recipient, until that is lifted",
+        suppress,
+        body=SuppressBody,
+        answer=SuppressionInfo,
+        status=201,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/mail/suppressions",
+        Who.USER,
+        "Let mail to a recipient out again",
+        lift,
+        LiftQuery,
+        status=204,
+        failures={404: "The recipient is not suppressed."},
+    ),
+)
+
+
+def _info(item: Suppression) -> SuppressionInfo:
+    return SuppressionInfo(
+        owner=item.owner,
+        recipient=item.recipient,
+        origin=item.origin,
+        reason=item.reason,
+        created_at=times.rfc3339(item.created_ts),
+        expires_at=None if item.expires_ts is None else times.rfc3339(item.expires_ts),
+    )

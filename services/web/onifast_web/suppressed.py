@@ -1,0 +1,37 @@
+"""Refuses to send to suppressed recipients at once, and names them: better than a bounce a moment later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from onifast_shared import suppressions
+from onifast_shared.address import Address
+from onifast_shared.db import Connection
+from onifast_shared.message import DraftError
+from onifast_shared.suppressions import Suppression
+
+_MOST_NAMED = 5
+
+
+def check(tx: Connection, owner: str | None, named: Mapping[str, Sequence[Address]], now: float) -> None:
+    """Raises DraftError at the first field with recipients that mail of this owner is not sent to."""
+    if owner is None:
+        return
+    for field, recipients in named.items():
+        if found := suppressions.find(tx, owner, recipients, now):
+            raise DraftError(field, _sentence(list(found.values())))
+
+
+def _sentence(found: Sequence[Suppression]) -> str:
+    page = "on the page Suppressed addresses"
+    if len(found) == 1:
+        why = found[0].why(_day(found[0].created_ts)).removesuffix(".")
+        return f"{why} – lift that {page}, or send without it"
+    names = ", ".join(each.recipient for each in found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"mail to {names}{more} came back or was suppressed by you – lift these {page}, or send without them"
+
+
+def _day(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %B %Y").lstrip("0")

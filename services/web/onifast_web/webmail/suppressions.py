@@ -1,0 +1,64 @@
+"""Suppressed addresses: whom the user's mail is not sent to, and why."""
+
+from __future__ import annotations
+
+from flask import Response, redirect, request, url_for
+from onifast_shared import suppressions as store
+from onifast_shared.address import Address, AddressError
+from onifast_shared.mailbox import CursorError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api.suppressions import owner_of
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import current
+from onifast_web.problems import not_found
+from onifast_web.webmail.pages import page, user
+
+_PAGE = 50
+_MOST_REASON = 500
+
+
+@allow(Who.USER)
+def suppressions() -> AnyResponse:
+    """The list with its form; for administrators the list of everybody."""
+    caller, username = user()
+    if request.method == "GET":
+        return _page(caller)
+    try:
+        recipient = Address.parse(request.form.get("recipient", "").strip())
+    except AddressError as error:
+        text = str(error)
+        return _page(caller, {"recipient": f"{text[0].upper()}{text[1:]}."})
+    web = current()
+    if request.form.get("do") == "lift":
+        owner = owner_of(web, caller, request.form.get("owner"))
+        if not web.database.write(lambda tx: store.lift(tx, owner, recipient)):
+            raise not_found("suppression")
+        return redirect(url_for("webmail.suppressions", did="lifted"), 303)
+    reason = " ".join(request.form.get("reason", "").split())[:_MOST_REASON]
+    web.database.write(lambda tx: store.add(tx, username, recipient, reason, web.clock()))
+    return redirect(url_for("webmail.suppressions", did="suppressed"), 303)
+
+
+ROUTES = (("GET POST", "/suppressions", suppressions),)
+
+
+def _page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
+    web, cursor = current(), request.args.get("cursor") or None
+    try:
+        found = web.database.read(
+            lambda tx: store.list_page(tx, caller.manages, web.clock(), limit=_PAGE, cursor=cursor)
+        )
+    except CursorError:
+        raise not_found("page") from None
+    return page(
+        "suppressions.html",
+        "suppressions",
+        422 if errors else 200,
+        rows=found.rows,
+        next_cursor=found.next_cursor,
+        cursor=cursor,
+        days=round(web.settings.suppression_time / 86400),
+        errors=errors or {},
+        form=request.form if errors else {},
+    )
