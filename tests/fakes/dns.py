@@ -67,6 +67,8 @@ class DnsServer:
     def __init__(self, zone: ZoneData | str = "", *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.host = host
         self.port = port
+        self.validates = False
+        """Whether every answer says that it was validated (DNSSEC's AD bit)."""
         self._queries: list[Query] = []
         self._records: dict[_Key, list[dns.rdata.Rdata]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
@@ -189,7 +191,7 @@ class DnsServer:
             )
             failure = self._failure(question.name.canonicalize(), question.rdtype)
             response = dns.message.make_response(query)
-            response.flags |= dns.flags.AA | dns.flags.RA
+            response.flags |= dns.flags.AA | dns.flags.RA | (dns.flags.AD if self.validates else 0)
             if failure is None or (failure is Failure.TRUNCATED and transport == "tcp"):
                 self._look_up(question.name, question.rdtype, response)
         if failure is Failure.SILENT:

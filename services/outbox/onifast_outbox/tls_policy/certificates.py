@@ -8,9 +8,10 @@ any, and before a byte of SMTP is said over it the chain is judged here, by `cry
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,11 +27,14 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
+from onifast_shared.config import ConfigError
 
 from onifast_outbox.tls_policy.requirement import Assurance, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
 from onifast_outbox.tls_policy.tlsa import DANE_EE, DANE_TA, Tlsa
 
 Chain = Sequence[x509.Certificate]
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 # What OpenSSL's verification says, in the words of reports; all else means that nobody trusted vouches for it.
 _OPENSSL_RESULTS = {10: ResultType.EXPIRED, 62: ResultType.HOST_MISMATCH, 64: ResultType.HOST_MISMATCH}
@@ -68,18 +72,28 @@ class Judge:
         trouble = path_trouble(_PUBLIC, self._trusted(), names, certificates)
         return Assurance(TlsLevel.ENCRYPTED, trouble) if trouble else Assurance(TlsLevel.VERIFIED)
 
-    def _trusted(self) -> Store:
-        if self._store is None:
-            self._store = Store(load_authorities(self._authorities))
+    def prepare(self) -> None:
+        """Read the authorities now, not when the first certificate is to be judged. Raises ConfigError."""
+        try:
+            self._trusted()
+        except (OSError, ValueError):
+            text = f"setting outbound_tls_ca: {self._authorities} is not a file of certificates (PEM) that can be read"
+            raise ConfigError(text) from None
+
+    def _trusted(self) -> Store | None:
+        """None on a machine that knows no authorities: there nobody's certificate is good."""
+        if self._store is None and (found := load_authorities(self._authorities)):
+            self._store = Store(found)
         return self._store
 
 
 def load_authorities(file: Path | None) -> list[x509.Certificate]:
     """The certificates of a PEM file, or the system's authorities. Raises OSError, and ValueError for a bad file."""
-    files = [file] if file else _system_files()
+    if file is None:
+        return [each for path in _system_files() for each in _readable(path.read_bytes())]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return [each for path in files for each in x509.load_pem_x509_certificates(path.read_bytes())]
+        return x509.load_pem_x509_certificates(file.read_bytes())
 
 
 def _system_files() -> list[Path]:
@@ -88,6 +102,12 @@ def _system_files() -> list[Path]:
     if paths.cafile:
         return [Path(paths.cafile)]
     return sorted(Path(paths.capath).glob("*.[0-9]")) if paths.capath else []
+
+
+def _readable(pem: bytes) -> Iterator[x509.Certificate]:
+    """A system's bundle may hold certificates that are too odd for `cryptography`: it does without them."""
+    for block in _PEM.findall(pem):
+        yield from parse_chain([ssl.PEM_cert_to_DER_cert(block.decode("ascii"))])
 
 
 def parse_chain(chain: Iterable[bytes]) -> list[x509.Certificate]:
@@ -151,10 +171,12 @@ Extensions = tuple[ExtensionPolicy, ExtensionPolicy]
 """What path validation asks of an authority's certificate, and of the server's."""
 
 
-def path_trouble(extensions: Extensions, store: Store, names: Sequence[str], chain: Chain) -> TlsTrouble | None:
+def path_trouble(extensions: Extensions, store: Store | None, names: Sequence[str], chain: Chain) -> TlsTrouble | None:
     """Why the chain does not lead from any of `names` to an authority in `store`; None where it does."""
     if not chain:
         return TlsTrouble(ResultType.NOT_TRUSTED, "the server showed no certificate that can be read")
+    if store is None:
+        return TlsTrouble(ResultType.NOT_TRUSTED, "this server trusts nobody to vouch for certificates")
     troubles = []
     for name in names:
         trouble = _path_trouble(extensions, store, name, chain)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from pathlib import Path
+import time
 
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
@@ -35,18 +35,24 @@ from onifast_outbox.tls_policy.sts_policy import StsPolicy
 REFRESH_SECONDS = 3600.0
 """How often it is looked whether a kept policy has to be fetched anew."""
 
+KNOWN_SECONDS = 10.0
+"""How long a domain's policy is used again without looking: a mailing must not ask anew for each of its messages."""
+
+_MOST_KNOWN = 10_000
+
 FETCH_SECONDS = 30.0
 """How long the fetch of a policy may take in all: mail waits for it."""
 
 
 def assemble(settings: Settings, db: Database, resolver: Resolver) -> TlsPolicies:
-    """The policies as the settings have them."""
+    """The policies as the settings have them. Raises ConfigError where the authorities cannot be read."""
+    judge = Judge(settings.outbound_tls_ca)
+    judge.prepare()
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
     sts: StsPolicies | None = None
     if settings.mta_sts:
         sts = StsPolicies(db, resolver, https_client(settings, resolver), port=settings.outbound_https_port)
-    ledger = Ledger(db, for_reports=settings.tls_reports)
-    return TlsPolicies(settings.outbound_tls_ca, dane=dane, sts=sts, ledger=ledger)
+    return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))
 
 
 def https_client(settings: Settings, resolver: Resolver) -> HttpClient:
@@ -60,21 +66,29 @@ class TlsPolicies:
 
     def __init__(
         self,
-        authorities: Path | None = None,
+        judge: Judge | None = None,
         *,
         dane: Dane | None = None,
         sts: StsPolicies | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self.judge = Judge(authorities)
+        self.judge = judge or Judge()
         self._dane = dane
         self._sts = sts
         self._ledger = ledger
+        self._known: dict[str, tuple[float, TlsPolicy]] = {}
 
     async def of(self, domain: str) -> TlsPolicy:
-        """The policy for mail to `domain`. Raises DatabaseError."""
+        """The policy for mail to `domain`, found out now or some seconds ago. Raises DatabaseError."""
+        known = self._known.get(domain)
+        if known and time.monotonic() - known[0] < KNOWN_SECONDS:
+            return known[1]
         finding, proved = await asyncio.gather(self._find_sts(domain), self._prove(domain))
-        return TlsPolicy(domain, finding.policy, finding.trouble, proved)
+        policy = TlsPolicy(domain, finding.policy, finding.trouble, proved)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[domain] = time.monotonic(), policy
+        return policy
 
     async def _find_sts(self, domain: str) -> StsFinding:
         return await self._sts.of(domain) if self._sts else StsFinding()

@@ -70,8 +70,9 @@ class StsPolicies:
         them must not be able to switch it off (RFC 8461 section 3.3).
         """
         now = self._now()
-        kept = await self._db.aread(lambda tx: sts_policies.get(tx, domain, now))
-        announced = await self._announced(domain)
+        kept, announced = await asyncio.gather(
+            self._db.aread(lambda tx: sts_policies.get(tx, domain, now)), self._announced(domain)
+        )
         if announced is None or (kept and kept.policy_id == announced):
             await self._note_use(kept, now)
             return StsFinding(_parsed(kept))
