@@ -65,6 +65,16 @@ async def test_an_idle_database_wakes_nobody(settings: Settings, database: Datab
     assert looked == 0
 
 
+async def test_a_loop_that_rests_is_woken_once_for_many_commits() -> None:
+    wakeup = Wakeup(interval=30, rest=0.2)
+    wakeup.wake()
+    await wakeup.wait()
+    began = time.monotonic()
+    wakeup.wake()
+    await wakeup.wait()
+    assert time.monotonic() - began >= 0.19
+
+
 async def test_a_wake_before_the_wait_is_not_lost() -> None:
     wakeup = Wakeup(interval=30)
     wakeup.wake()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,14 +17,25 @@ from onifast_outbox import maillog
 # The event of a write comes before its commit can be seen: look again after these waits, in seconds (0 … 64 ms).
 LOOKS = (0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 
+# Looks are no closer than this, in seconds: under load one look serves many commits.
+BETWEEN_LOOKS = 0.0005
+
 _CHANGES = Mask.MODIFY | Mask.CREATE | Mask.MOVED_TO
+_EVENTS = 65536  # octets of events that are read at once
+_OVERFLOW = b"\xff\xff\xff\xff"  # no watch: the kernel's queue was full, and events were lost (inotify(7))
 
 
 class Wakeup:
-    """What one loop waits on: it is woken by commits, by hand, or by the tick of `interval` seconds."""
+    """What one loop waits on: it is woken by commits, by hand, or by the tick of `interval` seconds.
 
-    def __init__(self, interval: float) -> None:
+    A loop whose work can wait gives `rest`: seconds from one wait's end to the next one's at least, however many
+    commits there are meanwhile. Each look at the database costs more than many a commit.
+    """
+
+    def __init__(self, interval: float, rest: float = 0.0) -> None:
         self._interval = interval
+        self._rest = rest
+        self._ended = -rest
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -34,73 +45,87 @@ class Wakeup:
     async def wait(self, longest: float | None = None) -> None:
         """Sleep until `wake`, for `longest` seconds, or until the tick, whichever comes first."""
         timeout = self._interval if longest is None else max(0.0, min(longest, self._interval))
+        clock = asyncio.get_running_loop().time
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._woken.wait()
+                await asyncio.sleep(max(0.0, self._ended + self._rest - clock()))
         self._woken.clear()
+        self._ended = clock()
 
 
 class Poller:
-    """Watches one database. `version` gives a number that changes with every commit (Database.data_version)."""
+    """Watches one database. `version` gives a number that changes with every commit (Database.data_version).
+
+    It runs on the event loop with callbacks alone: at a thousand commits a second, tasks and threads would cost more
+    than the deliveries.
+    """
 
     def __init__(self, database: Path, version: Callable[[], int], wakeups: Sequence[Wakeup]) -> None:
         self._database = database
         self._version = version
         self._wakeups = wakeups
-        self._stirred = asyncio.Event()
         self._seen = -1
-        self._thread = ThreadPoolExecutor(1, "look")
+        self._looks = 0
+        self._last_look = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Watch while the block runs. Where inotify cannot be had, the wakeups' ticks alone have to do."""
+        loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
-            stack.callback(self._thread.shutdown)
-            tasks = [asyncio.create_task(self._look_whenever_stirred())]
             try:
                 inotify = stack.enter_context(Inotify())
                 # The directory, not the files: the WAL is deleted and made anew.
                 inotify.add_watch(self._database.parent, _CHANGES)
-                tasks.append(asyncio.create_task(self._listen(inotify)))
+                loop.add_reader(inotify.fd, self._hear, inotify.fd)
+                stack.callback(loop.remove_reader, inotify.fd)
+                stack.callback(self._cancel)
             except OSError as error:
                 maillog.trouble("watching the database; only the tick looks for work", error)
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            yield
 
-    async def _listen(self, inotify: Inotify) -> None:
-        names = {self._database.name, f"{self._database.name}-wal"}
-        async for event in inotify:
-            # An event without a name says that the kernel's queue was full.
-            if event.name is None or event.name.name in names:
-                self._stirred.set()
+    def _hear(self, descriptor: int) -> None:
+        """Events came. Their names are looked for as they lie there: to take them apart costs more than all else."""
+        try:
+            events = os.read(descriptor, _EVENTS)
+        except BlockingIOError:
+            return
+        if self._database.name.encode() in events or _OVERFLOW in events:
+            self._looks = 0
+            self._schedule(LOOKS[0])
 
-    async def _look_whenever_stirred(self) -> None:
-        while True:
-            await self._stirred.wait()
-            await self._look()
+    def _schedule(self, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        at = max(loop.time() + wait, self._last_look + BETWEEN_LOOKS)
+        if self._timer is not None and self._timer.when() <= at:
+            return
+        self._cancel()
+        self._timer = loop.call_at(at, self._look)
 
-    async def _look(self) -> None:
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
         """Look for the commits that events announced; a new event starts the waits from the beginning.
 
         A change that is seen ends nothing: two commits' events can come together, and the second is not visible yet.
         """
-        self._stirred.clear()
-        for pause in LOOKS:
-            await asyncio.sleep(pause)
-            await self._notice()
-            if self._stirred.is_set():
-                return
+        self._timer = None
+        self._last_look = asyncio.get_running_loop().time()
+        self._notice()
+        self._looks += 1
+        if self._looks < len(LOOKS):
+            self._schedule(LOOKS[self._looks])
 
-    async def _notice(self) -> None:
+    def _notice(self) -> None:
         try:
-            # In a thread: a program that keeps the database to itself makes even this wait.
-            version = await asyncio.get_running_loop().run_in_executor(self._thread, self._version)
+            version = self._version()
         except DatabaseError:
-            return  # the tick looks again
+            return  # a further look sees it, or the tick
         if version != self._seen:
             self._seen = version
             for wakeup in self._wakeups:

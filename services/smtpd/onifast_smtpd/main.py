@@ -23,11 +23,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import signal
 import sys
 
-from onifast_shared import command_line, log, privileges
+from onifast_shared import command_line, event_loop, log, privileges
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
@@ -75,21 +74,11 @@ def _work(settings: Settings, listeners: Listeners, place: Place) -> int:
     # A message makes no cycles, so looking for some after each 700 objects finds nothing, and takes a twentieth.
     gc.set_threshold(10_000, 20, 50)
     try:
-        with asyncio.Runner(loop_factory=_event_loop) as runner:
+        with asyncio.Runner(loop_factory=event_loop.new) as runner:
             runner.run(_serve(settings, database, listeners, place))
     finally:
         database.close()
     return 0
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """libuv's loop, which spends a third less on a message; asyncio's own where uvloop does not run."""
-    try:
-        uvloop = importlib.import_module("uvloop")
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 async def _serve(settings: Settings, database: Database, listeners: Listeners, place: Place) -> None:
