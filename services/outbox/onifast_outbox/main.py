@@ -35,7 +35,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import command_line, dns, log, privileges
+from onifast_shared import command_line, dns, event_loop, log, privileges
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
@@ -59,10 +59,13 @@ from onifast_outbox.tls_policy import policies as tls_policies
 from onifast_outbox.tls_policy import reporting as tls_reporting
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.reporting import Reporting
+from onifast_outbox.webhooks.poster import Poster
 
 # Below what supervisord and systemd wait before they kill.
 FINISH_SECONDS = 20.0
 TIDY_SECONDS = 10.0
+# What follows accepting, and answers to people, comes "within moments": one look serves the commits of so long.
+REST_SECONDS = 0.05
 
 
 def main() -> None:
@@ -84,7 +87,8 @@ def _run(settings: Settings) -> int:
     capabilities.keep_only(capabilities.DAC_READ_SEARCH)
     db = Database.open(settings.database, timeout=settings.database_timeout)
     try:
-        return asyncio.run(serve(settings, db, Filer(channel) if channel else None))
+        with asyncio.Runner(loop_factory=event_loop.new) as runner:
+            return runner.run(serve(settings, db, Filer(channel) if channel else None))
     finally:
         db.close()
 
@@ -146,14 +150,16 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval) for _ in range(3))
+    mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(3))
     keeper = KeyKeeper(db, settings)
+    poster = Poster(db, settings, dns.resolver(settings))
     desk = DestinationDesk(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("telling of destinations", desk.round, Wakeup(destination_desk.ROUND_SECONDS)),
-        repeat("telling senders", program.notifier.tell, Wakeup(TIDY_SECONDS)),
+        repeat("telling webhooks", poster.run_once, poster.wakeup),
+        repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
