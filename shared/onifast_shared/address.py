@@ -6,9 +6,11 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import idna
+
+from onifast_shared.lazy import lazy
 
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
@@ -48,11 +50,11 @@ class Address:
     def __str__(self) -> str:
         return self._text
 
-    @cached_property
+    @lazy
     def _text(self) -> str:
         return f"{quote_local(self.local)}@{self.domain}"
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         """The form for look-ups: case does not matter in it, nor how an accent was typed."""
         return f"{unicodedata.normalize('NFC', self.local.lower())}@{self.domain}"

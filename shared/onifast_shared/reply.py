@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
+
+from onifast_shared.lazy import lazy
 
 _LINE = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t]+|$)")
@@ -35,7 +36,8 @@ class Reply:
             raise ReplyError(f"not an SMTP reply code: {self.code}")
         if self.enhanced and not _ENHANCED.fullmatch(self.enhanced):
             raise ReplyError("not an enhanced status code")
-        object.__setattr__(self, "text", _UNPRINTABLE.sub(" ", self.text))
+        if not self.text.isprintable():
+            object.__setattr__(self, "text", _UNPRINTABLE.sub(" ", self.text))
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> Reply:
@@ -68,7 +70,7 @@ class Reply:
         marks = ["-"] * (len(texts) - 1) + [" "]
         return [f"{self.code}{mark}{status}{text}".rstrip() for mark, text in zip(marks, texts, strict=True)]
 
-    @cached_property
+    @lazy
     def octets(self) -> bytes:
         """The reply as it is sent, with its line ends; made once, since most replies are given often."""
         return "".join(f"{line}\r\n" for line in self.lines()).encode("utf-8")

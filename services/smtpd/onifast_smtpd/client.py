@@ -6,10 +6,11 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from onifast_shared.accounts import PanelUser
 from onifast_shared.config import Settings
+from onifast_shared.lazy import lazy
 from onifast_shared.setting_types import IPNetwork
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,7 +68,7 @@ class Client:
         number = int(self.ip)
         return (6, number >> 64) if self.ip.version == 6 else (4, number)
 
-    @cached_property
+    @lazy
     def address(self) -> str:
         """The IP address as text; an IPv4-mapped one is IPv4."""
         return _text(self.ip)
@@ -131,7 +132,7 @@ class Origin:
     tls: Tls | None = None
     user: PanelUser | None = None
 
-    @cached_property
+    @lazy
     def may_relay(self) -> bool:
         """Whether mail from here may go to any domain; such mail is a submission, all other is incoming mail."""
         if self.user is not None:

@@ -39,6 +39,8 @@ class Bare:
         return self.local
 
 
+_MAIL_SYNTAX = Reply(501, "5.5.4", "syntax: MAIL FROM:<address> [parameters]")
+_RCPT_SYNTAX = Reply(501, "5.5.4", "syntax: RCPT TO:<address> [parameters]")
 _WITHOUT_ARGUMENT = {verb.encode(): Command(verb, "") for verb in ("DATA", "QUIT", "RSET", "NOOP", "STARTTLS")}
 
 Path = Address | Bare | None  # None is the null path `<>`
@@ -72,7 +74,7 @@ def parse_helo(argument: str) -> str:
 
 def parse_mail(argument: str) -> tuple[Path, Parameters]:
     """Reverse-path and parameters of MAIL; raises Refused."""
-    inner, rest = _split_path(argument, "FROM:", Reply(501, "5.5.4", "syntax: MAIL FROM:<address> [parameters]"))
+    inner, rest = _split_path(argument, "FROM:", _MAIL_SYNTAX)
     try:
         return _parse_path(inner), parse_parameters(rest)
     except AddressError as error:
@@ -81,7 +83,7 @@ def parse_mail(argument: str) -> tuple[Path, Parameters]:
 
 def parse_rcpt(argument: str) -> tuple[Address | Bare, Parameters]:
     """Forward-path and parameters of RCPT; raises Refused."""
-    inner, rest = _split_path(argument, "TO:", Reply(501, "5.5.4", "syntax: RCPT TO:<address> [parameters]"))
+    inner, rest = _split_path(argument, "TO:", _RCPT_SYNTAX)
     try:
         path = _parse_path(inner)
     except AddressError as error:

@@ -269,9 +269,16 @@ class Connection(SMTP):
     async def _one_command(self) -> None:
         verb = "?"
         try:
-            command = await self._read_command()
+            line = self.wire.next_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+            if line is None:
+                self._idle = True
+                try:
+                    line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+                finally:
+                    self._idle = False
+            command = _parse(line)
             verb = command.verb
-            reply = await self._execute(command)
+            reply = await self._method_of(command)(self, command.argument)
         except Refused as refusal:
             reply = refusal.reply
         except LineTooLong:
@@ -291,20 +298,7 @@ class Connection(SMTP):
         if reply is not None:
             self._answer(verb, reply)
 
-    async def _read_command(self) -> Command:
-        lenient = self.client.is_loopback
-        line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
-        if line is None:
-            self._idle = True
-            try:
-                line = await self.wire.read_line(MAX_AUTH_LINE, lenient=lenient)
-            finally:
-                self._idle = False
-        if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
-            raise LineTooLong
-        return parse_line(line)
-
-    async def _execute(self, command: Command) -> Reply | None:
+    def _method_of(self, command: Command) -> Method:
         if command.verb in IDLE_COMMANDS:
             self.idle_commands += 1
             if self.idle_commands > MAX_IDLE_COMMANDS:
@@ -312,7 +306,7 @@ class Connection(SMTP):
         method = self.commands.get(command.verb)
         if method is None:
             raise Refused(replies.UNKNOWN_COMMAND)
-        return await method(self, command.argument)
+        return method
 
     def _answer(self, verb: str, reply: Reply) -> None:
         if reply.code >= 400:
@@ -325,3 +319,10 @@ class Connection(SMTP):
             self._errors += 1
         if self._errors >= MAX_ERRORS:
             self.ending = replies.TOO_MANY_ERRORS
+
+
+def _parse(line: bytes) -> Command:
+    """The command on a line; raises Refused, LineTooLong."""
+    if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
+        raise LineTooLong
+    return parse_line(line)

@@ -179,7 +179,10 @@ class Outgoing:
         return usages
 
     def _exceeded(self, usages: Sequence[Usage], recipients: int, taken: int = 0) -> LimitExceeded | None:
-        if all(usage.surely_lets(recipients) for usage in usages):
+        for usage in usages:
+            if not usage.surely_lets(recipients):
+                break
+        else:
             return None
         return sending_limits.judge([usage.tally for usage in usages], recipients, self._clock(), taken=taken)
 

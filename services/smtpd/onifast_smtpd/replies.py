@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from onifast_shared.reply import Reply
@@ -25,7 +26,14 @@ def refused(code: int, enhanced: str, text: str) -> Refused:
     return Refused(Reply(code, enhanced, text))
 
 
+@lru_cache(maxsize=16)
+def hello(text: str) -> Reply:
+    """The answer to EHLO or HELO, which is the same for most clients; RFC 2034 section 4: no enhanced status code."""
+    return Reply(250, "", text)
+
+
 OK = Reply(250, "2.0.0", "OK")
+BYE = Reply(221, "2.0.0", "bye")
 SENDER_OK = Reply(250, "2.1.0", "sender OK")
 RECIPIENT_OK = Reply(250, "2.1.5", "recipient OK")
 START_DATA = Reply(354, "", "end data with <CR><LF>.<CR><LF>")

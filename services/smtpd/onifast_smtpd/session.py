@@ -65,15 +65,14 @@ class Session(Connection):
             offers.append("STARTTLS")
         if self.user is None and policy.offers_auth(self.client, settings, tls=self.tls is not None):
             offers.append("AUTH " + " ".join(await self._mechanisms()))
-        self.wire.send(Reply(250, "", "\n".join(offers)))
-        return None
+        return replies.hello("\n".join(offers))
 
     async def smtp_HELO(self, hostname: str) -> Reply | None:
         """RFC 5321 section 4.1.1.1."""
         self.helo = parse_helo(hostname)
         self.extended = False
         self._forget_transaction()
-        return Reply(250, "", self._receiver.settings.hostname)
+        return replies.hello(self._receiver.settings.hostname)
 
     async def smtp_STARTTLS(self, arg: str) -> Reply | None:
         """RFC 3207. Nothing of the session survives, and nothing that came in the clear is heard after it."""
@@ -279,7 +278,7 @@ class Session(Connection):
     async def smtp_QUIT(self, arg: str) -> Reply | None:
         """RFC 5321 section 4.1.1.10."""
         _refuse_argument(arg)
-        self.ending = Reply(221, "2.0.0", "bye")
+        self.ending = replies.BYE
         return None
 
     # Helpers

@@ -119,20 +119,40 @@ class Wire:
 
     async def flush(self) -> None:
         """Sends what is queued; waits only where the client is slow to take it. Raises Gone."""
+        self._send()
+        if self._full is not None:
+            await asyncio.shield(self._full)
+
+    def more(self) -> asyncio.Future[None]:
+        """Sends what is queued; gives what to wait for until there may be more to hear. Raises Gone.
+
+        No coroutine, since each command of a client that waits for its reply comes by here.
+        """
+        self._send()
+        if self._full is not None:
+            return asyncio.shield(self._full)  # who takes no replies is not heard
+        if self._has_ended or self._transport.is_closing():
+            raise Gone
+        if not self._is_reading:
+            self._is_reading = True
+            self._transport.resume_reading()
+        self._waiting = self._loop.create_future()
+        return self._waiting
+
+    def _send(self) -> None:
         if not self._output:
             return
         if self._transport.is_closing():
             raise Gone  # and nobody may write any more: uvloop raises RuntimeError
         output, self._output = self._output, b""
         self._transport.write(output)
-        if self._full is not None:
-            await asyncio.shield(self._full)
 
     async def hears(self, seconds: float) -> bool:
         """Whether the client sends anything within some seconds; it stays to be read. Raises Gone."""
         try:
             async with asyncio.timeout(seconds):
-                await self._fill()
+                while not self._input:
+                    await self.more()
         except TimeoutError:
             return False
         return True
@@ -140,7 +160,7 @@ class Wire:
     async def read_octets(self, size: int) -> bytes:
         """Just the next `size` octets. Raises Gone."""
         while len(self._input) < size:
-            await self._fill()
+            await self.more()
         octets = bytes(self._input[:size])
         del self._input[:size]
         return octets
@@ -156,7 +176,7 @@ class Wire:
             if len(self._output) > MAX_OUTPUT:
                 await self.flush()
             while (line := self.next_line(limit, lenient=lenient)) is None:
-                await self._fill()
+                await self.more()
         finally:
             self._watch.stop()
         return line
@@ -196,7 +216,7 @@ class Wire:
             while not collector.done:
                 while not self._input:
                     self._watch.start_transfer(began, collector.size)
-                    await self._fill()
+                    await self.more()
                 came, self._input = self._input, bytearray()
                 self._input += collector.feed(came)
                 if not share.hold(collector.kept):
@@ -215,7 +235,7 @@ class Wire:
             while left:
                 while not self._input:
                     self._watch.start_transfer(began, before + size - left)
-                    await self._fill()
+                    await self.more()
                 octets = bytes(self._input[:left])
                 del self._input[:left]
                 left -= len(octets)
@@ -226,17 +246,3 @@ class Wire:
     async def skip(self, size: int) -> None:
         """Throws the next `size` octets away. Raises Gone."""
         await self.read_chunk(size, lambda _: None, self._loop.time(), 0)
-
-    async def _fill(self) -> None:
-        """Waits until more comes, or nothing more will, which the next call tells. Raises Gone."""
-        before = len(self._input)
-        await self.flush()
-        if len(self._input) > before:
-            return
-        if self._has_ended or self._transport.is_closing():
-            raise Gone
-        if not self._is_reading:
-            self._is_reading = True
-            self._transport.resume_reading()
-        self._waiting = self._loop.create_future()
-        await self._waiting
