@@ -20,100 +20,6 @@ from fakes.smtp_script import STALL
 from fakes.smtp_server import ScriptedSmtpServer
 from peers.ports import free_port
 
-PATIENCE = 30.0
-
-
-class Program:
-    """A running onifast-outbox, and what it has logged."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "onifast_outbox.main"],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            with self._changed:
-                self.lines.append(line)
-                self._changed.notify_all()
-
-    def wait_for(self, word: str, count: int = 1) -> None:
-        """Return once `count` lines hold `word`."""
-        with self._changed:
-            found = self._changed.wait_for(lambda: sum(word in line for line in self.lines) >= count, PATIENCE)
-        assert found, "".join(self.lines)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal; the exit code."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        """The exit code."""
-        try:
-            code = self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)  # shows where it hangs
-            self._reader.join()
-            raise AssertionError("".join(self.lines)) from None
-        self._reader.join()
-        if self.process.stderr:
-            self.process.stderr.close()
-        return code
-
-
-@pytest.fixture
-def port() -> int:
-    """Where mail exchangers listen."""
-    return free_port("127.0.0.25")
-
-
-@pytest.fixture
-def run(settings: Settings, dns: DnsServer, port: int) -> Iterator[Callable[..., Program]]:
-    """Starts the program, with further settings."""
-    started: list[Program] = []
-
-    def start(**more: str) -> Program:
-        values = {
-            "root": str(settings.root),
-            "home_root": str(settings.home_root),
-            "hostname": "mail.host.test",
-            "run_as": "root",
-            "dns_servers": dns.address,
-            "outbound_port": str(port),
-            "lease_seconds": "2s",
-            "smtp_listen": "127.0.0.1:2525",
-            **more,
-        }
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
-        program = Program(environment | {f"ONIFAST_MAIL_{name.upper()}": value for name, value in values.items()})
-        started.append(program)
-        return program
-
-    yield start
-    for program in started:
-        if program.process.poll() is None:
-            program.stop(signal.SIGKILL)
-
-
-def insert(settings: Settings, *recipients: str) -> None:
-    """What a script does."""
-    rows = ", ".join(f"('alice@here.test', '{recipient}', 's', 'b')" for recipient in recipients)
-    sqlite_shell.run(settings.database, f"INSERT INTO outbox (sender, recipient, subject, body) VALUES {rows}")
-
-
-def statuses(settings: Settings) -> list[str]:
-    return sqlite_shell.run(settings.database, "SELECT status FROM outbox ORDER BY id")
-
-
 def test_it_says_what_it_serves_and_stops_at_a_signal(run: Callable[..., Program], settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         program = run()
@@ -163,6 +69,16 @@ def test_a_scripts_row_is_sent_at_once(run: Callable[..., Program], settings: Se
         peer.wait_for_messages(1)
         assert time.monotonic() - began < 5  # the tick comes after ten seconds
     program.wait_for(" delivered ")
+    assert program.stop() == 0
+
+
+def test_a_sender_is_told_of_a_late_message_while_it_runs(run: Callable[..., Program], settings: Settings) -> None:
+    program = run(outbox_poll_interval="0.1s")
+    program.wait_for(" started ")
+    insert(settings, "bob@remote.test")
+    program.wait_for(" deferred ")
+    sqlite_shell.run(settings.database, "UPDATE outbox SET queued_ts = queued_ts - 5 * 3600")
+    program.wait_for(" delayed ")
     assert program.stop() == 0
 
 
