@@ -9,7 +9,7 @@ import ssl
 import struct
 from typing import Protocol
 
-from fakes.smtp_script import Action, Drop, Message, Say, Session, Stall, is_positive
+from fakes.smtp_script import Action, Drop, Message, Pieces, Say, Session, Stall, is_positive
 
 _MESSAGE_LIMIT = 128 * 1024 * 1024
 _PATH = re.compile(r"<([^>]*)>")
@@ -68,7 +68,7 @@ class Dialogue:
     async def _obey(self, verb: str, rest: str) -> None:
         match verb:
             case "EHLO":
-                await self._answer("EHLO", self._greeting())
+                await self._answer("EHLO", self._greeting(), "tls" if self._session.tls else "")
             case "STARTTLS" if self._server.tls:
                 await self._start_tls()
             case "AUTH" if self._server.logins:
@@ -102,6 +102,9 @@ class Dialogue:
         if not await self._answer("STARTTLS", "220 2.0.0 go ahead"):
             return
         assert self._server.tls
+        if (instead := self._server.next_action("TLS", "")) is not None:
+            await self._perform(instead, b"")
+            raise HangUp
         await self._writer.start_tls(self._server.tls)
         self._session.tls = True
         self._forget_transaction()
@@ -180,6 +183,10 @@ class Dialogue:
             case Stall():
                 await self._server.stall()
                 await self._send(default)
+            case Pieces():
+                for octet in f"{action.reply}\r\n":
+                    await self._send(octet.encode())
+                    await asyncio.sleep(0)  # let it leave by itself
             case Say():
                 await self._send(action.reply)
                 if action.hang_up:

@@ -24,11 +24,18 @@ class Stall:
     """Do nothing until ``release()`` is called, then go on as if the script had said nothing here."""
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """Answer *reply* octet by octet, each in a segment of its own."""
+
+    reply: str
+
+
 DROP = Drop()
 RESET = Drop(reset=True)
 STALL = Stall()
 
-Action = str | bytes | Say | Drop | Stall
+Action = str | bytes | Say | Drop | Stall | Pieces
 Script = Mapping[str, Action | Sequence[Action]]
 
 
@@ -61,6 +68,6 @@ def is_positive(action: Action | None, default: str | bytes) -> bool:
     if isinstance(action, Drop):
         return False
     reply = default if action is None or isinstance(action, Stall) else action
-    reply = reply.reply if isinstance(reply, Say) else reply
+    reply = reply.reply if isinstance(reply, Say | Pieces) else reply
     first = reply[:1].encode() if isinstance(reply, str) else reply[:1]
     return first in (b"2", b"3")

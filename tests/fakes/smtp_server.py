@@ -10,8 +10,8 @@
         [message] = server.wait_for_messages(1)
 
 Stages: ``CONNECT`` (the greeting), each command by its verb (``EHLO``, ``STARTTLS``, ``AUTH``, ``MAIL``, ``RCPT``,
-``DATA``, ``RSET``, ``NOOP``, ``QUIT`` …), ``BODY`` (after 354, before the message is
-read) and ``.`` (after the final dot).
+``DATA``, ``RSET``, ``NOOP``, ``QUIT`` …), ``EHLO tls`` (the one over TLS), ``TLS`` (what comes in the place of the
+handshake; then it hangs up), ``BODY`` (after 354, before the message is read) and ``.`` (after the final dot).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from typing import Self
 
 from fakes.loop import LoopThread
 from fakes.smtp_dialogue import Dialogue, HangUp
-from fakes.smtp_script import DROP, RESET, STALL, Action, Drop, Message, Say, Script, Session, Stall
+from fakes.smtp_script import DROP, RESET, STALL, Action, Drop, Message, Pieces, Say, Script, Session, Stall
 
 __all__ = ["DROP", "RESET", "STALL", "Drop", "Message", "Say", "ScriptedSmtpServer", "Session", "Stall"]
 
@@ -185,7 +185,7 @@ class ScriptedSmtpServer:
 
     def _pick(self, key: str) -> Action:
         actions = self._script[key]
-        if isinstance(actions, str | bytes | Say | Drop | Stall):
+        if isinstance(actions, str | bytes | Say | Drop | Stall | Pieces):
             return actions
         turn = self._turns.get(key, 0)
         self._turns[key] = turn + 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
 
+from fakes.certificates import Authority
 from fakes.dns import DnsServer
 from peers.ports import free_port
 
@@ -22,14 +26,21 @@ def dns() -> Iterator[DnsServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one authority that is trusted: to read the system's 140 would take each deliverer a tenth of a second."""
+    return Authority(tmp_path_factory.mktemp("trusted")).issue("nobody.test").authority
+
+
 @pytest.fixture
-def outbox_settings(settings: Settings, dns: DnsServer) -> Settings:
-    """Patience is short, and mail exchangers listen on a port that is free on 127.0.0.25."""
+def outbox_settings(settings: Settings, dns: DnsServer, trusted: Path) -> Settings:
+    """Mail exchangers listen on a port that is free on 127.0.0.25; nothing but a stalling peer runs into a timeout."""
     return replace(
         settings,
         dns_servers=((dns.host, dns.port),),
         dns_timeout=0.5,
-        connect_timeout=1.0,
+        connect_timeout=10.0,
+        outbound_tls_ca=trusted,
         **patience(20),
         outbound_port=free_port("127.0.0.25"),
         file_copies=False,
@@ -42,3 +53,37 @@ async def outbox(outbox_settings: Settings, database: Database, dns: DnsServer) 
     running = start(outbox_settings, database, dns)
     yield running
     await running.program.connections.close()
+
+
+@pytest.fixture
+def port() -> int:
+    """Where mail exchangers listen."""
+    return free_port("127.0.0.25")
+
+
+@pytest.fixture
+def run(settings: Settings, dns: DnsServer, port: int) -> Iterator[Callable[..., Program]]:
+    """Starts the program, with further settings."""
+    started: list[Program] = []
+
+    def start_one(**more: str) -> Program:
+        values = {
+            "root": str(settings.root),
+            "home_root": str(settings.home_root),
+            "hostname": "mail.host.test",
+            "run_as": "root",
+            "dns_servers": dns.address,
+            "outbound_port": str(port),
+            "lease_seconds": "2s",
+            "smtp_listen": "127.0.0.1:2525",
+            **more,
+        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
+        program = Program(environment | {f"ONIFAST_MAIL_{name.upper()}": value for name, value in values.items()})
+        started.append(program)
+        return program
+
+    yield start_one
+    for program in started:
+        if program.process.poll() is None:
+            program.stop(signal.SIGKILL)

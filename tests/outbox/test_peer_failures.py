@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 from onifast_shared import queue_view
+from onifast_shared.log import Secret
 from onifast_shared.queue_view import AttemptRow
+from onifast_shared.relay import Relay
 from onifast_shared.reply import STAGES
+from onifast_shared.transport import routes
+from onifast_shared.transport.routes import StoredRoute
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer
-from fakes.smtp_script import DROP, RESET, STALL, Action, Script
+from fakes.smtp_script import DROP, RESET, STALL, Action, Pieces, Say, Script
 from fakes.smtp_server import ScriptedSmtpServer
 
-from .helpers import Outbox
+from .helpers import Outbox, patience
 
 GARBAGE = b"\x00\xff not SMTP at all\r\n"
 ENDLESS = b"250-" + b"x" * 20_000 + b"\r\n"
@@ -22,39 +26,103 @@ LOCKSTEP = ("8BITMIME",)
 TRANSIENT = "451 4.7.1 come back later"
 PERMANENT = "550 5.7.1 we do not want it"
 
-# Stage, what the peer does there, the row's state after one attempt, messages that arrived.
+CLOSING = "421 4.3.2 closing"
+HALF = Say(b"250-2.0.0 and then", hang_up=True)
+HALF_A_LINE = Say(b"250 2.0", hang_up=True)
+IN_PIECES = Pieces("250-2.0.0 one\r\n250 2.0.0 two")
+
+# Stage, what the peer does there, the row's state after one attempt, messages that arrived by then.
 Case = tuple[str, Action, str, int]
+SPEAKING = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA")
 CASES: list[Case] = [
-    *((stage, TRANSIENT, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", ".")),
+    *((stage, TRANSIENT, "deferred", 0) for stage in (*SPEAKING, ".")),
     *((stage, PERMANENT, "failed", 0) for stage in ("CONNECT", "MAIL", "RCPT", "DATA", ".")),
-    *((stage, DROP, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", ".")),
-    *((stage, RESET, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", ".")),
-    *((stage, STALL, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA")),
-    (".", STALL, "deferred", 1),  # the peer has taken it: the duplicate that RFC 5321 cannot avoid
-    *((stage, GARBAGE, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", ".")),
-    *((stage, ENDLESS, "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA")),
-    *((stage, "421 4.3.2 closing", "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", ".")),
+    *((stage, way, "deferred", 0) for stage in (*SPEAKING, "BODY", ".") for way in (DROP, RESET)),
+    *((stage, STALL, "deferred", 0) for stage in SPEAKING),
+    *((stage, way, "deferred", 0) for stage in SPEAKING for way in (GARBAGE, ENDLESS, CLOSING)),
+    *((stage, way, "deferred", 0) for stage in SPEAKING for way in (HALF, HALF_A_LINE)),
     *((stage, "354 what", "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT")),
-    *((".", action, "deferred", 1) for action in (ENDLESS, "354 what")),  # the same
+    *((".", way, "deferred", 0) for way in (GARBAGE, CLOSING)),
+    # The peer has taken it and nobody can know: the duplicates that RFC 5321 cannot avoid.
+    *((".", way, "deferred", 1) for way in (STALL, ENDLESS, "354 what", HALF, HALF_A_LINE)),
     ("DATA", "250 2.0.0 already", "deferred", 0),
     ("EHLO", PERMANENT, "sent", 1),  # then HELO, as before ESMTP
-    *(("QUIT", action, "sent", 1) for action in (TRANSIENT, PERMANENT, DROP, STALL, GARBAGE)),
+    *((stage, IN_PIECES, "sent", 1) for stage in ("EHLO", "MAIL", "RCPT", ".")),
+    ("DATA", Pieces("354-go\r\n354 on"), "sent", 1),
+    ("CONNECT", Pieces("220-mx\r\n220 ready"), "sent", 1),
+    *(("QUIT", way, "sent", 1) for way in (TRANSIENT, PERMANENT, DROP, RESET, STALL, GARBAGE, CLOSING, HALF)),
 ]
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} {str(case[1])[:20]}")
-async def test_one_attempt_leaves_the_row_in_the_right_state(
-    outbox: Outbox, case: Case, extensions: tuple[str, ...]
+@pytest.mark.parametrize("stage", sorted({case[0] for case in CASES}))
+async def test_one_attempt_leaves_the_row_in_the_right_state_and_the_next_ends_well(
+    outbox: Outbox, stage: str, extensions: tuple[str, ...]
 ) -> None:
-    stage, action, state, arrived = case
-    with _peer(outbox, {stage: action}, extensions) as peer:
-        await outbox.submit("bob@remote.test")
-        await outbox.round()
-        await outbox.program.connections.close()
-        assert outbox.states()["bob@remote.test"] == state
-        assert len(peer.messages) == arrived
-    assert bool(outbox.error("bob@remote.test")) == (state != "sent")
+    for _, action, state, arrived in (case for case in CASES if case[0] == stage):
+        await _begin_anew(outbox, action)
+        with _peer(outbox, {stage: action}, extensions) as peer:
+            await outbox.submit("bob@remote.test", sender="")
+            await outbox.round()
+            await outbox.program.connections.close()
+            assert _states(outbox) == [state], action
+            assert len(peer.messages) == arrived, action
+            assert bool(_errors(outbox)[0]) == (state != "sent"), action
+            if state != "deferred":
+                continue
+            peer.set(stage, None)
+            await _try_again(outbox)
+            assert _states(outbox) == ["sent"], action
+            assert len(peer.messages) == arrived + 1, action
+
+
+async def test_a_server_where_nobody_listens_defers(outbox: Outbox) -> None:
+    await outbox.submit("bob@remote.test")
+    await outbox.round()
+    assert outbox.states() == {"bob@remote.test": "deferred"}
+    assert outbox.error("bob@remote.test").endswith("connection refused")
+
+
+# What happens at one of three recipients, and the states that this leaves behind: his, and the others'.
+AT_ONE: list[tuple[Action, str, str]] = [
+    (TRANSIENT, "deferred", "sent"),
+    (PERMANENT, "failed", "sent"),
+    *((way, "deferred", "deferred") for way in (DROP, RESET, STALL, GARBAGE, ENDLESS, CLOSING, HALF, "354 what")),
+    (IN_PIECES, "sent", "sent"),
+]
+NAMES = ("a", "b", "c")
+
+
+@pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])
+@pytest.mark.parametrize("at", NAMES)
+async def test_what_happens_at_one_recipient_leaves_each_in_the_right_state(
+    outbox: Outbox, at: str, extensions: tuple[str, ...]
+) -> None:
+    addresses = [f"{name}@remote.test" for name in NAMES]
+    for action, his, theirs in AT_ONE:
+        await _begin_anew(outbox, action)
+        with _peer(outbox, {f"RCPT {at}@remote.test": action}, extensions) as peer:
+            await outbox.submit(*addresses, sender="")
+            await outbox.round()
+            assert _states(outbox) == [his if name == at else theirs for name in NAMES], action
+            peer.set(f"RCPT {at}@remote.test", None)
+            await _try_again(outbox)
+            received = sorted(recipient for message in peer.messages for recipient in message.rcpt_to)
+            assert received == [each for each in addresses if his != "failed" or each[0] != at], action
+
+
+@pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])
+async def test_whatever_rset_brings_the_next_message_goes_out(outbox: Outbox, extensions: tuple[str, ...]) -> None:
+    for action in (TRANSIENT, PERMANENT, DROP, RESET, STALL, GARBAGE, CLOSING):
+        await _begin_anew(outbox, action)
+        with _peer(outbox, {"RCPT gone@remote.test": PERMANENT, "RSET": action}, extensions) as peer:
+            await outbox.submit("gone@remote.test", sender="")
+            await outbox.round()
+            await outbox.submit("bob@remote.test", sender="")
+            await outbox.round()
+            assert [message.rcpt_to for message in peer.messages] == [("bob@remote.test",)], action
+        # That everybody was refused is known, whatever becomes of the connection afterwards.
+        assert _states(outbox) == ["failed", "sent"], action
 
 
 async def test_a_deferred_message_arrives_at_the_next_attempt_exactly_once(outbox: Outbox) -> None:
@@ -172,15 +240,48 @@ async def test_a_server_that_takes_data_for_nobody_gets_an_empty_message(outbox:
     assert outbox.states() == {"bob@remote.test": "failed"}
 
 
-@pytest.mark.parametrize("action", [TRANSIENT, PERMANENT, DROP, STALL, GARBAGE], ids=lambda value: str(value)[:20])
-async def test_a_failing_starttls_is_followed_by_delivery_in_the_clear(
-    outbox: Outbox, action: Action, authority: Authority
+WAYS = (TRANSIENT, PERMANENT, DROP, RESET, STALL, GARBAGE, HALF, CLOSING)
+
+# Encryption: stage, what happens there, and the row's state where TLS is taken as it comes, and where it is a must.
+TLS_CASES: list[tuple[str, Action, str, str]] = [
+    *(("STARTTLS", way, "sent", "deferred") for way in WAYS),
+    *(("TLS", way, "sent", "deferred") for way in (DROP, RESET, STALL, GARBAGE, b"\x16\x03\x01\x00\x02")),
+    *(("EHLO tls", way, "deferred", "deferred") for way in WAYS if way != PERMANENT),
+    ("EHLO tls", PERMANENT, "sent", "sent"),
+    ("EHLO tls", Pieces("250-mx\r\n250 8BITMIME"), "sent", "sent"),
+]
+
+
+@pytest.mark.parametrize("must", [False, True], ids=["opportunistic", "required"])
+@pytest.mark.parametrize("stage", ["STARTTLS", "TLS", "EHLO tls"])
+async def test_a_failing_encryption_is_followed_by_delivery_in_the_clear_only_where_it_may(
+    outbox: Outbox, stage: str, authority: Authority, *, must: bool
 ) -> None:
-    with _peer(outbox, {"STARTTLS": action}, authority=authority) as peer:
-        await outbox.submit("bob@remote.test")
-        await outbox.round()
-        assert [session.tls for session in peer.sessions if session.messages] == [False]
-    assert outbox.states() == {"bob@remote.test": "sent"}
+    for _, action, taken, required in (case for case in TLS_CASES if case[0] == stage):
+        await _begin_anew(outbox, action)
+        with _peer(outbox, {stage: action}, authority=authority) as peer:
+            if must:
+                _route_to(outbox, Relay(peer.host, peer.port, "", Secret(""), "starttls"))
+            await outbox.submit("bob@remote.test", sender="")
+            await outbox.round()
+            assert _states(outbox) == [required if must else taken], action
+            in_clear = [session for session in peer.sessions if session.messages and not session.tls]
+            assert not (must and in_clear), action
+
+
+@pytest.mark.parametrize("offered", ["PLAIN", "LOGIN"])
+async def test_a_login_that_fails_in_whatever_way_defers(outbox: Outbox, offered: str) -> None:
+    hello = f"250-mx.remote.test\r\n250 AUTH {offered}"
+    for action in (*WAYS, "334 more"):
+        await _begin_anew(outbox, action)
+        with ScriptedSmtpServer({"EHLO": hello, "AUTH": action}, logins={"us": "secret"}) as peer:
+            _route_to(outbox, Relay(peer.host, peer.port, "us", Secret("secret"), "none"))
+            await outbox.submit("bob@remote.test", sender="")
+            await outbox.round()
+            assert _states(outbox) == ["deferred"], action
+            peer.set("AUTH", None)
+            await _try_again(outbox)
+            assert (_states(outbox), len(peer.messages)) == (["sent"], 1), action
 
 
 async def test_starttls_is_used_where_it_is_offered_whatever_the_certificate(
@@ -203,13 +304,43 @@ async def test_what_a_peer_says_before_the_handshake_is_no_reply_after_it(outbox
     assert outbox.states() == {"bob@remote.test": "sent"}
 
 
+async def _begin_anew(outbox: Outbox, action: Action) -> None:
+    """An empty queue, and a deliverer that knows no server yet.
+
+    Its waits are short where they are to run out, and long where load alone could make them.
+    """
+    await outbox.program.connections.close()
+    outbox.db.write(lambda tx: tx.execute("DELETE FROM outbox"))
+    outbox.reassemble(**patience(0.3 if action is STALL else 20))
+
+
+async def _try_again(outbox: Outbox) -> None:
+    outbox.db.write(lambda tx: tx.execute("UPDATE outbox SET status = 'pending' WHERE status = 'deferred'"))
+    await outbox.round()
+
+
+def _states(outbox: Outbox) -> list[str]:
+    found = outbox.db.read(lambda tx: tx.execute("SELECT status FROM outbox ORDER BY id").fetchall())
+    return [str(row) for (row,) in found]
+
+
+def _errors(outbox: Outbox) -> list[str]:
+    found = outbox.db.read(lambda tx: tx.execute("SELECT last_error FROM outbox ORDER BY id").fetchall())
+    return [str(row) for (row,) in found]
+
+
+def _route_to(outbox: Outbox, server: Relay) -> None:
+    route = StoredRoute("recipient_domain", "remote.test", server)
+    outbox.db.write(lambda tx: routes.put(tx, route))
+
+
 def _history(outbox: Outbox) -> tuple[AttemptRow, ...]:
     row = outbox.db.read(lambda tx: queue_view.get(tx, None, 1))
     assert row
     return row.history
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Nobody trusts it."""
     return Authority(tmp_path_factory.mktemp("authority"))

@@ -251,7 +251,7 @@ class SmtpSession:
             reply = await self._login(user, password)
         else:
             raise HopFailed(self._deferred("4.7.0", "the server offers neither AUTH PLAIN nor AUTH LOGIN here"))
-        if not reply.is_positive:
+        if reply.code // 100 != 2:
             # A wrong password is for the administrator to mend, so the mail waits whatever the code says.
             raise HopFailed(self._deferred("4.7.8", f"the relay refused our user name and password: {reply}"))
 
