@@ -19,6 +19,7 @@
     onifast-mailctl refusals list [--owner USER] [--limit N]
     onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
     onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
+    onifast-mailctl webhook list [--owner USER] | add URL [--owner USER] [--event EVENT] | remove ID | enable ID
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
@@ -53,6 +54,7 @@ from onifast_shared import (
     ctl_recipients,
     ctl_tls,
     ctl_transport,
+    ctl_webhooks,
     ctl_withheld,
     dkim_keys,
     refusals,
@@ -282,6 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     refused.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
     refused.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
     ctl_dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
+    ctl_webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
     token = area(areas, "token", "personal API tokens")
     add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(token, "list", _token_list, "id, name, made, last used", "user")

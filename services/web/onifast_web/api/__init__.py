@@ -25,6 +25,7 @@ from onifast_web.api import (
     sso,
     suppressions,
     tls,
+    webhooks,
 )
 from onifast_web.api.endpoint import Endpoint, add
 
@@ -45,6 +46,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *hold_rules.ENDPOINTS,
     *sandbox.ENDPOINTS,
     *dkim.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *explain.ENDPOINTS,
     *tls.ENDPOINTS,
     *sso.ENDPOINTS,

@@ -23,6 +23,8 @@ from onifast_web.webmail import (
     settings,
     sign_in,
     suppressions,
+    tls,
+    webhooks,
 )
 
 
@@ -40,10 +42,12 @@ def register(app: Flask) -> None:
         refusals,
         suppressions,
         hold_rules,
+        tls,
         routes,
         explain,
         settings,
         dkim,
+        webhooks,
         forwards,
         limits,
         app_passwords,

@@ -98,7 +98,8 @@ def _notice() -> Notice | None:
     some = "1 message" if number == 1 else f"{number} messages"
     target = request.args.get("to", "")
     if did == "move" and target in FOLDERS:
-        return Notice(f"Moved {some} to {target.capitalize()}.", _undo_ids(), request.args.get("came", ""))
+        still = " What was scheduled is sent all the same: see Scheduled." if request.args.get("still") else ""
+        return Notice(f"Moved {some} to {target.capitalize()}.{still}", _undo_ids(), request.args.get("came", ""))
     if did == "scheduled":
         return Notice("Your message will be sent", moment=number if 0 < number < _END_OF_TIME else None)
     failures = {
@@ -137,6 +138,7 @@ def _notice() -> Notice | None:
         "suppressed": "Suppressed. Mail to this address is not sent until you lift that.",
         "lifted": "Lifted. The next message to this address is sent.",
         "rule": "Rule made. What fits it waits from now on.",
+        "tls-forgotten": "Forgotten. The domain is remembered anew once its servers prove who they are.",
         "rule-removed": "Rule removed. What it held keeps waiting in the outbox.",
         "rule-released": "Rule removed. What it held is on its way.",
         "added": "Address added.",
@@ -145,6 +147,9 @@ def _notice() -> Notice | None:
         "unforwarded": "Forward removed.",
         "revoked": "Password revoked.",
         "key": "New key made. Publish its record now.",
+        "webhook-test": "A test is on its way. Look here again in a moment.",
+        "webhook-enable": "Enabled. It is told of what happens from now on.",
+        "webhook-remove": "Webhook removed.",
         "key-rotate": "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one.",
         "key-switch": "Mail is signed with the new key from now on. Keep the old record for a while.",
         "key-abort": "The new key is gone. The old one goes on signing.",

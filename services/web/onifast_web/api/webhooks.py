@@ -1,0 +1,215 @@
+"""Webhooks: who is told by HTTPS what became of mail."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, get_args
+
+from onifast_shared import log, times
+from onifast_shared.db import Connection
+from onifast_shared.webhooks import store, targets
+from onifast_shared.webhooks.store import Webhook
+from onifast_shared.webhooks.targets import TargetError
+from pydantic import Field
+
+from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
+from onifast_web.auth import Caller, Who
+from onifast_web.context import Web
+from onifast_web.problems import Problem, not_found
+
+_logger = log.get("web")
+
+Event = Literal["delivered", "deferred", "bounced"]
+
+
+class WebhookInfo(Model):
+    """A webhook without its secret. `everybody`: it is the administrators', and told of everybody's mail.
+
+    `problem` is the last failure, "" after a success; with `disabled_at`, why it was disabled. `dropped` counts the
+    events that it was never told of.
+    """
+
+    id: int
+    url: str
+    events: list[Event]
+    everybody: bool
+    created_at: Moment
+    disabled_at: Moment | None
+    problem: str
+    failing_since: Moment | None
+    told_at: Moment | None
+    waiting: int
+    dropped: int
+
+
+class WebhookList(Model):
+    webhooks: list[WebhookInfo]
+
+
+class CreateBody(Model):
+    """`everybody` is for administrators, whose webhooks may also lead into their own network."""
+
+    url: Annotated[str, Field(max_length=targets.MAX_URL)]
+    events: Annotated[
+        list[Event], Field(default_factory=lambda: list(get_args(Event)), min_length=1, max_length=len(store.EVENTS))
+    ]
+    everybody: bool = False
+
+
+class NewWebhook(Model):
+    """`secret` is shown here and never again: what its calls are signed with (Standard Webhooks)."""
+
+    id: int
+    url: str
+    events: list[Event]
+    everybody: bool
+    secret: str
+
+
+class ActBody(Model):
+    """`enable` ends a webhook's being disabled; `test` has it told a `mail.test` now."""
+
+    id: Id
+    action: Literal["enable", "test"]
+
+
+class RemoveQuery(Model):
+    id: Id
+
+
+def list_webhooks(call: Call) -> WebhookList:
+    """The caller's webhooks; for administrators those of everybody's mail too."""
+    return WebhookList(webhooks=[_info(row) for row in call.web.database.read(lambda tx: visible(tx, call.caller))])
+
+
+def create_webhook(call: Call) -> NewWebhook:
+    """A new webhook; it is told of what happens from now on."""
+    body: CreateBody = call.body
+    try:
+        made = create(call.web, call.caller, body.url, body.events, everybody=body.everybody)
+    except TargetError as error:
+        raise unprocessable("url", str(error)) from None
+    shown = _info(made)
+    return NewWebhook(
+        id=made.id, url=made.url, events=shown.events, everybody=shown.everybody, secret=made.secret.reveal()
+    )
+
+
+def act_on_webhook(call: Call) -> WebhookInfo:
+    """Enables a webhook, or tries it out."""
+    body: ActBody = call.body
+    act(call.web, call.caller, body.id, body.action)
+    return _info(_find(call.web, call.caller, body.id))
+
+
+def remove_webhook(call: Call) -> None:
+    """Ends a webhook at once, with what waits for it."""
+    remove(call.web, call.caller, call.query.id)
+
+
+def visible(tx: Connection, caller: Caller) -> list[Webhook]:
+    """The webhooks that a caller may see and change."""
+    found = [] if caller.username is None else store.list_for(tx, caller.username)
+    return [*found, *(store.list_for(tx, None) if caller.is_admin else [])]
+
+
+def create(web: Web, caller: Caller, url: str, events: list[Event], *, everybody: bool) -> Webhook:
+    """A new webhook.
+
+    Raises TargetError, Problem(403) for one that is not the caller's to make, Problem(409) where there are enough.
+    """
+    owner = None if everybody else caller.username
+    if owner is None and not caller.is_admin:
+        raise Problem(403, "Only administrators may be told of everybody's mail.")
+    target = targets.check_url(url.strip(), by_administrator=owner is None)
+    try:
+        made = web.database.write(lambda tx: store.create(tx, owner, target, events, web.clock()))
+    except store.TooMany as error:
+        raise Problem(409, f"{str(error).capitalize()}.") from None
+    log.event(_logger, "webhook-created", id=made.id, owner=owner)
+    return made
+
+
+def act(web: Web, caller: Caller, webhook_id: int, action: Literal["enable", "test"]) -> None:
+    """Enables or tries a webhook; raises Problem(404), and Problem(409) for trying one that is disabled."""
+    found = _find(web, caller, webhook_id)
+    if action == "enable":
+        web.database.write(lambda tx: store.enable(tx, found.owner, found.id))
+        return
+    if found.disabled_ts is not None:
+        raise Problem(409, "The webhook is disabled; enable it first.")
+    now = web.clock()
+    payload = {"type": "mail.test", "timestamp": times.rfc3339(now), "data": {"webhook_id": found.id}}
+    web.database.write(lambda tx: store.add_event(tx, found.id, json.dumps(payload), now))
+
+
+def remove(web: Web, caller: Caller, webhook_id: int) -> None:
+    """Ends a webhook; raises Problem(404)."""
+    found = _find(web, caller, webhook_id)
+    web.database.write(lambda tx: store.remove(tx, found.owner, found.id))
+    log.event(_logger, "webhook-removed", id=found.id, owner=found.owner)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/mail/webhooks", Who.USER, "The caller's webhooks", list_webhooks, answer=WebhookList),
+    Endpoint(
+        "POST",
+        "/api/mail/webhooks",
+        Who.USER,
+        "Make a webhook",
+        create_webhook,
+        body=CreateBody,
+        answer=NewWebhook,
+        status=201,
+        failures={403: "`everybody` is for administrators.", 409: "There are as many as there may be."},
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/webhooks/act",
+        Who.USER,
+        "Enable or try a webhook",
+        act_on_webhook,
+        body=ActBody,
+        answer=WebhookInfo,
+        failures={404: "The caller has no such webhook.", 409: "It is disabled (test)."},
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/mail/webhooks",
+        Who.USER,
+        "Remove a webhook",
+        remove_webhook,
+        RemoveQuery,
+        status=204,
+        failures={404: "The caller has no such webhook."},
+    ),
+)
+
+
+def _find(web: Web, caller: Caller, webhook_id: int) -> Webhook:
+    for webhook in web.database.read(lambda tx: visible(tx, caller)):
+        if webhook.id == webhook_id:
+            return webhook
+    raise not_found("webhook")
+
+
+def _info(row: Webhook) -> WebhookInfo:
+    return WebhookInfo.model_validate(
+        {
+            "id": row.id,
+            "url": row.url,
+            "events": list(row.events),
+            "everybody": row.owner is None,
+            "created_at": times.rfc3339(row.created_ts),
+            "disabled_at": _moment(row.disabled_ts),
+            "problem": row.problem,
+            "failing_since": _moment(row.failing_since_ts),
+            "told_at": _moment(row.told_ts),
+            "waiting": row.waiting,
+            "dropped": row.dropped,
+        }
+    )
+
+
+def _moment(seconds: int | None) -> str | None:
+    return None if seconds is None else times.rfc3339(seconds)

@@ -1,0 +1,82 @@
+"""Webhooks: the list, a new one whose secret is shown once, trying, enabling and removing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Response, redirect, request, url_for
+from onifast_shared.webhooks import store
+from onifast_shared.webhooks.store import Webhook
+from onifast_shared.webhooks.targets import TargetError
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import webhooks as api
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem
+from onifast_web.webmail.pages import page, user
+
+_EVENTS = (
+    ("delivered", "Delivered"),
+    ("deferred", "Delayed"),
+    ("bounced", "Failed"),
+)
+
+
+@allow(Who.USER)
+def webhooks() -> AnyResponse:
+    """The list with its form. A new secret is in the answer to the form itself, and in no page after it."""
+    if request.method == "GET":
+        return _list_page()
+    caller, _ = user()
+    action, webhook_id = request.form.get("do", ""), request.form.get("id", 0, type=int)
+    if action == "create":
+        return _create()
+    if action == "remove":
+        api.remove(current(), caller, webhook_id)
+    elif action == "enable":
+        api.act(current(), caller, webhook_id, "enable")
+    elif action == "test":
+        api.act(current(), caller, webhook_id, "test")
+    else:
+        raise Problem(400, "That action is not known.")
+    return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
+
+
+ROUTES = (("GET POST", "/webhooks", webhooks),)
+
+
+def _create() -> AnyResponse:
+    caller, _ = user()
+    events = [event for event in request.form.getlist("events") if event in store.EVENTS]
+    if not events:
+        return _list_page(errors={"events": "Choose at least one."})
+    everybody = request.form.get("everybody") == "1"
+    try:
+        made = api.create(
+            current(), caller, request.form.get("url", ""), cast(list[api.Event], events), everybody=everybody
+        )
+    except TargetError as error:
+        text = str(error)
+        return _list_page(errors={"url": f"{text[0].upper()}{text[1:]}."})
+    except Problem as problem:
+        return _list_page(errors={"url": problem.detail})
+    return _list_page(made)
+
+
+def _list_page(fresh: Webhook | None = None, errors: dict[str, str] | None = None) -> Response:
+    caller, _ = user()
+    rows = current().database.read(lambda tx: api.visible(tx, caller))
+    return page(
+        "webhooks.html",
+        "webhooks",
+        422 if errors else 201 if fresh else 200,
+        rows=rows,
+        fresh=fresh,
+        secret=fresh.secret.reveal() if fresh else "",
+        events=_EVENTS,
+        words=dict(_EVENTS),
+        errors=errors or {},
+        form=request.form if errors else {},
+        chosen=request.form.getlist("events") if errors else store.EVENTS,
+    )
