@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared import mime
 from onifast_shared.config import Settings
+from onifast_shared.headers import split_head
 from onifast_smtpd import form
 
 from .helpers import HERE, World
@@ -51,15 +52,20 @@ def test_lines_are_judged_as_by_splitting(lengths: list[int]) -> None:
 @pytest.mark.parametrize(("depth", "allowed"), [(1, True), (10, True), (11, False), (60, False)])
 def test_parts_are_nested_no_deeper_than_the_limit(depth: int, allowed: bool) -> None:
     raw = nested(depth)
-    assert form.may_have_many_parts(raw, SETTINGS) or allowed
+    assert form.may_have_many_parts(raw, split_head(raw)[0], SETTINGS) or allowed
     assert (form.judge_parts(raw, SETTINGS) is None) == allowed
 
 
 @pytest.mark.parametrize(("number", "allowed"), [(1, True), (100, True), (101, False), (5000, False)])
 def test_parts_are_no_more_than_the_limit(number: int, allowed: bool) -> None:
     raw = parts(number)
-    assert form.may_have_many_parts(raw, SETTINGS) or allowed
+    assert form.may_have_many_parts(raw, split_head(raw)[0], SETTINGS) or allowed
     assert (form.judge_parts(raw, SETTINGS) is None) == allowed
+
+
+def test_a_text_is_not_counted_however_many_of_its_lines_begin_with_hyphens() -> None:
+    raw = b"Content-Type: text/plain\r\n\r\n" + b"-- \r\n" * 1000
+    assert not form.may_have_many_parts(raw, split_head(raw)[0], SETTINGS)
 
 
 def test_a_message_is_measured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 
 
@@ -14,6 +15,7 @@ class Collector:
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray(b"\r\n")
         self._searched = 0
+        self._stuffed = False
         self._limit = limit
         self.size = 0
         self.done = False
@@ -33,10 +35,9 @@ class Collector:
         """Takes octets; gives back those that follow the end of data, which are the next commands."""
         buffer = self._buffer
         buffer += chunk
-        end = buffer.find(_END, self._searched)
+        end = self._find_end()
         if end < 0:
             self.size += len(chunk)
-            self._searched = max(0, len(buffer) - len(_END) + 1)
             if self.too_large:
                 self.drop()
             return b""
@@ -45,6 +46,26 @@ class Collector:
         del buffer[end + 2 :]
         self.done = True
         return rest
+
+    def _find_end(self) -> int:
+        """Where the end of data begins; -1 where it is not here.
+
+        In most messages no line but the last begins with a dot, so the first such line is looked for: then nobody has
+        to look again for dots to unstuff.
+        """
+        buffer = self._buffer
+        if not self._stuffed:
+            dot = buffer.find(_DOT, self._searched)
+            if dot >= 0 and buffer.startswith(_END, dot):
+                return dot
+            if dot < 0 or len(buffer) - dot < len(_END):
+                self._searched = max(0, len(buffer) - len(_DOT) + 1) if dot < 0 else dot
+                return -1
+            self._stuffed = True
+        end = buffer.find(_END, self._searched)
+        if end < 0:
+            self._searched = max(0, len(buffer) - len(_END) + 1)
+        return end
 
     def drop(self) -> None:
         """Forgets the message, but goes on looking for its end."""
@@ -58,7 +79,7 @@ class Collector:
         Each line's leading dot is gone (RFC 5321 section 4.5.2), line ends are as they came.
         """
         data, self._buffer = self._buffer, bytearray()
-        if b"\r\n." in data:
+        if self._stuffed:
             data = data.replace(b"\r\n.", b"\r\n")
         return bytes(memoryview(data)[2:])
 

@@ -48,8 +48,13 @@ def judge_lines(raw: bytes, settings: Settings) -> Reply | None:
     return None
 
 
-def may_have_many_parts(raw: bytes, settings: Settings) -> bool:
-    """Whether a message's parts are worth being counted: each takes a line that begins with two hyphens."""
+def may_have_many_parts(raw: bytes, head: bytes, settings: Settings) -> bool:
+    """Whether a message's parts are worth being counted: only a multipart has any.
+
+    Each takes a line that begins with two hyphens.
+    """
+    if b"multipart/" not in head.lower():
+        return False
     return raw.count(b"\n--") >= min(settings.max_mime_depth, settings.max_mime_parts)
 
 

@@ -153,7 +153,7 @@ class Intake:
         check(form.judge_line_ends(settings, bare=bare, local=local))
         check(form.judge_head(head, settings))
         check(form.judge_lines(lines, settings))
-        if form.may_have_many_parts(raw, settings):
+        if form.may_have_many_parts(raw, head, settings):
             check(await asyncio.to_thread(form.judge_parts, raw, settings))
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
