@@ -163,3 +163,10 @@ def test_trying_now_forgets_the_time(database: Database) -> None:
     (row_id,) = submit(database, "a@remote.test")
     database.write(lambda tx: queue_view.act(tx, "ann", [row_id], "retry", NOW))
     assert due(database, NOW) == 1
+
+
+def test_everybodys_are_counted_together(database: Database) -> None:
+    submit(database, "a@remote.test", "b@remote.test")
+    submit(database, "c@remote.test", undo=True)
+    assert database.read(lambda tx: waiting.count_scheduled(tx, None, NOW)) == 1
+    assert database.read(lambda tx: waiting.count_scheduled(tx, "bob", NOW)) == 0

@@ -166,6 +166,20 @@ def test_a_message_that_is_not_to_be_sent_is_a_draft_again(browser: Browser, dat
     assert "It is a draft again" in words(page) and len(folder(database, "drafts")) == 1
 
 
+def test_who_throws_away_what_is_scheduled_is_told_that_it_is_sent(
+    browser: Browser, database: Database, clock: Clock
+) -> None:
+    schedule(browser, clock)
+    sent = folder(database, "sent")[0].id
+    page = go(browser, browser.post("/messages", {"ids": str(sent), "action": "move:trash", "back": "sent"}))
+    assert "What was scheduled is sent all the same" in words(page)
+    assert "It has not been sent" in browser.text_of(f"/messages/{sent}")
+    browser.post("/messages", {"ids": str(sent), "action": "purge", "back": "trash"})
+    assert f"/messages/{sent}" not in browser.get("/scheduled").text
+    page = go(browser, browser.post("/scheduled", {"id": str(deliveries(database)[0].id), "do": "cancel"}))
+    assert "Changed 1 delivery" in words(page) and deliveries(database)[0].status == "cancelled"
+
+
 @pytest.mark.parametrize("form", [{"do": "edit", "id": "x"}, {"do": "edit", "id": "9" * 30}, {"do": "sing", "id": "1"}])
 def test_a_form_that_makes_no_sense_is_refused(browser: Browser, form: dict[str, str]) -> None:
     assert browser.post("/scheduled", form).status_code == 400

@@ -40,6 +40,6 @@ async function copyText(button) {
 function forgetNotice() {
   const url = new URL(location.href);
   if (!url.searchParams.has("did")) return;
-  for (const name of ["did", "n", "ids", "came", "to"]) url.searchParams.delete(name);
+  for (const name of ["did", "n", "ids", "came", "to", "still"]) url.searchParams.delete(name);
   history.replaceState(null, "", url);
 }

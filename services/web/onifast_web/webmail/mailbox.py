@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import mailbox, queue_view
+from onifast_shared import mailbox, queue_view, waiting
 from onifast_shared.db import Connection
 from onifast_shared.mailbox import FOLDERS, CursorError
 from onifast_shared.queue_view import State
@@ -109,11 +109,18 @@ def _mark(states: list[State], now: float) -> Mark | None:
 def _move(username: str, ids: list[int], target: str, back: str) -> AnyResponse:
     if target not in FOLDERS:
         raise not_found("folder")
-    number = current().database.write(lambda tx: mailbox.move(tx, username, ids, target))
+    now = current().clock()
+    number, waits = current().database.write(
+        lambda tx: (mailbox.move(tx, username, ids, target), waiting.release_times(tx, ids, now))
+    )
     if target == back:
         return redirect(url_for("webmail.folder", folder=back), 303)
     undo = ".".join(map(str, ids))
-    return redirect(url_for("webmail.folder", folder=back, did="move", n=number, to=target, came=back, ids=undo), 303)
+    # Who throws away what is still to be sent must not believe that it is not sent.
+    still = 1 if waits and target == "trash" else None
+    return redirect(
+        url_for("webmail.folder", folder=back, did="move", n=number, to=target, came=back, ids=undo, still=still), 303
+    )
 
 
 def _change(action: str, username: str, ids: list[int]) -> Callable[[Connection], int]:

@@ -21,6 +21,7 @@ from onifast_web.context import current
 from onifast_web.problems import not_found
 from onifast_web.webmail.pages import page, user
 
+_WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
 _SOURCE_SHOWN = 256 * 1024
 _ATTACHMENT_POLICY = "default-src 'none'; sandbox"
 # Types that a browser would run something in, were it ever to show them.
@@ -166,7 +167,8 @@ def _body(opened: Opened) -> dict[str, Any]:
 
 def _head(username: str, opened: Opened) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
-    is_sent, now = row.folder == "sent", current().clock()
+    # Wherever he has put it since, the sender's copy tells what became of it.
+    is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     mine, deliveries, waiting = current().database.read(
         lambda tx: (
             {item.address.lower() for item in addresses.list_for(tx, username)},
