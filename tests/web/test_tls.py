@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from flask import Flask
 from onifast_shared import sts_policies, tls_history
 from onifast_shared.db import Connection, Database
 
-from web.support import Panel
+from web.support import Browser, Panel
 
 NOW = 1_800_000_000
 
@@ -52,3 +53,20 @@ def test_a_domain_can_be_forgotten(panel: Panel, database: Database) -> None:
 def test_it_is_for_administrators(panel: Panel) -> None:
     assert panel.acting_for("demo").get("/api/mail/tls").status_code == 403
     assert panel.acting_for("demo").delete("/api/mail/tls", domain="a.test").status_code == 403
+
+
+def test_the_page_shows_and_forgets_downgrades(app: Flask, database: Database) -> None:
+    admin = Browser.logged_in(app.test_client(), "root-admin")
+    assert "Nothing yet" in admin.text_of("/tls")
+    remember(database)
+    text = admin.text_of("/tls")
+    assert "less.test mx.less.test certificate" in text
+    assert "3 deliveries" in text and "no <STARTTLS>" in text
+    assert "good.test enforce" in text
+    answer = admin.post("/tls", {"domain": "less.test"})
+    assert "Forgotten." in admin.text_of(answer.headers["Location"])
+    assert admin.post("/tls", {"domain": "less.test"}).status_code == 404
+
+
+def test_the_page_is_for_administrators(browser: Browser) -> None:
+    assert browser.get("/tls").status_code == 403

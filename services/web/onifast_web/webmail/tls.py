@@ -1,0 +1,46 @@
+"""TLS to other sites: which domains have less than they had, the policies that are kept, the reports that were sent."""
+
+from __future__ import annotations
+
+from flask import redirect, request, url_for
+from onifast_shared import sts_policies, tls_history, tls_results
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.auth import Who, allow
+from onifast_web.context import current
+from onifast_web.problems import not_found
+from onifast_web.webmail.pages import page, user
+
+# More than anybody reads on one page; the API and onifast-mailctl have the rest.
+_MOST = 100
+
+_WORDS = {
+    "none": "no encryption",
+    "encrypted": "encryption only",
+    "verified": "certificate",
+    "mta-sts": "certificate (MTA-STS)",
+    "dane": "certificate (DANE)",
+    "requiretls": "certificate",
+}
+
+
+@allow(Who.ADMINISTRATOR)
+def tls() -> AnyResponse:
+    """What is known, downgrades first; a domain is forgotten by its button."""
+    user()
+    if request.method == "POST":
+        domain = request.form.get("domain", "")
+        if not current().database.write(lambda tx: tls_history.forget(tx, domain)):
+            raise not_found("domain")
+        return redirect(url_for("webmail.tls", did="tls-forgotten"), 303)
+    domains, policies, reports = current().database.read(
+        lambda tx: (
+            tls_history.list_all(tx, limit=_MOST),
+            sts_policies.list_all(tx, limit=_MOST),
+            tls_results.list_reports(tx, limit=_MOST),
+        )
+    )
+    return page("tls.html", "tls", domains=domains, policies=policies, reports=reports, words=_WORDS)
+
+
+ROUTES = (("GET POST", "/tls", tls),)
