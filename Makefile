@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check lint docs picture bench bench-relay wheel install clean
+.PHONY: help run ctl test check lint docs picture bench bench-relay bench-queue wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -36,6 +36,9 @@ bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install firs
 
 bench-relay: .venv-dev ## the same for mail that goes through, beside Postfix with OpenDKIM and chasquid
 	@PYTHONPATH=tests .venv/bin/python -m bench.relay $(ARGS)
+
+bench-queue: .venv-dev ## what claiming and settling cost, from ten rows in the queue to a million
+	@.venv/bin/python -m bench.queue $(ARGS)
 
 picture: .venv-dev ## take docs/webmail.png anew, with the browser test's Chromium
 	@.venv/bin/pytest -q tests/web/test_browser.py -k picture --webmail-png docs/webmail.png

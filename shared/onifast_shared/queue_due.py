@@ -46,6 +46,15 @@ def wake(tx: Connection, destination: str, now: float, limit: int = MOST_AT_ONCE
     return tx.changes()
 
 
+def recall(tx: Connection, latest: float, now: float, limit: int = MOST_AT_ONCE) -> int:
+    """Has rows tried now whose next attempt lies after `latest`, which no wait of ours does; gives how many.
+
+    A clock that was set back leaves them. What its sender wants to go later is left alone.
+    """
+    tx.execute(_RECALL, (int(now), int(latest), limit))
+    return tx.changes()
+
+
 def place(tx: Connection, limit: int = MOST_AT_ONCE) -> int:
     """Gives rows that other programs wrote or readdressed, and earlier ones left, lane and domain; gives how many."""
     rows: list[tuple[Any, ...]] = tx.execute(_UNPLACED, (limit,)).fetchall()
@@ -75,6 +84,12 @@ _WAKE = """
     UPDATE outbox SET ready = 1, waits_for = NULL, next_attempt_ts = ?
     WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_put_off
                  WHERE waits_for = ? AND ready = 0 AND status IN ('pending', 'deferred') ORDER BY id LIMIT ?)
+"""
+_RECALL = f"""
+    UPDATE outbox SET next_attempt_ts = ?
+    WHERE (status = 'deferred' OR waits_for IS NOT NULL)
+      AND id IN (SELECT id FROM outbox INDEXED BY outbox_waiting
+                 WHERE {_IS_WAITING} AND next_attempt_ts > ? ORDER BY next_attempt_ts DESC LIMIT ?)
 """
 _UNPLACED = f"""
     SELECT id, coalesce(recipient, ''), coalesce(sender, ''), owner, submitted_by

@@ -17,6 +17,7 @@ from fakes.dns import DnsServer
 from peers.ports import free_port
 
 from .helpers import Outbox, patience, start
+from .programs import Program
 
 
 @pytest.fixture

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlite_shell
 from onifast_shared.config import Settings
 
-from fakes.dns import DnsServer
 from fakes.smtp_script import STALL
 from fakes.smtp_server import ScriptedSmtpServer
-from peers.ports import free_port
+
+from .programs import PATIENCE, Program, insert, statuses
+
 
 def test_it_says_what_it_serves_and_stops_at_a_signal(run: Callable[..., Program], settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):

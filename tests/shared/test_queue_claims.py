@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import accept, queue, queue_claims, queue_due, relay
+from onifast_shared import accept, queue, queue_claims, queue_due, queue_scripts, relay
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
 from onifast_shared.log import Secret
@@ -284,6 +284,15 @@ def test_no_statement_of_claiming_scans(database: Database) -> None:
     assert len(statements()) > 10
     assert [line for line in found if line.startswith("SCAN") and line != "SCAN CONSTANT ROW"] == []
     assert [line for line in found if "TEMP B-TREE" in line] == []
+
+
+def test_looking_for_what_crashes_and_other_programs_left_reads_only_that(database: Database) -> None:
+    def plan(tx: Connection, sql: str) -> str:
+        return str(tx.execute(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?")).fetchall()[0][3])
+
+    assert "outbox_unknown" in database.read(lambda tx: plan(tx, queue_scripts._HOLD_UNKNOWN))
+    release = f"{queue._BACK} AND lease_until < 0"
+    assert "outbox_leased" in database.read(lambda tx: plan(tx, release))
 
 
 def steps(tx: Connection, work: Callable[[], object]) -> int:

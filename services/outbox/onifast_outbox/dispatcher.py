@@ -28,6 +28,8 @@ PUT_OFF_SECONDS = 3000
 where the destination answers again."""
 
 
+LONGEST_PUT_OFF = PUT_OFF_SECONDS + queue_claims.SPREAD
+
 MOST_LOADED = 8
 """Claims of one transaction that are loaded within it; with more of them others would wait too long for their turn."""
 

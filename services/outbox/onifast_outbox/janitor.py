@@ -1,11 +1,16 @@
-"""Puts right what crashes and other programs leave behind: dead leases, unknown states, bytes that nobody refers to."""
+"""Puts right what crashes and other programs leave behind: dead leases, unknown states, bytes that nobody refers to.
+
+And what a clock leaves behind that was set back: waits that are longer than any of ours.
+"""
 
 from __future__ import annotations
 
-from onifast_shared import contents, queue_scripts, suppressions
+from onifast_shared import contents, queue_due, queue_scripts, suppressions
+from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
 
 from onifast_outbox import maillog
+from onifast_outbox.dispatcher import LONGEST_PUT_OFF
 from onifast_outbox.leases import Leases
 
 SWEEP_INTERVAL = 3600
@@ -14,21 +19,23 @@ SWEEP_INTERVAL = 3600
 class Janitor:
     """`tidy` is called every few seconds; it sweeps the stored bytes once an hour."""
 
-    def __init__(self, db: Database, leases: Leases) -> None:
+    def __init__(self, db: Database, leases: Leases, settings: Settings) -> None:
         self._db = db
         self._leases = leases
+        self._longest_wait = max(settings.retry_max * 1.1, LONGEST_PUT_OFF) + 60
         self._next_sweep = 0.0
 
     async def tidy(self, now: float) -> None:
         """One round. Raises DatabaseError."""
-        released, held = await self._db.awrite(self._mend)
+        released, held = await self._db.awrite(lambda tx: self._mend(tx, now))
         if released or held:
             maillog.mended(released, held)
         if now >= self._next_sweep:
             await self._sweep(now)
             self._next_sweep = now + SWEEP_INTERVAL
 
-    def _mend(self, tx: Connection) -> tuple[int, int]:
+    def _mend(self, tx: Connection, now: float) -> tuple[int, int]:
+        queue_due.recall(tx, now + self._longest_wait, now)
         return self._leases.release_dead(tx), queue_scripts.hold_unknown(tx)
 
     async def _sweep(self, now: float) -> None:

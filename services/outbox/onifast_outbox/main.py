@@ -133,7 +133,7 @@ def assemble(
     return Program(
         dispatcher,
         leases,
-        Janitor(db, leases),
+        Janitor(db, leases, settings),
         Notifier(db, settings),
         connections,
         respondent,
