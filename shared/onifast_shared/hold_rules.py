@@ -13,6 +13,7 @@ from typing import Any
 from onifast_shared import queue_view
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db import Connection
+from onifast_shared.stored_forms import folded
 
 ANY = ""
 """The pattern that every sender, recipient or owner meets."""
@@ -155,7 +156,7 @@ def _forms(text: str) -> tuple[str, str]:
         address = Address.parse(text)
     except AddressError:
         return ANY, ANY
-    return address.key, f"@{address.domain}"
+    return folded(address), f"@{address.domain}"
 
 
 def _party(field: str, text: str) -> str:
@@ -164,7 +165,7 @@ def _party(field: str, text: str) -> str:
         return ANY
     try:
         if "@" in text.removeprefix("@"):
-            return Address.parse(text).key
+            return folded(Address.parse(text))
         return f"@{parse_domain(text.removeprefix('@'))}"
     except AddressError as error:
         raise RuleError(field, str(error)) from None

@@ -15,9 +15,14 @@ def matches(column: str) -> str:
 
 def of_address(address: Address) -> tuple[str, str, str, str]:
     """The texts that an address may stand as."""
+    known = folded(address)
+    return str(address), address.display, known, f"{known.removesuffix(address.domain)}{display_domain(address.domain)}"
+
+
+def folded(address: Address) -> str:
+    """The one form in which we store what is looked up: lower case, and an address when it is read again."""
     local, _, domain = address.key.rpartition("@")
-    folded = quote_local(local)
-    return str(address), address.display, f"{folded}@{domain}", f"{folded}@{display_domain(domain)}"
+    return f"{quote_local(local)}@{domain}"
 
 
 def of_domain(domain: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from onifast_shared.address import Address
 from onifast_shared.db import Connection
 from onifast_shared.mailbox import CursorError
+from onifast_shared.stored_forms import folded
 
 Origin = Literal["bounce", "manual"]
 
@@ -21,7 +22,10 @@ _MOST_REASON = 1000  # characters
 
 @dataclass(frozen=True)
 class Suppression:
-    """`recipient` is an Address.key; `expires_ts` None for one without end; `reason` the reply, or somebody's words."""
+    """`recipient` is as stored_forms.folded has it; `reason` the reply, or somebody's words.
+
+    `expires_ts` is None for one without end.
+    """
 
     id: int
     owner: str
@@ -49,7 +53,7 @@ class Page:
 def find(tx: Connection, owner: str, recipients: Iterable[Address], now: float) -> dict[Address, Suppression]:
     """Those of the recipients that mail of this owner is not sent to now."""
     sql = f"{_SELECT} WHERE owner = ? AND recipient = ? AND {_COUNTS}"
-    found = ((each, tx.execute(sql, (owner, each.key, int(now))).fetchone()) for each in recipients)
+    found = ((each, tx.execute(sql, (owner, folded(each), int(now))).fetchone()) for each in recipients)
     return {recipient: Suppression(*row) for recipient, row in found if row is not None}
 
 
@@ -63,14 +67,14 @@ def note_bounce(tx: Connection, owner: str, recipient: Address, reason: str, now
         SET reason = excluded.reason, created_ts = excluded.created_ts, expires_ts = excluded.expires_ts
         WHERE origin = 'bounce'
         """,
-        (owner, recipient.key, reason[:_MOST_REASON], int(now), int(until)),
+        (owner, folded(recipient), reason[:_MOST_REASON], int(now), int(until)),
     )
 
 
 def note_delivery(tx: Connection, owner: str, recipient: Address) -> None:
     """Mail arrived: that an earlier one bounced counts no more."""
     tx.execute(
-        "DELETE FROM suppressions WHERE owner = ? AND recipient = ? AND origin = 'bounce'", (owner, recipient.key)
+        "DELETE FROM suppressions WHERE owner = ? AND recipient = ? AND origin = 'bounce'", (owner, folded(recipient))
     )
 
 
@@ -82,14 +86,14 @@ def add(tx: Connection, owner: str, recipient: Address, reason: str, now: float)
         ON CONFLICT (owner, recipient) DO UPDATE
         SET origin = 'manual', reason = excluded.reason, created_ts = excluded.created_ts, expires_ts = NULL
         """,
-        (owner, recipient.key, reason[:_MOST_REASON], int(now)),
+        (owner, folded(recipient), reason[:_MOST_REASON], int(now)),
     )
     return find(tx, owner, [recipient], now)[recipient]
 
 
 def lift(tx: Connection, owner: str, recipient: Address) -> bool:
     """Lets mail to a recipient out again; False if it was not suppressed."""
-    tx.execute("DELETE FROM suppressions WHERE owner = ? AND recipient = ?", (owner, recipient.key))
+    tx.execute("DELETE FROM suppressions WHERE owner = ? AND recipient = ?", (owner, folded(recipient)))
     return tx.changes() > 0
 
 
@@ -109,7 +113,7 @@ def list_page(
         bind.append(owner)
     if recipient is not None:
         where.append("recipient = ?")
-        bind.append(recipient.key)
+        bind.append(folded(recipient))
     if cursor:
         if not re.fullmatch(r"\d{1,15}", cursor):
             raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")

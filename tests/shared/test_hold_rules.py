@@ -84,6 +84,7 @@ def waiting(database: Database, settings: Settings) -> Queue:
         (("ANN@here.test",), True),
         (("here.test",), True),
         (("@here.test",), True),
+        (('"ann"@here.test',), True),
         (("*@here.test",), True),
         (("bob@here.test",), False),
         (("sub.here.test",), False),

@@ -35,6 +35,14 @@ def test_case_does_not_matter(database: Database) -> None:
     assert found(database) == {EVE}
 
 
+def test_what_is_listed_is_an_address_again(database: Database) -> None:
+    strange = Address.parse('"Some One"@There.test')
+    bounce(database, recipient=strange)
+    [row] = database.read(lambda tx: suppressions.list_page(tx, "ann", NOW)).rows
+    assert row.recipient == '"some one"@there.test'
+    assert database.write(lambda tx: suppressions.lift(tx, "ann", Address.parse(row.recipient)))
+
+
 def test_it_ends_and_a_further_bounce_prolongs_it(database: Database) -> None:
     bounce(database)
     assert found(database, now=NOW + WEEK) == set()

@@ -7,13 +7,13 @@ as told, so that each sender hears of it once, however many processes look.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from onifast_shared import arrivals, contents, delays
 from onifast_shared.address import Address, AddressError
 from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db import Connection, Database, DatabaseError
 from onifast_shared.delays import Delayed, DelayedRow
 from onifast_shared.envelope import Recipient
 from onifast_shared.message import split_head
@@ -45,7 +45,7 @@ class Notifier:
             await self._tell_delay(delayed)
 
     async def _tell_delay(self, delayed: Delayed) -> None:
-        notice = await self._delay_notice(delayed)
+        notice = await self._made(self._delay_notice(delayed))
         ids = [row.id for row in delayed.rows]
 
         def mark(tx: Connection) -> int | None:
@@ -55,6 +55,16 @@ class Notifier:
         notice_id = await self._db.awrite(mark)
         if notice_id is not None:
             maillog.told("delayed", ids[0], delayed.submission.sender, notice_id)
+
+    async def _made(self, making: Awaitable[Notice | None]) -> Notice | None:
+        """A notice; none where a bug of ours is in its way, which must not keep the others waiting for ever."""
+        try:
+            return await making
+        except DatabaseError:
+            raise
+        except Exception:
+            maillog.unforeseen("writing a notice")
+            return None
 
     async def _delay_notice(self, delayed: Delayed) -> Notice | None:
         """None where the sender does not want to know, or will be told more before long."""
@@ -73,7 +83,7 @@ class Notifier:
         return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
 
     async def _tell_arrival(self, arrival: Arrival) -> None:
-        notice = await self._arrival_notice(arrival)
+        notice = await self._made(self._arrival_notice(arrival))
 
         def mark(tx: Connection) -> int | None:
             return notices.enqueue(tx, notice) if arrivals.remove(tx, arrival) and notice else None

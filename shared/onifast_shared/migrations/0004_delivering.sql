@@ -80,7 +80,7 @@ CREATE TABLE arrivals (
 );
 CREATE INDEX arrivals_content ON arrivals (content_id);
 
--- Recipients that mail of an owner is not sent to: they bounced for him, or he wants it so. `recipient` is Address.key.
+-- Recipients that mail of an owner is not sent to: they bounced for him, or he wants it so. `recipient` is in lower case.
 CREATE TABLE suppressions (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     owner      TEXT NOT NULL,
@@ -101,7 +101,7 @@ BEGIN
     DELETE FROM suppressions WHERE owner = new.owner AND recipient = lower(new.recipient) AND origin = 'bounce';
 END;
 
--- What is held before it is tried. '' stands for any; a domain is written '@domain', an address as Address.key.
+-- What is held before it is tried. '' stands for any; an address is in lower case, a domain '@domain'.
 CREATE TABLE hold_rules (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     sender     TEXT NOT NULL DEFAULT '',
@@ -333,3 +333,9 @@ CREATE TABLE login_places (
     PRIMARY KEY (place, username)
 ) WITHOUT ROWID;
 CREATE INDEX login_places_time ON login_places (last_ts);
+
+-- Users whose files were gone at the last look, and since when.
+CREATE TABLE departed_users (
+    username TEXT PRIMARY KEY,
+    since_ts INTEGER NOT NULL
+) WITHOUT ROWID;
