@@ -9,8 +9,9 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 from onifast_shared import dkim_keys, times
+from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, show_rows
+from onifast_shared.ctl_tools import DONE, NOTHING, Command, UsageError, add, complain, show_rows
 from onifast_shared.db import Database
 from onifast_shared.dkim import published, report
 from onifast_shared.dkim.report import KeyReport, Report
@@ -22,14 +23,22 @@ T = TypeVar("T")
 
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
-    add(area, "show", _show, "the DNS records to publish, as zone lines", "domain")
-    add(area, "check", _check, "selector, state, whether DNS has the record, what is wrong with it", "domain")
-    add(area, "generate", _generate, "make a key; never overwrites one", "domain")
-    add(area, "rotate", _rotate, "make a new key, to sign once DNS shows it; prints its record", "domain")
-    switch = add(area, "switch", _switch, "sign with the new key from now on, if DNS shows it", "domain")
+    _add(area, "show", _show, "the DNS records to publish, as zone lines")
+    _add(area, "check", _check, "selector, state, whether DNS has the record, what is wrong with it")
+    _add(area, "generate", _generate, "make a key; never overwrites one")
+    _add(area, "rotate", _rotate, "make a new key, to sign once DNS shows it; prints its record")
+    switch = _add(area, "switch", _switch, "sign with the new key from now on, if DNS shows it")
     switch.add_argument("--force", action="store_true", help="though DNS does not show it")
-    add(area, "abort", _abort, "delete the new key; the old one goes on signing", "domain")
-    add(area, "retire", _retire, "declare the old key's record unneeded before its time", "domain")
+    _add(area, "abort", _abort, "delete the new key; the old one goes on signing")
+    _add(area, "retire", _retire, "declare the old key's record unneeded before its time")
+
+
+def _add(area: Any, name: str, command: Command, meaning: str) -> argparse.ArgumentParser:
+    def run(arguments: argparse.Namespace, settings: Settings) -> int:
+        arguments.domain = parse_domain(arguments.domain)  # certs/ and the table have it in one form
+        return command(arguments, settings)
+
+    return add(area, name, run, meaning, "domain")
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -91,6 +100,7 @@ def _told(arguments: argparse.Namespace, settings: Settings, step: Callable[[Rot
 
 
 def _step(settings: Settings, step: Callable[[Rotations], T]) -> T:
+    """Raises UsageError for a step that does not apply."""
     with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
         try:
             return step(Rotations(database, settings))

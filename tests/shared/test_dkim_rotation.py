@@ -225,7 +225,11 @@ def test_a_key_that_the_panel_writes_signs_under_the_settings_selector(
     dkim_keys.generate(settings.certs_dir, DOMAIN)
     found = rotations.mend(DOMAIN, NOW)
     assert signs(found) == ["mail"]
-    assert states(found) == {"mail-202611": "retiring", "mail": "retiring"}
+    assert states(found) == {"mail-202611": "retiring", "mail": "removed"}, "one name in DNS has one key"
+    assert [(key.selector, key.state) for key in report.of(found).keys] == [
+        ("mail", "active"),
+        ("mail-202611", "retiring"),
+    ]
     again = rotations.begin(DOMAIN, NOW)
     assert is_consistent(again) and states(again)["mail"] == "active"
 

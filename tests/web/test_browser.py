@@ -23,6 +23,7 @@ PAGES = {
     "refusals": "/refusals",
     "addresses": "/addresses",
     "dkim": "/dkim",
+    "webhooks": "/webhooks",
     "sent": "/folders/sent",
 }
 LARGEST_PICTURE = 200_000

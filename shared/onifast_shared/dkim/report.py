@@ -67,7 +67,12 @@ def of(standing: Standing, checks: Mapping[str, Check] | None = None) -> Report:
     signing = {key.fingerprint: key for key in standing.signing}
     # The files decide which keys sign, even in the moment before the table follows them.
     keys = [_of_row(rows[name], ACTIVE) if name in rows else _unrecorded(key) for name, key in signing.items()]
-    others = [row for row in standing.rows if row.fingerprint not in signing and row.state in _NOT_SIGNING]
+    names = {key.selector for key in standing.signing}
+    others = [
+        row
+        for row in standing.rows
+        if row.fingerprint not in signing and row.selector not in names and row.state in _NOT_SIGNING
+    ]
     keys += [_of_row(row, row.state) for row in others]
     keys.sort(key=lambda key: SHOWN.index(key.state))
     if checks is not None:

@@ -155,7 +155,7 @@ class Rotations:
     def mend(self, domain: str, now: float) -> Standing:
         """Has the table follow the files, and time; deletes keys that are of no use any more."""
         found = self.standing(domain)
-        signing = {key.fingerprint for key in found.signing}
+        signing = {key.fingerprint: key.selector for key in found.signing}
         wait = self._settings.dkim_retire_after
         changed = [after for row in found.rows if (after := followed(row, signing, now, wait)) != row]
         if changed:
@@ -236,12 +236,14 @@ def record_name(row: Selector) -> str:
     return f"{row.selector}._domainkey.{row.domain}"
 
 
-def followed(row: Selector, signing: set[str], now: float, retire_after: float) -> Selector:
-    """A row as it must be, the keys with these fingerprints being those that sign."""
+def followed(row: Selector, signing: Mapping[str, str], now: float, retire_after: float) -> Selector:
+    """A row as it must be; `signing` has the fingerprints of the keys that sign, and their selectors."""
     if row.fingerprint in signing:
         if row.state == ACTIVE:
             return row
         return replace(row, state=ACTIVE, switched_ts=int(now), retire_ts=None, look_ts=0, problem="")
+    if row.selector in signing.values():
+        return replace(row, state=REMOVED)  # its name in DNS is another key's now
     if row.state == ACTIVE:
         end = int(now + retire_after)
         return replace(row, state=RETIRING, retire_ts=end, look_ts=end, problem="")

@@ -19,8 +19,12 @@ PUBLISHING, ACTIVE, RETIRING, RETIRED, REMOVED, ABORTED = STATES = (
 
 TRANSITIONS: dict[str, dict[str, str]] = {
     PUBLISHING: {ACTIVE: "switch", ABORTED: "abort"},
-    ACTIVE: {RETIRING: "switch"},
-    RETIRING: {RETIRED: "retire", ACTIVE: "the key's file was put back"},
+    ACTIVE: {RETIRING: "switch", REMOVED: "the panel put another key under its name"},
+    RETIRING: {
+        RETIRED: "retire",
+        ACTIVE: "the key's file was put back",
+        REMOVED: "the panel put another key under its name",
+    },
     RETIRED: {REMOVED: "the record has left DNS", ACTIVE: "the key's file was put back"},
     REMOVED: {ACTIVE: "the key's file was put back"},
     ABORTED: {ACTIVE: "the key's file was put in place"},
