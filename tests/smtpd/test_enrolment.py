@@ -88,6 +88,16 @@ async def test_a_user_who_may_not_log_in_does_not_by_scram_either(world: World, 
     assert (await by_scram(world, "alice", PASSWORDS["alice"])).startswith("535")
 
 
+@pytest.mark.parametrize("how", [by_words, by_scram])
+async def test_an_app_password_of_a_user_who_is_gone_opens_nothing(
+    world: World, how: Callable[..., Awaitable[str]]
+) -> None:
+    password = create(world, "alice")
+    assert (await how(world, "alice", password)).startswith("235")
+    (world.settings.users_dir / "alice.json").unlink()
+    assert (await how(world, "alice", password)).startswith("535 5.7.8")
+
+
 async def test_panel_and_app_passwords_both_log_in_by_scram_whichever_came_first(world: World) -> None:
     first = create(world, "alice")
     await by_words(world, "alice", PASSWORDS["alice"])

@@ -70,6 +70,19 @@ def test_a_user_who_is_removed_loses_his_session_at_once(browser: Browser, setti
     assert browser.get("/api/mail/list").status_code == 401
 
 
+def test_a_user_who_is_removed_gets_in_by_no_token_and_no_link(
+    client: FlaskClient, settings: Settings, database: Database, clock: Clock
+) -> None:
+    token = personal_token(database, "demo")
+    link = database.write(lambda tx: sessions.issue_sso(tx, "demo", clock.now, 60))
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/mail/counts", headers=bearer).status_code == 200
+    (settings.users_dir / "demo.json").unlink()
+    assert client.get("/api/mail/counts", headers=bearer).status_code == 401
+    assert client.get(f"/sso-login?token={link}").status_code == 403
+    assert log_in(client, "demo", "demo password") == 403
+
+
 def test_a_changed_password_ends_the_sessions_before_it(app: Flask, browser: Browser, settings: Settings) -> None:
     add_user(settings, "demo")
     assert browser.get("/folders/inbox").status_code == 303

@@ -33,6 +33,7 @@ from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
 
 from onifast_smtpd import maillog, processes
+from onifast_smtpd.housekeeping import keep_house
 from onifast_smtpd.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, Server, addresses, open_listeners
@@ -90,6 +91,7 @@ async def _serve(settings: Settings, database: Database, listeners: Listeners, p
         loop.add_reader(place.lifeline, told_to_end.set)
     receiver = Receiver.build(settings, database, place)
     server = Server(receiver, listeners)
+    housekeeping = asyncio.create_task(keep_house(database, receiver.users))
     try:
         await server.start()
         place.serving()
@@ -97,6 +99,7 @@ async def _serve(settings: Settings, database: Database, listeners: Listeners, p
         maillog.stopping(len(receiver.sessions))
         await server.stop(GRACE)
     finally:
+        housekeeping.cancel()
         if place.lifeline is not None:
             loop.remove_reader(place.lifeline)
         receiver.close()
