@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_outbox import dsn
 from onifast_outbox.dsn import Fate, Returned
-from onifast_outbox.reasons import explain
+from onifast_outbox.reasons import LAST_ANSWER, explain
 from onifast_shared.address import Address
 from onifast_shared.envelope import Recipient
 from onifast_shared.reply import Deferred, Delivered, Failed, Reply, Trail
@@ -112,10 +112,19 @@ def test_a_delay_is_told_with_its_end_and_that_nothing_need_be_done() -> None:
     assert person["Final-Log-ID"] == "17"
 
 
+def test_a_delay_that_somebody_can_end_says_how() -> None:
+    full = Deferred(Reply(452, "4.2.2", "mailbox full"), LATE.trail)
+    text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 14400), Fate(BOB, full, 6, until=NOW)))
+    assert "What would help: Ask the recipient" in text
+    assert "You need not send it again: it will be tried until" in text
+
+
 def test_what_is_given_up_shows_the_servers_own_last_answer() -> None:
-    given_up = Failed(Reply(554, "5.4.7", "given up after 120 hours"), LATE.trail)
+    given_up = Failed(Reply(554, "5.4.7", f"given up after 120 hours; {LAST_ANSWER}{LATE.reply}"), LATE.trail)
     fate = Fate(BOB, given_up, 41, said=LATE.reply, tried=NOW)
     text, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 5 * 86400), fate))
+    assert "The message could not be delivered in time." in text
+    assert "What you can do: Try again later, or reach the recipient in another way." in text
     assert "It was tried 41 times in 5 days and will not be tried again. The last answer (said by" in text
     assert (person["Action"], person["Status"]) == ("failed", "5.4.7")
     assert person["Diagnostic-Code"] == "smtp; 451 4.3.0 try again later"

@@ -35,7 +35,7 @@ def _recipient(fate: Fate, *, utf8: bool) -> list[str]:
     group += [f"Final-Recipient: {_final_recipient(recipient.address, utf8=utf8)}"]
     group += [f"Action: {fate.action}", f"Status: {fate.outcome.reply.status}"]
     group += [f"Remote-MTA: dns; {trail.host}"] if trail.host else []
-    group += [f"Diagnostic-Code: {_diagnostic(fate)}"]
+    group += [f"Diagnostic-Code: {_diagnostic(fate)}"] if trail.host or fate.action != "delivered" else []
     group += [f"Last-Attempt-Date: {date(fate.tried)}"] if fate.tried is not None else []
     group += [f"Final-Log-ID: {fate.queue_id}"] if fate.queue_id is not None else []
     group += [f"Will-Retry-Until: {date(fate.until)}"] if fate.until is not None else []

@@ -12,6 +12,10 @@ from onifast_outbox.dsn.values import Fate, Returned
 from onifast_outbox.reasons import explain
 
 _DAY, _HOUR = 86400, 3600
+# Causes of a delay that the sender, or somebody whom he can ask, may remove; the others pass or they do not.
+_MENDABLE = frozenset(
+    ("spf", "dkim", "dmarc", "authentication", "reverse-dns", "blocklist", "reputation", "mailbox-full")
+)
 
 
 def subject(fate: Fate) -> str:
@@ -52,14 +56,15 @@ def _arrival(fate: Fate) -> list[str]:
 
 
 def _delay(fate: Fate) -> list[str]:
-    what, advice = _reason(fate)
+    found = explain(fate.outcome.reply, fate.outcome.host)
+    helps = found.kind in _MENDABLE
     until = f" until {_moment(fate.until)}" if fate.until is not None else ""
     return [
         f"Your message has not reached {fate.recipient.address.display} yet.",
         "",
-        what,
-        advice,
-        f"You need not do anything, nor send it again: it will be tried{until}.",
+        found.what,
+        *([f"What would help: {found.advice}"] if helps else []),
+        f"You need not {'send it again' if helps else 'do anything, nor send it again'}: it will be tried{until}.",
         "If it cannot be delivered by then, you will be told.",
         "",
         *_answer(fate, f"It was tried {_times(fate.attempts)} so far." if fate.attempts else ""),
@@ -82,7 +87,7 @@ def _failure(fate: Fate, since: int) -> list[str]:
 def _reason(fate: Fate) -> tuple[str, str]:
     if fate.reason:
         return fate.reason
-    found = explain(fate.answer, fate.outcome.host)
+    found = explain(fate.outcome.reply, fate.outcome.host)
     return found.what, found.advice
 
 
