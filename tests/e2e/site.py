@@ -116,6 +116,7 @@ class Site:
             "retry_first": "1s",
             "retry_max": "2s",
             "lease_seconds": "5s",
+            "undo_send": "1s",
             **self.settings,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONIFAST_")}
