@@ -108,6 +108,7 @@ def _page(caller: Caller, problem: Problem | None = None) -> Response:
         domains=cards,
         message=problem.detail if problem else "",
         publish_wait=web.settings.dkim_publish_wait,
+        parents=web.settings.dkim_parent_keys,
     )
 
 
