@@ -133,23 +133,23 @@ def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
     """Does what ACTIONS allows; gives the ids of the rows that it changed.
 
-    What a rule holds is let go by administrators alone: it may be there because of its owner.
+    What a rule holds is let go by administrators alone: it may be there because of its owner. What waits for the time
+    that its sender chose goes on waiting for it, whatever is done here: see waiting.put_off.
     """
     target, sources = ACTIONS[action]
     marks = ", ".join("?" * len(sources))
-    wish = "0" if action == "retry" else "release_ts"
     let_go = " AND (status <> 'held' OR hold_rule IS NULL)" if target == "pending" else ""
     sql = (
-        "UPDATE outbox SET status = ?, next_attempt_ts = 0,"
-        f" queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END, release_ts = {wish}"
+        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END"
         f" WHERE id = ? AND (? IS NULL OR owner = ?{let_go}) AND status IN ({marks})"
+        " AND (? <> 'retry' OR status <> 'pending' OR release_ts <= ?)"
     )
     changed = []
     for row_id in ids:
-        tx.execute(sql, (target, target, int(now), row_id, owner, owner, *sources))
+        tx.execute(sql, (target, target, int(now), row_id, owner, owner, *sources, action, now))
         if tx.changes():
             changed.append(row_id)
-    if action == "release":
+    if target == "pending":
         _keep_waiting(tx, changed, now)
     return changed
 

@@ -152,17 +152,18 @@ def test_what_waits_no_more_gets_no_other_time(database: Database) -> None:
         waiting.put_off(database, "bob", row_id, LATER + 60, NOW)
 
 
-def test_a_message_released_from_hold_keeps_its_time(database: Database) -> None:
+@pytest.mark.parametrize("let_go", ["release", "retry"])
+def test_a_message_released_from_hold_keeps_its_time(database: Database, let_go: str) -> None:
     (row_id,) = submit(database, "a@remote.test")
-    for action in ("hold", "release"):
+    for action in ("hold", let_go):
         assert database.write(lambda tx, action=action: queue_view.act(tx, "ann", [row_id], action, NOW)) == [row_id]  # type: ignore[misc]
     assert due(database, LATER - 1) == 0 and due(database, LATER) == 1
 
 
-def test_trying_now_forgets_the_time(database: Database) -> None:
+def test_what_waits_for_its_time_is_not_tried_before(database: Database) -> None:
     (row_id,) = submit(database, "a@remote.test")
-    database.write(lambda tx: queue_view.act(tx, "ann", [row_id], "retry", NOW))
-    assert due(database, NOW) == 1
+    assert database.write(lambda tx: queue_view.act(tx, "ann", [row_id], "retry", NOW)) == []
+    assert due(database, LATER - 1) == 0
 
 
 def test_everybodys_are_counted_together(database: Database) -> None:
