@@ -60,6 +60,7 @@ def test_the_same_key_in_any_lawful_form_is_published(text: str) -> None:
         ([f'"v=DKIM1; k=rsa; p={KEY}"'], "quotation marks"),
         ([f"v=DKIM1; k=rsa; p={KEY[:200]}…{KEY[200:]}"], "no valid base64"),
         ([f"v=DKIM1; k=rsa; p={KEY}", OTHER], "There are 2 DKIM records"),
+        ([KEY[237:], f"v=DKIM1; k=rsa; p={KEY[:237]}"], "divided among 2 records"),
     ],
 )
 def test_what_is_wrong_is_said_in_words(texts: list[str], words: str) -> None:

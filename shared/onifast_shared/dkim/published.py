@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ def compare(record: DnsRecord, found: Sequence[bytes]) -> Check:
     likely = [text for text in texts if _KEY_LIKE.search(text)]
     if not texts:
         return Check(False, f"There is no TXT record at {record.name}.")
+    if _is_split(record.value, texts):
+        return Check(
+            False,
+            f"The value is divided among {len(texts)} records at {record.name}:"
+            " publish one record, as one text or as several strings.",
+        )
     if not likely:
         return Check(False, f"The TXT record at {record.name} is no DKIM key: {_quoted(texts[0])}.")
     if len(likely) > 1:
@@ -46,6 +53,14 @@ def compare(record: DnsRecord, found: Sequence[bytes]) -> Check:
             " leave only the one that is shown here.",
         )
     return _compare_one(record.value, likely[0])
+
+
+def _is_split(expected: str, texts: Sequence[str]) -> bool:
+    """Whether each string of a long record was published as a record of its own; DNS keeps no order among them."""
+    if not 1 < len(texts) < 4:
+        return False
+    wanted = "".join(expected.split())
+    return any("".join("".join(order).split()) == wanted for order in itertools.permutations(texts))
 
 
 def _compare_one(expected: str, text: str) -> Check:
