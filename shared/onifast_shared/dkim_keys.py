@@ -261,10 +261,13 @@ def _keep(path: Path, kept: Path) -> None:
     """A second name for a file; what had that name, and is another, is moved out of the way."""
     try:
         kept.hardlink_to(path)
+    except PermissionError:
+        # Linux lets nobody link a file of somebody else (fs.protected_hardlinks): a key of root's or the panel's.
+        _write_new(kept, _read(path)[0])
     except FileExistsError:
         if kept.read_bytes() != path.read_bytes():
             kept.rename(kept.with_name(f"{kept.name}.{time.time_ns()}"))
-            kept.hardlink_to(path)
+            _keep(path, kept)
 
 
 def _make_directory(directory: Path) -> None:

@@ -196,6 +196,24 @@ def test_an_exchange_goes_on_where_a_crash_stopped_it(tmp_path: Path) -> None:
     assert load(tmp_path, DOMAIN, "mail")[0].fingerprint == new.fingerprint
 
 
+def test_a_key_that_may_not_be_linked_is_kept_as_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = generate(tmp_path, DOMAIN)
+    before = old.path.read_bytes()
+    new = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "s2"), "s2", "rsa-sha256")
+    kept = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "mail"), "mail", "rsa-sha256").path  # of long ago
+    link = Path.hardlink_to
+
+    def protected(path: Path, target: Path) -> None:
+        if target == old.path:
+            raise PermissionError(1, "Operation not permitted")
+        link(path, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", protected)
+    exchange(new, old, kept)
+    assert kept.read_bytes() == before and kept.stat().st_mode & 0o777 == 0o640
+    assert load(tmp_path, DOMAIN, "mail")[0].fingerprint == new.fingerprint
+
+
 def test_an_exchange_overwrites_no_key_that_was_kept_before(tmp_path: Path) -> None:
     old = generate(tmp_path, DOMAIN)
     kept = write_new(aside_path(tmp_path, DOMAIN, "rsa-sha256", "mail"), "mail", "rsa-sha256").path
