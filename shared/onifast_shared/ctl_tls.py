@@ -18,7 +18,7 @@ def declare(area: Any) -> None:
         area,
         "list",
         _list,
-        "domain, best TLS seen, last seen good; then, of a downgrade: deliveries, when, level, server, why",
+        "domain, best TLS seen, last seen good; then, of a downgrade: connections, when, level, server, why",
     )
     listing.add_argument("--downgraded", action="store_true", help="only domains that have less now than they had")
     listing.add_argument("--limit", type=positive, default=500, help="so many (%(default)s)")

@@ -47,14 +47,14 @@ def note_use(tx: Connection, domain: str, now: float) -> None:
     tx.execute("UPDATE sts_policies SET used_ts = ? WHERE domain = ?", (int(now), domain))
 
 
-def due(tx: Connection, now: float, limit: int = 20) -> list[StoredPolicy]:
-    """Policies that were not confirmed for a day, or for half their life: to be fetched before they expire."""
+def due(tx: Connection, now: float, after: str = "", limit: int = 20) -> list[StoredPolicy]:
+    """Policies not confirmed for a day, or for half their life, by domain, those after `after`."""
     sql = f"""
-        {_SELECT} WHERE fetched_ts <= ?1 - 30 AND expires_ts > ?1
+        {_SELECT} WHERE domain > ?2 AND expires_ts > ?1
                   AND fetched_ts <= ?1 - min({DAY}, (expires_ts - fetched_ts) / 2)
-        ORDER BY fetched_ts LIMIT ?2
+        ORDER BY domain LIMIT ?3
     """
-    return [StoredPolicy(*row) for row in tx.execute(sql, (int(now), limit))]
+    return [StoredPolicy(*row) for row in tx.execute(sql, (int(now), after, limit))]
 
 
 def sweep(tx: Connection, now: float) -> None:

@@ -18,7 +18,7 @@ _MOST_TEXT = 500
 class TlsMemory:
     """What is remembered of a domain. Times are epoch seconds; `downgraded_ts` None means never.
 
-    `good_ts` is when it was last good, to the day; `downgrades` counts deliveries with less since then.
+    `good_ts` is when it was last good, to the day; `downgrades` counts connections with less since then.
     """
 
     domain: str

@@ -130,10 +130,31 @@ async def test_requiretls_is_content_with_tlsa_records(found: TlsPolicies, dns: 
     assert (await required(found, TlsLevel.REQUIRETLS)).insist is Insist.DANE
 
 
-async def test_a_host_that_the_proved_answer_does_not_name_is_no_danes(found: TlsPolicies, dns: DnsServer) -> None:
-    dns.load({"stranger.test": {"A": "127.0.0.26"}, "_25._tcp.stranger.test": {"TLSA": f"3 1 1 {DIGEST}"}})
+async def test_a_host_that_the_proved_answer_does_not_name_is_not_used(found: TlsPolicies) -> None:
     policy = await found.of("remote.test")
-    assert await found.requirement(policy, "stranger.test", None) is OPPORTUNISTIC
+    with pytest.raises(HostBarred, match=r"is not among the mail servers that the DNS of remote\.test proves"):
+        await found.requirement(policy, "stranger.test", None)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("remote.test", "MX"), (HOST, "A")])
+async def test_what_fails_now_is_no_way_around_the_records(
+    found: TlsPolicies, dns: DnsServer, name: str, kind: str
+) -> None:
+    dns.set(TLSA, "TLSA", f"3 1 1 {DIGEST}")
+    dns.fail(name, Failure.SERVFAIL, kind)
+    with pytest.raises(HostBarred):
+        await required(found)
+    dns.fail(name, None, kind)
+    assert (await required(found)).insist is Insist.DANE
+
+
+async def test_an_address_family_that_fails_bars_nobody_without_dnssec(
+    asking: Settings, database: Database, dns: DnsServer
+) -> None:
+    dns.validates = False
+    dns.fail(HOST, Failure.SERVFAIL, "AAAA")
+    found = policies.assemble(asking, database, shared_dns.resolver(asking))
+    assert await required(found) is OPPORTUNISTIC
 
 
 async def test_domains_share_connections_only_if_they_ask_the_same(

@@ -30,7 +30,7 @@ def test_downgrades_come_first(panel: Panel, database: Database) -> None:
     less, good = shown["domains"]
     assert (less["domain"], less["level"]) == ("less.test", "verified")
     assert less["downgrade"] == {
-        "deliveries": 3,
+        "connections": 3,
         "at": "2027-01-15T08:01:00Z",
         "level": "none",
         "host": "mx.less.test",
@@ -61,7 +61,7 @@ def test_the_page_shows_and_forgets_downgrades(app: Flask, database: Database) -
     remember(database)
     text = admin.text_of("/tls")
     assert "less.test mx.less.test certificate" in text
-    assert "3 deliveries" in text and "no <STARTTLS>" in text
+    assert "3 connections" in text and "no <STARTTLS>" in text
     assert "good.test enforce" in text
     answer = admin.post("/tls", {"domain": "less.test"})
     assert "Forgotten." in admin.text_of(answer.headers["Location"])

@@ -226,7 +226,8 @@ class SmtpSession:
             raise TlsError(f"TLS: {refused}", refused.trouble.kind) from refused
 
     def _no_tls(self, why: str, required: bool) -> None:
-        trouble = TlsTrouble(ResultType.STARTTLS_NOT_SUPPORTED, why)
+        # Without the server's own words, which may be others each time: reports count what is alike.
+        trouble = TlsTrouble(ResultType.STARTTLS_NOT_SUPPORTED, why.partition(":")[0])
         if required:
             because = self._access.requirement.because or "the settings ask for it"
             outcome = self._deferred("4.7.4", f"{why}, and {because}")

@@ -168,7 +168,7 @@ CREATE TABLE tls_memory (
     level            TEXT NOT NULL,                        -- reply.TLS_LEVELS
     host             TEXT NOT NULL,
     good_ts          INTEGER NOT NULL,                     -- to the day
-    downgrades       INTEGER NOT NULL DEFAULT 0,           -- deliveries with less, since the first of them
+    downgrades       INTEGER NOT NULL DEFAULT 0,           -- connections with less since then
     downgraded_ts    INTEGER,
     downgraded_level TEXT NOT NULL DEFAULT '',
     downgraded_host  TEXT NOT NULL DEFAULT '',

@@ -19,16 +19,13 @@ class Dane:
         self._port = port
 
     async def exchangers(self, domain: str) -> frozenset[str]:
-        """The hosts that the DNS proves to be the domain's; none where it proves nothing.
+        """The hosts that the DNS proves to be the domain's; none where it proves nothing. Raises Temporary.
 
         Who forges an MX answer that is not proved names hosts of his own, with TLSA records (RFC 7672 section 2.2.1).
         """
         if not self._dns.believed or domain.startswith("["):
             return frozenset()
-        try:
-            found = await self._dns.look_up(domain, "MX")
-        except Temporary:
-            return frozenset()  # then there is no route either
+        found = await self._dns.look_up(domain, "MX")
         if not found.secure:
             return frozenset()
         hosts = {record.exchange.to_text(omit_final_dot=True).lower() for record in found.records}
@@ -54,6 +51,9 @@ class Dane:
             *(self._dns.look_up(host, kind) for kind in ("A", "AAAA")), return_exceptions=True
         )
         found = [answer for answer in answers if isinstance(answer, Found) and answer.records]
+        if not found and any(isinstance(answer, Temporary) for answer in answers):
+            # Who came to know the host's addresses a moment ago must not go there unprotected now.
+            raise HostBarred(TlsTrouble(ResultType.DNSSEC_INVALID, f"the addresses of {host} cannot be had now"))
         if not found or not all(answer.secure for answer in found):
             return None
         return found[0].name
@@ -78,4 +78,4 @@ def _requirement(base: str, domain: str, host: str, tlsa: list[Tlsa]) -> Require
         names = tuple(dict.fromkeys((base, host, domain)))
         return Requirement(Insist.DANE, TlsLevel.DANE, names, records, because)
     # There is TLS to be had, though nothing to prove it by (RFC 7672 section 2.2).
-    return Requirement(Insist.ENCRYPTION, because=because)
+    return Requirement(Insist.ENCRYPTION, tlsa=tuple(tlsa), because=because)

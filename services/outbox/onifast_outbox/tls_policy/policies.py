@@ -5,13 +5,13 @@ DANE goes before MTA-STS (RFC 8461 section 2).
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
+from dataclasses import replace
 
 from onifast_shared.config import Settings
 from onifast_shared.db import Database
-from onifast_shared.dns import Resolver
+from onifast_shared.dns import Resolver, Temporary
 
 from onifast_outbox.http_client import HttpClient
 from onifast_outbox.tls_policy.certificates import Judge
@@ -83,18 +83,20 @@ class TlsPolicies:
         known = self._known.get(domain)
         if known and time.monotonic() - known[0] < KNOWN_SECONDS:
             return known[1]
-        finding, proved = await asyncio.gather(self._find_sts(domain), self._prove(domain))
-        policy = TlsPolicy(domain, finding.policy, finding.trouble, proved)
+        finding = await self._sts.of(domain) if self._sts else StsFinding()
+        policy = TlsPolicy(domain, finding.policy, finding.trouble)
+        try:
+            # After the other look-ups, when the route's MX answer is in the cache.
+            policy = replace(policy, proved=await self._dane.exchangers(domain) if self._dane else frozenset())
+        except Temporary:
+            trouble = TlsTrouble(
+                ResultType.DNSSEC_INVALID, f"whether {domain} has TLSA records cannot be found out now"
+            )
+            return replace(policy, dns_trouble=trouble)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[domain] = time.monotonic(), policy
         return policy
-
-    async def _find_sts(self, domain: str) -> StsFinding:
-        return await self._sts.of(domain) if self._sts else StsFinding()
-
-    async def _prove(self, domain: str) -> frozenset[str]:
-        return await self._dane.exchangers(domain) if self._dane else frozenset()
 
     async def requirement(self, policy: TlsPolicy | None, host: str, certificate: TlsLevel | None) -> Requirement:
         """What to insist on at `host`. Raises HostBarred.
@@ -147,7 +149,12 @@ class TlsPolicies:
 
     async def _asked_by(self, policy: TlsPolicy, host: str) -> Requirement:
         by_dane: Requirement | None = None
-        if self._dane and host.lower() in policy.proved:
+        if policy.dns_trouble:
+            raise HostBarred(policy.dns_trouble)
+        if self._dane and policy.proved:
+            if host.lower() not in policy.proved:
+                text = f"{host} is not among the mail servers that the DNS of {policy.domain} proves now (DNSSEC)"
+                raise HostBarred(TlsTrouble(ResultType.DNSSEC_INVALID, text))
             by_dane = await self._dane.requirement(policy.domain, host)
             if by_dane and by_dane.insist is Insist.DANE:
                 return by_dane

@@ -13,6 +13,7 @@ from onifast_outbox.tls_policy.sts_policy import StsPolicy
 class TlsPolicy:
     """What holds for mail to a domain: its MTA-STS policy, and the hosts that DNSSEC proves to be its exchangers.
 
+    With `dns_trouble` it is not known whether there are any such hosts, so that none may be used.
     A message whose author prefers arriving to being protected waives all of it (RFC 8689 section 5).
     """
 
@@ -20,6 +21,7 @@ class TlsPolicy:
     sts: StsPolicy | None = None
     sts_trouble: TlsTrouble | None = None
     proved: frozenset[str] = frozenset()
+    dns_trouble: TlsTrouble | None = None
     waived: bool = False
 
     @property

@@ -5,9 +5,13 @@ from __future__ import annotations
 from onifast_shared.tls_results import PolicyUsed, SessionResult
 
 from onifast_outbox.tls_policy.policy import TlsPolicy
-from onifast_outbox.tls_policy.requirement import Assurance, Requirement, ResultType, TlsLevel, TlsTrouble
+from onifast_outbox.tls_policy.requirement import Assurance, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
 from onifast_outbox.tls_policy.sts_policy import StsPolicy
 from onifast_outbox.tls_policy.tlsa import Tlsa
+
+# As much of a policy is quoted; one that is longer was made to fill disks.
+_MOST_LINES = 50
+_LONGEST_LINE = 300
 
 
 def of_session(
@@ -22,7 +26,7 @@ def of_session(
     """The results of a connection that came as far as TLS: what was had, or the trouble that it failed for."""
     results = [_sts_not_had(policy)] if policy.sts_trouble else []
     used = _used(policy, requirement)
-    trouble = _trouble(policy, used, host, had)
+    trouble = _trouble(policy, used, requirement, host, had)
     return [
         *results,
         SessionResult(
@@ -53,7 +57,8 @@ def _used(policy: TlsPolicy, requirement: Requirement) -> PolicyUsed:
 
 
 def _sts_used(sts: StsPolicy) -> PolicyUsed:
-    return PolicyUsed("sts", sts.lines, sts.mx)
+    lines = tuple(line[:_LONGEST_LINE] for line in sts.lines[:_MOST_LINES])
+    return PolicyUsed("sts", lines, sts.mx[:_MOST_LINES])
 
 
 def _presented(record: Tlsa) -> str:
@@ -61,10 +66,14 @@ def _presented(record: Tlsa) -> str:
     return f"{record.usage} {record.selector} {record.matching_type} {record.data.hex()}"
 
 
-def _trouble(policy: TlsPolicy, used: PolicyUsed, host: str, had: Assurance | TlsTrouble) -> TlsTrouble | None:
+def _trouble(
+    policy: TlsPolicy, used: PolicyUsed, requirement: Requirement, host: str, had: Assurance | TlsTrouble
+) -> TlsTrouble | None:
     """Why the policy was not fulfilled, though mail may have gone all the same; None where it was."""
     if isinstance(had, TlsTrouble):
         return had
+    if used.kind == "tlsa" and requirement.insist is Insist.ENCRYPTION:
+        return TlsTrouble(ResultType.TLSA_INVALID, "none of the TLSA records can be used")
     if used.kind == "sts" and policy.sts and not policy.sts.allows(host):
         return TlsTrouble(ResultType.VALIDATION_FAILURE, f"{host} is not among the mx of the policy")
     if used.kind == "no-policy-found" and had.level is not TlsLevel.NONE:

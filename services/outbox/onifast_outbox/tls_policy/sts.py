@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,18 +84,17 @@ class StsPolicies:
 
     async def refresh(self) -> int:
         """Fetch anew what was not confirmed for a while; how many policies were tried. Raises DatabaseError."""
-        now = self._now()
-        due = await self._db.aread(lambda tx: sts_policies.due(tx, now))
-        tried = 0
-        for policy in due:
-            announced = await self._announced(policy.domain)
-            try:
-                await self._fetch_once(policy.domain, announced or policy.policy_id)
-            except FetchFailed as failed:
-                maillog.policy_not_fetched(policy.domain, failed.trouble.text)
-            tried += 1
+        now, after, tried = self._now(), "", 0
+        while due := await self._db.aread(lambda tx, last=after: sts_policies.due(tx, now, last)):  # type: ignore[misc]
+            await asyncio.gather(*map(self._refresh, due))
+            tried, after = tried + len(due), due[-1].domain
         await self._db.awrite(lambda tx: sts_policies.sweep(tx, now))
         return tried
+
+    async def _refresh(self, policy: StoredPolicy) -> None:
+        announced = await self._announced(policy.domain)
+        with contextlib.suppress(FetchFailed):
+            await self._fetch_once(policy.domain, announced or policy.policy_id)
 
     async def _announced(self, domain: str) -> str | None:
         try:

@@ -28,9 +28,9 @@ class DomainQuery(Model):
 
 
 class Downgrade(Model):
-    """`deliveries` went over less since the domain was last good, the last of them `at` that time."""
+    """So many `connections` had less since the domain was last good, the last of them `at` that time."""
 
-    deliveries: int
+    connections: int
     at: Moment
     level: str
     host: str
@@ -135,7 +135,7 @@ def _downgrade(item: TlsMemory) -> Downgrade | None:
     if not item.is_downgraded or item.downgraded_ts is None:
         return None
     return Downgrade(
-        deliveries=item.downgrades,
+        connections=item.downgrades,
         at=times.rfc3339(item.downgraded_ts),
         level=item.downgraded_level,
         host=item.downgraded_host,
