@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onifast_shared.suffixes import suffixes
 from onifast_smtpd.genuine.dmarc import (
     DmarcResult,
     Found,
@@ -20,7 +21,6 @@ from onifast_smtpd.genuine.dmarc import (
     strictest,
 )
 from onifast_smtpd.genuine.dmarc_check import MAX_AUTHORS, author_domains, authors
-from onifast_shared.suffixes import suffixes
 
 NOBODY = Identifier("", "none")
 

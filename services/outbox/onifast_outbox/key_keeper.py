@@ -48,9 +48,7 @@ class KeyKeeper:
             switched = await asyncio.to_thread(self._rotations.switch, domain, now)
         except DkimKeyError as error:
             maillog.key_not_switched(domain, str(error))
-            said = (
-                f"outbox may not exchange the keys' files: root has to run onifast-mailctl dkim switch {domain}."
-            )
+            said = f"outbox may not exchange the keys' files: root has to run onifast-mailctl dkim switch {domain}."
             await asyncio.to_thread(self._rotations.note, domain, said)
         else:
             maillog.key_switched(domain, [key.selector for key in switched.signing])
