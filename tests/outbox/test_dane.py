@@ -154,6 +154,23 @@ async def test_requiretls_is_not_had_without_them(sender: Outbox, world: World) 
     assert (await deliver(sender, world, "none.signed.test", requiretls=True)).startswith("deferred: 451 4.7.5")
 
 
+@pytest.mark.parametrize(
+    ("domain", "results"),
+    [
+        ("good.signed.test", ["tlsa||mx-good.signed.test"]),
+        ("wrong.signed.test", ["tlsa|validation-failure|mx-wrong.signed.test"]),
+        ("other-name.signed.test", ["tlsa|certificate-host-mismatch|mx-other-name.signed.test"]),
+        ("unusable.signed.test", ["tlsa|tlsa-invalid|mx-unusable.signed.test"]),
+        ("forged.test", ["tlsa|dnssec-invalid|mx.forged.test"]),
+        ("plain.test", ["no-policy-found||mx.plain.test"]),
+    ],
+)
+async def test_a_report_will_say_so(sender: Outbox, world: World, domain: str, results: list[str]) -> None:
+    await deliver(sender, world, domain)
+    await sender.program.policies.flush()
+    assert sender.sql("SELECT policy_type, result, mx_host FROM tls_results") == results
+
+
 async def test_a_resolver_that_is_not_believed_makes_no_dane(sender: Outbox, world: World) -> None:
     sender.reassemble(dnssec="off")
     assert await deliver(sender, world, "wrong.signed.test") == "encrypted"

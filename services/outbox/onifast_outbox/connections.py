@@ -131,6 +131,7 @@ class Connections:
             tour.add(unroutable.outcome)
             return True
         except HostBarred as barred:
+            self._policies.note_barred(route.policy, host, barred.trouble)
             tour.add(Deferred(Reply(451, "4.7.5", str(barred)), Trail(host)))
             return True
         if not addresses:

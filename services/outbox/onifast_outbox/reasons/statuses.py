@@ -31,6 +31,14 @@ _REASONS = {
     "6.7": ("The recipient's server does not take addresses in this script.", "Ask for an address in Latin letters."),
     "7": ("The recipient's server refused the message by its rules.", "Read its answer below."),
     "7.1": ("The recipient's server does not accept mail from you.", "Read its answer below."),
+    "7.4": (
+        "The connection to the recipient's server cannot be encrypted, though its domain or the sender asks for that.",
+        "It is tried again by itself; only the recipient's provider can mend it.",
+    ),
+    "7.5": (
+        "The recipient's server did not prove that it is the one that its domain names.",
+        "It is tried again by itself; only the recipient's provider can mend it.",
+    ),
     "7.10": ("The recipient's server cannot keep the message secret on its way.", "Send it without that demand."),
     "7.30": ("The recipient's server cannot keep the message secret on its way.", "Send it without that demand."),
     "7.20": ("No valid DKIM signature was found.", "Check the DKIM record of your domain."),
@@ -43,8 +51,8 @@ _REASONS = {
 _KINDS = {
     "1": "unknown-user", "1.2": "dns", "1.7": "sender", "1.8": "sender", "1.10": "dns", "2": "inactive",
     "2.2": "mailbox-full", "2.3": "size", "3.4": "size", "4": "connection", "4.3": "dns", "4.4": "dns", "4.6": "dns",
-    "6": "content", "7": "policy", "7.8": "authentication", "7.10": "tls", "7.30": "tls", "7.20": "dkim", "7.23": "spf",
-    "7.25": "reverse-dns", "7.26": "dmarc", "7.27": "sender",
+    "6": "content", "7": "policy", "7.4": "tls", "7.5": "tls", "7.8": "authentication", "7.10": "tls", "7.30": "tls",
+    "7.20": "dkim", "7.23": "spf", "7.25": "reverse-dns", "7.26": "dmarc", "7.27": "sender",
 }  # fmt: skip
 _LATER = ("The recipient's server cannot take the message now.", "Nothing need be done: it is tried again by itself.")
 _UNKNOWN = ("The recipient's server refused the message.", "Read its answer below.")

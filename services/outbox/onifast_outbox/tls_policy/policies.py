@@ -106,15 +106,15 @@ class TlsPolicies:
         """
         asked = OPPORTUNISTIC
         if policy and not policy.waived:
-            try:
-                asked = await self._asked_by(policy, host)
-            except HostBarred as barred:
-                if self._ledger:
-                    self._ledger.note_barred(policy, host, barred.trouble)
-                raise
+            asked = await self._asked_by(policy, host)
         if certificate is not None and asked.insist not in (Insist.DANE, Insist.CERTIFICATE):
             return Requirement(Insist.CERTIFICATE, certificate)
         return asked
+
+    def note_barred(self, policy: TlsPolicy | None, host: str, trouble: TlsTrouble) -> None:
+        """A host was not tried, since the policy bars it."""
+        if self._ledger and policy:
+            self._ledger.note_barred(policy, host, trouble)
 
     def note_session(
         self,
