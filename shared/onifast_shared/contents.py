@@ -65,7 +65,10 @@ def read(tx: Connection, content_id: int) -> bytes:
         raise KeyError(content_id)
     if row[0] is not None:
         return bytes(row[0])
-    return b"".join(_read_pieces(tx, content_id))
+    raw = b"".join(_read_pieces(tx, content_id))
+    # Its pages would fill the connection's cache, to no use: each is read once.
+    tx.execute("PRAGMA shrink_memory")
+    return raw
 
 
 def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:

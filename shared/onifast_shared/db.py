@@ -97,12 +97,19 @@ class Database:
         return self.peek(lambda connection: int(connection.execute("PRAGMA data_version").get))
 
     def peek(self, fn: Callable[[Connection], T]) -> T:
-        """What `fn` reads with one statement, at once and on the caller's thread, which may be an event loop's.
+        """What `fn` reads, at once and on the caller's thread, which may be an event loop's; no snapshot.
 
         Only for what costs microseconds. Raises DatabaseBusy where it would have to wait.
         """
         with translated(self.path), self._lock:
             return fn(self._observer)
+
+    async def apeek(self, fn: Callable[[Connection], T]) -> T:
+        """`peek`; where that would have to wait, `aread`: a hop to a thread and back costs more than a few seeks."""
+        try:
+            return self.peek(fn)
+        except DatabaseBusy:
+            return await self.aread(fn)
 
     def close(self) -> None:
         """Ends the threads and closes every connection. What was submitted before is committed first."""

@@ -79,6 +79,13 @@ def test_writes_that_wait_for_a_commit_share_the_next_one(database: Database) ->
     assert database.data_version() - before < 25
 
 
+def test_a_peek_sees_what_is_committed_and_changes_nothing(database: Database) -> None:
+    database.write(put("one", ""))
+    assert database.peek(keys) == {"one"} == asyncio.run(database.apeek(keys))
+    with pytest.raises(DatabaseUnavailable):
+        database.peek(put("two", ""))
+
+
 def test_a_reader_sees_one_snapshot(database: Database) -> None:
     def look_twice(tx: Connection) -> tuple[set[str], set[str]]:
         early = keys(tx)

@@ -205,6 +205,13 @@ class Connections:
 
     async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
         """Carry the parcel over one connection as far as that goes; `tour` has why it went no further."""
+        try:
+            await self._carry(client, route, parcel, tour)
+        except BaseException:
+            client.abort()
+            raise
+
+    async def _carry(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
         content = await parcel.form_for(client)
         if not isinstance(content, Content):
             outcome = replace(content, trail=client.trail).after(tour.troubles)

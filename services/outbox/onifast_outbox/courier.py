@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from onifast_shared import contents, queue
 from onifast_shared.address import Address, AddressError
@@ -21,6 +23,7 @@ from onifast_shared.dkim_keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
 from onifast_shared.message import Summary, split_head, summary
 from onifast_shared.queue import Claim, QueueRow, Submission
+from onifast_shared.queue_claims import SMALL
 from onifast_shared.relay import Relay, RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
 from onifast_shared.suppressions import Suppression
@@ -55,6 +58,13 @@ class Stop:
     recipient: Recipient
 
 
+class Held:
+    """A message's bytes, which several deliveries share for as long as one of them needs them."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+
 @dataclass(frozen=True)
 class Loaded:
     """What one snapshot of the database says about a claim: `servers` are smart hosts by recipient's domain."""
@@ -66,6 +76,7 @@ class Loaded:
     sources: Sources
     suppressed: Mapping[Address, Suppression]
     captured: Captured
+    held: Held
 
 
 class Courier:
@@ -85,6 +96,9 @@ class Courier:
         self._settings = settings
         self._settler = settler
         self._preparer = Preparer(signer)
+        # Large messages are read and prepared one after another: each takes several times its size meanwhile.
+        self._large_turn = asyncio.Lock()
+        self._held: WeakValueDictionary[int, Held] = WeakValueDictionary()
         self._exchangers = exchangers
         self._connections = connections
 
@@ -124,7 +138,8 @@ class Courier:
         what, started, started_clock = claim.submission, time.time(), time.monotonic()
         stops, refused = _stops(claim)
         if loaded is None:
-            loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
+            async with self._turn(claim):
+                loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
         mail_from, bad_sender = _mail_from(what.sender)
         consignment = Consignment(
             claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
@@ -152,12 +167,24 @@ class Courier:
             await self._deliver_remote(consignment, remote, loaded, head)
 
     def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
-        raw = claim.content if claim.content is not None else contents.read(tx, claim.content_id)
+        held = self._hold(tx, claim)
+        raw = held.raw
         places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
         suppressed = suppressing.look(tx, claim.submission, [stop.recipient.address for stop in stops])
         head = summary(split_head(raw)[0])
         captured = capturing.look(tx, claim.submission, head, places, self._settings)
-        return Loaded(raw, head, places, *self._ways(tx, claim.submission, stops), suppressed, captured)
+        return Loaded(raw, head, places, *self._ways(tx, claim.submission, stops), suppressed, captured, held)
+
+    def _hold(self, tx: Connection, claim: Claim) -> Held:
+        if claim.content is not None:
+            return Held(claim.content)
+        held = self._held.get(claim.content_id)
+        if held is None:
+            held = self._held[claim.content_id] = Held(contents.read(tx, claim.content_id))
+        return held
+
+    def _turn(self, claim: Claim) -> AbstractAsyncContextManager[object]:
+        return self._large_turn if claim.size > SMALL else nullcontext()
 
     def _ways(
         self, tx: Connection, what: Submission, stops: Sequence[Stop]
@@ -187,7 +214,8 @@ class Courier:
         if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
-            return await self._preparer.prepare(consignment.claim, consignment.raw)
+            async with self._turn(consignment.claim):
+                return await self._preparer.prepare(consignment.claim, consignment.raw)
         except Unconvertible as error:
             return Failed(Reply(554, "5.6.3", f"the message is binary, and cannot be converted: {error}"))
         except DkimKeyError as error:
@@ -196,7 +224,8 @@ class Courier:
     async def _in_seven_bits(self, consignment: Consignment) -> Content | Failed | Deferred:
         """The same for a server without 8BITMIME (RFC 6152 section 3)."""
         try:
-            return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)
+            async with self._turn(consignment.claim):
+                return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)
         except Unconvertible as error:
             text = f"the server takes no 8-bit text (8BITMIME), and the message cannot be converted: {error}"
             return Failed(Reply(553, "5.6.7", text) if error.header else Reply(554, "5.6.3", text))
@@ -244,7 +273,7 @@ class Courier:
 
         async def confirm() -> bool:
             ids = [row.id for recipient in parcel.pending for row in rows[recipient]]
-            return len(await self._db.aread(lambda tx: queue.holds(tx, claim.token, ids))) == len(ids)
+            return len(await self._db.apeek(lambda tx: queue.holds(tx, claim.token, ids))) == len(ids)
 
         async def settle(outcomes: Mapping[Recipient, Outcome], passed_on: bool) -> None:
             results = [

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from onifast_shared import queue_claims, queue_due, queue_scripts
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseBusy, DatabaseError
+from onifast_shared.db import Connection, Database, DatabaseError
 from onifast_shared.next_hops import LOCAL, NextHops
 from onifast_shared.queue import Claim
 from onifast_shared.queue_claims import Opening, Round, Turns, Unreachable, Wanted
-from onifast_shared.queue_due import MOST_AT_ONCE, Glance
+from onifast_shared.queue_due import MOST_AT_ONCE
 from onifast_shared.reply import Outcome, Reply
 
 from onifast_outbox import destinations, maillog, script_rows
@@ -73,7 +73,7 @@ class Dispatcher:
     async def drain(self) -> float | None:
         """Start whatever is due; seconds until more is, or None where only an event brings more."""
         while True:
-            seen = await self._glance()
+            seen = await self._db.apeek(queue_due.glance)
             if seen.unprepared:
                 await self._prepare()
                 continue
@@ -93,12 +93,6 @@ class Dispatcher:
     async def finish(self, limit: float) -> int:
         """Wait at most `limit` seconds for what is in flight, then give the rest back; how many were given back."""
         return await self._flights.finish(limit)
-
-    async def _glance(self) -> Glance:
-        try:
-            return self._db.peek(queue_due.glance)
-        except DatabaseBusy:
-            return await self._db.aread(queue_due.glance)
 
     async def _prepare(self) -> None:
         rows = await self._db.aread(queue_scripts.unprepared)

@@ -17,6 +17,9 @@ SLOW_AFTER = 5.0
 SLOW_SHARE = 10
 """How many slow deliveries there may be for each place; beyond that they keep theirs."""
 
+GIVE_BACK_SECONDS = 10.0
+"""How long an end waits for claims to be given back; after that their leases run out."""
+
 UNPROVEN_SHARE = 0.75
 """The share of the places that destinations may take of which nobody knows whether they answer."""
 
@@ -92,7 +95,8 @@ class Flights:
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=limit)
+            # They write down that they give their claims back, which takes a commit.
+            await asyncio.wait(late, timeout=max(limit, GIVE_BACK_SECONDS))
         return len(late)
 
     def _grow_slow(self, flight: Flight) -> None:

@@ -40,7 +40,7 @@ from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
 
-from onifast_outbox import capabilities, destination_desk, filer, indexer, key_keeper, maillog
+from onifast_outbox import allocation, capabilities, destination_desk, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
 from onifast_outbox.destination_desk import DestinationDesk
@@ -81,6 +81,7 @@ def main() -> None:
 
 def _run(settings: Settings) -> int:
     log.configure(settings.log_level, "onifast-outbox")
+    allocation.give_back_large_blocks()
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
     privileges.drop(settings.run_as)
