@@ -8,12 +8,12 @@ from typing import Any
 
 from onifast_shared.address import AddressError, parse_domain, split_list
 from onifast_shared.headers import fields, unfold
+from onifast_shared.suffixes import Suffixes
 
 from onifast_smtpd.genuine.dkim_check import DkimResult
 from onifast_smtpd.genuine.dmarc import DmarcResult, Found, Identifier, Record, choose, evaluate, strictest
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult
-from onifast_shared.suffixes import Suffixes
 
 MAX_AUTHORS = 5  # domains in From that are looked up
 MAX_HEAD = 1024 * 1024  # octets of a header section that is looked through

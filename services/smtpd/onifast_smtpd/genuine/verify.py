@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from onifast_shared.address import Address
 from onifast_shared.dns import Resolver
+from onifast_shared.suffixes import suffixes
 
 from onifast_smtpd.client import IP
 from onifast_smtpd.genuine import dmarc_check
@@ -30,7 +31,6 @@ from onifast_smtpd.genuine.dnsbl import Listing, check_list
 from onifast_smtpd.genuine.iprev import IprevResult, check_iprev
 from onifast_smtpd.genuine.lookup import Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult, check_spf
-from onifast_shared.suffixes import suffixes
 from onifast_smtpd.replies import TOO_BUSY_TO_CHECK, Refused
 
 __all__ = [
