@@ -86,7 +86,7 @@ def register(app: Flask) -> None:
         protection=protection,
         timing=timing,
         delivery_note=delivery_note,
-        delivery_word=lambda row: "Scheduled" if waits(row) else _status(row.status)[0],
+        delivery_word=lambda row: "Scheduled" if waits(row) and not row.undo else _status(row.status)[0],
         delivery_kind=lambda row: "wait" if waits(row) else _status(row.status)[1],
         delivered_at=delivered_at,
         fate_actions=fate_actions,
