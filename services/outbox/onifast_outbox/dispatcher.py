@@ -30,6 +30,13 @@ where the destination answers again."""
 
 LONGEST_PUT_OFF = PUT_OFF_SECONDS + queue_claims.SPREAD
 
+MOST_CLAIMS = 20
+"""Claims of one transaction, so that it is short."""
+
+BARREN_REST = 0.02
+"""Seconds before the next claim where the last one found only what may not go now, unless a delivery ends: each commit
+of other programs wakes us, and claims take the writers' turn."""
+
 MOST_LOADED = 8
 """Claims of one transaction that are loaded within it; with more of them others would wait too long for their turn."""
 
@@ -54,6 +61,7 @@ class Dispatcher:
         self._leases = leases
         self._wakeup = wakeup
         self._turns = Turns()
+        self._barren_until = 0.0
         self._flights = Flights(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
         limits = destinations.Limits(settings.destination_concurrency, settings.destination_rate)
         self.destinations = Destinations(limits, settings.probe_interval)
@@ -81,6 +89,9 @@ class Dispatcher:
             to_wake = self.destinations.to_wake(now)
             due = None if seen.due_ts is None else seen.due_ts - time.time()
             is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
+            rest = self._barren_until - now
+            if is_due and not to_wake and rest > 0:
+                return rest
             if not is_due or not self._flights.room() or not await self._claim(to_wake):
                 waits = [wait for wait in (due, self.destinations.next_change(now)) if wait is not None and wait > 0]
                 return min(waits, default=None)
@@ -113,11 +124,13 @@ class Dispatcher:
         self._start(taken)
         self._note(taken, to_wake)
         found = taken.found
-        return bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off or found.more)
+        changed = bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off or found.more)
+        self._barren_until = 0.0 if changed else boot_clock() + BARREN_REST
+        return changed
 
     def _wanted(self) -> Wanted:
         return Wanted(
-            total=self._flights.room(),
+            total=min(self._flights.room(), MOST_CLAIMS),
             unproven=self._flights.room_for_unproven(),
             gate=self._opening,
             octets=self._flights.octets(),
@@ -165,6 +178,7 @@ class Dispatcher:
 
     def _end(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         self._leases.drop(claim.token)
+        self._barren_until = 0.0
         if _is_counted(claim):
             error = next((str(each.reply) for each in reversed(outcomes) if not each.reply.is_positive), "")
             self.destinations.end(claim.destination, destinations.feedback(outcomes), error, boot_clock())
