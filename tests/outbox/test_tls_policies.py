@@ -52,7 +52,12 @@ def asking(settings: Settings, dns: DnsServer) -> Settings:
 
 @pytest.fixture
 def found(asking: Settings, database: Database) -> TlsPolicies:
-    return policies.assemble(asking, database, shared_dns.resolver(asking))
+    return assembled(asking, database)
+
+
+def assembled(settings: Settings, database: Database) -> TlsPolicies:
+    resolver = shared_dns.resolver(settings)
+    return policies.assemble(settings, database, resolver, policies.https_client(settings, resolver))
 
 
 def keep_sts(database: Database, mode: str, mx: str = HOST) -> None:
@@ -153,7 +158,7 @@ async def test_an_address_family_that_fails_bars_nobody_without_dnssec(
 ) -> None:
     dns.validates = False
     dns.fail(HOST, Failure.SERVFAIL, "AAAA")
-    found = policies.assemble(asking, database, shared_dns.resolver(asking))
+    found = assembled(asking, database)
     assert await required(found) is OPPORTUNISTIC
 
 
@@ -194,7 +199,7 @@ async def test_an_answer_that_was_not_validated_proves_nothing(
 ) -> None:
     dns.validates = False
     dns.set(TLSA, "TLSA", f"3 1 1 {DIGEST}")
-    found = policies.assemble(asking, database, shared_dns.resolver(asking))
+    found = assembled(asking, database)
     assert await required(found) is OPPORTUNISTIC
     assert dns.asked(TLSA, "TLSA") == 0
 

@@ -114,7 +114,8 @@ def assemble(
 ) -> Program:
     """Wire the deliverer's parts on one database; `contexts` as for Connections. Nothing runs yet."""
     resolver = dns.resolver(settings)
-    policies = tls_policies.assemble(settings, db, resolver)
+    client = tls_policies.https_client(settings, resolver)
+    policies = tls_policies.assemble(settings, db, resolver, client)
     exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
     connections = Connections(settings, exchangers, policies=policies, contexts=contexts)
     signer = Signer(settings, db)
@@ -130,7 +131,7 @@ def assemble(
     wakeup = Wakeup(settings.outbox_poll_interval)
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     respondent = Respondent(db, settings, exchangers, policies, signer)
-    reporting = Reporting(db, resolver, tls_policies.https_client(settings, resolver), settings.hostname)
+    reporting = Reporting(db, resolver, client, settings.hostname)
     return Program(
         dispatcher,
         leases,

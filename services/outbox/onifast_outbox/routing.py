@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ipaddress
 import random
@@ -109,7 +108,8 @@ class MailExchangers:
             hosts: tuple[str, ...] = (domain[1:-1].removeprefix("IPv6:"),)
             policy: TlsPolicy | None = None
         else:
-            hosts, policy = await asyncio.gather(self._exchangers(domain), self._policies.of(domain))
+            hosts = await self._exchangers(domain)
+            policy = await self._policies.of(domain)  # asks for the MX records too, which are in the cache now
         key = f"mx {','.join(sorted(hosts))}:{self._port}{policy.key if policy else ''}"
         took = time.monotonic() - began
         return Route(key, hosts, self._port, Security.OPPORTUNISTIC, policy=policy, looked_up=took)

@@ -77,14 +77,18 @@ class Judge:
         try:
             self._trusted()
         except (OSError, ValueError):
-            text = f"setting outbound_tls_ca: {self._authorities} is not a file of certificates (PEM) that can be read"
-            raise ConfigError(text) from None
+            raise bad_authorities(self._authorities) from None
 
     def _trusted(self) -> Store | None:
         """None on a machine that knows no authorities: there nobody's certificate is good."""
         if self._store is None and (found := load_authorities(self._authorities)):
             self._store = Store(found)
         return self._store
+
+
+def bad_authorities(file: Path | None) -> ConfigError:
+    """The error for a file that holds no certificates."""
+    return ConfigError(f"setting outbound_tls_ca: {file} is not a file of certificates (PEM) that can be read")
 
 
 def load_authorities(file: Path | None) -> list[x509.Certificate]:

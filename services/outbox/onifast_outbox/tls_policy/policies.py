@@ -14,7 +14,7 @@ from onifast_shared.db import Database
 from onifast_shared.dns import Resolver, Temporary
 
 from onifast_outbox.http_client import HttpClient
-from onifast_outbox.tls_policy.certificates import Judge
+from onifast_outbox.tls_policy.certificates import Judge, bad_authorities
 from onifast_outbox.tls_policy.dane import Dane
 from onifast_outbox.tls_policy.ledger import Ledger
 from onifast_outbox.tls_policy.policy import TlsPolicy
@@ -44,20 +44,24 @@ FETCH_SECONDS = 30.0
 """How long the fetch of a policy may take in all: mail waits for it."""
 
 
-def assemble(settings: Settings, db: Database, resolver: Resolver) -> TlsPolicies:
-    """The policies as the settings have them. Raises ConfigError where the authorities cannot be read."""
+def assemble(settings: Settings, db: Database, resolver: Resolver, client: HttpClient) -> TlsPolicies:
+    """The policies as the settings have them; `client` fetches. Raises ConfigError for authorities that are none."""
     judge = Judge(settings.outbound_tls_ca)
-    judge.prepare()
+    if settings.outbound_tls_ca:
+        judge.prepare()
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
     sts: StsPolicies | None = None
     if settings.mta_sts:
-        sts = StsPolicies(db, resolver, https_client(settings, resolver), port=settings.outbound_https_port)
+        sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
     return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))
 
 
 def https_client(settings: Settings, resolver: Resolver) -> HttpClient:
-    """A client for policies and reports."""
-    context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
+    """A client for policies and reports. Raises ConfigError for authorities that are none."""
+    try:
+        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
+    except (OSError, ssl.SSLError):
+        raise bad_authorities(settings.outbound_tls_ca) from None
     return HttpClient(resolver, context, timeout=FETCH_SECONDS)
 
 
