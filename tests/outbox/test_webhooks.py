@@ -22,7 +22,7 @@ from fakes.certificates import Authority
 from fakes.https_server import HttpsServer, Page
 from fakes.smtp_server import ScriptedSmtpServer
 
-from .helpers import Outbox
+from .helpers import Outbox, patience
 
 
 class Clock:
@@ -81,6 +81,7 @@ def server(authority: Authority) -> Iterator[HttpsServer]:
 
 @pytest.fixture
 async def hooks(outbox: Outbox, authority: Authority, server: HttpsServer) -> AsyncIterator[Hooks]:
+    outbox.reassemble(**patience(60.0), connect_timeout=60.0, dns_timeout=60.0)
     outbox.dns.set("hooks.test", "A", "127.0.0.1")
     settings = replace(outbox.settings, outbound_tls_ca=Path(authority._path))
     clock = Clock()
