@@ -7,6 +7,7 @@ from flask import Flask
 from onifast_web.webmail import (
     app_passwords,
     composer,
+    destinations,
     dkim,
     explain,
     filters,
@@ -44,6 +45,7 @@ def register(app: Flask) -> None:
         hold_rules,
         tls,
         routes,
+        destinations,
         explain,
         settings,
         dkim,

@@ -135,6 +135,8 @@ def _notice() -> Notice | None:
         "route-removed": "Route removed.",
         "source": "Source address saved. It counts from the next attempt on.",
         "source-removed": "Source address removed.",
+        "destination-limited": "Limits saved. They count within seconds.",
+        "destination-freed": "Limits removed. The settings count again.",
         "suppressed": "Suppressed. Mail to this address is not sent until you lift that.",
         "lifted": "Lifted. The next message to this address is sent.",
         "rule": "Rule made. What fits it waits from now on.",
