@@ -13,7 +13,7 @@ from onifast_shared.contents import ContentRef
 from onifast_shared.db import Connection, Database
 from onifast_shared.next_hops import NextHops
 from onifast_shared.queue import Attempt, Claim, Lease, QueuedRecipient, Submission
-from onifast_shared.queue_claims import Openings
+from onifast_shared.queue_claims import Wanted
 from onifast_shared.reply import Reply
 
 SETTINGS = Settings(hostname="mail.host.test")
@@ -34,7 +34,7 @@ def claim(db: Database, *, boot: str = BOOT, at_ms: int = 0, now: float = 2e9, l
         queue_due.place(tx)
         queue_due.promote(tx, now)
         lease = Lease(boot, at_ms, 60_000)
-        return queue_claims.claim(tx, NextHops(tx, SETTINGS), lease, Openings(limit), now).claims
+        return queue_claims.claim(tx, NextHops(tx, SETTINGS), lease, Wanted(limit), now).claims
 
     return db.write(take)
 
