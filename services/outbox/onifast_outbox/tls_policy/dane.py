@@ -47,16 +47,21 @@ class Dane:
 
         Servers that know nothing of DNSSEC often fail at questions for TLSA (RFC 7672 section 2.2.2).
         """
-        answers = await asyncio.gather(
-            *(self._dns.look_up(host, kind) for kind in ("A", "AAAA")), return_exceptions=True
-        )
-        found = [answer for answer in answers if isinstance(answer, Found) and answer.records]
-        if not found and any(isinstance(answer, Temporary) for answer in answers):
+        answers = await asyncio.gather(*(self._try(host, kind) for kind in ("A", "AAAA")))
+        found = [answer for answer in answers if answer and answer.records]
+        if not found and None in answers:
             # Who came to know the host's addresses a moment ago must not go there unprotected now.
             raise HostBarred(TlsTrouble(ResultType.DNSSEC_INVALID, f"the addresses of {host} cannot be had now"))
         if not found or not all(answer.secure for answer in found):
             return None
         return found[0].name
+
+    async def _try(self, host: str, kind: str) -> Found | None:
+        """None where nothing can be said now."""
+        try:
+            return await self._dns.look_up(host, kind)
+        except Temporary:
+            return None
 
     async def _records(self, base: str) -> list[Tlsa]:
         name = f"_{self._port}._tcp.{base}"
