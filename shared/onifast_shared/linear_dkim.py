@@ -7,15 +7,31 @@ from collections.abc import Iterator
 
 PIECE = 128 * 1024  # octets
 
+_TRAILING = re.compile(rb"(?<![\t ])[\t ]+\r\n")
+_RUN = re.compile(rb"[\t ]{2,}|\t")  # a single space stays what it is
+
 
 def strip_trailing_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name, in linear time: a match starts only where a run of white space does."""
-    return b"".join(re.sub(rb"(?<![\t ])[\t ]+\r\n", b"\r\n", piece) for piece in _pieces(content))
+    return b"".join(_strip(piece) for piece in _pieces(content))
+
+
+def _strip(piece: bytes) -> bytes:
+    # Most messages have none of it, which a search for octets tells in a twentieth of a pattern's time.
+    if b" \r\n" not in piece and b"\t\r\n" not in piece:
+        return piece
+    return _TRAILING.sub(b"\r\n", piece)
 
 
 def compress_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name."""
-    return b"".join(re.sub(rb"[\t ]+", b" ", piece) for piece in _pieces(content))
+    return b"".join(_compress(piece) for piece in _pieces(content))
+
+
+def _compress(piece: bytes) -> bytes:
+    if b"  " not in piece and b"\t" not in piece:
+        return piece
+    return _RUN.sub(b" ", piece)
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:

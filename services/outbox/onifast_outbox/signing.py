@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -161,12 +162,12 @@ def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
 
 def signed_headers(head: Summary) -> list[str]:
     """The names for the signature's h= tag."""
-    present = [name.lower() for name, _ in head.headers]
+    present = Counter(name.lower() for name, _ in head.headers)
     names = []
     for name in OVERSIGNED:
-        names += [name] * (present.count(name) + 1)
+        names += [name] * (present[name] + 1)
     for name in SIGNED:
-        names += [name] * present.count(name)
+        names += [name] * present[name]
     return names
 
 
