@@ -8,7 +8,7 @@ from onifast_shared.reply import Failed, Reply, Trail
 
 UNKNOWN = [
     (550, "5.1.1", "<bob@remote.test>: Recipient address rejected: User unknown in virtual mailbox table"),
-    (550, "5.1.1", "The email account that you tried to reach does not exist. https://support.google.com/sender NoSuchUser"),
+    (550, "5.1.1", "The account that you tried to reach does not exist. https://support.google.com/sender NoSuchUser"),
     (550, "5.2.1", "The email account that you tried to reach is disabled."),
     (550, "5.1.6", "mailbox has moved"),
     (550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient bob@remote.test not found by SMTP address lookup"),
