@@ -71,21 +71,37 @@ def day_begins(day: str) -> int:
 def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> None:
     """Adds sessions to those of today."""
     day = day_of(now)
+    (kinds,) = tx.execute("SELECT count(*) FROM tls_results WHERE day = ?", (day,)).fetchone()
     for item, sessions in results.items():
-        policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
-        tx.execute(
-            """
-            INSERT INTO tls_results (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip,
-                                     reason, sessions)
-            SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-            WHERE (SELECT count(*) FROM (SELECT 1 FROM tls_results WHERE day = ?1 LIMIT ?11)) < ?11
-            ON CONFLICT DO UPDATE SET sessions = sessions + ?10
-            """,
-            (
-                day, item.policy_domain, item.policy.kind, policy, item.result, item.sending_ip, item.mx_host,
-                item.mx_ip, item.reason[:_MOST_TEXT], sessions, MOST_ROWS_A_DAY,
-            ),
-        )  # fmt: skip
+        kinds += _add(tx, day, item, sessions, insert=kinds < MOST_ROWS_A_DAY)
+
+
+def _add(tx: Connection, day: str, item: SessionResult, sessions: int, *, insert: bool) -> int:
+    """Counts sessions; how many rows that made."""
+    policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
+    key = (
+        day, item.policy_domain, item.policy.kind, policy, item.result, item.sending_ip, item.mx_host, item.mx_ip,
+        item.reason[:_MOST_TEXT],
+    )  # fmt: skip
+    tx.execute(
+        """
+        UPDATE tls_results SET sessions = sessions + ?10
+        WHERE day = ?1 AND policy_domain = ?2 AND policy_type = ?3 AND policy = ?4 AND result = ?5 AND sending_ip = ?6
+              AND mx_host = ?7 AND mx_ip = ?8 AND reason = ?9
+        """,
+        (*key, sessions),
+    )
+    if tx.changes() or not insert:
+        return 0
+    tx.execute(
+        """
+        INSERT INTO tls_results (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip, reason,
+                                 sessions)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (*key, sessions),
+    )
+    return 1
 
 
 def of_day(tx: Connection, day: str, policy_domain: str) -> dict[SessionResult, int]:

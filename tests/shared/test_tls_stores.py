@@ -100,8 +100,11 @@ def test_sessions_that_are_alike_are_counted_together(database: Database) -> Non
 def test_a_flood_of_names_ends_at_a_days_limit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls_results, "MOST_ROWS_A_DAY", 3)
     count(database, {SessionResult(f"{n}.test", PolicyUsed()): 1 for n in range(9)})
+    count(database, {SessionResult(f"{n}.test", PolicyUsed()): 1 for n in range(9)})
     tomorrow = day_begins(day_of(NOW)) + DAY
     assert len(database.read(lambda tx: tls_results.unreported(tx, tomorrow))) == 3
+    known = database.read(lambda tx: tls_results.of_day(tx, day_of(NOW), "0.test"))
+    assert list(known.values()) == [2]
 
 
 def test_reports_are_due_for_days_that_are_over_until_one_process_takes_them_on(database: Database) -> None:
