@@ -71,7 +71,7 @@ def day_begins(day: str) -> int:
 def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> None:
     """Adds sessions to those of today."""
     day = day_of(now)
-    (kinds,) = tx.execute("SELECT count(*) FROM tls_results WHERE day = ?", (day,)).fetchone()
+    kinds = int(tx.execute("SELECT count(*) FROM tls_results WHERE day = ?", (day,)).get)
     for item, sessions in results.items():
         kinds += _add(tx, day, item, sessions, insert=kinds < MOST_ROWS_A_DAY)
 
