@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from onifast_shared.contents import ContentRef, attach
 from onifast_shared.db import Connection
@@ -21,12 +22,15 @@ class ScriptRow:
 
 
 def unprepared(tx: Connection, limit: int = 50) -> list[ScriptRow]:
-    """Pending rows that only have the contract's columns, oldest first."""
-    sql = """
-        SELECT id, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, '')
-        FROM outbox WHERE content_id IS NULL AND status = 'pending' ORDER BY id LIMIT ?
+    """Pending rows that only have the contract's columns: the oldest, and as many of the newest.
+
+    So a script that writes thousands of rows does not delay one that writes a single one after it.
     """
-    return [ScriptRow(row[0], *map(str, row[1:])) for row in tx.execute(sql, (limit,))]
+    found: dict[int, ScriptRow] = {}
+    for order in ("", "DESC"):
+        rows: list[tuple[Any, ...]] = tx.execute(f"{_UNPREPARED} ORDER BY id {order} LIMIT ?", (limit // 2,)).fetchall()
+        found |= {row[0]: ScriptRow(row[0], *map(str, row[1:])) for row in rows}
+    return list(found.values())
 
 
 def prepare(tx: Connection, row: ScriptRow, ref: ContentRef, sender: str, recipients: list[str]) -> list[int]:
@@ -57,6 +61,10 @@ def hold_unknown(tx: Connection) -> int:
 _HOLD_UNKNOWN = f"""
     UPDATE outbox SET last_error = 'status was ' || quote(status), status = 'held'
     WHERE status NOT IN ({", ".join(f"'{state}'" for state in STATES)})
+"""
+_UNPREPARED = """
+    SELECT id, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, '')
+    FROM outbox WHERE content_id IS NULL AND status = 'pending'
 """
 _STILL_UNPREPARED = "id = ? AND content_id IS NULL AND status = 'pending'"
 

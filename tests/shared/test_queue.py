@@ -156,6 +156,18 @@ def test_a_scripts_row_becomes_claimable_once_it_has_a_message(database: Databas
     assert [(item.id, item.recipient) for item in one.rows] == list(zip(ids, prepare, strict=True))
 
 
+def test_a_script_that_writes_thousands_of_rows_does_not_delay_the_next_one(database: Database) -> None:
+    many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+    sqlite_shell.run(
+        database.path,
+        f"INSERT INTO outbox (sender, recipient) {many} SELECT 'loud@b.test', 'c@d.test' FROM n;"
+        "INSERT INTO outbox (sender, recipient) VALUES ('quiet@b.test', 'c@d.test');",
+    )
+    first = database.read(queue_scripts.unprepared)
+    assert {row.id for row in first} >= {1, 3001}
+    assert len({row.id for row in first}) == len(first) == 50
+
+
 def test_a_scripts_row_that_cannot_be_sent_says_why(database: Database) -> None:
     sqlite_shell.run(database.path, "INSERT INTO outbox (sender, recipient) VALUES ('x', 'y');")
     (row,) = database.read(queue_scripts.unprepared)

@@ -83,18 +83,18 @@ class Dispatcher:
         while True:
             seen = await self._db.apeek(queue_due.glance)
             if seen.unprepared:
-                await self._prepare()
-                continue
+                await self._prepare()  # some of them; then those that are ready have their turn
             now = boot_clock()
             to_wake = self.destinations.to_wake(now)
             due = None if seen.due_ts is None else seen.due_ts - time.time()
             is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
-            rest = self._barren_until - now
-            if is_due and not to_wake and rest > 0:
-                return rest
-            if not is_due or not self._flights.room() or not await self._claim(to_wake):
-                waits = [wait for wait in (due, self.destinations.next_change(now)) if wait is not None and wait > 0]
-                return min(waits, default=None)
+            rest = 0.0 if to_wake else self._barren_until - now
+            if is_due and rest <= 0 and self._flights.room() and await self._claim(to_wake):
+                continue
+            if seen.unprepared:
+                continue
+            waits = (due, self.destinations.next_change(now), rest if is_due else None)
+            return min((wait for wait in waits if wait is not None and wait > 0), default=None)
 
     @property
     def in_flight(self) -> int:
