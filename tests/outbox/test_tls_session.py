@@ -38,8 +38,8 @@ def record(certificate: Certificate, usage: int, selector: int, matching_type: i
         if selector
         else chosen.public_bytes(Encoding.DER)
     )
-    digest = {0: bytes, 1: lambda raw: hashlib.sha256(raw).digest(), 2: lambda raw: hashlib.sha512(raw).digest()}
-    return Tlsa(usage, selector, matching_type, digest[matching_type](data))
+    matched = {0: data, 1: hashlib.sha256(data).digest(), 2: hashlib.sha512(data).digest()}
+    return Tlsa(usage, selector, matching_type, matched[matching_type])
 
 
 def dane(*records: Tlsa, names: Sequence[str] = (HOST,)) -> Requirement:
