@@ -57,3 +57,10 @@ def test_nothing_said_before_the_recipient_was_named_counts() -> None:
 def test_what_this_server_says_itself_counts_only_for_a_domain_without_mail() -> None:
     assert not is_hard(failed(550, "5.1.1", "there is no mailbox bob@here.test here", host=""))
     assert is_hard(Failed(Reply(556, "5.1.10", "remote.test takes no mail")))
+
+
+@pytest.mark.parametrize("word", ["x", "<", "<x", "x>", "@", "https://", "x@"])
+def test_hundreds_of_replies_without_a_blank_are_read_in_no_time(word: str) -> None:
+    """One server can answer so for each of a message's hundred recipients, and everybody else's mail waits."""
+    reply = (550, "5.1.1", word * (4096 // len(word)))
+    assert all(is_hard(failed(*reply)) for _ in range(100))

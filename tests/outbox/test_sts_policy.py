@@ -88,6 +88,12 @@ def test_a_star_stands_for_one_label(host: str, allowed: bool) -> None:
     assert parse_policy(POLICY).allows(host) is allowed
 
 
+@pytest.mark.parametrize("blanks", [b" " * 60_000, b"\t " * 30_000, b"a " * 30_000])
+def test_a_policy_made_of_blanks_is_read_in_no_time(blanks: bytes) -> None:
+    """A pattern that trims them takes minutes, in which no other mail goes out."""
+    assert parse_policy(POLICY + b"comment:x" + blanks + b"x\n").mode == "enforce"
+
+
 @given(st.binary(max_size=300))
 def test_whatever_comes_is_a_policy_or_refused(body: bytes) -> None:
     try:

@@ -7,6 +7,7 @@ import re
 from onifast_shared.reply import Failed
 
 from onifast_outbox.reasons import explain
+from onifast_outbox.reasons.explaining import MAX_READ
 
 # Enhanced status codes (RFC 3463; 5.1.10 is RFC 7505's) that speak of the recipient, and of nothing else.
 _CODES = frozenset(("5.1.1", "5.1.6", "5.1.10", "5.2.1"))
@@ -19,8 +20,10 @@ _OTHER_REASONS = re.compile(
     r"|relay|greylist|content|authenticat|\brate\b|quota|full\b",
     re.IGNORECASE,
 )
-# Names that a server repeats are no words of its own: an address, a page to read.
-_NAMES = re.compile(r"<[^<>]*>|\S*@\S*|https?://\S+")
+# Names that a server repeats are no words of its own: an address, a page to read. Each is looked for where a word
+# begins: a reply without any blank would otherwise be read anew from each of its characters.
+_BRACKETED = re.compile(r"<[^<>]*>")
+_NAMES = re.compile(r"(?<!\S)[^\s@]*@\S*|https?://\S+")
 # Before its recipient was named, nothing can have been said of him.
 _TOO_EARLY = frozenset(("dns", "connect", "greeting", "ehlo", "tls", "login", "mail"))
 
@@ -35,7 +38,7 @@ def is_hard(failed: Failed) -> bool:
         return True  # a null MX: the domain itself says so, and no server need be asked
     if not trail.host or _stage(failed) in _TOO_EARLY:
         return False
-    if _OTHER_REASONS.search(_NAMES.sub(" ", reply.text)):
+    if _OTHER_REASONS.search(_NAMES.sub(" ", _BRACKETED.sub(" ", reply.text[:MAX_READ]))):
         return False
     if reply.enhanced in _CODES:
         return True

@@ -16,7 +16,7 @@ MAX_AGE = 31_557_600
 _LEAST_AGE = 60
 
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _MX = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _MOST_MX = 100
 
@@ -63,10 +63,10 @@ def parse_policy(body: bytes) -> StsPolicy:
     fields: dict[str, str] = {}
     mx: list[str] = []
     for line in lines:
-        match = _FIELD.fullmatch(line)
-        if match is None:
+        # Taken apart by hand: a pattern that trims blanks takes minutes for a policy that is made of them.
+        name, colon, value = (part.strip(" \t") for part in line.partition(":"))
+        if not colon or not _NAME.fullmatch(name) or line[0] in " \t":
             raise PolicyError(f"{line[:80]!r} is no field of a policy")
-        name, value = match[1], match[2]
         if name == "mx":
             mx.append(_pattern(value))
         else:
