@@ -26,6 +26,10 @@ GROUP_LIMIT = 100
 MOST_STEPS = 500
 """Seeks that one round may cost; what it did not get to, the next round begins with."""
 
+MOST_BARREN = 64
+"""Seeks in a row that find nothing to claim, after which a round ends: where a relay that is busy takes the mail of a
+thousand domains, each round would look at all of them, and keep other writers waiting meanwhile."""
+
 MOST_PUT_OFF = 500
 """Rows that are put off in one step, so that no transaction is long."""
 
@@ -139,6 +143,7 @@ class _Walk:
         self._openings: dict[str, Opening] = {}
         self._taken: Counter[str] = Counter()
         self._steps = MOST_STEPS
+        self._barren = 0
         self._contents: dict[int, bytes] = {}
         self._has_rules: bool | None = None
         self.turns = wanted.turns.copy()
@@ -160,6 +165,7 @@ class _Walk:
                 barren.add(lane)
                 continue
             self._total -= 1
+            self._barren = 0
             passed.clear()
             yield found
 
@@ -191,7 +197,8 @@ class _Walk:
 
     def _seek(self, sql: str, bind: tuple[Any, ...]) -> tuple[Any, ...] | None:
         self._steps -= 1
-        if self._steps < 0:
+        self._barren += 1
+        if self._steps < 0 or self._barren > MOST_BARREN:
             self.more = True
             return None
         row: tuple[Any, ...] | None = self._tx.execute(sql, bind).fetchone()

@@ -12,7 +12,7 @@ from onifast_shared.db import Connection, Database
 from onifast_shared.log import Secret
 from onifast_shared.next_hops import LOCAL, NextHops
 from onifast_shared.queue import Attempt, Claim, Lease, QueuedRecipient, Submission
-from onifast_shared.queue_claims import MOST_PUT_OFF, SMALL, Opening, Round, Turns, Unreachable, Wanted
+from onifast_shared.queue_claims import MOST_BARREN, MOST_PUT_OFF, SMALL, Opening, Round, Turns, Unreachable, Wanted
 from onifast_shared.relay import Relay
 from onifast_shared.reply import Reply
 
@@ -118,6 +118,21 @@ def test_a_destination_without_room_holds_nobody_up(waiting: Queue) -> None:
     assert sorted(where(found.claims)) == ["busy.test"] * 2 + ["free.test"] * 3
     assert sorted(map(str, who(found.claims)))[-1] == "bob"
     assert not found.more
+
+
+def test_a_thousand_domains_without_room_are_passed_over_bit_by_bit(waiting: Queue) -> None:
+    """A round over all of them would keep other writers waiting, at each end of a delivery anew."""
+    waiting.submit("loud", *(f"x@busy{number}.test" for number in range(1000)))
+    waiting.submit("quiet", "x@free.test")
+    asked: list[str] = []
+
+    def opening(name: str) -> Opening:
+        asked.append(name)
+        return Opening(free=int(name == "free.test"))
+
+    rounds = [waiting.round(10, gate=opening) for _ in range(2)]
+    assert who([one for each in rounds for one in each.claims]) == ["quiet"]
+    assert rounds[0].more and len(asked) <= 2 * MOST_BARREN
 
 
 def test_unproven_destinations_do_not_get_every_place(waiting: Queue) -> None:

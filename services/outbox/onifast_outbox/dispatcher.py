@@ -37,6 +37,9 @@ BARREN_REST = 0.02
 """Seconds before the next claim where the last one found only what may not go now, unless a delivery ends: each commit
 of other programs wakes us, and claims take the writers' turn."""
 
+BARREN_SHARE = 4
+"""How many times as long as such a claim took the rest is at least."""
+
 MOST_LOADED = 8
 """Claims of one transaction that are loaded within it; with more of them others would wait too long for their turn."""
 
@@ -113,7 +116,7 @@ class Dispatcher:
 
     async def _claim(self, to_wake: Sequence[tuple[str, bool]]) -> bool:
         """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
-        wanted = self._wanted()
+        wanted, began = self._wanted(), boot_clock()
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
         claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, wanted, to_wake)))
         try:
@@ -124,8 +127,9 @@ class Dispatcher:
         self._start(taken)
         self._note(taken, to_wake)
         found = taken.found
-        changed = bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off or found.more)
-        self._barren_until = 0.0 if changed else boot_clock() + BARREN_REST
+        changed = bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off)
+        now = boot_clock()
+        self._barren_until = 0.0 if changed else now + max(BARREN_REST, BARREN_SHARE * (now - began))
         return changed
 
     def _wanted(self) -> Wanted:
