@@ -16,6 +16,9 @@ from onifast_outbox.wire import WireError
 # What every server must take in one transaction (RFC 5321 section 4.5.3.1.8).
 MAX_RECIPIENTS = 100
 
+# Octets of a message that are written at once, with the final dot.
+ONE_PIECE = 64 * 1024
+
 # Asked right before the final dot: is the message still ours to send?
 Confirm = Callable[[], Awaitable[bool]]
 
@@ -162,12 +165,16 @@ class SmtpClient(SmtpSession):
 
     async def _transfer(self, accepted: list[Recipient], content: Content, confirm: Confirm, done: Transaction) -> None:
         self._watch.enter("body")
-        await self._wire.write(content.data, self._timeouts.data_block)
+        # What goes out in one piece goes with its final dot: a segment and a system call of its own for that is dear.
+        data = content.data
+        is_long = len(data) > ONE_PIECE
+        if is_long:
+            await self._wire.write(data, self._timeouts.data_block)
         if not await confirm():
             self.abort()
             raise ClaimLost
         self._watch.enter("end")
-        await self._wire.write(b".\r\n", self._timeouts.data_block)
+        await self._wire.write(b".\r\n" if is_long else data + b".\r\n", self._timeouts.data_block)
         try:
             reply = await self._reply(self._timeouts.data_end)
         except WireError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
 from dataclasses import dataclass
+from typing import cast
 
 from onifast_shared.config import Settings
 from onifast_shared.transport.sources import why_unusable
@@ -17,6 +17,7 @@ from onifast_outbox.tls_policy.requirement import ResultType
 MAX_LINE = 4096
 MAX_REPLY_LINES = 256
 CHUNK = 256 * 1024
+MAX_INPUT = 64 * 1024  # octets that wait to be heard; what is beyond waits in the socket
 
 
 class WireError(Exception):
@@ -61,14 +62,26 @@ class Timeouts:
         )
 
 
-class Wire:
-    """A connected socket. Every method raises WireError where the peer or the network fails."""
+class Wire(asyncio.Protocol):
+    """A connected socket. Every method raises WireError where the peer or the network fails.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        # An upgraded writer's predecessor: dropping it would close the socket that both share.
-        self._plain_writer: asyncio.StreamWriter | None = None
+    It is the protocol of its connection itself: asyncio's streams do the same in three objects, with a task's timeout
+    for every line. Replies that came together are heard without waiting, and one timer serves all deadlines.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport
+        self._input = bytearray()
+        self._is_reading = True
+        self._is_tls = False
+        self._has_ended = False
+        self._is_lost = False
+        self._trouble: Exception | None = None
+        self._is_full = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     async def connect(
@@ -83,63 +96,154 @@ class Wire:
         local = None if source is None else (source, 0)
         if source is not None and (why := why_unusable(source)):
             raise WireError(f"nothing can be sent from {source}: {why}")
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                reader, writer = await asyncio.open_connection(address, port, limit=MAX_LINE, local_addr=local)
+                _, wire = await loop.create_connection(lambda: cls(loop), address, port, local_addr=local)
         except TimeoutError:
             raise WireError(f"no connection within {timeout:g} s") from None
         except OSError as error:
             raise WireError(plain_os_error(error)) from error
-        return cls(reader, writer)
+        return wire
+
+    # What the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is a connection."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of that class, but alike
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        self._input += data
+        if len(self._input) > MAX_INPUT and self._is_reading:
+            self._is_reading = False
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Nothing more will come; what came is still heard, and until then we may write."""
+        self._has_ended = True
+        self._wake()
+        return not self._is_tls
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is no connection any more."""
+        self._has_ended = self._is_lost = True
+        self._trouble = exc
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The peer is slow to take what it is sent."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """The peer has taken most of it."""
+        self._is_full = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    # Waiting
+
+    async def _wait(self, deadline: float) -> None:
+        """Until something happens. Raises TimeoutError at `deadline` on the loop's clock."""
+        self._waiting = self._loop.create_future()
+        self._deadline = deadline
+        # A timer that rings too early is set anew then: most waits end long before, and cost no timer.
+        if self._timer is None or self._timer.when() > deadline:
+            self._set_timer()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiting is None or self._waiting.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._waiting.set_exception(TimeoutError())
+
+    # What the session asks
 
     async def read_reply(self, timeout: float) -> list[bytes]:
         """The lines of one reply without their CRLF. A reply is complete at the line with a space after its code."""
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._read_lines()
-        except TimeoutError:
-            raise WireError(f"no reply within {timeout:g} s") from None
-        except (asyncio.LimitOverrunError, ValueError):
-            raise WireError("a reply line is too long") from None
-        except OSError as error:
-            raise WireError(f"connection lost: {plain_os_error(error)}") from error
-
-    async def _read_lines(self) -> list[bytes]:
         lines: list[bytes] = []
-        while len(lines) < MAX_REPLY_LINES:
-            line = await self._reader.readline()
-            if not line.endswith(b"\n"):
-                raise WireError("connection lost")
-            line = line.rstrip(b"\r\n")
+        deadline = 0.0
+        while not self._take_lines(lines):
+            if self._has_ended:
+                raise self._lost()
+            deadline = deadline or self._loop.time() + timeout
+            if not self._is_reading:
+                self._is_reading = True
+                self._transport.resume_reading()
+            try:
+                await self._wait(deadline)
+            except TimeoutError:
+                raise WireError(f"no reply within {timeout:g} s") from None
+        return lines
+
+    def _take_lines(self, lines: list[bytes]) -> bool:
+        """Move a reply's lines out of what came; whether it is complete with them."""
+        while (end := self._input.find(b"\n")) >= 0:
+            line = bytes(self._input[:end]).rstrip(b"\r")
+            del self._input[: end + 1]
+            if end > MAX_LINE:
+                break
             if not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
                 raise WireError(f"not an SMTP reply: {printable(line)}")
             lines.append(line)
             if line[3:4] != b"-":
-                return lines
-        raise WireError("a reply has too many lines")
+                return True
+            if len(lines) >= MAX_REPLY_LINES:
+                raise WireError("a reply has too many lines")
+        if end >= 0 or len(self._input) > MAX_LINE:
+            raise WireError("a reply line is too long")
+        return False
+
+    def _lost(self) -> WireError:
+        if isinstance(self._trouble, OSError):
+            return WireError(f"connection lost: {plain_os_error(self._trouble)}")
+        return WireError("connection lost")
 
     async def write(self, data: bytes, timeout: float) -> None:
         """Hand `data` to the network, at most CHUNK bytes ahead of the peer; `timeout` counts anew for each chunk."""
-        try:
-            for start in range(0, len(data), CHUNK):
-                self._writer.write(data[start : start + CHUNK])
-                async with asyncio.timeout(timeout):
-                    await self._writer.drain()
-        except TimeoutError:
-            raise WireError(f"the peer took no data for {timeout:g} s") from None
-        except OSError as error:
-            raise WireError(f"connection lost: {plain_os_error(error)}") from error
+        for start in range(0, len(data), CHUNK):
+            if self._is_lost or self._transport.is_closing():
+                raise self._lost() if self._trouble else WireError("connection lost: connection reset by the peer")
+            self._transport.write(data[start : start + CHUNK])
+            if self._is_full:
+                await self._drain(timeout)
+
+    async def _drain(self, timeout: float) -> None:
+        deadline = self._loop.time() + timeout
+        while self._is_full and not self._is_lost:
+            try:
+                await self._wait(deadline)
+            except TimeoutError:
+                raise WireError(f"the peer took no data for {timeout:g} s") from None
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout: float) -> None:
         """Upgrade to TLS. What the peer sent in the clear before the handshake is dropped, never read as a reply."""
-        loop = asyncio.get_running_loop()
-        # A fresh reader, not StreamWriter.start_tls: that one keeps the plain-text buffer (response injection).
-        reader = asyncio.StreamReader(limit=MAX_LINE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        # From here on, the loop gives us what was decrypted, and nothing else (no response injection).
+        self._input.clear()
+        self._is_tls = self._is_reading = True
         try:
-            transport = await loop.start_tls(
-                self._writer.transport,
-                protocol,
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
                 context,
                 server_hostname=server_name,
                 ssl_handshake_timeout=timeout,
@@ -152,45 +256,34 @@ class Wire:
             raise TlsError(f"TLS: {server_name} cannot be asked for a certificate") from error
         if transport is None:
             raise TlsError("TLS: connection lost")
-        protocol.connection_made(transport)
-        self._plain_writer = self._writer
-        self._reader, self._writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        self._transport = transport
 
     @property
     def tls(self) -> str:
         """The TLS version and cipher in use, or the empty string."""
-        channel = self._writer.get_extra_info("ssl_object")
+        channel = self._transport.get_extra_info("ssl_object") if self._is_tls else None
         return f"{channel.version()} {channel.cipher()[0]}" if channel else ""
 
     @property
     def peer_chain(self) -> list[bytes]:
         """The certificates that the peer showed, in DER, its own first; none without TLS."""
-        channel = self._writer.get_extra_info("ssl_object")
+        channel = self._transport.get_extra_info("ssl_object")
         return peer_chain(channel) if channel else []
 
     @property
     def local_address(self) -> str:
         """Our own IP address on this connection, or the empty string."""
-        name = self._writer.get_extra_info("sockname")
+        name = self._transport.get_extra_info("sockname")
         return str(name[0]) if name else ""
 
     @property
     def broken(self) -> bool:
         """True when the connection is known to be gone, though nobody has read from it."""
-        return self._reader.at_eof() or self._writer.is_closing()
+        return self._has_ended or self._transport.is_closing()
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever is still unsent."""
-        self._writer.transport.abort()
-
-    async def close(self) -> None:
-        """Close the connection and wait, briefly, until it is gone."""
-        self._writer.close()
-        self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
-        self.abort()
+        self._transport.abort()
 
 
 def printable(line: bytes) -> str:
