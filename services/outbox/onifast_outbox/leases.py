@@ -37,7 +37,12 @@ class Leases:
         self._tokens.discard(token)
 
     def release_dead(self, tx: Connection) -> int:
-        """Put back what dead deliverers left; how many rows."""
+        """Put back what dead deliverers left; how many rows.
+
+        Ours are renewed first: who can write this lives. Where no writer got its turn for longer than a lease, or the
+        machine slept, they would be put back, and be sent again, while their deliveries still go on.
+        """
+        queue.renew(tx, tuple(self._tokens), self.new())
         return queue.release_dead(tx, self._boot_id, boot_now_ms())
 
     async def run(self) -> None:
