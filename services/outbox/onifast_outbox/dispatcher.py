@@ -65,6 +65,7 @@ class Dispatcher:
         self._wakeup = wakeup
         self._turns = Turns()
         self._barren_until = 0.0
+        self._has_more = False
         self._flights = Flights(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
         limits = destinations.Limits(settings.destination_concurrency, settings.destination_rate)
         self.destinations = Destinations(limits, settings.probe_interval)
@@ -96,7 +97,9 @@ class Dispatcher:
                 continue
             if seen.unprepared:
                 continue
-            waits = (due, self.destinations.next_change(now), rest if is_due else None)
+            # What a round did not get to is looked at after the rest; what may not go, when something happens.
+            rest = self._barren_until - boot_clock() if is_due and (rest > 0 or self._has_more) else 0.0
+            waits = (due, self.destinations.next_change(now), rest)
             return min((wait for wait in waits if wait is not None and wait > 0), default=None)
 
     @property
@@ -127,6 +130,7 @@ class Dispatcher:
         self._start(taken)
         self._note(taken, to_wake)
         found = taken.found
+        self._has_more = found.more
         changed = bool(taken.readied or any(taken.woken.values()) or found.claims or found.put_off)
         now = boot_clock()
         self._barren_until = 0.0 if changed else now + max(BARREN_REST, BARREN_SHARE * (now - began))

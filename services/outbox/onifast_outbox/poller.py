@@ -68,7 +68,8 @@ class Poller:
         self._seen = -1
         self._looks = 0
         self._last_look = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0  # when the timer rings: uvloop's handle of what is due at once has no such time
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -99,9 +100,10 @@ class Poller:
     def _schedule(self, wait: float) -> None:
         loop = asyncio.get_running_loop()
         at = max(loop.time() + wait, self._last_look + BETWEEN_LOOKS)
-        if self._timer is not None and self._timer.when() <= at:
+        if self._timer is not None and self._due <= at:
             return
         self._cancel()
+        self._due = at
         self._timer = loop.call_at(at, self._look)
 
     def _cancel(self) -> None:
