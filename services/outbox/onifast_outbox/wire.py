@@ -81,7 +81,8 @@ class Wire(asyncio.Protocol):
         self._is_full = False
         self._waiting: asyncio.Future[None] | None = None
         self._deadline = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings_at = 0.0  # uvloop's handle of what is due at once has no such time
 
     @classmethod
     async def connect(
@@ -155,7 +156,7 @@ class Wire(asyncio.Protocol):
         self._waiting = self._loop.create_future()
         self._deadline = deadline
         # A timer that rings too early is set anew then: most waits end long before, and cost no timer.
-        if self._timer is None or self._timer.when() > deadline:
+        if self._timer is None or self._rings_at > deadline:
             self._set_timer()
         try:
             await self._waiting
@@ -165,6 +166,7 @@ class Wire(asyncio.Protocol):
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rings_at = self._deadline
         self._timer = self._loop.call_at(self._deadline, self._ring)
 
     def _ring(self) -> None:
