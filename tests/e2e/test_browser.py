@@ -39,6 +39,12 @@ def log_in(page: Page, user: str, password: str) -> None:
     expect(page.get_by_role("heading", name="Inbox", exact=True)).to_be_visible()
 
 
+def statuses(site: Site, subject: str) -> list[str]:
+    """How the recipients of ann's message stand."""
+    rows = site.api("GET", "/api/mail/outbox", user="ann").json["outbox"]
+    return [row["status"] for row in rows if row["subject"] == subject]
+
+
 def test_the_panels_link_signs_in_once(site: Site, browser: Browser) -> None:
     path = sso_path(site, "ann")
     with page_of(browser, site.base_url) as page:
@@ -61,6 +67,8 @@ def test_mail_is_written_to_another_site_and_its_fate_is_seen(
         page.get_by_label("Text").fill("Grüße, Bob.")
         page.get_by_role("button", name="Send").click()
         remote.wait_for_one("bob", b"Subject: From a browser")
+        # The site has it a moment before the result of that is written here.
+        site.eventually(lambda: "sent" in statuses(site, "From a browser"), "the delivery is settled")
         page.goto("/outbox")
         row = page.get_by_role("listitem").filter(has_text="From a browser")
         expect(row).to_contain_text("bob@remote.test")
