@@ -71,37 +71,18 @@ def day_begins(day: str) -> int:
 def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> None:
     """Adds sessions to those of today."""
     day = day_of(now)
-    kinds = int(tx.execute("SELECT count(*) FROM tls_results WHERE day = ?", (day,)).get)
+    # Counted once: each count reads all that the day has had so far.
+    room = MOST_ROWS_A_DAY - int(tx.execute(_ROWS_OF_DAY, (day, MOST_ROWS_A_DAY)).get)
     for item, sessions in results.items():
-        kinds += _add(tx, day, item, sessions, insert=kinds < MOST_ROWS_A_DAY)
-
-
-def _add(tx: Connection, day: str, item: SessionResult, sessions: int, *, insert: bool) -> int:
-    """Counts sessions; how many rows that made."""
-    policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
-    key = (
-        day, item.policy_domain, item.policy.kind, policy, item.result, item.sending_ip, item.mx_host, item.mx_ip,
-        item.reason[:_MOST_TEXT],
-    )  # fmt: skip
-    tx.execute(
-        """
-        UPDATE tls_results SET sessions = sessions + ?10
-        WHERE day = ?1 AND policy_domain = ?2 AND policy_type = ?3 AND policy = ?4 AND result = ?5 AND sending_ip = ?6
-              AND mx_host = ?7 AND mx_ip = ?8 AND reason = ?9
-        """,
-        (*key, sessions),
-    )
-    if tx.changes() or not insert:
-        return 0
-    tx.execute(
-        """
-        INSERT INTO tls_results (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip, reason,
-                                 sessions)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        (*key, sessions),
-    )
-    return 1
+        policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
+        key = (
+            day, item.policy_domain, item.policy.kind, policy, item.result, item.sending_ip, item.mx_host, item.mx_ip,
+            item.reason[:_MOST_TEXT],
+        )  # fmt: skip
+        tx.execute(_COUNT_MORE, (sessions, *key))
+        if not tx.changes() and room > 0:
+            tx.execute(_COUNT_FIRST, (*key, sessions))
+            room -= 1
 
 
 def of_day(tx: Connection, day: str, policy_domain: str) -> dict[SessionResult, int]:
@@ -176,6 +157,17 @@ def sweep(tx: Connection, now: float) -> None:
     tx.execute("DELETE FROM tls_reports WHERE day < ?", (day_of(now - 30 * DAY),))
 
 
+_ROWS_OF_DAY = "SELECT count(*) FROM (SELECT 1 FROM tls_results WHERE day = ? LIMIT ?)"
+_COUNT_MORE = """
+    UPDATE tls_results SET sessions = sessions + ?
+    WHERE day = ? AND policy_domain = ? AND policy_type = ? AND policy = ? AND result = ? AND sending_ip = ?
+          AND mx_host = ? AND mx_ip = ? AND reason = ?
+"""
+_COUNT_FIRST = """
+    INSERT INTO tls_results (day, policy_domain, policy_type, policy, result, sending_ip, mx_host, mx_ip, reason,
+                             sessions)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _SELECT = "SELECT day, policy_domain, uri, state, retry_ts, detail FROM tls_reports"
 
 

@@ -107,6 +107,25 @@ def test_a_flood_of_names_ends_at_a_days_limit(database: Database, monkeypatch: 
     assert list(known.values()) == [2]
 
 
+def test_what_a_day_has_had_is_read_once_however_much_is_counted(database: Database) -> None:
+    count(database, {SessionResult(f"{n}.test", PolicyUsed()): 1 for n in range(3000)})
+    steps = [0]
+
+    def tick() -> bool:
+        steps[0] += 1
+        return False
+
+    def write(tx: Connection) -> None:
+        tx.set_progress_handler(tick, 1000)
+        try:
+            tls_results.count(tx, {SessionResult(f"new{n}.test", PolicyUsed()): 1 for n in range(200)}, NOW)
+        finally:
+            tx.set_progress_handler(None)
+
+    database.write(write)
+    assert steps[0] < 200  # thousands of instructions of SQLite's; reading the day for each would take more than 3000
+
+
 def test_reports_are_due_for_days_that_are_over_until_one_process_takes_them_on(database: Database) -> None:
     count(database, {SessionResult("a.test", PolicyUsed()): 1, SessionResult("b.test", PolicyUsed()): 1})
     day, tomorrow = day_of(NOW), day_begins(day_of(NOW)) + DAY

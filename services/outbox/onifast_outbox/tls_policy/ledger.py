@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from onifast_shared import tls_history, tls_results
 from onifast_shared.db import Connection, Database
@@ -22,6 +23,8 @@ from onifast_outbox.tls_policy.requirement import Assurance, Requirement, TlsTro
 
 # Kinds of session that wait to be written; more than that between two writes are not told apart, but dropped.
 _MOST_WAITING = 20_000
+# Kinds of session that one transaction writes, so that none is long.
+_MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,13 @@ class Ledger:
 
     async def flush(self) -> None:
         """Write what was noted since the last time. Raises DatabaseError, and then keeps it."""
-        sessions, had = self._sessions.copy(), self._had.copy()
-        if not sessions and not had:
-            return
+        while self._sessions or self._had:
+            await self._flush_some()
+
+    async def _flush_some(self) -> None:
+        """As much as one short transaction holds."""
+        sessions = Counter(dict(islice(self._sessions.items(), _MOST_AT_ONCE)))
+        had = Counter(dict(islice(self._had.items(), _MOST_AT_ONCE)))
         now = self._now()
 
         def write(tx: Connection) -> list[tuple[_Had, str]]:
