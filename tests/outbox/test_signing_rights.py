@@ -80,7 +80,7 @@ FOREIGN = [
     ({"submitted_by": "10.1.2.3"}, "root@mail.host.test"),
     ({"submitted_by": "127.0.0.1"}, "ann@ann.test"),  # a program here, of nobody knows whom
     ({"submitted_by": "unix:ben", "owner": "ben"}, "ann@ann.test"),
-    ({"submitted_by": "unix:www-data"}, "ann@ann.test"),
+    ({"submitted_by": "unix:nobody"}, "ann@ann.test"),
     ({"submitted_by": "unix:ben"}, "ann@mail.host.test"),
     ({"submitted_by": "user:ben"}, "root@mail.host.test"),
     ({"origin": "script", "owner": "ben"}, "ann@ann.test"),
@@ -104,6 +104,16 @@ def test_nobody_else_does_and_the_log_says_why(sign: Sign, columns: dict[str, st
     signed = sign(author, **columns)
     assert signed.fields == b""
     assert author in signed.problem and author.partition("@")[2] in signed.problem
+
+
+def test_a_user_that_runs_all_sites_signs_for_them_unless_the_setting_says_otherwise(
+    settings: Settings, database: Database
+) -> None:
+    raw = b"From: ann@ann.test\r\nSubject: x\r\n\r\nHello\r\n"
+    what = Submission("ann@ann.test", "smtp", submitted_by="unix:www-data")
+    assert Signer(settings, database).sign(raw, what).fields
+    apart = replace(settings, dkim_shared_users=())
+    assert not Signer(apart, database).sign(raw, what).fields
 
 
 def test_a_user_file_that_cannot_be_read_makes_no_administrator(sign: Sign, settings: Settings) -> None:

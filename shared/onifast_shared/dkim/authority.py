@@ -76,7 +76,8 @@ class Authority:
             return Writer(submitted_by, submitted_by.removeprefix(_USER), logged_in=True)
         if submitted_by.startswith(_UNIX):
             account = submitted_by.removeprefix(_UNIX)
-            return Writer(submitted_by, account, trusted=account == "root", is_local=True)
+            trusted = account == "root" or account in self._settings.dkim_shared_users
+            return Writer(submitted_by, account, trusted=trusted, is_local=True)
         return Writer(submitted_by, owner, is_local=_is_loopback(submitted_by, self._settings))
 
     def _is_administrator(self, username: str) -> bool:

@@ -104,6 +104,11 @@ class DeliveringSettings:
         kinds.boolean(),
         "Sign mail of a subdomain that has no key with the key of a domain above it, up to the registered one.",
     )
+    dkim_shared_users: tuple[str, ...] = setting(
+        "www-data",
+        kinds.names(),
+        "Unix users that run the sites of all customers: their programs' mail is signed for any domain of this host.",
+    )
     dns_servers: tuple[tuple[str, int], ...] = setting(
         "", kinds.servers(53), "DNS servers for every lookup of every program."
     )
