@@ -37,7 +37,7 @@ class DeliveringSettings:
     destination_rate: int = setting(
         "0",
         kinds.number(0, 1_000_000),
-        "Messages a minute to one destination; 0 for as many as it takes. `onifast-mailctl destination` has exceptions.",
+        "Messages a minute to one destination; 0 for any number. `onifast-mailctl destination` has exceptions.",
     )
     probe_interval: float = setting(
         "1m",
@@ -72,7 +72,7 @@ class DeliveringSettings:
     suppression_time: float = setting(
         "7d",
         kinds.seconds(0, 365 * 86400),
-        "How long a recipient that does not exist is not tried again for the user whose mail bounced; 0 for not at all.",
+        "How long a recipient that does not exist is suppressed for the user whose mail bounced; 0 for not at all.",
     )
     lease_seconds: float = setting(
         "20s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
