@@ -49,6 +49,8 @@ class OpenSmtpd(RemoteSite):
         os.chown(self.mailboxes, _NOBODY, _NOBODY)
         shutil.copy(self.certificate.chain, self.folder / "chain.pem")
         shutil.copy(self.certificate.key, self.folder / "key.pem")
+        # It takes neither where others may write, whatever the umask of the tests is just now.
+        (self.folder / "chain.pem").chmod(0o644)
         (self.folder / "key.pem").chmod(0o600)
         accounts, groups = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
         for number, name in enumerate(("opensmtpd", "opensmtpq"), _UID):
