@@ -92,7 +92,7 @@ def _policy(fields: dict[str, str], mx: tuple[str, ...], lines: tuple[str, ...])
 
 def _pattern(value: str) -> str:
     pattern = value.lower().rstrip(".")
-    if not _MX.fullmatch(pattern) or len(pattern) > 253:
+    if len(pattern) > 253 or not _MX.fullmatch(pattern):
         raise PolicyError(f"the mx {value[:80]!r} is not a host name, or one that begins with *.")
     return pattern
 
