@@ -78,7 +78,7 @@ def captured(outbox_id: int) -> AnyResponse:
     if request.method == "GET":
         return _captured_page(outbox_id)
     caller, _ = user()
-    web, do = current(), request.form.get("do", "")
+    web, do, outbox_id = current(), request.form.get("do", ""), _row(outbox_id).id
     if do not in ("release", "redirect"):
         raise Problem(400, "That action is not known.")
     try:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web import queue_actions
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
-from onifast_web.problems import Problem
+from onifast_web.problems import Problem, not_found
 from onifast_web.webmail.composer import typed_moment
 from onifast_web.webmail.pages import page, user
 
@@ -35,6 +35,8 @@ def recall(email_id: int) -> AnyResponse:
     """Makes a draft of a message that was sent and is not on its way yet, and opens it in the composer."""
     _, username = user()
     web, now = current(), current().clock()
+    if email_id >= 2**63:
+        raise not_found("message")
 
     def write(tx: Connection) -> tuple[waiting.Waiting | None, Recalled]:
         return waiting.of_email(tx, username, email_id, now), waiting.recall_email(tx, username, email_id, now)
