@@ -24,6 +24,7 @@ from onifast_outbox.wire import Timeouts
 
 # How long a connection waits for the next message to the same place, and how many it carries at most.
 IDLE_SECONDS = 2.0
+SWEEP_GRAIN = 0.1  # seconds: so much earlier than others it may go, with those that go now
 MAX_MESSAGES = 100
 
 # Servers that one attempt tries to reach: a dead domain with many of them must not hold its place for an hour.
@@ -101,6 +102,7 @@ class Connections:
         self._timeouts = Timeouts.of(settings)
         self._given_contexts = contexts
         self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
+        self._sweep: asyncio.Handle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def deliver(self, route: Route, parcel: Parcel) -> None:
@@ -245,16 +247,25 @@ class Connections:
         return None
 
     def _keep(self, client: SmtpClient, route: Route) -> None:
+        loop = asyncio.get_running_loop()
+        client.idle_since = loop.time()
         self._idle[route.key].append(client)
-        asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire, client, route.key, client.sent)
+        if self._sweep is None:
+            self._sweep = loop.call_later(IDLE_SECONDS, self._leave_idle)
 
-    def _expire(self, client: SmtpClient, key: str, sent: int) -> None:
-        waiting = self._idle.get(key, [])
-        if client in waiting and client.sent == sent:
-            waiting.remove(client)
-            self._leave(client)
-        if not waiting:
-            self._idle.pop(key, None)
+    def _leave_idle(self) -> None:
+        """Take leave of what has waited for long, and look again when the next one will have."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() - IDLE_SECONDS + SWEEP_GRAIN
+        for key, waiting in list(self._idle.items()):
+            late = [client for client in waiting if client.idle_since <= end]
+            waiting[:] = [client for client in waiting if client.idle_since > end]
+            for client in late:
+                self._leave(client)
+            if not waiting:
+                del self._idle[key]
+        oldest = min((client.idle_since for waiting in self._idle.values() for client in waiting), default=None)
+        self._sweep = None if oldest is None else loop.call_at(oldest + IDLE_SECONDS, self._leave_idle)
 
     def _leave(self, client: SmtpClient) -> None:
         task = asyncio.get_running_loop().create_task(client.quit())
@@ -263,6 +274,9 @@ class Connections:
 
     async def close(self) -> None:
         """Say goodbye on every connection that waits."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         for waiting in self._idle.values():
             for client in waiting:
                 self._leave(client)

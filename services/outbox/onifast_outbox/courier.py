@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from onifast_shared import contents, queue
@@ -42,6 +43,8 @@ from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import ClaimLost, Content
 from onifast_outbox.tls_policy.policy import is_waived_by
+
+T = TypeVar("T")
 
 # A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
 MAX_HOPS = 50
@@ -207,7 +210,7 @@ class Courier:
             await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
             return
         routes = await self._route(consignment, stops, loaded)
-        await asyncio.gather(*(self._deliver_along(consignment, route, group, content) for route, group in routes))
+        await _together([self._deliver_along(consignment, route, group, content) for route, group in routes])
 
     async def _prepare(self, consignment: Consignment, head: Summary) -> Content | Failed | Deferred:
         """The bytes to be sent, signed; or why the message cannot go out at all now."""
@@ -237,7 +240,7 @@ class Courier:
     ) -> list[tuple[Route, list[Stop]]]:
         """The stops by route; those that no route leads to are settled."""
         domains = list(dict.fromkeys(stop.recipient.address.domain for stop in stops))
-        found = await asyncio.gather(*(self._route_to(domain, loaded.servers[domain]) for domain in domains))
+        found = await _together([self._route_to(domain, loaded.servers[domain]) for domain in domains])
         by_domain = dict(zip(domains, found, strict=True))
         grouped: dict[str, tuple[Route, list[Stop]]] = {}
         lost: list[Result] = []
@@ -302,6 +305,11 @@ class Courier:
         except (ClaimLost, DatabaseError) as error:
             maillog.trouble(f"delivering {stops[0].row.id}", error)
             await self._settler.give_back(claim, [stop.row for stop in stops])
+
+
+async def _together(works: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """All of them at a time; one alone, as nearly always, needs no task of its own."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 def _deliver_here(stop: Stop, place: Place, mail_from: Address | None, been: Collection[str]) -> Result:

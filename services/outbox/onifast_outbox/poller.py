@@ -17,8 +17,11 @@ from onifast_outbox import maillog
 # The event of a write comes before its commit can be seen: look again after these waits, in seconds (0 … 64 ms).
 LOOKS = (0, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 
-# Looks are no closer than this, in seconds: under load one look serves many commits.
+# Looks are no closer than this, in seconds; after so many in a short time, as far apart as this. A look costs four
+# locks of a file: a single commit is to be seen at once, and under load one look is to serve many commits.
 BETWEEN_LOOKS = 0.0005
+MOST_IN_A_ROW = 30
+UNDER_LOAD = 0.004
 
 _CHANGES = Mask.MODIFY | Mask.CREATE | Mask.MOVED_TO
 _EVENTS = 65536  # octets of events that are read at once
@@ -68,6 +71,7 @@ class Poller:
         self._seen = -1
         self._looks = 0
         self._last_look = 0.0
+        self._in_a_row = 0.0
         self._timer: asyncio.Handle | None = None
         self._due = 0.0  # when the timer rings: uvloop's handle of what is due at once has no such time
 
@@ -99,7 +103,8 @@ class Poller:
 
     def _schedule(self, wait: float) -> None:
         loop = asyncio.get_running_loop()
-        at = max(loop.time() + wait, self._last_look + BETWEEN_LOOKS)
+        between = BETWEEN_LOOKS if self._in_a_row < MOST_IN_A_ROW else UNDER_LOAD
+        at = max(loop.time() + wait, self._last_look + between)
         if self._timer is not None and self._due <= at:
             return
         self._cancel()
@@ -117,7 +122,9 @@ class Poller:
         A change that is seen ends nothing: two commits' events can come together, and the second is not visible yet.
         """
         self._timer = None
-        self._last_look = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        self._in_a_row = max(0.0, self._in_a_row - (now - self._last_look) / UNDER_LOAD) + 1
+        self._last_look = now
         self._notice()
         self._looks += 1
         if self._looks < len(LOOKS):

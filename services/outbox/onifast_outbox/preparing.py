@@ -44,7 +44,7 @@ class Preparer:
     def __init__(self, signer: Signer, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._signer = signer
         self._clock = clock
-        self._under_way: dict[_Variant, asyncio.Task[Content]] = {}
+        self._under_way: dict[_Variant, asyncio.Future[Content]] = {}
         # When each was made, the oldest first; those that a delivery holds; and those that are kept for the next one.
         self._made: dict[_Variant, float] = {}
         self._in_use: WeakValueDictionary[_Variant, Content] = WeakValueDictionary()
@@ -64,12 +64,13 @@ class Preparer:
             return known
         task = self._under_way.get(variant)
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(self._make, claim.rows[0].id, what, raw, variant))
+            loop = asyncio.get_running_loop()
+            task = loop.run_in_executor(None, self._make, claim.rows[0].id, what, raw, variant)
             self._under_way[variant] = task
             task.add_done_callback(lambda done: self._finish(variant, done))
         return await asyncio.shield(task)
 
-    def _finish(self, variant: _Variant, task: asyncio.Task[Content]) -> None:
+    def _finish(self, variant: _Variant, task: asyncio.Future[Content]) -> None:
         del self._under_way[variant]
         if task.cancelled() or task.exception() is not None:
             return

@@ -99,6 +99,7 @@ class SmtpSession:
         self.hop = hop
         self.extensions: dict[str, str] = {}
         self.sent = 0
+        self.idle_since = 0.0  # for whoever keeps it, on the loop's clock
         self.assurance = Assurance()
         self._wire = wire
         self._access = access
