@@ -29,6 +29,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dns.exception
+import dns.resolver
 import sqlite_shell
 
 from bench.servers import (
@@ -48,7 +50,6 @@ from bench.servers import (
     smtpd,
 )
 from fakes.certificates import Authority
-from fakes.dns import DnsServer
 from peers.ports import free_port
 from peers.postfix import RemotePostfix
 from peers.unpacked import unpacked
@@ -56,6 +57,7 @@ from peers.unpacked import unpacked
 CASES = (Case("one", 4 * KIB, many=False, share=1.0), Case("many", 4 * KIB, many=True, share=1.0))
 DOMAIN, ELSEWHERE = "bench.test", "someone@elsewhere.test"
 SINK = "127.0.0.77"
+NAMES = "127.0.0.53"
 
 
 @dataclass(frozen=True)
@@ -235,9 +237,7 @@ def postfix(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[Re
 def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[Relay]:
     """chasquid, which lets nobody relay without a login: it forwards an alias. It asks the DNS for the next server."""
     del key  # it cannot sign
-    with DnsServer(
-        {"elsewhere.test": {"MX": "10 mx.elsewhere.test"}, "mx.elsewhere.test": {"A": SINK}}, host="127.0.0.53", port=53
-    ):
+    with _names(folder):
         config = folder / "chasquid"
         certificates, domain = config / "certs/mail.bench.test", config / "domains" / DOMAIN
         for each in (certificates, domain, folder / "chasquid-data"):
@@ -251,7 +251,7 @@ def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[R
             f'hostname: "mail.bench.test"\nsmtp_address: "127.0.0.1:{own}"\ndata_dir: "{folder}/chasquid-data"\n'
             f'mail_log_path: "{folder}/chasquid.log"\nmail_delivery_agent_bin: "/bin/true"\n'
         )
-        (folder / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+        (folder / "resolv.conf").write_text(f"nameserver {NAMES}\n")
         program_file = unpacked("chasquid") / "usr/bin/chasquid"
         process = subprocess.Popen(
             [
@@ -275,6 +275,46 @@ def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[R
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
+
+
+@contextmanager
+def _names(folder: Path) -> Iterator[None]:
+    """An Unbound that answers for the sink's domain, as a server's own resolver would."""
+    config = folder / "unbound.conf"
+    config.write_text(
+        f'server:\n  interface: {NAMES}@53\n  access-control: 127.0.0.0/8 allow\n  directory: "{folder}"\n'
+        '  chroot: ""\n  username: ""\n  pidfile: ""\n  use-syslog: no\n  logfile: ""\n  do-ip6: no\n'
+        '  module-config: "iterator"\n  local-zone: "." static\n'
+        '  local-data: "elsewhere.test. 300 IN MX 10 mx.elsewhere.test."\n'
+        f'  local-data: "mx.elsewhere.test. 300 IN A {SINK}"\nremote-control:\n  control-enable: no\n'
+    )
+    process = subprocess.Popen(
+        [unpacked("unbound") / "usr/sbin/unbound", "-d", "-c", config],
+        env=library_path(),
+        stdin=subprocess.DEVNULL,
+        stderr=(folder / "unbound.err").open("w"),
+    )
+    try:
+        _wait_until_named(process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _wait_until_named(process: subprocess.Popen[bytes]) -> None:
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = [NAMES]
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            resolver.resolve("mx.elsewhere.test", "A", lifetime=1)
+        except (dns.exception.DNSException, OSError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _wait_until_answers(process: subprocess.Popen[bytes], port: int) -> None:
