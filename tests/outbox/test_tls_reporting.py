@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from onifast_outbox.tls_policy import policies
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, Reporting
-from onifast_shared import dkim_keys, dns, tls_history
-from onifast_shared.tls_results import DAY, day_begins, day_of
+from onifast_shared import dkim_keys, dns, tls_history, tls_results
+from onifast_shared.tls_results import DAY, PolicyUsed, SessionResult, day_begins, day_of
 
 from fakes.certificates import Authority
 from fakes.https_server import HttpsServer, Page
@@ -208,6 +208,19 @@ class TestPosting:
             record = f"v=TLSRPTv1; rua=https://collector.test:{server.port}/in"
             trusting.dns.set("_smtp._tls.remote.test", "TXT", record)
             yield server
+
+    @pytest.mark.parametrize("host", ["collector.test", "127.0.0.1", "[::ffff:127.0.0.1]", "localhost"])
+    async def test_the_program_hands_none_in_where_only_this_machine_can_reach(
+        self, trusting: Outbox, collector: HttpsServer, host: str
+    ) -> None:
+        record = f"v=TLSRPTv1; rua=https://{host}:{collector.port}/in"
+        trusting.dns.set("_smtp._tls.remote.test", "TXT", record)
+        item, before = SessionResult("remote.test", PolicyUsed()), time.time() - 2 * DAY
+        trusting.db.write(lambda tx: tls_results.count(tx, {item: 1}, before))
+        await trusting.program.reporting.run_once()
+        (detail,) = trusting.sql("SELECT detail FROM tls_reports")
+        assert "no address that may be asked from here" in detail
+        assert collector.asked == []
 
     async def test_a_report_is_handed_in_once(self, trusting: Outbox, collector: HttpsServer) -> None:
         collector.pages["/in"] = Page(status=201)

@@ -39,6 +39,7 @@ from onifast_shared import command_line, dns, event_loop, log, privileges
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db import Database, DatabaseError
 from onifast_shared.privileges import PrivilegeError
+from onifast_shared.webhooks import targets
 
 from onifast_outbox import allocation, capabilities, destination_desk, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
@@ -131,7 +132,9 @@ def assemble(
     wakeup = Wakeup(settings.outbox_poll_interval)
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     respondent = Respondent(db, settings, exchangers, policies, signer)
-    reporting = Reporting(db, resolver, client, settings.hostname)
+    # A stranger's record names the URL: it must not lead to what only this machine can reach.
+    outward = tls_policies.https_client(settings, resolver, may_ask=targets.is_public)
+    reporting = Reporting(db, resolver, outward, settings.hostname)
     return Program(
         dispatcher,
         leases,

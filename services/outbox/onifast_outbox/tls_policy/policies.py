@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from onifast_shared.config import Settings
@@ -56,13 +57,15 @@ def assemble(settings: Settings, db: Database, resolver: Resolver, client: HttpC
     return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))
 
 
-def https_client(settings: Settings, resolver: Resolver) -> HttpClient:
-    """A client for policies and reports. Raises ConfigError for authorities that are none."""
+def https_client(
+    settings: Settings, resolver: Resolver, *, may_ask: Callable[[str], bool] = lambda _: True
+) -> HttpClient:
+    """A client for policies and reports; `may_ask` as for HttpClient. Raises ConfigError for bad authorities."""
     try:
         context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
     except (OSError, ssl.SSLError):
         raise bad_authorities(settings.outbound_tls_ca) from None
-    return HttpClient(resolver, context, timeout=FETCH_SECONDS)
+    return HttpClient(resolver, context, timeout=FETCH_SECONDS, may_ask=may_ask)
 
 
 class TlsPolicies:
