@@ -200,6 +200,7 @@ CREATE TABLE tls_reports (
     detail        TEXT NOT NULL DEFAULT '',                -- why it was not sent (yet)
     PRIMARY KEY (day, policy_domain, uri)
 ) WITHOUT ROWID;
+CREATE INDEX tls_reports_posting ON tls_reports (retry_ts) WHERE state = 'posting';
 
 -- Servers that take a domain's mail in the place of its MX hosts or the relay (docs/operations.md). The password is
 -- kept as the relay's is: it has to be shown to the server as it is.
