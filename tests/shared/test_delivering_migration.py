@@ -41,6 +41,8 @@ EARLIER = f"""
     INSERT INTO outbox (id, sender, recipient, subject, content_id, origin, queued_ts)
     VALUES (11, '', 'j@other.test', 'x', 1, 'bounce', 100);
     INSERT INTO outbox (id, sender, recipient, subject, body) VALUES (12, 'ann@here.test', 'k@remote.test', 's', 'b');
+    INSERT INTO outbox (id, sender, recipient, subject, body, status)
+    VALUES (13, 'ann@here.test', 'l@remote.test', 's', 'b', 'deferred');
     INSERT INTO delivery_attempts (outbox_id, started_ts, outcome, code, enhanced, reply)
     VALUES (2, 150, 'deferred', 451, '4.7.1', 'wait');
 """
@@ -101,10 +103,16 @@ def test_what_a_panel_sets_to_pending_after_it_is_claimed(taken_over: Database) 
     assert claimed(claims(taken_over)) == {5, 6, 7, 9}
 
 
-def test_a_scripts_row_and_the_history_are_still_there(taken_over: Database) -> None:
-    assert [row.id for row in taken_over.read(queue_scripts.unprepared)] == [12]
+def test_scripts_rows_and_the_history_are_still_there(taken_over: Database) -> None:
+    assert [row.id for row in taken_over.read(queue_scripts.unprepared)] == [12, 13]
     row = taken_over.read(lambda tx: queue_view.get(tx, "ann", 2))
     assert row is not None
     assert [(each.outcome, each.reply, each.tls_level, each.explanation) for each in row.history] == [
         ("deferred", "wait", "", "")
     ]
+
+
+def test_what_another_program_calls_deferred_is_made_a_message_too(taken_over: Database) -> None:
+    row = "('ann@here.test', 'm@remote.test', 's', 'b', 'deferred')"
+    sqlite_shell.run(taken_over.path, f"INSERT INTO outbox (sender, recipient, subject, body, status) VALUES {row};")
+    assert [row.recipient for row in taken_over.read(queue_scripts.unprepared)][-1] == "m@remote.test"

@@ -39,6 +39,14 @@ BEGIN
     UPDATE outbox SET domain = NULL, ready = 0 WHERE id = new.id;
 END;
 
+-- What was never made a message has not been tried by us, whatever another program calls it: it is prepared first.
+UPDATE outbox SET status = 'pending' WHERE status = 'deferred' AND content_id IS NULL;
+CREATE TRIGGER outbox_unwritten AFTER INSERT ON outbox
+WHEN new.status = 'deferred' AND new.content_id IS NULL
+BEGIN
+    UPDATE outbox SET status = 'pending' WHERE id = new.id;
+END;
+
 -- Limits that differ from the settings'; NULL means the settings', 0 messages a minute no limit.
 CREATE TABLE destination_limits (
     destination TEXT PRIMARY KEY,
