@@ -87,10 +87,15 @@ class Database:
         """`read`, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.read, fn)
 
-    async def awrite(self, fn: Callable[[Connection], T], *, timeout: float | None = None) -> T:
-        """`write`, off the event loop."""
+    async def awrite(self, fn: Callable[[Connection], T], *, timeout: float | None = None, lasting: bool = True) -> T:
+        """`write`, off the event loop.
+
+        What is not `lasting` may be undone by a power cut, with what depends on it, but by nothing else; it waits for
+        no disk. For what a power cut ends in any case, such as claims.
+        """
         with translated(self.path):
-            return await self._writer.submit_from_loop(fn).wait(self._timeout if timeout is None else timeout)
+            job = self._writer.submit_from_loop(fn, lasting=lasting)
+            return await job.wait(self._timeout if timeout is None else timeout)
 
     def data_version(self) -> int:
         """A number that changes when any other connection, of this process or another, has committed; see `peek`."""

@@ -26,10 +26,14 @@ CHECKPOINT_PAGES = 1000
 
 
 class Job(Generic[T]):
-    """A change that waits for its commit, handed over by a thread or by an event loop."""
+    """A change that waits for its commit, handed over by a thread or by an event loop.
 
-    def __init__(self, fn: Callable[[apsw.Connection], T]) -> None:
+    One that is not `lasting` may be undone by a power cut, and by nothing else: its commit alone costs no fsync.
+    """
+
+    def __init__(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> None:
         self.fn = fn
+        self.lasting = lasting
         # Whoever takes the ticket first has decided: the writer, that it runs; who waits, that it never does.
         self._ticket = [True]
 
@@ -62,8 +66,10 @@ class ThreadJob(Job[T]):
 class LoopJob(Job[T]):
     """A change that an event loop waits for."""
 
-    def __init__(self, fn: Callable[[apsw.Connection], T], loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(fn)
+    def __init__(
+        self, fn: Callable[[apsw.Connection], T], loop: asyncio.AbstractEventLoop, *, lasting: bool = True
+    ) -> None:
+        super().__init__(fn, lasting=lasting)
         self.loop = loop
         self.future: asyncio.Future[T] = loop.create_future()
 
@@ -116,6 +122,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
         self._connection = connect()
+        self._is_syncing = True
         self._checkpointer = Checkpointer(connect, path)
         self._connection.set_wal_hook(self._checkpointer.on_commit)
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
@@ -127,9 +134,9 @@ class Writer:
         self._queue(job)
         return job
 
-    def submit_from_loop(self, fn: Callable[[apsw.Connection], T]) -> LoopJob[T]:
+    def submit_from_loop(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> LoopJob[T]:
         """Queues the change of the running event loop for the next commit."""
-        job = LoopJob(fn, asyncio.get_running_loop())
+        job = LoopJob(fn, asyncio.get_running_loop(), lasting=lasting)
         self._queue(job)
         return job
 
@@ -163,9 +170,12 @@ class Writer:
     def _commit(self, batch: list[Job[Any]], running: list[Job[Any]]) -> list[Outcome]:
         """One transaction for all that has gathered by the time that it is our turn."""
         with self._turn.taken():
+            self._gather(batch)
+            self._sync(any(job.lasting for job in batch))
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._gather(batch)
+                if self._is_syncing:
+                    self._gather(batch)
                 running += [job for job in batch if job.take()]
                 outcomes = [self._apply(job) for job in running]
                 self._connection.execute("COMMIT")
@@ -174,6 +184,12 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 raise
         return outcomes
+
+    def _sync(self, wanted: bool) -> None:
+        """Whether the next commit waits for the disk. The next one that does takes those before it along."""
+        if wanted != self._is_syncing:
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
+            self._is_syncing = wanted
 
     def _gather(self, batch: list[Job[Any]]) -> None:
         while len(batch) < GROUP_LIMIT:

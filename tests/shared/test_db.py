@@ -79,6 +79,32 @@ def test_writes_that_wait_for_a_commit_share_the_next_one(database: Database) ->
     assert database.data_version() - before < 25
 
 
+def test_a_commit_waits_for_the_disk_unless_nothing_in_it_has_to_last(database: Database) -> None:
+    def syncing(tx: Connection) -> bool:
+        return bool(tx.execute("PRAGMA synchronous").get == 2)
+
+    async def scenario() -> None:
+        assert await database.awrite(syncing)
+        assert not await database.awrite(syncing, lasting=False)
+        assert await database.awrite(syncing)
+        release = threading.Event()
+        first = asyncio.create_task(database.awrite(lambda _tx: release.wait(10)))
+        await asyncio.sleep(0)
+        together = [asyncio.create_task(database.awrite(syncing, lasting=lasting)) for lasting in (False, True, False)]
+        await asyncio.sleep(0)
+        release.set()
+        await first
+        assert await asyncio.gather(*together) == [True, True, True]
+
+    asyncio.run(scenario())
+
+
+def test_what_need_not_last_is_seen_by_others_at_once(database: Database) -> None:
+    asyncio.run(database.awrite(put("claimed", ""), lasting=False))
+    assert "claimed" in sqlite_shell.run(database.path, "SELECT key FROM mail_config")
+    assert "claimed" in database.read(keys)
+
+
 def test_a_peek_sees_what_is_committed_and_changes_nothing(database: Database) -> None:
     database.write(put("one", ""))
     assert database.peek(keys) == {"one"} == asyncio.run(database.apeek(keys))

@@ -121,7 +121,8 @@ class Dispatcher:
         """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
         wanted, began = self._wanted(), boot_clock()
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
-        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, wanted, to_wake)))
+        # Nor does it wait for the disk: a power cut ends all claims anyway, and a result takes its claim to the disk.
+        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, wanted, to_wake), lasting=False))
         try:
             taken = await asyncio.shield(claiming)
         except asyncio.CancelledError:
