@@ -123,7 +123,7 @@ def parse_chain(chain: Iterable[bytes]) -> list[x509.Certificate]:
         for der in chain:
             try:
                 certificates.append(x509.load_der_x509_certificate(der))
-            except ValueError:
+            except (ValueError, x509.InvalidVersion):
                 break
     return certificates
 
