@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared import app_passwords, contents, ctl, queue, relay, sessions
+from onifast_shared import app_passwords, contents, queue, relay, sessions
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Database
 
 

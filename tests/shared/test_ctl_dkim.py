@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from onifast_shared import ctl, dkim_keys
+from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 
 from fakes.dns import DnsServer
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import accept, ctl, message, queue_view, sandbox, times
+from onifast_shared import accept, message, queue_view, sandbox, times
 from onifast_shared.accept import SentCopy
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Database
 from onifast_shared.message import Draft
 from onifast_shared.queue import QueuedRecipient, Submission

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared import contents, ctl, hold_rules, queue, suppressions
+from onifast_shared import contents, hold_rules, queue, suppressions
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Database
 from onifast_shared.queue import QueuedRecipient, Submission
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import ctl, destinations
+from onifast_shared import destinations
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Database
 from onifast_shared.destinations import STALE_AFTER, OwnLimits, StoredState
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from onifast_shared import ctl, dmarc_reports, refusals
+from onifast_shared import dmarc_reports, refusals
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Connection, Database
 from onifast_shared.dmarc_reports import AggregateRow, Observation
 from onifast_shared.refusals import Refusal

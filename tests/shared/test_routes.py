@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import addresses, ctl, relay
+from onifast_shared import addresses, relay
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Connection, Database
 from onifast_shared.log import Secret
 from onifast_shared.relay import Relay, RelayError

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-from onifast_shared import ctl, sts_policies, tls_history, tls_results
+from onifast_shared import sts_policies, tls_history, tls_results
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Connection, Database
 from onifast_shared.sts_policies import UNUSED_DAYS
 from onifast_shared.tls_history import FORGOTTEN_DAYS

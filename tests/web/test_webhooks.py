@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from onifast_shared import ctl
 from onifast_shared.config import Settings
+from onifast_shared.ctl import main as ctl
 from onifast_shared.db import Database
 from onifast_shared.webhooks import store
 

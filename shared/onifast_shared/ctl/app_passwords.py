@@ -9,7 +9,7 @@ from typing import Any
 from onifast_shared import app_passwords, times
 from onifast_shared.app_passwords import AppPasswordError
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import (
+from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     UsageError,

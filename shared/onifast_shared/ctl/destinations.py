@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import destinations, times
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
 from onifast_shared.destinations import OwnLimits, StoredState
 
 

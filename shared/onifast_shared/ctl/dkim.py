@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from onifast_shared import dkim_keys, times
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, Command, UsageError, add, complain, show_rows
+from onifast_shared.ctl.tools import DONE, NOTHING, Command, UsageError, add, complain, show_rows
 from onifast_shared.db import Database
 from onifast_shared.dkim import published, report
 from onifast_shared.dkim.report import KeyReport, Report

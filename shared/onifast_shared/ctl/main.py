@@ -45,17 +45,6 @@ from typing import Any
 
 from onifast_shared import (
     addresses,
-    ctl_app_passwords,
-    ctl_destinations,
-    ctl_dkim,
-    ctl_explain,
-    ctl_limits,
-    ctl_queue,
-    ctl_recipients,
-    ctl_tls,
-    ctl_transport,
-    ctl_webhooks,
-    ctl_withheld,
     dkim_keys,
     refusals,
     relay,
@@ -65,7 +54,20 @@ from onifast_shared import (
 from onifast_shared.accounts import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.ctl_tools import (
+from onifast_shared.ctl import (
+    app_passwords,
+    destinations,
+    dkim,
+    explain,
+    limits,
+    queue,
+    recipients,
+    tls,
+    transport,
+    webhooks,
+    withheld,
+)
+from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     WRONG,
@@ -264,17 +266,17 @@ def _parser() -> argparse.ArgumentParser:
     add(area(areas, "sso", "single sign-on"), "issue", _sso_issue, "a one-time link to the webmail", "user")
     add(area(areas, "user", "panel users"), "list", _user_list, "name, administrator, disabled")
     _add_address_commands(area(areas, "address", "addresses and their owners"))
-    ctl_recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
-    ctl_recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))
-    ctl_recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))
+    recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
+    recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))
+    recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))
     _add_relay_commands(area(areas, "relay", "the smart host that outgoing mail takes"))
-    ctl_transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
-    ctl_transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
-    ctl_destinations.declare(area(areas, "destination", "where mail goes, how fast, and what cannot be reached"))
-    ctl_queue.declare(area(areas, "queue", "outgoing mail"))
-    ctl_queue.declare_sandbox(area(areas, "sandbox", "domains whose mail is captured instead of sent"))
-    ctl_withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))
-    ctl_withheld.declare_hold_rules(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
+    transport.declare_routes(area(areas, "route", "smart hosts of single domains"))
+    transport.declare_sources(area(areas, "source", "addresses that mail leaves from"))
+    destinations.declare(area(areas, "destination", "where mail goes, how fast, and what cannot be reached"))
+    queue.declare(area(areas, "queue", "outgoing mail"))
+    queue.declare_sandbox(area(areas, "sandbox", "domains whose mail is captured instead of sent"))
+    withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))
+    withheld.declare_hold_rules(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
     refused = add(
         area(areas, "refusals", "mail that was refused"),
         "list",
@@ -283,16 +285,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     refused.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
     refused.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
-    ctl_dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
-    ctl_webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
+    dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
+    webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
     token = area(areas, "token", "personal API tokens")
     add(token, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(token, "list", _token_list, "id, name, made, last used", "user")
     add(token, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
-    ctl_limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
-    ctl_app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
-    ctl_tls.declare(area(areas, "tls", "how connections to other sites are protected"))
-    ctl_explain.declare(areas)
+    limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
+    app_passwords.declare(area(areas, "app-password", "passwords of single programs, for SMTP"))
+    tls.declare(area(areas, "tls", "how connections to other sites are protected"))
+    explain.declare(areas)
     add(areas, "check-config", _check_config, "look for what would keep the programs from working")
     return parser
 

@@ -9,7 +9,7 @@ from typing import Any
 from onifast_shared import queue_view, sandbox, times, waiting
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, opened, positive, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, opened, positive, read, show_rows, write
 from onifast_shared.db import Connection
 from onifast_shared.waiting import NoCopy, NotWaiting, TooLate
 

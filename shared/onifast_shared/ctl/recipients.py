@@ -9,7 +9,7 @@ from typing import Any
 from onifast_shared import addresses, forwards, quotas
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, known_user, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, known_user, read, show_rows, write
 from onifast_shared.quotas import Quota, Scope
 from onifast_shared.setting_types import size
 

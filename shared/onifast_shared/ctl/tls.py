@@ -8,7 +8,7 @@ from typing import Any
 from onifast_shared import sts_policies, times, tls_history, tls_results
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, add, complain, positive, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, NOTHING, add, complain, positive, read, show_rows, write
 from onifast_shared.tls_history import TlsMemory
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from onifast_shared import relay
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import DONE, NOTHING, UsageError, add, complain, read, read_password, show_rows, write
+from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, read, read_password, show_rows, write
 from onifast_shared.relay import Relay
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.names import BadField

@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import times
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import (
+from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     UsageError,

@@ -10,7 +10,7 @@ from typing import Any
 from onifast_shared import hold_rules, suppressions, times
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.ctl_tools import (
+from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     UsageError,
