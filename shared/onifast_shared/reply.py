@@ -149,7 +149,8 @@ class _Ended:
 
     def after(self, earlier: Iterable[Outcome]) -> Self:
         """The same, at the end of an attempt that came to other servers before."""
-        return replace(self, trail=replace(self.trail, earlier=tuple(earlier)))
+        before = tuple(earlier)
+        return replace(self, trail=replace(self.trail, earlier=before)) if before or self.trail.earlier else self
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import ssl
 import sys
@@ -83,6 +84,8 @@ def main() -> None:
 def _run(settings: Settings) -> int:
     log.configure(settings.log_level, "onifast-outbox")
     allocation.give_back_large_blocks()
+    # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
+    gc.set_threshold(10_000, 20, 50)
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
     privileges.drop(settings.run_as)
