@@ -1,5 +1,7 @@
 """Departed users: what let a user in goes when the panel has removed him, or it would let in the next of his name.
 
+So do the webhooks that he made, which would be told of the next one's mail, and what he chose for his own.
+
 Such a user is refused from the moment that his file is gone. What is kept of him here goes somewhat later: a file may
 be away for a moment, while the panel writes it anew.
 """
@@ -15,6 +17,10 @@ PATIENCE = 600
 """Seconds that a user's file must have been gone, at two looks at least."""
 
 _TABLES = ("app_passwords", "api_tokens", "sso_tokens", "web_sessions", "scram_verifiers", "login_places")
+
+# (table, column of the user's name) of what is his beside that. Owners of mail need not be users, and have the latter.
+_HIS = (("webhooks", "owner"),)
+_CHOSEN = (("suppressions", "owner"), ("user_preferences", "username"))
 
 
 def sweep(database: Database, users: UserDirectory, now: float) -> list[str]:
@@ -32,8 +38,9 @@ def sweep(database: Database, users: UserDirectory, now: float) -> list[str]:
 
 
 def _known(tx: Connection) -> set[str]:
-    """Everybody who could get in by something that is kept here."""
-    every = " UNION ".join(f"SELECT username FROM {table}" for table in _TABLES)
+    """Everybody who could get in by something that is kept here, or is told of mail."""
+    places = (*((table, "username") for table in _TABLES), *_HIS)
+    every = " UNION ".join(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL" for table, column in places)
     return {str(row[0]) for row in tx.execute(every)} - {""}
 
 
@@ -57,3 +64,5 @@ def _sweep(tx: Connection, absent: Iterable[str], now: float) -> list[str]:
 def _forget(tx: Connection, username: str) -> None:
     for table in (*_TABLES, "departed_users"):
         tx.execute(f"DELETE FROM {table} WHERE username = ?", (username,))
+    for table, column in (*_HIS, *_CHOSEN):
+        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (username,))

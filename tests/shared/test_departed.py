@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from onifast_shared import app_passwords, departed, sessions
+from onifast_shared import app_passwords, departed, sessions, suppressions
 from onifast_shared.accounts import UserDirectory, UserDirectoryMissing
+from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
 from onifast_shared.departed import PATIENCE
+from onifast_shared.webhooks import store
 
 NOW = 1_800_000_000.0
 
@@ -57,6 +59,31 @@ def test_what_a_removed_user_had_goes_after_a_while(
     assert departed.sweep(database, users, NOW + PATIENCE) == ["ann"]
     assert kept(database) == {table: {"ben"} for table in BOTH}
     assert departed.sweep(database, users, NOW + 2 * PATIENCE) == []
+
+
+def test_nobody_is_told_of_the_mail_of_the_next_user_of_his_name(
+    users: UserDirectory, settings: Settings, database: Database
+) -> None:
+    def listen(tx: Connection) -> None:
+        for owner in ("ann", "ben", None):
+            made = store.create(tx, owner, "https://hooks.example.test/", ["delivered"], NOW)
+            store.add_event(tx, made.id, "{}", NOW)
+        for owner in ("ann", "postmaster-without-a-file"):
+            suppressions.add(tx, owner, Address.parse("bob@remote.test"), "", NOW)
+
+    database.write(listen)
+    (settings.users_dir / "ann.json").unlink()
+    departed.sweep(database, users, NOW)
+    departed.sweep(database, users, NOW + PATIENCE)
+
+    def left(tx: Connection) -> list[object]:
+        return [
+            [row[0] for row in tx.execute("SELECT owner FROM webhooks ORDER BY id")],
+            tx.execute("SELECT count(*) FROM webhook_events").get,
+            [row[0] for row in tx.execute("SELECT owner FROM suppressions")],
+        ]
+
+    assert database.read(left) == [["ben", None], 2, ["postmaster-without-a-file"]]
 
 
 def test_a_file_that_is_away_for_a_moment_costs_its_user_nothing(
