@@ -8,8 +8,10 @@ from itertools import islice
 
 import pytest
 from onifast_outbox.tls_policy.certificates import CertificateRefused, Judge
-from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Insist, Requirement, TlsLevel
-from onifast_outbox.tls_policy.tlsa import DANE_EE, DANE_TA, Tlsa
+from onifast_outbox.tls_policy.policy import TlsPolicy
+from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Assurance, Insist, Requirement, TlsLevel
+from onifast_outbox.tls_policy.results import of_session
+from onifast_outbox.tls_policy.tlsa import DANE_EE, DANE_TA, Tlsa, usable
 
 from fakes.certificates import Authority, Certificate
 
@@ -53,3 +55,16 @@ def test_an_authority_of_a_version_that_nobody_knows_is_passed_over(issued: Cert
     version = authority.index(bytes.fromhex("a003020102")) + 4
     odd = authority[:version] + b"\x07" + authority[version + 1 :]
     assert Judge(issued.authority).assure(OPPORTUNISTIC, HOST, [own, odd]).level is TlsLevel.VERIFIED
+
+
+def test_of_thousands_of_records_and_certificates_few_are_looked_at(issued: Certificate) -> None:
+    own, authority = chain_of(issued)
+    records = usable(Tlsa(DANE_TA, 0, 1, number.to_bytes(32)) for number in range(5000))
+    requirement = Requirement(Insist.DANE, TlsLevel.DANE, (HOST,), records)
+    assert len(records) == 100
+    with pytest.raises(CertificateRefused):
+        Judge(issued.authority).assure(requirement, HOST, [own, *[authority] * 5000])
+    session = of_session(
+        TlsPolicy("remote.test"), requirement, host=HOST, mx_ip="", sending_ip="", had=Assurance(TlsLevel.DANE)
+    )
+    assert len(session[0].policy.string) == 50

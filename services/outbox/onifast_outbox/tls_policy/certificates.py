@@ -64,7 +64,7 @@ class Judge:
         if requirement.insist is Insist.CERTIFICATE:
             return Assurance(requirement.level)
         names = requirement.names or (host,)
-        certificates = parse_chain(chain)
+        certificates = parse_chain(chain[:_MOST_SHOWN])
         if requirement.insist is Insist.DANE:
             if trouble := dane_trouble(requirement.tlsa, names, certificates):
                 raise CertificateRefused(trouble)
@@ -213,6 +213,8 @@ def _path_trouble(extensions: Extensions, store: Store, name: str, chain: Chain)
 
 
 _LONGEST_CHAIN = 8
+# Of those that a server shows: what is beyond leads nowhere, and is made to cost time.
+_MOST_SHOWN = 2 * _LONGEST_CHAIN
 
 
 def _subject(name: str) -> x509.DNSName | x509.IPAddress:

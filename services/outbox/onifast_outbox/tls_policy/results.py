@@ -50,7 +50,7 @@ def of_barred(policy: TlsPolicy, host: str, trouble: TlsTrouble) -> SessionResul
 
 def _used(policy: TlsPolicy, requirement: Requirement) -> PolicyUsed:
     if requirement.tlsa:
-        return PolicyUsed("tlsa", tuple(map(_presented, requirement.tlsa)))
+        return PolicyUsed("tlsa", tuple(_presented(each)[:_LONGEST_LINE] for each in requirement.tlsa[:_MOST_LINES]))
     if policy.sts and policy.sts.mode != "none":
         return _sts_used(policy.sts)
     return PolicyUsed()

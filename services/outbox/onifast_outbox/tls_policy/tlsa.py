@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 DANE_TA = 2
 DANE_EE = 3
 
+# More are made to cost time: each is compared with each certificate.
+_MOST = 100
+
 _SELECTORS = (0, 1)  # the whole certificate, its public key
 _HASHES = {1: hashlib.sha256, 2: hashlib.sha512}
 
@@ -52,8 +55,8 @@ class Tlsa(NamedTuple):
 
 
 def usable(records: Iterable[Tlsa]) -> tuple[Tlsa, ...]:
-    """Those that can be used; of the digests of a usage and selector only the strongest (RFC 7671 section 9)."""
-    kept = [record for record in records if record.is_usable]
+    """Those that can be used, of the first hundred; of a usage and selector's digests the strongest (RFC 7671 9)."""
+    kept = [record for record in records if record.is_usable][:_MOST]
     best: dict[tuple[int, int], int] = {}
     for record in kept:
         key = (record.usage, record.selector)
