@@ -90,6 +90,15 @@ class Decision:
         return "" if isinstance(self.outcome, Delivered) else str(self.outcome.reply)
 
 
+@dataclass(frozen=True)
+class Record:
+    """A decision with what its history gets: the attempt at the server that decided, and those that it passed over."""
+
+    decision: Decision
+    attempt: Attempt | None
+    earlier: Sequence[Attempt]
+
+
 class Settler:
     """Commits results, however long that takes: what a remote server has accepted must not be sent again."""
 
@@ -108,8 +117,10 @@ class Settler:
         told = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
         seconds = time.monotonic() - consignment.started_clock
 
+        records = await _recorded(consignment, decisions, seconds)
+
         def write(tx: Connection) -> tuple[set[int], list[int]]:
-            settled = {each.result.row.id for each in decisions if self._write(tx, consignment, each, seconds)}
+            settled = {each.decision.result.row.id for each in records if self._write(tx, consignment, each)}
             return settled, [notices.enqueue(tx, notice) for notice, ids in told if settled & ids]
 
         settled, sent = await self._persist(write)
@@ -178,15 +189,15 @@ class Settler:
         )
         return notice, {row.id for row in rows}
 
-    def _write(self, tx: Connection, consignment: Consignment, decision: Decision, seconds: float) -> bool:
-        result = decision.result
+    def _write(self, tx: Connection, consignment: Consignment, record: Record) -> bool:
+        decision, result = record.decision, record.decision.result
         held = queue.settle(
             tx,
             consignment.claim.token,
             result.row.id,
             decision.status,
-            attempt=None if result.untried else _attempt(consignment, decision, seconds),
-            earlier=[_passed_over(consignment, each) for each in decision.outcome.trail.earlier],
+            attempt=record.attempt,
+            earlier=record.earlier,
             last_error=decision.last_error,
             next_attempt_ts=decision.next_attempt_ts,
         )
@@ -287,6 +298,27 @@ def _fate(decision: Decision, now: int) -> Fate:
 def _given_up(outcome: Deferred, patience: float) -> Failed:
     text = f"given up after {patience / 3600:g} hours; {LAST_ANSWER}{outcome.reply}"
     return Failed(Reply(554, "5.4.7", text), outcome.trail)
+
+
+async def _recorded(consignment: Consignment, decisions: Sequence[Decision], seconds: float) -> list[Record]:
+    """The decisions' records, made before the transaction: others wait for that.
+
+    To find words for an answer can take milliseconds if somebody means it to, so what failed is put into words in a
+    thread.
+    """
+
+    def make() -> list[Record]:
+        return [_record(consignment, each, seconds) for each in decisions]
+
+    if all(isinstance(each.outcome, Delivered) for each in decisions):
+        return make()
+    return await asyncio.to_thread(make)
+
+
+def _record(consignment: Consignment, decision: Decision, seconds: float) -> Record:
+    earlier = [_passed_over(consignment, each) for each in decision.outcome.trail.earlier]
+    untried = decision.result.untried
+    return Record(decision, None if untried else _attempt(consignment, decision, seconds), earlier)
 
 
 def _attempt(consignment: Consignment, decision: Decision, seconds: float) -> Attempt:
