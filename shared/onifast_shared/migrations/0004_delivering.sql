@@ -168,7 +168,6 @@ CREATE TABLE sts_policies (
     expires_ts INTEGER NOT NULL,
     used_ts    INTEGER NOT NULL                            -- when mail last asked for it, to the day
 );
-CREATE INDEX sts_policies_age ON sts_policies (fetched_ts);
 
 -- Domains whose servers once proved who they are, and when they last did not.
 CREATE TABLE tls_memory (
