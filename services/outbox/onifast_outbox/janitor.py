@@ -5,7 +5,7 @@ And what a clock leaves behind that was set back: waits that are longer than any
 
 from __future__ import annotations
 
-from onifast_shared import contents, queue_due, queue_scripts, suppressions
+from onifast_shared import contents, queue_due, queue_history, queue_scripts, suppressions
 from onifast_shared.config import Settings
 from onifast_shared.db import Connection, Database
 
@@ -23,6 +23,7 @@ class Janitor:
         self._db = db
         self._leases = leases
         self._longest_wait = max(settings.retry_max * 1.1, LONGEST_PUT_OFF) + 60
+        self._history = settings.queue_history
         self._next_sweep = 0.0
 
     async def tidy(self, now: float) -> None:
@@ -41,9 +42,20 @@ class Janitor:
     async def _sweep(self, now: float) -> None:
         """In small steps, so that no writer waits for it."""
         await self._db.awrite(lambda tx: suppressions.sweep(tx, now))
+        if self._history:
+            await self._forget(now - self._history)
         after: int | None = 0
         while after is not None:
             start = after
             unused, after = await self._db.aread(lambda tx, start=start: contents.orphans(tx, now, start))  # type: ignore[misc]
             for content_id in unused:
                 await self._db.awrite(lambda tx, one=content_id: contents.remove_unused(tx, [one]))  # type: ignore[misc]
+
+    async def _forget(self, before: float) -> None:
+        """What was over before then leaves the queue; its bytes go with the sweep, unless a mailbox has them."""
+        after: int | None = 0
+        while after is not None:
+            start = after
+            over, after = await self._db.aread(lambda tx, start=start: queue_history.finished(tx, before, start))  # type: ignore[misc]
+            if over:
+                await self._db.awrite(lambda tx, over=over: queue_history.forget(tx, over))  # type: ignore[misc]

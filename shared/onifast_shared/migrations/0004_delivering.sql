@@ -266,6 +266,12 @@ ALTER TABLE delivery_attempts ADD COLUMN tls_level   TEXT NOT NULL DEFAULT '';  
 ALTER TABLE delivery_attempts ADD COLUMN stages      TEXT NOT NULL DEFAULT '{}';    -- JSON: milliseconds by stage
 ALTER TABLE delivery_attempts ADD COLUMN explanation TEXT NOT NULL DEFAULT '';      -- the reply in plain words
 
+-- Other programs' SQLite does not cascade unless told to.
+CREATE TRIGGER outbox_history_delete AFTER DELETE ON outbox
+BEGIN
+    DELETE FROM delivery_attempts WHERE outbox_id = old.id;
+END;
+
 -- Questions to outbox: what would become of mail to an address.
 CREATE TABLE inquiries (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -74,6 +74,11 @@ class DeliveringSettings:
         kinds.seconds(0, 365 * 86400),
         "How long a recipient that does not exist is suppressed for the user whose mail bounced; 0 for not at all.",
     )
+    queue_history: float = setting(
+        "0s",
+        kinds.seconds(0, 3650 * 86400),
+        "How long mail that is sent, failed, cancelled or captured stays in the queue's history; 0 for ever.",
+    )
     lease_seconds: float = setting(
         "20s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
     )
