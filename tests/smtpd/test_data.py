@@ -66,3 +66,4 @@ def test_a_message_over_the_limit_takes_no_memory_and_is_read_to_its_end() -> No
 def test_a_bare_line_end_is_a_cr_or_lf_outside_of_a_pair(stream: bytes) -> None:
     left = stream.replace(b"\r\n", b"")
     assert has_bare_line_ends(stream) == (b"\r" in left or b"\n" in left)
+    assert has_bare_line_ends(b"x" * 300_000 + stream) == has_bare_line_ends(stream)
