@@ -67,3 +67,8 @@ def test_a_bare_line_end_is_a_cr_or_lf_outside_of_a_pair(stream: bytes) -> None:
     left = stream.replace(b"\r\n", b"")
     assert has_bare_line_ends(stream) == (b"\r" in left or b"\n" in left)
     assert has_bare_line_ends(b"x" * 300_000 + stream) == has_bare_line_ends(stream)
+
+
+def test_a_cr_and_an_lf_apart_are_no_pair() -> None:
+    assert has_bare_line_ends(b"a\r.\nb\r\n")
+    assert has_bare_line_ends(b"a\r \nb")
