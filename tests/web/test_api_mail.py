@@ -292,7 +292,7 @@ def test_every_error_of_the_api_is_a_problem_document(demo: Panel, browser: Brow
 
 
 def test_the_unforeseen_says_nothing_about_itself(demo: Panel, database: Database) -> None:
-    database.write(lambda tx: tx.execute("DROP TABLE delivery_attempts"))
+    database.write(lambda tx: tx.execute("DROP TRIGGER outbox_history_delete; DROP TABLE delivery_attempts"))
     database.write(lambda tx: tx.execute("ALTER TABLE outbox RENAME TO gone"))
     document = problem(demo.get("/api/mail/outbox"), 500)
     assert "outbox" not in document["detail"] and "sql" not in document["detail"].lower()
