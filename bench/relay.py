@@ -66,10 +66,11 @@ class Relay:
 
     subject: Subject
     rcpt_to: str = ELSEWHERE
+    signs: bool = True
 
 
 class Sink:
-    """smtp-sink, and what it has counted so far."""
+    """smtp-sink, and what it has counted so far; with `dump`, a directory, each message becomes a file there."""
 
     def __init__(self, port: int, dump: Path | None = None) -> None:
         self.port = port
@@ -125,21 +126,35 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="onifast-bench-", dir=options.tmp)))
         tempfile.tempdir = str(folder)
         folder.chmod(0o755)
-        sink = Sink(free_port(SINK))
-        stack.callback(sink.stop)
-        key = _dkim_key(folder)
+        port, key = free_port(SINK), _dkim_key(folder)
         starters = {"onifast": onifast, "postfix": postfix, "chasquid": chasquid}
         relays = [
-            stack.enter_context(starters[name](folder, sink.port, key, options.setting))
+            stack.enter_context(starters[name](folder, port, key, options.setting))
             for name in starters
             if not options.only or name in options.only
         ]
         for relay in relays:
-            run(relay, CASES[0], 100, sink)  # processes started, caches warm
+            warm_up(relay, port, folder)
+        sink = Sink(port)
+        stack.callback(sink.stop)
         table = {case: _measure(case, relays, options, sink) for case in cases}
         delays = {relay.subject.name: latency(relay, options.singles, sink) for relay in relays}
     _print(table, delays, options.rounds)
     return 0
+
+
+def warm_up(relay: Relay, port: int, folder: Path) -> None:
+    """Has processes started and caches filled, and sees that a relay that is to sign does. Raises RuntimeError."""
+    seen = folder / f"seen-by-{relay.subject.name}"
+    seen.mkdir()
+    sink = Sink(port, seen)
+    try:
+        run(relay, CASES[0], 100, sink)
+    finally:
+        sink.stop()
+    unsigned = [file for file in seen.iterdir() if b"DKIM-Signature:" not in file.read_bytes()]
+    if bool(unsigned) is relay.signs:
+        raise RuntimeError(f"{relay.subject.name}: {len(unsigned)} of 100 messages came without a signature")
 
 
 def _measure(case: Case, relays: Sequence[Relay], options: argparse.Namespace, sink: Sink) -> dict[str, list[Rate]]:
@@ -271,7 +286,7 @@ def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[R
         )
         try:
             _wait_until_answers(process, own)
-            yield Relay(Subject("chasquid", f"127.0.0.1:{own}", (process.pid,)), f"someone@{DOMAIN}")
+            yield Relay(Subject("chasquid", f"127.0.0.1:{own}", (process.pid,)), f"someone@{DOMAIN}", signs=False)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
