@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from onifast_shared import queue, queue_claims, queue_due
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
-from onifast_shared.next_hops import NextHops
-from onifast_shared.queue import Attempt, Claim, Lease
-from onifast_shared.queue_claims import Turns, Wanted
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import claims as queue_claims
+from onifast_shared.queue import due as queue_due
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.claims import Turns, Wanted
+from onifast_shared.queue.next_hops import NextHops
+from onifast_shared.queue.store import Attempt, Claim, Lease
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 # A busy machine takes its time: how long one example runs is no property of ours.
 hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onifast_shared import addresses, arrivals, contents, mailbox, queue, shared_keys, srs
+from onifast_shared import addresses, arrivals, contents, mailbox, shared_keys, srs
 from onifast_shared.address import Address
 from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
-from onifast_shared.db import Connection, Database
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 
 @dataclass(frozen=True)

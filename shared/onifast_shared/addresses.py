@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from onifast_shared import expansion, forwards, shared_keys, srs, stored_forms
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.expansion import Circular, Expansion, Remote, Target, UnknownLocal
 
 __all__ = [

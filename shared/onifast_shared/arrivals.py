@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.db import Connection
-from onifast_shared.queue import QueuedRecipient
+from onifast_shared.db.database import Connection
+from onifast_shared.queue.store import QueuedRecipient
 
 
 @dataclass(frozen=True)

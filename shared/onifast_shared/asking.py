@@ -7,7 +7,7 @@ from typing import Any
 
 from onifast_shared import inquiries
 from onifast_shared.address import Address
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 PATIENCE = 20.0
 """Seconds: outbox answers at once, but for what the DNS takes."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 
 INLINE_LIMIT = 256 * 1024
 """Bytes up to which a message is stored in one row."""

@@ -19,10 +19,11 @@ from pathlib import Path
 from onifast_shared import accept, addresses, mailbox
 from onifast_shared.accept import Delivery, Incoming, SentCopy
 from onifast_shared.address import Address
-from onifast_shared.compose import Draft, OutgoingAttachment, build
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.message.compose import Draft, OutgoingAttachment, build
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 USER = "demo"
 PASSWORD = "demo"  # noqa: S105 - it is printed on the screen; the programs listen on loopback

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from onifast_shared.db import Connection, Database, connect
+from onifast_shared.db.database import Connection, Database, connect
 
 T = TypeVar("T")
 

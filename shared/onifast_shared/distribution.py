@@ -13,11 +13,11 @@ from onifast_shared.accept import Delivery, Passing
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import Destination, Returned
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.envelope import Recipient
 from onifast_shared.expansion import Expansion, Forward, Mailbox
-from onifast_shared.message import fold
-from onifast_shared.queue import QueuedRecipient
+from onifast_shared.message.headers import fold
+from onifast_shared.queue.store import QueuedRecipient
 from onifast_shared.quotas import Verdict
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 KEPT_DAYS = 30
 """Days after which a row goes, reported or not."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from onifast_shared import stored_forms
 from onifast_shared.address import Address, AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.expansion import Target
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 UNPROVEN_KEPT = 2 * 86400
 """Seconds that a client is remembered who did not come back."""

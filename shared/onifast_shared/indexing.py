@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared import times
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 RETRY_FILING = 300
 """Seconds until a copy that could not be written is tried again."""
@@ -23,7 +23,7 @@ class Unindexed:
 
 @dataclass(frozen=True)
 class Index:
-    """What parsing found; see `onifast_shared.message`. `text` is what search looks through."""
+    """What parsing found; see `onifast_shared.message.parsing`. `text` is what search looks through."""
 
     sender: str
     sender_name: str

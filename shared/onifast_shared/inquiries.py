@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.address import Address
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 MOST_WAITING = 4
 """Inquiries of one asker that may wait for an answer: each costs a dozen questions to the DNS."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onifast_shared import accept, addresses, message, sending_limits
+from onifast_shared import accept, addresses, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
-from onifast_shared.db import Connection
-from onifast_shared.message import Draft
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection
+from onifast_shared.message import compose
+from onifast_shared.message.compose import Draft
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.sending_limits import DAY, LimitExceeded, Subject
 
 _HEADER = b"Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"  # no vacation note answers it (RFC 3834)
@@ -54,7 +55,7 @@ def _send(tx: Connection, exceeded: LimitExceeded, people: Sequence[Address], se
         subject=subject,
         text=_text(exceeded, settings, now),
     )
-    raw = _HEADER + message.build(draft, settings.hostname)
+    raw = _HEADER + compose.build(draft, settings.hostname)
     submission = Submission(
         sender="",
         origin="bounce",

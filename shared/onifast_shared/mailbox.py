@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import columns, contents, message, times
-from onifast_shared.db import Connection
+from onifast_shared import contents, times
+from onifast_shared.db.database import Connection
+from onifast_shared.message import columns, parsing
 
 FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
 
@@ -191,7 +192,7 @@ _SELECT = """
 def _row(tx: Connection, row: Sequence[Any]) -> EmailRow:
     sender, name, subject, snippet, has_attachments = row[2], row[3], row[5], row[6], bool(row[11])
     if not row[15] and row[14] is not None:
-        summary = message.parse(contents.head(tx, row[14]))
+        summary = parsing.parse(contents.head(tx, row[14]))
         sender, name = str(summary.sender or sender), summary.sender_name or name
         subject, snippet, has_attachments = summary.subject, summary.snippet, summary.has_attachments
     return EmailRow(

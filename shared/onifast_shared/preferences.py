@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
 """The seconds that a user may have his messages wait, so that he can call them back."""

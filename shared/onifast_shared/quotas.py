@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.expansion import Mailbox
 
 Scope = Literal["address", "owner"]

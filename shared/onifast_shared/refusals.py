@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import CursorError
 
 MOST_ROWS = 100_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.log import Secret
 
 RelayTls = Literal["none", "starttls", "tls"]

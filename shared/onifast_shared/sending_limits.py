@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from onifast_shared import addresses
 from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.leaky_bucket import Bucket, poured
 
 Scope = Literal["user", "unix", "domain"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 SRS = "srs"
 SCRAM_SALT = "scram-salt"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlite_shell
-from onifast_shared.dkim_keys import dns_value, load
+from onifast_shared.dkim.keys import dns_value, load
 
 from fakes.dns import DnsServer
 from peers.ports import free_port

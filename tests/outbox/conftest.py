@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_outbox.binary import Unconvertible, are_lines, into_lines
 from onifast_shared import accept
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
 

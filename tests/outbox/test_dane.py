@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onifast_shared import accept
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Database
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.certificates import Authority, Certificate
 from fakes.dns import DnsServer

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from onifast_outbox.connections import MAX_TRIES
 from onifast_outbox.main import assemble
-from onifast_shared.queue import QueuedRecipient
+from onifast_shared.queue.store import QueuedRecipient
 
 from fakes.dns import Failure
 from fakes.smtp_script import DROP, STALL

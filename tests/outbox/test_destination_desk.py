@@ -6,10 +6,10 @@ import time
 
 from onifast_outbox.destination_desk import DestinationDesk
 from onifast_outbox.destinations import DEAD_AFTER, Destinations, Feedback, Limits
-from onifast_shared import destinations as stored
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.destinations import OwnLimits, StoredState
+from onifast_shared.db.database import Database
+from onifast_shared.queue import destinations as stored
+from onifast_shared.queue.destinations import OwnLimits, StoredState
 
 BOOT = 1000.0
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from onifast_outbox.flights import Flight, Flights
-from onifast_shared.queue import Claim, QueueRow, Submission
+from onifast_shared.queue.store import Claim, QueueRow, Submission
 from onifast_shared.reply import Outcome
 
 CLAIM = Claim("t", 1, Submission("ann@here.test", "web"), (QueueRow(1, "bob@remote.test", 0, 0, None, None),))

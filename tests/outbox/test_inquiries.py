@@ -6,9 +6,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from onifast_shared import addresses, dkim_keys, inquiries, sandbox, sending_limits, suppressions
+from onifast_shared import addresses, inquiries, sending_limits
 from onifast_shared.address import Address
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.log import Secret
+from onifast_shared.queue import sandbox, suppressions
 from onifast_shared.relay import Relay
 from onifast_shared.sending_limits import Subject
 from onifast_shared.transport import routes

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from onifast_outbox.key_keeper import KeyKeeper
 from onifast_outbox.signing import Signer
-from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.rotation import LOOK_EVERY, Rotations
-from onifast_shared.queue import Submission
+from onifast_shared.queue.store import Submission
 
 from fakes.dns import DnsServer, Failure
 

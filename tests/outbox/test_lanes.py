@@ -11,8 +11,8 @@ from onifast_outbox import flights
 from onifast_outbox.destination_desk import DestinationDesk
 from onifast_outbox.destinations import START
 from onifast_outbox.dispatcher import boot_clock
-from onifast_shared import destinations as stored
-from onifast_shared.destinations import OwnLimits
+from onifast_shared.queue import destinations as stored
+from onifast_shared.queue.destinations import OwnLimits
 
 from fakes.smtp_script import DROP, STALL, Say
 from fakes.smtp_server import ScriptedSmtpServer

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from onifast_outbox.leases import Leases
-from onifast_shared import accept, queue, queue_claims
+from onifast_shared import accept
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.next_hops import NextHops
-from onifast_shared.queue import Claim, Lease, QueuedRecipient, Submission
-from onifast_shared.queue_claims import Wanted
+from onifast_shared.db.database import Database
+from onifast_shared.queue import claims as queue_claims
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.claims import Wanted
+from onifast_shared.queue.next_hops import NextHops
+from onifast_shared.queue.store import Claim, Lease, QueuedRecipient, Submission
 
 
 def claimed(db: Database, settings: Settings, lease: Lease) -> Claim:

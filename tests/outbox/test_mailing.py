@@ -17,8 +17,8 @@ from onifast_outbox.destinations import START
 from onifast_shared import accept, addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Database
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.dns import DnsServer
 from fakes.smtp_script import STALL

@@ -12,7 +12,7 @@ import pytest
 from onifast_outbox.notifier import Notifier
 from onifast_shared import arrivals, contents
 from onifast_shared.arrivals import Arrival
-from onifast_shared.queue import QueuedRecipient
+from onifast_shared.queue.store import QueuedRecipient
 
 from fakes.smtp_server import ScriptedSmtpServer
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared import queue_view
 from onifast_shared.log import Secret
-from onifast_shared.queue_view import AttemptRow
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import AttemptRow
 from onifast_shared.relay import Relay
 from onifast_shared.reply import STAGES
 from onifast_shared.transport import routes

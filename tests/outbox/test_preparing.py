@@ -8,9 +8,9 @@ import threading
 import pytest
 from onifast_outbox.preparing import KEPT_BYTES, KEPT_SECONDS, Preparer
 from onifast_outbox.signing import Signed, Signer
-from onifast_shared import dkim_keys
-from onifast_shared.dkim_keys import DkimKeyError
-from onifast_shared.queue import Claim, QueueRow, Submission
+from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.dkim.keys import DkimKeyError
+from onifast_shared.queue.store import Claim, QueueRow, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
 

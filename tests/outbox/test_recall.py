@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from onifast_shared import accept, waiting
+from onifast_shared import accept
 from onifast_shared.accept import SentCopy
-from onifast_shared.db import Connection
-from onifast_shared.queue import QueuedRecipient, Submission
-from onifast_shared.waiting import TooLate
+from onifast_shared.db.database import Connection
+from onifast_shared.queue import waiting
+from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.queue.waiting import TooLate
 
 from fakes.smtp_server import ScriptedSmtpServer
 

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import pytest
-from onifast_shared import queue_view
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.queue_view import AttemptRow
+from onifast_shared.db.database import Database
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import AttemptRow
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer

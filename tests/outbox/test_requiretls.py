@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from onifast_shared import accept
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.certificates import Authority, Certificate
 from fakes.smtp_server import ScriptedSmtpServer

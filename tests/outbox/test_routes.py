@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onifast_shared import accept, relay
 from onifast_shared.log import Secret
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.relay import Relay
 from onifast_shared.setting_types import Source
 from onifast_shared.transport import routes, sources

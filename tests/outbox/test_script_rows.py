@@ -7,7 +7,7 @@ import email.policy
 
 import pytest
 from onifast_outbox.script_rows import Unusable, build
-from onifast_shared.queue_scripts import ScriptRow
+from onifast_shared.queue.scripts import ScriptRow
 
 from .helpers import Outbox
 

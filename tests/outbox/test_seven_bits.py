@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_outbox.binary import Unconvertible, are_ascii_lines, into_seven_bits
-from onifast_shared import accept, dkim_keys
+from onifast_shared import accept
 from onifast_shared.accept import Incoming, Onward, Passing
 from onifast_shared.address import Address
-from onifast_shared.dkim_keys import dns_record
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.dkim.keys import dns_record
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
 from peers.dkim import verify

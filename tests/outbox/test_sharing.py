@@ -11,7 +11,7 @@ import sqlite_shell
 from onifast_outbox.janitor import Janitor
 from onifast_outbox.leases import Leases
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from fakes.smtp_script import STALL
 from fakes.smtp_server import ScriptedSmtpServer

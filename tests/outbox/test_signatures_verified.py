@@ -8,11 +8,12 @@ import sys
 import pytest
 from onifast_outbox.preparing import Preparer
 from onifast_outbox.signing import Signer, signed_headers
-from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.message import split_head, summary
-from onifast_shared.queue import Claim, QueueRow, Submission
+from onifast_shared.db.database import Database
+from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.message.headers import split_head
+from onifast_shared.message.parsing import summary
+from onifast_shared.queue.store import Claim, QueueRow, Submission
 
 from fakes.dns import DnsServer
 from peers.dkim import verify

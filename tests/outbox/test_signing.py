@@ -10,11 +10,11 @@ from pathlib import Path
 import dkim
 import pytest
 from onifast_outbox.signing import Signer
-from onifast_shared import dkim_keys
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.dkim_keys import DkimKeyError, dns_record
-from onifast_shared.queue import Submission
+from onifast_shared.db.database import Database
+from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.dkim.keys import DkimKeyError, dns_record
+from onifast_shared.queue.store import Submission
 
 from fakes.dns import DnsServer
 from fakes.smtp_server import ScriptedSmtpServer

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from onifast_shared import suppressions
 from onifast_shared.address import Address
+from onifast_shared.queue import suppressions
 
 from fakes.smtp_server import STALL, ScriptedSmtpServer
 

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 from onifast_outbox.tls_policy import policies
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, Reporting
-from onifast_shared import dkim_keys, dns, tls_history, tls_results
-from onifast_shared.tls_results import DAY, PolicyUsed, SessionResult, day_begins, day_of
+from onifast_shared import dns
+from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import results as tls_results
+from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins, day_of
 
 from fakes.certificates import Authority
 from fakes.https_server import HttpsServer, Page

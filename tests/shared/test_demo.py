@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from onifast_shared import addresses, demo, mailbox
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 
 @pytest.fixture

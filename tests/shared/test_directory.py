@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import sqlite_shell
 from onifast_shared import directory as directory_module
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.directory import Directory
 
 

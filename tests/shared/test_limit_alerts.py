@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from onifast_shared import addresses, contents, limit_alerts, message, sending_limits
+from onifast_shared import addresses, contents, limit_alerts, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
-from onifast_shared.message import Parsed
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.message import parsing
+from onifast_shared.message.parsing import Parsed
 from onifast_shared.sending_limits import DAY, LimitExceeded, Subject
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
@@ -46,7 +47,7 @@ def alerts(database: Database) -> list[tuple[list[str], str, Parsed]]:
         """
         rows = tx.execute(sql).fetchall()
         return [
-            (sorted(str(row[1]).split()), str(row[2]), message.parse(contents.read(tx, int(str(row[0])))))
+            (sorted(str(row[1]).split()), str(row[2]), parsing.parse(contents.read(tx, int(str(row[0])))))
             for row in rows
         ]
 

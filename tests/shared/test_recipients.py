@@ -11,9 +11,9 @@ from onifast_shared.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.addresses import Circular, Expansion, Local, Returned, UnknownLocal
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.expansion import Mailbox
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 ANN = Address.parse("ann@here.test")
 PANEL = """

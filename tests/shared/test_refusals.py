@@ -10,7 +10,7 @@ import pytest
 from onifast_shared import dmarc_reports, refusals
 from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.dmarc_reports import AggregateRow, Observation
 from onifast_shared.refusals import Refusal
 

@@ -10,8 +10,8 @@ import sqlite_shell
 from onifast_shared import accept, addresses, contents, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.sending_limits import FOREIGN_SENDER, PERIODS, LimitExceeded, Subject, subject
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC

@@ -6,15 +6,16 @@ import dataclasses
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, addresses, contents, indexing, mailbox, relay, sessions, throttle, times
+from onifast_shared import accept, addresses, contents, indexing, mailbox, relay, times
 from onifast_shared.accept import Delivery, Incoming, SentCopy
+from onifast_shared.accounts import sessions, throttle
 from onifast_shared.address import Address
 from onifast_shared.addresses import Local, Remote, UnknownLocal
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.indexing import Index
 from onifast_shared.log import Secret
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 RAW = b"From: Bob <bob@remote.test>\r\nSubject: Hello\r\n\r\nHi Ann, lunch tomorrow?\r\n"
 INDEX = Index("bob@remote.test", "Bob", "Hello", "Hi Ann, lunch tomorrow?", "Hi Ann", "<1@x>", has_attachments=False)

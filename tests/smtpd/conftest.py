@@ -14,7 +14,7 @@ import pytest
 from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 
 from fakes.certificates import Authority, Certificate
 from fakes.dns import DnsServer, ZoneData

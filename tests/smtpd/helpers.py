@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from onifast_shared import contents, mailbox
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.setting_types import Listen
 from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import sqlite_shell
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from peers.ports import free_port
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from onifast_shared import throttle
+from onifast_shared.accounts import throttle
 from onifast_smtpd.client import Client, Service
 from onifast_smtpd.login.auth import throttle_keys
 

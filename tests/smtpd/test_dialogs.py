@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared import app_passwords
+from onifast_shared.accounts import app_passwords
 from onifast_shared.config import Settings
 from onifast_smtpd.client import Service
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from onifast_shared import app_passwords
+from onifast_shared.accounts import app_passwords
 from onifast_smtpd.client import Service
 
 from .conftest import PASSWORDS, write_user

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared import mime
 from onifast_shared.config import Settings
-from onifast_shared.headers import split_head
+from onifast_shared.message import mime
+from onifast_shared.message.headers import split_head
 from onifast_smtpd import form
 
 from .helpers import HERE, World

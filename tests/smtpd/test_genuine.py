@@ -13,7 +13,7 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from onifast_shared import dmarc_reports, mailbox, refusals
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.refusals import Refusal
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared import greylist
 from onifast_shared.address import Address
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.greylist import Entry
 from onifast_smtpd.connection import MAX_ERRORS
 from onifast_smtpd.genuine import judge

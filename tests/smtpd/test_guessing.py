@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import argon2
 import pytest
-from onifast_shared import throttle
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts import throttle
+from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
 from onifast_smtpd.client import Service
 from onifast_smtpd.login import auth

@@ -7,7 +7,7 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.scram_verifier import Parameters, derive
+from onifast_shared.accounts.scram_verifier import Parameters, derive
 from onifast_smtpd.login import scram
 from onifast_smtpd.login.scram import BindingRefused, Exchange, Malformed, parse_client_first
 from scramp import ScramClient

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared import app_passwords, throttle
-from onifast_shared.accounts import UserDirectory
-from onifast_shared.scram_verifier import Parameters
+from onifast_shared.accounts import app_passwords, throttle
+from onifast_shared.accounts.panel_users import UserDirectory
+from onifast_shared.accounts.scram_verifier import Parameters
 from onifast_smtpd.client import Service
 from scramp import ScramMechanism
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from onifast_shared.config import Settings
-from onifast_shared.db import Database, DatabaseBusy, DatabaseFull
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseBusy, DatabaseFull
 from onifast_shared.setting_types import Listen
 from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service

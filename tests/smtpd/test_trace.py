@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
-from onifast_shared.accounts import PanelUser
+from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.address import Address
 from onifast_smtpd import trace
 from onifast_smtpd.client import Client, Origin, Service, Tls

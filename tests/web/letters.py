@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from onifast_shared.db import Database
-from onifast_shared.message import OutgoingAttachment
+from onifast_shared.db.database import Database
+from onifast_shared.message.compose import OutgoingAttachment
 
 from web.support import PNG, deliver, index, queue
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import bcrypt
 from flask.testing import FlaskClient
-from onifast_shared import accept, addresses, contents, indexing, mailbox, message, sockets
+from onifast_shared import accept, addresses, contents, indexing, mailbox, sockets
 from onifast_shared.accept import SentCopy
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
-from onifast_shared.message import Draft, OutgoingAttachment
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.message import compose, parsing
+from onifast_shared.message.compose import Draft, OutgoingAttachment
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.setting_types import Listen
 from onifast_web.forwarded import Application
 from onifast_web.serve import Server
@@ -152,7 +153,7 @@ def deliver(
         html=html,
         attachments=attachments or [],
     )
-    data = raw if raw is not None else message.build(draft, "remote.example")
+    data = raw if raw is not None else compose.build(draft, "remote.example")
     ref = contents.store(database, data)
 
     def add(tx: Connection) -> int:
@@ -176,7 +177,7 @@ def index(database: Database) -> None:
 
     def fill(tx: Connection) -> None:
         for item in indexing.unindexed(tx, 1000):
-            parsed = message.parse(mailbox.raw(tx, item.id))
+            parsed = parsing.parse(mailbox.raw(tx, item.id))
             indexing.set_index(
                 tx,
                 item,
@@ -196,7 +197,7 @@ def index(database: Database) -> None:
 
 def queue(database: Database, *recipients: str, owner: str = "demo", subject: str = "Queued") -> list[int]:
     """Queues a message, as sending does; gives the queue rows' ids."""
-    raw = message.build(
+    raw = compose.build(
         Draft(from_="demo@example.test", to=list(recipients), subject=subject, text="Hi"), "mail.host.test"
     )
     submission = Submission("demo@example.test", "web", owner=owner, subject=subject)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from onifast_shared import refusals, relay
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.queue import STATES
+from onifast_shared.db.database import Database
+from onifast_shared.queue.store import STATES
 from onifast_shared.refusals import Refusal
 
 from web.support import Browser, Panel, queue

@@ -9,7 +9,7 @@ import sqlite_shell
 from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from web.support import Panel, give_address
 

@@ -7,9 +7,10 @@ import io
 from typing import Any
 
 import pytest
-from onifast_shared import mailbox, message
-from onifast_shared.db import Database
-from onifast_shared.message import OutgoingAttachment
+from onifast_shared import mailbox
+from onifast_shared.db.database import Database
+from onifast_shared.message import parsing
+from onifast_shared.message.compose import OutgoingAttachment
 from werkzeug.test import TestResponse
 
 from web.support import PNG, Browser, Panel, deliver, index
@@ -208,7 +209,7 @@ def test_attachments_arrive_as_they_were(demo: Panel, database: Database) -> Non
     }
     answer = demo.post("/api/mail/send", LETTER | {"attachments": [attachment]}).json
     assert answer is not None
-    (part,) = message.parse(database.read(lambda tx: mailbox.raw(tx, answer["email_id"]))).attachments
+    (part,) = parsing.parse(database.read(lambda tx: mailbox.raw(tx, answer["email_id"]))).attachments
     assert (part.filename, part.content_type, part.data) == ("Übersicht.bin", "application/x-thing", content)
 
 
@@ -223,7 +224,7 @@ def test_a_form_with_files_sends_too(demo: Panel, database: Database) -> None:
     answer = demo.client.post("/api/mail/send", data=form, headers=demo.headers)
     assert answer.status_code == 202 and answer.json is not None and len(answer.json["outbox_ids"]) == 2
     email_id = answer.json["email_id"]
-    parsed = message.parse(database.read(lambda tx: mailbox.raw(tx, email_id)))
+    parsed = parsing.parse(database.read(lambda tx: mailbox.raw(tx, email_id)))
     assert [(part.filename, part.data) for part in parsed.attachments] == [("one.txt", b"one"), ("two.txt", b"two")]
 
 

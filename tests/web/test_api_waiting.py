@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from onifast_shared import mailbox, message, sandbox, times
+from onifast_shared import mailbox, times
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
+from onifast_shared.message import parsing
+from onifast_shared.queue import sandbox
 from werkzeug.test import TestResponse
 
 from web.support import Clock, Panel, give_address, queue
@@ -102,7 +104,7 @@ def test_a_message_is_called_back_with_all_its_recipients(demo: Panel, database:
     answer = act(demo, sent["outbox_ids"][1:2], "recall")
     assert answer.json == {"changed": sent["outbox_ids"], "drafts": [sent["email_id"]]}
     assert {row["status"] for row in rows(demo)} == {"cancelled"}
-    parsed = message.parse(database.read(lambda tx: mailbox.raw(tx, sent["email_id"])))
+    parsed = parsing.parse(database.read(lambda tx: mailbox.raw(tx, sent["email_id"])))
     assert (parsed.to, parsed.cc, parsed.header("bcc")) == (LETTER["to"][0], "bob@remote.example", "eve@remote.example")
     assert act(demo, sent["outbox_ids"][:1], "recall").status_code == 409
 

@@ -6,10 +6,10 @@ import re
 import time
 
 import pytest
-from onifast_shared import app_passwords
-from onifast_shared.app_passwords import Lock
+from onifast_shared.accounts import app_passwords
+from onifast_shared.accounts.app_passwords import Lock
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from web.support import Browser, Clock, Panel, words
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_shared import enrolment, scram_verifier, sessions, throttle
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts import enrolment, scram_verifier, sessions, throttle
+from onifast_shared.accounts.panel_users import UserDirectory
+from onifast_shared.accounts.scram_verifier import ScramVerifier
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.scram_verifier import ScramVerifier
+from onifast_shared.db.database import Database
 from onifast_web.context import Web
 
 from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words

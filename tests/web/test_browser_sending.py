@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from onifast_shared import preferences, queue_view, sandbox
-from onifast_shared.db import Database
-from onifast_shared.queue_view import OutboxRow
+from onifast_shared import preferences
+from onifast_shared.db.database import Database
+from onifast_shared.queue import sandbox
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import OutboxRow
 from playwright.sync_api import Browser, Page, expect
 
 from peers.browser import DESKTOP, ColorScheme, Viewport, page_of

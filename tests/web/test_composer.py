@@ -8,10 +8,13 @@ import re
 from typing import Any
 
 import pytest
-from onifast_shared import mailbox, message, queue_view
-from onifast_shared.db import Database
+from onifast_shared import mailbox
+from onifast_shared.db.database import Database
 from onifast_shared.mailbox import EmailRow
-from onifast_shared.message import OutgoingAttachment, Parsed
+from onifast_shared.message import parsing
+from onifast_shared.message.compose import OutgoingAttachment
+from onifast_shared.message.parsing import Parsed
+from onifast_shared.queue import view as queue_view
 from werkzeug.test import TestResponse
 
 from web.support import Browser, deliver, give_address, words
@@ -26,7 +29,7 @@ def rows(database: Database, folder: str) -> list[EmailRow]:
 def only(database: Database, folder: str) -> tuple[int, Parsed]:
     """The one message in a folder."""
     (row,) = rows(database, folder)
-    return row.id, message.parse(database.read(lambda tx: mailbox.raw(tx, row.id)))
+    return row.id, parsing.parse(database.read(lambda tx: mailbox.raw(tx, row.id)))
 
 
 def field(page: str, name: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from onifast_shared import destinations
-from onifast_shared.db import Database
-from onifast_shared.destinations import StoredState
+from onifast_shared.db.database import Database
+from onifast_shared.queue import destinations
+from onifast_shared.queue.destinations import StoredState
 
 from web.support import Browser, Clock, Panel
 

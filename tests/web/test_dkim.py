@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.rotation import Rotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from onifast_shared import asking, inquiries
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 
 from web.support import Browser, Panel
 

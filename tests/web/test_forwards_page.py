@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onifast_shared import forwards
 from onifast_shared.address import Address
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from web.support import Browser, words
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import hold_rules
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
+from onifast_shared.queue import hold_rules
 
 from web.support import Browser, Panel, queue, words
 

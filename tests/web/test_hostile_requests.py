@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from onifast_shared import sessions
-from onifast_shared.db import Connection, Database
+from onifast_shared.accounts import sessions
+from onifast_shared.db.database import Connection, Database
 from onifast_web.auth import Who
 
 from web.support import Browser, queue

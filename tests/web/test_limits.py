@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from onifast_shared import mailbox, sending_limits
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.sending_limits import FOREIGN_SENDER, Subject
 from onifast_web.app import create_app
 

@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from onifast_shared import mailbox
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.message import OutgoingAttachment
+from onifast_shared.db.database import Database
+from onifast_shared.message.compose import OutgoingAttachment
 
 from web.support import PNG, Browser, Panel, deliver, index, queue, words
 

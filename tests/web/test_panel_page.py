@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlite_shell
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 
 from web.support import Live, deliver, queue
 

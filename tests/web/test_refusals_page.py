@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from onifast_shared import refusals
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.refusals import Refusal
 
 from web.support import Browser, Clock, words

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.transport import routes
 
 from web.support import Browser, Panel

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import suppressions
 from onifast_shared.address import Address
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
+from onifast_shared.queue import suppressions
 
 from web.support import Browser, Clock, Panel, words
 

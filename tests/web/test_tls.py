@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from flask import Flask
-from onifast_shared import sts_policies, tls_history
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import sts_policies
 
 from web.support import Browser, Panel
 

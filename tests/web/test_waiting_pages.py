@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import mailbox, message, preferences, queue_view, sandbox, times
+from onifast_shared import mailbox, preferences, times
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.queue_view import OutboxRow
+from onifast_shared.db.database import Database
+from onifast_shared.message import parsing
+from onifast_shared.queue import sandbox
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import OutboxRow
 from werkzeug.test import TestResponse
 
 from web.support import Browser, Clock, deliver, queue, words
@@ -146,7 +149,7 @@ def test_a_scheduled_message_is_sent_now(browser: Browser, database: Database, c
     assert "on its way" in words(page) and "Nothing is scheduled" in words(page)
     assert deliveries(database)[0].release_ts == 0
     sent = folder(database, "sent")[0]
-    parsed = message.parse(database.read(lambda tx: mailbox.raw(tx, sent.id)))
+    parsed = parsing.parse(database.read(lambda tx: mailbox.raw(tx, sent.id)))
     assert parsed.date is not None and abs(parsed.date.timestamp() - clock()) < 2
 
 

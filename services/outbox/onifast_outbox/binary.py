@@ -11,8 +11,8 @@ import binascii
 import re
 from collections.abc import Callable
 
-from onifast_shared.headers import fields, normalise_newlines, remove_headers, split_head, unfold
-from onifast_shared.mime import MAX_DEPTH, delimiters, parse_parameters
+from onifast_shared.message.headers import fields, normalise_newlines, remove_headers, split_head, unfold
+from onifast_shared.message.mime import MAX_DEPTH, delimiters, parse_parameters
 
 MAX_LINE = 998  # octets without CRLF (RFC 5321 section 4.5.3.1.6)
 

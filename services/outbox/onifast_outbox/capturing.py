@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onifast_shared import sandbox
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.distribution import Place
-from onifast_shared.message import Summary
-from onifast_shared.queue import Submission
+from onifast_shared.message.parsing import Summary
+from onifast_shared.queue import sandbox
+from onifast_shared.queue.store import Submission
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from onifast_shared.dkim_keys import PrivateKey
-from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.keys import PrivateKey
+from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
 # DKIM.sign parses the key that it is given, in Python, for each message. It gets one of zeros: see Computing.
 PLACEHOLDERS = {

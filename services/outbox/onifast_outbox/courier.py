@@ -14,20 +14,23 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from onifast_shared import contents, queue
+from onifast_shared import contents
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.distribution import Place, locate, visited
-from onifast_shared.dkim_keys import DkimKeyError
+from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
-from onifast_shared.message import Summary, split_head, summary
-from onifast_shared.queue import Claim, QueueRow, Submission
-from onifast_shared.queue_claims import SMALL
+from onifast_shared.message.headers import split_head
+from onifast_shared.message.parsing import Summary, summary
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.claims import SMALL
+from onifast_shared.queue.store import Claim, QueueRow, Submission
+from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.relay import Relay, RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
-from onifast_shared.suppressions import Suppression
 from onifast_shared.transport.routes import Routes
 from onifast_shared.transport.sources import Sources, sources_for
 

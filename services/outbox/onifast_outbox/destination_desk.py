@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable
 
-from onifast_shared import destinations as stored
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
-from onifast_shared.destinations import OwnLimits, StoredState
+from onifast_shared.db.database import Database
+from onifast_shared.queue import destinations as stored
+from onifast_shared.queue.destinations import OwnLimits, StoredState
 
 from onifast_outbox.destinations import START, Destinations, Limits, State
 

@@ -7,13 +7,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onifast_shared import queue_claims, queue_due, queue_scripts
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.next_hops import LOCAL, NextHops
-from onifast_shared.queue import Claim
-from onifast_shared.queue_claims import Opening, Round, Turns, Unreachable, Wanted
-from onifast_shared.queue_due import MOST_AT_ONCE
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.queue import claims as queue_claims
+from onifast_shared.queue import due as queue_due
+from onifast_shared.queue import scripts as queue_scripts
+from onifast_shared.queue.claims import Opening, Round, Turns, Unreachable, Wanted
+from onifast_shared.queue.due import MOST_AT_ONCE
+from onifast_shared.queue.next_hops import LOCAL, NextHops
+from onifast_shared.queue.store import Claim
 from onifast_shared.reply import Outcome, Reply
 
 from onifast_outbox import destinations, maillog, script_rows

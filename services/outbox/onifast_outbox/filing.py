@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import PurePath
 
 from onifast_shared import indexing, mailbox
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.indexing import Unfiled
 
 from onifast_outbox import maillog

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
-from onifast_shared.queue import Claim
-from onifast_shared.queue_claims import SMALL
+from onifast_shared.queue.claims import SMALL
+from onifast_shared.queue.store import Claim
 from onifast_shared.reply import Outcome
 
 SLOW_AFTER = 5.0

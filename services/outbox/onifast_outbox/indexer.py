@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from onifast_shared import indexing, mailbox
-from onifast_shared.db import Connection, Database
-from onifast_shared.html_text import to_text
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.indexing import Index, Unindexed
-from onifast_shared.message import parse
+from onifast_shared.message.html_text import to_text
+from onifast_shared.message.parsing import parse
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
 MAX_TEXT = 256 * 1024

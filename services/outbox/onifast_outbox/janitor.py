@@ -5,9 +5,13 @@ And what a clock leaves behind that was set back: waits that are longer than any
 
 from __future__ import annotations
 
-from onifast_shared import contents, queue_due, queue_history, queue_scripts, suppressions
+from onifast_shared import contents
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import due as queue_due
+from onifast_shared.queue import history as queue_history
+from onifast_shared.queue import scripts as queue_scripts
+from onifast_shared.queue import suppressions
 
 from onifast_outbox import maillog
 from onifast_outbox.dispatcher import LONGEST_PUT_OFF

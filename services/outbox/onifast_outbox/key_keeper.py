@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.dkim import published, selectors
+from onifast_shared.dkim.keys import DkimKeyError, DnsRecord, record_of
 from onifast_shared.dkim.rotation import LOOK_EVERY, RotationError, Rotations, Standing
 from onifast_shared.dkim.selectors import PUBLISHING, RETIRED
-from onifast_shared.dkim_keys import DkimKeyError, DnsRecord, record_of
 
 from onifast_outbox import maillog
 

@@ -6,9 +6,10 @@ import asyncio
 import time
 from pathlib import Path
 
-from onifast_shared import queue
-from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.queue import Lease
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.store import Lease
 
 from onifast_outbox import maillog
 

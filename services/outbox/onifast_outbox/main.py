@@ -38,7 +38,8 @@ from typing import Any
 
 from onifast_shared import command_line, dns, event_loop, log, privileges
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.privileges import PrivilegeError
 from onifast_shared.webhooks import targets
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from onifast_shared import accept, contents
 from onifast_shared.address import Address
 from onifast_shared.contents import ContentRef
-from onifast_shared.db import Connection, Database
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from onifast_outbox import dsn
 from onifast_outbox.dsn import Fate, Returned

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from onifast_shared import arrivals, contents, delays
+from onifast_shared import arrivals, contents
 from onifast_shared.address import Address, AddressError
 from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
-from onifast_shared.delays import Delayed, DelayedRow
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.envelope import Recipient
-from onifast_shared.message import split_head
+from onifast_shared.message.headers import split_head
+from onifast_shared.queue import delays
+from onifast_shared.queue.delays import Delayed, DelayedRow
 from onifast_shared.reply import Deferred, Delivered, Reply, Trail
 
 from onifast_outbox import dsn, maillog, notices

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask
-from onifast_shared.db import DatabaseError
+from onifast_shared.db.errors import DatabaseError
 
 from onifast_outbox import maillog
 

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 
 from onifast_shared.address import Address, AddressError
 from onifast_shared.distribution import delivered_to
-from onifast_shared.message import normalise_newlines, prepend
-from onifast_shared.queue import Claim, Submission
+from onifast_shared.message.headers import normalise_newlines, prepend
+from onifast_shared.queue.store import Claim, Submission
 
 from onifast_outbox import maillog
 from onifast_outbox.binary import into_lines, into_seven_bits

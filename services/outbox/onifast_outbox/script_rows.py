@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onifast_shared import contents, queue_scripts
+from onifast_shared import contents
 from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.db import Connection, Database
-from onifast_shared.message import DraftError, from_script
-from onifast_shared.queue_scripts import ScriptRow
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.message.compose import DraftError, from_script
+from onifast_shared.queue import scripts as queue_scripts
+from onifast_shared.queue.scripts import ScriptRow
 
 from onifast_outbox import maillog
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dkim
-from onifast_shared.dkim_keys import SigningKey
+from onifast_shared.dkim.keys import SigningKey
 
 from onifast_outbox.computing import PLACEHOLDERS, Computing
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from onifast_shared import accept, queue, sandbox, suppressions
+from onifast_shared import accept
 from onifast_shared.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.envelope import Recipient, Ret
-from onifast_shared.queue import Attempt, Claim, QueueRow, Submission
+from onifast_shared.queue import sandbox, suppressions
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.store import Attempt, Claim, QueueRow, Submission
 from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 from onifast_outbox import dsn, maillog, notices

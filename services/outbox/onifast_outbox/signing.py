@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import dkim
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.dkim import selectors
 from onifast_shared.dkim.authority import Authority
-from onifast_shared.dkim_keys import DkimKeyError, KeyRing, SigningKey
-from onifast_shared.message import Summary, split_head, summary
-from onifast_shared.queue import Submission
+from onifast_shared.dkim.keys import DkimKeyError, KeyRing, SigningKey
+from onifast_shared.message.headers import split_head
+from onifast_shared.message.parsing import Summary, summary
+from onifast_shared.queue.store import Submission
 from onifast_shared.suffixes import suffixes
 
 from onifast_outbox import sealing

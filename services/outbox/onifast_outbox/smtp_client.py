@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from onifast_shared.envelope import Envelope, Recipient
-from onifast_shared.message import split_head
+from onifast_shared.message.headers import split_head
 from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 from onifast_outbox.smtp_session import SmtpSession

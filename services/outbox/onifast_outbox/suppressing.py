@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from onifast_shared import suppressions
 from onifast_shared.address import Address
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.envelope import Recipient
-from onifast_shared.queue import QueueRow, Submission
+from onifast_shared.queue import suppressions
+from onifast_shared.queue.store import QueueRow, Submission
+from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.reply import Failed, Reply
-from onifast_shared.suppressions import Suppression
 
 from onifast_outbox.settling import Result
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
-from onifast_shared.accounts import PanelUser
+from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.config import Settings
 from onifast_shared.lazy import lazy
 from onifast_shared.setting_types import IPNetwork

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
 from aiosmtpd.smtp import SMTP
-from onifast_shared.db import DatabaseError, DatabaseFull
+from onifast_shared.db.errors import DatabaseError, DatabaseFull
 from onifast_shared.reply import Reply
-from onifast_shared.tls import end_point_of
+from onifast_shared.tls.server import end_point_of
 
 from onifast_smtpd import maillog, policy, replies
 from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onifast_shared import mime
 from onifast_shared.config import Settings
+from onifast_shared.message import mime
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.trace import count_received

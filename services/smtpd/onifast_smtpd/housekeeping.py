@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import time
 
-from onifast_shared import departed
-from onifast_shared.accounts import AccountError, UserDirectory
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared.accounts import departed
+from onifast_shared.accounts.panel_users import AccountError, UserDirectory
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
 
 from onifast_smtpd import maillog
 

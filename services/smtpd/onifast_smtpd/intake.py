@@ -17,13 +17,14 @@ from onifast_shared.accept import Incoming, Onward
 from onifast_shared.address import Address
 from onifast_shared.addresses import Destination, Expansion, Returned
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.directory import Directory
 from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
-from onifast_shared.headers import body_start, head_within
-from onifast_shared.message import Summary, complete_head, normalise_newlines, prepend, split_head, summary
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.message.compose import complete_head
+from onifast_shared.message.headers import body_start, head_within, normalise_newlines, prepend, split_head
+from onifast_shared.message.parsing import Summary, summary
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 from onifast_shared.sending_limits import LimitExceeded
 

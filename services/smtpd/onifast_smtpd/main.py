@@ -28,7 +28,8 @@ import sys
 
 from onifast_shared import command_line, event_loop, log, privileges
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
 

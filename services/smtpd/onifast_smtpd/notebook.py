@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from onifast_shared import dmarc_reports, greylist, login_places, refusals, sending_limits
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared import dmarc_reports, greylist, refusals, sending_limits
+from onifast_shared.accounts import login_places
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 
 from onifast_smtpd import maillog
 

@@ -11,9 +11,9 @@ from onifast_shared.accept import Admission
 from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.addresses import Local
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.directory import Directory
-from onifast_shared.headers import fields, unfold
+from onifast_shared.message.headers import fields, unfold
 from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, Tally
 
 from onifast_smtpd import maillog, policy

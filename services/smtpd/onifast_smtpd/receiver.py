@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.directory import Directory
 from onifast_shared.dns import Resolver
-from onifast_shared.tls import ServerContexts
+from onifast_shared.tls.server import ServerContexts
 
 from onifast_smtpd.client import Client
 from onifast_smtpd.genuine.judge import Judge

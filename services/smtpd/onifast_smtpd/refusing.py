@@ -10,7 +10,7 @@ from onifast_shared import addresses, refusals
 from onifast_shared.address import Address
 from onifast_shared.addresses import Local
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.refusals import Refusal
 
 from onifast_smtpd.client import Origin

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from onifast_shared.accounts import PanelUser, UserDirectoryMissing, UserFileError
+from onifast_shared.accounts.panel_users import PanelUser, UserDirectoryMissing, UserFileError
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import extensions, maillog, policy, replies, xclient

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from onifast_shared.address import Address
-from onifast_shared.message import remove_headers
+from onifast_shared.message.headers import remove_headers
 
 from onifast_smtpd.client import Origin, Tls
 from onifast_smtpd.genuine.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask, Response, redirect, send_from_directory, url_for
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import api, auth, problems, response_headers, serve, service_token, webmail

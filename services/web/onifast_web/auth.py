@@ -14,9 +14,12 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
-from onifast_shared import accounts, db, log, sessions
-from onifast_shared.accounts import PanelUser
-from onifast_shared.sessions import Session
+from onifast_shared import log
+from onifast_shared.accounts import panel_users, sessions
+from onifast_shared.accounts.panel_users import PanelUser
+from onifast_shared.accounts.sessions import Session
+from onifast_shared.db.database import Connection
+from onifast_shared.db.errors import DatabaseError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import csrf, problems
@@ -103,7 +106,7 @@ def active_user(web: Web, username: str) -> PanelUser | None:
     """The panel user of that name, unless he is disabled. Raises Problem(503) while his file cannot be read."""
     try:
         user = web.directory.get(username)
-    except accounts.AccountError as error:
+    except panel_users.AccountError as error:
         log.event(_logger, "user-file-error", 40, user=username, error=str(error))
         raise Problem(503, "The panel's account data cannot be read just now.") from None
     return None if user is None or user.disabled else user
@@ -203,9 +206,9 @@ def _keep_alive(web: Web, token: str, session: Session) -> None:
         g.renewed_cookie = token
 
 
-def _note(web: Web, fn: Callable[[db.Connection], None]) -> None:
+def _note(web: Web, fn: Callable[[Connection], None]) -> None:
     """Writes what a request should leave behind; it goes on where even that cannot be written."""
-    with contextlib.suppress(db.DatabaseError):
+    with contextlib.suppress(DatabaseError):
         web.database.write(fn, timeout=_WRITE_PATIENCE)
 
 

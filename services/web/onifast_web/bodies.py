@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.address import display_domain
-from onifast_shared.message import Parsed
+from onifast_shared.message.parsing import Parsed
 
 from onifast_web import render
 from onifast_web.render import SafeHtml

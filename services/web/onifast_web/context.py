@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 
 from flask import current_app
-from onifast_shared.accounts import UserDirectory
+from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.log import Secret
 
 from onifast_web.guessing import Turns

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from onifast_shared import login_places, throttle
-from onifast_shared.db import Connection, Database
+from onifast_shared.accounts import login_places, throttle
+from onifast_shared.db.database import Connection, Database
 
 from onifast_web.forwarded import SHARED_CLIENT, is_loopback
 

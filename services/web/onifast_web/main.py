@@ -29,7 +29,8 @@ import sys
 
 from onifast_shared import command_line, log, privileges, sockets
 from onifast_shared.config import ConfigError, Settings
-from onifast_shared.db import Database, DatabaseError
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
 
 from onifast_web.app import create_app
 from onifast_web.serve import Server

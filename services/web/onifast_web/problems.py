@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Request, Response, json, render_template, request
-from onifast_shared import db, log
+from onifast_shared import log
+from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 _logger = log.get("web")
@@ -52,11 +53,11 @@ def not_found(what: str = "message") -> Problem:
     return Problem(404, f"There is no such {what}.")
 
 
-def from_database(error: db.DatabaseError) -> Problem:
+def from_database(error: DatabaseError) -> Problem:
     """What a failing database means to a client: nothing was changed, and trying again is right."""
-    if isinstance(error, db.DatabaseFull):
+    if isinstance(error, DatabaseFull):
         return Problem(507, "The server's disk is full; nothing was changed.", headers=_RETRY_SOON)
-    if isinstance(error, db.DatabaseBusy):
+    if isinstance(error, DatabaseBusy):
         return Problem(503, "The server is busy; nothing was changed. Try again in a moment.", headers=_RETRY_SOON)
     return Problem(503, "The mail store cannot be reached just now. Try again in a moment.", headers=_RETRY_SOON)
 
@@ -110,8 +111,8 @@ def register(app: Flask) -> None:
             return Response(status=error.code, headers=error.get_headers(request.environ))
         return answer(from_http(error))
 
-    @app.errorhandler(db.DatabaseError)
-    def _database(error: db.DatabaseError) -> Response:
+    @app.errorhandler(DatabaseError)
+    def _database(error: DatabaseError) -> Response:
         log.event(_logger, "database-error", 40, path=request.path, error=str(error))
         return answer(from_database(error))
 

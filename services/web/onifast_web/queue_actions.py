@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from onifast_shared import queue_view, sandbox, waiting
 from onifast_shared.address import Address
-from onifast_shared.db import Connection
-from onifast_shared.waiting import NoCopy, NotWaiting, TooLate
+from onifast_shared.db.database import Connection
+from onifast_shared.queue import sandbox, waiting
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
 
 from onifast_web import sending
 from onifast_web.auth import Caller

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 import nh3
-from onifast_shared.html_text import to_text
+from onifast_shared.message.html_text import to_text
 
 # A larger body is shown as text: a browser would choke on it, and the sanitiser would hold a thread for seconds.
 MAX_HTML = 4 * 1024 * 1024

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onifast_shared import log, sandbox
-from onifast_shared.db import Connection
-from onifast_shared.sandbox import SandboxedDomain
+from onifast_shared import log
+from onifast_shared.db.database import Connection
+from onifast_shared.queue import sandbox
+from onifast_shared.queue.sandbox import SandboxedDomain
 
 from onifast_web import signing_keys
 from onifast_web.auth import Caller

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from onifast_shared import accept, addresses, contents, limit_alerts, log, message, sending_limits
+from onifast_shared import accept, addresses, contents, limit_alerts, log, sending_limits
 from onifast_shared.accept import Accepted, SentCopy
 from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.db import Connection, DatabaseError
-from onifast_shared.message import Draft, DraftError
-from onifast_shared.queue import QueuedRecipient, Submission
+from onifast_shared.db.database import Connection
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.message import compose, parsing
+from onifast_shared.message.compose import Draft, DraftError
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.sending_limits import LimitExceeded, Subject
 
 from onifast_web import suppressed
@@ -116,7 +118,7 @@ def send(
         accepted = web.database.write(submit)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
-    return Sent(message.summary(raw).message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts)
+    return Sent(parsing.summary(raw).message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts)
 
 
 def _dated(draft: Draft, wait: Wait) -> Draft:
@@ -151,7 +153,7 @@ def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
 
 def build(web: Web, draft: Draft) -> bytes:
     """The draft as a message; raises DraftError, or Problem(413) beyond `max_message_size`."""
-    raw = message.build(draft, web.settings.hostname)
+    raw = compose.build(draft, web.settings.hostname)
     if len(raw) > web.settings.max_message_size:
         limit = web.settings.max_message_size // (1024 * 1024)
         raise Problem(413, f"The message is larger than {limit} MiB, which is the most that can be sent.")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from onifast_shared import addresses, dkim_keys, log
+from onifast_shared import addresses, log
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import published, report
+from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.report import Report
 from onifast_shared.dkim.rotation import RotationError, Rotations, Standing
 from onifast_shared.dkim.selectors import PUBLISHING
-from onifast_shared.dkim_keys import DkimKeyError
 
 from onifast_web.auth import Caller
 from onifast_web.context import Web

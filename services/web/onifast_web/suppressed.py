@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from onifast_shared import suppressions
 from onifast_shared.address import Address
-from onifast_shared.db import Connection
-from onifast_shared.message import DraftError
-from onifast_shared.suppressions import Suppression
+from onifast_shared.db.database import Connection
+from onifast_shared.message.compose import DraftError
+from onifast_shared.queue import suppressions
+from onifast_shared.queue.suppressions import Suppression
 
 _MOST_NAMED = 5
 

@@ -6,8 +6,9 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import app_passwords, times
-from onifast_shared.app_passwords import AppPasswordError
+from onifast_shared import times
+from onifast_shared.accounts import app_passwords
+from onifast_shared.accounts.app_passwords import AppPasswordError
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     DONE,

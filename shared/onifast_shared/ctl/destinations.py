@@ -6,10 +6,11 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import destinations, times
+from onifast_shared import times
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
-from onifast_shared.destinations import OwnLimits, StoredState
+from onifast_shared.queue import destinations
+from onifast_shared.queue.destinations import OwnLimits, StoredState
 
 
 def declare(area: Any) -> None:

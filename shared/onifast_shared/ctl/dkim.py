@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
-from onifast_shared import dkim_keys, times
+from onifast_shared import times
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, Command, UsageError, add, complain, show_rows
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import published, report
 from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.rotation import RotationError, Rotations, Standing

@@ -11,7 +11,7 @@ from onifast_shared import asking
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, add, complain
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.inquiries import TooManyInquiries
 
 _MARKS = {"good": "ok", "note": "note", "stop": "STOP"}

@@ -43,15 +43,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onifast_shared import (
-    addresses,
-    dkim_keys,
-    refusals,
-    relay,
-    sessions,
-    times,
-)
-from onifast_shared.accounts import AccountError, UserDirectory
+from onifast_shared import addresses, refusals, relay, times
+from onifast_shared.accounts import sessions
+from onifast_shared.accounts.panel_users import AccountError, UserDirectory
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.ctl import (
@@ -84,7 +78,8 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
-from onifast_shared.db_errors import DatabaseError
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.transport import sources
 
 _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, relay.RelayError, DatabaseError)

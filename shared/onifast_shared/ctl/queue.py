@@ -6,12 +6,14 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import queue_view, sandbox, times, waiting
+from onifast_shared import times
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, opened, positive, read, show_rows, write
-from onifast_shared.db import Connection
-from onifast_shared.waiting import NoCopy, NotWaiting, TooLate
+from onifast_shared.db.database import Connection
+from onifast_shared.queue import sandbox, waiting
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
 
 _MEANINGS = {
     "retry": "try again now",

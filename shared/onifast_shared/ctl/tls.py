@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from onifast_shared import sts_policies, times, tls_history, tls_results
+from onifast_shared import times
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, add, complain, positive, read, show_rows, write
-from onifast_shared.tls_history import TlsMemory
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import results as tls_results
+from onifast_shared.tls import sts_policies
+from onifast_shared.tls.history import TlsMemory
 
 
 def declare(area: Any) -> None:

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from onifast_shared.accounts import PanelUser, UserDirectory
+from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.log import Secret
 
 DONE, NOTHING, WRONG = 0, 1, 2

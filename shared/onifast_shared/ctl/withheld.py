@@ -7,7 +7,7 @@ import getpass
 import time
 from typing import Any
 
-from onifast_shared import hold_rules, suppressions, times
+from onifast_shared import times
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
@@ -23,8 +23,9 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
-from onifast_shared.hold_rules import HoldRule, Pattern, RuleError
-from onifast_shared.suppressions import Suppression
+from onifast_shared.queue import hold_rules, suppressions
+from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
+from onifast_shared.queue.suppressions import Suppression
 
 
 def declare_suppressions(area: Any) -> None:

@@ -10,12 +10,12 @@ import ipaddress
 from dataclasses import dataclass
 
 from onifast_shared import addresses, stored_forms
-from onifast_shared.accounts import AccountError, UserDirectory
+from onifast_shared.accounts.panel_users import AccountError, UserDirectory
 from onifast_shared.address import Address
 from onifast_shared.addresses import ROLES, Local
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection
-from onifast_shared.queue import Submission
+from onifast_shared.db.database import Connection
+from onifast_shared.queue.store import Submission
 
 _USER, _UNIX = "user:", "unix:"
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from onifast_shared import dkim_keys
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import selectors
+from onifast_shared.dkim.keys import ED25519_SUFFIX, DkimKeyError, DkimKeyExists, SigningKey
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.selectors import ABORTED, ACTIVE, PUBLISHING, REMOVED, RETIRED, RETIRING, Selector
-from onifast_shared.dkim_keys import ED25519_SUFFIX, DkimKeyError, DkimKeyExists, SigningKey
 
 LOOK_EVERY = 300
 """Seconds between two looks at DNS while a rotation waits for it."""

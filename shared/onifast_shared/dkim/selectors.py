@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, replace
 from typing import cast
 
-from onifast_shared.db import Connection
-from onifast_shared.dkim_keys import Algorithm, SigningKey, dns_value
+from onifast_shared.db.database import Connection
+from onifast_shared.dkim.keys import Algorithm, SigningKey, dns_value
 
 PUBLISHING, ACTIVE, RETIRING, RETIRED, REMOVED, ABORTED = STATES = (
     "publishing", "active", "retiring", "retired", "removed", "aborted",

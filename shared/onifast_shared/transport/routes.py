@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from onifast_shared import relay
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.log import Secret
 from onifast_shared.relay import Relay, RelayError
 from onifast_shared.transport import sending_domain

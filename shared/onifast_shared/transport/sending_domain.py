@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from onifast_shared import addresses
 from onifast_shared.address import Address, AddressError
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 
 _USER, _UNIX, _FORWARD = "user:", "unix:", "forward:"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.setting_types import Source
 from onifast_shared.transport import names, sending_domain
 from onifast_shared.transport.names import BadField

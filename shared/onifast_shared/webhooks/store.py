@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.log import Secret
 from onifast_shared.webhooks.signing import new_secret
 

@@ -6,7 +6,8 @@ import quopri
 import secrets
 from collections.abc import Sequence
 
-from onifast_shared.message import normalise_newlines, split_head, summary
+from onifast_shared.message.headers import normalise_newlines, split_head
+from onifast_shared.message.parsing import summary
 
 from onifast_outbox.dsn import fields, words
 from onifast_outbox.dsn.values import Fate, Returned

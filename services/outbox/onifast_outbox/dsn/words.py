@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from onifast_shared.message import summary
+from onifast_shared.message.parsing import summary
 from onifast_shared.reply import Deferred, Delivered, Failed
 
 from onifast_outbox.dsn.values import Fate, Returned

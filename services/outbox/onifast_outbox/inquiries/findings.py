@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from onifast_shared import times
-from onifast_shared.dkim_keys import SigningKey
+from onifast_shared.dkim.keys import SigningKey
+from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.reply import Outcome
 from onifast_shared.sending_limits import Subject
-from onifast_shared.suppressions import Suppression
 from onifast_shared.transport.routes import Way
 
 from onifast_outbox.tls_policy.requirement import Insist, Requirement

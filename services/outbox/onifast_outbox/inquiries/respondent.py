@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import hold_rules, inquiries, sandbox, sending_limits, suppressions
+from onifast_shared import inquiries, sending_limits
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.distribution import Place, locate
-from onifast_shared.dkim_keys import DkimKeyError
+from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Recipient
 from onifast_shared.inquiries import Inquiry
-from onifast_shared.queue import Submission
+from onifast_shared.queue import hold_rules, sandbox, suppressions
+from onifast_shared.queue.store import Submission
 from onifast_shared.relay import RelayError
 from onifast_shared.reply import Deferred, Reply
 from onifast_shared.sending_limits import Subject

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from onifast_shared import tls_history, tls_results
-from onifast_shared.db import Connection, Database
-from onifast_shared.tls_results import SessionResult
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import results as tls_results
+from onifast_shared.tls.results import SessionResult
 
 from onifast_outbox import maillog
 from onifast_outbox.tls_policy import results

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from onifast_shared.config import Settings
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 from onifast_shared.dns import Resolver, Temporary
 
 from onifast_outbox.http_client import HttpClient

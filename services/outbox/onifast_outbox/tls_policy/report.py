@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from onifast_shared.address import Address, AddressError
-from onifast_shared.tls_results import DAY, PolicyUsed, SessionResult, day_begins
+from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins
 
 MAIL_TYPE = "application/tlsrpt+gzip"
 

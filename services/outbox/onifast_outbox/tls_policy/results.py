@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared.tls_results import PolicyUsed, SessionResult
+from onifast_shared.tls.results import PolicyUsed, SessionResult
 
 from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import Assurance, Insist, Requirement, ResultType, TlsLevel, TlsTrouble

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onifast_shared import sts_policies
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dns import DNSError, Resolver
-from onifast_shared.sts_policies import StoredPolicy
+from onifast_shared.tls import sts_policies
+from onifast_shared.tls.sts_policies import StoredPolicy
 
 from onifast_outbox import maillog
 from onifast_outbox.http_client import BadCertificate, HttpClient, HttpError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared import times
-from onifast_shared.db import Connection
-from onifast_shared.queue import QueueRow, Submission
+from onifast_shared.db.database import Connection
+from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.reply import Outcome
 from onifast_shared.webhooks import store
 

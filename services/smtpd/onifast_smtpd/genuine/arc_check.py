@@ -10,7 +10,7 @@ from typing import Any
 
 import dkim
 from dkim import canonicalization
-from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
 from onifast_smtpd.genuine.dkim_check import (
     MAX_HEAD,

@@ -11,7 +11,7 @@ from typing import Any
 
 import dkim
 from dkim import canonicalization
-from onifast_shared.linear_dkim import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onifast_shared.address import AddressError, parse_domain, split_list
-from onifast_shared.headers import fields, unfold
+from onifast_shared.message.headers import fields, unfold
 from onifast_shared.suffixes import Suffixes
 
 from onifast_smtpd.genuine.dkim_check import DkimResult

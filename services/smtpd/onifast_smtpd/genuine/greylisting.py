@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from onifast_shared import greylist
 from onifast_shared.address import Address
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.greylist import Entry
 from onifast_shared.reply import Reply
 

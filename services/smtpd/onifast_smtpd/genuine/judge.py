@@ -11,7 +11,7 @@ from typing import Any
 from onifast_shared import dmarc_reports, greylist
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database
+from onifast_shared.db.database import Connection, Database
 from onifast_shared.dmarc_reports import Observation
 from onifast_shared.reply import Reply
 

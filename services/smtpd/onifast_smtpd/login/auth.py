@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from onifast_shared import scram_verifier, throttle
-from onifast_shared.accounts import AccountError, PanelUser, UserDirectory
+from onifast_shared.accounts import scram_verifier, throttle
+from onifast_shared.accounts.panel_users import AccountError, PanelUser, UserDirectory
 from onifast_shared.config import Settings
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import maillog

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onifast_shared import app_passwords, enrolment, login_places, scram_verifier
-from onifast_shared.accounts import PanelUser, UserDirectory
-from onifast_shared.app_passwords import Lock, Locks
-from onifast_shared.db import Database
+from onifast_shared.accounts import app_passwords, enrolment, login_places, scram_verifier
+from onifast_shared.accounts.app_passwords import Lock, Locks
+from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
+from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
+from onifast_shared.db.database import Database
 from onifast_shared.log import Secret
-from onifast_shared.scram_verifier import Parameters, ScramVerifier
 
 _WRITE_PATIENCE = 2.0
 

@@ -12,9 +12,10 @@ import contextlib
 import ipaddress
 import time
 
-from onifast_shared import login_places
-from onifast_shared.accounts import AccountError
-from onifast_shared.db import Connection, Database, DatabaseError
+from onifast_shared.accounts import login_places
+from onifast_shared.accounts.panel_users import AccountError
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 
 from onifast_smtpd import maillog
 from onifast_smtpd.client import Client

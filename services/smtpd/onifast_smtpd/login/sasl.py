@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from onifast_shared.accounts.scram_verifier import prepared
 from onifast_shared.log import Secret
 from onifast_shared.reply import Reply
-from onifast_shared.scram_verifier import prepared
 
 from onifast_smtpd.replies import Refused, refused
 

@@ -18,7 +18,7 @@ import hmac
 import re
 from dataclasses import dataclass
 
-from onifast_shared.scram_verifier import Parameters, ScramVerifier
+from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 
 BINDING = "tls-server-end-point"
 _PROOF_OCTETS = 32

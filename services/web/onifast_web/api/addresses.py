@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import accounts, addresses, times
+from onifast_shared import addresses, times
+from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import AddressRow
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from pydantic import Field
 
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
@@ -46,7 +47,7 @@ def add_address(call: Call) -> AddressInfo:
     """Gives an address to a panel user; it counts from the next RCPT on."""
     body: AddBody = call.body
     address = parsed(body.address)
-    if not accounts.check_username(body.owner):
+    if not panel_users.check_username(body.owner):
         raise unprocessable("owner", "not a panel user's name")
 
     def add(tx: Connection) -> AddressRow:

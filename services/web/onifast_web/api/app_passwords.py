@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import accounts, app_passwords, log, times
-from onifast_shared.app_passwords import AppPassword, AppPasswordError
+from onifast_shared import log, times
+from onifast_shared.accounts import app_passwords, panel_users
+from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError
 from onifast_shared.log import Secret
 from pydantic import Field
 
@@ -87,7 +88,7 @@ def create(web: Web, username: str, name: str) -> tuple[Secret, AppPassword]:
     user = auth.active_user(web, username)
     try:
         panel = user.verifier() if user else None
-    except accounts.AccountError as error:
+    except panel_users.AccountError as error:
         log.event(_logger, "user-file-error", 40, user=username, error=str(error))
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
     made = web.database.write(lambda tx: app_passwords.create(tx, username, panel, name, web.clock()))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from onifast_shared import relay
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.log import Secret
 from onifast_shared.relay import Relay
 from pydantic import Field, field_validator

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import destinations, times
-from onifast_shared.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits, StoredState
+from onifast_shared import times
+from onifast_shared.queue import destinations
+from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits, StoredState
 from pydantic import Field
 
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable

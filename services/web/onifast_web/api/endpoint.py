@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from flask import Flask, Response, request
 from onifast_shared import times
 from onifast_shared.mailbox import CursorError
-from onifast_shared.message import DraftError
+from onifast_shared.message.compose import DraftError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from onifast_shared import addresses, forwards, times
 from onifast_shared.address import Address, AddressError, parse_domain
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.forwards import AliasRow, ForwardRow
 from pydantic import Field
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import hold_rules, times
-from onifast_shared.hold_rules import HoldRule, Pattern, RuleError
+from onifast_shared import times
+from onifast_shared.queue import hold_rules
+from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from pydantic import Field
 
 from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from onifast_shared import sending_limits, times
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.sending_limits import LARGEST, PERIODS, Standing, Subject
 from pydantic import Field, model_validator
 

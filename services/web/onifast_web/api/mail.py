@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from flask import request
-from onifast_shared import mailbox, message, times, waiting
-from onifast_shared.db import Connection
+from onifast_shared import mailbox, times
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import EmailRow, Page
-from onifast_shared.message import Parsed
+from onifast_shared.message import parsing
+from onifast_shared.message.parsing import Parsed
+from onifast_shared.queue import waiting
 from pydantic import Field, model_validator
 
 from onifast_web import bodies, csrf
@@ -145,7 +147,7 @@ def read_email(call: Call) -> FullEmail:
     if query.mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
-    return _full(row, message.parse(raw), release)
+    return _full(row, parsing.parse(raw), release)
 
 
 def move_emails(call: Call) -> Moved:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import queue_view, times
+from onifast_shared import times
 from onifast_shared.address import Address, AddressError
-from onifast_shared.queue_view import OutboxRow
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import OutboxRow
 from pydantic import Field, field_validator, model_validator
 
 from onifast_web import queue_actions

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import accounts, quotas
+from onifast_shared import quotas
+from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.quotas import Quota
 from pydantic import Field
 
@@ -77,7 +78,7 @@ ENDPOINTS = (
 
 def _name(body: QuotaBody) -> str:
     if body.scope == "owner":
-        if not accounts.check_username(body.name):
+        if not panel_users.check_username(body.name):
             raise unprocessable("name", "not a panel user's name")
         return body.name
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 from onifast_shared import times
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.names import BadField
 from onifast_shared.transport.routes import StoredRoute

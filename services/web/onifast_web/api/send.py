@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from flask import request
 from onifast_shared import times
-from onifast_shared.message import Draft, OutgoingAttachment
+from onifast_shared.message.compose import Draft, OutgoingAttachment
 from pydantic import Field, field_validator, model_validator
 
 from onifast_web import csrf, sending

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import url_for
-from onifast_shared import sessions, times
+from onifast_shared import times
+from onifast_shared.accounts import sessions
 from pydantic import Field
 
 from onifast_web import auth

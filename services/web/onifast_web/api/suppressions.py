@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import accounts, suppressions, times
-from onifast_shared.suppressions import Suppression
+from onifast_shared import times
+from onifast_shared.accounts import panel_users
+from onifast_shared.queue import suppressions
+from onifast_shared.queue.suppressions import Suppression
 from pydantic import Field
 
 from onifast_web import auth
@@ -90,7 +92,7 @@ def owner_of(web: Web, caller: Caller, named: str | None) -> str:
         return owner
     if caller.manages is not None:
         raise Problem(403, "Only administrators may do this for other users.")
-    if not accounts.check_username(owner) or auth.active_user(web, owner) is None:
+    if not panel_users.check_username(owner) or auth.active_user(web, owner) is None:
         raise unprocessable("owner", "there is no panel user of that name")
     return owner
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import sts_policies, times, tls_history, tls_results
+from onifast_shared import times
 from onifast_shared.address import AddressError, parse_domain
-from onifast_shared.db import Connection
-from onifast_shared.sts_policies import StoredPolicy
-from onifast_shared.tls_history import TlsMemory
-from onifast_shared.tls_results import Report
+from onifast_shared.db.database import Connection
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import results as tls_results
+from onifast_shared.tls import sts_policies
+from onifast_shared.tls.history import TlsMemory
+from onifast_shared.tls.results import Report
+from onifast_shared.tls.sts_policies import StoredPolicy
 from pydantic import Field
 
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment

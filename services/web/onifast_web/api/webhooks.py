@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Literal, get_args
 
 from onifast_shared import log, times
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import app_passwords as store
-from onifast_shared.app_passwords import AppPasswordError
+from onifast_shared.accounts import app_passwords as store
+from onifast_shared.accounts.app_passwords import AppPasswordError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.api import app_passwords as api

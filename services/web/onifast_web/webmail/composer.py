@@ -8,7 +8,7 @@ from http import HTTPStatus
 from flask import Response, redirect, request, url_for
 from onifast_shared import addresses, preferences, times
 from onifast_shared.address import split_list
-from onifast_shared.message import DraftError, OutgoingAttachment
+from onifast_shared.message.compose import DraftError, OutgoingAttachment
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import render, sending, serve

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import destinations as store
-from onifast_shared.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits
+from onifast_shared.queue import destinations as store
+from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.auth import Who, allow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.selectors import PUBLISHING
 from werkzeug.wrappers import Response as AnyResponse

@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass, field, replace
 
 from onifast_shared import contents, mailbox
-from onifast_shared import message as messages
 from onifast_shared.address import split_list
-from onifast_shared.db import Connection
-from onifast_shared.message import Draft, DraftError, OutgoingAttachment, Parsed
+from onifast_shared.db.database import Connection
+from onifast_shared.message.compose import Draft, DraftError, OutgoingAttachment
+from onifast_shared.message.headers import fold, prepend
+from onifast_shared.message.parsing import Parsed
 
 from onifast_web import sending
 from onifast_web.context import Web
@@ -133,7 +134,7 @@ def _message(web: Web, form: Form, attachments: list[OutgoingAttachment]) -> byt
     typed = {name: getattr(form, name) for name in _TYPED}
     encoded = base64.b64encode(json.dumps(typed).encode()).decode("ascii")
     words = " ".join(encoded[start : start + 60] for start in range(0, len(encoded), 60))
-    return messages.prepend(raw, messages.fold(_HEADER, words))
+    return prepend(raw, fold(_HEADER, words))
 
 
 def _typed(header: str) -> dict[str, str]:

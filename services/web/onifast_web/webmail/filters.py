@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from flask import Flask
 from onifast_shared import times
 from onifast_shared.address import split_list
-from onifast_shared.hold_rules import HELD_BY
 from onifast_shared.mailbox import EmailRow
-from onifast_shared.queue_view import AttemptRow, OutboxRow
+from onifast_shared.queue.hold_rules import HELD_BY
+from onifast_shared.queue.view import AttemptRow, OutboxRow
 from onifast_shared.quotas import Quota
 
 from onifast_web import render

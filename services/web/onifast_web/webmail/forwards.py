@@ -8,7 +8,7 @@ from flask import Response, redirect, request, url_for
 from onifast_shared import addresses as address_store
 from onifast_shared import forwards as store
 from onifast_shared.address import Address, AddressError
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.api import forwards as api

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import hold_rules as store
-from onifast_shared.hold_rules import Pattern, RuleError
+from onifast_shared.queue import hold_rules as store
+from onifast_shared.queue.hold_rules import Pattern, RuleError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.api import hold_rules as api

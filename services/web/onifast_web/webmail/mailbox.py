@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import mailbox, queue_view, waiting
-from onifast_shared.db import Connection
+from onifast_shared import mailbox
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import FOLDERS, CursorError
-from onifast_shared.queue_view import State
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue import waiting
+from onifast_shared.queue.view import State
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.auth import Who, allow

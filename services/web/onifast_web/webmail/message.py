@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request, url_for
-from onifast_shared import addresses, html_text, mailbox, queue_view
-from onifast_shared import message as messages
-from onifast_shared import waiting as waiting_store
+from onifast_shared import addresses, mailbox
 from onifast_shared.address import split_list
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import EmailRow
-from onifast_shared.message import Attachment, Parsed
+from onifast_shared.message import html_text, parsing
+from onifast_shared.message.parsing import Attachment, Parsed
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue import waiting as waiting_store
 
 from onifast_web import bodies, csrf, render, response_headers
 from onifast_web.auth import Who, allow
@@ -109,7 +110,7 @@ def open_message(owner: str, email_id: int) -> Opened:
         return row, mailbox.raw(tx, email_id)
 
     row, data = current().database.read(read)
-    return Opened(row, data, messages.parse(data))
+    return Opened(row, data, parsing.parse(data))
 
 
 def html_page(parsed: Parsed) -> Response:

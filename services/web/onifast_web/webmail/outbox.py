@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import contents, queue_view, sandbox
-from onifast_shared import message as messages
+from onifast_shared import contents
 from onifast_shared.address import Address, AddressError
 from onifast_shared.mailbox import CursorError
-from onifast_shared.message import Parsed
-from onifast_shared.queue_view import ACTIONS, OutboxRow
+from onifast_shared.message import parsing
+from onifast_shared.message.parsing import Parsed
+from onifast_shared.queue import sandbox
+from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import ACTIONS, OutboxRow
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import queue_actions, render
@@ -149,7 +151,7 @@ def _open(outbox_id: int) -> tuple[OutboxRow, bytes, Parsed]:
     if row.owner not in (user()[1], None):
         raise not_found("message")
     raw = current().database.read(lambda tx: b"" if row.content_id is None else contents.read(tx, row.content_id))
-    return row, raw, messages.parse(raw)
+    return row, raw, parsing.parse(raw)
 
 
 def _row(outbox_id: int) -> OutboxRow:

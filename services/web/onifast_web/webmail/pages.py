@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from onifast_shared import mailbox, quotas, waiting
-from onifast_shared.db import Connection
+from onifast_shared import mailbox, quotas
+from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import FOLDERS
+from onifast_shared.queue import waiting
 
 from onifast_web import auth
 from onifast_web.auth import Caller

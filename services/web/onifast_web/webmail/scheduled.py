@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import times, waiting
-from onifast_shared.db import Connection
-from onifast_shared.message import DraftError
-from onifast_shared.waiting import NoCopy, NotWaiting, Recalled, TooLate
+from onifast_shared import times
+from onifast_shared.db.database import Connection
+from onifast_shared.message.compose import DraftError
+from onifast_shared.queue import waiting
+from onifast_shared.queue.waiting import NoCopy, NotWaiting, Recalled, TooLate
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import queue_actions

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import accounts, quotas, times
 from onifast_shared import addresses as address_store
+from onifast_shared import quotas, times
 from onifast_shared import relay as relay_store
+from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import AddressRow
-from onifast_shared.db import Connection
+from onifast_shared.db.database import Connection
 from onifast_shared.quotas import Quota
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
@@ -56,7 +57,7 @@ def addresses() -> AnyResponse:
     if request.form.get("do") == "remove":
         current().database.write(lambda tx: address_store.remove(tx, address))
         return redirect(url_for("webmail.addresses", did="removed"), 303)
-    if not accounts.check_username(owner) or auth.active_user(current(), owner) is None:
+    if not panel_users.check_username(owner) or auth.active_user(current(), owner) is None:
         return _address_page({"owner": "There is no panel user of that name."})
     if not current().database.write(lambda tx: address_store.add(tx, address, owner)):
         return _address_page({"address": "This address exists already."})

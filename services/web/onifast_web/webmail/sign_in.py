@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request, url_for
-from onifast_shared import accounts, enrolment, log, sessions
+from onifast_shared import log
+from onifast_shared.accounts import enrolment, panel_users, sessions
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import auth, csrf
@@ -103,16 +104,16 @@ def _throttled(guesser: Guesser, wait: int) -> AnyResponse:
     return _form(guesser.username, text, status=429, wait=wait)
 
 
-def _authenticate(web: Web, username: str, password: str) -> accounts.PanelUser | None:
+def _authenticate(web: Web, username: str, password: str) -> panel_users.PanelUser | None:
     try:
         with web.password_checks:
             return web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
-    except accounts.AccountError as error:
+    except panel_users.AccountError as error:
         log.event(_logger, "user-file-error", 40, user=username, error=str(error))
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
 
 
-def _signed_in(user: accounts.PanelUser, target: str) -> AnyResponse:
+def _signed_in(user: panel_users.PanelUser, target: str) -> AnyResponse:
     response = redirect(local_path(target), 303)
     auth.start_session(response, user)
     return response

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import suppressions as store
 from onifast_shared.address import Address, AddressError
 from onifast_shared.mailbox import CursorError
+from onifast_shared.queue import suppressions as store
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.api.suppressions import owner_of

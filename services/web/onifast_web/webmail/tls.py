@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from flask import redirect, request, url_for
-from onifast_shared import sts_policies, tls_history, tls_results
+from onifast_shared.tls import history as tls_history
+from onifast_shared.tls import results as tls_results
+from onifast_shared.tls import sts_policies
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.auth import Who, allow

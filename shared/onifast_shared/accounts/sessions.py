@@ -1,0 +1,147 @@
+"""Sign-in: browser sessions, single sign-on tokens and personal API tokens.
+
+Each is 256 random bits, of which the database holds the SHA-256 hash only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from onifast_shared.db.database import Connection
+
+SEEN_INTERVAL = 60
+"""Seconds within which a session's or token's last use is not written again: reading mail is not a write each time."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A browser's login. `credential` tells whether its user's password is still the same (see `is_current`)."""
+
+    username: str
+    csrf_token: str
+    created_ts: int
+    seen_ts: int
+    expires_ts: int
+    credential: str | None
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """A personal API token, without its secret. `used_ts` is None where it was never used."""
+
+    id: int
+    username: str
+    name: str
+    created_ts: int
+    used_ts: int | None
+
+
+def create_session(
+    tx: Connection, username: str, now: float, lifetime: float, password_hash: str
+) -> tuple[str, Session]:
+    """Begins a session; gives the cookie's value, which is not kept, and the session."""
+    token = secrets.token_urlsafe(32)
+    credential = _credential(token, password_hash)
+    session = Session(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)
+    tx.execute("DELETE FROM web_sessions WHERE expires_ts <= ?", (int(now),))
+    tx.execute(
+        """
+        INSERT INTO web_sessions (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (_hash(token), username, session.csrf_token, int(now), int(now), session.expires_ts, credential),
+    )
+    return token, session
+
+
+def find_session(tx: Connection, token: str, now: float) -> Session | None:
+    """The session of a cookie; None if it has ended."""
+    sql = """
+        SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
+        WHERE token_hash = ? AND expires_ts > ?
+    """
+    row = tx.execute(sql, (_hash(token), int(now))).fetchone()
+    return None if row is None else Session(*row)
+
+
+def is_current(session: Session, token: str, password_hash: str) -> bool:
+    """Whether the user's password is the one that he had when this session began."""
+    return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
+
+
+def touch_session(tx: Connection, token: str, now: float, lifetime: float) -> None:
+    """A session was used: it lasts `lifetime` seconds from now."""
+    sql = "UPDATE web_sessions SET seen_ts = ?, expires_ts = ? WHERE token_hash = ?"
+    tx.execute(sql, (int(now), int(now + lifetime), _hash(token)))
+
+
+def end_session(tx: Connection, token: str) -> None:
+    """Logs a browser out."""
+    tx.execute("DELETE FROM web_sessions WHERE token_hash = ?", (_hash(token),))
+
+
+def end_sessions_of(tx: Connection, username: str) -> int:
+    """Logs a user out everywhere; gives how many sessions that ended."""
+    tx.execute("DELETE FROM web_sessions WHERE username = ?", (username,))
+    return tx.changes()
+
+
+def issue_sso(tx: Connection, username: str, now: float, lifetime: float) -> str:
+    """A token that signs a user in once, within `lifetime` seconds."""
+    token = secrets.token_urlsafe(32)
+    tx.execute("DELETE FROM sso_tokens WHERE expires_ts <= ?", (int(now),))
+    sql = "INSERT INTO sso_tokens (token_hash, username, expires_ts) VALUES (?, ?, ?)"
+    tx.execute(sql, (_hash(token), username, int(now + lifetime)))
+    return token
+
+
+def redeem_sso(tx: Connection, token: str, now: float) -> str | None:
+    """The user of a token, which is used up by this; None for one that is wrong, used or too old."""
+    sql = "DELETE FROM sso_tokens WHERE token_hash = ? AND expires_ts > ? RETURNING username"
+    row = tx.execute(sql, (_hash(token), int(now))).fetchall()
+    return str(row[0][0]) if row else None
+
+
+def create_api_token(tx: Connection, username: str, name: str, now: float) -> tuple[str, ApiToken]:
+    """A new personal token; its text, which is not kept, and its description."""
+    token = "onifast_" + secrets.token_urlsafe(32)
+    sql = "INSERT INTO api_tokens (token_hash, username, name, created_ts) VALUES (?, ?, ?, ?)"
+    tx.execute(sql, (_hash(token), username, name, int(now)))
+    return token, ApiToken(tx.last_insert_rowid(), username, name, int(now), None)
+
+
+def find_api_token(tx: Connection, token: str) -> ApiToken | None:
+    """The token that a request carries; None for an unknown or revoked one."""
+    sql = "SELECT id, username, name, created_ts, used_ts FROM api_tokens WHERE token_hash = ?"
+    row = tx.execute(sql, (_hash(token),)).fetchone()
+    return None if row is None else ApiToken(*row)
+
+
+def touch_api_token(tx: Connection, token_id: int, now: float) -> None:
+    """A token was used."""
+    tx.execute("UPDATE api_tokens SET used_ts = ? WHERE id = ?", (int(now), token_id))
+
+
+def list_api_tokens(tx: Connection, username: str) -> list[ApiToken]:
+    """A user's tokens, oldest first."""
+    sql = "SELECT id, username, name, created_ts, used_ts FROM api_tokens WHERE username = ? ORDER BY id"
+    return [ApiToken(*row) for row in tx.execute(sql, (username,))]
+
+
+def revoke_api_token(tx: Connection, username: str, token_id: int) -> bool:
+    """Ends a token; False if the user has none of that id."""
+    tx.execute("DELETE FROM api_tokens WHERE id = ? AND username = ?", (token_id, username))
+    return tx.changes() > 0
+
+
+def _credential(token: str, password_hash: str) -> str:
+    # The token, which only the browser has, is the key: who reads the database learns nothing about the password.
+    key = token.encode("utf-8", "surrogateescape")
+    return hmac.new(key, password_hash.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,285 @@
+"""The writer: one thread that commits what others hand it, many at a time (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import apsw
+
+from onifast_shared.db.errors import DatabaseBusy, DatabaseUnavailable
+from onifast_shared.db.turn import Turn
+
+T = TypeVar("T")
+
+GROUP_LIMIT = 256
+"""Jobs in one commit: enough to share an fsync, few enough that the lock is not held for long."""
+
+CHECKPOINT_PAGES = 1000
+"""WAL pages (4 KiB each) after which a checkpoint is worth its fsyncs; SQLite's own default."""
+
+
+class Job(Generic[T]):
+    """A change that waits for its commit, handed over by a thread or by an event loop.
+
+    One that is not `lasting` may be undone by a power cut, and by nothing else: its commit alone costs no fsync.
+    """
+
+    def __init__(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> None:
+        self.fn = fn
+        self.lasting = lasting
+        # Whoever takes the ticket first has decided: the writer, that it runs; who waits, that it never does.
+        self._ticket = [True]
+
+    def take(self) -> bool:
+        """Takes the ticket; False where somebody has it already. For any thread."""
+        try:
+            return self._ticket.pop()
+        except IndexError:
+            return False
+
+
+class ThreadJob(Job[T]):
+    """A change that a thread waits for."""
+
+    def __init__(self, fn: Callable[[apsw.Connection], T]) -> None:
+        super().__init__(fn)
+        self.future: Future[T] = Future()
+
+    def wait(self, timeout: float) -> T:
+        """The result after COMMIT. DatabaseBusy if the job had not begun after `timeout` seconds."""
+        try:
+            return self.future.result(timeout)
+        except TimeoutError:
+            if self.take():
+                raise DatabaseBusy(_NOTHING_WRITTEN) from None
+        # It runs: its outcome is decided by the disk now, and only the disk knows it.
+        return self.future.result()
+
+
+class LoopJob(Job[T]):
+    """A change that an event loop waits for."""
+
+    def __init__(
+        self, fn: Callable[[apsw.Connection], T], loop: asyncio.AbstractEventLoop, *, lasting: bool = True
+    ) -> None:
+        super().__init__(fn, lasting=lasting)
+        self.loop = loop
+        self.future: asyncio.Future[T] = loop.create_future()
+
+    async def wait(self, timeout: float) -> T:
+        """`ThreadJob.wait` for event loops. A cancelled caller's job is withdrawn if it has not begun."""
+        timer = self.loop.call_later(timeout, self._give_up)
+        try:
+            return await self.future
+        except asyncio.CancelledError:
+            self.take()
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self.future.done() and self.take():
+            self.future.set_exception(DatabaseBusy(_NOTHING_WRITTEN))
+
+
+class Outcome(NamedTuple):
+    """How a job ended: with a value, or with an error."""
+
+    job: Job[Any]
+    value: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Tells whoever waits; in his own thread if that is an event loop's."""
+        future = self.job.future if isinstance(self.job, ThreadJob | LoopJob) else None
+        if future is None or future.done():
+            return
+        if self.error is not None:
+            future.set_exception(self.error)
+        else:
+            future.set_result(self.value)
+
+
+_NOTHING_WRITTEN = "the database is busy; nothing was written"
+
+FULL_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
+"""WAL pages after which writers have to wait for the end of a checkpoint, so that the WAL begins anew."""
+
+
+class Writer:
+    """Owns the connection that writes, and the thread that uses it."""
+
+    def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:
+        self._connect = connect
+        self._turn = Turn(path)
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
+        self._closing = False
+        self._connection = connect()
+        self._is_syncing = True
+        self._checkpointer = Checkpointer(connect, path)
+        self._connection.set_wal_hook(self._checkpointer.on_commit)
+        self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
+        self._thread.start()
+
+    def submit(self, fn: Callable[[apsw.Connection], T]) -> ThreadJob[T]:
+        """Queues a thread's change for the next commit."""
+        job = ThreadJob(fn)
+        self._queue(job)
+        return job
+
+    def submit_from_loop(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> LoopJob[T]:
+        """Queues the change of the running event loop for the next commit."""
+        job = LoopJob(fn, asyncio.get_running_loop(), lasting=lasting)
+        self._queue(job)
+        return job
+
+    def _queue(self, job: Job[Any]) -> None:
+        if self._closing:
+            raise DatabaseUnavailable("the database is closed")
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Commits what waits, then ends the thread."""
+        if self._closing:
+            return
+        self._closing = True
+        self._jobs.put(None)
+        self._thread.join()
+        self._checkpointer.close()
+        self._connection.close()
+        self._turn.close()
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch = [first]
+            running: list[Job[Any]] = []
+            try:
+                outcomes = self._commit(batch, running)
+            except BaseException as error:
+                outcomes = [Outcome(job, error=error) for job in batch if job in running or job.take()]
+            _tell_all(outcomes)
+            del batch, first, running, outcomes
+
+    def _commit(self, batch: list[Job[Any]], running: list[Job[Any]]) -> list[Outcome]:
+        """One transaction for all that has gathered by the time that it is our turn."""
+        with self._turn.taken():
+            self._gather(batch)
+            self._sync(any(job.lasting for job in batch))
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                if self._is_syncing:
+                    self._gather(batch)
+                running += [job for job in batch if job.take()]
+                outcomes = [self._apply(job) for job in running]
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        return outcomes
+
+    def _sync(self, wanted: bool) -> None:
+        """Whether the next commit waits for the disk. The next one that does takes those before it along."""
+        if wanted != self._is_syncing:
+            self._connection.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
+            self._is_syncing = wanted
+
+    def _gather(self, batch: list[Job[Any]]) -> None:
+        while len(batch) < GROUP_LIMIT:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                self._jobs.put(None)
+                return
+            batch.append(job)
+
+    def _apply(self, job: Job[Any]) -> Outcome:
+        """Runs a job in a savepoint, so that its failure is its own; trouble with the disk fails the whole commit."""
+        self._connection.execute("SAVEPOINT job")
+        try:
+            value = job.fn(self._connection)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.InterruptError):
+            raise
+        except Exception as error:
+            if not self._connection.in_transaction:
+                raise
+            self._connection.execute("ROLLBACK TO job")
+            self._connection.execute("RELEASE job")
+            return Outcome(job, error=error)
+        self._connection.execute("RELEASE job")
+        return Outcome(job, value)
+
+
+def _tell_all(outcomes: list[Outcome]) -> None:
+    """Tells everybody who waits; an event loop is woken once, however many of its jobs a commit held."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.job, LoopJob):
+            of_loops.setdefault(outcome.job.loop, []).append(outcome)
+        else:
+            outcome.tell()
+    for loop, of_loop in of_loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed, so nobody waits any more
+            loop.call_soon_threadsafe(_tell, of_loop)
+
+
+def _tell(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.tell()
+
+
+class Checkpointer:
+    """Copies the WAL back into the database when it has grown, on a thread of its own.
+
+    While others write, a checkpoint rarely reaches the WAL's end, and only then does the WAL begin anew. So a WAL that
+    has grown for long has the little that is left copied under the writers' turn.
+    """
+
+    def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:
+        self._connection = connect()
+        self._turn = Turn(path)
+        self._due = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="db-checkpoint", daemon=True)
+        self._thread.start()
+
+    def on_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        """The WAL hook: `pages` is the WAL's length after a commit."""
+        if pages >= CHECKPOINT_PAGES:
+            self._due.set()
+        return apsw.SQLITE_OK
+
+    def close(self) -> None:
+        self._closing = True
+        self._due.set()
+        self._thread.join()
+        self._connection.close()
+        self._turn.close()
+
+    def _run(self) -> None:
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._closing:
+                return
+            try:
+                if self._copy() >= FULL_CHECKPOINT_PAGES:
+                    with self._turn.taken():
+                        self._copy()
+            except apsw.Error:
+                # Another process's checkpoint, or a full disk: the WAL stays valid and the next commit asks again.
+                continue
+
+    def _copy(self) -> int:
+        """Copies what no reader needs in the WAL any more; gives the WAL's length in pages."""
+        pages, _copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return pages

@@ -1,0 +1,281 @@
+"""Messages built: from a draft, from a row that a script wrote, and a submission completed (RFC 6409 section 8)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email.utils
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.message.headers import (
+    LINE_LIMIT,
+    encode_text,
+    encode_words,
+    fields,
+    fold,
+    normalise_newlines,
+    remove_headers,
+    split_head,
+    unfold,
+)
+from onifast_shared.message.html_text import to_text
+
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,900}>")
+_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HTML_START = ("<!doctype", "<html")
+_MAX_REFERENCES = 50
+_JUDGED = frozenset(("bcc", "resent-bcc", "from", "date", "message-id"))
+
+
+class DraftError(ValueError):
+    """A draft cannot become a message: `field` is the draft's field that is wrong, `text` what is wrong with it."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(f"{field}: {text}")
+        self.field = field
+        self.text = text
+
+
+@dataclass(frozen=True)
+class OutgoingAttachment:
+    """A file to send. An unfit content type becomes application/octet-stream."""
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a message is built from. Addresses are lists' entries such as `Ann <ann@example.org>`.
+
+    `bcc` is checked but not written. Of `text` and `html` one is enough. `in_reply_to` and `references` are message
+    ids. `date` is now unless given.
+    """
+
+    from_: str
+    to: list[str]
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    cc: list[str] = field(default_factory=list)
+    bcc: list[str] = field(default_factory=list)
+    in_reply_to: str | None = None
+    references: list[str] = field(default_factory=list)
+    attachments: list[OutgoingAttachment] = field(default_factory=list)
+    date: datetime | None = None
+
+
+def build(draft: Draft, hostname: str) -> bytes:
+    """The draft as a message with CRLF line ends, Date and Message-ID; raises DraftError.
+
+    It is 7-bit clean with lines of at most 998 octets, so any server takes it; only an address with a non-ASCII local
+    part brings UTF-8 into the header, and such an address needs SMTPUTF8 anyway.
+    """
+    return b"".join(_header_fields(draft, hostname)) + _body(draft)
+
+
+def from_script(sender: str, recipient: str, subject: str, body: str, hostname: str) -> bytes:
+    """The message that a row INSERTed into `outbox` stands for; raises DraftError.
+
+    It is HTML if the body starts with `<!doctype` or `<html`, in any case, else text.
+    """
+    is_html = body.lstrip("\ufeff \t\r\n")[:9].lower().startswith(_HTML_START)
+    draft = Draft(
+        from_=sender.strip(),
+        to=[recipient.strip()],
+        subject=subject.strip(),
+        text=None if is_html else body,
+        html=body if is_html else None,
+    )
+    return build(draft, hostname)
+
+
+def complete_submission(raw: bytes, *, sender: Address, hostname: str, binary: bool = False) -> bytes:
+    """A submitted message made whole (RFC 6409 section 8): its header as `complete_head` makes it.
+
+    Line ends become CRLF, but for a `binary` message, whose body has no lines (RFC 3030).
+    """
+    head, body = split_head(raw if binary else normalise_newlines(raw))
+    return complete_head(head, sender=sender, hostname=hostname) + b"\r\n" + body
+
+
+def complete_head(head: bytes, *, sender: Address, hostname: str) -> bytes:
+    """A submitted message's header section with Date, Message-ID and From added where missing, and Bcc dropped.
+
+    What is added goes below the other fields, so that trace fields stay on top.
+    """
+    found = [(name.lower(), value) for name, value in fields(head)]
+    if any(_is_unwanted(name, unfold(value)) for name, value in found if name in _JUDGED):
+        head = remove_headers(head, _is_unwanted)
+        found = [(name.lower(), value) for name, value in fields(head)]
+    present = {name for name, _ in found}
+    if head and not head.endswith(b"\r\n"):
+        head += b"\r\n"
+    if "from" not in present:
+        head += fold("From", str(sender))
+    if "date" not in present:
+        head += fold("Date", _date_text(None))
+    if "message-id" not in present:
+        head += fold("Message-ID", make_message_id(hostname))
+    return head
+
+
+def make_message_id(hostname: str) -> str:
+    """A new id, with its angle brackets, that nobody can guess (RFC 5322 section 3.6.4)."""
+    return f"<{secrets.token_hex(16)}@{hostname}>"
+
+
+def _is_unwanted(name: str, value: str) -> bool:
+    if name in ("bcc", "resent-bcc"):
+        return True
+    return name in ("from", "date", "message-id") and not value.strip()
+
+
+def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:
+    yield _address_field("from", "From", [draft.from_], required=True)
+    to = _address_field("to", "To", draft.to)
+    cc = _address_field("cc", "Cc", draft.cc)
+    _address_field("bcc", "Bcc", draft.bcc)
+    yield to or (b"" if cc else b"To: undisclosed-recipients:;\r\n")
+    yield cc
+    _refuse_controls("subject", draft.subject)
+    yield fold("Subject", encode_text(draft.subject))
+    yield fold("Date", _date_text(draft.date))
+    yield fold("Message-ID", make_message_id(hostname))
+    yield _ids_field("in_reply_to", "In-Reply-To", [draft.in_reply_to] if draft.in_reply_to else [])
+    yield _ids_field("references", "References", draft.references)
+    yield b"MIME-Version: 1.0\r\n"
+
+
+def _address_field(field_name: str, header: str, entries: Sequence[str], *, required: bool = False) -> bytes:
+    written: list[str] = []
+    for entry in entries:
+        _refuse_controls(field_name, entry)
+        for name, address in split_list(entry):
+            written.append(_mailbox(field_name, name, address))
+    if required and len(written) != 1:
+        raise DraftError(field_name, "exactly one address is needed")
+    return fold(header, ", ".join(written)) if written else b""
+
+
+def _mailbox(field_name: str, name: str, text: str) -> str:
+    try:
+        address = Address.parse(text)
+    except AddressError as error:
+        raise DraftError(field_name, str(error)) from None
+    return f"{_phrase(name)} <{address}>" if name else str(address)
+
+
+def _phrase(name: str) -> str:
+    if not name.isascii() or "=?" in name or len(name) > LINE_LIMIT // 2:
+        return " ".join(encode_words(name))
+    if _ATOMS.fullmatch(name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _ids_field(field_name: str, header: str, ids: Sequence[str]) -> bytes:
+    for message_id in ids:
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise DraftError(field_name, "not a message id in angle brackets")
+    if len(ids) > _MAX_REFERENCES:
+        # RFC 5322 leaves the length open; the first id and the latest are what threads hang on.
+        ids = [ids[0], *ids[1 - _MAX_REFERENCES :]]
+    return fold(header, " ".join(ids)) if ids else b""
+
+
+def _refuse_controls(field_name: str, text: str) -> None:
+    if _CONTROLS.search(text):
+        raise DraftError(field_name, "contains a line end or control character")
+
+
+def _date_text(date: datetime | None) -> str:
+    return email.utils.format_datetime(date or datetime.now(UTC))
+
+
+def _body(draft: Draft) -> bytes:
+    text = _text_part(draft)
+    if not draft.attachments:
+        return text
+    return _multipart("mixed", [text, *(_attachment_part(attachment) for attachment in draft.attachments)])
+
+
+def _text_part(draft: Draft) -> bytes:
+    if draft.html is None:
+        return _leaf("text/plain; charset=utf-8", draft.text or "")
+    # Readers without HTML, and spam filters, want a text beside it.
+    text = draft.text if draft.text is not None else to_text(draft.html) + "\n"
+    plain = _leaf("text/plain; charset=utf-8", text)
+    return _multipart("alternative", [plain, _leaf("text/html; charset=utf-8", draft.html)])
+
+
+def _leaf(content_type: str, text: str) -> bytes:
+    data = normalise_newlines(text.encode("utf-8", "replace"))
+    data = data if data.endswith(b"\r\n") else data + b"\r\n"
+    encoding, encoded = _transfer_encode(data)
+    head = fold("Content-Type", content_type) + fold("Content-Transfer-Encoding", encoding)
+    return head + b"\r\n" + encoded
+
+
+def _transfer_encode(data: bytes) -> tuple[str, bytes]:
+    """The encoding that keeps text readable where it can be: 7bit, else quoted-printable, else base64."""
+    longest = max(map(len, data.split(b"\r\n")))
+    if data.isascii() and b"\0" not in data and longest <= LINE_LIMIT:
+        return "7bit", data
+    foreign = sum(data.count(octet) for octet in range(128, 256))
+    if foreign * 4 < len(data) and b"\0" not in data:
+        return "quoted-printable", _quoted_printable(data)
+    return "base64", _base64_lines(data)
+
+
+def _quoted_printable(data: bytes) -> bytes:
+    return normalise_newlines(binascii.b2a_qp(data.replace(b"\r\n", b"\n"), istext=True))
+
+
+def _base64_lines(data: bytes) -> bytes:
+    return base64.encodebytes(data).replace(b"\n", b"\r\n") or b"\r\n"
+
+
+def _attachment_part(attachment: OutgoingAttachment) -> bytes:
+    _refuse_controls("attachments", attachment.filename)
+    content_type = attachment.content_type
+    if not _CONTENT_TYPE.fullmatch(content_type) or content_type.lower().startswith(("multipart/", "message/")):
+        # Neither may be base64 (RFC 2045 section 6.4).
+        content_type = "application/octet-stream"
+    head = fold("Content-Type", content_type)
+    head += fold("Content-Transfer-Encoding", "base64")
+    head += fold("Content-Disposition", f"attachment; {_filename_parameters(attachment.filename)}")
+    return head + b"\r\n" + _base64_lines(attachment.data)
+
+
+def _filename_parameters(filename: str) -> str:
+    """`filename=` by RFC 2183, or by RFC 2231 in pieces where it is long or not ASCII."""
+    if filename.isascii() and len(filename) <= 60:
+        escaped = filename.replace("\\", "\\\\").replace('"', '\\"')
+        return f'filename="{escaped}"'
+    encoded = "".join(_percent(octet) for octet in filename.encode("utf-8", "replace"))
+    pieces = re.findall(r"(?:%..|[^%]){1,20}", f"utf-8''{encoded}")
+    if len(pieces) == 1:
+        return f"filename*={pieces[0]}"
+    return "; ".join(f"filename*{number}*={piece}" for number, piece in enumerate(pieces))
+
+
+def _percent(octet: int) -> str:
+    character = chr(octet)
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else f"%{octet:02X}"
+
+
+def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:
+    boundary = f"=_{secrets.token_hex(16)}"
+    delimiter = f"--{boundary}".encode()
+    head = fold("Content-Type", f'multipart/{subtype}; boundary="{boundary}"')
+    body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in parts)
+    return head + b"\r\n" + body + delimiter + b"--\r\n"

@@ -1,0 +1,223 @@
+"""Messages parsed (RFC 5322, MIME): never an exception, whatever the bytes, and time proportional to their number."""
+
+from __future__ import annotations
+
+import email.utils
+import html
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
+
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.message.headers import (
+    decode_words,
+    fields,
+    split_head,
+    unfold,
+)
+from onifast_shared.message.html_text import to_text
+from onifast_shared.message.mime import Part, leaves
+
+SNIPPET_LENGTH = 200
+_MAX_HEAD = 1 << 20  # octets of header that are looked at
+_MAX_FIELDS = 2000
+_MAX_VALUE = 1 << 16  # octets of one field that are looked at
+_MAX_SNIPPET_SOURCE = 100_000  # characters of the body that the snippet is looked for in
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,995}>")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Summary:
+    """What the header section says. All values are decoded text without control characters."""
+
+    def __init__(self, head: bytes) -> None:
+        found = islice(fields(head[:_MAX_HEAD]), _MAX_FIELDS)
+        self._fields = [(name, value[:_MAX_VALUE]) for name, value in found]
+
+    @cached_property
+    def headers(self) -> list[tuple[str, str]]:
+        """Every field in order: its name as written and its value, unfolded and decoded."""
+        return [(name, _decoded(value)) for name, value in self._fields]
+
+    def header(self, name: str) -> str | None:
+        """The first field of that name, unfolded and decoded."""
+        raw = self._raw(name)
+        return None if raw is None else _decoded(raw)
+
+    @property
+    def subject(self) -> str:
+        return self.header("subject") or ""
+
+    @property
+    def to(self) -> str:
+        return self.header("to") or ""
+
+    @property
+    def cc(self) -> str:
+        return self.header("cc") or ""
+
+    @property
+    def reply_to(self) -> str:
+        return self.header("reply-to") or ""
+
+    @property
+    def sender(self) -> Address | None:
+        """The first address of From that is one."""
+        return self._author[1]
+
+    @property
+    def sender_name(self) -> str:
+        """The name that stands with `sender`, or "" if there is none."""
+        return self._author[0]
+
+    @property
+    def message_id(self) -> str:
+        """With its angle brackets, or ""."""
+        ids = self._ids("message-id")
+        return ids[0] if ids else ""
+
+    @property
+    def in_reply_to(self) -> str:
+        """The first id of the field, with its angle brackets, or ""."""
+        ids = self._ids("in-reply-to")
+        return ids[0] if ids else ""
+
+    @property
+    def references(self) -> list[str]:
+        """The ids of the field, the oldest first."""
+        return self._ids("references")
+
+    @property
+    def date(self) -> datetime | None:
+        """The Date field in UTC, if it can be read."""
+        return _parse_date(self.header("date") or "")
+
+    def _raw(self, name: str) -> bytes | None:
+        wanted = name.lower()
+        return next((value for field, value in self._fields if field.lower() == wanted), None)
+
+    def _ids(self, name: str) -> list[str]:
+        return _MESSAGE_ID.findall(unfold(self._raw(name) or b""))
+
+    @cached_property
+    def _author(self) -> tuple[str, Address | None]:
+        for name, written in split_list(unfold(self._raw("from") or b"")):
+            try:
+                return _cleaned(decode_words(name)), Address.parse(written)
+            except AddressError:
+                continue
+        return "", None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A part that is not the message's own text. `inline`: the HTML shows it by its Content-ID."""
+
+    index: int
+    filename: str
+    content_type: str
+    content_id: str
+    inline: bool
+    _part: Part
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, decoded; kept after the first time."""
+        return self._part.data
+
+    @property
+    def size(self) -> int:
+        """Octets of `data`."""
+        return len(self._part.data)
+
+
+class Parsed(Summary):
+    """A whole message. Bodies and attachments are decoded when they are first asked for."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(split_head(raw)[0])
+        self._leaves = leaves(raw)
+
+    @cached_property
+    def text(self) -> str | None:
+        """The plain text that its author wrote, with "\\n" for line ends; None if he wrote HTML only."""
+        if not any(plain for plain, _ in self._blocks):
+            return None
+        return "\n".join(
+            "".join(part.text for part in plain) or to_text("".join(part.text for part in marked))
+            for plain, marked in self._blocks
+        )
+
+    @cached_property
+    def html(self) -> str | None:
+        """The HTML, unsanitised, None if there is none; plain texts beside it (a list's footer) become `<pre>`."""
+        if not any(marked for _, marked in self._blocks):
+            return None
+        return "\n".join(
+            "\n".join(part.text for part in marked) or f"<pre>{html.escape(''.join(part.text for part in plain))}</pre>"
+            for plain, marked in self._blocks
+        )
+
+    @cached_property
+    def snippet(self) -> str:
+        """The beginning of the text in one line, of at most 200 characters."""
+        for plain, marked in self._blocks:
+            source = "".join(part.text_head(_MAX_SNIPPET_SOURCE) for part in plain)
+            if not source.strip():
+                source = to_text("".join(part.text_head(_MAX_SNIPPET_SOURCE) for part in marked))
+            if words := " ".join(_cleaned(source).split()):
+                return words[:SNIPPET_LENGTH]
+        return ""
+
+    @cached_property
+    def attachments(self) -> list[Attachment]:
+        """The parts that are not the text, in order; `index` is the place in this list."""
+        parts = [part for part in self._leaves if not part.is_body]
+        return [
+            Attachment(index, part.filename_or(index), part.content_type, part.content_id, part.is_inline, part)
+            for index, part in enumerate(parts)
+        ]
+
+    @property
+    def has_attachments(self) -> bool:
+        """Whether there is anything attached that the text does not show by itself."""
+        return any(not part.is_body and not part.is_inline for part in self._leaves)
+
+    @cached_property
+    def _blocks(self) -> list[tuple[list[Part], list[Part]]]:
+        """The text as (plain parts, HTML parts) that say the same, block by block."""
+        blocks: dict[int, tuple[list[Part], list[Part]]] = {}
+        for place, part in enumerate(self._leaves):
+            if part.is_body:
+                # A part that stands in no multipart/alternative makes a block alone; its key meets no group's.
+                key = part.alternative if part.alternative is not None else -1 - place
+                blocks.setdefault(key, ([], []))[part.content_type == "text/html"].append(part)
+        return list(blocks.values())
+
+
+def parse(raw: bytes) -> Parsed:
+    """The message that these bytes are; never raises."""
+    return Parsed(raw)
+
+
+def summary(raw_head: bytes) -> Summary:
+    """What the header section of a message says; the rest of it need not be there. Never raises."""
+    return Summary(split_head(raw_head)[0])
+
+
+def _decoded(value: bytes) -> str:
+    return _cleaned(decode_words(unfold(value)))
+
+
+def _cleaned(text: str) -> str:
+    return _CONTROLS.sub(" ", text)
+
+
+def _parse_date(text: str) -> datetime | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text[:100])
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

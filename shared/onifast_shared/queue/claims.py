@@ -1,0 +1,358 @@
+"""Who is served next: claims over the rows that are ready, fair by lane and by domain, in bounded steps.
+
+A row that is due is `ready`. One index holds the ready rows by lane (who the mail is from) and domain, so that a claim
+walks round lane by lane, and in each lane round domain by domain, with one seek a step: 50,000 messages of one sender
+are as many steps away from another's single one as one message is. However many rows wait, are put off or are done
+with, a round costs the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from onifast_shared import contents
+from onifast_shared.db.database import Connection
+from onifast_shared.queue import hold_rules
+from onifast_shared.queue.next_hops import LOCAL, NextHops
+from onifast_shared.queue.store import Claim, Lease, QueueRow, submission_of
+from onifast_shared.reply import Reply
+
+GROUP_LIMIT = 100
+"""Recipients claimed together: RFC 5321 section 4.5.3.1.8 lets a server refuse more in one transaction."""
+
+MOST_STEPS = 500
+"""Seeks that one round may cost; what it did not get to, the next round begins with."""
+
+MOST_BARREN = 64
+"""Seeks in a row that find nothing to claim, after which a round ends: where a relay that is busy takes the mail of a
+thousand domains, each round would look at all of them, and keep other writers waiting meanwhile."""
+
+MOST_PUT_OFF = 500
+"""Rows that are put off in one step, so that no transaction is long."""
+
+SPREAD = 600
+"""Seconds over which rows that are put off together come due again, so that they do not come all at once."""
+
+MOST_LANES_KEPT = 10_000
+"""Lanes whose turn is remembered; after that all begin anew, which nobody notices."""
+
+SMALL = contents.INLINE_LIMIT
+"""Octets up to which a message is no burden on memory: it never waits for a large one."""
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """That nothing is brought to a destination now: the answer instead of one, and until when its mail is put off."""
+
+    reply: Reply
+    until_ts: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How many claims may go to a destination, and whether it took mail when it was last asked."""
+
+    free: int = GROUP_LIMIT
+    is_proven: bool = True
+    unreachable: Unreachable | None = None
+
+
+Gate = Callable[[str], Opening]
+"""What the deliverer says of a destination, by name. It is asked on the writer's thread."""
+
+
+def wide_open(_: str) -> Opening:
+    """A gate that lets everything through."""
+    return Opening()
+
+
+@dataclass
+class Turns:
+    """Whose turn it is: the lane that was served last, and in each lane the domain. Kept in memory by each process."""
+
+    lane: str = ""
+    domains: dict[str, str] = field(default_factory=dict)
+
+    def copy(self) -> Turns:
+        """One that may be changed while this one stays: a transaction can be run again from the start."""
+        return Turns(self.lane, dict(self.domains))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the deliverer has room for at this moment: `total` claims, of which `unproven` to unproven destinations.
+
+    `octets` is the room for messages that are not SMALL; those in `held` are in memory already and take none, and where
+    there are none one of any size goes. Mail is given up after `lifetime` seconds, so none is put off for longer.
+    """
+
+    total: int
+    unproven: int = 2**31
+    gate: Gate = wide_open
+    octets: int = 2**40
+    held: Collection[int] = ()
+    lifetime: int = 2**31
+    turns: Turns = field(default_factory=Turns)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round gave. `put_off` counts rows by destination; `more` says that it ended before it had seen all."""
+
+    claims: list[Claim]
+    turns: Turns
+    put_off: Mapping[str, int]
+    more: bool
+
+
+def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: float) -> Round:
+    """Claims messages that are ready, each for one destination, one after the other by lane and domain."""
+    walk = _Walk(tx, hops, lease, wanted, int(now))
+    claims = list(walk)
+    return Round(claims, walk.turns, walk.put_off, walk.more)
+
+
+class _Head(NamedTuple):
+    """The oldest ready row of a lane and domain."""
+
+    domain: str
+    id: int
+    content_id: int
+    sender: str | None
+    submitted_by: str | None
+    waits_for: str | None
+    size: int
+
+
+class _Walk:
+    """One round through the lanes; iterating claims."""
+
+    def __init__(self, tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: int) -> None:
+        self._tx = tx
+        self._hops = hops
+        self._lease = lease
+        self._wanted = wanted
+        self._now = now
+        self._total = wanted.total
+        self._unproven = wanted.unproven
+        self._octets = wanted.octets
+        self._held = set(wanted.held)
+        self._openings: dict[str, Opening] = {}
+        self._taken: Counter[str] = Counter()
+        self._steps = MOST_STEPS
+        self._barren = 0
+        self._contents: dict[int, bytes] = {}
+        self._has_rules: bool | None = None
+        self.turns = wanted.turns.copy()
+        self.put_off: Counter[str] = Counter()
+        self.more = False
+
+    def __iter__(self) -> Iterator[Claim]:
+        barren: set[str] = set()
+        passed: set[str] = set()
+        while self._total > 0:
+            lane = self._next_lane()
+            if lane is None or lane in passed or self.more:
+                return
+            passed.add(lane)
+            if lane in barren:
+                continue
+            found = self._from_lane(lane)
+            if found is None:
+                barren.add(lane)
+                continue
+            self._total -= 1
+            self._barren = 0
+            passed.clear()
+            yield found
+
+    def _next_lane(self) -> str | None:
+        row = self._seek(_NEXT_LANE, (self.turns.lane,)) or self._seek(_FIRST_LANE, ())
+        if row is None:
+            return None
+        self.turns.lane = str(row[0])
+        return self.turns.lane
+
+    def _from_lane(self, lane: str) -> Claim | None:
+        """The lane's next claim; None where nothing of it can go anywhere now."""
+        after = self.turns.domains.get(lane, "")
+        passed: set[str] = set()
+        while (head := self._next_head(lane, after)) and head.domain not in passed and not self.more:
+            if self._withhold([head.id]):
+                continue  # the next row of this domain has its turn
+            passed.add(head.domain)
+            after = head.domain
+            self._remember(lane, head.domain)
+            found = self._from_head(lane, head)
+            if found is not None:
+                return found
+        return None
+
+    def _next_head(self, lane: str, after: str) -> _Head | None:
+        row = self._seek(_NEXT_HEAD, (lane, after)) or self._seek(_FIRST_HEAD, (lane,))
+        return None if row is None else _Head(*row)
+
+    def _seek(self, sql: str, bind: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        self._steps -= 1
+        self._barren += 1
+        if self._steps < 0 or self._barren > MOST_BARREN:
+            self.more = True
+            return None
+        row: tuple[Any, ...] | None = self._tx.execute(sql, bind).fetchone()
+        return row
+
+    def _remember(self, lane: str, domain: str) -> None:
+        if len(self.turns.domains) >= MOST_LANES_KEPT:
+            self.turns.domains.clear()
+        self.turns.domains[lane] = domain
+
+    def _from_head(self, lane: str, head: _Head) -> Claim | None:
+        destination = self._hops.of(head.sender or "", head.submitted_by, head.domain)
+        opening = self._opening(destination)
+        if opening.unreachable is None:
+            return self._claim(head, destination) if self._take(head, destination, opening) else None
+        if head.waits_for == destination:
+            # It was put off before and is due again: its age decides what becomes of it, as after an attempt.
+            return self._claim(head, destination, opening.unreachable.reply)
+        self._put_off(lane, head.domain, destination, opening.unreachable)
+        return None
+
+    def _opening(self, destination: str) -> Opening:
+        if destination == LOCAL:
+            return Opening()
+        if destination not in self._openings:
+            self._openings[destination] = self._wanted.gate(destination)
+        return self._openings[destination]
+
+    def _take(self, head: _Head, destination: str, opening: Opening) -> bool:
+        """Take the room that a claim needs; False where there is none."""
+        is_burden = head.size > SMALL and head.content_id not in self._held
+        if is_burden and self._held and head.size > self._octets:
+            return False
+        if destination != LOCAL:
+            if self._taken[destination] >= opening.free or (not opening.is_proven and self._unproven <= 0):
+                return False
+            self._taken[destination] += 1
+            self._unproven -= not opening.is_proven
+        if is_burden:
+            self._octets -= head.size
+            self._held.add(head.content_id)
+        return True
+
+    # Claiming
+
+    def _claim(self, head: _Head, destination: str, unreachable: Reply | None = None) -> Claim:
+        token = secrets.token_hex(16)
+        lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
+        self._tx.executemany(_CLAIM, [(*lease, row_id) for row_id in self._siblings(head, destination)])
+        rows: list[tuple[Any, ...]] = self._tx.execute(_CLAIMED, (token,)).fetchall()
+        return Claim(
+            token,
+            head.content_id,
+            submission_of(rows[0][6:]),
+            tuple(QueueRow(*row[:6]) for row in rows),
+            destination=destination,
+            size=head.size,
+            content=self._content(head),
+            unreachable=unreachable,
+        )
+
+    def _siblings(self, head: _Head, destination: str) -> list[int]:
+        """The rows of the head's message that go the same way, the head's among them."""
+        same = (head.content_id, head.sender, head.submitted_by)
+        found = self._of_domain(same, head.domain, GROUP_LIMIT)
+        if not self._hops.many(destination, head.domain):
+            return found
+        domain: str | None = ""
+        for _ in range(GROUP_LIMIT):
+            domain = self._tx.execute(_SIBLING_DOMAIN, (head.content_id, domain)).get
+            if domain is None or len(found) >= GROUP_LIMIT:
+                break
+            if domain != head.domain and self._hops.of(head.sender or "", head.submitted_by, domain) == destination:
+                found += self._of_domain(same, domain, GROUP_LIMIT - len(found))
+        return found
+
+    def _of_domain(self, same: tuple[Any, ...], domain: str, limit: int) -> list[int]:
+        found = [row_id for (row_id,) in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
+        withheld = self._withhold(found)
+        return [row_id for row_id in found if row_id not in withheld]
+
+    def _withhold(self, row_ids: list[int]) -> set[int]:
+        """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
+        if self._has_rules is None:
+            self._has_rules = hold_rules.exist(self._tx)
+        return hold_rules.hold(self._tx, row_ids) if self._has_rules else set()
+
+    def _content(self, head: _Head) -> bytes | None:
+        """A small message's bytes, read on the way; a large one's would keep other writers waiting."""
+        if head.size > SMALL:
+            return None
+        if head.content_id not in self._contents:
+            try:
+                self._contents[head.content_id] = contents.read(self._tx, head.content_id)
+            except KeyError:
+                return None
+        return self._contents[head.content_id]
+
+    # Putting off
+
+    def _put_off(self, lane: str, domain: str, destination: str, unreachable: Unreachable) -> None:
+        rows: list[tuple[Any, ...]] = self._tx.execute(_READY_OF, (lane, domain, MOST_PUT_OFF)).fetchall()
+        ids = [
+            row_id
+            for row_id, sender, submitted_by, waits_for in rows
+            if waits_for != destination and self._hops.of(sender or "", submitted_by, domain) == destination
+        ]
+        until = (self._now + 1, unreachable.until_ts, SPREAD, self._wanted.lifetime)
+        self._tx.executemany(_PUT_OFF, [(destination, str(unreachable.reply), *until, row_id) for row_id in ids])
+        self.put_off[destination] += len(ids)
+        self.more = self.more or len(rows) == MOST_PUT_OFF
+
+
+# The predicate of the indexes outbox_ready and outbox_siblings, word for word: that is how SQLite knows to use them.
+_IS_READY = "ready = 1 AND status IN ('pending', 'deferred')"
+
+_NEXT_LANE = f"""
+    SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane > ? ORDER BY lane LIMIT 1
+"""
+_FIRST_LANE = f"SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane >= '' ORDER BY lane LIMIT 1"
+
+_HEAD = f"""
+    SELECT domain, id, content_id, sender, submitted_by, waits_for,
+           coalesce((SELECT size FROM contents c WHERE c.id = outbox.content_id), 0)
+    FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane = ?
+"""
+_NEXT_HEAD = f"{_HEAD} AND domain > ? ORDER BY domain, id LIMIT 1"
+_FIRST_HEAD = f"{_HEAD} AND domain >= '' ORDER BY domain, id LIMIT 1"
+
+_SIBLING_DOMAIN = f"""
+    SELECT domain FROM outbox INDEXED BY outbox_siblings
+    WHERE {_IS_READY} AND content_id = ? AND domain > ? ORDER BY domain LIMIT 1
+"""
+_SIBLINGS = f"""
+    SELECT id FROM outbox INDEXED BY outbox_siblings
+    WHERE {_IS_READY} AND content_id = ? AND sender IS ? AND submitted_by IS ? AND domain = ? ORDER BY id LIMIT ?
+"""
+_CLAIM = """
+    UPDATE outbox SET status = 'sending', ready = 0, waits_for = NULL, lease_token = ?, lease_boot = ?, lease_until = ?
+    WHERE id = ?
+"""
+_CLAIMED = """
+    SELECT id, coalesce(recipient, ''), coalesce(attempts, 0), coalesce(queued_ts, 0), dsn_notify, dsn_orcpt,
+           coalesce(sender, ''), origin, owner, submitted_by, email_id, coalesce(subject, ''), body_type, smtputf8,
+           requiretls, dsn_ret, dsn_envid, written_by
+    FROM outbox WHERE lease_token = ? AND status = 'sending' ORDER BY id
+"""
+_READY_OF = f"""
+    SELECT id, sender, submitted_by, waits_for FROM outbox INDEXED BY outbox_ready
+    WHERE {_IS_READY} AND lane = ? AND domain = ? ORDER BY id LIMIT ?
+"""
+_PUT_OFF = """
+    UPDATE outbox SET ready = 0, waits_for = ?, last_error = ?,
+                      next_attempt_ts = max(?, min(? + id % ?, coalesce(queued_ts, 0) + ?))
+    WHERE id = ?
+"""

@@ -1,0 +1,96 @@
+"""Delayed mail: queue rows that have waited so long that their senders may want to know, each told of once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared.db.database import Connection
+from onifast_shared.queue.store import Submission
+from onifast_shared.reply import Reply, ReplyError
+
+MOST_ROWS = 1000
+"""Recipients that one notice speaks of."""
+
+
+@dataclass(frozen=True)
+class DelayedRow:
+    """A recipient that waits. `host` and `said` are of the last attempt (`tried_ts`), if there was one."""
+
+    id: int
+    recipient: str
+    attempts: int
+    queued_ts: int
+    notify: str | None
+    orcpt: str | None
+    last_error: str
+    tried_ts: int | None
+    host: str
+    said: Reply | None
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """A message's recipients that have waited too long. Of the submission only what a notice needs is filled in."""
+
+    content_id: int
+    submission: Submission
+    rows: tuple[DelayedRow, ...]
+
+
+def oldest(tx: Connection, before: float) -> Delayed | None:
+    """The longest delayed message among those queued before that time which nobody has thought of; None if none is."""
+    head = tx.execute(
+        """
+        SELECT content_id, sender, submitted_by, origin, requiretls, dsn_envid FROM outbox INDEXED BY outbox_delayed
+        WHERE (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL) AND delay_noted = 0
+              AND content_id IS NOT NULL AND queued_ts <= ?
+        ORDER BY queued_ts LIMIT 1
+        """,
+        (int(before),),
+    ).fetchone()
+    if head is None:
+        return None
+    content_id, sender, submitted_by, origin, requiretls, envid = head
+    rows: list[tuple[Any, ...]] = tx.execute(
+        f"""
+        SELECT o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify,
+               o.dsn_orcpt, coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''), a.code,
+               coalesce(a.enhanced, ''), coalesce(a.reply, '')
+        FROM outbox o LEFT JOIN delivery_attempts a
+             ON a.id = (SELECT max(id) FROM delivery_attempts WHERE outbox_id = o.id)
+        WHERE o.content_id = ? AND o.sender IS ? AND o.submitted_by IS ? AND o.queued_ts <= ? AND {_WAITS}
+        ORDER BY o.id LIMIT ?
+        """,
+        (content_id, sender, submitted_by, int(before), MOST_ROWS),
+    ).fetchall()
+    submission = Submission(sender or "", origin, submitted_by=submitted_by, requiretls=bool(requiretls), envid=envid)
+    return Delayed(content_id, submission, tuple(_row(row) for row in rows))
+
+
+def note(tx: Connection, row_ids: Sequence[int]) -> bool:
+    """Marks rows as thought of. False, and nothing marked, if one of them waits no more or is marked already."""
+    if not all(tx.execute(f"SELECT 1 FROM outbox WHERE id = ? AND {_WAITS}", (row_id,)).get for row_id in row_ids):
+        return False
+    for row_id in row_ids:
+        tx.execute("UPDATE outbox SET delay_noted = 1 WHERE id = ?", (row_id,))
+    return True
+
+
+_WAITS = """
+    delay_noted = 0
+    AND (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL OR status = 'sending' AND attempts > 0)
+"""
+
+
+def _row(columns: tuple[Any, ...]) -> DelayedRow:
+    row_id, recipient, attempts, queued_ts, notify, orcpt, last_error, tried_ts, host, *said = columns
+    return DelayedRow(row_id, recipient, attempts, queued_ts, notify, orcpt, last_error, tried_ts, host, _reply(*said))
+
+
+def _reply(code: int | None, enhanced: str, text: str) -> Reply | None:
+    try:
+        return None if code is None else Reply(code, enhanced, text)
+    except ReplyError:
+        return None

@@ -1,0 +1,42 @@
+"""Where a queued recipient's mail goes next, by name: what the queue groups, counts and puts off by.
+
+A next hop is a mailbox of this host (LOCAL), the smart host that takes the mail of many domains, or, for everything
+else, the recipient's domain. Its name is not an address to connect to: outbox's routing decides that.
+"""
+
+from __future__ import annotations
+
+from onifast_shared import addresses
+from onifast_shared.config import Settings
+from onifast_shared.db.database import Connection
+from onifast_shared.transport.routes import Routes
+
+LOCAL = "(here)"
+"""The next hop of recipients of this host, and of rows whose recipient is no address: no server is asked."""
+
+
+class NextHops:
+    """The next hops as one transaction sees them. Each is looked up once."""
+
+    def __init__(self, tx: Connection, settings: Settings) -> None:
+        self._tx = tx
+        self._settings = settings
+        self._local: dict[str, bool] = {}
+        self._routes = Routes(tx)
+
+    def of(self, sender: str, submitted_by: str | None, domain: str) -> str:
+        """The next hop of mail from the address `sender` to `domain` (lower-case A-labels)."""
+        if self._is_local(domain):
+            return LOCAL
+        return self._routes.next_hop(domain, sender, submitted_by)
+
+    def many(self, destination: str, domain: str) -> bool:
+        """Whether a next hop that takes a domain's mail may take that of other domains too."""
+        return destination != domain
+
+    def _is_local(self, domain: str) -> bool:
+        known = self._local.get(domain)
+        if known is None:
+            known = not domain or addresses.is_local_domain(self._tx, domain, self._settings)
+            self._local[domain] = known
+        return known

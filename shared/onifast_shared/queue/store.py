@@ -1,0 +1,292 @@
+"""The queue: the rows of `outbox`, one for each recipient of each message.
+
+The states, who may change each, to what, and what a crash leaves are in docs/queue.md, and here in TRANSITIONS, one to
+one. A claimed row carries a lease: a random token that fences off a deliverer which lost its claim, and an end on the
+boot clock, which no clock change moves. The token is compared in the same transaction that writes a result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared.address import Address, AddressError
+from onifast_shared.db.database import Connection
+from onifast_shared.reply import Reply
+from onifast_shared.times import stored
+
+STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed")
+
+TRANSITIONS: dict[str, dict[str, str]] = {
+    "pending": {"sending": "claim", "held": "hold, claim", "cancelled": "cancel, recall", "failed": "prepare"},
+    "sending": {
+        "sent": "settle",
+        "deferred": "settle, release_dead",
+        "failed": "settle",
+        "sandboxed": "settle",
+        "pending": "release_dead",
+    },
+    "deferred": {"sending": "claim", "pending": "retry", "held": "hold, claim", "cancelled": "cancel, recall"},
+    "failed": {"pending": "retry"},
+    "held": {"pending": "release, retry", "cancelled": "cancel, recall"},
+    "sent": {},
+    "cancelled": {},
+    "sandboxed": {"pending": "release, redirect"},
+}
+"""For each state, the states that follow and the functions that make the step."""
+
+FORWARDED_BY = "forward:"
+"""What stands in `submitted_by` before the address of ours that forwards the message."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one message's queue rows share. `sender` '' is the null reverse-path; `email_id` the copy in sent.
+
+    `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once. `undo` says that it waits
+    only so that its sender can call it back. `written_by` is who wrote what is forwarded, as in `submitted_by`; None
+    where that was nobody here.
+    """
+
+    sender: str
+    origin: str
+    owner: str | None = None
+    submitted_by: str | None = None
+    email_id: int | None = None
+    subject: str = ""
+    body_type: str = "8BITMIME"
+    smtputf8: bool = False
+    requiretls: bool = False
+    ret: str | None = None
+    envid: str | None = None
+    release_ts: int = 0
+    undo: bool = False
+    written_by: str | None = None
+
+    @property
+    def forwarded_by(self) -> str | None:
+        """The address of ours that forwards it; None for a message that began its way here."""
+        if self.origin != "forward" or not self.submitted_by:
+            return None
+        return self.submitted_by.removeprefix(FORWARDED_BY)
+
+
+@dataclass(frozen=True)
+class QueuedRecipient:
+    """A recipient with its DSN parameters (RFC 3461)."""
+
+    address: str
+    notify: str | None = None
+    orcpt: str | None = None
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """A claimed row: `attempts` made so far, `queued_ts` when its present stay in the queue began."""
+
+    id: int
+    recipient: str
+    attempts: int
+    queued_ts: int
+    notify: str | None
+    orcpt: str | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows of one message that go to one destination and now belong to the holder of `token`.
+
+    `destination` names their next hop (`next_hops`). `size` is the message's; `content` its bytes, where
+    they were read on the way. `unreachable` is the answer where the destination is not to be tried now.
+    """
+
+    token: str
+    content_id: int
+    submission: Submission
+    rows: tuple[QueueRow, ...]
+    destination: str = ""
+    size: int = 0
+    content: bytes | None = None
+    unreachable: Reply | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """How long a claim lasts: until `boot_now_ms + duration_ms` on the boot clock of `boot_id`."""
+
+    boot_id: str
+    boot_now_ms: int
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What happened when a recipient was tried, for its history. Durations are milliseconds.
+
+    `tls_level` and `stages` are as in reply.Trail; `explanation` says the same as `reply` in plain words.
+    """
+
+    started_ts: int
+    duration_ms: int
+    outcome: str
+    host: str = ""
+    address: str = ""
+    tls: str = ""
+    reply: Reply | None = None
+    tls_level: str = ""
+    stages: tuple[tuple[str, int], ...] = ()
+    explanation: str = ""
+
+
+def enqueue(
+    tx: Connection, content_id: int, submission: Submission, recipients: Sequence[QueuedRecipient], now: float
+) -> list[int]:
+    """Queues a message for its recipients; gives the rows' ids. The one way in, but for a script's INSERT."""
+    return [_insert(tx, content_id, submission, recipient, now) for recipient in recipients]
+
+
+def renew(tx: Connection, tokens: Iterable[str], lease: Lease) -> set[str]:
+    """Prolongs leases; gives the tokens that still hold rows."""
+    end = lease.boot_now_ms + lease.duration_ms
+    sql = "UPDATE outbox SET lease_until = ? WHERE status = 'sending' AND lease_token = ?"
+    held = set()
+    for token in tokens:
+        tx.execute(sql, (end, token))
+        if tx.changes():
+            held.add(token)
+    return held
+
+
+def holds(tx: Connection, token: str, row_ids: Iterable[int]) -> set[int]:
+    """Those of the rows that the token still holds: asked before the final dot."""
+    sql = "SELECT 1 FROM outbox WHERE id = ? AND status = 'sending' AND lease_token = ?"
+    return {row_id for row_id in row_ids if tx.execute(sql, (row_id, token)).fetchone()}
+
+
+def settle(
+    tx: Connection,
+    token: str,
+    row_id: int,
+    status: str,
+    *,
+    attempt: Attempt | None,
+    earlier: Sequence[Attempt] = (),
+    last_error: str = "",
+    next_attempt_ts: int = 0,
+) -> bool:
+    """Ends a claim on a row with its result. False, and nothing written, if the token does not hold it any more.
+
+    `earlier` are servers that the same attempt came to before: they go into the history, and count for nothing.
+    """
+    tx.execute(
+        """
+        UPDATE outbox SET status = ?, last_error = ?, next_attempt_ts = ?, attempts = attempts + ?,
+                          lease_token = NULL, lease_boot = NULL, lease_until = NULL
+        WHERE id = ? AND status = 'sending' AND lease_token = ?
+        """,
+        (status, last_error, next_attempt_ts, int(attempt is not None), row_id, token),
+    )
+    if not tx.changes():
+        return False
+    for each in [*earlier, attempt]:
+        if each is not None:
+            _record(tx, row_id, each)
+    return True
+
+
+def give_back(tx: Connection, token: str, row_ids: Iterable[int]) -> None:
+    """Puts claimed rows that were not tried back, as at a clean stop."""
+    for row_id in row_ids:
+        tx.execute(f"{_BACK} AND lease_token = ? AND id = ?", (token, row_id))
+
+
+def release_dead(tx: Connection, boot_id: str, boot_now_ms: int) -> int:
+    """Puts rows back whose deliverer died: their lease ran out, or belongs to an earlier boot. Gives how many."""
+    tx.execute(f"{_BACK} AND (lease_boot IS NOT ? OR lease_until IS NULL OR lease_until < ?)", (boot_id, boot_now_ms))
+    return tx.changes()
+
+
+def domain_of(recipient: str) -> str:
+    """The domain that a recipient's mail is queued under; '' for what is no address."""
+    if recipient.isascii():
+        return recipient.rpartition("@")[2].lower() if "@" in recipient else ""
+    try:
+        return Address.parse(recipient).domain
+    except AddressError:
+        return ""
+
+
+def written_by(what: Submission) -> str | None:
+    """Who wrote a message, in the form of `submitted_by`, for the rows that send it on."""
+    if what.origin == "forward":
+        return what.written_by
+    return what.submitted_by or (f"user:{what.owner}" if what.owner else "panel")
+
+
+def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
+    """Who a message is from, as far as fairness goes; '' for bounces."""
+    return submitted_by or owner or domain_of(sender)
+
+
+def _insert(tx: Connection, content_id: int, what: Submission, recipient: QueuedRecipient, now: float) -> int:
+    tx.execute(
+        """
+        INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
+                            owner, email_id, origin, submitted_by, body_type, smtputf8, requiretls, dsn_ret, dsn_envid,
+                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts, release_ts, undo, written_by,
+                            domain, lane, ready)
+        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
+            what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
+            what.envid, recipient.notify, recipient.orcpt,
+            # Its time in the queue begins when it is released: the wait before was its sender's wish.
+            max(int(now), what.release_ts), what.release_ts, what.release_ts, int(what.undo), what.written_by,
+            domain_of(recipient.address), lane_of(what.sender, what.owner, what.submitted_by),
+            int(what.release_ts <= now),
+        ),
+    )  # fmt: skip
+    return tx.last_insert_rowid()
+
+
+def submission_of(columns: Sequence[Any]) -> Submission:
+    """A row's columns from `sender` to `written_by`."""
+    sender, origin, owner, submitted_by, email_id, subject, body_type, *rest = columns
+    smtputf8, requiretls, ret, envid, written_by = rest
+    return Submission(
+        sender=sender,
+        origin=origin,
+        owner=owner,
+        submitted_by=submitted_by,
+        email_id=email_id,
+        subject=subject,
+        body_type=body_type,
+        smtputf8=bool(smtputf8),
+        requiretls=bool(requiretls),
+        ret=ret,
+        envid=envid,
+        written_by=written_by,
+    )
+
+
+def _record(tx: Connection, row_id: int, attempt: Attempt) -> None:
+    reply = attempt.reply
+    tx.execute(
+        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
+        " enhanced, reply, tls_level, stages, explanation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
+            attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
+            reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
+        ),
+    )  # fmt: skip
+
+
+_BACK = """
+    UPDATE outbox SET status = CASE WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END, ready = domain IS NOT NULL,
+                      lease_token = NULL, lease_boot = NULL, lease_until = NULL
+    WHERE status = 'sending'
+"""

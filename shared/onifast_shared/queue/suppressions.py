@@ -1,0 +1,134 @@
+"""Suppressed recipients: addresses that an owner's mail is not sent to, because it bounced there or he wants it so.
+
+What bounced is suppressed for a while only, and for its owner alone: no customer's bounces concern another's mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from onifast_shared.address import Address
+from onifast_shared.db.database import Connection
+from onifast_shared.mailbox import CursorError
+from onifast_shared.stored_forms import folded
+
+Origin = Literal["bounce", "manual"]
+
+_MOST_REASON = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """`recipient` is as stored_forms.folded has it; `reason` the reply, or somebody's words.
+
+    `expires_ts` is None for one without end.
+    """
+
+    id: int
+    owner: str
+    recipient: str
+    origin: Origin
+    reason: str
+    created_ts: int
+    expires_ts: int | None
+
+    def why(self, day: str) -> str:
+        """Why mail to it is not sent, as a part of a sentence; `day` is when it was suppressed, for people."""
+        if self.origin == "manual":
+            return f"{self.recipient} was suppressed on {day}" + (f": {self.reason}" if self.reason else "")
+        return f"mail to {self.recipient} came back on {day}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, newest first, and the cursor of the next page (None at the end)."""
+
+    rows: list[Suppression]
+    next_cursor: str | None
+
+
+def find(tx: Connection, owner: str, recipients: Iterable[Address], now: float) -> dict[Address, Suppression]:
+    """Those of the recipients that mail of this owner is not sent to now."""
+    sql = f"{_SELECT} WHERE owner = ? AND recipient = ? AND {_COUNTS}"
+    found = ((each, tx.execute(sql, (owner, folded(each), int(now))).fetchone()) for each in recipients)
+    return {recipient: Suppression(*row) for recipient, row in found if row is not None}
+
+
+def note_bounce(tx: Connection, owner: str, recipient: Address, reason: str, now: float, *, until: float) -> None:
+    """Suppresses a recipient that bounced, for a while. What somebody wrote himself stays as it is."""
+    tx.execute(
+        """
+        INSERT INTO suppressions (owner, recipient, origin, reason, created_ts, expires_ts)
+        VALUES (?, ?, 'bounce', ?, ?, ?)
+        ON CONFLICT (owner, recipient) DO UPDATE
+        SET reason = excluded.reason, created_ts = excluded.created_ts, expires_ts = excluded.expires_ts
+        WHERE origin = 'bounce'
+        """,
+        (owner, folded(recipient), reason[:_MOST_REASON], int(now), int(until)),
+    )
+
+
+def note_delivery(tx: Connection, owner: str, recipient: Address) -> None:
+    """Mail arrived: that an earlier one bounced counts no more."""
+    tx.execute(
+        "DELETE FROM suppressions WHERE owner = ? AND recipient = ? AND origin = 'bounce'", (owner, folded(recipient))
+    )
+
+
+def add(tx: Connection, owner: str, recipient: Address, reason: str, now: float) -> Suppression:
+    """Suppresses a recipient until somebody lifts it, whatever stood there before."""
+    tx.execute(
+        """
+        INSERT INTO suppressions (owner, recipient, origin, reason, created_ts) VALUES (?, ?, 'manual', ?, ?)
+        ON CONFLICT (owner, recipient) DO UPDATE
+        SET origin = 'manual', reason = excluded.reason, created_ts = excluded.created_ts, expires_ts = NULL
+        """,
+        (owner, folded(recipient), reason[:_MOST_REASON], int(now)),
+    )
+    return find(tx, owner, [recipient], now)[recipient]
+
+
+def lift(tx: Connection, owner: str, recipient: Address) -> bool:
+    """Lets mail to a recipient out again; False if it was not suppressed."""
+    tx.execute("DELETE FROM suppressions WHERE owner = ? AND recipient = ?", (owner, folded(recipient)))
+    return tx.changes() > 0
+
+
+def list_page(
+    tx: Connection,
+    owner: str | None,
+    now: float,
+    *,
+    recipient: Address | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """What counts now, newest first; everybody's for None (administrators). Raises CursorError."""
+    where, bind = [_COUNTS], list[Any]([int(now)])
+    if owner is not None:
+        where.append("owner = ?")
+        bind.append(owner)
+    if recipient is not None:
+        where.append("recipient = ?")
+        bind.append(folded(recipient))
+    if cursor:
+        if not re.fullmatch(r"\d{1,15}", cursor):
+            raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
+        where.append("id < ?")
+        bind.append(int(cursor))
+    sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+    rows = [Suppression(*row) for row in tx.execute(sql, (*bind, limit + 1))]
+    return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+def sweep(tx: Connection, now: float) -> int:
+    """Forgets what has expired; gives how many."""
+    tx.execute("DELETE FROM suppressions WHERE expires_ts <= ?", (int(now),))
+    return tx.changes()
+
+
+_SELECT = "SELECT id, owner, recipient, origin, reason, created_ts, expires_ts FROM suppressions"
+_COUNTS = "(expires_ts IS NULL OR expires_ts > ?)"

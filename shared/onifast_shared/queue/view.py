@@ -1,0 +1,224 @@
+"""The queue as people see it: lists with history, and what may be done to a waiting message.
+
+`owner` None stands for an administrator, who sees every row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from onifast_shared import times
+from onifast_shared.db.database import Connection
+from onifast_shared.mailbox import CursorError
+from onifast_shared.reply import STAGES
+
+ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "retry": ("pending", ("deferred", "failed", "held", "pending")),
+    "cancel": ("cancelled", ("pending", "deferred", "held")),
+    "hold": ("held", ("pending", "deferred")),
+    "release": ("pending", ("held",)),
+}
+"""For each action the state it leads to and the states that it may start from."""
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One server that an attempt at delivery came to, as stored.
+
+    `outcome` is `delivered`, `deferred`, `failed`, `sandboxed`, or `passed_over` where the attempt went on to the next
+    server. `stages` are milliseconds by stage, in order (reply.STAGES); `tls_level` is one of reply.TLS_LEVELS or "".
+    """
+
+    started_ts: int
+    duration_ms: int
+    outcome: str
+    host: str
+    address: str
+    tls: str
+    code: int | None
+    enhanced: str
+    reply: str
+    tls_level: str = ""
+    stages: Mapping[str, int] = field(default_factory=dict)
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """A queue row. `next_attempt_ts` is None where no further attempt will be made.
+
+    `release_ts` is the time that its sender chose, or 0; `undo` says that it waits only so that it can be called back.
+    `sandbox_domain` is whose sandbox captured it, "" for the installation's; `original_recipient` who it was for before
+    it was redirected, or "".
+    """
+
+    id: int
+    owner: str | None
+    sender: str
+    recipient: str
+    subject: str
+    status: str
+    attempts: int
+    last_error: str
+    created_ts: int
+    next_attempt_ts: int | None
+    origin: str
+    submitted_by: str
+    email_id: int | None
+    content_id: int | None
+    history: tuple[AttemptRow, ...]
+    release_ts: int = 0
+    undo: bool = False
+    sandbox_domain: str = ""
+    original_recipient: str = ""
+
+
+class State(NamedTuple):
+    """How a recipient of a message stands, in short."""
+
+    status: str
+    release_ts: int
+    undo: int
+
+
+@dataclass(frozen=True)
+class OutboxPage:
+    """Some rows, newest first, and the cursor of the next page (None at the end)."""
+
+    rows: list[OutboxRow]
+    next_cursor: str | None
+
+
+def list_page(
+    tx: Connection, owner: str | None, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+) -> OutboxPage:
+    """Queue rows, newest first, of one status or of all."""
+    where, bind = ["1"], list[Any]()
+    if owner is not None:
+        where.append("owner = ?")
+        bind.append(owner)
+    if status:
+        where.append("status = ?")
+        bind.append(status)
+    if cursor:
+        where.append("id < ?")
+        bind.append(_parse_cursor(cursor))
+    found = tx.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*bind, limit + 1)).fetchall()
+    rows = [_row(tx, row) for row in found[:limit]]
+    return OutboxPage(rows, str(rows[-1].id) if len(found) > limit else None)
+
+
+def get(tx: Connection, owner: str | None, row_id: int) -> OutboxRow | None:
+    """A queue row; None where it does not exist or is somebody else's."""
+    row = tx.execute(f"{_SELECT} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)", (row_id, owner)).fetchone()
+    return None if row is None else _row(tx, row)
+
+
+def for_email(tx: Connection, email_id: int) -> list[OutboxRow]:
+    """The fate of each recipient of a message in sent."""
+    return [_row(tx, row) for row in tx.execute(f"{_SELECT} WHERE email_id = ? ORDER BY id", (email_id,)).fetchall()]
+
+
+def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]]:
+    """How the recipients of messages in sent stand; those that went through no queue are left out."""
+    sql = "SELECT status, release_ts, undo FROM outbox WHERE email_id = ?"
+    found = {each: [State(*row) for row in tx.execute(sql, (each,))] for each in email_ids}
+    return {each: states for each, states in found.items() if states}
+
+
+def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
+    """Does what ACTIONS allows; gives the ids of the rows that it changed.
+
+    What a rule holds is let go by administrators alone: it may be there because of its owner. What waits for the time
+    that its sender chose goes on waiting for it, whatever is done here: see waiting.put_off.
+    """
+    target, sources = ACTIONS[action]
+    marks = ", ".join("?" * len(sources))
+    let_go = " AND (status <> 'held' OR hold_rule IS NULL)" if target == "pending" else ""
+    sql = (
+        "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END"
+        f" WHERE id = ? AND (? IS NULL OR owner = ?{let_go}) AND status IN ({marks})"
+        " AND (? <> 'retry' OR status <> 'pending' OR release_ts <= ?)"
+    )
+    changed = []
+    for row_id in ids:
+        tx.execute(sql, (target, target, int(now), row_id, owner, owner, *sources, action, now))
+        if tx.changes():
+            changed.append(row_id)
+    if target == "pending":
+        _keep_waiting(tx, changed, now)
+    return changed
+
+
+def _keep_waiting(tx: Connection, ids: Iterable[int], now: float) -> None:
+    """A message that was held before its sender's time has come goes on waiting for it."""
+    sql = "UPDATE outbox SET next_attempt_ts = release_ts, queued_ts = release_ts WHERE id = ? AND release_ts > ?"
+    tx.executemany(sql, ((row_id, now) for row_id in ids))
+
+
+_SELECT = """
+    SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status,
+           coalesce(attempts, 0), coalesce(last_error, ''), created_at, next_attempt_ts, origin,
+           coalesce(submitted_by, ''), (SELECT e.id FROM emails e WHERE e.id = outbox.email_id), content_id,
+           coalesce(queued_ts, 0), release_ts, undo, coalesce(sandbox_domain, ''), coalesce(original_recipient, '')
+    FROM outbox
+"""
+
+
+def _row(tx: Connection, row: tuple[Any, ...]) -> OutboxRow:
+    waits = row[5] in ("pending", "deferred")
+    created_ts = times.parse(row[8])
+    return OutboxRow(
+        id=row[0],
+        owner=row[1],
+        sender=str(row[2]),
+        recipient=str(row[3]),
+        subject=str(row[4]),
+        status=row[5],
+        attempts=int(row[6]),
+        last_error=str(row[7]),
+        created_ts=int(row[14]) if created_ts is None else created_ts,
+        next_attempt_ts=(int(row[9]) or int(row[14])) if waits else None,
+        origin=row[10],
+        submitted_by=row[11],
+        email_id=row[12],
+        content_id=row[13],
+        history=_history(tx, row[0]),
+        release_ts=int(row[15]),
+        undo=bool(row[16]),
+        sandbox_domain=row[17],
+        original_recipient=row[18],
+    )
+
+
+def _history(tx: Connection, row_id: int) -> tuple[AttemptRow, ...]:
+    sql = """
+        SELECT started_ts, duration_ms, outcome, coalesce(host, ''), coalesce(address, ''), coalesce(tls, ''), code,
+               coalesce(enhanced, ''), coalesce(reply, ''), tls_level, stages, explanation
+        FROM delivery_attempts WHERE outbox_id = ? ORDER BY id
+    """
+    return tuple(_attempt(row) for row in tx.execute(sql, (row_id,)))
+
+
+def _attempt(row: tuple[Any, ...]) -> AttemptRow:
+    values = (*row[:10], _milliseconds(row[10]), row[11])
+    return AttemptRow(*values)
+
+
+def _milliseconds(stages: str) -> dict[str, int]:
+    """The durations by stage; none where other programs wrote what is no such thing."""
+    try:
+        found = json.loads(stages)
+    except ValueError:
+        return {}
+    return {name: found[name] for name in STAGES if type(found.get(name)) is int} if isinstance(found, dict) else {}
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", cursor):
+        raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
+    return int(cursor)

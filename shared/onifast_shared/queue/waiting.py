@@ -1,0 +1,232 @@
+"""Mail that waits because its sender wants it so: some seconds to call it back (undo), or until a time that he chose.
+
+A row of `outbox` waits while it is `pending` and its `release_ts` lies ahead (RFC 4865 brings it by SMTP). Here a
+message is seen whole, all its recipients together: it is called back, sent now or put off for all of them or for none,
+in one transaction, so a deliverer that claims a row either comes before or finds it gone. `owner` None stands for an
+administrator.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from onifast_shared import contents, mailbox, times
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.message.headers import fold, prepend, remove_headers
+
+RECALLABLE = ("pending", "deferred", "held")
+"""The states in which a message can be called back: on its way to nobody, and with nobody."""
+
+_OURS = ("web", "api")  # whose Date is ours to write
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that waits; `outbox_id` is the first of its queue rows, `email_id` its copy in sent, if it has one.
+
+    `undo` says that it waits only so that it can be called back.
+    """
+
+    outbox_id: int
+    owner: str | None
+    email_id: int | None
+    sender: str
+    subject: str
+    recipients: tuple[str, ...]
+    release_ts: int
+    undo: bool
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A message that was called back: the draft that it became, and its queue rows, which are cancelled."""
+
+    draft_id: int
+    outbox_ids: list[int]
+
+
+class TooLate(Exception):
+    """Nothing was changed: `gone` of the `total` recipients are being delivered to, or have been."""
+
+    def __init__(self, gone: int, total: int) -> None:
+        one = "It is" if total == 1 else "All of it is" if gone == total else f"{gone} of its {total} copies are"
+        super().__init__(f"{one} on its way already, or delivered" if gone == total else f"{one} on their way already")
+        self.gone = gone
+        self.total = total
+
+
+class NoCopy(Exception):
+    """Nothing was changed: the message has no copy in its sender's mailbox that could become a draft."""
+
+
+class NotWaiting(Exception):
+    """Nothing was changed: there is no such message, or it does not wait any more."""
+
+
+def scheduled(tx: Connection, owner: str, now: float, limit: int = 200) -> list[Waiting]:
+    """A user's messages that are to be sent later, the next one first."""
+    return _find(tx, "undo = 0", (owner, int(now)), limit)
+
+
+def count_scheduled(tx: Connection, owner: str | None, now: float) -> int:
+    """How many messages of a user are to be sent later; of everybody for None."""
+    # Without its name SQLite would look at the whole queue for everybody's.
+    sql = f"""
+        SELECT count(DISTINCT content_id) FROM outbox INDEXED BY outbox_release
+        WHERE {_WAITS if owner is not None else _WAITS_FOR_ANYBODY} AND undo = 0
+    """
+    return int(tx.execute(sql, (int(now),) if owner is None else (owner, int(now))).get)
+
+
+def release_times(tx: Connection, email_ids: Iterable[int], now: float) -> dict[int, int]:
+    """When those of the messages in sent leave that wait for it."""
+    sql = "SELECT max(release_ts) FROM outbox WHERE email_id = ? AND status = 'pending' AND release_ts > ?"
+    found = {email_id: tx.execute(sql, (email_id, int(now))).get for email_id in email_ids}
+    return {email_id: int(moment) for email_id, moment in found.items() if moment is not None}
+
+
+def undoable(tx: Connection, owner: str, now: float) -> Waiting | None:
+    """Of the messages that a user has just sent and can still call back, the latest."""
+    found = _find(tx, "undo = 1 AND email_id IS NOT NULL", (owner, int(now)), 100)
+    return max(found, key=lambda each: each.outbox_id, default=None)
+
+
+def of_email(tx: Connection, owner: str, email_id: int, now: float) -> Waiting | None:
+    """The waiting message whose copy in sent this is."""
+    return next(iter(_find(tx, "email_id = ?", (owner, int(now), email_id), 1)), None)
+
+
+def recall(tx: Connection, owner: str | None, outbox_id: int, now: float) -> Recalled:
+    """Takes a message back whole: its rows are cancelled, and its copy in sent becomes a draft.
+
+    It has to be claimed by nobody, and delivered to nobody; it need not wait for its sender's time. Raises NotWaiting
+    for a message that is not there, TooLate, NoCopy.
+    """
+    rows = [row for row in _rows_of(tx, owner, outbox_id) if row[1] != "cancelled"]
+    if not rows:
+        raise NotWaiting
+    gone = sum(row[1] not in RECALLABLE for row in rows)
+    if gone:
+        raise TooLate(gone, len(rows))
+    email_id = rows[0][2]
+    if email_id is None or not mailbox.move(tx, owner, [email_id], "drafts"):
+        raise NoCopy
+    for row in rows:
+        tx.execute("UPDATE outbox SET status = 'cancelled', next_attempt_ts = 0, email_id = NULL WHERE id = ?", row[:1])
+    _received(tx, email_id, int(now))
+    return Recalled(email_id, [row[0] for row in rows])
+
+
+def recall_email(tx: Connection, owner: str, email_id: int, now: float) -> Recalled:
+    """`recall` for the message whose copy in sent this is."""
+    row_id = tx.execute("SELECT min(id) FROM outbox WHERE email_id = ? AND owner = ?", (email_id, owner)).get
+    if row_id is None:
+        raise NotWaiting
+    return recall(tx, owner, int(row_id), now)
+
+
+def put_off(db: Database, owner: str | None, outbox_id: int, release_ts: int, now: float) -> list[int]:
+    """Gives a waiting message another time; gives the ids of its rows. A time that has come sends it now.
+
+    What was written here gets that time as its Date too: readers sort by it, and filters distrust old and future ones.
+    Raises NotWaiting.
+    """
+    later = release_ts if release_ts > now else 0
+    moment = later or int(now)
+    old = db.read(lambda tx: _stored(tx, owner, outbox_id, now))
+    raw = dated(old.raw, moment) if old.is_ours else None
+    ref = contents.store(db, raw) if raw is not None else None
+
+    def write(tx: Connection) -> list[int]:
+        rows = _waiting_rows(tx, owner, outbox_id, now)
+        if not rows or rows[0][3] != old.content_id:
+            raise NotWaiting
+        content_id = old.content_id if ref is None else contents.attach(tx, ref)
+        for row in rows:
+            tx.execute(_PUT_OFF, (content_id, later, later, moment, row[0]))
+        if rows[0][2] is not None:
+            _received(tx, rows[0][2], moment)
+        if raw is not None:
+            _replace(tx, old, content_id, len(raw))
+        return [row[0] for row in rows]
+
+    return db.write(write)
+
+
+def dated(raw: bytes, moment: int) -> bytes:
+    """The message with this time, in epoch seconds, as its Date."""
+    rest = remove_headers(raw, lambda name, _: name == "date")
+    return prepend(rest, fold("Date", email.utils.format_datetime(datetime.fromtimestamp(moment, UTC))))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    content_id: int
+    raw: bytes
+    is_ours: bool
+
+
+# The predicate of the index outbox_release, and then who and when.
+_WAITS_FOR_ANYBODY = "status = 'pending' AND release_ts > 0 AND release_ts > ?"
+_WAITS = f"owner = ? AND {_WAITS_FOR_ANYBODY}"
+_PUT_OFF = """
+    UPDATE outbox SET content_id = ?, release_ts = ?, next_attempt_ts = ?, queued_ts = ?, undo = 0 WHERE id = ?
+"""
+
+
+def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> list[Waiting]:
+    sql = f"""
+        SELECT min(id), owner, (SELECT e.id FROM emails e WHERE e.id = outbox.email_id), coalesce(sender, ''),
+               coalesce(subject, ''), group_concat(coalesce(recipient, ''), char(10)), release_ts, undo
+        FROM outbox WHERE {_WAITS} AND {condition}
+        GROUP BY content_id, email_id, submitted_by, release_ts ORDER BY release_ts, min(id) LIMIT ?
+    """
+    rows: list[tuple[Any, ...]] = tx.execute(sql, (*bind, limit)).fetchall()
+    return [
+        Waiting(row[0], row[1], row[2], row[3], row[4], tuple(row[5].split("\n")), int(row[6]), bool(row[7]))
+        for row in rows
+    ]
+
+
+def _rows_of(tx: Connection, owner: str | None, outbox_id: int) -> list[tuple[Any, ...]]:
+    """(id, status, email_id, content_id, release_ts, origin) of the message that a row belongs to, row by row."""
+    return tx.execute(
+        """
+        SELECT o.id, o.status, o.email_id, o.content_id, o.release_ts, o.origin
+        FROM outbox one JOIN outbox o ON o.content_id = one.content_id
+        WHERE one.id = ?1 AND (?2 IS NULL OR one.owner = ?2) AND o.email_id IS one.email_id
+          AND o.sender IS one.sender AND o.submitted_by IS one.submitted_by AND o.owner IS one.owner
+        ORDER BY o.id
+        """,
+        (outbox_id, owner),
+    ).fetchall()
+
+
+def _waiting_rows(tx: Connection, owner: str | None, outbox_id: int, now: float) -> list[tuple[Any, ...]]:
+    return [row for row in _rows_of(tx, owner, outbox_id) if row[1] == "pending" and row[4] > now]
+
+
+def _stored(tx: Connection, owner: str | None, outbox_id: int, now: float) -> _Stored:
+    rows = _waiting_rows(tx, owner, outbox_id, now)
+    if not rows:
+        raise NotWaiting
+    return _Stored(rows[0][3], contents.read(tx, rows[0][3]), rows[0][5] in _OURS)
+
+
+def _replace(tx: Connection, old: _Stored, content_id: int, size: int) -> None:
+    """The copies in sent get the new bytes, and so does every row that was cancelled before."""
+    tx.execute("UPDATE outbox SET content_id = ? WHERE content_id = ?", (content_id, old.content_id))
+    tx.execute(
+        "UPDATE emails SET content_id = ?, size = size + ? WHERE content_id = ?",
+        (content_id, size - len(old.raw), old.content_id),
+    )
+    contents.remove_unused(tx, [old.content_id])
+
+
+def _received(tx: Connection, email_id: int, moment: int) -> None:
+    sql = "UPDATE emails SET received_ts = ?, received_at = ? WHERE id = ?"
+    tx.execute(sql, (moment, times.stored(moment), email_id))
