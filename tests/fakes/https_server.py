@@ -22,7 +22,7 @@ class Asked(NamedTuple):
 
 @dataclass
 class Page:
-    """What is answered; `raw` is sent as it is, in place of all else. With `stall` nothing is answered at all."""
+    """What is answered; `raw` is sent as it is, in place of all else. With `stall` nothing comes after it."""
 
     body: bytes = b""
     status: int = 200
@@ -83,10 +83,10 @@ class HttpsServer:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.asked.append(Asked(method, path, headers, body))
         page = self.pages.get(path, Page(b"not found", 404))
+        writer.write(page.raw if page.raw or page.stall else _rendered(page))
+        await writer.drain()
         if page.stall:
             await asyncio.Event().wait()
-        writer.write(page.raw or _rendered(page))
-        await writer.drain()
 
 
 def _rendered(page: Page) -> bytes:

@@ -71,8 +71,10 @@ async def test_an_answer_may_come_in_many_forms(
         Page(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nabc"),
         Page(raw=b"SSH-2.0-OpenSSH_9.2\r\n"),
         Page(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n"),
+        Page(raw=b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        Page(raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", stall=True),
     ],
-    ids=["too long", "cut off", "two lengths", "not HTTP", "endless header"],
+    ids=["too long", "cut off", "two lengths", "not HTTP", "endless header", "endless hints", "other protocol"],
 )
 async def test_what_is_no_answer_is_an_error(
     server: HttpsServer, dns: DnsServer, context: ssl.SSLContext, page: Page
@@ -105,3 +107,23 @@ async def test_only_https_is_spoken(dns: DnsServer, context: ssl.SSLContext, url
 async def test_a_name_without_an_address_is_an_error(dns: DnsServer, context: ssl.SSLContext) -> None:
     with pytest.raises(HttpError, match="has no address"):
         await client(dns, context).get("https://nowhere.test/", limit=100)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(b"x" * 101, status=202),
+        Page(raw=b"HTTP/1.1 202 Fine\r\nContent-Length: 10\r\n\r\nabc"),
+        Page(raw=b"HTTP/1.1 202 Fine\r\nContent-Length: 10\r\n\r\nabc", stall=True),
+        Page(raw=b"HTTP/1.1 202 Fine\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"),
+    ],
+    ids=["too long", "cut off", "stalls", "broken"],
+)
+async def test_what_was_taken_is_taken_whatever_the_server_says_next(
+    server: HttpsServer, dns: DnsServer, context: ssl.SSLContext, page: Page
+) -> None:
+    server.pages["/in"] = page
+    timeout = 0.5 if page.stall else 60
+    url = f"https://web.test:{server.port}/in"
+    assert await client(dns, context, timeout).post(url, "text/plain", b"hello", limit=100) == 202
+    assert [asked.body for asked in server.asked] == [b"hello"]

@@ -11,7 +11,7 @@ import contextlib
 import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import h11
@@ -20,18 +20,12 @@ from onifast_shared.dns import DNSError, Resolver
 # A server's header section; more is nobody's good answer.
 _MOST_HEADER = 16 * 1024
 _CHUNK = 16 * 1024
+# Octets of an answer beside its body: header sections, and what marks the body's pieces.
+_MOST_BESIDE = 4 * _MOST_HEADER
 
 
 class HttpError(Exception):
     """No answer was had. Its text says why, in plain words."""
-
-
-class TooLong(HttpError):
-    """The answer was longer than allowed; its status is known all the same."""
-
-    def __init__(self, status: int, limit: int) -> None:
-        super().__init__(f"the answer has more than {limit} bytes")
-        self.status = status
 
 
 class BadCertificate(HttpError):
@@ -50,6 +44,39 @@ class Answer:
     def media_type(self) -> str:
         """The content type without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass
+class _Incoming:
+    """An answer as far as it has come; its body may have `limit` bytes. `status` is 0 before there is any."""
+
+    limit: int
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    octets: int = 0
+
+    def take(self, chunk: bytes) -> bytes:
+        """What came over the connection, headers, marks and all. Raises HttpError for too much."""
+        self.octets += len(chunk)
+        if self.octets > self.limit + _MOST_BESIDE:
+            raise self._too_long()
+        return chunk
+
+    def begin(self, response: h11.Response) -> None:
+        """The header section has come."""
+        self.status = response.status_code
+        for name, value in response.headers:
+            self.headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+
+    def add(self, data: bytes) -> None:
+        """More of the body has come. Raises HttpError for too much."""
+        self.body += data
+        if len(self.body) > self.limit:
+            raise self._too_long()
+
+    def _too_long(self) -> HttpError:
+        return HttpError(f"the answer has more than {self.limit} bytes")
 
 
 class HttpClient:
@@ -75,7 +102,9 @@ class HttpClient:
 
     async def get(self, url: str, *, limit: int) -> Answer:
         """Fetch `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
-        return await self._exchange("GET", url, {}, b"", limit)
+        incoming = _Incoming(limit)
+        await self._exchange("GET", url, {}, b"", incoming)
+        return Answer(incoming.status, incoming.headers, bytes(incoming.body))
 
     async def post(
         self,
@@ -85,11 +114,23 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         limit: int = 64 * 1024,
-    ) -> Answer:
-        """Hand `body` to `url`. Raises HttpError."""
-        return await self._exchange("POST", url, {"Content-Type": content_type, **(headers or {})}, body, limit)
+    ) -> int:
+        """Hand `body` to `url`; the answer's status. Raises HttpError where there is none.
 
-    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int) -> Answer:
+        What comes after the status is waited for, lest the server be cut off at its work, but not read: it may be
+        longer than `limit`, late, or broken. Who said that he has taken the body is not given it a second time.
+        """
+        incoming = _Incoming(limit)
+        try:
+            await self._exchange("POST", url, {"Content-Type": content_type, **(headers or {})}, body, incoming)
+        except HttpError:
+            if not incoming.status:
+                raise
+        return incoming.status
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, incoming: _Incoming
+    ) -> None:
         try:
             parts = urlsplit(url)
             is_plain = self._plain and parts.scheme == "http"
@@ -107,7 +148,7 @@ class HttpClient:
                 reader, writer = await self._connect(host, port, is_plain=is_plain)
                 try:
                     request = h11.Request(method=method, target=target, headers=list(sent.items()))
-                    return await _converse(reader, writer, request, body, limit)
+                    await _converse(reader, writer, request, body, incoming)
                 finally:
                     writer.transport.abort()
         except TimeoutError:
@@ -166,28 +207,23 @@ def _is_address(host: str) -> bool:
 
 
 async def _converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, body: bytes, limit: int
-) -> Answer:
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, body: bytes, incoming: _Incoming
+) -> None:
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER)
     writer.write(connection.send(request) or b"")
     if body:
         writer.write(connection.send(h11.Data(data=body)) or b"")
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
-    status, headers, received = 0, dict[str, str](), bytearray()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_CHUNK))
+            connection.receive_data(incoming.take(await reader.read(_CHUNK)))
         elif isinstance(event, h11.Response):
-            status = event.status_code
-            for name, value in event.headers:
-                headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+            incoming.begin(event)
         elif isinstance(event, h11.Data):
-            received += event.data
-            if len(received) > limit:
-                raise TooLong(status, limit)
+            incoming.add(event.data)
         elif isinstance(event, h11.EndOfMessage):
-            return Answer(status, headers, bytes(received))
+            return
         elif isinstance(event, h11.ConnectionClosed):
             raise HttpError("the server closed the connection")

@@ -114,13 +114,13 @@ class Reporting:
 
     async def _hand_in(self, posting: Report, built: DayReport, now: float) -> tuple[State, str]:
         try:
-            answer = await self._client.post(posting.uri, report.MAIL_TYPE, built.body)
+            status = await self._client.post(posting.uri, report.MAIL_TYPE, built.body)
         except HttpError as error:
             trouble = str(error)
         else:
-            if 200 <= answer.status < 300:
+            if 200 <= status < 300:
                 return "sent", ""
-            trouble = f"the server answered with the status {answer.status}"
+            trouble = f"the server answered with the status {status}"
         late = now >= day_begins(posting.day) + GIVE_UP_SECONDS
         return ("failed" if late else "posting"), trouble
 

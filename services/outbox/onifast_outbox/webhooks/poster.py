@@ -15,7 +15,7 @@ from onifast_shared.webhooks import signing, store, targets
 from onifast_shared.webhooks.store import Waiting, Webhook
 
 from onifast_outbox import maillog
-from onifast_outbox.http_client import HttpClient, HttpError, TooLong
+from onifast_outbox.http_client import HttpClient, HttpError
 from onifast_outbox.poller import Wakeup
 
 ROUND_SECONDS = 3.0
@@ -107,10 +107,7 @@ class Poster:
         body = event.payload.encode()
         headers = signing.headers(webhook.secret, event.message_id, int(self._now()), body)
         try:
-            answer = await client.post(webhook.url, "application/json", body, headers=headers, limit=LARGEST_ANSWER)
-            status = answer.status
-        except TooLong as answer_too_long:
-            status = answer_too_long.status
+            status = await client.post(webhook.url, "application/json", body, headers=headers, limit=LARGEST_ANSWER)
         except HttpError as error:
             text = str(error)
             return f"{text[0].upper()}{text[1:]}.", False
