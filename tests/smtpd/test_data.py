@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_smtpd.data import Collector, has_bare_line_ends
+from onifast_smtpd.data import Collector
 
 # Octets that matter here, so that terminators and near misses are frequent.
 OCTETS = st.lists(st.sampled_from([b"\r\n", b".", b"\r\n.", b"\r", b"\n", b"x", b"..", b"\r\n.\r"]), max_size=30).map(
@@ -60,15 +60,3 @@ def test_a_message_over_the_limit_takes_no_memory_and_is_read_to_its_end() -> No
     assert collector.feed(b"\r\n.\r\nQUIT\r\n") == b"QUIT\r\n"
     assert collector.done
     assert collector.too_large
-
-
-@given(OCTETS)
-def test_a_bare_line_end_is_a_cr_or_lf_outside_of_a_pair(stream: bytes) -> None:
-    left = stream.replace(b"\r\n", b"")
-    assert has_bare_line_ends(stream) == (b"\r" in left or b"\n" in left)
-    assert has_bare_line_ends(b"x" * 300_000 + stream) == has_bare_line_ends(stream)
-
-
-def test_a_cr_and_an_lf_apart_are_no_pair() -> None:
-    assert has_bare_line_ends(b"a\r.\nb\r\n")
-    assert has_bare_line_ends(b"a\r \nb")

@@ -11,7 +11,14 @@ import binascii
 import re
 from collections.abc import Callable
 
-from onifast_shared.message.headers import fields, normalise_newlines, remove_headers, split_head, unfold
+from onifast_shared.message.headers import (
+    fields,
+    has_bare_line_ends,
+    normalise_newlines,
+    remove_headers,
+    split_head,
+    unfold,
+)
 from onifast_shared.message.mime import MAX_DEPTH, delimiters, parse_parameters
 
 MAX_LINE = 998  # octets without CRLF (RFC 5321 section 4.5.3.1.6)
@@ -48,8 +55,7 @@ def into_seven_bits(message: bytes) -> bytes:
 
 def are_lines(octets: bytes) -> bool:
     """Whether octets are lines as SMTP has them: CRLF ends each, none is too long, no NUL is inside."""
-    pairs = octets.count(b"\r\n")
-    if octets.count(b"\r") != pairs or octets.count(b"\n") != pairs or b"\0" in octets:
+    if has_bare_line_ends(octets) or b"\0" in octets:
         return False
     position = 0
     while len(octets) - position > MAX_LINE:

@@ -82,9 +82,3 @@ class Collector:
         if self._stuffed:
             data = data.replace(b"\r\n.", b"\r\n")
         return bytes(memoryview(data)[2:])
-
-
-def has_bare_line_ends(message: bytes) -> bool:
-    """Whether there is a CR without LF or an LF without CR. Counting is far faster than a search by pattern."""
-    pairs = message.count(b"\r\n")
-    return message.count(b"\r") != pairs or message.count(b"\n") != pairs

@@ -22,7 +22,14 @@ from onifast_shared.directory import Directory
 from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
 from onifast_shared.message.compose import complete_head
-from onifast_shared.message.headers import body_start, head_within, normalise_newlines, prepend, split_head
+from onifast_shared.message.headers import (
+    body_start,
+    has_bare_line_ends,
+    head_within,
+    normalise_newlines,
+    prepend,
+    split_head,
+)
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
@@ -31,7 +38,6 @@ from onifast_shared.sending_limits import LimitExceeded
 from onifast_smtpd import form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
-from onifast_smtpd.data import has_bare_line_ends
 from onifast_smtpd.genuine.judge import Inquiry, Judge, Judgement
 from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions

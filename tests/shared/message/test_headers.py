@@ -14,6 +14,7 @@ from onifast_shared.message.headers import (
     encode_text,
     fields,
     fold,
+    has_bare_line_ends,
     head_within,
     normalise_newlines,
     prepend,
@@ -176,6 +177,20 @@ def test_what_looks_like_a_header_in_the_body_stays() -> None:
 @pytest.mark.parametrize("raw", [b"a\r\nb\r\n", b"a\nb\n", b"a\rb\r", b"a\r\nb\n", b"a\nb\r\n", b"a\rb\n"])
 def test_every_kind_of_line_end_becomes_crlf(raw: bytes) -> None:
     assert normalise_newlines(raw) == b"a\r\nb\r\n"
+
+
+@given(st.text("a\r\n.\0\xff", max_size=20).map(lambda text: text.encode("latin-1")), st.integers(-3, 3))
+def test_a_bare_line_end_is_a_cr_or_lf_outside_of_a_pair(octets: bytes, shift: int) -> None:
+    left = octets.replace(b"\r\n", b"")
+    is_bare = b"\r" in left or b"\n" in left
+    assert has_bare_line_ends(octets) == is_bare
+    # Neither does it matter where a large message is cut to be looked at.
+    assert has_bare_line_ends(b"x" * (256 * 1024 + shift - len(octets) // 2) + octets) == is_bare
+
+
+def test_a_cr_and_an_lf_apart_are_no_pair() -> None:
+    assert has_bare_line_ends(b"a\r.\nb\r\n")
+    assert has_bare_line_ends(b"a\r \nb")
 
 
 @given(st.text("a\r\n.", max_size=20).map(str.encode))
