@@ -137,11 +137,6 @@ def strip_source_route(path: str) -> str:
     return mailbox
 
 
-def parse_list(text: str) -> list[Address]:
-    """The addresses of a header's or a script's list; raises AddressError at the first bad one."""
-    return [Address.parse(address) for _, address in split_list(text)]
-
-
 def split_list(text: str) -> list[tuple[str, str]]:
     """(display name, unchecked address) of each entry of an address list (RFC 5322 section 3.4); never raises.
 

@@ -12,7 +12,6 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
-import dns.reversename
 
 _CACHE_SIZE = 10_000
 _TRY_AT_MOST = 2.0  # seconds for one server, so that a dead one leaves time for the next
@@ -86,11 +85,6 @@ class Resolver:
     async def txt(self, name: str) -> list[bytes]:
         """The text records, each one's strings joined."""
         return [b"".join(record.strings) for record in await self._lookup(name, "TXT")]
-
-    async def ptr(self, address: str) -> list[str]:
-        """The names of an IP address."""
-        answer = await self._lookup(dns.reversename.from_address(address).to_text(), "PTR")
-        return [_host(record.target) for record in answer]
 
     async def _lookup(self, name: str, kind: str) -> dns.resolver.Answer:
         try:

@@ -83,12 +83,6 @@ def end_session(tx: Connection, token: str) -> None:
     tx.execute("DELETE FROM web_sessions WHERE token_hash = ?", (_hash(token),))
 
 
-def end_sessions_of(tx: Connection, username: str) -> int:
-    """Logs a user out everywhere; gives how many sessions that ended."""
-    tx.execute("DELETE FROM web_sessions WHERE username = ?", (username,))
-    return tx.changes()
-
-
 def issue_sso(tx: Connection, username: str, now: float, lifetime: float) -> str:
     """A token that signs a user in once, within `lifetime` seconds."""
     token = secrets.token_urlsafe(32)

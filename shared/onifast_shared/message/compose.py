@@ -20,7 +20,6 @@ from onifast_shared.message.headers import (
     fold,
     normalise_newlines,
     remove_headers,
-    split_head,
     unfold,
 )
 from onifast_shared.message.html_text import to_text
@@ -98,17 +97,9 @@ def from_script(sender: str, recipient: str, subject: str, body: str, hostname: 
     return build(draft, hostname)
 
 
-def complete_submission(raw: bytes, *, sender: Address, hostname: str, binary: bool = False) -> bytes:
-    """A submitted message made whole (RFC 6409 section 8): its header as `complete_head` makes it.
-
-    Line ends become CRLF, but for a `binary` message, whose body has no lines (RFC 3030).
-    """
-    head, body = split_head(raw if binary else normalise_newlines(raw))
-    return complete_head(head, sender=sender, hostname=hostname) + b"\r\n" + body
-
-
 def complete_head(head: bytes, *, sender: Address, hostname: str) -> bytes:
-    """A submitted message's header section with Date, Message-ID and From added where missing, and Bcc dropped.
+    """A submitted message's header section made whole (RFC 6409 section 8): what it lacks of Date, Message-ID and From
+    is added, and Bcc dropped.
 
     What is added goes below the other fields, so that trace fields stay on top.
     """

@@ -65,12 +65,6 @@ def list_limits(tx: Connection) -> list[OwnLimits]:
     return [OwnLimits(*row) for row in _rows(tx, f"{_LIMITS} ORDER BY destination")]
 
 
-def limits_of(tx: Connection, destination: str) -> OwnLimits:
-    """One destination's own limits."""
-    rows = _rows(tx, f"{_LIMITS} WHERE destination = ?", (destination,))
-    return OwnLimits(*rows[0]) if rows else OwnLimits(destination)
-
-
 def set_limits(tx: Connection, limits: OwnLimits) -> None:
     """From now on these limits count; both None gives the destination back to the settings."""
     tx.execute("DELETE FROM destination_limits WHERE destination = ?", (limits.destination,))

@@ -28,12 +28,6 @@ def glance(tx: Connection) -> Glance:
     return Glance(bool(row[0]), bool(row[1]), bool(row[2]), None if row[3] is None else int(row[3]))
 
 
-def next_due(tx: Connection) -> int | None:
-    """When, in epoch seconds, the next row that is not ready yet is due; None if none waits."""
-    due = tx.execute(_NEXT_DUE).get
-    return None if due is None else int(due)
-
-
 def promote(tx: Connection, now: float, limit: int = MOST_AT_ONCE) -> int:
     """Makes rows ready that are due, the longest waiting first; gives how many."""
     tx.execute(_PROMOTE, (int(now), limit))

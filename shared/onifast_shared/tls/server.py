@@ -76,13 +76,6 @@ class ServerContexts:
         """The same one, for a listener with implicit TLS: handshakes fail while there is no certificate."""
         return self._entry
 
-    def certificate_of(self, server_name: str | None) -> Path | None:
-        """The certificate file that a client who asks for `server_name` is shown."""
-        for domain in self._candidates(server_name):
-            if self._current(domain):
-                return self._certs_dir / domain / "fullchain.pem"
-        return None
-
     def _choose(self, connection: ssl.SSLObject, server_name: str | None, _entry: ssl.SSLContext) -> int | None:
         """The SNI callback, called for clients without SNI (RFC 6066 section 3) too."""
         for domain in self._candidates(server_name):

@@ -18,9 +18,10 @@ from onifast_shared.message.compose import (
     DraftError,
     OutgoingAttachment,
     build,
-    complete_submission,
+    complete_head,
     from_script,
 )
+from onifast_shared.message.headers import normalise_newlines, split_head
 from onifast_shared.message.parsing import parse
 
 HOST = "mail.example.org"
@@ -237,12 +238,13 @@ def test_a_scripts_row_that_mentions_html_stays_text() -> None:
     assert parse(from_script("a@b.example", "c@d.example", "s", "see <html>", HOST)).html is None
 
 
+def completed(raw: bytes, sender: Address) -> bytes:
+    head, body = split_head(normalise_newlines(raw))
+    return complete_head(head, sender=sender, hostname=HOST) + b"\r\n" + body
+
+
 def test_a_submission_gets_what_it_lacks_and_loses_bcc() -> None:
-    raw = complete_submission(
-        b"Received: x\nBcc: h@x\n\ty@z\nSubject: s\n\nbody\nBcc: stays\n",
-        sender=Address("ann", "example.org"),
-        hostname=HOST,
-    )
+    raw = completed(b"Received: x\nBcc: h@x\n\ty@z\nSubject: s\n\nbody\nBcc: stays\n", Address("ann", "example.org"))
     parsed = parse(raw)
     assert raw.startswith(b"Received: x\r\nSubject: s\r\n")
     assert parsed.sender == Address("ann", "example.org")
@@ -254,17 +256,17 @@ def test_a_submission_gets_what_it_lacks_and_loses_bcc() -> None:
 
 def test_a_whole_submission_is_left_as_it_is() -> None:
     raw = b"From: a@b\r\nDate: Thu, 01 Feb 2024 12:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n"
-    assert complete_submission(raw, sender=Address("x", "y"), hostname=HOST) == raw
+    assert completed(raw, Address("x", "y")) == raw
 
 
 def test_an_empty_field_counts_as_missing() -> None:
-    raw = complete_submission(b"From:\r\nMessage-ID: \r\n\r\nx\r\n", sender=Address("a", "b"), hostname=HOST)
+    raw = completed(b"From:\r\nMessage-ID: \r\n\r\nx\r\n", Address("a", "b"))
     assert raw.count(b"From:") == raw.count(b"Message-ID:") == 1
     assert parse(raw).sender == Address("a", "b")
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"no header at all\n", b"Subject: s", b"\r\n\r\nx"])
 def test_any_submission_becomes_a_message(raw: bytes) -> None:
-    parsed = parse(complete_submission(raw, sender=Address("a", "b"), hostname=HOST))
+    parsed = parse(completed(raw, Address("a", "b")))
     assert parsed.sender == Address("a", "b")
     assert parsed.message_id

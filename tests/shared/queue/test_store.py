@@ -111,7 +111,7 @@ def test_a_deferred_message_waits_for_its_time(database: Database) -> None:
     (row_id,) = submit(database, "a@remote.test")
     (one,) = claim(database)
     settle(database, one, row_id, "deferred", next_attempt_ts=int(NOW) + 300)
-    assert database.read(queue_due.next_due) == int(NOW) + 300
+    assert database.read(queue_due.glance).due_ts == int(NOW) + 300
     assert claim(database, now=NOW + 299) == []
     assert len(claim(database, now=NOW + 300)) == 1
 
