@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -42,6 +43,7 @@ def outbox_settings(settings: Settings, dns: DnsServer, trusted: Path) -> Settin
         dns_timeout=0.5,
         connect_timeout=10.0,
         outbound_tls_ca=trusted,
+        mta_sts_networks=(ipaddress.ip_network("127.0.0.0/8"),),
         **patience(20),
         outbound_port=free_port("127.0.0.25"),
         file_copies=False,

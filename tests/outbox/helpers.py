@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,10 +32,10 @@ class Outbox:
     dns: DnsServer
     program: Program
 
-    def reassemble(self, *, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None, **changes: Any) -> None:
-        """Wire the deliverer anew, with other settings or TLS contexts."""
+    def reassemble(self, **changes: Any) -> None:
+        """Wire the deliverer anew, with other settings."""
         self.settings = replace(self.settings, **changes)
-        self.program = assemble(self.settings, self.db, contexts=contexts)
+        self.program = assemble(self.settings, self.db)
 
     async def submit(
         self,

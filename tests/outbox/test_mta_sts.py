@@ -226,3 +226,21 @@ async def test_it_can_be_switched_off(outbox: Outbox, policy_host: HttpsServer) 
     outbox.reassemble(mta_sts=False)
     assert await deliver(outbox, None) == "sent"
     assert policy_host.asked == []
+
+
+async def test_a_stranger_cannot_have_this_machines_own_servers_asked(outbox: Outbox, policy_host: HttpsServer) -> None:
+    outbox.reassemble(mta_sts_networks=())
+    assert await deliver(outbox, None) == "sent"
+    assert policy_host.asked == []
+    await outbox.program.policies.flush()
+    (reason,) = outbox.sql("SELECT reason FROM tls_results WHERE result = 'sts-policy-fetch-error'")
+    assert "mta-sts.remote.test has no address that may be asked from here" in reason
+
+
+async def test_a_kept_policy_holds_though_its_server_may_not_be_asked_any_more(
+    outbox: Outbox, policy_host: HttpsServer, authority: Authority
+) -> None:
+    await deliver(outbox, authority.issue(HOST))
+    outbox.dns.set("_mta-sts.remote.test", "TXT", "v=STSv1; id=2;")
+    outbox.reassemble(mta_sts_networks=())
+    assert await deliver(outbox, None) == "deferred"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 
 import pytest
@@ -98,7 +97,7 @@ async def test_a_named_relays_certificate_has_to_be_good_for_its_name(
 ) -> None:
     outbox.dns.set("relay.test", "A", "127.0.0.1")
     certificate = authority.issue(name)
-    outbox.reassemble(contexts=(certificate.client_context(), ssl.create_default_context()))
+    outbox.reassemble(outbound_tls_ca=certificate.authority)
     with ScriptedSmtpServer(tls=certificate.server_context(), logins=LOGINS) as server:
         use_relay(server, "starttls", host="relay.test")
         assert await deliver(outbox) == state

@@ -21,7 +21,7 @@ HOST = "mx.remote.test"
 def certificate(tmp_path: Path, outbox: Outbox) -> Certificate:
     """The exchanger's certificate, from an authority that the deliverer trusts."""
     certificate = Authority(tmp_path).issue(HOST)
-    outbox.reassemble(contexts=(certificate.client_context(), _unverifying()))
+    outbox.reassemble(outbound_tls_ca=certificate.authority)
     return certificate
 
 
@@ -94,10 +94,3 @@ async def test_a_connection_that_proved_nothing_is_not_used_again_for_it(
 async def test_a_mailbox_here_gets_it(outbox: Outbox) -> None:
     await send(outbox, "carol@here.test")
     assert len(outbox.mail_of("carol")) == 1
-
-
-def _unverifying() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

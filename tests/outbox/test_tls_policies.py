@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from onifast_outbox.main import assemble
 from onifast_outbox.tls_policy import policies
 from onifast_outbox.tls_policy.certificates import Judge, load_authorities
+from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import (
     OPPORTUNISTIC,
@@ -57,7 +60,7 @@ def found(asking: Settings, database: Database) -> TlsPolicies:
 
 def assembled(settings: Settings, database: Database) -> TlsPolicies:
     resolver = shared_dns.resolver(settings)
-    return policies.assemble(settings, database, resolver, policies.https_client(settings, resolver))
+    return policies.assemble(settings, database, resolver, Contexts.of(settings))
 
 
 def keep_sts(database: Database, mode: str, mx: str = HOST) -> None:
@@ -240,3 +243,23 @@ def test_a_file_of_authorities_that_is_none_stops_the_program(tmp_path: Path, co
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigError, match=r"^setting outbound_tls_ca: .*ca\.pem is not a file of certificates"):
         Judge(tmp_path / "ca.pem").prepare()
+
+
+async def test_a_program_reads_the_authorities_once_for_all_its_connections(
+    asking: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ssl.SSLContext] = []
+    make = ssl.create_default_context
+
+    def counted(cafile: Path | None = None) -> ssl.SSLContext:
+        made.append(make(cafile=cafile))
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    program = assemble(asking, database)
+    assert len(made) == 1
+    await program.connections.close()
+
+
+def test_a_certificate_names_its_server_in_subject_alt_name_or_nowhere(settings: Settings) -> None:
+    assert not Contexts.of(settings).verifying.hostname_checks_common_name

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from onifast_outbox.tls_policy import policies
+from onifast_outbox.http_client import HttpClient
+from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, Reporting
 from onifast_shared import dns
 from onifast_shared.dkim import keys as dkim_keys
@@ -156,7 +157,7 @@ def reporting(outbox: Outbox, *, after: float = DAY + SPREAD_SECONDS) -> Reporti
     """Another process' reporter, so many seconds after this day began."""
     now = day_begins(day_of(time.time())) + after
     resolver = dns.resolver(outbox.settings)
-    client = policies.https_client(outbox.settings, resolver)
+    client = HttpClient(resolver, Contexts.of(outbox.settings).verifying, timeout=30)
     return Reporting(outbox.db, resolver, client, outbox.settings.hostname, now=lambda: now)
 
 

@@ -8,8 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -83,9 +82,9 @@ def server(authority: Authority) -> Iterator[HttpsServer]:
 async def hooks(outbox: Outbox, authority: Authority, server: HttpsServer) -> AsyncIterator[Hooks]:
     outbox.reassemble(**patience(60.0), connect_timeout=60.0, dns_timeout=60.0)
     outbox.dns.set("hooks.test", "A", "127.0.0.1")
-    settings = replace(outbox.settings, outbound_tls_ca=Path(authority._path))
-    clock = Clock()
-    yield Hooks(outbox, server, Poster(outbox.db, settings, resolving.resolver(settings), now=clock), clock)
+    context, clock = authority.issue("any.test").client_context(), Clock()
+    poster = Poster(outbox.db, resolving.resolver(outbox.settings), context, now=clock)
+    yield Hooks(outbox, server, poster, clock)
 
 
 def is_signed(webhook: Webhook, headers: Any, body: bytes) -> bool:
@@ -261,8 +260,8 @@ async def test_administrators_may_have_a_program_on_this_machine_told_in_the_cle
 
 
 async def test_two_deliverers_tell_an_event_once(hooks: Hooks) -> None:
-    settings = hooks.outbox.settings
-    other = Poster(hooks.outbox.db, settings, resolving.resolver(settings), now=hooks.clock)
+    context = hooks.poster._for_users._context
+    other = Poster(hooks.outbox.db, resolving.resolver(hooks.outbox.settings), context, now=hooks.clock)
     await hooks.happen(hooks.subscribe())
     await asyncio.gather(hooks.poster.run_once(), other.run_once())
     await asyncio.gather(hooks.poster.finish(), other.finish())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 
 from onifast_shared.config import Settings
 from onifast_shared.envelope import Envelope, Recipient
@@ -18,6 +17,7 @@ from onifast_outbox.routing import MailExchangers, Route, Unroutable, is_ourselv
 from onifast_outbox.smtp_client import MAX_RECIPIENTS, Confirm, Content, SmtpClient
 from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
 from onifast_outbox.stopwatch import Stopwatch
+from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import Assurance, HostBarred, Insist, Requirement, TlsLevel, TlsTrouble
 from onifast_outbox.wire import Timeouts
@@ -86,21 +86,21 @@ class Tour:
 
 
 class Connections:
-    """All outgoing connections of this process. `contexts` replaces the verifying and the unverifying TLS context."""
+    """All outgoing connections of this process."""
 
     def __init__(
         self,
         settings: Settings,
         exchangers: MailExchangers,
+        contexts: Contexts,
         *,
         policies: TlsPolicies | None = None,
-        contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     ) -> None:
         self._settings = settings
         self._exchangers = exchangers
         self._policies = policies or TlsPolicies()
         self._timeouts = Timeouts.of(settings)
-        self._given_contexts = contexts
+        self._contexts = contexts
         self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
         self._sweep: asyncio.Handle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -192,12 +192,13 @@ class Connections:
         security = route.security
         if security is Security.OPPORTUNISTIC and requirement.insist is not Insist.NOTHING:
             security = Security.STARTTLS
-        context = None if security is Security.NONE else self._context(requirement.insist is Insist.CERTIFICATE)
+        contexts, verify = self._contexts, requirement.insist is Insist.CERTIFICATE
+        context = contexts.verifying if verify else contexts.encrypting
         source = route.sources.towards(hop.address)
         return Access(
             (source and source.helo_name) or self._settings.hostname,
             security,
-            context,
+            None if security is Security.NONE else context,
             requirement,
             self._policies.judge,
             route.credentials,
@@ -283,23 +284,6 @@ class Connections:
         self._idle.clear()
         if self._leaving:
             await asyncio.wait(self._leaving)
-
-    def _context(self, verify: bool) -> ssl.SSLContext:
-        if self._given_contexts:
-            return self._given_contexts[0 if verify else 1]
-        return self._verifying if verify else self._encrypting
-
-    @cached_property
-    def _verifying(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._settings.outbound_tls_ca)
-
-    @cached_property
-    def _encrypting(self) -> ssl.SSLContext:
-        """Encrypts without asking who is there: a mail exchanger's name comes from the DNS, unproven in any case."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 def _softened(outcome: Deferred | Failed) -> Deferred:

@@ -29,7 +29,6 @@ import asyncio
 import contextlib
 import gc
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -49,6 +48,7 @@ from onifast_outbox.courier import Courier
 from onifast_outbox.destination_desk import DestinationDesk
 from onifast_outbox.dispatcher import Dispatcher, boot_clock
 from onifast_outbox.filing import Filer, FilerGone, Filing
+from onifast_outbox.http_client import HttpClient
 from onifast_outbox.inquiries.respondent import Respondent
 from onifast_outbox.janitor import Janitor
 from onifast_outbox.key_keeper import KeyKeeper
@@ -60,6 +60,7 @@ from onifast_outbox.settling import Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.tls_policy import policies as tls_policies
 from onifast_outbox.tls_policy import reporting as tls_reporting
+from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.reporting import Reporting
 from onifast_outbox.webhooks.poster import Poster
@@ -67,6 +68,8 @@ from onifast_outbox.webhooks.poster import Poster
 # Below what supervisord and systemd wait before they kill.
 FINISH_SECONDS = 20.0
 TIDY_SECONDS = 10.0
+# For handing in one TLS report.
+REPORT_SECONDS = 30.0
 # What follows accepting, and answers to people, comes "within moments": one look serves the commits of so long.
 REST_SECONDS = 0.05
 
@@ -112,17 +115,15 @@ class Program:
     queue_wakeup: Wakeup
     policies: TlsPolicies
     reporting: Reporting
+    poster: Poster
 
 
-def assemble(
-    settings: Settings, db: Database, *, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None = None
-) -> Program:
-    """Wire the deliverer's parts on one database; `contexts` as for Connections. Nothing runs yet."""
-    resolver = dns.resolver(settings)
-    client = tls_policies.https_client(settings, resolver)
-    policies = tls_policies.assemble(settings, db, resolver, client)
+def assemble(settings: Settings, db: Database) -> Program:
+    """Wire the deliverer's parts on one database. Nothing runs yet. Raises ConfigError."""
+    resolver, contexts = dns.resolver(settings), Contexts.of(settings)
+    policies = tls_policies.assemble(settings, db, resolver, contexts)
     exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
-    connections = Connections(settings, exchangers, policies=policies, contexts=contexts)
+    connections = Connections(settings, exchangers, contexts, policies=policies)
     signer = Signer(settings, db)
     courier = Courier(
         db,
@@ -137,8 +138,7 @@ def assemble(
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     respondent = Respondent(db, settings, exchangers, policies, signer)
     # A stranger's record names the URL: it must not lead to what only this machine can reach.
-    outward = tls_policies.https_client(settings, resolver, may_ask=targets.is_public)
-    reporting = Reporting(db, resolver, outward, settings.hostname)
+    outward = HttpClient(resolver, contexts.verifying, timeout=REPORT_SECONDS, may_ask=targets.is_public)
     return Program(
         dispatcher,
         leases,
@@ -148,7 +148,8 @@ def assemble(
         respondent,
         wakeup,
         policies,
-        reporting,
+        Reporting(db, resolver, outward, settings.hostname),
+        Poster(db, resolver, contexts.verifying),
     )
 
 
@@ -161,13 +162,12 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(3))
     keeper = KeyKeeper(db, settings)
-    poster = Poster(db, settings, dns.resolver(settings))
     desk = DestinationDesk(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("telling of destinations", desk.round, Wakeup(destination_desk.ROUND_SECONDS)),
-        repeat("telling webhooks", poster.run_once, poster.wakeup),
+        repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onifast_shared import setting_types as kinds
+from onifast_shared.setting_types import IPNetwork
 from onifast_shared.settings.field import setting
 
 
@@ -126,6 +127,11 @@ class DeliveringSettings:
         " this machine.",
     )
     mta_sts: bool = setting("true", kinds.boolean(), "Obey what domains ask by MTA-STS (RFC 8461).")
+    mta_sts_networks: tuple[IPNetwork, ...] = setting(
+        "",
+        kinds.networks(),
+        "Networks that are not of the public Internet, and that MTA-STS policies are fetched from all the same.",
+    )
     outbound_https_port: int = setting(
         "443", kinds.number(1, 65535), "The port that MTA-STS policies are fetched from."
     )

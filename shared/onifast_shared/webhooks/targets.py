@@ -7,7 +7,10 @@ printers. So the name is looked up once for each call, the addresses are judged,
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
+
+from onifast_shared.setting_types import IPNetwork
 
 MAX_URL = 2000
 
@@ -55,16 +58,29 @@ def _check_for_users(host: str, port: int | None) -> None:
 
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the Internet at large, whichever way it is written."""
+    ip = _parsed(address)
+    if ip is None or any(ip in network for network in _EMBEDDING):
+        return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def public_or_in(networks: Sequence[IPNetwork]) -> Callable[[str], bool]:
+    """Judges addresses like `is_public`, but for those of `networks`, which pass."""
+
+    def may_ask(address: str) -> bool:
+        ip = _parsed(address)
+        return ip is not None and (any(ip in network for network in networks) or is_public(address))
+
+    return may_ask
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a text leads to: an IPv4 address in IPv6 clothes is one."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        if any(ip in network for network in _EMBEDDING):
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def is_loopback(host: str) -> bool:

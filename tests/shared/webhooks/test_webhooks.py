@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.log import Secret
@@ -110,6 +112,18 @@ def test_what_only_this_server_could_reach_is_not_public(address: str) -> None:
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "::ffff:93.184.216.34"])
 def test_the_internet_at_large_is(address: str) -> None:
     assert targets.is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "passes"),
+    [
+        ("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("64:ff9b::a00:1", True), ("93.184.216.34", True),
+        ("192.168.1.1", False), ("127.0.0.1", False), ("::1", False), ("64:ff9b:1::1", False), ("none", False),
+    ],
+)  # fmt: skip
+def test_networks_that_are_named_pass_too(address: str, passes: bool) -> None:
+    networks = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("64:ff9b::/96")]
+    assert targets.public_or_in(networks)(address) is passes
 
 
 # Signatures

@@ -5,17 +5,17 @@ DANE goes before MTA-STS (RFC 8461 section 2).
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.dns import Resolver, Temporary
+from onifast_shared.webhooks import targets
 
 from onifast_outbox.http_client import HttpClient
-from onifast_outbox.tls_policy.certificates import Judge, bad_authorities
+from onifast_outbox.tls_policy.certificates import Judge
+from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.dane import Dane
 from onifast_outbox.tls_policy.ledger import Ledger
 from onifast_outbox.tls_policy.policy import TlsPolicy
@@ -45,27 +45,19 @@ FETCH_SECONDS = 30.0
 """How long the fetch of a policy may take in all: mail waits for it."""
 
 
-def assemble(settings: Settings, db: Database, resolver: Resolver, client: HttpClient) -> TlsPolicies:
-    """The policies as the settings have them; `client` fetches. Raises ConfigError for authorities that are none."""
+def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Contexts) -> TlsPolicies:
+    """The policies as the settings have them. Raises ConfigError for authorities that are none."""
     judge = Judge(settings.outbound_tls_ca)
     if settings.outbound_tls_ca:
         judge.prepare()
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
     sts: StsPolicies | None = None
     if settings.mta_sts:
+        # A stranger's DNS says where the policy is: it must not have this server ask its own neighbours.
+        may_ask = targets.public_or_in(settings.mta_sts_networks)
+        client = HttpClient(resolver, contexts.verifying, timeout=FETCH_SECONDS, may_ask=may_ask)
         sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
     return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))
-
-
-def https_client(
-    settings: Settings, resolver: Resolver, *, may_ask: Callable[[str], bool] = lambda _: True
-) -> HttpClient:
-    """A client for policies and reports; `may_ask` as for HttpClient. Raises ConfigError for bad authorities."""
-    try:
-        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
-    except (OSError, ssl.SSLError):
-        raise bad_authorities(settings.outbound_tls_ca) from None
-    return HttpClient(resolver, context, timeout=FETCH_SECONDS, may_ask=may_ask)
 
 
 class TlsPolicies:

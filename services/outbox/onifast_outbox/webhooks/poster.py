@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import Callable
 
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dns import Resolver
@@ -46,9 +45,8 @@ class Poster:
     """
 
     def __init__(
-        self, db: Database, settings: Settings, resolver: Resolver, *, now: Callable[[], float] = time.time
+        self, db: Database, resolver: Resolver, context: ssl.SSLContext, *, now: Callable[[], float] = time.time
     ) -> None:
-        context = ssl.create_default_context(cafile=settings.outbound_tls_ca)
         self.wakeup = Wakeup(ROUND_SECONDS)
         self._db = db
         self._now = now
