@@ -21,6 +21,9 @@ KEPT_DAYS = 3
 MOST_ROWS_A_DAY = 100_000
 """Kinds of session counted in one day: who names exchangers without end must not fill the disk."""
 
+MOST_ROWS_OF_DOMAIN = 1000
+"""Those of one domain: each may quote a policy of its own, and a report has to hold them all."""
+
 _MOST_TEXT = 300
 
 
@@ -71,8 +74,7 @@ def day_begins(day: str) -> int:
 def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> None:
     """Adds sessions to those of today."""
     day = day_of(now)
-    # Counted once: each count reads all that the day has had so far.
-    room = MOST_ROWS_A_DAY - int(tx.execute(_ROWS_OF_DAY, (day, MOST_ROWS_A_DAY)).get)
+    room = _Room(tx, day)
     for item, sessions in results.items():
         policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
         key = (
@@ -80,9 +82,29 @@ def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> N
             item.reason[:_MOST_TEXT],
         )  # fmt: skip
         tx.execute(_COUNT_MORE, (sessions, *key))
-        if not tx.changes() and room > 0:
+        if not tx.changes() and room.take(item.policy_domain):
             tx.execute(_COUNT_FIRST, (*key, sessions))
-            room -= 1
+
+
+class _Room:
+    """How many more kinds a day may have. Each number is found out once: that reads all that there were so far."""
+
+    def __init__(self, tx: Connection, day: str) -> None:
+        self._tx = tx
+        self._day = day
+        self._left = MOST_ROWS_A_DAY - int(tx.execute(_ROWS_OF_DAY, (day, MOST_ROWS_A_DAY)).get)
+        self._left_to: dict[str, int] = {}
+
+    def take(self, domain: str) -> bool:
+        """Whether there is room for one more of this domain; it is taken."""
+        left = self._left_to.get(domain)
+        if left is None:
+            rows = self._tx.execute(_ROWS_OF_DOMAIN, (self._day, domain, MOST_ROWS_OF_DOMAIN)).get
+            left = MOST_ROWS_OF_DOMAIN - int(rows)
+        taken = min(left, self._left) > 0
+        self._left_to[domain] = left - taken
+        self._left -= taken
+        return taken
 
 
 def of_day(tx: Connection, day: str, policy_domain: str) -> dict[SessionResult, int]:
@@ -158,6 +180,9 @@ def sweep(tx: Connection, now: float) -> None:
 
 
 _ROWS_OF_DAY = "SELECT count(*) FROM (SELECT 1 FROM tls_results WHERE day = ? LIMIT ?)"
+_ROWS_OF_DOMAIN = """
+    SELECT count(*) FROM (SELECT 1 FROM tls_results WHERE day = ? AND policy_domain = ? LIMIT ?)
+"""
 _COUNT_MORE = """
     UPDATE tls_results SET sessions = sessions + ?
     WHERE day = ? AND policy_domain = ? AND policy_type = ? AND policy = ? AND result = ? AND sending_ip = ?

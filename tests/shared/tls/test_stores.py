@@ -110,6 +110,20 @@ def test_a_flood_of_names_ends_at_a_days_limit(database: Database, monkeypatch: 
     assert list(known.values()) == [2]
 
 
+def test_one_domain_takes_no_more_than_its_share_of_a_day(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_results, "MOST_ROWS_OF_DOMAIN", 3)
+    for start in (0, 2):
+        count(database, {SessionResult("a.test", PolicyUsed("tlsa", (str(n),))): 1 for n in range(start, start + 9)})
+    count(database, {SessionResult("b.test", PolicyUsed()): 1})
+    kinds = database.read(lambda tx: tls_results.of_day(tx, day_of(NOW), "a.test"))
+    assert [(item.policy.string, sessions) for item, sessions in kinds.items()] == [
+        (("0",), 1),
+        (("1",), 1),
+        (("2",), 2),
+    ]
+    assert database.read(lambda tx: tls_results.of_day(tx, day_of(NOW), "b.test"))
+
+
 def test_what_a_day_has_had_is_read_once_however_much_is_counted(database: Database) -> None:
     count(database, {SessionResult(f"{n}.test", PolicyUsed()): 1 for n in range(3000)})
     steps = [0]

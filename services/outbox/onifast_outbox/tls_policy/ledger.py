@@ -18,9 +18,7 @@ from onifast_shared.tls import results as tls_results
 from onifast_shared.tls.results import SessionResult
 
 from onifast_outbox import maillog
-from onifast_outbox.tls_policy import results
-from onifast_outbox.tls_policy.policy import TlsPolicy
-from onifast_outbox.tls_policy.requirement import Assurance, Requirement, TlsTrouble
+from onifast_outbox.tls_policy.requirement import Assurance
 
 # Kinds of session that wait to be written; more than that between two writes are not told apart, but dropped.
 _MOST_WAITING = 20_000
@@ -49,33 +47,16 @@ class Ledger:
         self._sessions: Counter[SessionResult] = Counter()
         self._had: Counter[_Had] = Counter()
 
-    def note_session(
-        self,
-        policy: TlsPolicy,
-        requirement: Requirement,
-        *,
-        host: str,
-        mx_ip: str,
-        sending_ip: str,
-        had: Assurance | TlsTrouble,
-    ) -> None:
-        """A connection came as far as TLS."""
-        counted = results.of_session(policy, requirement, host=host, mx_ip=mx_ip, sending_ip=sending_ip, had=had)
-        self._count(*counted)
-
-    def note_barred(self, policy: TlsPolicy, host: str, trouble: TlsTrouble) -> None:
-        """A policy kept a connection from being tried."""
-        self._count(results.of_barred(policy, host, trouble))
+    def count(self, *results: SessionResult) -> None:
+        """What a connection came to."""
+        if self._for_reports and len(self._sessions) < _MOST_WAITING:
+            self._sessions.update(results)
 
     def note_protection(self, domain: str, host: str, had: Assurance) -> None:
         """Mail can go over a connection that is so well protected."""
         why = had.trouble.text if had.trouble else ""
         if len(self._had) < _MOST_WAITING:
             self._had[_Had(domain, had.level.is_good, had.level.value, host, "" if had.level.is_good else why)] += 1
-
-    def _count(self, *counted: SessionResult) -> None:
-        if self._for_reports and len(self._sessions) < _MOST_WAITING:
-            self._sessions.update(counted)
 
     async def sweep(self) -> None:
         """Forget what is too old. Raises DatabaseError."""

@@ -14,6 +14,7 @@ from onifast_shared.dns import Resolver, Temporary
 from onifast_shared.webhooks import targets
 
 from onifast_outbox.http_client import HttpClient
+from onifast_outbox.tls_policy import results
 from onifast_outbox.tls_policy.certificates import Judge
 from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.dane import Dane
@@ -113,7 +114,7 @@ class TlsPolicies:
     def note_barred(self, policy: TlsPolicy | None, host: str, trouble: TlsTrouble) -> None:
         """A host was not tried, since the policy bars it."""
         if self._ledger and policy:
-            self._ledger.note_barred(policy, host, trouble)
+            self._ledger.count(results.of_barred(policy, host, trouble))
 
     def note_session(
         self,
@@ -127,7 +128,9 @@ class TlsPolicies:
     ) -> None:
         """A connection to one of the domain's hosts came as far as TLS: what was had, or the trouble it failed for."""
         if self._ledger and policy and not policy.waived:
-            self._ledger.note_session(policy, requirement, host=host, mx_ip=mx_ip, sending_ip=sending_ip, had=had)
+            self._ledger.count(
+                *results.of_session(policy, requirement, host=host, mx_ip=mx_ip, sending_ip=sending_ip, had=had)
+            )
 
     def note_protection(self, policy: TlsPolicy | None, host: str, had: Assurance) -> None:
         """Mail for the domain can go over a connection that is so well protected."""

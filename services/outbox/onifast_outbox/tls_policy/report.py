@@ -83,6 +83,9 @@ def _place(uri: str) -> Place | None:
 def build(reporter: Reporter, policy_domain: str, day: str, results: Mapping[SessionResult, int]) -> DayReport:
     """The report: gzipped JSON (section 4.4). The same facts make the same id, whichever process makes it."""
     begin, end = day_begins(day), day_begins(day) + DAY - 1
+    by_policy: dict[PolicyUsed, dict[SessionResult, int]] = {}
+    for item, sessions in results.items():
+        by_policy.setdefault(item.policy, {})[item] = sessions
     mark = hashlib.sha256(f"{reporter.hostname} {policy_domain} {day}".encode()).hexdigest()[:16]
     report_id = f"{day}.{mark}@{reporter.hostname}"
     content = {
@@ -90,10 +93,7 @@ def build(reporter: Reporter, policy_domain: str, day: str, results: Mapping[Ses
         "date-range": {"start-datetime": _rfc3339(begin), "end-datetime": _rfc3339(end)},
         "contact-info": reporter.contact,
         "report-id": report_id,
-        "policies": [
-            _policy(policy_domain, used, {item: n for item, n in results.items() if item.policy == used})
-            for used in dict.fromkeys(item.policy for item in results)
-        ],
+        "policies": [_policy(policy_domain, used, found) for used, found in by_policy.items()],
     }
     # No time of its own in the archive: what is sent again is the same.
     body = gzip.compress(json.dumps(content).encode(), mtime=0)

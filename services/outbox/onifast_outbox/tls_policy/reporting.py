@@ -6,6 +6,7 @@ report id each time, until the server takes it or a day is over.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -74,7 +75,7 @@ class Reporting:
                 return  # the next round asks again
             places = []
         results = await self._db.aread(lambda tx: tls_results.of_day(tx, day, domain))
-        built = report.build(self._reporter, domain, day, results)
+        built = await asyncio.to_thread(report.build, self._reporter, domain, day, results)
         letters = [
             (place, await self._write(built, place.mailbox, now)) for place in places if place.mailbox is not None
         ]
@@ -107,7 +108,7 @@ class Reporting:
         results: Mapping[SessionResult, int] = await self._db.aread(
             lambda tx: tls_results.of_day(tx, posting.day, posting.policy_domain)
         )
-        built = report.build(self._reporter, posting.policy_domain, posting.day, results)
+        built = await asyncio.to_thread(report.build, self._reporter, posting.policy_domain, posting.day, results)
         state, detail = await self._hand_in(posting, built, now)
         await self._db.awrite(lambda tx: tls_results.end_posting(tx, posting, state, detail))
         maillog.tls_reported(posting.policy_domain, posting.day, posting.uri, detail or state)
