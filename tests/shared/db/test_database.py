@@ -22,7 +22,7 @@ from onifast_shared.db.errors import DatabaseBusy, DatabaseUnavailable, SchemaTo
 OPENER = """
 import sys
 from pathlib import Path
-from onifast_shared.db import Database
+from onifast_shared.db.database import Database
 print("ready", flush=True)
 sys.stdin.readline()
 for path in sys.argv[1:]:
