@@ -269,11 +269,12 @@ class Connection(SMTP):
     async def _one_command(self) -> None:
         verb = "?"
         try:
-            line = self.wire.next_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+            lenient = self.client.is_loopback
+            line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
             if line is None:
                 self._idle = True
                 try:
-                    line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+                    line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
                 finally:
                     self._idle = False
             command = _parse(line)

@@ -168,13 +168,22 @@ class Wire:
     async def read_line(self, limit: int, *, lenient: bool) -> bytes:
         """The next line, without its CRLF; of `lenient` clients an LF will do.
 
-        The client's time is that for the whole line, so it gains nothing by sending it piece by piece.
         Raises LineTooLong, BareLineEnd, Gone.
+        """
+        line = self.next_line(limit, lenient=lenient)
+        return line if line is not None else await self.await_line(limit, lenient=lenient)
+
+    async def await_line(self, limit: int, *, lenient: bool) -> bytes:
+        """`read_line` where `next_line` has just given None.
+
+        The client's time is that for the whole line, so it gains nothing by sending it piece by piece.
         """
         self._watch.start()
         try:
             if len(self._output) > MAX_OUTPUT:
                 await self.flush()
+            else:
+                await self.more()
             while (line := self.next_line(limit, lenient=lenient)) is None:
                 await self.more()
         finally:
