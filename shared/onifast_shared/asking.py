@@ -8,6 +8,7 @@ from typing import Any
 from onifast_shared import inquiries
 from onifast_shared.address import Address
 from onifast_shared.db.database import Database
+from onifast_shared.queue import hold_rules
 
 PATIENCE = 20.0
 """Seconds: outbox answers at once, but for what the DNS takes."""
@@ -38,3 +39,13 @@ def ask(
     if answer["problem"]:
         raise NoAnswer
     return list(answer["findings"])
+
+
+def with_notes(database: Database, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The findings as administrators see them: a hold rule with its note, which its owner is not told."""
+    return [_noted(database, each) if each["about"] == "hold" else each for each in findings]
+
+
+def _noted(database: Database, finding: dict[str, Any]) -> dict[str, Any]:
+    rule = database.read(lambda tx: hold_rules.get(tx, finding["facts"].get("rule", 0)))
+    return finding | {"text": f"{finding['text']} Its note: {rule.note}"} if rule and rule.note else finding

@@ -10,7 +10,8 @@ from onifast_shared import addresses, inquiries, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.log import Secret
-from onifast_shared.queue import sandbox, suppressions
+from onifast_shared.queue import hold_rules, sandbox, suppressions
+from onifast_shared.queue.hold_rules import Pattern
 from onifast_shared.relay import Relay
 from onifast_shared.sending_limits import Subject
 from onifast_shared.transport import routes
@@ -101,6 +102,18 @@ async def test_a_suppressed_recipient_stops_the_message(outbox: Outbox) -> None:
     findings = await asked(outbox)
     assert stops(findings) == {"suppression"}
     assert "asked to be left alone" in about(findings, "suppression")[0]
+
+
+async def test_a_hold_rule_stops_the_message_and_keeps_its_note_to_itself(outbox: Outbox) -> None:
+    await give_address(outbox)
+    pattern = Pattern.parse("here.test")
+    rule = await outbox.db.awrite(lambda tx: hold_rules.add(tx, pattern, "password stolen?", "panel", time.time()))
+    findings = await asked(outbox)
+    assert rule and stops(findings) == {"hold"}
+    assert about(findings, "hold") == [
+        f"The message would wait for an administrator: held by rule {rule.id} (mail from @here.test)."
+    ]
+    assert [finding["facts"] for finding in findings if finding["about"] == "hold"] == [{"rule": rule.id}]
 
 
 async def test_a_sandbox_stops_the_message(outbox: Outbox) -> None:

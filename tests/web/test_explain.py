@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from flask import Flask
 from onifast_shared import asking, inquiries
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import hold_rules
+from onifast_shared.queue.hold_rules import Pattern
 
 from web.support import Browser, Panel
 
@@ -89,6 +92,21 @@ def test_the_page_shows_the_findings(browser: Browser, database: Database) -> No
         page = browser.get("/explain?address=bob@remote.test")
     assert "Something stands in the way." in page.text
     assert "There is &lt;no&gt; such mailbox." in page.text
+
+
+def test_the_note_of_a_hold_rule_is_told_to_administrators_alone(
+    app: Flask, browser: Browser, panel: Panel, database: Database
+) -> None:
+    pattern = Pattern.parse(recipient="remote.test")
+    rule = database.write(lambda tx: hold_rules.add(tx, pattern, "password stolen?", "panel", time.time()))
+    assert rule
+    held = {"about": "hold", "verdict": "stop", "text": "It would wait.", "facts": {"rule": rule.id}}
+    admin = Browser.logged_in(app.test_client(), "root-admin")
+    with answering(database, held):
+        assert "password stolen?" not in browser.get("/explain?address=bob@remote.test").text
+        assert panel.acting_for("demo").get(API, address="bob@remote.test").get_json()["findings"] == [held]
+        assert "It would wait. Its note: password stolen?" in admin.text_of("/explain?address=bob@remote.test")
+        assert "password stolen?" in panel.get(API, address="bob@remote.test").get_json()["findings"][0]["text"]
 
 
 def test_the_page_says_what_is_wrong_with_an_address(browser: Browser) -> None:

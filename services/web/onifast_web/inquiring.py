@@ -24,15 +24,18 @@ class WrongAddress(Exception):
 def inquire(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[str, Any]]:
     """The findings about mail from `sender`, '' for the caller's first address, as `asking.ask` gives them.
 
+    Administrators alone see the notes of hold rules.
+
     Raises WrongAddress, Problem(403) for a sender that is not the caller's, Problem(429) and Problem(503).
     """
     to, by = _parsed("address", recipient), _sender(web, caller, sender)
     try:
-        return asking.ask(web.database, caller.username, by, to)
+        found = asking.ask(web.database, caller.username, by, to)
     except TooManyInquiries:
         raise Problem(429, "Earlier questions wait for their answers; ask again in a minute.") from None
     except asking.NoAnswer as error:
         raise Problem(503, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    return asking.with_notes(web.database, found) if caller.manages is None else found
 
 
 def _sender(web: Web, caller: Caller, text: str) -> Address | None:

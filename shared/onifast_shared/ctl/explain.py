@@ -32,7 +32,7 @@ def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
     sender = Address.parse(arguments.sender) if arguments.sender else None
     with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
         try:
-            found = asking.ask(database, arguments.user, sender, recipient)
+            found = asking.with_notes(database, asking.ask(database, arguments.user, sender, recipient))
         except asking.NoAnswer as error:
             return complain(str(error), NOTHING)
         except TooManyInquiries:

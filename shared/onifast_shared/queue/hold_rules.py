@@ -58,7 +58,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class HoldRule:
-    """A rule. `note` is for people."""
+    """A rule. `note` is for administrators: it may speak of somebody who is not to know."""
 
     id: int
     pattern: Pattern
@@ -68,8 +68,8 @@ class HoldRule:
 
     @property
     def reason(self) -> str:
-        """What stands in `last_error` of a row that it holds."""
-        return f"{HELD_BY} {self.id} ({self.pattern})" + (f": {self.note}" if self.note else "")
+        """What stands in `last_error` of a row that it holds, for its owner to read."""
+        return f"{HELD_BY} {self.id} ({self.pattern})"
 
 
 def add(tx: Connection, pattern: Pattern, note: str, created_by: str, now: float) -> HoldRule | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from onifast_shared import times
 from onifast_shared.dkim.keys import SigningKey
+from onifast_shared.queue.hold_rules import HoldRule
 from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.reply import Outcome
 from onifast_shared.sending_limits import Subject
@@ -92,9 +93,11 @@ def suppressed(suppression: Suppression | None) -> Finding:
     )
 
 
-def held(reason: str | None) -> list[Finding]:
+def held(rule: HoldRule | None) -> list[Finding]:
     """The rule that would hold the message, if there is one."""
-    return [Finding("hold", "stop", f"The message would wait for an administrator: {reason}.")] if reason else []
+    if rule is None:
+        return []
+    return [Finding("hold", "stop", f"The message would wait for an administrator: {rule.reason}.", {"rule": rule.id})]
 
 
 def captured(everything: bool, domain: str | None) -> list[Finding]:

@@ -94,7 +94,7 @@ class Respondent:
             suppression = suppressions.find(tx, what.owner, [inquiry.recipient], now).get(inquiry.recipient)
             found.append(findings.suppressed(suppression))
         rule = hold_rules.matching(tx, what.sender, what.owner, str(inquiry.recipient))
-        found += findings.held(rule.reason if rule else None)
+        found += findings.held(rule)
         everything = self._settings.delivery == "sandbox" and isinstance(place.destination, Remote)
         found += findings.captured(everything, sandbox.captures(tx, what.origin, domains))
         return found + findings.limits(self._rooms(tx, inquiry, now))

@@ -90,6 +90,7 @@ def register(app: Flask) -> None:
         delivery_kind=lambda row: "wait" if waits(row) else _status(row.status)[1],
         delivered_at=delivered_at,
         fate_actions=fate_actions,
+        is_held_by_rule=is_held_by_rule,
         waits=waits,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
@@ -167,7 +168,12 @@ def delivered_at(row: OutboxRow) -> float | None:
 def fate_actions(row: OutboxRow) -> tuple[tuple[str, str], ...]:
     """What a sender may do about a recipient of his message; what a rule holds he can only give up."""
     found = _FATE_ACTIONS.get(row.status, ())
-    return tuple(each for each in found if each[0] != "release") if _is_held_by_rule(row) else found
+    return tuple(each for each in found if each[0] != "release") if is_held_by_rule(row) else found
+
+
+def is_held_by_rule(row: OutboxRow) -> bool:
+    """Whether administrators alone may let a delivery go."""
+    return row.status == "held" and row.last_error.startswith(HELD_BY)
 
 
 def is_nearly_full(quota: Quota) -> bool:
@@ -184,14 +190,10 @@ def quota_note(quota: Quota) -> str:
 
 
 def _held(row: OutboxRow) -> str:
-    if not _is_held_by_rule(row):
+    if not is_held_by_rule(row):
         return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
     reason = _first_line(row.last_error)
     return f"Waits for an administrator to release it: {reason}"
-
-
-def _is_held_by_rule(row: OutboxRow) -> bool:
-    return row.status == "held" and row.last_error.startswith(HELD_BY)
 
 
 def _delivered(row: OutboxRow) -> str:
