@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onifast_shared.addresses import Remote
-from onifast_shared.config import Settings
-from onifast_shared.db.database import Connection
 from onifast_shared.distribution import Place
 from onifast_shared.message.parsing import Summary
 from onifast_shared.queue import sandbox
 from onifast_shared.queue.store import Submission
+
+from onifast_outbox.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Captured:
     domain: str | None = None
 
 
-def look(tx: Connection, what: Submission, head: Summary, places: Mapping[int, Place], settings: Settings) -> Captured:
+def look(snapshot: Snapshot, what: Submission, head: Summary, places: Mapping[int, Place]) -> Captured:
     """What of a message the sandboxes capture: all of it, or what is for other sites; never what somebody let out."""
-    senders = (what.sender.rpartition("@")[2], head.sender.domain if head.sender else "")
-    domain = sandbox.captures(tx, what.origin, senders)
+    tx, settings = snapshot.tx, snapshot.settings
+    domain = sandbox.captures(tx, what.origin, _senders(what, head)) if snapshot.has_sandboxes else None
     if domain is not None:
         caught = set(places)
     elif settings.delivery == "sandbox":
@@ -33,3 +33,8 @@ def look(tx: Connection, what: Submission, head: Summary, places: Mapping[int, P
     else:
         return Captured()
     return Captured(frozenset(caught - sandbox.let_out(tx, caught)), domain)
+
+
+def _senders(what: Submission, head: Summary) -> list[str]:
+    """The domains of the envelope's sender and of the author."""
+    return [what.sender.rpartition("@")[2], head.sender.domain if head.sender else ""]

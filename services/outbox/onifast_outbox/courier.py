@@ -20,19 +20,17 @@ from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.distribution import Place, locate, visited
+from onifast_shared.distribution import Place, visited
 from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
 from onifast_shared.message.headers import split_head
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue import store as queue
 from onifast_shared.queue.claims import SMALL
-from onifast_shared.queue.store import Claim, QueueRow, Submission
+from onifast_shared.queue.store import Claim, QueueRow
 from onifast_shared.queue.suppressions import Suppression
-from onifast_shared.relay import Relay, RelayError
 from onifast_shared.reply import Deferred, Failed, Outcome, Reply
-from onifast_shared.transport.routes import Routes
-from onifast_shared.transport.sources import Sources, sources_for
+from onifast_shared.transport.sources import Sources
 
 from onifast_outbox import capturing, maillog, suppressing
 from onifast_outbox.binary import Unconvertible
@@ -41,10 +39,11 @@ from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.dsn import clean
 from onifast_outbox.local import deliver_here
 from onifast_outbox.preparing import Preparer
-from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_route
+from onifast_outbox.routing import MailExchangers, Route, Unroutable
 from onifast_outbox.settling import Consignment, Result, Settler
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import ClaimLost, Content
+from onifast_outbox.snapshot import Snapshot
 from onifast_outbox.tls_policy.policy import is_waived_by
 
 T = TypeVar("T")
@@ -73,12 +72,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What one snapshot of the database says about a claim: `servers` are smart hosts by recipient's domain."""
+    """What one snapshot of the database says about a claim: `servers` are routes by smart hosts, by domain."""
 
     raw: bytes
     head: Summary
     places: Mapping[int, Place]
-    servers: Mapping[str, Relay | Deferred | None]
+    servers: Mapping[str, Route | Deferred | None]
     sources: Sources
     suppressed: Mapping[Address, Suppression]
     captured: Captured
@@ -127,11 +126,11 @@ class Courier:
             await self._settle_as_unforeseen(claim)
         return outcomes
 
-    def load(self, tx: Connection, claim: Claim) -> Loaded | None:
+    def load(self, snapshot: Snapshot, claim: Claim) -> Loaded | None:
         """What a delivery has to know, from the transaction that claims; None where that would keep others waiting."""
         if claim.content is None or len(claim.rows) > MOST_ROWS_AT_ONCE:
             return None
-        return self._load(tx, claim, _stops(claim)[0])
+        return self._load(snapshot, claim, _stops(claim)[0])
 
     async def _settle_as_unforeseen(self, claim: Claim) -> None:
         """A bug of ours: rows that are not settled yet wait for the next attempt, like any other trouble."""
@@ -145,7 +144,7 @@ class Courier:
         stops, refused = _stops(claim)
         if loaded is None:
             async with self._turn(claim):
-                loaded = await self._db.aread(lambda tx: self._load(tx, claim, stops))
+                loaded = await self._db.aread(lambda tx: self._load(Snapshot(tx, self._settings), claim, stops))
         mail_from, bad_sender = _mail_from(what.sender)
         consignment = Consignment(
             claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
@@ -172,14 +171,21 @@ class Courier:
         if remote:
             await self._deliver_remote(consignment, remote, loaded, head)
 
-    def _load(self, tx: Connection, claim: Claim, stops: Sequence[Stop]) -> Loaded:
-        held = self._hold(tx, claim)
-        raw = held.raw
-        places = {stop.row.id: locate(tx, stop.recipient.address, len(raw), self._settings) for stop in stops}
-        suppressed = suppressing.look(tx, claim.submission, [stop.recipient.address for stop in stops])
-        head = summary(split_head(raw)[0])
-        captured = capturing.look(tx, claim.submission, head, places, self._settings)
-        return Loaded(raw, head, places, *self._ways(tx, claim.submission, stops), suppressed, captured, held)
+    def _load(self, snapshot: Snapshot, claim: Claim, stops: Sequence[Stop]) -> Loaded:
+        held, what = self._hold(snapshot.tx, claim), claim.submission
+        addresses = [stop.recipient.address for stop in stops]
+        head = summary(split_head(held.raw)[0])
+        places = {stop.row.id: snapshot.place(stop.recipient.address, len(held.raw)) for stop in stops}
+        return Loaded(
+            held.raw,
+            head,
+            places,
+            {address.domain: snapshot.server(address.domain, what) for address in addresses},
+            snapshot.sources(what),
+            suppressing.look(snapshot.tx, what, addresses),
+            capturing.look(snapshot, what, head, places),
+            held,
+        )
 
     def _hold(self, tx: Connection, claim: Claim) -> Held:
         if claim.content is not None:
@@ -191,14 +197,6 @@ class Courier:
 
     def _turn(self, claim: Claim) -> AbstractAsyncContextManager[object]:
         return self._large_turn if claim.size > SMALL else nullcontext()
-
-    def _ways(
-        self, tx: Connection, what: Submission, stops: Sequence[Stop]
-    ) -> tuple[dict[str, Relay | Deferred | None], Sources]:
-        """The smart host for each recipient's domain, None for its MX hosts; and where mail leaves from."""
-        routes, domains = Routes(tx), {stop.recipient.address.domain for stop in stops}
-        servers = {domain: _server(routes, domain, what) for domain in domains}
-        return servers, sources_for(tx, what.sender, what.submitted_by, self._settings.source_addresses)
 
     async def _deliver_remote(
         self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
@@ -258,11 +256,9 @@ class Courier:
         await self._settler.settle(consignment, lost)
         return list(grouped.values())
 
-    async def _route_to(self, domain: str, server: Relay | Deferred | None) -> Route | Deferred | Failed:
-        if isinstance(server, Deferred):
-            return server
+    async def _route_to(self, domain: str, server: Route | Deferred | None) -> Route | Deferred | Failed:
         if server is not None:
-            return relay_route(server)
+            return server
         try:
             return await self._exchangers.route(domain)
         except Unroutable as unroutable:
@@ -359,10 +355,3 @@ def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:
 
 def _ret(text: str | None) -> Ret | None:
     return "FULL" if text == "FULL" else "HDRS" if text == "HDRS" else None
-
-
-def _server(routes: Routes, domain: str, what: Submission) -> Relay | Deferred | None:
-    try:
-        return routes.way(domain, what.sender, what.submitted_by).server
-    except RelayError as error:
-        return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))

@@ -14,7 +14,7 @@ from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue.claims import Opening, Round, Turns, Unreachable, Wanted
-from onifast_shared.queue.due import MOST_AT_ONCE
+from onifast_shared.queue.due import MOST_AT_ONCE, Glance
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.store import Claim
 from onifast_shared.reply import Outcome, Reply
@@ -25,6 +25,7 @@ from onifast_outbox.destinations import Destinations, State
 from onifast_outbox.flights import Flight, Flights
 from onifast_outbox.leases import Leases
 from onifast_outbox.poller import Wakeup
+from onifast_outbox.snapshot import Snapshot
 
 PUT_OFF_SECONDS = 3000
 """How long mail for a dead destination is put off, give or take: then its age is looked at. It is woken before that
@@ -42,9 +43,6 @@ of other programs wakes us, and claims take the writers' turn."""
 
 BARREN_SHARE = 4
 """How many times as long as such a claim took the rest is at least."""
-
-MOST_LOADED = 8
-"""Claims of one transaction that are loaded within it; with more of them others would wait too long for their turn."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Dispatcher:
             due = None if seen.due_ts is None else seen.due_ts - time.time()
             is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
             rest = 0.0 if to_wake else self._barren_until - now
-            if is_due and rest <= 0 and self._flights.room() and await self._claim(to_wake):
+            if is_due and rest <= 0 and self._flights.room() and await self._claim(seen, to_wake):
                 continue
             if seen.unprepared:
                 continue
@@ -120,12 +118,16 @@ class Dispatcher:
 
     # Claiming
 
-    async def _claim(self, to_wake: Sequence[tuple[str, bool]]) -> bool:
+    async def _claim(self, seen: Glance, to_wake: Sequence[tuple[str, bool]]) -> bool:
         """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
         wanted, began = self._wanted(), boot_clock()
+
+        def take(tx: Connection) -> Taken:
+            return self._take(tx, seen, wanted, to_wake)
+
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
         # Nor does it wait for the disk: a power cut ends all claims anyway, and a result takes its claim to the disk.
-        claiming = asyncio.ensure_future(self._db.awrite(lambda tx: self._take(tx, wanted, to_wake), lasting=False))
+        claiming = asyncio.ensure_future(self._db.awrite(take, lasting=False))
         try:
             taken = await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -151,13 +153,17 @@ class Dispatcher:
             turns=self._turns,
         )
 
-    def _take(self, tx: Connection, wanted: Wanted, to_wake: Sequence[tuple[str, bool]]) -> Taken:
+    def _take(self, tx: Connection, seen: Glance, wanted: Wanted, to_wake: Sequence[tuple[str, bool]]) -> Taken:
         """Make ready what is due, claim, and read what is claimed, in one transaction."""
         now = time.time()
-        readied = queue_due.place(tx) + queue_due.promote(tx, now)
+        readied = queue_due.place(tx) if seen.unplaced else 0
+        if seen.due_ts is not None and seen.due_ts <= now:
+            readied += queue_due.promote(tx, now)
         woken = {name: queue_due.wake(tx, name, now, MOST_AT_ONCE if alive else 1) for name, alive in to_wake}
-        found = queue_claims.claim(tx, NextHops(tx, self._settings), self._leases.new(), wanted, now)
-        loaded = [self._courier.load(tx, claim) if n < MOST_LOADED else None for n, claim in enumerate(found.claims)]
+        hops = NextHops(tx, self._settings)
+        found = queue_claims.claim(tx, hops, self._leases.new(), wanted, now)
+        snapshot = Snapshot(tx, self._settings, hops)
+        loaded = [self._courier.load(snapshot, claim) for claim in found.claims]
         return Taken(readied, woken, found, loaded)
 
     def _opening(self, destination: str) -> Opening:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from onifast_shared import contents
 from onifast_shared.db.database import Connection
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.next_hops import LOCAL, NextHops
-from onifast_shared.queue.store import Claim, Lease, QueueRow, submission_of
+from onifast_shared.queue.store import Claim, Lease, QueueRow, Submission, submission_of
 from onifast_shared.reply import Reply
 
 GROUP_LIMIT = 100
@@ -42,6 +42,10 @@ MOST_LANES_KEPT = 10_000
 
 SMALL = contents.INLINE_LIMIT
 """Octets up to which a message is no burden on memory: it never waits for a large one."""
+
+SHORT = 16 * 1024
+"""Octets up to which a message is read with its row, before it is known whether it can be claimed. At each statement
+the writer's thread gives the interpreter away, which costs more than such a message."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +120,39 @@ def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: flo
     return Round(claims, walk.turns, walk.put_off, walk.more)
 
 
-class _Head(NamedTuple):
-    """The oldest ready row of a lane and domain."""
+class _Row(NamedTuple):
+    """A ready row: what tells where it goes and with which others, and what its claim needs of it."""
 
     domain: str
-    id: int
-    content_id: int
     sender: str | None
     submitted_by: str | None
+    row: QueueRow
+    submission: Submission
+
+    @classmethod
+    def of(cls, columns: Sequence[Any]) -> _Row:
+        """From the columns of _ROW."""
+        domain, sender, submitted_by = columns[:3]
+        return cls(domain, sender, submitted_by, QueueRow(*columns[3:9]), submission_of(columns[9:21]))
+
+
+class _Head(NamedTuple):
+    """The oldest ready row of a lane and domain, with the bytes of its message if that is SHORT.
+
+    It is `alone` where no other row of its message is ready.
+    """
+
+    first: _Row
+    content_id: int
     waits_for: str | None
+    alone: bool
     size: int
+    content: bytes | None
+
+    @classmethod
+    def of(cls, columns: Sequence[Any]) -> _Head:
+        """From the columns of _HEAD."""
+        return cls(_Row.of(columns), columns[21], columns[22], bool(columns[23]), *columns[24:])
 
 
 class _Walk:
@@ -147,6 +174,8 @@ class _Walk:
         self._barren = 0
         self._contents: dict[int, bytes] = {}
         self._has_rules: bool | None = None
+        self._circle: list[str] = []
+        self._has_closed = False
         self.turns = wanted.turns.copy()
         self.put_off: Counter[str] = Counter()
         self.more = False
@@ -171,30 +200,42 @@ class _Walk:
             yield found
 
     def _next_lane(self) -> str | None:
-        row = self._seek(_NEXT_LANE, (self.turns.lane,)) or self._seek(_FIRST_LANE, ())
-        if row is None:
+        """The lane whose turn is next. Nobody adds one meanwhile, so each is looked for once."""
+        if self._has_closed:
+            self._circle.append(self._circle.pop(0))
+            self.turns.lane = self._circle[0]
+            return self.turns.lane
+        row = self._seek(_NEXT_LANE, (self.turns.lane,))
+        if row is None or row[0] is None:
             return None
-        self.turns.lane = str(row[0])
-        return self.turns.lane
+        lane = str(row[0])
+        if lane in self._circle:
+            self._has_closed = True
+            del self._circle[: self._circle.index(lane)]  # those before it are gone by now
+        else:
+            self._has_closed = lane == self.turns.lane  # it follows itself
+            self._circle.append(lane)
+        self.turns.lane = lane
+        return lane
 
     def _from_lane(self, lane: str) -> Claim | None:
         """The lane's next claim; None where nothing of it can go anywhere now."""
         after = self.turns.domains.get(lane, "")
         passed: set[str] = set()
-        while (head := self._next_head(lane, after)) and head.domain not in passed and not self.more:
-            if self._withhold([head.id]):
+        while (head := self._next_head(lane, after)) and head.first.domain not in passed and not self.more:
+            if self._withhold([head.first.row.id]):
                 continue  # the next row of this domain has its turn
-            passed.add(head.domain)
-            after = head.domain
-            self._remember(lane, head.domain)
+            after = head.first.domain
+            passed.add(after)
+            self._remember(lane, after)
             found = self._from_head(lane, head)
             if found is not None:
                 return found
         return None
 
     def _next_head(self, lane: str, after: str) -> _Head | None:
-        row = self._seek(_NEXT_HEAD, (lane, after)) or self._seek(_FIRST_HEAD, (lane,))
-        return None if row is None else _Head(*row)
+        row = self._seek(_NEXT_HEAD, (lane, lane, after, lane))
+        return None if row is None else _Head.of(row)
 
     def _seek(self, sql: str, bind: tuple[Any, ...]) -> tuple[Any, ...] | None:
         self._steps -= 1
@@ -211,15 +252,18 @@ class _Walk:
         self.turns.domains[lane] = domain
 
     def _from_head(self, lane: str, head: _Head) -> Claim | None:
-        destination = self._hops.of(head.sender or "", head.submitted_by, head.domain)
+        destination = self._hop(head.first)
         opening = self._opening(destination)
         if opening.unreachable is None:
             return self._claim(head, destination) if self._take(head, destination, opening) else None
         if head.waits_for == destination:
             # It was put off before and is due again: its age decides what becomes of it, as after an attempt.
             return self._claim(head, destination, opening.unreachable.reply)
-        self._put_off(lane, head.domain, destination, opening.unreachable)
+        self._put_off(lane, head.first.domain, destination, opening.unreachable)
         return None
+
+    def _hop(self, row: _Row) -> str:
+        return self._hops.of(row.sender or "", row.submitted_by, row.domain)
 
     def _opening(self, destination: str) -> Opening:
         if destination == LOCAL:
@@ -248,38 +292,44 @@ class _Walk:
     def _claim(self, head: _Head, destination: str, unreachable: Reply | None = None) -> Claim:
         token = secrets.token_hex(16)
         lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
-        self._tx.executemany(_CLAIM, [(*lease, row_id) for row_id in self._siblings(head, destination)])
-        rows: list[tuple[Any, ...]] = self._tx.execute(_CLAIMED, (token,)).fetchall()
+        rows = [head.first] if head.alone else self._siblings(head, destination)
+        for each in rows:
+            self._tx.execute(_CLAIM, (*lease, each.row.id))
         return Claim(
             token,
             head.content_id,
-            submission_of(rows[0][6:]),
-            tuple(QueueRow(*row[:6]) for row in rows),
+            rows[0].submission,
+            tuple(each.row for each in rows),
             destination=destination,
             size=head.size,
             content=self._content(head),
             unreachable=unreachable,
         )
 
-    def _siblings(self, head: _Head, destination: str) -> list[int]:
-        """The rows of the head's message that go the same way, the head's among them."""
-        same = (head.content_id, head.sender, head.submitted_by)
-        found = self._of_domain(same, head.domain, GROUP_LIMIT)
-        if not self._hops.many(destination, head.domain):
-            return found
+    def _siblings(self, head: _Head, destination: str) -> list[_Row]:
+        """The rows of the head's message that go the same way, the head's among them, the oldest first."""
+        own = head.first.domain
+        found = self._of_domain(head, own, GROUP_LIMIT)
+        if self._hops.many(destination, own):
+            found += self._of_other_domains(head, destination, GROUP_LIMIT - len(found))
+        return sorted(found, key=lambda each: each.row.id)
+
+    def _of_other_domains(self, head: _Head, destination: str, limit: int) -> list[_Row]:
+        found: list[_Row] = []
         domain: str | None = ""
         for _ in range(GROUP_LIMIT):
             domain = self._tx.execute(_SIBLING_DOMAIN, (head.content_id, domain)).get
-            if domain is None or len(found) >= GROUP_LIMIT:
+            if domain is None or len(found) >= limit:
                 break
-            if domain != head.domain and self._hops.of(head.sender or "", head.submitted_by, domain) == destination:
-                found += self._of_domain(same, domain, GROUP_LIMIT - len(found))
+            if domain != head.first.domain and self._hop(head.first._replace(domain=domain)) == destination:
+                found += self._of_domain(head, domain, limit - len(found))
         return found
 
-    def _of_domain(self, same: tuple[Any, ...], domain: str, limit: int) -> list[int]:
-        found = [row_id for (row_id,) in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
-        withheld = self._withhold(found)
-        return [row_id for row_id in found if row_id not in withheld]
+    def _of_domain(self, head: _Head, domain: str, limit: int) -> list[_Row]:
+        same = (head.content_id, head.first.sender, head.first.submitted_by)
+        found = [_Row.of(columns) for columns in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
+        withheld = self._withhold([each.row.id for each in found])
+        return [each for each in found if each.row.id not in withheld]
 
     def _withhold(self, row_ids: list[int]) -> set[int]:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
@@ -289,8 +339,8 @@ class _Walk:
 
     def _content(self, head: _Head) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""
-        if head.size > SMALL:
-            return None
+        if head.content is not None or head.size > SMALL:
+            return head.content
         if head.content_id not in self._contents:
             try:
                 self._contents[head.content_id] = contents.read(self._tx, head.content_id)
@@ -316,36 +366,46 @@ class _Walk:
 # The predicate of the indexes outbox_ready and outbox_siblings, word for word: that is how SQLite knows to use them.
 _IS_READY = "ready = 1 AND status IN ('pending', 'deferred')"
 
+# The lane or domain after the one that was served last; behind the last one, the first.
 _NEXT_LANE = f"""
-    SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane > ? ORDER BY lane LIMIT 1
+    SELECT coalesce(
+        (SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane > ? ORDER BY lane LIMIT 1),
+        (SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane >= '' ORDER BY lane LIMIT 1))
 """
-_FIRST_LANE = f"SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane >= '' ORDER BY lane LIMIT 1"
+_NEXT_DOMAIN = f"""
+    SELECT coalesce(
+        (SELECT domain FROM outbox INDEXED BY outbox_ready
+         WHERE {_IS_READY} AND lane = ? AND domain > ? ORDER BY domain LIMIT 1),
+        (SELECT domain FROM outbox INDEXED BY outbox_ready
+         WHERE {_IS_READY} AND lane = ? AND domain >= '' ORDER BY domain LIMIT 1))
+"""
 
-_HEAD = f"""
-    SELECT domain, id, content_id, sender, submitted_by, waits_for,
-           coalesce((SELECT size FROM contents c WHERE c.id = outbox.content_id), 0)
-    FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane = ?
+_ROW = """
+    o.domain, o.sender, o.submitted_by,
+    o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify, o.dsn_orcpt,
+    coalesce(o.sender, ''), o.origin, o.owner, o.submitted_by, o.email_id, coalesce(o.subject, ''), o.body_type,
+    o.smtputf8, o.requiretls, o.dsn_ret, o.dsn_envid, o.written_by
 """
-_NEXT_HEAD = f"{_HEAD} AND domain > ? ORDER BY domain, id LIMIT 1"
-_FIRST_HEAD = f"{_HEAD} AND domain >= '' ORDER BY domain, id LIMIT 1"
+_NEXT_HEAD = f"""
+    SELECT {_ROW}, o.content_id, o.waits_for,
+           NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_siblings
+                       WHERE {_IS_READY} AND content_id = o.content_id AND id <> o.id),
+           coalesce(c.size, 0), CASE WHEN c.size <= {SHORT} THEN c.data END
+    FROM outbox o INDEXED BY outbox_ready LEFT JOIN contents c ON c.id = o.content_id
+    WHERE {_IS_READY} AND lane = ? AND domain = ({_NEXT_DOMAIN}) ORDER BY o.id LIMIT 1
+"""
 
 _SIBLING_DOMAIN = f"""
     SELECT domain FROM outbox INDEXED BY outbox_siblings
     WHERE {_IS_READY} AND content_id = ? AND domain > ? ORDER BY domain LIMIT 1
 """
 _SIBLINGS = f"""
-    SELECT id FROM outbox INDEXED BY outbox_siblings
+    SELECT {_ROW} FROM outbox o INDEXED BY outbox_siblings
     WHERE {_IS_READY} AND content_id = ? AND sender IS ? AND submitted_by IS ? AND domain = ? ORDER BY id LIMIT ?
 """
 _CLAIM = """
     UPDATE outbox SET status = 'sending', ready = 0, waits_for = NULL, lease_token = ?, lease_boot = ?, lease_until = ?
     WHERE id = ?
-"""
-_CLAIMED = """
-    SELECT id, coalesce(recipient, ''), coalesce(attempts, 0), coalesce(queued_ts, 0), dsn_notify, dsn_orcpt,
-           coalesce(sender, ''), origin, owner, submitted_by, email_id, coalesce(subject, ''), body_type, smtputf8,
-           requiretls, dsn_ret, dsn_envid, written_by
-    FROM outbox WHERE lease_token = ? AND status = 'sending' ORDER BY id
 """
 _READY_OF = f"""
     SELECT id, sender, submitted_by, waits_for FROM outbox INDEXED BY outbox_ready

@@ -22,19 +22,20 @@ class NextHops:
         self._tx = tx
         self._settings = settings
         self._local: dict[str, bool] = {}
-        self._routes = Routes(tx)
+        self.routes = Routes(tx)
 
     def of(self, sender: str, submitted_by: str | None, domain: str) -> str:
         """The next hop of mail from the address `sender` to `domain` (lower-case A-labels)."""
-        if self._is_local(domain):
+        if self.is_local(domain):
             return LOCAL
-        return self._routes.next_hop(domain, sender, submitted_by)
+        return self.routes.next_hop(domain, sender, submitted_by)
 
     def many(self, destination: str, domain: str) -> bool:
         """Whether a next hop that takes a domain's mail may take that of other domains too."""
         return destination != domain
 
-    def _is_local(self, domain: str) -> bool:
+    def is_local(self, domain: str) -> bool:
+        """Whether mail to a domain stays here; so does what has none."""
         known = self._local.get(domain)
         if known is None:
             known = not domain or addresses.is_local_domain(self._tx, domain, self._settings)
