@@ -47,6 +47,14 @@ class Bucket(NamedTuple):
         """The bucket with so many units more, whether they have room or not."""
         return Bucket(self.limit, self.period, self.burst, self.level_at(now) + units, now)
 
+    def level_after_return(self, units: int, poured_in: float, now: float) -> float:
+        """What it holds without so many of its units, which went in at `poured_in`, if they lie undermost.
+
+        What leaks out is then theirs first, so that nothing comes back of what may have leaked already.
+        """
+        leaked = max(0.0, now - poured_in) * self.limit / self.period
+        return max(0.0, self.level_at(now) - max(0.0, units - leaked))
+
 
 def poured(
     limits: Sequence[int],

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from onifast_shared import addresses
-from onifast_shared.address import AddressError, parse_domain
+from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
 from onifast_shared.leaky_bucket import Bucket, poured
@@ -192,6 +192,27 @@ def admit(tx: Connection, subjects: Sequence[Subject], recipients: int, settings
         tx.execute(_store(len(counted) // _STORED), counted)
 
 
+def give_back(
+    tx: Connection, subjects: Iterable[Subject], recipients: int, settings: Settings, *, sent: float, now: float
+) -> None:
+    """Counts a message no longer that was admitted at `sent` and will reach nobody.
+
+    What has leaked away since stays gone, as if the room had been kept for it: else who writes much for later, and
+    calls it back, could send all of that at once. So there is room for it again, and no more than there was before.
+    """
+    for subject in subjects:
+        tally = of(tx, subject, settings)
+        if not tally.buckets:
+            continue
+        levels = [
+            bucket.level_after_return(_units(counted, recipients), sent, now)
+            if (bucket := tally.buckets.get(counted))
+            else 0.0
+            for counted in PERIODS
+        ]
+        tx.execute(_store(1), (*subject, *levels, now))
+
+
 def record(tx: Connection, subject: Subject, counted: str, now: float) -> None:
     """Notes that a subject hit a limit, or sent as somebody else."""
     tx.execute(
@@ -255,6 +276,14 @@ def subjects_of(tx: Connection, username: str) -> list[Subject]:
     """Who a panel user is to the limits: himself, by login and as Unix user, and his domains."""
     domains = addresses.domains_of(tx, username)
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
+
+
+def counted_for(submitted_by: str | None, sender: str) -> list[Subject]:
+    """Whom a message of the web program counts for, by its queue row; the panel's counts for nobody."""
+    prefix, _, username = (submitted_by or "").partition(":")
+    if prefix != "user" or not username:
+        return []
+    return [Subject("user", username), Subject("domain", Address.parse(sender).domain)]
 
 
 def default(subject: Subject, counted: str, settings: Settings) -> int:

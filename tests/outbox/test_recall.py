@@ -32,7 +32,7 @@ async def recall(outbox: Outbox, row_id: int) -> bool:
     """Whether the message came back."""
 
     def write(tx: Connection) -> None:
-        waiting.recall(tx, "alice", row_id, time.time())
+        waiting.recall(tx, "alice", row_id, outbox.settings, time.time())
 
     try:
         await outbox.db.awrite(write)

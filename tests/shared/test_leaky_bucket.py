@@ -97,3 +97,14 @@ def test_pouring_in_one_step_is_the_buckets_own_arithmetic(bucket: Bucket, units
     # Within a rounding error of full, either may say that it has room.
     if abs(level - bucket.capacity) > 1e-3:
         assert fits == (bucket.free_at(units, now) == now)
+
+
+@given(buckets, st.integers(1, 1000), st.floats(0, 86400))
+def test_what_is_given_back_has_room_again_and_never_leaves_less_than_without_it(
+    bucket: Bucket, units: int, seconds: float
+) -> None:
+    sent = max(NOW, bucket.updated)
+    before = bucket.level_at(sent)
+    after = bucket.filled(units, sent).level_after_return(units, sent, sent + seconds)
+    assert after <= before + 1e-3
+    assert after >= bucket.level_at(sent + seconds) - 1e-3

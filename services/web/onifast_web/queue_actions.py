@@ -61,7 +61,7 @@ def recall(web: Web, caller: Caller, ids: Sequence[int]) -> Done:
         done = Done([])
         for row_id in ids:
             if row_id not in done.changed:
-                recalled = waiting.recall(tx, owner, row_id, now)
+                recalled = waiting.recall(tx, owner, row_id, web.settings, now)
                 done.changed.extend(recalled.outbox_ids)
                 done.drafts.append(recalled.draft_id)
         return done

@@ -17,7 +17,7 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, DraftError
 from onifast_shared.queue.store import QueuedRecipient, Submission
-from onifast_shared.sending_limits import LimitExceeded, Subject
+from onifast_shared.sending_limits import LimitExceeded
 
 from onifast_web import suppressed
 from onifast_web.auth import Caller
@@ -103,7 +103,7 @@ def send(
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
     queued = [QueuedRecipient(str(address)) for address in recipients]
     ref = contents.store(web.database, raw)
-    subjects = _counting(caller, sender)
+    subjects = sending_limits.counted_for(submission.submitted_by, submission.sender)
 
     def admit(tx: Connection) -> None:
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
@@ -131,13 +131,6 @@ def _dated(draft: Draft, wait: Wait) -> Draft:
 def _days(seconds: float) -> str:
     days = seconds / 86400
     return f"{days:g} days" if days >= 1 else f"{seconds / 3600:g} hours"
-
-
-def _counting(caller: Caller, sender: Address) -> list[Subject]:
-    """Whose limits a message counts against; what the panel sends for nobody in particular is not limited."""
-    if caller.username is None:
-        return []
-    return [Subject("user", caller.username), Subject("domain", sender.domain)]
 
 
 def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import Any
 
 from onifast_shared import times
@@ -89,7 +90,7 @@ def _recall(arguments: argparse.Namespace, settings: Settings) -> int:
     status = DONE
     for row_id in arguments.ids:
         try:
-            write(settings, lambda tx, row_id=row_id: waiting.recall(tx, None, row_id, time.time()))  # type: ignore[misc]
+            write(settings, partial(_recall_one, settings, row_id))
         except TooLate as late:
             status = complain(f"{row_id}: too late: {late}", NOTHING)
         except NoCopy:
@@ -97,6 +98,10 @@ def _recall(arguments: argparse.Namespace, settings: Settings) -> int:
         except NotWaiting:
             status = complain(f"{row_id}: no such message, or it was cancelled before", NOTHING)
     return status
+
+
+def _recall_one(settings: Settings, row_id: int, tx: Connection) -> None:
+    waiting.recall(tx, None, row_id, settings, time.time())
 
 
 def _send_now(arguments: argparse.Namespace, settings: Settings) -> int:

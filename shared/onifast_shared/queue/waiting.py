@@ -12,9 +12,10 @@ import email.utils
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from onifast_shared import contents, mailbox, times
+from onifast_shared import contents, mailbox, sending_limits, times
+from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.message.headers import fold, prepend, remove_headers
 
@@ -100,40 +101,43 @@ def of_email(tx: Connection, owner: str, email_id: int, now: float) -> Waiting |
     return next(iter(_find(tx, "email_id = ?", (owner, int(now), email_id), 1)), None)
 
 
-def recall(tx: Connection, owner: str | None, outbox_id: int, now: float) -> Recalled:
+def recall(tx: Connection, owner: str | None, outbox_id: int, settings: Settings, now: float) -> Recalled:
     """Takes a message back whole: its rows are cancelled, and its copy in sent becomes a draft.
 
-    It has to be claimed by nobody, and delivered to nobody; it need not wait for its sender's time. Raises NotWaiting
-    for a message that is not there, TooLate, NoCopy.
+    What it took of its sender's limits he may send again. It has to be claimed by nobody, and delivered to nobody; it
+    need not wait for its sender's time. Raises NotWaiting for a message that is not there, TooLate, NoCopy.
     """
-    rows = [row for row in _rows_of(tx, owner, outbox_id) if row[1] != "cancelled"]
+    rows = [row for row in _rows_of(tx, owner, outbox_id) if row.status != "cancelled"]
     if not rows:
         raise NotWaiting
-    gone = sum(row[1] not in RECALLABLE for row in rows)
+    gone = sum(row.status not in RECALLABLE for row in rows)
     if gone:
         raise TooLate(gone, len(rows))
-    email_id = rows[0][2]
+    email_id = rows[0].email_id
     if email_id is None or not mailbox.move(tx, owner, [email_id], "drafts"):
         raise NoCopy
     for row in rows:
-        tx.execute("UPDATE outbox SET status = 'cancelled', next_attempt_ts = 0, email_id = NULL WHERE id = ?", row[:1])
+        tx.execute(
+            "UPDATE outbox SET status = 'cancelled', next_attempt_ts = 0, email_id = NULL WHERE id = ?", (row.id,)
+        )
     _received(tx, email_id, int(now))
-    return Recalled(email_id, [row[0] for row in rows])
+    _give_back(tx, rows, settings, now)
+    return Recalled(email_id, [row.id for row in rows])
 
 
-def recall_email(tx: Connection, owner: str, email_id: int, now: float) -> Recalled:
+def recall_email(tx: Connection, owner: str, email_id: int, settings: Settings, now: float) -> Recalled:
     """`recall` for the message whose copy in sent this is."""
     row_id = tx.execute("SELECT min(id) FROM outbox WHERE email_id = ? AND owner = ?", (email_id, owner)).get
     if row_id is None:
         raise NotWaiting
-    return recall(tx, owner, int(row_id), now)
+    return recall(tx, owner, int(row_id), settings, now)
 
 
 def put_off(db: Database, owner: str | None, outbox_id: int, release_ts: int, now: float) -> list[int]:
     """Gives a waiting message another time; gives the ids of its rows. A time that has come sends it now.
 
     What was written here gets that time as its Date too: readers sort by it, and filters distrust old and future ones.
-    Raises NotWaiting.
+    Recipients for whom it is held wait for that time too; what has gone to others stays what it was. Raises NotWaiting.
     """
     later = release_ts if release_ts > now else 0
     moment = later or int(now)
@@ -142,17 +146,17 @@ def put_off(db: Database, owner: str | None, outbox_id: int, release_ts: int, no
     ref = contents.store(db, raw) if raw is not None else None
 
     def write(tx: Connection) -> list[int]:
-        rows = _waiting_rows(tx, owner, outbox_id, now)
-        if not rows or rows[0][3] != old.content_id:
+        rows = _rows_of(tx, owner, outbox_id)
+        if not any(row.waits(now) for row in rows) or rows[0].content_id != old.content_id:
             raise NotWaiting
         content_id = old.content_id if ref is None else contents.attach(tx, ref)
-        for row in rows:
-            tx.execute(_PUT_OFF, (content_id, later, later, moment, row[0]))
-        if rows[0][2] is not None:
-            _received(tx, rows[0][2], moment)
+        changed = [row.id for row in rows if row.waits(now) or row.status == "held"]
+        tx.executemany(_PUT_OFF, [(later, later, moment, row_id) for row_id in changed])
+        if rows[0].email_id is not None:
+            _received(tx, rows[0].email_id, moment)
         if raw is not None:
-            _replace(tx, old, content_id, len(raw))
-        return [row[0] for row in rows]
+            _replace(tx, old, rows, content_id, len(raw))
+        return changed
 
     return db.write(write)
 
@@ -161,6 +165,23 @@ def dated(raw: bytes, moment: int) -> bytes:
     """The message with this time, in epoch seconds, as its Date."""
     rest = remove_headers(raw, lambda name, _: name == "date")
     return prepend(rest, fold("Date", email.utils.format_datetime(datetime.fromtimestamp(moment, UTC))))
+
+
+class _Row(NamedTuple):
+    """A recipient of a message, as it stands in the queue."""
+
+    id: int
+    status: str
+    email_id: int | None
+    content_id: int
+    release_ts: int
+    origin: str
+    sender: str
+    submitted_by: str | None
+    created_at: str | None
+
+    def waits(self, now: float) -> bool:
+        return self.status == "pending" and self.release_ts > now
 
 
 @dataclass(frozen=True)
@@ -173,9 +194,8 @@ class _Stored:
 # The predicate of the index outbox_release, and then who and when.
 _WAITS_FOR_ANYBODY = "status = 'pending' AND release_ts > 0 AND release_ts > ?"
 _WAITS = f"owner = ? AND {_WAITS_FOR_ANYBODY}"
-_PUT_OFF = """
-    UPDATE outbox SET content_id = ?, release_ts = ?, next_attempt_ts = ?, queued_ts = ?, undo = 0 WHERE id = ?
-"""
+_PUT_OFF = "UPDATE outbox SET release_ts = ?, next_attempt_ts = ?, queued_ts = ?, undo = 0 WHERE id = ?"
+_NOT_GONE = ("pending", "held", "cancelled")
 
 
 def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> list[Waiting]:
@@ -192,39 +212,49 @@ def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> li
     ]
 
 
-def _rows_of(tx: Connection, owner: str | None, outbox_id: int) -> list[tuple[Any, ...]]:
-    """(id, status, email_id, content_id, release_ts, origin) of the message that a row belongs to, row by row."""
-    return tx.execute(
+def _rows_of(tx: Connection, owner: str | None, outbox_id: int) -> list[_Row]:
+    """The message that a row belongs to, recipient by recipient."""
+    found = tx.execute(
         """
-        SELECT o.id, o.status, o.email_id, o.content_id, o.release_ts, o.origin
+        SELECT o.id, o.status, o.email_id, o.content_id, o.release_ts, o.origin, coalesce(o.sender, ''),
+               o.submitted_by, o.created_at
         FROM outbox one JOIN outbox o ON o.content_id = one.content_id
         WHERE one.id = ?1 AND (?2 IS NULL OR one.owner = ?2) AND o.email_id IS one.email_id
           AND o.sender IS one.sender AND o.submitted_by IS one.submitted_by AND o.owner IS one.owner
         ORDER BY o.id
         """,
         (outbox_id, owner),
-    ).fetchall()
-
-
-def _waiting_rows(tx: Connection, owner: str | None, outbox_id: int, now: float) -> list[tuple[Any, ...]]:
-    return [row for row in _rows_of(tx, owner, outbox_id) if row[1] == "pending" and row[4] > now]
+    )
+    return [_Row(*row) for row in found]
 
 
 def _stored(tx: Connection, owner: str | None, outbox_id: int, now: float) -> _Stored:
-    rows = _waiting_rows(tx, owner, outbox_id, now)
-    if not rows:
+    row = next((row for row in _rows_of(tx, owner, outbox_id) if row.waits(now)), None)
+    if row is None:
         raise NotWaiting
-    return _Stored(rows[0][3], contents.read(tx, rows[0][3]), rows[0][5] in _OURS)
+    return _Stored(row.content_id, contents.read(tx, row.content_id), row.origin in _OURS)
 
 
-def _replace(tx: Connection, old: _Stored, content_id: int, size: int) -> None:
-    """The copies in sent get the new bytes, and so does every row that was cancelled before."""
-    tx.execute("UPDATE outbox SET content_id = ? WHERE content_id = ?", (content_id, old.content_id))
+def _replace(tx: Connection, old: _Stored, rows: Sequence[_Row], content_id: int, size: int) -> None:
+    """The copy in sent gets the new bytes, and every recipient whose copy has not gone, so that they stay one message.
+
+    Others may share the old ones, mailboxes here among them: what arrived there was not sent anew.
+    """
+    sql = "UPDATE outbox SET content_id = ? WHERE id = ?"
+    tx.executemany(sql, [(content_id, row.id) for row in rows if row.status in _NOT_GONE])
     tx.execute(
-        "UPDATE emails SET content_id = ?, size = size + ? WHERE content_id = ?",
-        (content_id, size - len(old.raw), old.content_id),
+        "UPDATE emails SET content_id = ?, size = size + ? WHERE id = ? AND content_id = ?",
+        (content_id, size - len(old.raw), rows[0].email_id, old.content_id),
     )
     contents.remove_unused(tx, [old.content_id])
+
+
+def _give_back(tx: Connection, rows: Sequence[_Row], settings: Settings, now: float) -> None:
+    first, sent = rows[0], times.parse(rows[0].created_at)
+    if sent is not None:
+        subjects = sending_limits.counted_for(first.submitted_by, first.sender)
+        # The row tells the second alone; its end is taken, or what was sent at its end would not have room again.
+        sending_limits.give_back(tx, subjects, len(rows), settings, sent=sent + 1, now=now)
 
 
 def _received(tx: Connection, email_id: int, moment: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from onifast_shared import accept, mailbox
-from onifast_shared.accept import SentCopy
+from onifast_shared import accept, contents, mailbox, sending_limits, times
+from onifast_shared.accept import Delivery, Incoming, SentCopy
+from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.message import compose, parsing
@@ -14,6 +17,7 @@ from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
+from onifast_shared.sending_limits import LimitExceeded, Subject
 
 NOW = 4_000_000_000.0  # far ahead: submissions are dated by the real clock
 LATER = int(NOW) + 3600
@@ -83,9 +87,9 @@ def test_only_what_waits_for_undo_is_offered_for_undo(database: Database) -> Non
     assert database.read(lambda tx: waiting.undoable(tx, "bob", NOW)) is None
 
 
-def test_a_message_called_back_is_a_draft_with_all_that_it_had(database: Database) -> None:
+def test_a_message_called_back_is_a_draft_with_all_that_it_had(database: Database, settings: Settings) -> None:
     ids = submit(database, "a@remote.test", "eve@remote.test", undo=True)
-    recalled = database.write(lambda tx: waiting.recall(tx, "ann", ids[0], NOW))
+    recalled = database.write(lambda tx: waiting.recall(tx, "ann", ids[0], settings, NOW))
     assert recalled.outbox_ids == ids and statuses(database) == ["cancelled", "cancelled"]
     assert due(database, LATER) == 0 and folder(database, "sent") == []
     (draft,) = folder(database, "drafts")
@@ -95,27 +99,27 @@ def test_a_message_called_back_is_a_draft_with_all_that_it_had(database: Databas
     assert parsed.references == ["<1@remote.test>"] and parsed.attachments[0].data == b"plan"
 
 
-def test_a_message_that_is_on_its_way_to_one_is_called_back_from_nobody(database: Database) -> None:
+def test_a_message_that_is_on_its_way_to_one_is_called_back_from_nobody(database: Database, settings: Settings) -> None:
     ids = submit(database, "a@remote.test", "b@remote.test")
     claimed(database, ids[0])
     with pytest.raises(TooLate, match="1 of its 2 copies") as late:
-        database.write(lambda tx: waiting.recall(tx, "ann", ids[1], NOW))
+        database.write(lambda tx: waiting.recall(tx, "ann", ids[1], settings, NOW))
     assert (late.value.gone, late.value.total) == (1, 2)
     assert statuses(database) == ["pending", "sending"] and len(folder(database, "sent")) == 1
 
 
-def test_nobody_calls_back_what_is_not_his(database: Database) -> None:
+def test_nobody_calls_back_what_is_not_his(database: Database, settings: Settings) -> None:
     (row_id,) = submit(database, "a@remote.test")
     with pytest.raises(NotWaiting):
-        database.write(lambda tx: waiting.recall(tx, "bob", row_id, NOW))
+        database.write(lambda tx: waiting.recall(tx, "bob", row_id, settings, NOW))
     with pytest.raises(NotWaiting):
-        database.write(lambda tx: waiting.recall_email(tx, "bob", folder(database, "sent")[0].id, NOW))
+        database.write(lambda tx: waiting.recall_email(tx, "bob", folder(database, "sent")[0].id, settings, NOW))
 
 
-def test_what_has_no_copy_cannot_become_a_draft(database: Database) -> None:
+def test_what_has_no_copy_cannot_become_a_draft(database: Database, settings: Settings) -> None:
     (row_id,) = submit(database, "a@remote.test", copy=False)
     with pytest.raises(NoCopy):
-        database.write(lambda tx: waiting.recall(tx, "ann", row_id, NOW))
+        database.write(lambda tx: waiting.recall(tx, "ann", row_id, settings, NOW))
     assert statuses(database) == ["pending"]
 
 
@@ -156,6 +160,47 @@ def test_what_waits_no_more_gets_no_other_time(database: Database) -> None:
         waiting.put_off(database, "bob", row_id, LATER + 60, NOW)
 
 
+def raw_of(db: Database, content_id: int | None) -> bytes:
+    assert content_id is not None
+    return db.read(lambda tx: contents.read(tx, content_id))
+
+
+def test_what_arrived_here_keeps_its_date_when_the_rest_gets_another_time(database: Database) -> None:
+    first, second = submit(database, "a@remote.test", "bob@example.test")
+    before = database.read(lambda tx: queue_view.get(tx, None, second))
+    assert before is not None and before.content_id is not None
+    content_id = before.content_id
+    # As a deliverer leaves it that was told to send one copy before its time.
+    incoming = Incoming("ann@example.test", [Delivery("bob", "bob@example.test")])
+    database.write(lambda tx: accept.deliver_in(tx, content_id, 1, incoming))
+    database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sent' WHERE id = ?", (second,)))
+    raw = raw_of(database, content_id)
+
+    assert waiting.put_off(database, "ann", first, LATER + 60, NOW) == [first]
+    (arrived,) = database.read(lambda tx: mailbox.list_page(tx, "bob", "inbox")).rows
+    assert database.read(lambda tx: mailbox.raw(tx, arrived.id)).endswith(raw) and arrived.content_id == content_id
+    rows = {row.id: row for row in database.read(lambda tx: queue_view.list_page(tx, None)).rows}
+    assert rows[second].content_id == content_id and rows[second].release_ts == LATER
+    assert parsing.parse(raw_of(database, rows[first].content_id)).date != parsing.parse(raw).date
+
+
+def test_a_copy_that_is_held_gets_the_other_time_with_the_rest(database: Database) -> None:
+    first, second = submit(database, "a@remote.test", "b@remote.test")
+    database.write(lambda tx: queue_view.act(tx, "ann", [second], "hold", NOW))
+    assert waiting.put_off(database, "ann", first, LATER + 60, NOW) == [first, second]
+    database.write(lambda tx: queue_view.act(tx, "ann", [second], "release", NOW))
+    assert due(database, LATER + 59) == 0 and due(database, LATER + 60) == 2
+    assert len(database.read(lambda tx: waiting.scheduled(tx, "ann", NOW))) == 1
+
+
+def test_a_copy_that_was_cancelled_stays_cancelled_when_the_rest_gets_another_time(database: Database) -> None:
+    first, second = submit(database, "a@remote.test", "b@remote.test")
+    database.write(lambda tx: queue_view.act(tx, "ann", [second], "cancel", NOW))
+    assert waiting.put_off(database, "ann", first, LATER + 60, NOW) == [first]
+    assert due(database, LATER + 60) == 1 and statuses(database) == ["cancelled", "pending"]
+    assert database.read(lambda tx: tx.execute("SELECT count(*) FROM contents").get) == 1
+
+
 @pytest.mark.parametrize("let_go", ["release", "retry"])
 def test_a_message_released_from_hold_keeps_its_time(database: Database, let_go: str) -> None:
     (row_id,) = submit(database, "a@remote.test")
@@ -175,3 +220,53 @@ def test_everybodys_are_counted_together(database: Database) -> None:
     submit(database, "c@remote.test", undo=True)
     assert database.read(lambda tx: waiting.count_scheduled(tx, None, NOW)) == 1
     assert database.read(lambda tx: waiting.count_scheduled(tx, "bob", NOW)) == 0
+
+
+ANN, DOMAIN = Subject("user", "ann"), Subject("domain", "example.test")
+
+
+@pytest.fixture
+def few(settings: Settings) -> Settings:
+    """Two messages and five recipients an hour for users, no other limits."""
+    none = {f"limit_{scope}_{counted}": 0 for scope in sending_limits.SCOPES for counted in sending_limits.PERIODS}
+    return replace(settings, **none | {"limit_user_messages_per_hour": 2, "limit_user_recipients_per_hour": 5})  # type: ignore[arg-type]
+
+
+def admitted(db: Database, settings: Settings, recipients: int, now: float) -> int:
+    """Submits a message that counts against its sender's limits; its first queue row."""
+    what = Submission("ann@example.test", "web", owner="ann", submitted_by="user:ann", release_ts=LATER + 3600)
+    queued = [QueuedRecipient(f"{n}@remote.test") for n in range(recipients)]
+    subjects = sending_limits.counted_for(what.submitted_by, what.sender)
+    assert subjects == [ANN, DOMAIN]
+
+    def admit(tx: Connection) -> None:
+        sending_limits.admit(tx, subjects, recipients, settings, now)
+
+    done = accept.submit(db, b"Subject: x\r\n\r\nx\r\n", what, queued, SentCopy("ann", "them"), admit=admit)
+    written = [(times.stored(now), row_id) for row_id in done.outbox_ids]
+    db.write(lambda tx: tx.executemany("UPDATE outbox SET created_at = ? WHERE id = ?", written))
+    return done.outbox_ids[0]
+
+
+def test_what_is_called_back_may_be_sent_again(database: Database, few: Settings) -> None:
+    for now in (NOW, NOW + 10, NOW + 20.9):
+        row_id = admitted(database, few, 5, now)
+        with pytest.raises(LimitExceeded):
+            admitted(database, few, 1, now)
+        database.write(lambda tx, row_id=row_id, now=now: waiting.recall(tx, "ann", row_id, few, now + 9))  # type: ignore[misc]
+    assert statuses(database) == ["cancelled"] * 15
+
+
+def test_what_waited_long_gives_nothing_back(database: Database, few: Settings) -> None:
+    row_id = admitted(database, few, 2, NOW)
+    later = NOW + 3600
+    admitted(database, few, 2, later)
+    admitted(database, few, 2, later)
+    database.write(lambda tx: waiting.recall(tx, "ann", row_id, few, later))
+    with pytest.raises(LimitExceeded):
+        admitted(database, few, 1, later)
+
+
+def test_what_the_panel_sent_gives_nobody_anything_back() -> None:
+    assert sending_limits.counted_for("panel", "ann@example.test") == []
+    assert sending_limits.counted_for(None, "ann@example.test") == []

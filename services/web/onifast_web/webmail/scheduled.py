@@ -40,7 +40,8 @@ def recall(email_id: int) -> AnyResponse:
         raise not_found("message")
 
     def write(tx: Connection) -> tuple[waiting.Waiting | None, Recalled]:
-        return waiting.of_email(tx, username, email_id, now), waiting.recall_email(tx, username, email_id, now)
+        before = waiting.of_email(tx, username, email_id, now)
+        return before, waiting.recall_email(tx, username, email_id, web.settings, now)
 
     try:
         before, recalled = web.database.write(write)
