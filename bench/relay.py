@@ -1,11 +1,15 @@
 """make bench-relay - how fast mail goes through, from a client to the next server, beside Postfix and chasquid.
 
     PYTHONPATH=tests .venv/bin/python -m bench.relay [--rounds N] [--messages N] [--case NAME …] [--only NAME …]
+                                                     [--chasquid FILE]
 
 smtp-source sends messages of 4 KiB with 20 sessions; each server passes them on to smtp-sink, which counts them.
 The time ends when the last has been counted. onifast (smtpd and outbox) and Postfix (with OpenDKIM as its milter) sign
-with RSA-2048; Debian's chasquid cannot sign, so it does less. The servers take turns within each round. Then the idle
-latency: from a server's 250 to the sink's, one message at a time. docs/performance.md tells how to read it.
+with RSA-2048; Debian's chasquid 1.11 cannot sign, so it does less. The servers take turns within each round. Then the
+idle latency: from a server's 250 to the sink's, one message at a time. docs/performance.md tells how to read it.
+
+chasquid signs since 1.14, but only for clients that have logged in, which smtp-source cannot. `--chasquid` takes a
+build of it whose condition for that, in internal/smtpsrv/conn.go before dkimSign(), is true for everybody.
 
 Needs root and what tests/peers/install unpacks. Everything lies in a temporary directory, which goes at the end.
 """
@@ -129,7 +133,7 @@ def main() -> int:
         port, key = free_port(SINK), _dkim_key(folder)
         starters = {"onifast": onifast, "postfix": postfix, "chasquid": chasquid}
         relays = [
-            stack.enter_context(starters[name](folder, port, key, options.setting))
+            stack.enter_context(starters[name](folder, port, key, options))
             for name in starters
             if not options.only or name in options.only
         ]
@@ -197,12 +201,12 @@ def latency(relay: Relay, singles: int, sink: Sink) -> list[float]:
 
 
 @contextmanager
-def onifast(folder: Path, port: int, key: Path, settings: Sequence[str]) -> Iterator[Relay]:
+def onifast(folder: Path, port: int, key: Path, options: argparse.Namespace) -> Iterator[Relay]:
     """smtpd and outbox with the sink as their relay."""
     keys = folder / "onifast" / "certs" / DOMAIN
     keys.mkdir(parents=True)
     shutil.copy(key, keys / "dkim_private.pem")
-    given = dict(each.split("=", 1) for each in settings)
+    given = dict(each.split("=", 1) for each in options.setting)
     base = {"root": str(folder / "onifast"), "hostname": "mail.bench.test", "run_as": "root", "file_copies": "false"}
     with ExitStack() as stack:
         server = stack.enter_context(smtpd(folder, given))
@@ -216,7 +220,7 @@ def onifast(folder: Path, port: int, key: Path, settings: Sequence[str]) -> Iter
 
 
 @contextmanager
-def postfix(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[Relay]:
+def postfix(folder: Path, port: int, key: Path, _: argparse.Namespace) -> Iterator[Relay]:
     """Postfix with OpenDKIM, which signs, and the sink for all other domains."""
     milter = free_port()
     configuration = folder / "opendkim.conf"
@@ -249,9 +253,8 @@ def postfix(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[Re
 
 
 @contextmanager
-def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[Relay]:
+def chasquid(folder: Path, port: int, key: Path, options: argparse.Namespace) -> Iterator[Relay]:
     """chasquid, which lets nobody relay without a login: it forwards an alias. It asks the DNS for the next server."""
-    del key  # it cannot sign
     with _names(folder):
         config = folder / "chasquid"
         certificates, domain = config / "certs/mail.bench.test", config / "domains" / DOMAIN
@@ -261,13 +264,14 @@ def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[R
         shutil.copy(made.chain, certificates / "fullchain.pem")
         shutil.copy(made.key, certificates / "privkey.pem")
         (domain / "aliases").write_text(f"someone: {ELSEWHERE}\n")
+        shutil.copy(key, domain / "dkim:mail.pem")
         own = free_port()
         (config / "chasquid.conf").write_text(
             f'hostname: "mail.bench.test"\nsmtp_address: "127.0.0.1:{own}"\ndata_dir: "{folder}/chasquid-data"\n'
             f'mail_log_path: "{folder}/chasquid.log"\nmail_delivery_agent_bin: "/bin/true"\n'
         )
         (folder / "resolv.conf").write_text(f"nameserver {NAMES}\n")
-        program_file = unpacked("chasquid") / "usr/bin/chasquid"
+        program_file = options.chasquid or unpacked("chasquid") / "usr/bin/chasquid"
         process = subprocess.Popen(
             [
                 *(
@@ -286,7 +290,8 @@ def chasquid(folder: Path, port: int, key: Path, _: Sequence[str]) -> Iterator[R
         )
         try:
             _wait_until_answers(process, own)
-            yield Relay(Subject("chasquid", f"127.0.0.1:{own}", (process.pid,)), f"someone@{DOMAIN}", signs=False)
+            subject = Subject("chasquid", f"127.0.0.1:{own}", (process.pid,))
+            yield Relay(subject, f"someone@{DOMAIN}", signs=options.chasquid is not None)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
@@ -373,6 +378,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="only this case")
     parser.add_argument("--only", action="append", choices=["onifast", "postfix", "chasquid"], help="only this server")
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help="a setting of ours")
+    parser.add_argument("--chasquid", type=Path, metavar="FILE", help="a chasquid that signs, instead of Debian's")
     parser.add_argument("--tmp", help="where the queues lie; /dev/shm shows what the disk costs")
     return parser.parse_args()
 
