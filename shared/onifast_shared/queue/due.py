@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection
 from onifast_shared.queue.store import domain_of, lane_of
@@ -40,13 +40,25 @@ def wake(tx: Connection, destination: str, now: float, limit: int = MOST_AT_ONCE
     return tx.changes()
 
 
-def recall(tx: Connection, latest: float, now: float, limit: int = MOST_AT_ONCE) -> int:
-    """Has rows tried now whose next attempt lies after `latest`, which no wait of ours does; gives how many.
+class Mark(NamedTuple):
+    """Where a walk over the waiting rows goes on: after this row."""
 
-    A clock that was set back leaves them. What its sender wants to go later is left alone.
+    next_attempt_ts: float
+    row_id: int
+
+
+def recall(
+    tx: Connection, latest: float, now: float, after: Mark | None = None, limit: int = MOST_AT_ONCE
+) -> Mark | None:
+    """Has rows tried now whose next attempt lies after `latest`, which no wait of ours does.
+
+    A clock that was set back leaves them. What its sender wants to go later is left alone: there may be any number of
+    that, so this looks at the next `limit` rows only, and gives where to go on; None at the end.
     """
-    tx.execute(_RECALL, (int(now), int(latest), limit))
-    return tx.changes()
+    begin = max(Mark(int(latest), _LAST_ID), after) if after else Mark(int(latest), _LAST_ID)
+    rows: list[tuple[Any, ...]] = tx.execute(_LATEST, (*begin, limit)).fetchall()
+    tx.executemany(_TRY_AT, [(int(now), row_id) for _, row_id, is_wait_of_ours in rows if is_wait_of_ours])
+    return Mark(*rows[-1][:2]) if len(rows) == limit else None
 
 
 def place(tx: Connection, limit: int = MOST_AT_ONCE) -> int:
@@ -79,12 +91,12 @@ _WAKE = """
     WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_put_off
                  WHERE waits_for = ? AND ready = 0 AND status IN ('pending', 'deferred') ORDER BY id LIMIT ?)
 """
-_RECALL = f"""
-    UPDATE outbox SET next_attempt_ts = ?
-    WHERE (status = 'deferred' OR waits_for IS NOT NULL)
-      AND id IN (SELECT id FROM outbox INDEXED BY outbox_waiting
-                 WHERE {_IS_WAITING} AND next_attempt_ts > ? ORDER BY next_attempt_ts DESC LIMIT ?)
+_LATEST = f"""
+    SELECT next_attempt_ts, id, status = 'deferred' OR waits_for IS NOT NULL FROM outbox INDEXED BY outbox_waiting
+    WHERE {_IS_WAITING} AND (next_attempt_ts, id) > (?, ?) ORDER BY next_attempt_ts, id LIMIT ?
 """
+_LAST_ID = 2**63 - 1
+_TRY_AT = "UPDATE outbox SET next_attempt_ts = ? WHERE id = ?"
 _UNPLACED = f"""
     SELECT id, coalesce(recipient, ''), coalesce(sender, ''), owner, submitted_by
     FROM outbox INDEXED BY outbox_unplaced WHERE {_IS_UNPLACED} AND id > 0 ORDER BY id LIMIT ?
