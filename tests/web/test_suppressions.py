@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -127,6 +129,61 @@ def test_the_composer_keeps_what_was_typed_and_marks_the_field(browser: Browser,
     text = words(answer.text)
     assert "Mail to gone@remote.test came back on" in text
     assert "Dear you" in text
+
+
+def test_the_composer_lifts_what_its_writer_ticks_and_sends(browser: Browser, bounced: Database) -> None:
+    form = {"from": "demo@example.test", "to": f"{GONE}, fine@remote.test", "text": "Dear you", "do": "send"}
+    refused = browser.post("/compose", form).text
+    assert f'name="lift" value="{GONE}"' in refused and "lift the suppression" in refused
+    assert f'href="{PAGE}?q=gone@remote.test"' in refused
+    assert browser.post("/compose", form | {"lift": GONE}).status_code == 303
+    assert bounced.read(lambda tx: tx.execute("SELECT count(*) FROM outbox").get) == 2
+    assert "No address is suppressed" in browser.text_of(PAGE)
+
+
+def test_nothing_is_lifted_for_a_message_that_is_not_sent(browser: Browser, bounced: Database) -> None:
+    browser.post(PAGE, {"do": "add", "recipient": BACK})
+    form = {"from": "demo@example.test", "to": GONE, "cc": BACK, "text": "Dear you", "do": "send"}
+    answer = browser.post("/compose", form | {"lift": GONE})
+    assert answer.status_code == 422
+    assert f'value="{GONE}" checked' in answer.text and f'value="{BACK}">' in answer.text
+    assert GONE in browser.text_of(PAGE)
+    assert browser.post("/compose", form | {"lift": [GONE, BACK]}).status_code == 303
+    assert browser.post("/compose", form | {"lift": "nonsense"}).status_code == 400
+
+
+def test_the_composer_lifts_nobody_elses(app: Flask, bounced: Database, browser: Browser) -> None:
+    maria = Browser.logged_in(app.test_client(), "maria")
+    form = {"from": "maria@other.test", "to": GONE, "text": "Dear you", "do": "send", "lift": GONE}
+    assert maria.post("/compose", form).status_code == 303
+    assert GONE in browser.text_of(PAGE)
+
+
+def test_the_list_is_searched_by_address_reason_and_for_administrators_by_user(
+    app: Flask, browser: Browser, panel: Panel, bounced: Database
+) -> None:
+    browser.post(PAGE, {"do": "add", "recipient": BACK, "reason": "a Competitor"})
+    assert listed(panel, q="GONE@") == listed(panel, q="user unknown") == [("demo", GONE)]
+    assert listed(panel, q="competitor") == [("demo", BACK)]
+    assert len(listed(panel, q="dem")) == 2 and listed(panel.acting_for("maria"), q="gone") == []
+    text = browser.text_of(f"{PAGE}?q=gone")
+    assert GONE in text and BACK not in text
+    assert "No suppressed address matches “100%”." in browser.text_of(f"{PAGE}?q=100%25")
+    admin = Browser.logged_in(app.test_client(), "root-admin")
+    assert GONE in admin.text_of(f"{PAGE}?q=demo")
+    answer = browser.post(f"{PAGE}?q=gone", {"do": "lift", "recipient": GONE, "owner": "demo"})
+    assert "q=gone" in answer.headers["Location"]
+
+
+def test_the_pages_of_what_was_found_are_of_what_was_found(browser: Browser, database: Database) -> None:
+    for number in range(60):
+        browser.post(PAGE, {"do": "add", "recipient": f"a{number}@{'x' if number % 2 else 'remote'}.test"})
+    page = browser.get(f"{PAGE}?q=.test").text
+    older = re.search(r'rel="next" href="([^"]+)"', page)
+    assert older
+    text = browser.text_of(unescape(older[1]))
+    assert "a9@x.test" in text and "a10@" not in text
+    assert 'rel="next"' not in browser.get(f"{PAGE}?q=@x.test").text
 
 
 def test_an_administrator_sees_whose_they_are(app: Flask, bounced: Database) -> None:

@@ -77,7 +77,7 @@ def send(
     wait: Wait = NO_WAIT,
     together_with: Callable[[Connection], None] | None = None,
 ) -> Sent:
-    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction with `together_with`.
+    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction: `together_with` begins it.
 
     Raises DraftError for a field that is wrong or names a suppressed recipient, Problem(403) for a sender that is not
     the caller's, Problem(413) for a message that is too large, Problem(429) while a limit on what the caller or the
@@ -109,9 +109,9 @@ def send(
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
     def submit(tx: Connection) -> Accepted:
-        suppressed.check(tx, owner, named, web.clock())
         if together_with is not None:
             together_with(tx)
+        suppressed.check(tx, owner, named, web.clock())
         return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
 
     try:

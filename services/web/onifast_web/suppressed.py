@@ -14,13 +14,21 @@ from onifast_shared.queue.suppressions import Suppression
 _MOST_NAMED = 5
 
 
+class Suppressed(DraftError):
+    """A field names `recipients`, as they are stored, whom the owner's mail is not sent to."""
+
+    def __init__(self, field: str, found: Sequence[Suppression]) -> None:
+        super().__init__(field, _sentence(found))
+        self.recipients = tuple(each.recipient for each in found)
+
+
 def check(tx: Connection, owner: str | None, named: Mapping[str, Sequence[Address]], now: float) -> None:
-    """Raises DraftError at the first field with recipients that mail of this owner is not sent to."""
+    """Raises Suppressed at the first field with recipients that mail of this owner is not sent to."""
     if owner is None:
         return
     for field, recipients in named.items():
         if found := suppressions.find(tx, owner, recipients, now):
-            raise DraftError(field, _sentence(list(found.values())))
+            raise Suppressed(field, list(found.values()))
 
 
 def _sentence(found: Sequence[Suppression]) -> str:

@@ -103,10 +103,14 @@ def list_page(
     now: float,
     *,
     recipient: Address | None = None,
+    q: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """What counts now, newest first; everybody's for None (administrators). Raises CursorError."""
+    """What counts now, newest first; everybody's for None (administrators). Raises CursorError.
+
+    `q` is a part of the recipient, of the reason or of the owner's name.
+    """
     where, bind = [_COUNTS], list[Any]([int(now)])
     if owner is not None:
         where.append("owner = ?")
@@ -114,6 +118,9 @@ def list_page(
     if recipient is not None:
         where.append("recipient = ?")
         bind.append(folded(recipient))
+    if q:
+        where.append("instr(lower(recipient || char(10) || reason || char(10) || owner), lower(?)) > 0")
+        bind.append(q)
     if cursor:
         if not re.fullmatch(r"\d{1,15}", cursor):
             raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")

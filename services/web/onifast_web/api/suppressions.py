@@ -32,7 +32,10 @@ class SuppressionInfo(Model):
 
 
 class SuppressionQuery(Model):
+    """`q` is a part of the address, of the reason or of the owner's name; `recipient` a whole address."""
+
     recipient: Text | None = None
+    q: Annotated[str, Field(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=64)] | None = None
 
@@ -61,7 +64,13 @@ def list_suppressions(call: Call) -> SuppressionList:
     recipient = parsed("recipient", query.recipient) if query.recipient else None
     page = call.web.database.read(
         lambda tx: suppressions.list_page(
-            tx, call.caller.manages, call.web.clock(), recipient=recipient, limit=query.limit, cursor=query.cursor
+            tx,
+            call.caller.manages,
+            call.web.clock(),
+            recipient=recipient,
+            q=query.q,
+            limit=query.limit,
+            cursor=query.cursor,
         )
     )
     return SuppressionList(suppressions=[_info(row) for row in page.rows], next_cursor=page.next_cursor)

@@ -4,8 +4,12 @@ export function enableComposer() {
   const form = document.querySelector("form.composer");
   if (!form) return;
   const files = form.querySelector("#files");
-  let changed = false;
-  form.addEventListener("input", () => { changed = true; });
+  const discard = form.querySelector("[data-question]");
+  let changed = "unsaved" in form.dataset;
+  form.addEventListener("input", () => {
+    changed = true;
+    discard.dataset.confirm = discard.dataset.question;
+  });
   form.addEventListener("submit", () => { changed = false; });
   window.addEventListener("beforeunload", (event) => {
     if (changed) event.preventDefault();

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared import addresses, preferences, times
-from onifast_shared.address import split_list
+from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.db.database import Connection
 from onifast_shared.message.compose import DraftError, OutgoingAttachment
+from onifast_shared.queue import suppressions
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import render, sending, serve
@@ -16,6 +19,7 @@ from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import Web, current
 from onifast_web.problems import Problem
 from onifast_web.sending import Wait
+from onifast_web.suppressed import Suppressed
 from onifast_web.webmail import drafts
 from onifast_web.webmail.drafts import Form
 from onifast_web.webmail.message import Opened, open_message, plain_text
@@ -29,11 +33,15 @@ _LONGEST_INDEX = 9  # digits; no message has that many parts
 
 @dataclass(frozen=True)
 class _Trouble:
-    """Why a message was not sent: a sentence for its head, and for the fields that are wrong."""
+    """Why a message was not sent: a sentence for its head, and for the fields that are wrong.
+
+    `suppressed` are the recipients that stand in its way alone because mail to them is suppressed.
+    """
 
     summary: str
     errors: dict[str, str]
     status: int
+    suppressed: tuple[str, ...] = ()
 
 
 @allow(Who.USER)
@@ -59,7 +67,7 @@ ROUTES = (("GET POST", "/compose", compose),)
 
 
 def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttachment], *, later: bool) -> AnyResponse:
-    username = str(caller.username)
+    username, lifted = str(caller.username), _lifted()
     try:
         sent = sending.send(
             web,
@@ -67,13 +75,27 @@ def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttach
             form.to_draft(attachments),
             origin="web",
             wait=sending.until(web, _moment(form.send_at)) if later else _for_undo(web, username),
-            together_with=lambda tx: drafts.remove(tx, username, form.draft),
+            together_with=lambda tx: _make_way(tx, username, form, lifted),
         )
     except (DraftError, Problem) as error:
         return _not_sent(web, username, form, attachments, _trouble(error))
     if later:
         return redirect(url_for("webmail.folder", folder="inbox", did="scheduled", n=sent.release_ts), 303)
     return redirect(url_for("webmail.folder", folder="inbox", did="sent"), 303)
+
+
+def _make_way(tx: Connection, username: str, form: Form, lifted: Iterable[Address]) -> None:
+    """The draft is a message now, and those may get it whose suppression the sender lifts with it."""
+    drafts.remove(tx, username, form.draft)
+    for recipient in lifted:
+        suppressions.lift(tx, username, recipient)
+
+
+def _lifted() -> list[Address]:
+    try:
+        return [Address.parse(text) for text in request.form.getlist("lift")]
+    except AddressError as error:
+        raise Problem(400, f"A suppression is lifted by its address: {error}.") from None
 
 
 def _for_undo(web: Web, username: str) -> Wait:
@@ -115,7 +137,8 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
         name = _FIELDS.get(error.field, error.field)
         text = error.text[:1].upper() + error.text[1:] + "."
         if name in _KNOWN:
-            return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422)
+            blocked = error.recipients if isinstance(error, Suppressed) else ()
+            return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422, blocked)
         return _Trouble(f"Your message was not sent. {text}", {}, 422)
     errors = {item["field"]: error.detail for item in error.errors}
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -125,7 +148,7 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
 
 
 def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
-    senders = _senders(username)
+    senders, lifted = _senders(username), request.form.getlist("lift")
     if form.sender and form.sender not in senders and any(form.sender.lower() == item.lower() for item in senders):
         form = replace(form, sender=next(item for item in senders if item.lower() == form.sender.lower()))
     return page(
@@ -134,11 +157,19 @@ def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Respons
         trouble.status if trouble else 200,
         form=form,
         senders=senders,
-        heading="Draft" if form.draft else "Reply" if form.in_reply_to else "New message",
+        heading=_heading(form),
         summary=trouble.summary if trouble else "",
         errors=trouble.errors if trouble else {},
+        suppressed=list(dict.fromkeys((*lifted, *trouble.suppressed))) if trouble else [],
+        lifted=lifted,
         max_size=current().settings.max_message_size,
     )
+
+
+def _heading(form: Form) -> str:
+    if form.draft:
+        return "Draft"
+    return "Reply" if form.in_reply_to else "Forward" if form.source else "New message"
 
 
 def _senders(username: str) -> list[str]:

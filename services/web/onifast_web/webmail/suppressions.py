@@ -16,6 +16,7 @@ from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _MOST_REASON = 500
+_LONGEST_QUERY = 200
 
 
 @allow(Who.USER)
@@ -34,7 +35,7 @@ def suppressions() -> AnyResponse:
         owner = owner_of(web, caller, request.form.get("owner"))
         if not web.database.write(lambda tx: store.lift(tx, owner, recipient)):
             raise not_found("suppression")
-        return redirect(url_for("webmail.suppressions", did="lifted"), 303)
+        return redirect(url_for("webmail.suppressions", did="lifted", q=_wanted() or None), 303)
     reason = " ".join(request.form.get("reason", "").split())[:_MOST_REASON]
     web.database.write(lambda tx: store.add(tx, username, recipient, reason, web.clock()))
     return redirect(url_for("webmail.suppressions", did="suppressed"), 303)
@@ -43,11 +44,16 @@ def suppressions() -> AnyResponse:
 ROUTES = (("GET POST", "/suppressions", suppressions),)
 
 
+def _wanted() -> str:
+    """What is searched for."""
+    return request.args.get("q", "").strip()[:_LONGEST_QUERY]
+
+
 def _page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
-    web, cursor = current(), request.args.get("cursor") or None
+    web, cursor, q = current(), request.args.get("cursor") or None, _wanted()
     try:
         found = web.database.read(
-            lambda tx: store.list_page(tx, caller.manages, web.clock(), limit=_PAGE, cursor=cursor)
+            lambda tx: store.list_page(tx, caller.manages, web.clock(), q=q, limit=_PAGE, cursor=cursor)
         )
     except CursorError:
         raise not_found("page") from None
@@ -58,6 +64,7 @@ def _page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
         rows=found.rows,
         next_cursor=found.next_cursor,
         cursor=cursor,
+        q=q,
         days=round(web.settings.suppression_time / 86400),
         errors=errors or {},
         form=request.form if errors else {},
