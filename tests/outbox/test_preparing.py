@@ -10,6 +10,7 @@ from onifast_outbox.preparing import KEPT_BYTES, KEPT_SECONDS, Preparer
 from onifast_outbox.signing import Signed, Signer
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import DkimKeyError
+from onifast_shared.message.parsing import Summary
 from onifast_shared.queue.store import Claim, QueueRow, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
@@ -26,7 +27,10 @@ class Counting(Signer):
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def sign(self, message: bytes, what: Submission) -> Signed:
+    def for_batch(self) -> Counting:
+        return self
+
+    def sign(self, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
         self.signed += 1
         assert self.may_go_on.wait(30)
         if self.problem:
@@ -122,9 +126,9 @@ async def test_a_hundred_recipients_at_fifty_domains_cost_one_signature(
     made: list[bytes] = []
     sign = Signer.sign
 
-    def counting(self: Signer, message: bytes, what: Submission) -> Signed:
+    def counting(self: Signer, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
         made.append(message)
-        return sign(self, message, what)
+        return sign(self, message, what, head)
 
     monkeypatch.setattr(Signer, "sign", counting)
     domains = [f"d{number}.test" for number in range(50)]
@@ -138,6 +142,44 @@ async def test_a_hundred_recipients_at_fifty_domains_cost_one_signature(
     assert sum(len(message.rcpt_to) for message in messages) == 100
     assert len(made) == 1
     assert len({message.data for message in messages}) == 1
+
+
+async def test_messages_that_wait_together_are_signed_with_one_look_for_the_key(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dkim_keys.generate(outbox.settings.certs_dir, "here.test")
+    preparer = Preparer(Signer(outbox.settings, outbox.db))
+    looks: list[str] = []
+    load = dkim_keys.KeyRing.load
+
+    def counting(self: dkim_keys.KeyRing, domain: str) -> list[dkim_keys.SigningKey]:
+        looks.append(domain)
+        return load(self, domain)
+
+    monkeypatch.setattr(dkim_keys.KeyRing, "load", counting)
+    contents = await asyncio.gather(*(preparer.prepare(claim(number), MESSAGE) for number in range(8)))
+    assert all(content.data.startswith(b"DKIM-Signature") for content in contents)
+    assert 1 <= len(looks) < 8
+
+
+async def test_a_key_that_is_gone_signs_nothing_that_comes_after(outbox: Outbox) -> None:
+    key = dkim_keys.generate(outbox.settings.certs_dir, "here.test")
+    preparer = Preparer(Signer(outbox.settings, outbox.db))
+    assert (await preparer.prepare(claim(1), MESSAGE)).data.startswith(b"DKIM-Signature")
+    key.path.unlink()
+    assert not (await preparer.prepare(claim(2), MESSAGE)).data.startswith(b"DKIM-Signature")
+
+
+async def test_a_message_that_cannot_be_signed_fails_alone(outbox: Outbox) -> None:
+    path = dkim_keys.generate(outbox.settings.certs_dir, "bad.test").path
+    path.write_text("no key")
+    dkim_keys.generate(outbox.settings.certs_dir, "here.test")
+    preparer = Preparer(Signer(outbox.settings, outbox.db))
+    bad = MESSAGE.replace(b"@here.test", b"@bad.test")
+    given = [bad, MESSAGE, bad, MESSAGE]
+    works = [preparer.prepare(claim(number), raw) for number, raw in enumerate(given)]
+    found = await asyncio.gather(*works, return_exceptions=True)
+    assert [isinstance(each, DkimKeyError) for each in found] == [True, False, True, False]
 
 
 async def test_a_large_message_does_not_hold_up_the_event_loop(outbox: Outbox) -> None:

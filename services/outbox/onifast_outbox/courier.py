@@ -126,6 +126,10 @@ class Courier:
             await self._settle_as_unforeseen(claim)
         return outcomes
 
+    async def close(self) -> None:
+        """Wait for what is computed; nothing more can be delivered."""
+        await self._preparer.close()
+
     def load(self, snapshot: Snapshot, claim: Claim) -> Loaded | None:
         """What a delivery has to know, from the transaction that claims; None where that would keep others waiting."""
         if claim.content is None or len(claim.rows) > MOST_ROWS_AT_ONCE:
@@ -219,7 +223,7 @@ class Courier:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
             async with self._turn(consignment.claim):
-                return await self._preparer.prepare(consignment.claim, consignment.raw)
+                return await self._preparer.prepare(consignment.claim, consignment.raw, head)
         except Unconvertible as error:
             return Failed(Reply(554, "5.6.3", f"the message is binary, and cannot be converted: {error}"))
         except DkimKeyError as error:

@@ -112,6 +112,10 @@ class Dispatcher:
         """Wait at most `limit` seconds for what is in flight, then give the rest back; how many were given back."""
         return await self._flights.finish(limit)
 
+    async def close(self) -> None:
+        """Wait for what is computed still, after `finish`."""
+        await self._courier.close()
+
     async def _prepare(self) -> None:
         rows = await self._db.aread(queue_scripts.unprepared)
         await script_rows.prepare(self._db, rows, self._settings.hostname)

@@ -184,6 +184,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)
         code = await _until_stopped(program, loops, stop)
+    await program.dispatcher.close()
     await program.connections.close()
     with contextlib.suppress(DatabaseError):
         await program.policies.flush()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from onifast_shared.address import Address, AddressError
 from onifast_shared.distribution import delivered_to
 from onifast_shared.message.headers import normalise_newlines, prepend
+from onifast_shared.message.parsing import Summary
+from onifast_shared.queue.claims import SMALL
 from onifast_shared.queue.store import Claim, Submission
 
 from onifast_outbox import maillog
 from onifast_outbox.binary import into_lines, into_seven_bits
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import Content
+from onifast_outbox.workbench import Workbench
 
 KEPT_BYTES = 16 << 20
 """How much is kept for the next claim of the same message, beyond what deliveries under way hold anyway."""
@@ -38,6 +41,16 @@ class _Variant(NamedTuple):
     written_by: str | None
 
 
+class _Job(NamedTuple):
+    """A message to be prepared. `head` is what its header section says, as it came."""
+
+    queue_id: int
+    what: Submission
+    raw: bytes
+    head: Summary | None
+    variant: _Variant
+
+
 class Preparer:
     """Prepares messages off the event loop. Claims that come together share one preparation, and its bytes."""
 
@@ -50,11 +63,15 @@ class Preparer:
         self._in_use: WeakValueDictionary[_Variant, Content] = WeakValueDictionary()
         self._kept: OrderedDict[_Variant, Content] = OrderedDict()
         self._kept_bytes = 0
+        self._workbench = Workbench("prepare", self._make_all)
 
-    async def prepare(self, claim: Claim, raw: bytes, *, seven_bit: bool = False) -> Content:
+    async def prepare(
+        self, claim: Claim, raw: bytes, head: Summary | None = None, *, seven_bit: bool = False
+    ) -> Content:
         """The message's bytes for DATA; with `seven_bit` those for a server without 8BITMIME.
 
-        Raises Unconvertible for a message that cannot be sent so, DkimKeyError, DatabaseError.
+        `head` is what its header section says, if the caller knows. Raises Unconvertible for a message that cannot be
+        sent so, DkimKeyError, DatabaseError.
         """
         what = claim.submission
         writer = (what.origin, what.owner, what.submitted_by, what.written_by)
@@ -64,11 +81,20 @@ class Preparer:
             return known
         task = self._under_way.get(variant)
         if task is None:
-            loop = asyncio.get_running_loop()
-            task = loop.run_in_executor(None, self._make, claim.rows[0].id, what, raw, variant)
+            task = self._begin(_Job(claim.rows[0].id, what, raw, head, variant))
             self._under_way[variant] = task
             task.add_done_callback(lambda done: self._finish(variant, done))
         return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is under way; nothing more can be prepared."""
+        await self._workbench.close()
+
+    def _begin(self, job: _Job) -> asyncio.Future[Content]:
+        if len(job.raw) <= SMALL:
+            return self._workbench.do(job)
+        # Others would have to wait for it there.
+        return asyncio.get_running_loop().run_in_executor(None, self._make, job, self._signer)
 
     def _finish(self, variant: _Variant, task: asyncio.Future[Content]) -> None:
         del self._under_way[variant]
@@ -97,15 +123,23 @@ class Preparer:
         if variant not in self._in_use:
             self._made.pop(variant, None)
 
-    def _make(self, queue_id: int, what: Submission, raw: bytes, variant: _Variant) -> Content:
-        message = _in_form(raw, variant)
+    def _make_all(self, jobs: Sequence[_Job]) -> Iterator[Content | Exception]:
+        signer = self._signer.for_batch()
+        for job in jobs:
+            try:
+                yield self._make(job, signer)
+            except Exception as error:
+                yield error
+
+    def _make(self, job: _Job, signer: Signer) -> Content:
+        message, what = _in_form(job.raw, job.variant), job.what
         if by := forwarder(what):
             message = prepend(message, delivered_to(by))
-            signed = self._signer.seal(message, by.domain, what)
+            signed = signer.seal(message, by.domain, what)
         else:
-            signed = self._signer.sign(message, what)
+            signed = signer.sign(message, what, job.head if message is job.raw else None)
         if signed.problem:
-            maillog.unsigned(queue_id, signed.domain, signed.problem)
+            maillog.unsigned(job.queue_id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
 
 

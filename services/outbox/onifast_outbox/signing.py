@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import dkim
 from onifast_shared.address import Address
@@ -53,6 +55,16 @@ class Chosen:
     problem: str = ""
 
 
+class _Asked(NamedTuple):
+    """What a choice of keys depends on."""
+
+    author: Address
+    origin: str
+    owner: str | None
+    submitted_by: str | None
+    written_by: str | None
+
+
 class Signer:
     """Signs messages as the settings say. A key whose file has changed counts at once."""
 
@@ -61,14 +73,21 @@ class Signer:
         self._db = db
         self._keys = KeyRing(settings.certs_dir, settings.dkim_selector)
         self._authority = Authority(settings)
+        self._chosen: dict[_Asked, Chosen] | None = None
 
-    def sign(self, message: bytes, what: Submission) -> Signed:
+    def for_batch(self) -> Signer:
+        """One that looks for each key once: for messages of one thread, all of which were there before."""
+        batch = copy(self)
+        batch._chosen = {}
+        return batch
+
+    def sign(self, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
         """The signatures for a message with CRLF line ends; none where the domain has no key, or is not the sender's.
 
-        Blocks for a moment. Raises DkimKeyError for a key that cannot be used, unless the setting `dkim_bad_key` lets
-        mail go without, and DatabaseError.
+        `head` is what its header section says, if the caller knows. Blocks for a moment. Raises DkimKeyError for a key
+        that cannot be used, unless the setting `dkim_bad_key` lets mail go without, and DatabaseError.
         """
-        head = summary(split_head(message)[0])
+        head = head or summary(split_head(message)[0])
         author = head.sender
         if author is None or author.is_literal:
             return Signed()
@@ -98,6 +117,14 @@ class Signer:
 
         Raises DkimKeyError, DatabaseError.
         """
+        if self._chosen is None:
+            return self._choose(author, what)
+        asked = _Asked(author, what.origin, what.owner, what.submitted_by, what.written_by)
+        if asked not in self._chosen:
+            self._chosen[asked] = self._choose(author, what)
+        return self._chosen[asked]
+
+    def _choose(self, author: Address, what: Submission) -> Chosen:
         for domain in self._domains(author.domain):
             if keys := self._keys.load(domain):
                 return self._allowed(domain, keys, author, what)
