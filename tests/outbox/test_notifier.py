@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 import pytest
 from onifast_outbox.notifier import Notifier
+from onifast_outbox.restraint import HOUR, MOST_AN_HOUR, Restraint
 from onifast_shared import arrivals, contents
 from onifast_shared.arrivals import Arrival
 from onifast_shared.queue.store import QueuedRecipient
@@ -17,8 +18,6 @@ from onifast_shared.queue.store import QueuedRecipient
 from fakes.smtp_server import ScriptedSmtpServer
 
 from .helpers import MESSAGE, Outbox
-
-HOUR = 3600
 
 
 def later(outbox: Outbox, hours: float) -> Notifier:
@@ -127,6 +126,84 @@ async def test_a_late_message_that_goes_out_at_last_is_delivered(outbox: Outbox)
         await outbox.deliver_all()
     assert len(server.messages) == 1
     assert outbox.states()["bob@remote.test"] == "sent"
+
+
+class Clock:
+    """Epoch seconds, some hours ahead of now."""
+
+    def __init__(self, hours: float) -> None:
+        self.hours = hours
+
+    def __call__(self) -> float:
+        return time.time() + self.hours * HOUR
+
+
+async def put_off(outbox: Outbox, messages: int, *, sender: str = "alice@here.test", notify: str | None = None) -> None:
+    """Queue messages to a site that is known to be down."""
+    for number in range(messages):
+        await outbox.submit(QueuedRecipient(f"u{number}@remote.test", notify), sender=sender)
+    why = "451 4.4.1 remote.test does not answer"
+    outbox.sql(f"UPDATE outbox SET waits_for = 'remote.test', last_error = '{why}' WHERE origin = 'smtp'")
+
+
+async def test_of_many_delays_a_sender_is_told_in_one_notice(outbox: Outbox) -> None:
+    await put_off(outbox, MOST_AN_HOUR + 30)
+    clock = Clock(5)
+    notifier = Notifier(outbox.db, outbox.settings, now=clock)
+    await notifier.tell()
+    assert notices(outbox) == ["alice@here.test"] * (MOST_AN_HOUR + 1)
+    assert outbox.sql("SELECT DISTINCT delay_noted FROM outbox WHERE origin = 'smtp'") == ["1"]
+
+    await outbox.deliver_all()
+    (summary,) = (
+        parsed
+        for raw in outbox.mail_of("alice")
+        if (parsed := email.message_from_bytes(raw, policy=email.policy.default))["Subject"].startswith("Many")
+    )
+    text = summary.get_content()
+    assert "30 recipients wait:" in text and "30 at remote.test:" in text
+    assert summary["Auto-Submitted"] == "auto-replied"
+
+    await put_off(outbox, 3)
+    await notifier.tell()
+    assert len(notices(outbox)) == MOST_AN_HOUR + 1, "he has been told that he would not be told"
+    clock.hours += 1
+    await put_off(outbox, 2)
+    await notifier.tell()
+    assert len(notices(outbox)) == MOST_AN_HOUR + 3
+
+
+async def test_one_senders_many_delays_take_nothing_from_anothers(outbox: Outbox) -> None:
+    await put_off(outbox, MOST_AN_HOUR + 2)
+    await put_off(outbox, 1, sender="carol@here.test")
+    await later(outbox, 5).tell()
+    assert notices(outbox).count("carol@here.test") == 1
+
+
+async def test_who_wants_no_notices_of_delays_gets_no_summary(outbox: Outbox) -> None:
+    await put_off(outbox, MOST_AN_HOUR)
+    await put_off(outbox, 5, notify="FAILURE")
+    await later(outbox, 5).tell()
+    assert len(notices(outbox)) == MOST_AN_HOUR
+
+
+async def test_two_processes_write_no_summary_of_the_same_delays(outbox: Outbox) -> None:
+    both = [later(outbox, 5) for _ in range(2)]
+    for notifier in both:
+        for _ in range(MOST_AN_HOUR):
+            notifier._restraint.note("alice@here.test", time.time() + 5 * HOUR)
+    await put_off(outbox, 10)
+    await asyncio.gather(*(notifier.tell() for notifier in both))
+    assert notices(outbox) == ["alice@here.test"]
+
+
+def test_a_senders_hour_begins_anew_after_an_hour_or_when_the_clock_goes_back() -> None:
+    restraint = Restraint(most=1)
+    seen = []
+    for now in (0, 10, 20, HOUR - 1, HOUR, HOUR - 1):
+        seen.append(restraint.manner("ann", now))
+        restraint.note("ann", now)
+    assert seen == ["singly", "summary", "silence", "silence", "singly", "singly"]
 
 
 async def arrive(outbox: Outbox, *recipients: QueuedRecipient, raw: bytes = MESSAGE) -> None:

@@ -1,7 +1,8 @@
 """Tells senders what no delivery of this moment tells them: that their mail is late, or that it has arrived here.
 
 Both are looked for every few seconds, one message at a time. A notice is queued in the transaction that marks its cause
-as told, so that each sender hears of it once, however many processes look.
+as told, so that each sender hears of it once, however many processes look. Of many delays a sender hears in one notice:
+a site that is down must not fill his mailbox.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from onifast_shared.envelope import Recipient
 from onifast_shared.message.headers import split_head
 from onifast_shared.queue import delays
 from onifast_shared.queue.delays import Delayed, DelayedRow
+from onifast_shared.queue.store import Submission
 from onifast_shared.reply import Deferred, Delivered, Reply, Trail
 
-from onifast_outbox import dsn, maillog, notices
+from onifast_outbox import dsn, late_summary, maillog, notices
 from onifast_outbox.dsn import Fate, Returned
 from onifast_outbox.notices import Notice
+from onifast_outbox.restraint import Restraint
 from onifast_outbox.schedule import Schedule
 
 
@@ -35,6 +38,7 @@ class Notifier:
         self._settings = settings
         self._schedule = Schedule.of(settings)
         self._now = now
+        self._restraint = Restraint()
 
     async def tell(self) -> None:
         """One round: everything that is to be told now. Raises DatabaseError."""
@@ -44,9 +48,17 @@ class Notifier:
             return
         before = self._now() - self._settings.delay_notice_after
         while delayed := await self._db.aread(lambda tx: delays.oldest(tx, before)):
-            await self._tell_delay(delayed)
+            await self._tell_delay(delayed, before)
 
-    async def _tell_delay(self, delayed: Delayed) -> None:
+    async def _tell_delay(self, delayed: Delayed, before: float) -> None:
+        sender = delayed.submission.sender
+        manner = self._restraint.manner(sender, self._now())
+        if manner == "singly" and _address(sender) is not None:
+            await self._tell_of_one(delayed)
+        else:
+            await self._tell_of_many(delayed, before, in_words=manner == "summary")
+
+    async def _tell_of_one(self, delayed: Delayed) -> None:
         notice = await self._made(self._delay_notice(delayed))
         ids = [row.id for row in delayed.rows]
 
@@ -56,7 +68,25 @@ class Notifier:
 
         notice_id = await self._db.awrite(mark)
         if notice_id is not None:
+            self._restraint.note(delayed.submission.sender, self._now())
             maillog.told("delayed", ids[0], delayed.submission.sender, notice_id)
+
+    async def _tell_of_many(self, first: Delayed, before: float, *, in_words: bool) -> None:
+        """Marks what else is late of this sender's as told, as much as one step may; `in_words` tells him of it."""
+        what = first.submission
+        more = await self._db.aread(lambda tx: delays.alike(tx, what, before))
+        rows = list({row.id: row for row in (*first.rows, *more)}.values())
+        ids = [row.id for row in rows]
+        notice = await self._made(self._summary(what, rows)) if in_words else None
+
+        def mark(tx: Connection) -> int | None:
+            # Rows that have gone since are left out, and change little of what the notice says.
+            return notices.enqueue(tx, notice) if delays.note_waiting(tx, ids) and notice else None
+
+        notice_id = await self._db.awrite(mark)
+        if notice_id is not None:
+            self._restraint.note(what.sender, self._now())
+            maillog.told("delayed", ids[0], what.sender, notice_id)
 
     async def _made(self, making: Awaitable[Notice | None]) -> Notice | None:
         """A notice; none where a bug of ours is in its way, which must not keep the others waiting for ever."""
@@ -70,19 +100,38 @@ class Notifier:
 
     async def _delay_notice(self, delayed: Delayed) -> Notice | None:
         """None where the sender does not want to know, or will be told more before long."""
-        what, sender, now = delayed.submission, _address(delayed.submission.sender), int(self._now())
-        late = [
+        what, sender = delayed.submission, _address(delayed.submission.sender)
+        late = self._worth_telling(what, delayed.rows)
+        if sender is None or not late:
+            return None
+        arrived = min(row.queued_ts for row in delayed.rows)
+        return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
+
+    async def _summary(self, what: Submission, rows: Sequence[DelayedRow]) -> Notice | None:
+        """None where the sender does not want to know."""
+        sender, late = _address(what.sender), self._worth_telling(what, rows)
+        if sender is None or not late:
+            return None
+        raw = late_summary.build(
+            sender,
+            late,
+            hostname=self._settings.hostname,
+            until=self._restraint.until(what.sender, self._now()),
+            are_all=len(rows) < delays.MOST_ROWS,
+        )
+        return Notice(await contents.astore(self._db, raw), sender, late_summary.SUBJECT, what.requiretls)
+
+    def _worth_telling(self, what: Submission, rows: Sequence[DelayedRow]) -> list[Fate]:
+        """Those of the recipients that the sender wants to hear of, and will not be told more of before long."""
+        sender, now = _address(what.sender), int(self._now())
+        return [
             fate
-            for row in delayed.rows
+            for row in rows
             if (fate := _late(row, self._schedule.end(queued=row.queued_ts, now=now, returnable=True)))
             and fate.until is not None
             and fate.until > now
             and dsn.is_wanted(sender, fate.recipient, fate.outcome, forwarded=what.forwarded_by is not None)
         ]
-        if sender is None or not late:
-            return None
-        arrived = min(row.queued_ts for row in delayed.rows)
-        return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
 
     async def _tell_arrival(self, arrival: Arrival) -> None:
         notice = await self._made(self._arrival_notice(arrival))

@@ -55,11 +55,7 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     content_id, sender, submitted_by, origin, requiretls, envid = head
     rows: list[tuple[Any, ...]] = tx.execute(
         f"""
-        SELECT o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify,
-               o.dsn_orcpt, coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''), a.code,
-               coalesce(a.enhanced, ''), coalesce(a.reply, '')
-        FROM outbox o LEFT JOIN delivery_attempts a
-             ON a.id = (SELECT max(id) FROM delivery_attempts WHERE outbox_id = o.id)
+        {_SELECT}
         WHERE o.content_id = ? AND o.sender IS ? AND o.submitted_by IS ? AND o.queued_ts <= ? AND {_WAITS}
         ORDER BY o.id LIMIT ?
         """,
@@ -67,6 +63,24 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     ).fetchall()
     submission = Submission(sender or "", origin, submitted_by=submitted_by, requiretls=bool(requiretls), envid=envid)
     return Delayed(content_id, submission, tuple(_row(row) for row in rows))
+
+
+def alike(tx: Connection, what: Submission, before: float, limit: int = MOST_ROWS) -> list[DelayedRow]:
+    """The longest delayed recipients of all messages of a sender, of one origin, which nobody has thought of."""
+    rows: list[tuple[Any, ...]] = tx.execute(
+        f"""
+        {_SELECT}
+        WHERE o.id IN (
+            SELECT id FROM outbox INDEXED BY outbox_delayed
+            WHERE (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL) AND delay_noted = 0
+                  AND content_id IS NOT NULL AND queued_ts <= ?
+                  AND coalesce(sender, '') = ? AND origin IS ? AND requiretls IS ?
+            ORDER BY queued_ts LIMIT ?)
+        ORDER BY o.queued_ts
+        """,
+        (int(before), what.sender, what.origin, int(what.requiretls), limit),
+    ).fetchall()
+    return [_row(row) for row in rows]
 
 
 def note(tx: Connection, row_ids: Sequence[int]) -> bool:
@@ -78,6 +92,22 @@ def note(tx: Connection, row_ids: Sequence[int]) -> bool:
     return True
 
 
+def note_waiting(tx: Connection, row_ids: Sequence[int]) -> int:
+    """Marks those of the rows as thought of that still wait; gives how many."""
+    marked = 0
+    for row_id in row_ids:
+        tx.execute(f"UPDATE outbox SET delay_noted = 1 WHERE id = ? AND {_WAITS}", (row_id,))
+        marked += tx.changes()
+    return marked
+
+
+_SELECT = """
+    SELECT o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify,
+           o.dsn_orcpt, coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''), a.code,
+           coalesce(a.enhanced, ''), coalesce(a.reply, '')
+    FROM outbox o LEFT JOIN delivery_attempts a
+         ON a.id = (SELECT max(id) FROM delivery_attempts WHERE outbox_id = o.id)
+"""
 _WAITS = """
     delay_noted = 0
     AND (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL OR status = 'sending' AND attempts > 0)

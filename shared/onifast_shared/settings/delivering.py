@@ -68,7 +68,8 @@ class DeliveringSettings:
     delay_notice_after: float = setting(
         "4h",
         kinds.seconds(0, 30 * 86400),
-        "When the sender of a message that still waits is told so, once; 0 for never.",
+        "When the sender of a message that still waits is told so, once; 0 for never. Of more than 20 in an hour he is"
+        " told in one notice.",
     )
     suppression_time: float = setting(
         "7d",
