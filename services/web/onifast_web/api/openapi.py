@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -66,11 +67,14 @@ _SSO_LOGIN = {
 
 def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
     """Serves the document, to anybody: it holds no secret."""
-    text = json.dumps(document(tuple(endpoints)), indent=1)
+
+    @cache  # made when first asked for: it takes most of the time that a start would take
+    def text() -> str:
+        return json.dumps(document(tuple(endpoints)), indent=1)
 
     @allow(Who.ANYONE)
     def openapi() -> Response:
-        return Response(text, content_type="application/json")
+        return Response(text(), content_type="application/json")
 
     app.add_url_rule("/api/openapi.json", "api:openapi", openapi, methods=["GET"], provide_automatic_options=False)
 
