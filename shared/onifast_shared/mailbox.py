@@ -15,12 +15,9 @@ from typing import Any
 from onifast_shared import contents, times
 from onifast_shared.db.database import Connection
 from onifast_shared.message import columns, parsing
+from onifast_shared.paging import CursorError, Page
 
 FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
-
-
-class CursorError(ValueError):
-    """A page cursor that this program did not give out."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,6 @@ class EmailRow:
     reverse_path: str
     authentication: dict[str, Any]
     content_id: int | None
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some rows, newest first, and the cursor of the next page (None at the end)."""
-
-    rows: list[EmailRow]
-    next_cursor: str | None
 
 
 def add(
@@ -97,7 +86,7 @@ def list_page(
     q: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
-) -> Page:
+) -> Page[EmailRow]:
     """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given."""
     where, bind = ["e.folder = ?"], list[Any]([folder])
     if owner is not None:
@@ -225,7 +214,7 @@ def _json(text: str | None) -> dict[str, Any]:
 def _parse_cursor(cursor: str) -> list[int]:
     match = re.fullmatch(r"(\d{1,12})-(\d{1,15})", cursor)
     if match is None:
-        raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
+        raise CursorError(cursor)
     return [int(match[1]), int(match[2])]
 
 

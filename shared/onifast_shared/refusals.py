@@ -6,13 +6,13 @@ It holds no content of a message. `owner` None stands for an administrator, who 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from onifast_shared import paging
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import Page
 
 MOST_ROWS = 100_000
 """Rows that are kept at the most, however many a flood of refusals makes."""
@@ -46,14 +46,6 @@ class RefusalRow:
     refusal: Refusal
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some rows, newest first, and the cursor of the next page (None at the end)."""
-
-    rows: list[RefusalRow]
-    next_cursor: str | None
-
-
 def add(tx: Connection, refusal: Refusal, now: float) -> None:
     """Keeps a record."""
     item = refusal
@@ -79,21 +71,15 @@ def sweep(tx: Connection, before: float) -> None:
 
 def list_page(
     tx: Connection, owner: str | None, *, since: float = 0, limit: int = 50, cursor: str | None = None
-) -> Page:
+) -> Page[RefusalRow]:
     """Refusals after `since`, newest first. Raises CursorError."""
-    where, bind = ["refused_ts >= ?"], list[Any]([int(since)])
+    where, bind = ["refused_ts >= ?", "id < ?"], list[Any]([int(since), paging.below(cursor)])
     if owner is not None:
         where.append("owner = ?")
         bind.append(owner)
-    if cursor:
-        if not re.fullmatch(r"\d{1,15}", cursor):
-            raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
-        where.append("id < ?")
-        bind.append(int(cursor))
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
-    found = tx.execute(sql, (*bind, limit + 1)).fetchall()
-    rows = [_row(row) for row in found[:limit]]
-    return Page(rows, str(rows[-1].id) if len(found) > limit else None)
+    rows, next_cursor = paging.cut(tx.execute(sql, (*bind, limit + 1)).fetchall(), limit)
+    return Page([_row(row) for row in rows], next_cursor)
 
 
 _SELECT = """

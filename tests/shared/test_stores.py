@@ -15,6 +15,7 @@ from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.indexing import Index
 from onifast_shared.log import Secret
+from onifast_shared.paging import CursorError
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 RAW = b"From: Bob <bob@remote.test>\r\nSubject: Hello\r\n\r\nHi Ann, lunch tomorrow?\r\n"
@@ -126,7 +127,7 @@ def test_pages_hold_every_message_once(database: Database) -> None:
 
 
 def test_a_foreign_cursor_is_refused(database: Database) -> None:
-    with pytest.raises(mailbox.CursorError, match="next_cursor"):
+    with pytest.raises(CursorError, match="next_cursor"):
         database.read(lambda tx: mailbox.list_page(tx, "ann", "inbox", cursor="1;DROP"))
 
 

@@ -5,14 +5,14 @@ What bounced is suppressed for a while only, and for its owner alone: no custome
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from onifast_shared import paging
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import Page
 from onifast_shared.stored_forms import folded
 
 Origin = Literal["bounce", "manual"]
@@ -40,14 +40,6 @@ class Suppression:
         if self.origin == "manual":
             return f"{self.recipient} was suppressed on {day}" + (f": {self.reason}" if self.reason else "")
         return f"mail to {self.recipient} came back on {day}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some rows, newest first, and the cursor of the next page (None at the end)."""
-
-    rows: list[Suppression]
-    next_cursor: str | None
 
 
 def find(tx: Connection, owner: str, recipients: Iterable[Address], now: float) -> dict[Address, Suppression]:
@@ -106,12 +98,12 @@ def list_page(
     q: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
-) -> Page:
+) -> Page[Suppression]:
     """What counts now, newest first; everybody's for None (administrators). Raises CursorError.
 
     `q` is a part of the recipient, of the reason or of the owner's name.
     """
-    where, bind = [_COUNTS], list[Any]([int(now)])
+    where, bind = [_COUNTS, "id < ?"], list[Any]([int(now), paging.below(cursor)])
     if owner is not None:
         where.append("owner = ?")
         bind.append(owner)
@@ -121,14 +113,9 @@ def list_page(
     if q:
         where.append("instr(lower(recipient || char(10) || reason || char(10) || owner), lower(?)) > 0")
         bind.append(q)
-    if cursor:
-        if not re.fullmatch(r"\d{1,15}", cursor):
-            raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
-        where.append("id < ?")
-        bind.append(int(cursor))
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
-    rows = [Suppression(*row) for row in tx.execute(sql, (*bind, limit + 1))]
-    return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
+    rows, next_cursor = paging.cut(tx.execute(sql, (*bind, limit + 1)).fetchall(), limit)
+    return Page([Suppression(*row) for row in rows], next_cursor)
 
 
 def sweep(tx: Connection, now: float) -> int:

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from onifast_shared import times
+from onifast_shared import paging, times
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import Page
 from onifast_shared.reply import STAGES
 
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -85,31 +84,20 @@ class State(NamedTuple):
     undo: int
 
 
-@dataclass(frozen=True)
-class OutboxPage:
-    """Some rows, newest first, and the cursor of the next page (None at the end)."""
-
-    rows: list[OutboxRow]
-    next_cursor: str | None
-
-
 def list_page(
     tx: Connection, owner: str | None, *, status: str | None = None, limit: int = 50, cursor: str | None = None
-) -> OutboxPage:
-    """Queue rows, newest first, of one status or of all."""
-    where, bind = ["1"], list[Any]()
+) -> Page[OutboxRow]:
+    """Queue rows, newest first, of one status or of all. Raises CursorError."""
+    where, bind = ["id < ?"], list[Any]([paging.below(cursor)])
     if owner is not None:
         where.append("owner = ?")
         bind.append(owner)
     if status:
         where.append("status = ?")
         bind.append(status)
-    if cursor:
-        where.append("id < ?")
-        bind.append(_parse_cursor(cursor))
     found = tx.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*bind, limit + 1)).fetchall()
-    rows = [_row(tx, row) for row in found[:limit]]
-    return OutboxPage(rows, str(rows[-1].id) if len(found) > limit else None)
+    rows, next_cursor = paging.cut(found, limit)
+    return Page([_row(tx, row) for row in rows], next_cursor)
 
 
 def get(tx: Connection, owner: str | None, row_id: int) -> OutboxRow | None:
@@ -216,9 +204,3 @@ def _milliseconds(stages: str) -> dict[str, int]:
     except ValueError:
         return {}
     return {name: found[name] for name in STAGES if type(found.get(name)) is int} if isinstance(found, dict) else {}
-
-
-def _parse_cursor(cursor: str) -> int:
-    if not re.fullmatch(r"\d{1,15}", cursor):
-        raise CursorError(f"{cursor!r} is not a cursor; give next_cursor of the page before")
-    return int(cursor)

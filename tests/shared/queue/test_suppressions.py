@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onifast_shared.address import Address
 from onifast_shared.db.database import Database
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import CursorError
 from onifast_shared.queue import suppressions
 
 EVE, ADAM = Address.parse("Eve@there.test"), Address.parse("adam@there.test")

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from flask import Flask, Response, request
 from onifast_shared import times
-from onifast_shared.mailbox import CursorError
 from onifast_shared.message.compose import DraftError
+from onifast_shared.paging import CursorError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse

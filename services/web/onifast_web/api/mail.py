@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from flask import request
 from onifast_shared import mailbox, times
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import EmailRow, Page
+from onifast_shared.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
+from onifast_shared.paging import Page
 from onifast_shared.queue import waiting
 from pydantic import Field, model_validator
 
@@ -123,7 +124,7 @@ def list_emails(call: Call) -> EmailList:
     """A page of a folder, newest first."""
     query: ListQuery = call.query
 
-    def read(tx: Connection) -> tuple[Page, dict[int, int]]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int]]:
         page = mailbox.list_page(
             tx,
             call.caller.mail_of,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from flask import Response, redirect, request, url_for
 from onifast_shared import mailbox
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import FOLDERS, CursorError
+from onifast_shared.mailbox import FOLDERS, EmailRow
+from onifast_shared.paging import CursorError, Page
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.view import State
@@ -42,7 +43,7 @@ def folder(folder: str) -> Response:
     q = request.args.get("q", "").strip()[:_LONGEST_QUERY]
     cursor = request.args.get("cursor") or None
 
-    def read(tx: Connection) -> tuple[mailbox.Page, dict[int, list[State]]]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[State]]]:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
         return found, queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
 

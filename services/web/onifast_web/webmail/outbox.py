@@ -7,9 +7,9 @@ from typing import Any
 from flask import Response, redirect, request, url_for
 from onifast_shared import contents
 from onifast_shared.address import Address, AddressError
-from onifast_shared.mailbox import CursorError
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
+from onifast_shared.paging import CursorError
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 from onifast_shared import refusals as store
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import CursorError
 from onifast_shared.refusals import Refusal, RefusalRow
 
 from onifast_web import bodies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.address import Address, AddressError
-from onifast_shared.mailbox import CursorError
+from onifast_shared.paging import CursorError
 from onifast_shared.queue import suppressions as store
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -12,11 +12,11 @@ from onifast_web.api.suppressions import owner_of
 from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.webmail.long_lists import wanted
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _MOST_REASON = 500
-_LONGEST_QUERY = 200
 
 
 @allow(Who.USER)
@@ -35,7 +35,7 @@ def suppressions() -> AnyResponse:
         owner = owner_of(web, caller, request.form.get("owner"))
         if not web.database.write(lambda tx: store.lift(tx, owner, recipient)):
             raise not_found("suppression")
-        return redirect(url_for("webmail.suppressions", did="lifted", q=_wanted() or None), 303)
+        return redirect(url_for("webmail.suppressions", did="lifted", q=wanted() or None), 303)
     reason = " ".join(request.form.get("reason", "").split())[:_MOST_REASON]
     web.database.write(lambda tx: store.add(tx, username, recipient, reason, web.clock()))
     return redirect(url_for("webmail.suppressions", did="suppressed"), 303)
@@ -44,13 +44,8 @@ def suppressions() -> AnyResponse:
 ROUTES = (("GET POST", "/suppressions", suppressions),)
 
 
-def _wanted() -> str:
-    """What is searched for."""
-    return request.args.get("q", "").strip()[:_LONGEST_QUERY]
-
-
 def _page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
-    web, cursor, q = current(), request.args.get("cursor") or None, _wanted()
+    web, cursor, q = current(), request.args.get("cursor") or None, wanted()
     try:
         found = web.database.read(
             lambda tx: store.list_page(tx, caller.manages, web.clock(), q=q, limit=_PAGE, cursor=cursor)
