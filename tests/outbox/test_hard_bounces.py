@@ -18,6 +18,8 @@ UNKNOWN = [
     (550, "", "No such user here"),
     (554, "", "delivery error: dd This user doesn't have a yahoo.com account (bob@yahoo.com) [0]"),
     (550, "", "Unknown recipient <policy@remote.test>"),
+    (550, "5.5.0", "Adresse destinataire invalide. Invalid recipient. LPN007_416"),
+    (550, "5.1.0", "Address rejected: unknown user bob@remote.test"),
 ]
 OTHERS = [
     (550, "5.7.1", "Recipient address rejected: user unknown by policy"),
@@ -33,6 +35,13 @@ OTHERS = [
     (550, "", "Sender verify failed: no such user"),
     (550, "5.5.0", "command rejected"),
     (550, "5.1.2", "no such domain"),
+    (550, "5.2.0", "Mail rejete. Mail rejected. ofr_506 [506]"),
+    (550, "5.2.0", "Message Filtered"),
+    (550, "5.1.0", "Refused. AUP#CDRBL"),
+    (550, "5.1.0", "Not today."),
+    (550, "5.1.1", "bob@remote.test - 192.0.2.1 has sent to too many recipients this hour. IB607"),
+    (550, "5.1.1", "RCP-P2 Refused due to recipient preferences"),
+    (550, "5.2.1", "The user you are trying to contact is receiving mail at a rate that prevents additional messages"),
 ]
 
 

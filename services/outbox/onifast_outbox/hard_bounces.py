@@ -6,7 +6,7 @@ import re
 
 from onifast_shared.reply import Failed
 
-from onifast_outbox.reasons import explain
+from onifast_outbox.reasons import recognised
 from onifast_outbox.reasons.explaining import MAX_READ
 
 # Enhanced status codes (RFC 3463; 5.1.10 is RFC 7505's) that speak of the recipient, and of nothing else.
@@ -17,7 +17,7 @@ _KINDS = frozenset(("unknown-user", "inactive"))
 # Whatever the code, these words show that the message, its sender or this server was refused.
 _OTHER_REASONS = re.compile(
     r"spam|\bjunk|virus|block|black|\bpolic|reputation|\b(spf|dkim|dmarc|rbl|dnsbl|tls|helo|ehlo)\b|sender|\bfrom\b"
-    r"|relay|greylist|content|authenticat|\brate\b|quota|full\b",
+    r"|relay|greylist|content|authenticat|\brate\b|too many|quota|full\b|preferences",
     re.IGNORECASE,
 )
 # Names that a server repeats are no words of its own: an address, a page to read. Each is looked for where a word
@@ -42,7 +42,8 @@ def is_hard(failed: Failed) -> bool:
         return False
     if reply.enhanced in _CODES:
         return True
-    return reply.enhanced in _VAGUE and explain(reply, trail.host).kind in _KINDS
+    found = recognised(reply, trail.host) if reply.enhanced in _VAGUE else None
+    return found is not None and found.kind in _KINDS
 
 
 def _stage(failed: Failed) -> str:

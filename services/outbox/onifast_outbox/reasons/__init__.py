@@ -4,6 +4,6 @@
 (RFC 3463); an answer that neither knows is shown as it is.
 """
 
-from onifast_outbox.reasons.explaining import LAST_ANSWER, Explanation, describe, explain
+from onifast_outbox.reasons.explaining import LAST_ANSWER, Explanation, describe, explain, recognised
 
-__all__ = ["LAST_ANSWER", "Explanation", "describe", "explain"]
+__all__ = ["LAST_ANSWER", "Explanation", "describe", "explain", "recognised"]

@@ -27,6 +27,8 @@ _LISTS = (
     BlockList("barracuda", "Barracuda's list", "https://www.barracudacentral.org/rbl/removal-request"),
     BlockList("spamcop", "SpamCop", "https://www.spamcop.net/bl.shtml"),
     BlockList("ipcheck.proofpoint", "Proofpoint's list", "https://ipcheck.proofpoint.com/"),
+    BlockList("prs.proofpoint", "Proofpoint's list", "https://ipcheck.proofpoint.com/"),
+    BlockList("support.proofpoint", "Proofpoint's list", "https://ipcheck.proofpoint.com/"),
     BlockList("cloudmark", "Cloudmark's list", "https://csi.cloudmark.com/en/reset/"),
     BlockList("abusix", "Abusix", "https://lookup.abusix.com/"),
     BlockList("uceprotect", "UCEPROTECT", "https://www.uceprotect.net/en/rblcheck.php"),

@@ -55,15 +55,18 @@ def explain(reply: Reply, host: str = "") -> Explanation:
     `kind` is one of spf, dkim, dmarc, authentication, reverse-dns, blocklist, reputation, rate, greylisted, content,
     size, mailbox-full, unknown-user, inactive, policy, sender, tls, relaying, dns, connection, busy, other.
     """
+    return _too_late(reply, host) or recognised(reply, host) or Explanation(*statuses.explain(reply))
+
+
+def recognised(reply: Reply, host: str) -> Explanation | None:
+    """What a reply means by its own words; None where these are none that we know."""
     answer, provider = " ".join(str(reply).split())[:MAX_READ], provider_of(host)
-    if given_up := _too_late(reply, host):
-        return given_up
     # What we say ourselves has codes of our own choice, and texts that must not be taken for a provider's.
     for rule in RULES if host else ():
         found = rule.match(answer, provider)
         if found:
             return _filled(rule, found, reply, answer, host)
-    return Explanation(*statuses.explain(reply))
+    return None
 
 
 def describe(outcome: Outcome) -> str:

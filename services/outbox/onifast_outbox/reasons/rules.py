@@ -1,4 +1,4 @@
-"""The table of known answers: what providers and common servers write, and what it means. The first match counts.
+"""The table of known answers: what servers write, and what it means; `particular` goes first. The first match counts.
 
 A pattern is searched in the whole answer on one line: code, enhanced code, text. None may take long on hostile text: no
 nested repetition, and only bounded gaps.
@@ -6,6 +6,7 @@ nested repetition, and only bounded gaps.
 
 from __future__ import annotations
 
+from onifast_outbox.reasons.particular import PARTICULAR
 from onifast_outbox.reasons.rule import rule
 
 _ASK = "Ask your provider, who runs this server, to look into it."
@@ -32,7 +33,8 @@ _AUTHENTICATION = (
     ),
     rule(
         "authentication",
-        r"sender is unauthenticated|mail is unauthenticated|must authenticate with at least one of SPF or DKIM",
+        r"sender is unauthenticated|mail is unauthenticated|must authenticate with at least one of SPF or DKIM"
+        r"|does not have authentication information|fails to pass authentication checks",
         "neither SPF nor DKIM proves that the message comes from {domain}",
         "Add {mechanism} to the SPF record of {domain}, and publish its DKIM record.",
     ),
@@ -65,8 +67,10 @@ _AUTHENTICATION = (
     ),
     rule(
         "spf",
-        r"5\.7\.23\b|sender policy framework|SPF (validation|check|verification)? ?(failed|fail\b|failure|violation)"
-        r"|(failed|fails|failing) SPF|SPF[ :=(-]{1,3}(hard)?fail|(due to|because of) (an? )?SPF|openspf\.org"
+        r"5\.7\.23\b|sender policy framework"
+        r"|SPF[ -]?(validation|check|verification)?s? ?(failed|fail\b|failure|violation)"
+        r"|(failed|fails|failing|fails to pass|bad) SPF|SPF[ :=(-]{1,3}(hard)?fail|(due to|because of) (an? )?SPF"
+        r"|SPF record with a hard ?fail|openspf\.org|mismatches client ip"
         r"|not (authori[sz]ed|permitted|allowed) to send (mail|email|messages)? ?(for|from|on behalf of)"
         r"|does not designate",
         "{domain}'s SPF record does not list {server}",
@@ -88,7 +92,7 @@ _AUTHENTICATION = (
     rule(
         "reverse-dns",
         r"[45]\.7\.25\b|\bPTR\b|reverse (DNS|lookup|hostname|map)|\brDNS\b|cannot find your (reverse )?hostname"
-        r"|no reverse|generic (r?dns|hostname)|FCrDNS",
+        r"|no reverse|generic (r?dns|hostname)|FCrDNS|IP name lookup failed|may not be mail exchanger",
         "{server} has no proper name in the reverse DNS",
         "The server's administrator has to set its PTR record to the server's own name, which must point back to it.",
     ),
@@ -117,7 +121,7 @@ _REPUTATION = (
     ),
     rule(
         "blocklist",
-        r"5\.7\.(60[6-9]|6[1-4][0-9])\b|banned sending IP|\b5\.7\.511\b",
+        r"5\.7\.(60[6-9]|6[1-4][0-9])\b|banned sending IP",
         "it has banned {server}",
         "The server's administrator can ask for removal at https://sender.office.com/.",
     ),
@@ -161,7 +165,7 @@ _REPUTATION = (
         r"TSS?0[0-9]|unexpected volume|unusual (rate|traffic|volume)|rate ?-?limit|ratelimit|too (many|much) (messages|"
         r"mails?|e-?mails?|connections?|traffic|recipients (this|per) hour)|throttl|\b[45]\.7\.28\b|4\.7\.650\b"
         r"|exceeded the (rate|limit|maximum|number)|receiving (e?mail|messages) (at a rate|too quickly|too fast)"
-        r"|(connection|message|sending) (rate|frequency|limit)|slow down|S77[0-9]{1,3}",
+        r"|(connection|message|sending) (rate|frequency|limit)|slow down|S77[0-9]{1,3}|excessive (volume|rate)",
         "it got more mail from {server} or for this mailbox than it takes at a time",
         _RATE_ADVICE,
         says_wait=True,
@@ -169,7 +173,7 @@ _REPUTATION = (
     rule(
         "reputation",
         r"low reputation|poor reputation|bad reputation|reputation of|\breputation\b|unsolicited|user complaints"
-        r"|suspicious (due|activity)|\[CS01\]|\[H[EM]M?[0-9]{1,2}\]",
+        r"|suspicious (due|activity)|\[CS01\]|\[H[A-Z]{1,2}[0-9]{1,2}\]",
         "mail from {server} or {domain} has a bad name with it",
         "Send only to people who asked for it, and have your provider see whether somebody else here sends junk.{page}",
     ),
@@ -177,17 +181,26 @@ _REPUTATION = (
 
 _RECIPIENT = (
     rule(
+        "busy",
+        r"^4.{0,300}(unverified address|address verification in progress|mailbox unavailable|queue quota"
+        r"|(recipient|mailbox|user) (is )?temporarily unavailable)",
+        "it cannot tell now whether it has such a mailbox, or cannot reach it",
+        _WAIT,
+        says_wait=True,
+    ),
+    rule(
         "mailbox-full",
         r"[45]\.2\.2\b|over ?quota|quota ?exceeded|exceeded? .{0,40}(quota|storage|mailbox)|mailbox (is )?full"
         r"|out of (storage|disk) ?(space)?|inbox is full|insufficient (mailbox )?storage|quota.{0,30}(full|reached)"
-        r"|mailbox size limit",
+        r"|mailbox size limit|quota violation",
         "the recipient's mailbox is full",
         "Ask the recipient in another way to make room, and send the message again.",
     ),
     rule(
         "inactive",
-        r"5\.2\.1\b|\(554\.30\)|(mailbox|account|user|recipient).{0,40}"
-        r"(disabled|inactive|suspended|deactivated|locked|closed|expired|not active)",
+        r"\(554\.30\)|(mailbox|account|user|recipient)\b.{0,40}"
+        r"\b(disabled|inactive|inactivity|suspended|deactivated|locked|closed|expired|frozen|not active)\b"
+        r"|disabled recipient|recipient account is blocked",
         "the recipient's mailbox is switched off",
         "Reach the recipient in another way.",
     ),
@@ -195,11 +208,12 @@ _RECIPIENT = (
         "unknown-user",
         r"5\.1\.1\b|5\.1\.10\b|RecipientNotFound|unrouteable address|undeliverable address|no mailbox here"
         r"|(user|recipient|mailbox|account|addressee|alias|person|local part|(mail|recipient|destination) address)"
-        r"[^.;]{0,60}(unknown|not (found|known|exist|valid|available here|recogni[sz]ed|listed)|doesn'?t (exist|have)"
-        r"|does not (exist|have)|no longer|invalid|unavailable)"
+        r"[^.;]{0,60}(unknown|not (found|known|exist|(a )?valid|available here|recogni[sz]ed|listed)"
+        r"|doesn'?t (exist|have)|does not (exist|have)|no longer|invalid|(?<!temporarily )unavailable)"
         r"|(no such|unknown|invalid|non-?existent|bad destination) "
         r"(user|recipient|mailbox|account|address|person|local[- ]part|virtual)"
-        r"|5\.4\.1 .{0,40}recipient address rejected: access denied",
+        r"|5\.4\.1 .{0,80}recipient address(es)? rejected ?: access denied|not in recipient list|is no longer valid"
+        r"|not our (customer|user)\b|not a registered",
         "there is no such mailbox",
         "Check the address, above all the part before the @.",
     ),
@@ -213,7 +227,7 @@ _RECIPIENT = (
     rule(
         "relaying",
         r"relay(ing)? (access )?(denied|not (permitted|allowed))|we do not relay"
-        r"|unable to relay|not.{0,20}relay",
+        r"|unable to relay|not.{0,20}relay|use me .{0,80}as a relay|list of allowed rcpthosts",
         "it does not handle mail for the recipient's domain",
         "Check the part after the @. If it is right, the MX records of that domain lead to a wrong server.",
     ),
@@ -222,7 +236,7 @@ _RECIPIENT = (
 _CONTENT = (
     rule(
         "size",
-        r"5\.3\.4\b|5\.2\.3\b|(message|mail|size).{0,40}(too (large|big)|exceeds?)"
+        r"5\.3\.4\b|5\.2\.3\b|\b(message|mail|size)\b.{0,40}(too (large|big)|exceeds?\b)"
         r"|exceeds? .{0,40}(size|maximum)|552.{0,10}message size",
         "the message is larger than it takes",
         "Send smaller attachments, or a link to them.",
@@ -237,7 +251,8 @@ _CONTENT = (
     rule(
         "content",
         r"(missing|invalid|malformed|duplicate|multiple|no valid|bad|not RFC).{0,40}"
-        r"(message-id|from:? header|header|date|rfc ?-?5322|5322)|RFC ?5322|5\.6\.0\b",
+        r"(message-id|from:? header|header|date|rfc ?-?5322|5322)|RFC ?5322|5\.6\.0\b"
+        r"|headers are not RFC|addresses in From",
         "the message's header is not written as it must be",
         "The program that wrote the message is at fault: it has to write one From, a Date and a Message-ID.",
     ),
@@ -245,7 +260,8 @@ _CONTENT = (
         "content",
         r"\bspam|\bjunk|unwanted|likely (spam|bulk)|bulk mail"
         r"|content (rejected|refused|filter|policy|denied)"
-        r"|message content|(rejected|refused|blocked).{0,30}content|URL.{0,40}(block|black|listed)|5\.7\.350\b",
+        r"|message content|(rejected|refused|blocked).{0,30}content|URL.{0,40}(block|black|listed)|5\.7\.350\b"
+        r"|banned content|message filtered|due to security policies",
         "it takes the message for junk",
         "Change what it says: fewer links and pictures, a plain subject. Send it only to people who want it.{page}",
     ),
@@ -253,9 +269,15 @@ _CONTENT = (
 
 _OTHERS = (
     rule(
+        "dns",
+        r"hop count exceeded|too many (hops|received)|(mail|routing|forwarding) loop|loop detected|loops back",
+        "the message goes round in a circle between mail servers",
+        "A forward leads back to where it came from: the recipient's mail administrator has to look, or your provider.",
+    ),
+    rule(
         "sender",
         r"sender verify failed|sender (address )?rejected.{0,60}(domain not found|not exist|unknown|invalid"
-        r"|undeliverable)|5\.1\.8\b|5\.1\.7\b|5\.7\.27\b|callout",
+        r"|undeliverable|need fully-qualified)|5\.1\.8\b|5\.1\.7\b|5\.7\.27\b|callout|invalid sender",
         "it could not find your own address, or takes it for wrong",
         "Check that the sender's address exists and that its domain has an MX or A record.",
     ),
@@ -268,27 +290,30 @@ _OTHERS = (
     rule(
         "authentication",
         r"\b5(30|35)\b.{0,10}5?\.?7?\.?[0-9]{0,2}.{0,30}authenticat|authentication (is )?required"
-        r"|not authenticated|5\.7\.57\b|client was not authenticated",
+        r"|not authenticated|5\.7\.57\b|client was not authenticated|turn on SMTP Authentication"
+        r"|unauthenticated senders",
         "it wants a user name and a password",
         "The relay's settings have to be put right: ask your provider.",
     ),
     rule(
         "policy",
         r"local policy|policy (reasons|restriction|violation|rejection)|administrative prohibition|rejected"
-        r" by (policy|header)|5\.7\.9\b|5\.7\.7\b|access denied|not accepted for policy|organi[sz]ational? polic",
+        r" by (policy|header)|5\.7\.9\b|5\.7\.7\b|access denied|not accepted for policy|organi[sz]ation(al)? polic",
         "its rules do not let this message in, and it does not say which",
         "Write to the recipient in another way, and ask that his postmaster look for the message.{page}",
     ),
     rule(
         "busy",
         r"^4.{0,60}(server (is )?busy|resources? (temporarily )?unavailable|try again later"
-        r"|overload|too busy|system (is )?(full|load)|insufficient system|service (temporarily )?(not available|"
-        r"unavailable)|local (problem|error)|maintenance|shutting down)|4\.7\.500\b|4\.3\.[0-5]\b",
+        r"|overload|too busy|system (is )?(full|load)|insufficient system|service (is )?(temporarily |currently )?"
+        r"(not available|unavailable)|temporar(il)?y (failure|unavailable|domain failure)"
+        r"|too many errors|max message per connection|timeout exceeded"
+        r"|local (problem|error)|maintenance|shutting down)|4\.7\.500\b|4\.3\.[0-5]\b",
         "it is busy or has trouble of its own",
         _WAIT,
         says_wait=True,
     ),
 )
 
-RULES = (*_AUTHENTICATION, *_RECIPIENT[:3], *_REPUTATION, *_RECIPIENT[3:], *_CONTENT, *_OTHERS)
+RULES = (*PARTICULAR, *_AUTHENTICATION, *_RECIPIENT[:4], *_REPUTATION, *_RECIPIENT[4:], *_CONTENT, *_OTHERS)
 """All rules in the order that they are tried."""
