@@ -15,6 +15,7 @@ from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
 from onifast_web.signing_keys import Action
+from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
 _ACTIONS: dict[str, tuple[Action, str]] = {
@@ -85,7 +86,7 @@ def dkim() -> AnyResponse:
         signing_keys.change(web, domain, known[0])
     except Problem as problem:
         return _page(caller, problem)
-    return redirect(url_for("webmail.dkim", did=known[1]), 303)
+    return redirect(url_for("webmail.dkim", did=known[1], q=wanted() or None), 303)
 
 
 ROUTES = (("GET POST", "/dkim", dkim),)
@@ -99,13 +100,15 @@ def _page(caller: Caller, problem: Problem | None = None) -> Response:
         return [(name, signing_keys.may_change(tx, caller, name)) for name in names]
 
     # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
-    cards = [_card(name, asked=name == asked, may_change=mine) for name, mine in web.database.read(look)]
+    found = shown(web.database.read(look), lambda each: each[0])
+    cards = [_card(name, asked=name == asked, may_change=mine) for name, mine in found.rows]
     status = int(problem.status) if problem else 200
     return page(
         "dkim.html",
         "dkim",
         status,
         domains=cards,
+        found=found,
         message=problem.detail if problem else "",
         publish_wait=web.settings.dkim_publish_wait,
         parents=web.settings.dkim_parent_keys,

@@ -15,6 +15,7 @@ from onifast_web.api import forwards as api
 from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
 
@@ -40,7 +41,7 @@ def forwards() -> AnyResponse:
     if request.form.get("do") == "remove":
         if not current().database.write(lambda tx: api.remove(tx, caller, address, target)):
             raise not_found("forward")
-        return redirect(url_for("webmail.forwards", did="unforwarded"), 303)
+        return redirect(url_for("webmail.forwards", did="unforwarded", q=wanted() or None), 303)
     keep = request.form.get("keep") == "1"
     try:
         current().database.write(lambda tx: _add(tx, caller, address, target, keep=keep))
@@ -70,12 +71,14 @@ def _address(name: str, errors: dict[str, str]) -> Address | None:
 
 def _list_page(caller: Caller, errors: dict[str, str] | None = None) -> Response:
     rows = current().database.read(lambda tx: store.list_for(tx, caller.manages))
+    found = shown(rows, lambda row: f"{row.address} {row.target}")
     own = current().database.read(lambda tx: address_store.list_for(tx, caller.username))
     return page(
         "forwards.html",
         "forwards",
         422 if errors else 200,
-        rows=[Line(row.address, row.target, row.address.lower() == row.target.lower()) for row in rows],
+        rows=[Line(row.address, row.target, row.address.lower() == row.target.lower()) for row in found.rows],
+        found=found,
         own=[row.address for row in own],
         errors=errors or {},
         form=request.form if errors else {},

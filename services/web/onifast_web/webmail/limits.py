@@ -13,6 +13,7 @@ from onifast_web.api import limits as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
 _GAPS = str.maketrans("", "", " ,.'\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
@@ -75,7 +76,7 @@ def limits() -> AnyResponse:
         return _page(scope, name, {"name": _sentence(error)})
     if request.form.get("do") == "reset":
         current().database.write(lambda tx: sending_limits.reset(tx, subject))
-        return redirect(url_for("webmail.limits", did="limits-reset"), 303)
+        return redirect(url_for("webmail.limits", did="limits-reset", q=wanted() or None), 303)
     errors: dict[str, str] = {}
     chosen = {counted: _chosen(counted, errors) for counted in PERIODS}
     if errors:
@@ -113,12 +114,14 @@ def _page(scope: str, name: str, errors: dict[str, str] | None = None) -> Respon
     web = current()
     now = web.clock()
     standings = web.database.read(lambda tx: sending_limits.list_for(tx, caller.manages, web.settings, now))
+    found = shown(standings, lambda standing: standing.tally.subject.name)
     subject = _subject(scope, name) if caller.is_admin else None
     return page(
         "limits.html",
         "limits",
         422 if errors else 200,
-        lines=[_line(standing, now) for standing in standings],
+        lines=[_line(standing, now) for standing in found.rows],
+        found=found,
         scopes=[(value, _title(value)) for value in SCOPES],
         subject=subject,
         fields=_fields(subject) if subject else [],

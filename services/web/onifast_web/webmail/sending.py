@@ -11,6 +11,7 @@ from onifast_web import sandboxes
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
 
@@ -24,7 +25,7 @@ def sending() -> AnyResponse:
             return _choose_undo(request.form.get("undo_seconds", ""))
         case "sandbox-on" | "sandbox-off" as change:
             sandboxes.switch(current(), user()[0], request.form.get("domain", ""), on=change == "sandbox-on")
-            return redirect(url_for("webmail.sending", did=change), 303)
+            return redirect(url_for("webmail.sending", did=change, q=wanted() or None), 303)
     raise Problem(400, "That action is not known.")
 
 
@@ -42,6 +43,7 @@ def _choose_undo(text: str) -> AnyResponse:
 def _page() -> Response:
     caller, username = user()
     web = current()
+    found = shown(sandboxes.states(web, caller), lambda state: state.domain)
     chosen = web.database.read(lambda tx: preferences.undo_seconds(tx, username, web.settings))
     return page(
         "sending.html",
@@ -50,5 +52,6 @@ def _page() -> Response:
         choices=sorted({*UNDO_CHOICES, chosen}),
         chosen=chosen,
         everything=web.settings.delivery == "sandbox",
-        domains=sandboxes.states(web, caller),
+        domains=found.rows,
+        found=found,
     )

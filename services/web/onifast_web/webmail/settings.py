@@ -22,6 +22,7 @@ from onifast_web.api import config as relay_config
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
 TLS_CHOICES = (
@@ -56,7 +57,7 @@ def addresses() -> AnyResponse:
         return _address_page({"address": str(error).capitalize() + "."})
     if request.form.get("do") == "remove":
         current().database.write(lambda tx: address_store.remove(tx, address))
-        return redirect(url_for("webmail.addresses", did="removed"), 303)
+        return redirect(url_for("webmail.addresses", did="removed", q=wanted() or None), 303)
     if not panel_users.check_username(owner) or auth.active_user(current(), owner) is None:
         return _address_page({"owner": "There is no panel user of that name."})
     if not current().database.write(lambda tx: address_store.add(tx, address, owner)):
@@ -87,11 +88,15 @@ ROUTES = (
 
 def _address_page(errors: dict[str, str] | None = None) -> Response:
     caller, _ = user()
-    rows = current().database.read(lambda tx: [_line(tx, row) for row in address_store.list_for(tx, caller.manages)])
+    everything = current().database.read(lambda tx: address_store.list_for(tx, caller.manages))
+    found = shown(everything, lambda row: f"{row.address} {row.owner}")
+    rows = current().database.read(lambda tx: [_line(tx, row) for row in found.rows])
     form = {name: request.form.get(name, "") for name in ("address", "owner")}
     status = 422 if errors else 200
     limited = any(row.quota.limit for row in rows)
-    return page("addresses.html", "addresses", status, rows=rows, limited=limited, errors=errors or {}, form=form)
+    return page(
+        "addresses.html", "addresses", status, rows=rows, found=found, limited=limited, errors=errors or {}, form=form
+    )
 
 
 def _line(tx: Connection, row: AddressRow) -> AddressLine:
