@@ -25,6 +25,7 @@ from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
 from onifast_outbox import dsn, maillog, notices
 from onifast_outbox.dsn import Fate, Returned
 from onifast_outbox.hard_bounces import is_hard
+from onifast_outbox.joint_commits import JointCommits, Sheet
 from onifast_outbox.notices import Notice
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
@@ -107,6 +108,7 @@ class Settler:
 
     def __init__(self, db: Database, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
         self._db = db
+        self._commits = JointCommits(db)
         self._settings = settings
         self._schedule = Schedule.of(settings)
         self._now = now
@@ -122,9 +124,9 @@ class Settler:
 
         records = await _recorded(consignment, decisions, seconds)
 
-        def write(tx: Connection) -> tuple[set[int], list[int]]:
-            settled = {each.decision.result.row.id for each in records if self._write(tx, consignment, each)}
-            return settled, [notices.enqueue(tx, notice) for notice, ids in told if settled & ids]
+        def write(sheet: Sheet) -> tuple[set[int], list[int]]:
+            settled = {each.decision.result.row.id for each in records if self._write(sheet, consignment, each)}
+            return settled, [notices.enqueue(sheet.tx, notice) for notice, ids in told if settled & ids]
 
         settled, sent = await self._persist(write)
         for decision in decisions:
@@ -138,10 +140,10 @@ class Settler:
             return
         attempt = Attempt(int(consignment.started), 0, "sandboxed")
 
-        def write(tx: Connection) -> None:
+        def write(sheet: Sheet) -> None:
             for row in rows:
-                if queue.settle(tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt):
-                    sandbox.mark(tx, row.id, domain)
+                if queue.settle(sheet.tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt):
+                    sandbox.mark(sheet.tx, row.id, domain)
 
         await self._persist(write)
         for row in rows:
@@ -150,7 +152,7 @@ class Settler:
     async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
         """Put back those of the rows that the claim still holds: nobody was sent anything."""
         ids = [row.id for row in rows]
-        await self._persist(lambda tx: queue.give_back(tx, claim.token, ids))
+        await self._persist(lambda sheet: queue.give_back(sheet.tx, claim.token, ids))
 
     def _decide(self, submission: Submission, result: Result) -> Decision:
         outcome = result.outcome
@@ -192,8 +194,8 @@ class Settler:
         )
         return notice, {row.id for row in rows}
 
-    def _write(self, tx: Connection, consignment: Consignment, record: Record) -> bool:
-        decision, result = record.decision, record.decision.result
+    def _write(self, sheet: Sheet, consignment: Consignment, record: Record) -> bool:
+        tx, decision, result = sheet.tx, record.decision, record.decision.result
         held = queue.settle(
             tx,
             consignment.claim.token,
@@ -209,6 +211,7 @@ class Settler:
             accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
         if held:
             self._remember(tx, consignment.claim.submission, decision)
+        if held and sheet.has_webhooks:
             settled = Settled(result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts)
             webhook_events.note(tx, consignment.claim.submission, settled, self._now())
         return held
@@ -243,18 +246,9 @@ class Settler:
             seconds=seconds,
         )
 
-    async def _persist(self, write: Callable[[Connection], T]) -> T:
+    async def _persist(self, write: Callable[[Sheet], T]) -> T:
         """Commit, whatever it takes; a cancellation waits for a commit that has begun."""
-
-        async def commit() -> T:
-            task = asyncio.ensure_future(self._db.awrite(write))
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                await asyncio.wait({task})
-                raise
-
-        return await self._until_done(commit)
+        return await self._until_done(lambda: self._commits.write(write))
 
     async def _until_done(self, work: Callable[[], Awaitable[T]]) -> T:
         wait = FIRST_WAIT

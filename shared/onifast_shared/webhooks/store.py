@@ -112,6 +112,11 @@ def enable(tx: Connection, owner: str | None, webhook_id: int) -> bool:
     return tx.changes() > 0
 
 
+def exist(tx: Connection) -> bool:
+    """Whether there is any webhook at all."""
+    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM webhooks)").get)
+
+
 def listeners(tx: Connection, owner: str | None, event: str) -> list[int]:
     """The webhooks that are to be told of an event of an owner's mail."""
     mine = "SELECT id, events FROM webhooks WHERE owner = ? AND disabled_ts IS NULL"

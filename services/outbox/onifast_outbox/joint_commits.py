@@ -1,0 +1,98 @@
+"""Commits the results of deliveries: those that have gathered when a commit begins are one change of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.webhooks import store as webhooks
+
+T = TypeVar("T")
+
+
+class Sheet:
+    """A transaction that several results are written in, and what it says to all of them."""
+
+    def __init__(self, tx: Connection) -> None:
+        self.tx = tx
+
+    @cached_property
+    def has_webhooks(self) -> bool:
+        """Whether anybody may want to be told of a delivery."""
+        return webhooks.exist(self.tx)
+
+
+class _Entry(NamedTuple):
+    write: Callable[[Sheet], Any]
+    future: asyncio.Future[Any]
+
+
+class JointCommits:
+    """Each change of the database costs a savepoint, a task and a timer; results that come together share them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._gathered: list[_Entry] = []
+        self._has_asked = False
+        self._commits: set[asyncio.Task[None]] = set()
+
+    async def write(self, write: Callable[[Sheet], T]) -> T:
+        """What `write` returns, once what it wrote is on disk; see Database.write, whose errors it raises.
+
+        What is handed over is committed even if the caller is cancelled, who then waits for it.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._gathered.append(_Entry(write, future))
+            has_asked, self._has_asked = self._has_asked, True
+        if not has_asked:
+            task = asyncio.create_task(self._commit())
+            self._commits.add(task)
+            task.add_done_callback(self._commits.discard)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait({future})
+            raise
+
+    async def _commit(self) -> None:
+        taken: list[_Entry] = []
+
+        def change(tx: Connection) -> list[Any]:
+            # Run a second time, it finds here what it took the first time.
+            taken.extend(self._take())
+            sheet = Sheet(tx)
+            return [entry.write(sheet) for entry in taken]
+
+        try:
+            results = await self._db.awrite(change)
+        except Exception as error:
+            await self._mend(taken, error)
+            return
+        for entry, result in zip(taken, results, strict=True):
+            entry.future.set_result(result)
+
+    def _take(self) -> list[_Entry]:
+        """All that has gathered. What comes after it asks for a commit of its own."""
+        with self._lock:
+            gathered, self._gathered, self._has_asked = self._gathered, [], False
+        return gathered
+
+    async def _mend(self, taken: list[_Entry], error: Exception) -> None:
+        """Nothing was written. One that spoils a commit fails alone; a commit that never began is everybody's."""
+        if len(taken) > 1:
+            await asyncio.gather(*(self._alone(entry) for entry in taken))
+            return
+        for entry in taken or self._take():
+            entry.future.set_exception(error)
+
+    async def _alone(self, entry: _Entry) -> None:
+        try:
+            entry.future.set_result(await self._db.awrite(lambda tx: entry.write(Sheet(tx))))
+        except Exception as error:
+            entry.future.set_exception(error)
