@@ -241,3 +241,13 @@ def test_nothing_that_others_wrote_can_break_the_report(raw: bytes, text: str, o
 def test_an_unknown_code_points_to_the_servers_own_words() -> None:
     assert explain(Reply(599, "", "odd")) == explain(Reply(550, "5.9.9", "odd"))
     assert explain(Reply(552, "5.2.2", "full")).what == "The recipient's mailbox is full."
+
+
+@pytest.mark.parametrize("sender", [ALICE, Address.parse("älice@here.test")])
+@pytest.mark.parametrize("said", ["x" * 5000, "拒" * 900, "\N{GRINNING FACE}" * 900])
+def test_a_long_answer_in_any_script_makes_no_line_that_is_too_long(sender: Address, said: str) -> None:
+    fate = Fate(BOB, Failed(Reply(550, "5.7.1", said), THERE), 1)
+    raw = dsn.build(Returned(MESSAGE, sender, NOW), [fate], hostname="mail.host.test", now=NOW)
+    status = raw.partition(b"delivery-status\r\n")[2].partition(b"\r\n--=_")[0]
+    assert b"Diagnostic-Code: smtp; 550 5.7.1 " in status
+    assert max(map(len, status.split(b"\r\n"))) <= 998

@@ -14,6 +14,8 @@ from onifast_outbox.dsn.values import Fate, Returned
 # Characters that an internationalised address cannot hold as they are in a report (RFC 6533 section 3).
 _EMBEDDED = frozenset(" +=\\\x7f")
 
+_LONGEST_ANSWER = 900  # octets, so that the field's line has fewer than 998
+
 
 def groups(returned: Returned, fates: Sequence[Fate], *, hostname: str, utf8: bool) -> list[list[str]]:
     """The fields, group by group. `utf8`: the report travels by SMTPUTF8, and may hold any script (RFC 6533)."""
@@ -35,16 +37,16 @@ def _recipient(fate: Fate, *, utf8: bool) -> list[str]:
     group += [f"Final-Recipient: {_final_recipient(recipient.address, utf8=utf8)}"]
     group += [f"Action: {fate.action}", f"Status: {fate.outcome.reply.status}"]
     group += [f"Remote-MTA: dns; {trail.host}"] if trail.host else []
-    group += [f"Diagnostic-Code: {_diagnostic(fate)}"] if trail.host or fate.action != "delivered" else []
+    group += [f"Diagnostic-Code: {_diagnostic(fate, utf8=utf8)}"] if trail.host or fate.action != "delivered" else []
     group += [f"Last-Attempt-Date: {date(fate.tried)}"] if fate.tried is not None else []
     group += [f"Final-Log-ID: {fate.queue_id}"] if fate.queue_id is not None else []
     group += [f"Will-Retry-Until: {date(fate.until)}"] if fate.until is not None else []
     return group
 
 
-def _diagnostic(fate: Fate) -> str:
+def _diagnostic(fate: Fate, *, utf8: bool) -> str:
     """`smtp` is for what a server answered (RFC 3464 section 2.3.6); what is said here is of no registered type."""
-    return f"{'smtp' if fate.outcome.trail.host else 'x-onifast'}; {_one_line(fate.answer)}"
+    return f"{'smtp' if fate.outcome.trail.host else 'x-onifast'}; {_one_line(fate.answer, utf8=utf8)}"
 
 
 def _final_recipient(address: Address, *, utf8: bool) -> str:
@@ -71,5 +73,7 @@ def from_xtext(text: str) -> str:
     return "".join(each for each in "".join(decoded) if 32 <= ord(each) < 127)
 
 
-def _one_line(reply: Reply) -> str:
-    return " ".join(str(reply).split())[:900]
+def _one_line(reply: Reply, *, utf8: bool) -> str:
+    """As long as a line may be (RFC 5322 section 2.1.1), in the form that the report has it in."""
+    octets = " ".join(str(reply).split()).encode("utf-8" if utf8 else "ascii", "backslashreplace")
+    return octets[:_LONGEST_ANSWER].decode("utf-8", "ignore")
