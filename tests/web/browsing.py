@@ -29,10 +29,10 @@ def opened(chrome: Browser, live: Live, viewport: Viewport = DESKTOP, scheme: Co
         assert refused == []
 
 
-def log_in(page: Page) -> None:
+def log_in(page: Page, username: str = "demo") -> None:
     page.goto("/login")
-    page.get_by_label("User name").fill("demo")
-    page.get_by_label("Password").fill("demo password")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(f"{username} password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Inbox", exact=True)).to_be_visible()
 

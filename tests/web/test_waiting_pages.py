@@ -220,6 +220,18 @@ def test_a_message_says_what_became_of_it_and_what_can_be_done(
     assert "Changed 1 delivery." in words(go(browser, browser.post("/outbox", form)))
 
 
+def test_a_message_and_the_outbox_show_each_attempt(browser: Browser, database: Database) -> None:
+    (row_id,) = queue(database, "ann@remote.example")
+    sql = """
+        INSERT INTO delivery_attempts (outbox_id, started_ts, outcome, host, reply, tls_level, stages)
+        VALUES (?, 1, 'deferred', 'mx1.remote.example', '451 <later>', 'encrypted', '{"dns": 12}')
+    """
+    database.write(lambda tx: tx.execute(sql, (row_id,)))
+    for path in (f"/messages/{folder(database, 'sent')[0].id}", "/outbox"):
+        text = browser.text_of(path)
+        assert "Not yet by mx1.remote.example encrypted 451 <later> DNS 12 ms" in text
+
+
 # The sandbox
 
 

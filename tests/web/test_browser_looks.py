@@ -1,0 +1,106 @@
+"""How the webmail looks where it is easily wrong: text from right to left, long names, and what was not sent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from onifast_shared.address import Address
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import destinations, hold_rules, suppressions
+from onifast_shared.queue.destinations import OwnLimits
+from onifast_shared.queue.hold_rules import Pattern
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+
+from peers.browser import PHONE, page_of
+from web.browsing import fits, log_in, opened, press
+from web.support import Clock, Live, deliver, index
+
+pytestmark = pytest.mark.peers
+
+HEBREW = "שלום, הנה הדוח"
+LONG = "a-name-that-is-longer-than-a-telephone-is-wide-and-has-no-space"
+ADMINISTRATORS_PAGES = (
+    "/suppressions", "/hold-rules", "/destinations", "/tls", "/routes", "/source-addresses", "/limits", "/addresses"
+)  # fmt: skip
+
+
+def direction(element: Locator) -> str:
+    return str(element.evaluate("each => getComputedStyle(each).direction"))
+
+
+def test_mail_from_right_to_left_reads_so(chrome: Browser, live: Live, database: Database) -> None:
+    deliver(database, subject=HEBREW, text=f"{HEBREW}.\n", html=f"<p>{HEBREW}.</p>")
+    deliver(database, subject="Left to right", text="Plain.\n")
+    index(database)
+    with opened(chrome, live) as page:
+        assert direction(page.locator(".what", has_text=HEBREW)) == "rtl"
+        assert direction(page.locator(".what", has_text="Left to right")) == "ltr"
+        page.get_by_role("link", name=re.compile(HEBREW)).click()
+        assert direction(page.get_by_role("heading", name=HEBREW)) == "rtl"
+        assert direction(page.frame_locator("iframe.html-body").locator("body")) == "rtl"
+        page.get_by_role("link", name="Show as plain text").click()
+        text = page.locator(".text-body > div")
+        assert text.evaluate("each => getComputedStyle(each).unicodeBidi") == "plaintext"
+        page.get_by_role("link", name="Forward", exact=True).click()
+        page.get_by_label("Text").fill(HEBREW)
+        assert direction(page.get_by_label("Text")) == "rtl"
+        expect(page.get_by_role("heading", name="Forward")).to_be_visible()
+
+
+def test_long_names_fit_on_a_phone(chrome: Browser, live: Live, database: Database, clock: Clock) -> None:
+    address, domain = Address.parse(f"{LONG[:60]}@{LONG}.test"), f"{LONG}.test"
+
+    def write(tx: Connection) -> None:
+        suppressions.add(tx, "maria", address, LONG * 3, clock())
+        hold_rules.add(tx, Pattern.parse(domain, str(address), LONG), LONG * 3, f"user:{LONG}", clock())
+        destinations.set_limits(tx, OwnLimits(f"{LONG}.test:65535", None, 1_000_000))
+
+    database.write(write)
+    with page_of(chrome, live.url, viewport=PHONE) as page:
+        log_in(page, "root-admin")
+        for path in ADMINISTRATORS_PAGES:
+            page.goto(path)
+            fits(page)
+
+
+def test_the_menu_of_states_is_all_on_the_screen_of_a_phone(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live, PHONE) as page:
+        page.goto("/outbox?status=sandboxed")
+        chosen = page.locator(".tabs [aria-current]").bounding_box()
+        assert chosen and chosen["x"] >= 0 and chosen["x"] + chosen["width"] <= PHONE.width
+
+
+def test_what_was_written_is_thrown_away_only_after_a_question(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        asked = answering(page, accept=False)
+        press(page, "c")
+        page.get_by_label("Text").fill("Dear you")
+        page.get_by_role("button", name="Discard").click()
+        assert asked == ["Throw away what you have written?"]
+        expect(page.get_by_label("Text")).to_have_value("Dear you")
+
+
+def test_what_was_refused_is_guarded_as_what_was_typed(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        press(page, "c")
+        page.get_by_label("Text").fill("Dear you")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_text("Your message was not sent.")).to_be_visible()
+        asked = answering(page, accept=True)
+        page.get_by_label("Text").click()
+        page.get_by_role("link", name="Inbox").click()
+        expect(page.get_by_role("heading", name="Inbox", exact=True)).to_be_visible()
+        assert len(asked) == 1
+
+
+def answering(page: Page, *, accept: bool) -> list[str]:
+    """Answers what the page asks; gives the questions."""
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if accept else dialog.dismiss()
+
+    page.on("dialog", answer)
+    return asked
