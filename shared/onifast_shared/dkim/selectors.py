@@ -18,16 +18,16 @@ PUBLISHING, ACTIVE, RETIRING, RETIRED, REMOVED, ABORTED = STATES = (
 )  # fmt: skip
 
 TRANSITIONS: dict[str, dict[str, str]] = {
-    PUBLISHING: {ACTIVE: "switch", ABORTED: "abort"},
-    ACTIVE: {RETIRING: "switch", REMOVED: "the panel put another key under its name"},
+    PUBLISHING: {ACTIVE: "switch", ABORTED: "abort", REMOVED: "another key got its name"},
+    ACTIVE: {RETIRING: "switch", REMOVED: "another key got its name"},
     RETIRING: {
         RETIRED: "retire",
         ACTIVE: "the key's file was put back",
-        REMOVED: "the panel put another key under its name",
+        REMOVED: "another key got its name",
     },
-    RETIRED: {REMOVED: "the record has left DNS", ACTIVE: "the key's file was put back"},
+    RETIRED: {REMOVED: "the record has left DNS, or another key got its name", ACTIVE: "the key's file was put back"},
     REMOVED: {ACTIVE: "the key's file was put back"},
-    ABORTED: {ACTIVE: "the key's file was put in place"},
+    ABORTED: {ACTIVE: "the key's file was put in place", REMOVED: "another key got its name"},
 }
 """For each state, the states that follow and what makes the step."""
 
