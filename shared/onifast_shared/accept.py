@@ -18,6 +18,7 @@ from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.queue import store as queue
+from onifast_shared.queue import submitters
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 
@@ -141,7 +142,7 @@ def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) ->
             sender=_forwarded_sender(tx, incoming.reverse_path, passing.by, onward.settings, now),
             origin="forward",
             owner=passing.owner,
-            submitted_by=f"{queue.FORWARDED_BY}{passing.by}",
+            submitted_by=submitters.by_forward(passing.by),
             written_by=queue.written_by(onward.envelope),
         )
         ids += queue.enqueue(tx, content_id, submission, [passing.recipient], now)

@@ -20,6 +20,7 @@ from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
 from onifast_shared.leaky_bucket import Bucket, poured
+from onifast_shared.queue import submitters
 
 Scope = Literal["user", "unix", "domain"]
 
@@ -280,8 +281,8 @@ def subjects_of(tx: Connection, username: str) -> list[Subject]:
 
 def counted_for(submitted_by: str | None, sender: str) -> list[Subject]:
     """Whom a message of the web program counts for, by its queue row; the panel's counts for nobody."""
-    prefix, _, username = (submitted_by or "").partition(":")
-    if prefix != "user" or not username:
+    username = submitters.user_of(submitted_by)
+    if not username:
         return []
     return [Subject("user", username), Subject("domain", Address.parse(sender).domain)]
 

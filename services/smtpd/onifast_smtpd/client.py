@@ -11,6 +11,7 @@ from functools import lru_cache
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.config import Settings
 from onifast_shared.lazy import lazy
+from onifast_shared.queue import submitters
 from onifast_shared.setting_types import IPNetwork
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -149,7 +150,7 @@ class Origin:
     def submitted_by(self) -> str:
         """How the account is known, for administrators."""
         if self.user:
-            return f"user:{self.user.username}"
+            return submitters.by_user(self.user.username)
         if self.client.unix_user:
-            return f"unix:{self.client.unix_user}"
+            return submitters.by_unix_user(self.client.unix_user)
         return self.client.address

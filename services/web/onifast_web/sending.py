@@ -16,6 +16,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, DraftError
+from onifast_shared.queue import submitters
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.sending_limits import LimitExceeded
 
@@ -93,7 +94,7 @@ def send(
         sender=str(sender),
         origin=origin,
         owner=owner,
-        submitted_by=f"user:{caller.username}" if caller.username else "panel",
+        submitted_by=submitters.by_user(caller.username) if caller.username else submitters.PANEL,
         subject=draft.subject,
         body_type="7BIT" if raw.isascii() else "8BITMIME",
         smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in recipients),

@@ -15,9 +15,8 @@ from onifast_shared.address import Address
 from onifast_shared.addresses import ROLES, Local
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.queue import submitters
 from onifast_shared.queue.store import Submission
-
-_USER, _UNIX = "user:", "unix:"
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,11 @@ class Authority:
         return writer.logged_in and self._is_administrator(writer.account)
 
     def _writer(self, submitted_by: str, owner: str | None) -> Writer:
-        if submitted_by == "panel":
+        if submitted_by == submitters.PANEL:
             return Writer("the panel", trusted=True)
-        if submitted_by.startswith(_USER):
-            return Writer(submitted_by, submitted_by.removeprefix(_USER), logged_in=True)
-        if submitted_by.startswith(_UNIX):
-            account = submitted_by.removeprefix(_UNIX)
+        if (account := submitters.user_of(submitted_by)) is not None:
+            return Writer(submitted_by, account, logged_in=True)
+        if (account := submitters.unix_user_of(submitted_by)) is not None:
             trusted = account == "root" or account in self._settings.dkim_shared_users
             return Writer(submitted_by, account, trusted=trusted, is_local=True)
         return Writer(submitted_by, owner, is_local=_is_loopback(submitted_by, self._settings))

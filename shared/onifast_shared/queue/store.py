@@ -14,6 +14,7 @@ from typing import Any
 
 from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
+from onifast_shared.queue import submitters
 from onifast_shared.reply import Reply
 from onifast_shared.times import stored
 
@@ -36,9 +37,6 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     "sandboxed": {"pending": "release, redirect"},
 }
 """For each state, the states that follow and the functions that make the step."""
-
-FORWARDED_BY = "forward:"
-"""What stands in `submitted_by` before the address of ours that forwards the message."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,7 @@ class Submission:
     @property
     def forwarded_by(self) -> str | None:
         """The address of ours that forwards it; None for a message that began its way here."""
-        if self.origin != "forward" or not self.submitted_by:
-            return None
-        return self.submitted_by.removeprefix(FORWARDED_BY)
+        return submitters.forwarder_of(self.submitted_by) if self.origin == "forward" else None
 
 
 @dataclass(frozen=True)
@@ -222,7 +218,7 @@ def written_by(what: Submission) -> str | None:
     """Who wrote a message, in the form of `submitted_by`, for the rows that send it on."""
     if what.origin == "forward":
         return what.written_by
-    return what.submitted_by or (f"user:{what.owner}" if what.owner else "panel")
+    return what.submitted_by or (submitters.by_user(what.owner) if what.owner else submitters.PANEL)
 
 
 def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:

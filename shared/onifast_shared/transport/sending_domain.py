@@ -9,8 +9,7 @@ from __future__ import annotations
 from onifast_shared import addresses
 from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
-
-_USER, _UNIX, _FORWARD = "user:", "unix:", "forward:"
+from onifast_shared.queue import submitters
 
 
 def of(tx: Connection, sender: str, submitted_by: str | None) -> str | None:
@@ -29,10 +28,11 @@ def of(tx: Connection, sender: str, submitted_by: str | None) -> str | None:
 
 
 def _is_his(tx: Connection, address: Address, submitted_by: str | None) -> bool:
-    if submitted_by is None or submitted_by in ("panel", f"{_UNIX}root") or submitted_by.startswith(_FORWARD):
+    if submitted_by in (None, submitters.PANEL, submitters.by_unix_user("root")):
         return True
-    for kind in (_USER, _UNIX):
-        if submitted_by.startswith(kind):
-            username = submitted_by.removeprefix(kind)
-            return addresses.owns(tx, username, address) or addresses.domain_owner(tx, address.domain) == username
-    return False
+    if submitters.forwarder_of(submitted_by) is not None:
+        return True
+    username = submitters.user_of(submitted_by) or submitters.unix_user_of(submitted_by)
+    if not username:
+        return False
+    return addresses.owns(tx, username, address) or addresses.domain_owner(tx, address.domain) == username

@@ -16,7 +16,7 @@ from onifast_shared.distribution import Place, locate
 from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Recipient
 from onifast_shared.inquiries import Inquiry
-from onifast_shared.queue import hold_rules, sandbox, suppressions
+from onifast_shared.queue import hold_rules, sandbox, submitters, suppressions
 from onifast_shared.queue.store import Submission
 from onifast_shared.relay import RelayError
 from onifast_shared.reply import Deferred, Reply
@@ -150,7 +150,7 @@ class Respondent:
 
 def _submission(inquiry: Inquiry) -> Submission:
     """The message as its sender would queue it in the webmail; an administrator's as the panel's."""
-    by = f"user:{inquiry.owner}" if inquiry.owner else "panel"
+    by = submitters.by_user(inquiry.owner) if inquiry.owner else submitters.PANEL
     sender = "" if inquiry.sender is None else str(inquiry.sender)
     return Submission(sender, "web", owner=inquiry.owner or None, submitted_by=by)
 
