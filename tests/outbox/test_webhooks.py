@@ -266,3 +266,16 @@ async def test_two_deliverers_tell_an_event_once(hooks: Hooks) -> None:
     await asyncio.gather(hooks.poster.run_once(), other.run_once())
     await asyncio.gather(hooks.poster.finish(), other.finish())
     assert len(hooks.server.asked) + len(other._turns) <= 1
+
+
+async def test_who_stops_ends_his_call_and_leaves_the_rest_to_others(hooks: Hooks) -> None:
+    webhook = hooks.subscribe()
+    await hooks.happen(webhook, "[1]", "[2]", "[3]")
+    await hooks.poster.run_once()
+    await hooks.poster.stop()
+    await hooks.tell()
+    assert (hooks.bodies(), hooks.current(webhook).waiting) == ([[1]], 2)
+    context, resolver = hooks.poster._for_users._context, resolving.resolver(hooks.outbox.settings)
+    hooks.poster = Poster(hooks.outbox.db, resolver, context, now=hooks.clock)
+    await hooks.tell()
+    assert (hooks.bodies(), hooks.current(webhook).waiting) == ([[1], [2], [3]], 0)

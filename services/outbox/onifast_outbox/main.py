@@ -202,7 +202,7 @@ async def _until_stopped(program: Program, loops: list[Coroutine[Any, Any, None]
     done, _ = await asyncio.wait([claiming, renewing, *others, stopping], return_when=asyncio.FIRST_COMPLETED)
     # The claimer first: it must not take more. The leases go on until the last delivery has ended.
     await _end(claiming)
-    given_back = await program.dispatcher.finish(FINISH_SECONDS)
+    given_back, _ = await asyncio.gather(program.dispatcher.finish(FINISH_SECONDS), program.poster.stop())
     for task in [*others, renewing, stopping]:
         await _end(task)
     for task in done - {stopping}:

@@ -53,10 +53,11 @@ class Poster:
         self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.is_public)
         self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain=True)
         self._turns: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     async def run_once(self) -> None:
         """Begin to tell what is due. A slow receiver holds up nobody else. Raises DatabaseError."""
-        room = AT_ONCE - len(self._turns)
+        room = 0 if self._is_stopping else AT_ONCE - len(self._turns)
         if not room or not await self._db.aread(store.anything_waits):
             return
         taken = await self._db.awrite(lambda tx: store.take(tx, self._now(), _LEASE, room, BATCH))
@@ -65,8 +66,13 @@ class Poster:
             self._turns.add(turn)
             turn.add_done_callback(self._turns.discard)
 
+    async def stop(self) -> None:
+        """Begin no call more, and wait for those under way: what was told is not told again by who comes next."""
+        self._is_stopping = True
+        await self.finish()
+
     async def finish(self) -> None:
-        """Wait for the calls under way."""
+        """Wait for the turns under way."""
         if self._turns:
             await asyncio.wait(self._turns)
 
@@ -91,7 +97,7 @@ class Poster:
                 await self._release(webhook, store.PAUSE)
                 return
             await self._db.awrite(lambda tx, event=event: store.told(tx, webhook, event, self._now()))  # type: ignore[misc]
-            if time.monotonic() > end:
+            if self._is_stopping or time.monotonic() > end:
                 break
         await self._release(webhook, 0)
         self.wakeup.wake()
