@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.site import Site
 from fakes.dns import DnsServer
@@ -39,12 +39,9 @@ def remote(dns: DnsServer) -> Iterator[RemotePostfix]:
 @pytest.fixture(scope="session")
 def site(dns: DnsServer, remote: RemotePostfix) -> Iterator[Site]:
     """onifast-mail with the users ann (example.test, with a DKIM key) and ben, for tests that change no setting."""
-    # Not in pytest's own folder: that is closed to other Unix users, and the copies are written as the homes' owner.
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with make_site(folder, dns, remote) as running:
-            yield running
+    # The copies are written as the homes' owner.
+    with open_folder() as folder, make_site(folder, dns, remote) as running:
+        yield running
 
 
 def make_site(folder: Path, dns: DnsServer, remote: RemotePostfix, **settings: str) -> Site:

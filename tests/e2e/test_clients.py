@@ -5,12 +5,12 @@ from __future__ import annotations
 import smtplib
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.conftest import OUTSIDE, make_site
 from e2e.site import HOSTNAME, Site, headers_of
@@ -38,10 +38,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture(scope="module")
 def secure(dns: DnsServer, remote: RemotePostfix, certificate: Certificate) -> Iterator[Site]:
     """A site with a certificate where nobody may log in without TLS."""
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        Path(name).chmod(0o755)
+    with open_folder() as folder:
         site = make_site(
-            Path(name),
+            folder,
             dns,
             remote,
             allow_insecure_auth="never",

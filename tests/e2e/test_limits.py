@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import smtplib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.conftest import make_site
 from e2e.site import HOSTNAME, Site, headers_of
@@ -20,10 +19,11 @@ pytestmark = [pytest.mark.peers, pytest.mark.root, pytest.mark.slow]
 @pytest.fixture
 def limited(dns: DnsServer, remote: RemotePostfix) -> Iterator[Site]:
     """A site where a user may send one message an hour; ben looks after it."""
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        Path(name).chmod(0o755)
-        with make_site(Path(name), dns, remote, limit_user_messages_per_hour="1", postmaster="ben") as site:
-            yield site
+    with (
+        open_folder() as folder,
+        make_site(folder, dns, remote, limit_user_messages_per_hour="1", postmaster="ben") as site,
+    ):
+        yield site
 
 
 def test_a_user_who_hits_a_limit_and_the_postmaster_are_told_once(limited: Site) -> None:

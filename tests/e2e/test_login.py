@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.conftest import OUTSIDE, populate
 from e2e.site import Site
@@ -63,8 +63,8 @@ def fresh(dns: DnsServer) -> Iterator[Place]:
 
 @contextmanager
 def running(dns: DnsServer) -> Iterator[Place]:
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        site = Site(Path(name), dns)
+    with open_folder() as folder:
+        site = Site(folder, dns)
         certificate = Authority(site.root / "certs").issue("mail.host.test", "127.0.0.1")
         populate(site)
         password = app_password(site, "msmtp")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.conftest import OUTSIDE, make_site
 from e2e.site import Site
@@ -52,10 +52,9 @@ def junk_filter() -> Iterator[SpamAssassin]:
 @pytest.fixture(scope="module")
 def scanned(dns: DnsServer, remote: RemotePostfix, junk_filter: SpamAssassin) -> Iterator[Site]:
     """A site that asks it about all mail that comes in; what is sent from the webmail leaves at once."""
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        Path(name).chmod(0o755)
+    with open_folder() as folder:
         scanner = f"spamd:{junk_filter.host}:{junk_filter.port}"
-        with make_site(Path(name), dns, remote, scanner=scanner, undo_send="0s") as site:
+        with make_site(folder, dns, remote, scanner=scanner, undo_send="0s") as site:
             yield site
 
 

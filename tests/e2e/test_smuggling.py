@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from folders import open_folder
 
 from e2e.conftest import populate
 from e2e.site import Site
@@ -34,9 +33,8 @@ def victim() -> Iterator[ScriptedSmtpServer]:
 def sender(victim: ScriptedSmtpServer) -> Iterator[Site]:
     """A site whose mail for victim.test goes there."""
     zone = {"victim.test": {"MX": "10 mx.victim.test"}, "mx.victim.test": {"A": victim.host}}
-    with DnsServer(zone) as dns, tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        Path(name).chmod(0o755)
-        site = Site(Path(name), dns, outbound_port=victim.port)
+    with DnsServer(zone) as dns, open_folder() as folder:
+        site = Site(folder, dns, outbound_port=victim.port)
         populate(site)
         with site:
             yield site

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +22,6 @@ ALICE, MALLORY = 61001, 61002
 NAME = "20250101T000000Z-1.eml"
 
 as_root = pytest.mark.root
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user reaches; pytest's own is closed to others whenever another run of it starts."""
-    with tempfile.TemporaryDirectory(prefix="onifast-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @pytest.fixture

@@ -45,14 +45,12 @@ def test_mail_tells_when_the_server_refuses(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_mail_runs_as_another_user(tmp_path: Path) -> None:
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
+def test_mail_runs_as_another_user(open_folder: Path) -> None:
     with ScriptedSmtpServer() as server:
-        run = php.mail(tmp_path, server.port, to="you@example.test", user="www-data")
+        run = php.mail(open_folder, server.port, to="you@example.test", user="www-data")
         assert run.status == 0, run.output
         assert len(server.messages) == 1
-    assert (tmp_path / "msmtp.log").owner() == "www-data"
+    assert (open_folder / "msmtp.log").owner() == "www-data"
 
 
 def test_phpmailer_logs_in_and_sends(tmp_path: Path) -> None:

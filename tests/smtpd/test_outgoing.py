@@ -129,12 +129,10 @@ async def test_a_foreign_sender_that_is_refused_is_noted_too(world: World) -> No
 
 @pytest.mark.peers
 @pytest.mark.root
-async def test_one_sites_php_is_held_to_its_addresses_and_its_limit(start: Start, tmp_path: Path) -> None:
+async def test_one_sites_php_is_held_to_its_addresses_and_its_limit(start: Start, open_folder: Path) -> None:
     world = await start(unix_sender_domains="own", limit_unix_messages_per_hour=2)
     world.database.write(lambda tx: addresses.add(tx, Address.parse("info@shop.test"), "www-data"))
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        directory.chmod(0o755)
-    site = tmp_path / "site"
+    site = open_folder / "site"
     site.mkdir()
 
     async def send(headers: str = "") -> php.Run:

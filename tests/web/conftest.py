@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_web.app import create_app
@@ -60,8 +62,9 @@ def settings(tmp_path: Path, dns: DnsServer) -> Settings:
 
 
 @pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings, empty_database: Path) -> Iterator[Database]:
     """A database with an address for each user; demo owns example.test."""
+    shutil.copy(empty_database, settings.database)
     opened = Database.open(settings.database, timeout=10)
     give_address(opened, "demo@example.test", "demo")
     give_address(opened, "maria@other.test", "maria")
@@ -75,10 +78,17 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """The templates that were compiled so far: the tests make hundreds of applications."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(settings: Settings, database: Database, clock: Clock) -> Flask:
+def app(settings: Settings, database: Database, clock: Clock, templates: BytecodeCache) -> Flask:
     """The application."""
     made = create_app(settings, database, clock=clock)
+    made.jinja_env.bytecode_cache = templates
     made.testing = True
     made.config["PROPAGATE_EXCEPTIONS"] = False
     return made

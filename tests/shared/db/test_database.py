@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -238,15 +236,6 @@ def test_three_programs_that_start_at_once_make_one_database_forty_times(tmp_pat
         db = Database.open(Path(path))
         assert len(db.read(keys)) == 3
         db.close()
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that other users can reach, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="onifast-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.root
