@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
+from onifast_outbox.inquiries import respondent
 from onifast_shared import addresses, inquiries, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.dkim import keys as dkim_keys
@@ -28,6 +31,7 @@ async def asked(outbox: Outbox, recipient: Address = BOB, sender: Address = ALIC
     """The findings about mail of alice, whose address is alice@here.test."""
     number = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "alice", sender, recipient, time.time()))
     assert await outbox.program.respondent.run_once() == 1
+    await outbox.program.respondent.finish()
     answer = await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number))
     assert answer is not None
     assert answer["problem"] == ""
@@ -150,3 +154,24 @@ async def test_answers_wait_for_nobody_for_ever(outbox: Outbox) -> None:
     assert await outbox.program.respondent.run_once() == 0
     await asked(outbox)
     assert await outbox.db.aread(lambda tx: tx.execute("SELECT count(*) FROM inquiries").get) == 1
+
+
+async def test_an_answer_that_takes_long_holds_up_nobody_and_is_given_up(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.reassemble(dns_timeout=60.0)
+    outbox.dns.fail("slow.test", Failure.SILENT)
+    slow = Address.parse("bob@slow.test")
+    monkeypatch.setattr(respondent, "LONGEST", 1.0)
+    number = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "carol", ALICE, slow, time.time()))
+    answers = outbox.program.respondent
+    assert (await answers.run_once(), await answers.run_once()) == (1, 0)
+    quick = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "alice", ALICE, BOB, time.time()))
+    assert await answers.run_once() == 1
+    await asyncio.wait(list(answers._under_way.values()), return_when=asyncio.FIRST_COMPLETED)
+    assert await outbox.db.aread(lambda tx: inquiries.answer_to(tx, quick))
+    assert await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number)) is None
+    await answers.finish()
+    answer = await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number))
+    assert answer is not None
+    assert "gives no answer" in answer["problem"]

@@ -12,6 +12,7 @@ from onifast_shared import inquiries, sending_limits
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.distribution import Place, locate
 from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Recipient
@@ -31,6 +32,12 @@ from onifast_outbox.routing import MailExchangers, Route, Unroutable, relay_rout
 from onifast_outbox.signing import Signer
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import HostBarred
+
+AT_ONCE = 40
+"""Inquiries that are answered at one time: more than any one asker may have waiting, ten times over."""
+
+LONGEST = 15.0
+"""Seconds for one answer: those who ask wait a little longer (`asking`)."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +60,36 @@ class Respondent:
         self._exchangers = exchangers
         self._policies = policies
         self._signer = signer
+        self._under_way: dict[int, asyncio.Task[None]] = {}
 
     async def run_once(self) -> int:
-        """Answer what was asked so far; how many. Raises DatabaseError."""
-        waiting = await self._db.aread(lambda tx: inquiries.unanswered(tx, time.time()))
-        answers = await asyncio.gather(*(self._answer(inquiry) for inquiry in waiting))
-        if waiting:
-            await self._db.awrite(lambda tx: _store(tx, waiting, answers))
+        """Begin to answer what was asked; how many. One that takes long holds up nobody else. Raises DatabaseError."""
+        found = await self._db.aread(lambda tx: inquiries.unanswered(tx, time.time(), AT_ONCE))
+        waiting = [inquiry for inquiry in found if inquiry.id not in self._under_way]
+        for inquiry in waiting:
+            task = asyncio.create_task(self._respond(inquiry))
+            self._under_way[inquiry.id] = task
+            task.add_done_callback(lambda _, number=inquiry.id: self._under_way.pop(number))  # type: ignore[misc]
         return len(waiting)
+
+    async def finish(self) -> None:
+        """Wait for the answers under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values())
+
+    async def _respond(self, inquiry: Inquiry) -> None:
+        answer = await self._answer(inquiry)
+        try:
+            await self._db.awrite(lambda tx: _store(tx, inquiry, answer))
+        except DatabaseError as error:
+            maillog.trouble("answering inquiries", error)
 
     async def _answer(self, inquiry: Inquiry) -> dict[str, Any]:
         try:
-            found = await self._find_out(inquiry)
+            async with asyncio.timeout(LONGEST):
+                found = await self._find_out(inquiry)
+        except TimeoutError:
+            return {"problem": "the DNS, or the server of the domain's policy, gives no answer", "findings": []}
         except Exception:
             maillog.unforeseen(f"answering inquiry {inquiry.id}")
             return {"problem": "an unforeseen error on this server", "findings": []}
@@ -162,7 +187,6 @@ def _way(tx: Connection, inquiry: Inquiry, what: Submission) -> Way | Deferred:
         return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
 
 
-def _store(tx: Connection, waiting: Sequence[Inquiry], answers: Sequence[dict[str, Any]]) -> None:
-    for inquiry, answer in zip(waiting, answers, strict=True):
-        inquiries.answer(tx, inquiry.id, answer)
+def _store(tx: Connection, inquiry: Inquiry, answer: dict[str, Any]) -> None:
+    inquiries.answer(tx, inquiry.id, answer)
     inquiries.sweep(tx, time.time())
