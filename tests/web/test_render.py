@@ -180,3 +180,17 @@ def test_sizes_are_shown_as_people_read_them(size: int, shown: str) -> None:
 )
 def test_a_file_name_is_a_name_and_nothing_else(name: str | None, safe: str) -> None:
     assert render.file_name(name, "attachment") == safe
+
+
+@pytest.mark.parametrize(
+    ("clause", "sentence"),
+    [
+        ("address has no @", "Address has no @."),
+        ("the name BOB is taken", "The name BOB is taken."),
+        ("is it running?", "Is it running?"),
+        (ValueError("too long"), "Too long."),
+        ("", ""),
+    ],
+)
+def test_an_errors_clause_becomes_a_sentence(clause: object, sentence: str) -> None:
+    assert render.sentence(clause) == sentence

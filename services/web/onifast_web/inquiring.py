@@ -11,6 +11,7 @@ from onifast_shared.inquiries import TooManyInquiries
 from onifast_web.auth import Caller
 from onifast_web.context import Web
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 
 
 class WrongAddress(Exception):
@@ -34,7 +35,7 @@ def inquire(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[
     except TooManyInquiries:
         raise Problem(429, "Earlier questions wait for their answers; ask again in a minute.") from None
     except asking.NoAnswer as error:
-        raise Problem(503, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        raise Problem(503, sentence(error)) from None
     return asking.with_notes(web.database, found) if caller.manages is None else found
 
 

@@ -146,6 +146,13 @@ _LINK = re.compile(f"(?P<url>{_URL.pattern})|(?P<email>{_EMAIL.pattern})", re.IG
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
+def sentence(clause: object) -> str:
+    """A clause, as errors are worded, with a capital and a full stop."""
+    text = str(clause).strip()
+    end = "" if not text or text.endswith((".", "!", "?", "…")) else "."
+    return text[:1].upper() + text[1:] + end
+
+
 def text_to_html(text: str) -> str:
     """Plain text as HTML: links can be followed, quoted lines are marked, a long quote at the end is folded away."""
     blocks = _blocks(text.replace("\r\n", "\n").rstrip("\n").split("\n"))

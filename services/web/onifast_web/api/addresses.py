@@ -11,7 +11,7 @@ from onifast_shared.addresses import AddressRow
 from onifast_shared.db.database import Connection
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
 from onifast_web.auth import Who
 from onifast_web.problems import Problem, not_found
 
@@ -113,5 +113,5 @@ def _info(row: AddressRow) -> AddressInfo:
         domain=row.domain,
         local_part=row.local_part,
         owner=row.owner,
-        created_at=None if created is None else times.rfc3339(created),
+        created_at=optional_moment(created),
     )

@@ -11,7 +11,7 @@ from onifast_shared.log import Secret
 from pydantic import Field
 
 from onifast_web import auth
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
 from onifast_web.auth import Who
 from onifast_web.context import Web
 from onifast_web.problems import Problem, not_found
@@ -148,6 +148,6 @@ def _info(row: AppPassword) -> AppPasswordInfo:
         id=row.id,
         name=row.name,
         created_at=times.rfc3339(row.created_ts),
-        used_at=None if row.used_ts is None else times.rfc3339(row.used_ts),
+        used_at=optional_moment(row.used_ts),
         used_from=row.used_from,
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import times
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits, StoredState
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
 from onifast_web.auth import Who
 
 Concurrency = Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)] | None
@@ -97,14 +96,10 @@ def _state(each: StoredState) -> DestinationState:
         process=each.process,
         in_flight=each.in_flight,
         concurrency=each.concurrency,
-        dead_since=_moment(each.dead_since_ts),
-        next_probe=_moment(each.next_probe_ts),
+        dead_since=optional_moment(each.dead_since_ts),
+        next_probe=optional_moment(each.next_probe_ts),
         last_error=each.last_error,
     )
-
-
-def _moment(ts: int | None) -> str | None:
-    return None if ts is None else times.rfc3339(ts)
 
 
 def _limits(each: OwnLimits) -> DestinationLimits:

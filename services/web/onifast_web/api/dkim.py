@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import times
 from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
 from onifast_web import signing_keys
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
 from onifast_web.auth import Who
 from onifast_web.problems import Problem
 
@@ -144,13 +143,9 @@ def _key(key: KeyReport) -> DkimKey:
             "zone_line": key.record.zone_line,
             "published": key.published,
             "problem": key.check.problem if key.check else "",
-            "created_at": _moment(key.created_ts),
-            "published_at": _moment(key.published_ts),
-            "switched_at": _moment(key.switched_ts),
-            "retire_at": _moment(key.retire_ts),
+            "created_at": optional_moment(key.created_ts),
+            "published_at": optional_moment(key.published_ts),
+            "switched_at": optional_moment(key.switched_ts),
+            "retire_at": optional_moment(key.retire_ts),
         }
     )
-
-
-def _moment(seconds: int | None) -> str | None:
-    return None if seconds is None else times.rfc3339(seconds)

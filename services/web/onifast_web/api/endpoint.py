@@ -50,6 +50,11 @@ def checked_moment(value: str | None) -> str | None:
     return value
 
 
+def optional_moment(seconds: int | None) -> str | None:
+    """Epoch seconds as the API has them."""
+    return None if seconds is None else times.rfc3339(seconds)
+
+
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 

@@ -10,7 +10,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.forwards import AliasRow, ForwardRow
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
 from onifast_web.auth import Caller, Who
 from onifast_web.problems import Problem, not_found
 
@@ -234,4 +234,4 @@ def _alias(row: AliasRow) -> AliasInfo:
 
 def _moment(text: str) -> str | None:
     created = times.parse(text)
-    return None if created is None else times.rfc3339(created)
+    return optional_moment(created)

@@ -11,7 +11,17 @@ from onifast_shared.queue.view import OutboxRow
 from pydantic import Field, field_validator, model_validator
 
 from onifast_web import queue_actions
-from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment, checked_moment, unprocessable
+from onifast_web.api.endpoint import (
+    IF_ANY,
+    Call,
+    Endpoint,
+    Id,
+    Model,
+    Moment,
+    checked_moment,
+    optional_moment,
+    unprocessable,
+)
 from onifast_web.auth import Caller, Who
 from onifast_web.context import Web
 from onifast_web.problems import Problem, not_found
@@ -195,7 +205,7 @@ def _entry(row: OutboxRow) -> OutboxEntry:
         attempts=row.attempts,
         last_error=row.last_error,
         created_at=times.rfc3339(row.created_ts),
-        next_attempt_at=None if row.next_attempt_ts is None else times.rfc3339(row.next_attempt_ts),
+        next_attempt_at=optional_moment(row.next_attempt_ts),
         release_at=times.rfc3339(row.release_ts) if row.release_ts else None,
         original_recipient=row.original_recipient,
         sandbox_domain=row.sandbox_domain,

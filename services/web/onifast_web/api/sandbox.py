@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import times
 from pydantic import Field
 
 from onifast_web import sandboxes
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
 from onifast_web.auth import Who
 from onifast_web.sandboxes import DomainState
 
@@ -66,7 +65,7 @@ def _domain(state: DomainState) -> SandboxDomain:
     return SandboxDomain(
         domain=state.domain,
         on=state.since_ts is not None,
-        since=None if state.since_ts is None else times.rfc3339(state.since_ts),
+        since=optional_moment(state.since_ts),
         captured=state.captured,
         may_change=state.may_change,
     )

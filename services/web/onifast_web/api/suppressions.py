@@ -11,7 +11,7 @@ from onifast_shared.queue.suppressions import Suppression
 from pydantic import Field
 
 from onifast_web import auth
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
 from onifast_web.api.forwards import parsed
 from onifast_web.auth import Caller, Who
 from onifast_web.context import Web
@@ -146,5 +146,5 @@ def _info(item: Suppression) -> SuppressionInfo:
         origin=item.origin,
         reason=item.reason,
         created_at=times.rfc3339(item.created_ts),
-        expires_at=None if item.expires_ts is None else times.rfc3339(item.expires_ts),
+        expires_at=optional_moment(item.expires_ts),
     )

@@ -12,10 +12,11 @@ from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
 from onifast_web.auth import Caller, Who
 from onifast_web.context import Web
 from onifast_web.problems import Problem, not_found
+from onifast_web.render import sentence
 
 _logger = log.get("web")
 
@@ -125,7 +126,7 @@ def create(web: Web, caller: Caller, url: str, events: list[Event], *, everybody
     try:
         made = web.database.write(lambda tx: store.create(tx, owner, target, events, web.clock()))
     except store.TooMany as error:
-        raise Problem(409, f"{str(error).capitalize()}.") from None
+        raise Problem(409, sentence(error)) from None
     log.event(_logger, "webhook-created", id=made.id, owner=owner)
     return made
 
@@ -201,15 +202,11 @@ def _info(row: Webhook) -> WebhookInfo:
             "events": list(row.events),
             "everybody": row.owner is None,
             "created_at": times.rfc3339(row.created_ts),
-            "disabled_at": _moment(row.disabled_ts),
+            "disabled_at": optional_moment(row.disabled_ts),
             "problem": row.problem,
-            "failing_since": _moment(row.failing_since_ts),
-            "told_at": _moment(row.told_ts),
+            "failing_since": optional_moment(row.failing_since_ts),
+            "told_at": optional_moment(row.told_ts),
             "waiting": row.waiting,
             "dropped": row.dropped,
         }
     )
-
-
-def _moment(seconds: int | None) -> str | None:
-    return None if seconds is None else times.rfc3339(seconds)

@@ -13,6 +13,7 @@ from onifast_web.api import app_passwords as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 
@@ -38,16 +39,11 @@ def app_passwords() -> AnyResponse:
     try:
         password, made = api.create(current(), username, name)
     except AppPasswordError as error:
-        return _list_page(error=_sentence(error))
+        return _list_page(error=sentence(error))
     return _list_page(Fresh(made.name, username, password.reveal(), current().settings.hostname))
 
 
 ROUTES = (("GET POST", "/app-passwords", app_passwords),)
-
-
-def _sentence(error: AppPasswordError) -> str:
-    text = str(error)
-    return f"{text[0].upper()}{text[1:]}."
 
 
 def _revoke() -> AnyResponse:

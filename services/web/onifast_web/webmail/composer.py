@@ -135,7 +135,7 @@ def _not_sent(
 def _trouble(error: DraftError | Problem) -> _Trouble:
     if isinstance(error, DraftError):
         name = _FIELDS.get(error.field, error.field)
-        text = error.text[:1].upper() + error.text[1:] + "."
+        text = render.sentence(error.text)
         if name in _KNOWN:
             blocked = error.recipients if isinstance(error, Suppressed) else ()
             return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422, blocked)

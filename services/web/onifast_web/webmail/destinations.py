@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 # More than anybody reads on one page; the API and onifast-mailctl have the rest.
@@ -46,8 +47,7 @@ def _limits(form: Mapping[str, str], errors: dict[str, str]) -> OwnLimits:
     try:
         name = store.checked_name(form.get("destination", ""))
     except ValueError as error:
-        text = str(error)
-        errors["destination"] = f"{text[0].upper()}{text[1:]}."
+        errors["destination"] = sentence(error)
     limits = OwnLimits(
         name,
         _number(form, "concurrency", 1, MOST_CONCURRENCY, errors),

@@ -9,6 +9,7 @@ from onifast_web import inquiring
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _TITLES = {
@@ -35,7 +36,7 @@ def explain() -> Response:
         try:
             findings = inquiring.inquire(web, caller, asked["from"], asked["address"])
         except inquiring.WrongAddress as error:
-            errors, status = {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}, 422
+            errors, status = {error.field: sentence(error)}, 422
         except Problem as problem:
             errors, status = {"address": problem.detail}, problem.status
     return page(

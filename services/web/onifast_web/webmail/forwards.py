@@ -15,6 +15,7 @@ from onifast_web.api import forwards as api
 from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -64,8 +65,7 @@ def _address(name: str, errors: dict[str, str]) -> Address | None:
     try:
         return Address.parse(request.form.get(name, "").strip())
     except AddressError as error:
-        text = str(error)
-        errors[name] = f"{text[0].upper()}{text[1:]}."
+        errors[name] = sentence(error)
         return None
 
 

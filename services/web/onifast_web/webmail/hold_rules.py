@@ -11,6 +11,7 @@ from onifast_web.api import hold_rules as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _MOST_NOTE = 500
@@ -28,8 +29,7 @@ def hold_rules() -> AnyResponse:
     try:
         api.add(current(), caller, Pattern.parse(**given), request.form.get("note", "")[:_MOST_NOTE])
     except RuleError as error:
-        text = str(error)
-        return _page({error.field: f"{text[0].upper()}{text[1:]}."})
+        return _page({error.field: sentence(error)})
     except Problem as problem:
         return _page({"sender": problem.detail})
     return redirect(url_for("webmail.hold_rules", did="rule"), 303)

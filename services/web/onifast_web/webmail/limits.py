@@ -13,6 +13,7 @@ from onifast_web.api import limits as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -73,7 +74,7 @@ def limits() -> AnyResponse:
     try:
         subject = sending_limits.subject(scope, name)
     except ValueError as error:
-        return _page(scope, name, {"name": _sentence(error)})
+        return _page(scope, name, {"name": sentence(error)})
     if request.form.get("do") == "reset":
         current().database.write(lambda tx: sending_limits.reset(tx, subject))
         return redirect(url_for("webmail.limits", did="limits-reset", q=wanted() or None), 303)
@@ -94,7 +95,7 @@ def _asked(scope: str, name: str) -> Response:
         if name:
             sending_limits.subject(scope, name)
     except ValueError as error:
-        return _page(scope, name, {"name": _sentence(error)})
+        return _page(scope, name, {"name": sentence(error)})
     return _page(scope, name)
 
 
@@ -194,8 +195,3 @@ def _marks(standing: Standing) -> list[Mark]:
 def _title(scope: str) -> str:
     word = SCOPES[scope]
     return f"{word[0].upper()}{word[1:]}"
-
-
-def _sentence(error: ValueError) -> str:
-    text = str(error)
-    return f"{text[0].upper()}{text[1:]}."

@@ -89,7 +89,7 @@ def captured(outbox_id: int) -> AnyResponse:
         else:
             done = queue_actions.redirect(web, caller, [outbox_id], Address.parse(request.form.get("to", "").strip()))
     except AddressError as error:
-        return _captured_page(outbox_id, {"to": f"{str(error).capitalize()}."})
+        return _captured_page(outbox_id, {"to": render.sentence(error)})
     except Problem as problem:
         return _captured_page(outbox_id, {"do": problem.detail})
     did = ("released" if do == "release" else "redirected") if done.changed else "outbox-none"

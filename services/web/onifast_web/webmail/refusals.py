@@ -15,6 +15,7 @@ from onifast_web.auth import Who, allow
 from onifast_web.bodies import Verdict
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
@@ -73,7 +74,7 @@ def _line(row: RefusalRow) -> Line:
     return Line(
         refused_ts=row.refused_ts,
         refusal=item,
-        reason=_sentence(item),
+        reason=_reason(item),
         stage=_STAGES.get(item.stage, ""),
         for_now=400 <= item.code < 500,
         verdict=verdict,
@@ -81,13 +82,12 @@ def _line(row: RefusalRow) -> Line:
     )
 
 
-def _sentence(item: Refusal) -> str:
+def _reason(item: Refusal) -> str:
     """The reply's text as a sentence, without the address that stands beside it anyhow."""
     text = item.reason.strip()
     for address in filter(None, (item.recipient, item.sender)):
         text = text.removeprefix(f"<{address}>: ")
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return sentence(text)
 
 
 def _author_domain(item: Refusal) -> str:

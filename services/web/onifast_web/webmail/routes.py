@@ -16,6 +16,7 @@ from onifast_web.api import routes as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page
 from onifast_web.webmail.settings import TLS_CHOICES
 
@@ -81,7 +82,7 @@ def _save_route(form: dict[str, str]) -> dict[str, str]:
     except ValidationError as error:
         return {str(item["loc"][0]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
     except BadField as error:
-        return {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}
+        return {error.field: sentence(error)}
     return {}
 
 
@@ -131,7 +132,7 @@ def _save_source(given: dict[str, str]) -> dict[str, str]:
     except ValidationError as error:
         return {str(item["loc"][0]): str(item["msg"]) for item in error.errors()}
     except BadField as error:
-        return {error.field: f"{str(error)[:1].upper()}{str(error)[1:]}."}
+        return {error.field: sentence(error)}
     return {}
 
 

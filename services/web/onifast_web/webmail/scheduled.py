@@ -14,6 +14,7 @@ from onifast_web import queue_actions
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.composer import typed_moment
 from onifast_web.webmail.pages import page, user
 
@@ -111,7 +112,7 @@ def _change_time(outbox_id: int) -> AnyResponse:
     try:
         queue_actions.reschedule(current(), caller, [outbox_id], moment)
     except DraftError as error:
-        return _page(outbox_id, f"{error.text[:1].upper()}{error.text[1:]}.")
+        return _page(outbox_id, sentence(error.text))
     except Problem:
         return _too_late()
     return redirect(url_for("webmail.scheduled", did="scheduled", n=moment), 303)

@@ -22,6 +22,7 @@ from onifast_web.api import config as relay_config
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -54,7 +55,7 @@ def addresses() -> AnyResponse:
     try:
         address = Address.parse(text)
     except AddressError as error:
-        return _address_page({"address": str(error).capitalize() + "."})
+        return _address_page({"address": sentence(error)})
     if request.form.get("do") == "remove":
         current().database.write(lambda tx: address_store.remove(tx, address))
         return redirect(url_for("webmail.addresses", did="removed", q=wanted() or None), 303)

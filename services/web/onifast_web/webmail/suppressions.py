@@ -12,6 +12,7 @@ from onifast_web.api.suppressions import owner_of
 from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.render import sentence
 from onifast_web.webmail.long_lists import wanted
 from onifast_web.webmail.pages import page, user
 
@@ -28,8 +29,7 @@ def suppressions() -> AnyResponse:
     try:
         recipient = Address.parse(request.form.get("recipient", "").strip())
     except AddressError as error:
-        text = str(error)
-        return _page(caller, {"recipient": f"{text[0].upper()}{text[1:]}."})
+        return _page(caller, {"recipient": sentence(error)})
     web = current()
     if request.form.get("do") == "lift":
         owner = owner_of(web, caller, request.form.get("owner"))

@@ -14,6 +14,7 @@ from onifast_web.api import webhooks as api
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _EVENTS = (
@@ -57,8 +58,7 @@ def _create() -> AnyResponse:
             current(), caller, request.form.get("url", ""), cast(list[api.Event], events), everybody=everybody
         )
     except TargetError as error:
-        text = str(error)
-        return _list_page(errors={"url": f"{text[0].upper()}{text[1:]}."})
+        return _list_page(errors={"url": sentence(error)})
     except Problem as problem:
         return _list_page(errors={"url": problem.detail})
     return _list_page(made)
