@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import times
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, UsageError, add, outcome, read, show_rows, write
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import OwnLimits, StoredState
 
@@ -57,9 +57,7 @@ def _set(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _clear(arguments: argparse.Namespace, settings: Settings) -> int:
     name = _name(arguments)
-    if not write(settings, lambda tx: destinations.clear_limits(tx, name)):
-        return complain(f"{name} has no limits of its own", NOTHING)
-    return DONE
+    return outcome(write(settings, lambda tx: destinations.clear_limits(tx, name)), f"{name} has no limits of its own")
 
 
 def _name(arguments: argparse.Namespace) -> str:

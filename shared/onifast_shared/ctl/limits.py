@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import sending_limits, times
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, UsageError, add, outcome, read, show_rows, write
 from onifast_shared.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
 
 
@@ -52,9 +52,10 @@ def _set(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _reset(arguments: argparse.Namespace, settings: Settings) -> int:
     subject = _subject(arguments)
-    if not write(settings, lambda tx: sending_limits.reset(tx, subject)):
-        return complain(f"{subject} has used nothing and was refused nothing", NOTHING)
-    return DONE
+    return outcome(
+        write(settings, lambda tx: sending_limits.reset(tx, subject)),
+        f"{subject} has used nothing and was refused nothing",
+    )
 
 
 def _refused(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -10,7 +10,19 @@ from typing import Any
 from onifast_shared import times
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, opened, positive, read, show_rows, write
+from onifast_shared.ctl.tools import (
+    DONE,
+    NOTHING,
+    UsageError,
+    add,
+    complain,
+    opened,
+    outcome,
+    positive,
+    read,
+    show_rows,
+    write,
+)
 from onifast_shared.db.database import Connection
 from onifast_shared.queue import sandbox, waiting
 from onifast_shared.queue import view as queue_view
@@ -138,16 +150,14 @@ def _report(arguments: argparse.Namespace, changed: list[int], what: str) -> int
 
 def _sandbox_on(arguments: argparse.Namespace, settings: Settings) -> int:
     domain = parse_domain(arguments.domain)
-    if not write(settings, lambda tx: sandbox.put(tx, domain, "", time.time())):
-        return complain(f"{domain} is in the sandbox already", NOTHING)
-    return DONE
+    return outcome(
+        write(settings, lambda tx: sandbox.put(tx, domain, "", time.time())), f"{domain} is in the sandbox already"
+    )
 
 
 def _sandbox_off(arguments: argparse.Namespace, settings: Settings) -> int:
     domain = parse_domain(arguments.domain)
-    if not write(settings, lambda tx: sandbox.remove(tx, domain)):
-        return complain(f"{domain} is not in the sandbox", NOTHING)
-    return DONE
+    return outcome(write(settings, lambda tx: sandbox.remove(tx, domain)), f"{domain} is not in the sandbox")
 
 
 def _sandbox_list(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""The commands of onifast-mailctl about where mail goes, and how much of it may lie here."""
+"""The commands of onifast-mailctl about whose addresses are, where their mail goes, and how much of it may lie here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,30 @@ from typing import Any
 from onifast_shared import addresses, forwards, quotas
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, known_user, read, show_rows, write
+from onifast_shared.ctl.tools import (
+    DONE,
+    NOTHING,
+    UsageError,
+    add,
+    complain,
+    known_user,
+    outcome,
+    read,
+    show_rows,
+    write,
+)
 from onifast_shared.quotas import Quota, Scope
 from onifast_shared.setting_types import size
 
 _LARGEST = 2**53
+
+
+def declare_addresses(area: Any) -> None:
+    """Adds the commands about addresses to their area."""
+    add(area, "add", _address_add, "give an address to a user", "address", "owner")
+    add(area, "remove", _address_remove, "take an address away; its mail stays", "address")
+    listing = add(area, "list", _address_list, "address, domain, local part, owner, made")
+    listing.add_argument("--owner", metavar="USER", help="only this user's")
 
 
 def declare_forwards(area: Any) -> None:
@@ -41,6 +60,22 @@ def declare_quotas(area: Any) -> None:
     showing.add_argument("name", nargs="?", help="a user or an address; all unless given")
 
 
+def _address_add(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = Address.parse(arguments.address)
+    known_user(settings, arguments.owner)
+    return outcome(write(settings, lambda tx: addresses.add(tx, address, arguments.owner)), f"{address} exists already")
+
+
+def _address_remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = Address.parse(arguments.address)
+    return outcome(write(settings, lambda tx: addresses.remove(tx, address)), f"there is no address {address}")
+
+
+def _address_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, lambda tx: addresses.list_for(tx, arguments.owner))
+    return show_rows(arguments, map(dataclasses.asdict, found))
+
+
 def _forward_add(arguments: argparse.Namespace, settings: Settings) -> int:
     address, target = Address.parse(arguments.address), Address.parse(arguments.target)
     if arguments.owner:
@@ -55,9 +90,10 @@ def _forward_add(arguments: argparse.Namespace, settings: Settings) -> int:
 def _forward_remove(arguments: argparse.Namespace, settings: Settings) -> int:
     address = Address.parse(arguments.address)
     target = Address.parse(arguments.target) if arguments.target else None
-    if not write(settings, lambda tx: forwards.remove(tx, address, target)):
-        return complain(f"{address} is not forwarded" + (f" to {target}" if target else ""), NOTHING)
-    return DONE
+    return outcome(
+        write(settings, lambda tx: forwards.remove(tx, address, target)),
+        f"{address} is not forwarded" + (f" to {target}" if target else ""),
+    )
 
 
 def _forward_list(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -75,9 +111,7 @@ def _domain_alias(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _domain_unalias(arguments: argparse.Namespace, settings: Settings) -> int:
     alias = parse_domain(arguments.alias)
-    if not write(settings, lambda tx: forwards.remove_alias(tx, alias)):
-        return complain(f"{alias} is no alias", NOTHING)
-    return DONE
+    return outcome(write(settings, lambda tx: forwards.remove_alias(tx, alias)), f"{alias} is no alias")
 
 
 def _domain_aliases(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from onifast_shared import times
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, NOTHING, add, complain, positive, read, show_rows, write
+from onifast_shared.ctl.tools import add, outcome, positive, read, show_rows, write
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
@@ -50,9 +50,7 @@ def _memory(item: TlsMemory) -> dict[str, Any]:
 
 def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
     domain = parse_domain(arguments.domain)
-    if not write(settings, lambda tx: tls_history.forget(tx, domain)):
-        return complain(f"nothing is remembered of {domain}", NOTHING)
-    return DONE
+    return outcome(write(settings, lambda tx: tls_history.forget(tx, domain)), f"nothing is remembered of {domain}")
 
 
 def _policies(arguments: argparse.Namespace, settings: Settings) -> int:

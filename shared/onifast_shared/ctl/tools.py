@@ -94,6 +94,11 @@ def complain(text: str, status: int) -> int:
     return status
 
 
+def outcome(found: object, otherwise: str) -> int:
+    """The status of a command that did what was asked, or found nothing to do it to, and says so."""
+    return DONE if found else complain(otherwise, NOTHING)
+
+
 def area(areas: Any, name: str, meaning: str) -> Any:
     """A group of commands."""
     return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)

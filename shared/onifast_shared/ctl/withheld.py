@@ -17,6 +17,7 @@ from onifast_shared.ctl.tools import (
     add,
     complain,
     known_user,
+    outcome,
     positive,
     read,
     show_one,
@@ -80,9 +81,10 @@ def _suppression_add(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _suppression_lift(arguments: argparse.Namespace, settings: Settings) -> int:
     recipient = Address.parse(arguments.recipient)
-    if not write(settings, lambda tx: suppressions.lift(tx, arguments.owner, recipient)):
-        return complain(f"{recipient} is not suppressed for {arguments.owner}", NOTHING)
-    return DONE
+    return outcome(
+        write(settings, lambda tx: suppressions.lift(tx, arguments.owner, recipient)),
+        f"{recipient} is not suppressed for {arguments.owner}",
+    )
 
 
 def _rule_list(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,0 +1,132 @@
+"""The commands of onifast-mailctl about users and what lets them in: single sign-on, API tokens, app passwords."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from onifast_shared import times
+from onifast_shared.accounts import app_passwords, sessions
+from onifast_shared.accounts.app_passwords import AppPasswordError
+from onifast_shared.accounts.panel_users import AccountError, UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.ctl.tools import (
+    WRONG,
+    UsageError,
+    add,
+    complain,
+    known_user,
+    outcome,
+    read,
+    show_one,
+    show_rows,
+    write,
+)
+
+
+def declare_users(area: Any) -> None:
+    """Adds the command about users to its area."""
+    add(area, "list", _user_list, "name, administrator, disabled")
+
+
+def declare_single_sign_on(area: Any) -> None:
+    """Adds the command about single sign-on to its area."""
+    add(area, "issue", _sso_issue, "a one-time link to the webmail", "user")
+
+
+def declare_tokens(area: Any) -> None:
+    """Adds the commands about API tokens to their area."""
+    add(area, "create", _token_create, "a token; it is shown only now", "user", "name")
+    add(area, "list", _token_list, "id, name, made, last used", "user")
+    add(area, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
+
+
+def declare_app_passwords(area: Any) -> None:
+    """Adds the commands about app passwords to their area."""
+    add(area, "create", _password_create, "a password; it is shown only now", "user", "name")
+    add(area, "list", _password_list, "id, name, made, last used, from where", "user")
+    add(area, "revoke", _password_revoke, "make a password worthless", "user").add_argument("id", type=int)
+
+
+def _user_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    directory = UserDirectory(settings)
+    rows = []
+    for username in directory.usernames():
+        try:
+            user = directory.get(username)
+        except AccountError as error:
+            complain(str(error), WRONG)
+            continue
+        if user:
+            rows.append({"username": username, "is_admin": user.is_admin, "disabled": user.disabled})
+    return show_rows(arguments, rows)
+
+
+def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:
+    known_user(settings, arguments.user)
+    now = time.time()
+    token = write(settings, lambda tx: sessions.issue_sso(tx, arguments.user, now, settings.sso_lifetime))
+    expires_at = times.rfc3339(now + settings.sso_lifetime)
+    path = f"{settings.url_prefix}/sso-login?token={token}"
+    return show_one(arguments, {"token": token, "path": path, "expires_at": expires_at}, path)
+
+
+def _token_create(arguments: argparse.Namespace, settings: Settings) -> int:
+    known_user(settings, arguments.user)
+    token, made = write(settings, lambda tx: sessions.create_api_token(tx, arguments.user, arguments.name, time.time()))
+    return show_one(arguments, {"id": made.id, "token": token}, token)
+
+
+def _token_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, lambda tx: sessions.list_api_tokens(tx, arguments.user))
+    rows = [
+        {
+            "id": token.id,
+            "name": token.name,
+            "created_at": times.rfc3339(token.created_ts),
+            "used_at": times.rfc3339(token.used_ts) if token.used_ts else None,
+        }
+        for token in found
+    ]
+    return show_rows(arguments, rows)
+
+
+def _token_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
+    return outcome(
+        write(settings, lambda tx: sessions.revoke_api_token(tx, arguments.user, arguments.id)),
+        f"{arguments.user} has no token {arguments.id}",
+    )
+
+
+def _password_create(arguments: argparse.Namespace, settings: Settings) -> int:
+    panel = known_user(settings, arguments.user).verifier()
+    try:
+        password, made = write(
+            settings, lambda tx: app_passwords.create(tx, arguments.user, panel, arguments.name, time.time())
+        )
+    except AppPasswordError as error:
+        raise UsageError(str(error)) from None
+    return show_one(arguments, {"id": made.id, "password": password.reveal()}, password.reveal())
+
+
+def _password_list(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, lambda tx: app_passwords.list_for(tx, arguments.user))
+    rows = [
+        {
+            "id": row.id,
+            "name": row.name,
+            "created_at": times.rfc3339(row.created_ts),
+            "used_at": times.rfc3339(row.used_ts) if row.used_ts else None,
+            "used_from": row.used_from,
+        }
+        for row in found
+    ]
+    return show_rows(arguments, rows)
+
+
+def _password_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
+    return outcome(
+        write(settings, lambda tx: app_passwords.revoke(tx, arguments.user, arguments.id)),
+        f"{arguments.user} has no app password {arguments.id}",
+    )
