@@ -1,4 +1,4 @@
-"""dkimpy's headers, `cryptography`'s arithmetic: what its signers need to compute with keys that they never see."""
+"""dkimpy's headers, `cryptography`'s arithmetic: what its sealer needs to compute with keys that it never sees."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import base64
 from typing import Any, NamedTuple
 
 import dkim.canonicalization
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from onifast_shared.dkim.keys import PrivateKey
 from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
-# DKIM.sign parses the key that it is given, in Python, for each message. It gets one of zeros: see Computing.
-PLACEHOLDERS = {
-    "rsa-sha256": b"--\n" + base64.b64encode(b"\x30\x1b" + b"\x02\x01\x00" * 9) + b"\n--",
-    "ed25519-sha256": base64.b64encode(bytes(32)),
-}
+from onifast_outbox.signature import sign_digest
+
+# dkimpy parses the key that it is given, in Python, for each message. It gets one of zeros: see Computing.
+PLACEHOLDER = b"--\n" + base64.b64encode(b"\x30\x1b" + b"\x02\x01\x00" * 9) + b"\n--"
 
 
 class _Signature(NamedTuple):
@@ -31,18 +26,16 @@ class _DigestSigner:
         self._private = private
 
     def sign(self, digest: bytes) -> _Signature:
-        if isinstance(self._private, RSAPrivateKey):
-            return _Signature(self._private.sign(digest, PKCS1v15(), Prehashed(hashes.SHA256())))
-        return _Signature(self._private.sign(digest))
+        return _Signature(sign_digest(self._private, digest))
 
 
 class Computing:
     """Has dkimpy compute with `cryptography`: its own RSA in Python makes 176 signatures a second, this 2,300.
 
     dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header
-    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never
-    sees the real key. Of dkimpy nothing is replaced but what it does to white space, which would let one message with a
-    megabyte of it stop all deliveries for an hour. To be put before one of its signers.
+    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never sees the real key. Of dkimpy
+    nothing is replaced but what it does to white space, which would let one message with a megabyte of it stop all
+    deliveries for an hour. To be put before one of its signers.
     """
 
     signature_algorithm: bytes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dkim
 from onifast_shared.dkim.keys import SigningKey
 
-from onifast_outbox.computing import PLACEHOLDERS, Computing
+from onifast_outbox.computing import PLACEHOLDER, Computing
 
 
 def seal_with(key: SigningKey, message: bytes, names: Sequence[str], hostname: str) -> bytes:
@@ -22,7 +22,7 @@ def seal_with(key: SigningKey, message: bytes, names: Sequence[str], hostname: s
     fields: list[bytes] = sealer.sign(
         key.selector.encode(),
         key.domain.encode(),
-        PLACEHOLDERS["rsa-sha256"],
+        PLACEHOLDER,
         hostname.encode(),
         include_headers=[name.encode() for name in names],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -21,7 +22,7 @@ from onifast_shared.queue.store import Submission
 from onifast_shared.suffixes import suffixes
 
 from onifast_outbox import sealing
-from onifast_outbox.computing import PLACEHOLDERS, Computing
+from onifast_outbox.signature import MalformedHeader, signature_field
 
 # Signed once more than they occur, so that nobody can add one unnoticed (RFC 6376 section 8.15).
 OVERSIGNED = (
@@ -169,23 +170,14 @@ class Signer:
             return Signed(domain=chosen.domain, problem=chosen.problem)
         try:
             return Signed(sign(chosen.keys), chosen.domain)
-        except (dkim.DKIMException, IndexError) as error:
+        except (MalformedHeader, dkim.DKIMException, IndexError) as error:
             # No key is at fault: the header is so broken that no signature can cover it.
             return Signed(domain=domain, problem=f"the message's header is malformed: {error}")
 
 
 def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
-    """One DKIM-Signature field with its line end. Raises dkim.DKIMException for a message that is malformed."""
-    signer = _DkimSigner(message, key.private)
-    field: bytes = signer.sign(
-        key.selector.encode(),
-        key.domain.encode(),
-        PLACEHOLDERS[key.algorithm],
-        signature_algorithm=key.algorithm.encode(),
-        canonicalize=(b"relaxed", b"relaxed"),
-        include_headers=[name.encode() for name in signed_headers(head)],
-    )
-    return field
+    """One DKIM-Signature field with its line end. Raises MalformedHeader."""
+    return signature_field(key, message, signed_headers(head), time.time())
 
 
 def signed_headers(head: Summary) -> list[str]:
@@ -202,7 +194,3 @@ def signed_headers(head: Summary) -> list[str]:
 def _sealed_headers(head: Summary) -> list[str]:
     """The same and the author's signature, which the next hop wants to know about (RFC 8617 section 4.1.2)."""
     return [*signed_headers(head), *("dkim-signature" for name, _ in head.headers if name.lower() == "dkim-signature")]
-
-
-class _DkimSigner(Computing, dkim.DKIM):  # type: ignore[misc]
-    """dkimpy's signer, computing with `cryptography`."""

@@ -13,6 +13,8 @@ _RUN = re.compile(rb"[\t ]{2,}|\t")  # a single space stays what it is
 
 def strip_trailing_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name, in linear time: a match starts only where a run of white space does."""
+    if len(content) <= PIECE:
+        return _strip(content)
     return b"".join(_strip(piece) for piece in _pieces(content))
 
 
@@ -25,6 +27,8 @@ def _strip(piece: bytes) -> bytes:
 
 def compress_whitespace(content: bytes) -> bytes:
     """dkimpy's function of that name."""
+    if len(content) <= PIECE:
+        return _compress(content)
     return b"".join(_compress(piece) for piece in _pieces(content))
 
 
