@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
-from onifast_shared.queue.store import Submission
+from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.reply import Reply, ReplyError
 
 MOST_ROWS = 1000
@@ -15,15 +15,9 @@ MOST_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class DelayedRow:
+class DelayedRow(QueueRow):
     """A recipient that waits. `host` and `said` are of the last attempt (`tried_ts`), if there was one."""
 
-    id: int
-    recipient: str
-    attempts: int
-    queued_ts: int
-    notify: str | None
-    orcpt: str | None
     last_error: str
     tried_ts: int | None
     host: str

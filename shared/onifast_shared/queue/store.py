@@ -80,7 +80,7 @@ class QueuedRecipient:
 
 @dataclass(frozen=True)
 class QueueRow:
-    """A claimed row: `attempts` made so far, `queued_ts` when its present stay in the queue began."""
+    """A recipient in the queue: `attempts` made so far, `queued_ts` when its present stay in the queue began."""
 
     id: int
     recipient: str
