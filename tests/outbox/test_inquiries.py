@@ -175,3 +175,11 @@ async def test_an_answer_that_takes_long_holds_up_nobody_and_is_given_up(
     answer = await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number))
     assert answer is not None
     assert "gives no answer" in answer["problem"]
+
+
+async def test_a_policy_that_is_announced_and_cannot_be_had_is_told(outbox: Outbox) -> None:
+    outbox.dns.set("_mta-sts.remote.test", "TXT", "v=STSv1; id=1;")
+    text, server = about(await asked(outbox), "server")
+    assert text.startswith("The MTA-STS policy that remote.test announces cannot be had, so that none counts: https://")
+    assert text.endswith("mta-sts.remote.test has no address.")
+    assert server == "mx.remote.test (127.0.0.25): an encrypted connection if the server offers one."

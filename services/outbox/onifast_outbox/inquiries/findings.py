@@ -15,6 +15,7 @@ from onifast_shared.reply import Outcome
 from onifast_shared.sending_limits import Subject
 from onifast_shared.transport.routes import Way
 
+from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import Insist, Requirement
 
 About = Literal["recipient", "suppression", "hold", "sandbox", "route", "server", "signature", "limits"]
@@ -127,6 +128,17 @@ def unroutable(outcome: Outcome) -> Finding:
     when = "would be tried again later" if outcome.reply.is_transient else "would be returned to you"
     text = f"{_sentence(outcome.reply.text)} The message {when}."
     return Finding("route", "stop", text, {"reply": str(outcome.reply)})
+
+
+def policy(found: TlsPolicy | None) -> list[Finding]:
+    """What was wrong with finding out the domain's MTA-STS policy, if anything was."""
+    if found is None or found.sts_trouble is None:
+        return []
+    counts = "the one that was kept counts" if found.sts else "none counts"
+    text = (
+        f"The MTA-STS policy that {found.domain} announces cannot be had, so that {counts}: {found.sts_trouble.text}."
+    )
+    return [Finding("server", "note", text, {"result": found.sts_trouble.kind.value})]
 
 
 def server(host: Host, place: int) -> Finding:

@@ -144,7 +144,7 @@ class Respondent:
             return [findings.way(way), findings.unroutable(unroutable.outcome)]
         hosts = await asyncio.gather(*(self._host(name, route) for name in route.hosts))
         servers = [findings.server(host, place) for place, host in enumerate(hosts, 1)]
-        return [findings.way(way), *servers]
+        return [findings.way(way), *findings.policy(route.policy), *servers]
 
     async def _route(self, way: Way, domain: str) -> Route:
         return relay_route(way.server) if way.server else await self._exchangers.route(domain)
