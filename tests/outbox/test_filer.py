@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from onifast_outbox import filer
+from onifast_outbox import capabilities, filer
 from onifast_outbox.filer import DONE, LATER, NEVER, Refused, check_name
 from onifast_outbox.filing import Filer, FilerGone, Filing
 from onifast_shared import indexing
@@ -238,3 +239,28 @@ async def test_what_cannot_be_filed_says_why_and_holds_nobody_up(
         "alice|3|the owner is no Unix user and has no home",
         "carol|2|",
     ]
+
+
+async def test_a_home_that_hangs_is_not_waited_for_with_each_of_its_messages(
+    settings: Settings, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, write = open_folder / "tried", filer.carry_out
+
+    def hang(home_root: Path, request: filer.Request, *, sweep: bool) -> str:
+        with tried.open("a") as log:
+            log.write(f"{request.owner}\n")
+        if request.owner == "mallory":
+            signal.pause()
+        return write(home_root, request, sweep=sweep)
+
+    monkeypatch.setattr(filer, "PATIENCE", 0.2)
+    monkeypatch.setattr(filer, "carry_out", hang)
+    monkeypatch.setattr(capabilities, "can_become_others", lambda: False)
+    client = Filer(filer.start(settings.home_root))
+    first = await client.write("mallory", NAME, MESSAGE)
+    second = await client.write("mallory", NAME, MESSAGE)
+    assert await client.missing("mallory", [NAME]) == []
+    assert (await client.write("alice", NAME, MESSAGE))[0] == DONE
+    await client.close()
+    assert (first[0], second) == (LATER, (LATER, "the owner's home did not answer a while ago"))
+    assert tried.read_text().split() == ["mallory", "alice"]

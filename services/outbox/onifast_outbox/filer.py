@@ -22,6 +22,7 @@ import signal
 import socket
 import stat
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,9 @@ DONE, LATER, NEVER = 0, 1, 2
 
 # How long one request may take, in seconds: a home can lie on a file system that its owner runs himself.
 PATIENCE = 60.0
+
+# How long nobody waits again for a home that took all of that, in seconds: all other owners' copies wait meanwhile.
+PAUSE = 20 * PATIENCE
 
 MAX_TEXT = 1024
 DIRECTORIES = (".onifast", "mail")
@@ -71,11 +75,25 @@ class Identity:
 def serve(channel: socket.socket, home_root: Path) -> None:
     """Answer requests until the other end is closed. Runs in the forked filer process."""
     swept: set[str] = set()  # owners whose directory holds nothing that a writer before us left behind
+    hung: dict[str, float] = {}  # owners whose homes hang, and until when they are left alone
     while (request := _receive(channel)) is not None:
-        kind, text = _in_child(home_root, request, sweep=request.owner not in swept)
-        _note_sweep(swept, request, kind)
+        if hung.get(request.owner, 0) > time.monotonic():
+            kind, text = LATER, "the owner's home did not answer a while ago"
+        else:
+            kind, text = _waiting_for(hung, home_root, request, sweep=request.owner not in swept)
+            _note_sweep(swept, request, kind)
         encoded = text.encode("utf-8", "replace")[:MAX_TEXT]
         channel.sendall(ANSWER.pack(kind, len(encoded)) + encoded)
+
+
+def _waiting_for(hung: dict[str, float], home_root: Path, request: Request, *, sweep: bool) -> tuple[int, str]:
+    """Carry the request out, and note in `hung` whether its owner's home answers."""
+    began = time.monotonic()
+    result = _in_child(home_root, request, sweep=sweep)
+    hung.pop(request.owner, None)
+    if time.monotonic() - began >= PATIENCE:
+        hung[request.owner] = time.monotonic() + PAUSE
+    return result
 
 
 def _note_sweep(swept: set[str], request: Request, kind: int) -> None:
