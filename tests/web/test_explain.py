@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from onifast_shared import asking, inquiries
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import Pattern
+from onifast_web.context import Web
+from onifast_web.problems import waiting_for_others
 
 from web.support import Browser, Panel
 
@@ -107,6 +109,22 @@ def test_the_note_of_a_hold_rule_is_told_to_administrators_alone(
         assert panel.acting_for("demo").get(API, address="bob@remote.test").get_json()["findings"] == [held]
         assert "It would wait. Its note: password stolen?" in admin.text_of("/explain?address=bob@remote.test")
         assert "password stolen?" in panel.get(API, address="bob@remote.test").get_json()["findings"][0]["text"]
+
+
+def test_who_waits_for_others_leaves_threads_to_the_rest(app: Flask, browser: Browser, panel: Panel) -> None:
+    web: Web = app.extensions["onifast"]
+    browser.post("/dkim", {"domain": "example.test", "action": "generate"})
+    with ExitStack() as held:
+        for _ in range(web.settings.http_threads // 2):
+            held.enter_context(waiting_for_others(web.places_to_wait))
+        for path, query in ((API, {"address": "bob@remote.test"}), ("/api/mail/dkim", {"domain": "example.test"})):
+            answer = panel.acting_for("demo").get(path, **query)
+            assert answer.status_code == 503 and answer.headers["Retry-After"]
+        for path in ("/explain?address=bob@remote.test", "/dkim?check=example.test"):
+            answer = browser.get(path)
+            assert answer.status_code == 503 and "Too many others wait for such an answer." in answer.text
+        assert browser.get("/folders/inbox").status_code == browser.get("/dkim").status_code == 200
+    assert browser.get("/dkim?check=example.test").status_code == 200
 
 
 def test_the_page_says_what_is_wrong_with_an_address(browser: Browser) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from flask import Flask, Response, redirect, send_from_directory, url_for
 from onifast_shared.accounts.panel_users import UserDirectory
@@ -26,7 +27,8 @@ def create_app(settings: Settings, database: Database, *, clock: Callable[[], fl
     """The application. Makes the panel's service token if there is none; raises ServiceTokenError if it cannot."""
     app = Flask("onifast_web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     token = service_token.load_or_create(settings.panel_token_path)
-    app.extensions.update(Web(settings, database, UserDirectory(settings), token, clock).attach())
+    places_to_wait = BoundedSemaphore(max(1, settings.http_threads // 2))
+    app.extensions.update(Web(settings, database, UserDirectory(settings), token, places_to_wait, clock).attach())
     app.config["MAX_CONTENT_LENGTH"] = serve.largest_body(settings.max_message_size)
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     app.config["MAX_FORM_PARTS"] = 2000

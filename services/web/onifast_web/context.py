@@ -22,12 +22,16 @@ _PASSWORDS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Web:
-    """The parts that `create_app` was given or made. `clock` gives epoch seconds."""
+    """The parts that `create_app` was given or made. `clock` gives epoch seconds.
+
+    `places_to_wait` are for requests that wait for others, the DNS or outbox: see problems.waiting_for_others.
+    """
 
     settings: Settings
     database: Database
     directory: UserDirectory
     service_token: Secret
+    places_to_wait: BoundedSemaphore
     clock: Callable[[], float] = time.time
     guesses: Turns = field(default_factory=Turns)
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))

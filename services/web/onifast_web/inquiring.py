@@ -10,7 +10,7 @@ from onifast_shared.inquiries import TooManyInquiries
 
 from onifast_web.auth import Caller
 from onifast_web.context import Web
-from onifast_web.problems import Problem
+from onifast_web.problems import Problem, waiting_for_others
 from onifast_web.render import sentence
 
 
@@ -31,7 +31,8 @@ def inquire(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[
     """
     to, by = _parsed("address", recipient), _sender(web, caller, sender)
     try:
-        found = asking.ask(web.database, caller.username, by, to)
+        with waiting_for_others(web.places_to_wait):
+            found = asking.ask(web.database, caller.username, by, to)
     except TooManyInquiries:
         raise Problem(429, "Earlier questions wait for their answers; ask again in a minute.") from None
     except asking.NoAnswer as error:

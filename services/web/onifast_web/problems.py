@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask, Request, Response, json, render_template, request
@@ -51,6 +53,20 @@ class Problem(Exception):
 def not_found(what: str = "message") -> Problem:
     """The answer for what is not there, and for what belongs to somebody else: they must look the same."""
     return Problem(404, f"There is no such {what}.")
+
+
+@contextmanager
+def waiting_for_others(places: BoundedSemaphore) -> Iterator[None]:
+    """For what waits for the DNS or for outbox; raises Problem(503) where as many do as there are places.
+
+    A domain's owner can have its name servers keep silent: he must not have all threads wait for them.
+    """
+    if not places.acquire(blocking=False):
+        raise Problem(503, "Too many others wait for such an answer. Try again in a moment.", headers=_RETRY_SOON)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def from_database(error: DatabaseError) -> Problem:

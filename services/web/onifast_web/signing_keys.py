@@ -18,7 +18,7 @@ from onifast_shared.dkim.selectors import PUBLISHING
 
 from onifast_web.auth import Caller
 from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
+from onifast_web.problems import Problem, not_found, waiting_for_others
 
 Action = Literal["generate", "rotate", "switch", "abort", "retire"]
 
@@ -50,7 +50,10 @@ def may_change(tx: Connection, caller: Caller, domain: str) -> bool:
 
 
 def state(web: Web, domain: str, *, ask_dns: bool) -> Report:
-    """A domain's keys, with what DNS says of each if it is asked; raises Problem(409) for a key of no use."""
+    """A domain's keys, with what DNS says of each if it is asked.
+
+    Raises Problem(409) for a key of no use, Problem(503) while too many ask.
+    """
     try:
         standing = _rotations(web).standing(domain)
     except DkimKeyError as error:
@@ -107,7 +110,8 @@ def _switch(web: Web, domain: str, *, force: bool) -> None:
 
 
 def _look(web: Web, standing: Standing) -> dict[str, Check]:
-    return published.look_now(web.settings, report.records(standing))
+    with waiting_for_others(web.places_to_wait):
+        return published.look_now(web.settings, report.records(standing))
 
 
 def _rotations(web: Web) -> Rotations:

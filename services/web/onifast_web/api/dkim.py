@@ -94,7 +94,11 @@ ENDPOINTS = (
         get_dkim,
         DkimQuery,
         answer=DkimInfo,
-        failures={404: "The domain is not the caller's.", 409: "There is a key that cannot be used."},
+        failures={
+            404: "The domain is not the caller's.",
+            409: "There is a key that cannot be used.",
+            503: "Too many others ask the DNS.",
+        },
     ),
     Endpoint(
         "POST",
@@ -109,7 +113,7 @@ ENDPOINTS = (
             404: "The domain is not the caller's.",
             409: "The action does not apply: there is a key already (generate), none (rotate), a rotation is under way"
             " or is not, or DNS does not show the new key (switch).",
-            503: "The files of the keys cannot be written by this program.",
+            503: "The files of the keys cannot be written by this program, or too many others ask the DNS.",
         },
     ),
 )

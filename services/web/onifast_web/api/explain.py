@@ -57,7 +57,7 @@ ENDPOINTS = (
         failures={
             403: "The sender is not one of the caller's addresses.",
             429: "Earlier questions of the caller wait for their answers.",
-            503: "Outbox gave no answer in time.",
+            503: "Outbox gave no answer in time, or too many others wait for one.",
         },
     ),
 )

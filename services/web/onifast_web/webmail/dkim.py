@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
@@ -119,5 +120,7 @@ def _card(domain: str, *, asked: bool, may_change: bool) -> DomainCard:
     try:
         found = signing_keys.state(current(), domain, ask_dns=asked)
     except Problem as problem:
+        if problem.status != HTTPStatus.CONFLICT:
+            raise
         return DomainCard(domain, None, problem.detail, asked, may_change)
     return DomainCard(domain, found, "", asked, may_change)
