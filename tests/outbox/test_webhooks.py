@@ -229,7 +229,7 @@ async def test_the_address_that_was_judged_is_the_one_that_is_called(
 ) -> None:
     judged = []
 
-    def judge(address: str) -> bool:
+    def judge(address: str, port: int) -> bool:
         judged.append(address)
         hooks.outbox.dns.set("hooks.test", "A", "127.0.0.99")  # a name that changes its mind (DNS rebinding)
         return True

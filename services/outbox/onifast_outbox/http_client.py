@@ -82,7 +82,8 @@ class _Incoming:
 class HttpClient:
     """Asks HTTPS servers whose certificates `context` accepts. `timeout` is for a whole exchange, in seconds.
 
-    `may_ask` judges the addresses that a name has: no other one is connected to. `plain` allows http, to this machine.
+    `may_ask` judges the addresses that a name has, with the port: no other one is connected to. `plain` allows http,
+    to this machine.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class HttpClient:
         context: ssl.SSLContext,
         *,
         timeout: float,
-        may_ask: Callable[[str], bool] = lambda _: True,
+        may_ask: Callable[[str, int], bool] = lambda *_: True,
         plain: bool = False,
     ) -> None:
         self._resolver = resolver
@@ -164,7 +165,7 @@ class HttpClient:
         """A connection to the first address that takes one."""
         trouble: Exception | None = None
         found = await self._addresses(host)
-        addresses = [address for address in found if self._may_ask(address)]
+        addresses = [address for address in found if self._may_ask(address, port)]
         if found and not addresses:
             raise HttpError(f"{host} has no address that may be asked from here")
         for address in addresses:

@@ -138,7 +138,7 @@ def assemble(settings: Settings, db: Database) -> Program:
     dispatcher = Dispatcher(db, settings, courier, leases, wakeup)
     respondent = Respondent(db, settings, exchangers, policies, signer)
     # A stranger's record names the URL: it must not lead to what only this machine can reach.
-    outward = HttpClient(resolver, contexts.verifying, timeout=REPORT_SECONDS, may_ask=targets.is_public)
+    outward = HttpClient(resolver, contexts.verifying, timeout=REPORT_SECONDS, may_ask=targets.may_be_asked)
     return Program(
         dispatcher,
         leases,

@@ -1,12 +1,14 @@
-"""Where a webhook may lead: out into the world, and for ordinary users never to this machine or its neighbours.
+"""Where a webhook may lead: for ordinary users out into the world, and never to what only this machine can reach.
 
 Whoever may name a URL that a server asks could otherwise reach what only the server can: databases, metadata services,
 printers. So the name is looked up once for each call, the addresses are judged, and one that passed is connected to.
+This machine's own public address is open to its web server alone: no firewall stands between a machine and itself.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ from onifast_shared.setting_types import IPNetwork
 
 MAX_URL = 2000
 
+_HTTPS = 443
 _LOWEST_FREE_PORT = 1024
 # Forms of IPv4 addresses inside IPv6, which would lead where the IPv4 address leads.
 _EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))
@@ -44,7 +47,7 @@ def check_url(text: str, *, by_administrator: bool) -> str:
 
 
 def _check_for_users(host: str, port: int | None) -> None:
-    if port is not None and port != 443 and port < _LOWEST_FREE_PORT:
+    if port is not None and port != _HTTPS and port < _LOWEST_FREE_PORT:
         raise TargetError("the port has to be 443, or 1024 and above")
     try:
         ipaddress.ip_address(host)
@@ -64,14 +67,30 @@ def is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
-def public_or_in(networks: Sequence[IPNetwork]) -> Callable[[str], bool]:
-    """Judges addresses like `is_public`, but for those of `networks`, which pass."""
+def may_be_asked(address: str, port: int) -> bool:
+    """Whether a stranger, or an ordinary user, may have this server connect there."""
+    return is_public(address) and (port == _HTTPS or not is_own(address))
 
-    def may_ask(address: str) -> bool:
+
+def or_in(networks: Sequence[IPNetwork]) -> Callable[[str, int], bool]:
+    """Judges like `may_be_asked`, but for the addresses of `networks`, which pass."""
+
+    def may_ask(address: str, port: int) -> bool:
         ip = _parsed(address)
-        return ip is not None and (any(ip in network for network in networks) or is_public(address))
+        return ip is not None and (any(ip in network for network in networks) or may_be_asked(address, port))
 
     return may_ask
+
+
+def is_own(address: str) -> bool:
+    """Whether an address is this machine's: then the way there begins where it ends. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, _HTTPS))
+            return _parsed(probe.getsockname()[0]) == _parsed(address)
+    except OSError:
+        return False  # no way leads there
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -123,7 +123,16 @@ def test_the_internet_at_large_is(address: str) -> None:
 )  # fmt: skip
 def test_networks_that_are_named_pass_too(address: str, passes: bool) -> None:
     networks = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("64:ff9b::/96")]
-    assert targets.public_or_in(networks)(address) is passes
+    assert targets.or_in(networks)(address, 443) is passes
+
+
+@pytest.mark.parametrize(("port", "passes"), [(443, True), (8443, False)])
+def test_this_machines_own_public_address_is_open_to_its_web_server_alone(
+    monkeypatch: pytest.MonkeyPatch, port: int, passes: bool
+) -> None:
+    monkeypatch.setattr(targets, "is_public", lambda _: True)  # what this machine has here is its own, but not public
+    assert targets.may_be_asked("127.0.0.1", port) is passes
+    assert targets.may_be_asked("192.0.2.1", port)
 
 
 # Signatures

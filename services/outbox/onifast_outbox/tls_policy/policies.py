@@ -55,7 +55,7 @@ def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Con
     sts: StsPolicies | None = None
     if settings.mta_sts:
         # A stranger's DNS says where the policy is: it must not have this server ask its own neighbours.
-        may_ask = targets.public_or_in(settings.mta_sts_networks)
+        may_ask = targets.or_in(settings.mta_sts_networks)
         client = HttpClient(resolver, contexts.verifying, timeout=FETCH_SECONDS, may_ask=may_ask)
         sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
     return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))

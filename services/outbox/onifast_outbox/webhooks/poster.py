@@ -50,7 +50,7 @@ class Poster:
         self.wakeup = Wakeup(ROUND_SECONDS)
         self._db = db
         self._now = now
-        self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.is_public)
+        self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.may_be_asked)
         self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain=True)
         self._turns: set[asyncio.Task[None]] = set()
         self._is_stopping = False
