@@ -111,6 +111,7 @@ async def test_deliveries_are_told_with_a_signature(hooks: Hooks) -> None:
         "later@remote.test": "mail.deferred",
     }
     bounced = told["nobody@remote.test"]["data"]
+    assert (bounced["host"], bounced["tls"]) == ("mx.remote.test", "")
     assert bounced["reply"] == {"code": 550, "enhanced": "5.1.1", "text": "no such user"}
     assert (bounced["owner"], bounced["sender"], bounced["attempts"]) == ("alice", "alice@here.test", 1)
     assert bounced["explanation"] and bounced["next_attempt_at"] is None
@@ -161,9 +162,9 @@ async def test_a_failure_is_shown_and_tried_again_with_the_same_id(hooks: Hooks,
     assert any(word in found.problem for word in words.split("|")), found.problem
     assert len(hooks.server.asked) == 1, "the second event waits with the first"
     hooks.server.pages["/mail"] = Page()
-    await hooks.tell(later=1)
+    await hooks.tell(later=store.RETRY_AFTER[0] - 1)
     assert len(hooks.server.asked) == 1
-    await hooks.tell(later=store.PAUSE)
+    await hooks.tell(later=1)
     first, *later = (asked.headers["webhook-id"] for asked in hooks.server.asked)
     assert first in later and len(later) == 2
     assert (hooks.current(webhook).waiting, hooks.current(webhook).problem) == (0, "")

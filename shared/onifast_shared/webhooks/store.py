@@ -23,7 +23,7 @@ MOST_WAITING = 10_000
 
 MOST_PER_OWNER = 10
 
-RETRY_AFTER = (5, 60, 300, 1800, 7200, 18_000, 28_800, 28_800)
+RETRY_AFTER = (30, 60, 300, 1800, 7200, 18_000, 28_800, 28_800)
 """Seconds before each further attempt to tell an event: a day in all."""
 
 DISABLED_AFTER = 2 * 86400
