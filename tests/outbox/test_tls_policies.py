@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onifast_outbox.main import assemble
 from onifast_outbox.tls_policy import policies
 from onifast_outbox.tls_policy.certificates import Judge, load_authorities
@@ -104,6 +105,11 @@ async def test_records_that_cannot_be_used_leave_it_to_mta_sts(
 
 async def test_records_that_cannot_be_used_demand_encryption(found: TlsPolicies, dns: DnsServer) -> None:
     dns.set(TLSA, "TLSA", f"0 0 1 {DIGEST}", "3 1 9 abcd")
+    assert (await required(found)).insist is Insist.ENCRYPTION
+
+
+async def test_whole_keys_and_certificates_that_are_none_demand_encryption(found: TlsPolicies, dns: DnsServer) -> None:
+    dns.set(TLSA, "TLSA", "3 1 0 abcdef", "2 0 0 3000")
     assert (await required(found)).insist is Insist.ENCRYPTION
 
 
@@ -208,7 +214,8 @@ async def test_an_answer_that_was_not_validated_proves_nothing(
 
 
 def test_of_digests_the_strongest_counts() -> None:
-    weak, strong, whole = Tlsa(3, 1, 1, bytes(32)), Tlsa(3, 1, 2, bytes(64)), Tlsa(3, 1, 0, b"key")
+    key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    weak, strong, whole = Tlsa(3, 1, 1, bytes(32)), Tlsa(3, 1, 2, bytes(64)), Tlsa(3, 1, 0, key)
     other = Tlsa(2, 1, 1, bytes(32))
     assert usable([weak, strong, whole, other]) == (strong, whole, other)
 
@@ -224,6 +231,9 @@ def test_of_digests_the_strongest_counts() -> None:
         Tlsa(3, 1, 1, bytes(31)),
         Tlsa(3, 1, 2, bytes(32)),
         Tlsa(3, 1, 0, b""),
+        Tlsa(3, 1, 0, b"no key"),
+        Tlsa(3, 0, 0, b"no certificate"),
+        Tlsa(2, 0, 0, bytes(700)),
     ],
 )
 def test_records_that_say_nothing_that_is_known_are_not_used(record: Tlsa) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.utils import CryptographyDeprecationWarning
 
 DANE_TA = 2
 DANE_EE = 3
@@ -34,14 +36,25 @@ class Tlsa(NamedTuple):
         return (
             self.usage in (DANE_TA, DANE_EE)
             and self.selector in _SELECTORS
-            and (self.matching_type == 0 or self._has_digest)
-            and bool(self.data)
+            and (self._has_digest if self.matching_type else self._is_whole)
         )
 
     @property
     def _has_digest(self) -> bool:
         digest = _HASHES.get(self.matching_type)
         return digest is not None and len(self.data) == digest().digest_size
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the data is a certificate, or a key: what cannot be read is of no use (RFC 7672 section 2.2)."""
+        try:
+            with warnings.catch_warnings():
+                # Of old certificates with odd serial numbers, which are others' to mend.
+                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+                load_der_public_key(self.data) if self.selector else x509.load_der_x509_certificate(self.data)
+        except (UnsupportedAlgorithm, ValueError, x509.InvalidVersion):
+            return False
+        return True
 
     def matches(self, certificate: x509.Certificate) -> bool:
         """Whether the record names this certificate or its key."""
