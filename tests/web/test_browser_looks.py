@@ -94,6 +94,34 @@ def test_what_was_refused_is_guarded_as_what_was_typed(chrome: Browser, live: Li
         assert len(asked) == 1
 
 
+def test_what_was_written_outlives_its_session(chrome: Browser, live: Live, database: Database) -> None:
+    with opened(chrome, live) as page:
+        press(page, "c")
+        page.get_by_label("To", exact=True).fill("bob@remote.example")
+        page.get_by_label("Text").fill("Dear you")
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("You are signed out")
+        expect(page.get_by_label("Text")).to_have_value("Dear you")
+        log_in(page.context.new_page())
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_text("Message sent.")).to_be_visible()
+    assert database.read(lambda tx: tx.execute("SELECT count(*) FROM outbox").get) == 1
+
+
+def test_what_was_written_outlives_a_server_that_is_away(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        press(page, "c")
+        page.get_by_label("Text").fill("Dear you")
+        page.context.set_offline(True)
+        page.get_by_role("button", name="Save draft").click()
+        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+        page.context.set_offline(False)
+        page.get_by_role("button", name="Save draft").click()
+        expect(page.get_by_text("Draft saved.")).to_be_visible()
+        assert page.get_by_text("Dear you").count() == 1
+
+
 def answering(page: Page, *, accept: bool) -> list[str]:
     """Answers what the page asks; gives the questions."""
     asked: list[str] = []

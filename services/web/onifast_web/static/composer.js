@@ -1,4 +1,5 @@
-// Writing: Ctrl+Enter sends, files can be dropped or pasted, and what is written is not lost by a stray click.
+// Writing: Ctrl+Enter sends, files can be dropped or pasted, and what is written is lost neither by a stray click nor
+// by a session that has ended meanwhile.
 
 export function enableComposer() {
   const form = document.querySelector("form.composer");
@@ -10,7 +11,7 @@ export function enableComposer() {
     changed = true;
     discard.dataset.confirm = discard.dataset.question;
   });
-  form.addEventListener("submit", () => { changed = false; });
+  submitWhenSignedIn(form, () => { changed = false; });
   window.addEventListener("beforeunload", (event) => {
     if (changed) event.preventDefault();
   });
@@ -46,4 +47,51 @@ function addFiles(input, more) {
 function startAtTop(area) {
   area.setSelectionRange(0, 0);
   area.scrollTop = 0;
+}
+
+// A form that reaches the server without a session is gone, with all that was typed: so the session is looked at first.
+function submitWhenSignedIn(form, onSubmit) {
+  let ready = false;
+  let looking = false;
+  form.addEventListener("submit", async (event) => {
+    if (ready) {
+      onSubmit();
+      return;
+    }
+    event.preventDefault();
+    if (looking) return;
+    looking = true;
+    const problem = await renewToken(form);
+    looking = false;
+    showProblem(form, problem);
+    if (problem) return;
+    ready = true;
+    form.requestSubmit(event.submitter);
+    ready = false;
+  });
+}
+
+// Gives the form the present session's token; says what stands in the way, if anything.
+async function renewToken(form) {
+  const answer = await fetch(form.action, { headers: { Accept: "text/html" }, redirect: "manual" }).catch(() => null);
+  if (!answer) return "The server cannot be reached.";
+  if (answer.type === "opaqueredirect") return "You are signed out: sign in again in another window.";
+  if (!answer.ok) return "The server cannot take it just now.";
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  form.elements.csrf_token.value = page.querySelector("meta[name=csrf-token]").content;
+  return "";
+}
+
+function showProblem(form, problem) {
+  form.parentElement.querySelector("[data-problem]")?.remove();
+  if (!problem) return;
+  const banner = document.createElement("div");
+  banner.className = "banner danger";
+  banner.dataset.problem = "";
+  banner.setAttribute("role", "alert");
+  const text = document.createElement("span");
+  text.textContent = `${problem} What you wrote is still here; then try once more.`;
+  banner.append(text);
+  form.before(banner);
+  banner.scrollIntoView({ block: "nearest" });
 }
