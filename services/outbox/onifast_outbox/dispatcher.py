@@ -65,6 +65,7 @@ class Dispatcher:
         self._leases = leases
         self._wakeup = wakeup
         self._turns = Turns()
+        self._hops: NextHops | None = None
         self._barren_until = 0.0
         self._has_more = False
         self._flights = Flights(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
@@ -164,7 +165,7 @@ class Dispatcher:
         if seen.due_ts is not None and seen.due_ts <= now:
             readied += queue_due.promote(tx, now)
         woken = {name: queue_due.wake(tx, name, now, MOST_AT_ONCE if alive else 1) for name, alive in to_wake}
-        hops = NextHops(tx, self._settings)
+        hops = self._hops = NextHops(tx, self._settings, self._hops)
         found = queue_claims.claim(tx, hops, self._leases.new(), wanted, now)
         snapshot = Snapshot(tx, self._settings, hops)
         loaded = [self._courier.load(snapshot, claim) for claim in found.claims]

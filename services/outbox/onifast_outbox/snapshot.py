@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from onifast_shared.address import Address
 from onifast_shared.addresses import Remote
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
 from onifast_shared.distribution import Place, locate
-from onifast_shared.queue import sandbox
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.store import Submission
 from onifast_shared.relay import Relay, RelayError
@@ -51,10 +48,11 @@ class Snapshot:
         """Where a message leaves from."""
         sender = (what.sender, what.submitted_by)
         if sender not in self._sources:
-            self._sources[sender] = sources_for(self.tx, *sender, self.settings.source_addresses)
+            has_any = bool(self._hops.standing.has_sources)
+            self._sources[sender] = sources_for(self.tx, *sender, self.settings.source_addresses, any_stored=has_any)
         return self._sources[sender]
 
-    @cached_property
+    @property
     def has_sandboxes(self) -> bool:
         """Whether any domain's mail is captured."""
-        return sandbox.exist(self.tx)
+        return bool(self._hops.standing.has_sandboxes)

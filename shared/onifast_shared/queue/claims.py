@@ -173,7 +173,6 @@ class _Walk:
         self._steps = MOST_STEPS
         self._barren = 0
         self._contents: dict[int, bytes] = {}
-        self._has_rules: bool | None = None
         self._circle: list[str] = []
         self._has_closed = False
         self.turns = wanted.turns.copy()
@@ -333,9 +332,7 @@ class _Walk:
 
     def _withhold(self, row_ids: list[int]) -> set[int]:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
-        if self._has_rules is None:
-            self._has_rules = hold_rules.exist(self._tx)
-        return hold_rules.hold(self._tx, row_ids) if self._has_rules else set()
+        return hold_rules.hold(self._tx, row_ids) if self._hops.standing.has_hold_rules else set()
 
     def _content(self, head: _Head) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""

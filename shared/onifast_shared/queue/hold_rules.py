@@ -98,11 +98,6 @@ def remove(tx: Connection, rule_id: int) -> bool:
     return tx.changes() > 0
 
 
-def exist(tx: Connection) -> bool:
-    """Whether there is any rule at all."""
-    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM hold_rules)").get)
-
-
 def hold(tx: Connection, row_ids: Iterable[int]) -> set[int]:
     """Holds those of these waiting rows that a rule asks for; gives their ids."""
     held = set()

@@ -9,20 +9,31 @@ from __future__ import annotations
 from onifast_shared import addresses
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.queue import standing
+from onifast_shared.queue.standing import Standing
 from onifast_shared.transport.routes import Routes
 
 LOCAL = "(here)"
 """The next hop of recipients of this host, and of rows whose recipient is no address: no server is asked."""
 
 
-class NextHops:
-    """The next hops as one transaction sees them. Each is looked up once."""
+MOST_KEPT = 10_000
+"""Domains of which it is kept whether they are ours; after that they are looked up anew."""
 
-    def __init__(self, tx: Connection, settings: Settings) -> None:
+
+class NextHops:
+    """The next hops as one transaction sees them. Each is looked up once.
+
+    `before` are those of an earlier transaction: what they found is good as long as nothing has changed.
+    """
+
+    def __init__(self, tx: Connection, settings: Settings, before: NextHops | None = None) -> None:
         self._tx = tx
         self._settings = settings
-        self._local: dict[str, bool] = {}
-        self.routes = Routes(tx)
+        self.standing: Standing = standing.read(tx)
+        is_same = before is not None and before.standing == self.standing
+        self._local: dict[str, bool] = before._local if before and is_same and len(before._local) < MOST_KEPT else {}
+        self.routes: Routes = Routes(tx, before.routes if before and is_same and not self.standing.has_routes else None)
 
     def of(self, sender: str, submitted_by: str | None, domain: str) -> str:
         """The next hop of mail from the address `sender` to `domain` (lower-case A-labels)."""

@@ -49,11 +49,6 @@ def list_all(tx: Connection) -> list[SandboxedDomain]:
     return [SandboxedDomain(domain, since, by, captured(tx, domain)) for domain, since, by in rows]
 
 
-def exist(tx: Connection) -> bool:
-    """Whether any domain is in the sandbox."""
-    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM sandbox_domains)").get)
-
-
 def captured(tx: Connection, domain: str) -> int:
     """How many recipients' copies a domain's sandbox holds."""
     sql = "SELECT count(*) FROM outbox WHERE sandbox_domain = ? AND status = 'sandboxed'"

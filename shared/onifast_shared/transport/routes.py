@@ -100,14 +100,17 @@ def remove(tx: Connection, scope: Scope, name: str) -> bool:
 
 
 class Routes:
-    """The routes as one transaction sees them. Each name is looked up once."""
+    """The routes as one transaction sees them. Each name is looked up once.
 
-    def __init__(self, tx: Connection) -> None:
+    `like` are those of an earlier one, where there is still no route and the relay is the same.
+    """
+
+    def __init__(self, tx: Connection, like: Routes | None = None) -> None:
         self._tx = tx
-        self._any = bool(tx.execute("SELECT EXISTS (SELECT 1 FROM routes)").get)
+        self._any = False if like else bool(tx.execute("SELECT EXISTS (SELECT 1 FROM routes)").get)
         self._found: dict[tuple[Scope, str], StoredRoute | None] = {}
         self._senders: dict[tuple[str, str | None], str | None] = {}
-        self._relay = _relay_or_error(tx)
+        self._relay: Relay | RelayError | None = like._relay if like else _relay_or_error(tx)
 
     def way(self, domain: str, sender: str, submitted_by: str | None) -> Way:
         """The way of mail to `domain` (A-labels). `sender` and `submitted_by` are the queue row's.

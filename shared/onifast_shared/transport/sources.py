@@ -113,13 +113,16 @@ def remove(tx: Connection, domain: str, family: Family | None = None) -> bool:
     return tx.changes() > 0
 
 
-def sources_for(tx: Connection, sender: str, submitted_by: str | None, settings: Iterable[Source]) -> Sources:
+def sources_for(
+    tx: Connection, sender: str, submitted_by: str | None, settings: Iterable[Source], *, any_stored: bool | None = None
+) -> Sources:
     """Where a message leaves from: its sending domain's addresses if it has any, else those of the setting.
 
-    `sender` and `submitted_by` are the queue row's.
+    `sender` and `submitted_by` are the queue row's; `any_stored` is whether any domain has any, if the caller knows.
     """
     configured = tuple(settings)
-    domain = sending_domain.of(tx, sender, submitted_by) if _any(tx) else None
+    has_any = _any(tx) if any_stored is None else any_stored
+    domain = sending_domain.of(tx, sender, submitted_by) if has_any else None
     stored = _of_domain(tx, domain) if domain else []
     helo_names = {source.address: source.helo_name for source in configured}
     chosen = [Source(each.address, each.helo_name or helo_names.get(each.address, "")) for each in stored] or configured
