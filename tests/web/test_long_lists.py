@@ -9,9 +9,12 @@ from flask import Flask
 from onifast_shared import addresses, forwards, sending_limits
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.queue import destinations
+from onifast_shared.queue.destinations import StoredState
 from onifast_shared.sending_limits import Subject
+from onifast_shared.tls import history as tls_history
 
-from web.support import Browser, words
+from web.support import Browser, Clock, words
 
 MANY = 130
 PAGES = ("/addresses", "/forwards", "/dkim", "/limits", "/sending")
@@ -62,6 +65,27 @@ def test_who_searched_stays_with_what_he_found(admin: Browser) -> None:
     answer = admin.post("/dkim?q=d129", {"action": "generate", "domain": "d129.test"})
     assert answer.status_code == 303 and "q=d129" in answer.headers["Location"]
     assert "New key made. Publish its record now." in admin.text_of(answer.headers["Location"])
+
+
+def test_many_destinations_are_searched(admin: Browser, crowd: Database, clock: Clock) -> None:
+    states = [StoredState(f"d{number:03}.test", "1", 1, 5, None, None, "") for number in range(MANY)]
+    crowd.write(lambda tx: destinations.publish(tx, "1", states, clock()))
+    assert "The first 100 of 130 are shown." in admin.text_of("/destinations")
+    assert domains(admin.get("/destinations?q=d129").text) == {"d129.test"}
+    assert "No destination matches “nowhere”." in admin.text_of("/destinations?q=nowhere")
+
+
+def test_many_domains_with_tls_are_not_cut_off_in_silence(admin: Browser, crowd: Database) -> None:
+    def write(tx: Connection, many: int) -> None:
+        for number in range(many):
+            tls_history.note_good(tx, f"d{number:03}.test", "dane", "mx.test", 1_800_000_000)
+
+    crowd.write(lambda tx: write(tx, 100))
+    assert "has the rest" not in admin.text_of("/tls")
+    crowd.write(lambda tx: write(tx, MANY))
+    page = admin.get("/tls").text
+    assert len(domains(page)) == 100
+    assert "The first 100 are shown; onifast-mailctl tls list has the rest." in words(page)
 
 
 def test_a_short_list_has_no_search(browser: Browser) -> None:

@@ -13,10 +13,8 @@ from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
 from onifast_web.render import sentence
+from onifast_web.webmail.long_lists import shown
 from onifast_web.webmail.pages import page, user
-
-# More than anybody reads on one page; the API and onifast-mailctl have the rest.
-_MOST = 100
 
 
 @allow(Who.ADMINISTRATOR)
@@ -71,11 +69,13 @@ def _number(form: Mapping[str, str], field: str, low: int, high: int, errors: di
 def _page(errors: dict[str, str] | None = None) -> Response:
     now = current().clock()
     states, limits = current().database.read(lambda tx: (store.list_states(tx, now), store.list_limits(tx)))
+    found = shown(states, lambda state: f"{state.destination} {state.last_error}")
     return page(
         "destinations.html",
         "destinations",
         422 if errors else 200,
-        states=states[:_MOST],
+        states=found.rows,
+        found=found,
         limits=limits,
         errors=errors or {},
         form=request.form if errors else {},

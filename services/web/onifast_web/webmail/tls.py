@@ -11,10 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
+from onifast_web.webmail.long_lists import MOST
 from onifast_web.webmail.pages import page, user
-
-# More than anybody reads on one page; the API and onifast-mailctl have the rest.
-_MOST = 100
 
 _WORDS = {
     "none": "no encryption",
@@ -37,12 +35,12 @@ def tls() -> AnyResponse:
         return redirect(url_for("webmail.tls", did="tls-forgotten"), 303)
     domains, policies, reports = current().database.read(
         lambda tx: (
-            tls_history.list_all(tx, limit=_MOST),
-            sts_policies.list_all(tx, limit=_MOST),
-            tls_results.list_reports(tx, limit=_MOST),
+            tls_history.list_all(tx, limit=MOST + 1),
+            sts_policies.list_all(tx, limit=MOST + 1),
+            tls_results.list_reports(tx, limit=MOST + 1),
         )
     )
-    return page("tls.html", "tls", domains=domains, policies=policies, reports=reports, words=_WORDS)
+    return page("tls.html", "tls", domains=domains, policies=policies, reports=reports, most=MOST, words=_WORDS)
 
 
 ROUTES = (("GET POST", "/tls", tls),)
