@@ -76,6 +76,15 @@ async def test_nothing_is_asked_between_the_looks(site: Site) -> None:
     assert site.asked() == asked
 
 
+async def test_a_round_looks_at_every_domain_that_is_due(site: Site) -> None:
+    for number in range(25):
+        dkim_keys.generate(site.settings.certs_dir, f"d{number}.test")
+        site.rotations.begin(f"d{number}.test", NOW)
+    await site.keeper.tend(NOW)
+    names = {query.name for query in site.dns.queries}
+    assert names == {f"{NEW}._domainkey.{domain}.test" for domain in ("here", *(f"d{each}" for each in range(25)))}
+
+
 async def test_of_two_deliverers_one_looks(site: Site) -> None:
     other = KeyKeeper(site.database, site.settings)
     await site.keeper.tend(NOW)

@@ -6,6 +6,7 @@ import asyncio
 
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import published, selectors
 from onifast_shared.dkim.keys import DkimKeyError, DnsRecord, record_of
 from onifast_shared.dkim.rotation import LOOK_EVERY, RotationError, Rotations, Standing
@@ -29,9 +30,9 @@ class KeyKeeper:
         """Look after the domains whose turn it is. Raises DatabaseError."""
         if not await self._db.aread(lambda tx: selectors.anything_due(tx, now)):
             return
-        domains = await self._db.awrite(lambda tx: selectors.due(tx, now, int(now) + LOOK_EVERY))
-        for domain in domains:
-            await self._tend(domain, now)
+        # All of them, some at a time: those that come first would have the next turn too before the others had theirs.
+        while domains := await self._db.awrite(lambda tx: selectors.due(tx, now, int(now) + LOOK_EVERY)):
+            await asyncio.gather(*(self._tend(domain, now) for domain in domains))
 
     async def _tend(self, domain: str, now: float) -> None:
         try:
@@ -42,6 +43,10 @@ class KeyKeeper:
                 await self._switch(domain, now)
         except (DkimKeyError, RotationError) as error:
             maillog.key_not_tended(domain, str(error))
+        except DatabaseError:
+            raise
+        except Exception:
+            maillog.unforeseen(f"keeping the keys of {domain}")  # the other domains' go on
 
     async def _switch(self, domain: str, now: float) -> None:
         try:
