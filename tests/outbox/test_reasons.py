@@ -108,6 +108,9 @@ def test_what_was_delivered_is_described_with_its_protection() -> None:
 
 def test_providers_are_known_by_the_end_of_the_host_name() -> None:
     assert provider_of("alt1.gmail-smtp-in.l.google.com[192.0.2.1]:25") == "Gmail"
+    assert provider_of("smtpin.rzone.de") == "STRATO"
+    assert provider_of("cxr.mx.a.cloudfilter.net") == "the recipient's Cloudmark filter"
+    assert provider_of("smtp.sendgrid.net[192.0.2.1]:587") == "SendGrid"
     assert provider_of("google.com.evil.test") == ""
     assert provider_of("notgoogle.com") == ""
     assert provider_of("") == ""
