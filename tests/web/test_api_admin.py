@@ -223,6 +223,34 @@ def test_the_api_knows_the_queues_states(panel: Panel) -> None:
     assert panel.get("/api/mail/outbox", status="lost").status_code == 422
 
 
+def test_all_entries_that_match_are_acted_on(panel: Panel, database: Database) -> None:
+    demo = panel.acting_for("demo")
+    own = queue(database, "ann@shop.example", "bob@shop.example")
+    other = queue(database, "ann@remote.example")
+    foreign = queue(database, "joe@shop.example", owner="maria")
+    rows = demo.get("/api/mail/outbox", q="SHOP.example").json["outbox"]  # type: ignore[index]
+    assert sorted(row["id"] for row in rows) == own
+    hold = {"matching": {"q": "shop.example", "status": "pending"}, "action": "hold"}
+    assert demo.post("/api/mail/outbox", hold).json == {"changed": own}
+    assert demo.post("/api/mail/outbox", hold).json == {"changed": []}
+    everything = {"matching": {}, "action": "cancel"}
+    assert panel.post("/api/mail/outbox", everything).json == {"changed": [*own, *other, *foreign]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "hold"},
+        {"action": "hold", "ids": [1], "matching": {}},
+        {"action": "recall", "matching": {}},
+        {"action": "hold", "matching": {"status": "lost"}},
+        {"action": "hold", "matching": {"q": "x" * 201}},
+    ],
+)
+def test_which_entries_are_meant_has_to_be_clear(panel: Panel, body: dict[str, Any]) -> None:
+    assert panel.post("/api/mail/outbox", body).status_code == 422
+
+
 # The service token's file
 
 

@@ -216,6 +216,27 @@ def test_the_outbox_tells_the_state_in_words(browser: Browser, database: Databas
     assert "Offer" not in browser.text_of("/outbox?status=sent")
 
 
+def test_the_outbox_is_searched(browser: Browser, database: Database) -> None:
+    queue(database, "ann@remote.example", subject="Offer")
+    queue(database, "bob@remote.example", subject="Holiday")
+    found = browser.text_of("/outbox?q=ANN@")
+    assert "Offer" in found and "Holiday" not in found
+    assert "No delivery here matches “nobody”" in browser.text_of("/outbox?q=nobody")
+    assert 'name="status" value="pending"' in browser.get("/outbox?status=pending&q=ann").text
+
+
+def test_all_pages_of_a_list_are_acted_on_at_once(browser: Browser, database: Database) -> None:
+    for number in range(52):
+        queue(database, f"r{number}@shop.example")
+    queue(database, "ann@remote.example")
+    assert 'name="every"' not in browser.get("/outbox?q=ann").text
+    assert 'name="every"' in browser.get("/outbox?q=shop.example").text
+    answer = browser.post("/outbox", {"ids": "1", "every": "1", "q": "shop.example", "action": "hold"})
+    assert "52 deliveries" in words(browser.get(answer.headers["Location"]).text)
+    held = database.read(lambda tx: tx.execute("SELECT count(*) FROM outbox WHERE status = 'held'").get)
+    assert held == 52
+
+
 def test_what_the_sandbox_captured_can_be_read(browser: Browser, database: Database) -> None:
     (row_id,) = queue(database, "ann@remote.example")
     database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sandboxed'"))

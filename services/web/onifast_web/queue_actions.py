@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import sandbox, waiting
+from onifast_shared.queue import acting, sandbox, waiting
 from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import Search
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
 
 from onifast_web import sending
@@ -32,16 +33,15 @@ def act(web: Web, caller: Caller, ids: Sequence[int], action: str) -> Done:
     """
     owner, now = caller.manages, web.clock()
 
-    def write(tx: Connection) -> Done:
-        changed = queue_view.act(tx, owner, ids, action, now)
-        if action == "release":
-            changed += sandbox.release(tx, owner, ids, now)
-        return Done(sorted(changed))
-
-    done = web.database.write(write)
+    done = Done(web.database.write(lambda tx: acting.act(tx, owner, ids, action, now)))
     if action == "release" and not done.changed:
         _refuse_to_let_out(web, owner, ids)
     return done
+
+
+def act_on_all(web: Web, caller: Caller, search: Search, action: str) -> Done:
+    """`act` on all rows of the caller's that a search finds, those that he may not let out left as they are."""
+    return Done(acting.act_on_all(web.database, caller.manages, search, action, web.clock()))
 
 
 def redirect(web: Web, caller: Caller, ids: Sequence[int], to: Address) -> Done:

@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import times
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, UsageError, add, outcome, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import OwnLimits, StoredState
 
@@ -18,10 +18,10 @@ def declare(area: Any) -> None:
     add(area, "list", _list, "name, under way, concurrency, dead since, next probe, own limits, last answer")
     setting = add(area, "set", _set, "give a destination limits of its own", "destination")
     setting.add_argument(
-        "--concurrency", type=_up_to(1, destinations.MOST_CONCURRENCY), metavar="N", help="deliveries at one time"
+        "--concurrency", type=number(1, destinations.MOST_CONCURRENCY), metavar="N", help="deliveries at one time"
     )
     setting.add_argument(
-        "--per-minute", type=_up_to(0, destinations.MOST_A_MINUTE), metavar="N", help="messages; 0 for no limit"
+        "--per-minute", type=number(0, destinations.MOST_A_MINUTE), metavar="N", help="messages; 0 for no limit"
     )
     add(area, "clear", _clear, "give a destination back to the settings", "destination")
 
@@ -65,13 +65,3 @@ def _name(arguments: argparse.Namespace) -> str:
         return destinations.checked_name(arguments.destination)
     except ValueError as error:
         raise UsageError(f"{arguments.destination!r}: {error}") from None
-
-
-def _up_to(low: int, high: int) -> Any:
-    def parse(text: str) -> int:
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError
-        return number
-
-    return parse

@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared import sending_limits, times
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import DONE, UsageError, add, outcome, read, show_rows, write
+from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
 from onifast_shared.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
 
 
@@ -104,9 +104,4 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 def _limit(text: str) -> int | str:
     """An argument that is a limit, or the word that gives it back."""
-    if text == "default":
-        return text
-    number = int(text)
-    if not 0 <= number <= sending_limits.LARGEST:
-        raise ValueError
-    return number
+    return text if text == "default" else number(0, sending_limits.LARGEST)(text)

@@ -16,6 +16,7 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     complain,
+    identifier,
     known_user,
     outcome,
     read,
@@ -39,14 +40,14 @@ def declare_tokens(area: Any) -> None:
     """Adds the commands about API tokens to their area."""
     add(area, "create", _token_create, "a token; it is shown only now", "user", "name")
     add(area, "list", _token_list, "id, name, made, last used", "user")
-    add(area, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=int)
+    add(area, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=identifier)
 
 
 def declare_app_passwords(area: Any) -> None:
     """Adds the commands about app passwords to their area."""
     add(area, "create", _password_create, "a password; it is shown only now", "user", "name")
     add(area, "list", _password_list, "id, name, made, last used, from where", "user")
-    add(area, "revoke", _password_revoke, "make a password worthless", "user").add_argument("id", type=int)
+    add(area, "revoke", _password_revoke, "make a password worthless", "user").add_argument("id", type=identifier)
 
 
 def _user_list(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -58,14 +58,7 @@ from onifast_shared.ctl import (
     webhooks,
     withheld,
 )
-from onifast_shared.ctl.tools import (
-    DONE,
-    WRONG,
-    Command,
-    UsageError,
-    area,
-    complain,
-)
+from onifast_shared.ctl.tools import DONE, WRONG, Command, Parser, UsageError, area, complain
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import keys as dkim_keys
 
@@ -87,7 +80,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
+    parser = Parser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
     areas = parser.add_subparsers(metavar="AREA", required=True)
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))
     logins.declare_users(area(areas, "user", "panel users"))

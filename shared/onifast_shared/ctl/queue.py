@@ -10,22 +10,27 @@ from typing import Any
 from onifast_shared import times
 from onifast_shared.address import Address, parse_domain
 from onifast_shared.config import Settings
+from onifast_shared.ctl import queue_row
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     UsageError,
     add,
     complain,
+    how_many,
+    identifier,
     opened,
     outcome,
-    positive,
     read,
+    show_one,
     show_rows,
     write,
 )
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import sandbox, waiting
+from onifast_shared.queue import acting, sandbox, waiting
 from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.store import STATES
+from onifast_shared.queue.view import EVERYTHING, Search
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
 
 _MEANINGS = {
@@ -39,10 +44,16 @@ _MEANINGS = {
 def declare(area: Any) -> None:
     """Adds the commands about the queue to their area."""
     listing = add(area, "list", _list, "id, status, made, next attempt, attempts, sender, recipient, last error")
-    listing.add_argument("--status", help="only this status")
-    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
+    _add_search(listing)
+    listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
+    showing = "all that is known of deliveries: each attempt, how long it took and what it was told"
+    _add_for_ids(area, "show", queue_row.show, showing)
     for action, meaning in _MEANINGS.items():
-        _add_for_ids(area, action, _act, meaning).set_defaults(action=action)
+        command = add(area, action, _act, meaning)
+        command.set_defaults(action=action)
+        command.add_argument("ids", type=identifier, nargs="*", metavar="ID")
+        command.add_argument("--all", action="store_true", help="all deliveries, or all with --status and --match")
+        _add_search(command)
     _add_for_ids(area, "recall", _recall, "make a draft again of a message that reached nobody")
     _add_for_ids(area, "send-now", _send_now, "send a message now that waits for its time")
     putting_off = _add_for_ids(area, "reschedule", _reschedule, "give a message that waits another time")
@@ -60,12 +71,22 @@ def declare_sandbox(area: Any) -> None:
 
 def _add_for_ids(area: Any, name: str, command: Any, meaning: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = add(area, name, command, meaning)
-    parser.add_argument("ids", type=int, nargs="+", metavar="ID")
+    parser.add_argument("ids", type=identifier, nargs="+", metavar="ID")
     return parser
 
 
+def _add_search(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--status", choices=STATES, help="only this status")
+    words = "only what has this in its sender, recipient, subject, or the name of who submitted it"
+    command.add_argument("--match", metavar="TEXT", default="", help=words)
+
+
+def _search(arguments: argparse.Namespace) -> Search:
+    return Search(arguments.status, arguments.match)
+
+
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
-    page = read(settings, lambda tx: queue_view.list_page(tx, None, status=arguments.status, limit=arguments.limit))
+    page = read(settings, lambda tx: queue_view.list_page(tx, None, _search(arguments), limit=arguments.limit))
     return show_rows(arguments, map(_row, page.rows))
 
 
@@ -83,13 +104,17 @@ def _row(row: queue_view.OutboxRow) -> dict[str, Any]:
 
 
 def _act(arguments: argparse.Namespace, settings: Settings) -> int:
-    def change(tx: Connection) -> list[int]:
-        changed = queue_view.act(tx, None, arguments.ids, arguments.action, time.time())
-        if arguments.action == "release":
-            changed += sandbox.release(tx, None, arguments.ids, time.time())
-        return changed
-
-    return _report(arguments, write(settings, change), arguments.action)
+    ids, action, search = arguments.ids, arguments.action, _search(arguments)
+    everything = arguments.all or search != EVERYTHING
+    if bool(ids) == everything:
+        raise UsageError(f"say what to {action}: ids, or --match TEXT, --status STATUS or --all")
+    if ids:
+        return _report(arguments, write(settings, lambda tx: acting.act(tx, None, ids, action, time.time())), action)
+    with opened(settings) as db:
+        changed = acting.act_on_all(db, None, search, action, time.time())
+    if not changed:
+        return complain(f"nothing that could {action} matches", NOTHING)
+    return show_one(arguments, {"changed": changed}, f"{action}: {len(changed)}")
 
 
 def _redirect(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -8,19 +8,14 @@ from typing import Any
 
 from onifast_shared import refusals, times
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import (
-    add,
-    positive,
-    read,
-    show_rows,
-)
+from onifast_shared.ctl.tools import add, how_many, read, show_rows
 
 
 def declare(area: Any) -> None:
     """Adds the command to its area."""
     listing = add(area, "list", _list, "when, client, sender, recipient, command, reply")
     listing.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
-    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
+    listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:

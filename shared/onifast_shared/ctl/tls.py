@@ -8,7 +8,7 @@ from typing import Any
 from onifast_shared import times
 from onifast_shared.address import parse_domain
 from onifast_shared.config import Settings
-from onifast_shared.ctl.tools import add, outcome, positive, read, show_rows, write
+from onifast_shared.ctl.tools import add, how_many, outcome, read, show_rows, write
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
@@ -24,7 +24,7 @@ def declare(area: Any) -> None:
         "domain, best TLS seen, last seen good; then, of a downgrade: connections, when, level, server, why",
     )
     listing.add_argument("--downgraded", action="store_true", help="only domains that have less now than they had")
-    listing.add_argument("--limit", type=positive, default=500, help="so many (%(default)s)")
+    listing.add_argument("--limit", type=how_many, default=500, help="so many (%(default)s)")
     add(area, "forget", _forget, "forget that a domain had good TLS, since you know why it has less", "domain")
     add(area, "policies", _policies, "domain, mode, last confirmed, expires: the MTA-STS policies that are kept")
     add(area, "reports", _reports, "day, domain, place, state, trouble: the TLS reports that were sent")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.config import Settings
@@ -21,6 +21,14 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 T = TypeVar("T")
 Command = Callable[[argparse.Namespace, Settings], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what was wrong, and ends the program with status 2."""
+        self.exit(WRONG, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 class UsageError(Exception):
@@ -114,9 +122,19 @@ def add(area: Any, name: str, command: Command, meaning: str, *positionals: str)
     return parser
 
 
-def positive(text: str) -> int:
-    """An argument that is a number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def number(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number in these bounds."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+identifier = number(1, 2**63 - 1)
+"""The type of an argument that is the number of a row."""
+
+how_many = number(1, 1_000_000)
+"""The type of an argument that says how long a list may be."""

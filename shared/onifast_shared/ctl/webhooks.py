@@ -14,6 +14,7 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     complain,
+    identifier,
     known_user,
     read,
     show_one,
@@ -33,7 +34,7 @@ def declare(area: Any) -> None:
     removing = add(area, "remove", _remove, "tell it nothing any more")
     enabling = add(area, "enable", _enable, "tell it again what happens from now on")
     for command in (removing, enabling):
-        command.add_argument("id", type=int)
+        command.add_argument("id", type=identifier)
     for command in (listing, adding, removing, enabling):
         command.add_argument("--owner", metavar="USER", help="a user's; without it, those of everybody's mail")
 

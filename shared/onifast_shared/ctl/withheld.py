@@ -16,9 +16,9 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     complain,
+    how_many,
     known_user,
     outcome,
-    positive,
     read,
     show_one,
     show_rows,
@@ -34,7 +34,7 @@ def declare_suppressions(area: Any) -> None:
     listing = add(area, "list", _suppression_list, "user, recipient, bounce or manual, since, until, reason")
     listing.add_argument("--owner", metavar="USER", help="only this user's")
     listing.add_argument("--recipient", metavar="ADDRESS", help="only this recipient")
-    listing.add_argument("--limit", type=positive, default=50, help="the newest so many (%(default)s)")
+    listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
     making = add(area, "add", _suppression_add, "send none of a user's mail to a recipient", "owner", "recipient")
     making.add_argument("--reason", default="", help="what his bounces will say")
     add(area, "lift", _suppression_lift, "let a user's mail to a recipient out again", "owner", "recipient")

@@ -1,4 +1,4 @@
-"""The queue as people see it: lists with history, and what may be done to a waiting message.
+"""The queue as people see it: lists with history, searches, and what may be done to a waiting message.
 
 `owner` None stands for an administrator, who sees every row.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -76,6 +76,18 @@ class OutboxRow:
     original_recipient: str = ""
 
 
+class Search(NamedTuple):
+    """What rows are looked for: of one status or of all (None), and with a text, in any case, in one of their words:
+    sender, recipient, subject, or who submitted them.
+    """
+
+    status: str | None = None
+    text: str = ""
+
+
+EVERYTHING = Search()
+
+
 class State(NamedTuple):
     """How a recipient of a message stands, in short."""
 
@@ -85,19 +97,38 @@ class State(NamedTuple):
 
 
 def list_page(
-    tx: Connection, owner: str | None, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    tx: Connection, owner: str | None, search: Search = EVERYTHING, *, limit: int = 50, cursor: str | None = None
 ) -> Page[OutboxRow]:
-    """Queue rows, newest first, of one status or of all. Raises CursorError."""
-    where, bind = ["id < ?"], list[Any]([paging.below(cursor)])
-    if owner is not None:
-        where.append("owner = ?")
-        bind.append(owner)
-    if status:
-        where.append("status = ?")
-        bind.append(status)
-    found = tx.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*bind, limit + 1)).fetchall()
+    """Queue rows that a search finds, newest first. Raises CursorError."""
+    where, bind = _conditions(owner, search)
+    sql = f"{_SELECT} WHERE id < ?{where} ORDER BY id DESC LIMIT ?"
+    found = tx.execute(sql, (paging.below(cursor), *bind, limit + 1)).fetchall()
     rows, next_cursor = paging.cut(found, limit)
     return Page([_row(tx, row) for row in rows], next_cursor)
+
+
+def ids_after(
+    tx: Connection, owner: str | None, search: Search, *, statuses: Sequence[str], after: int, limit: int
+) -> list[int]:
+    """Ids beyond `after`, in order, of rows that a search finds and that have one of these statuses."""
+    where, bind = _conditions(owner, search)
+    marks = ", ".join("?" * len(statuses))
+    sql = f"SELECT id FROM outbox WHERE id > ?{where} AND status IN ({marks}) ORDER BY id LIMIT ?"
+    return [row_id for (row_id,) in tx.execute(sql, (after, *bind, *statuses, limit))]
+
+
+def _conditions(owner: str | None, search: Search) -> tuple[str, list[Any]]:
+    """What stands behind the first condition of WHERE, and what it binds."""
+    where, bind = "", list[Any]()
+    if owner is not None:
+        where, bind = " AND owner = ?", [owner]
+    if search.status:
+        where += " AND status = ?"
+        bind.append(search.status)
+    if search.text:
+        where += f" AND ({' OR '.join(f'instr(lower({column}), lower(?))' for column in _SEARCHED)})"
+        bind += [search.text] * len(_SEARCHED)
+    return where, bind
 
 
 def get(tx: Connection, owner: str | None, row_id: int) -> OutboxRow | None:
@@ -147,6 +178,8 @@ def _keep_waiting(tx: Connection, ids: Iterable[int], now: float) -> None:
     sql = "UPDATE outbox SET next_attempt_ts = release_ts, queued_ts = release_ts WHERE id = ? AND release_ts > ?"
     tx.executemany(sql, ((row_id, now) for row_id in ids))
 
+
+_SEARCHED = ("sender", "recipient", "subject", "submitted_by")
 
 _SELECT = """
     SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status,

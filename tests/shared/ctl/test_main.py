@@ -248,7 +248,6 @@ def test_a_wrong_command_line_is_status_2(run: Run) -> None:
     for words in (
         (),
         ("queue",),
-        ("queue", "retry"),
         ("queue", "retry", "x"),
         ("queue", "list", "--limit", "0"),
         ("fly",),

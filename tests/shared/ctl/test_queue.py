@@ -14,10 +14,11 @@ from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
 from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
-from onifast_shared.queue import sandbox
+from onifast_shared.queue import sandbox, store
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.queue.store import Attempt, QueuedRecipient, Submission
 from onifast_shared.queue.view import OutboxRow
+from onifast_shared.reply import Reply
 
 Run = Callable[..., int]
 
@@ -98,3 +99,86 @@ def test_a_domain_is_put_into_the_sandbox_and_taken_out(
     assert run("sandbox", "off", "shop.test") == 1
     assert run("sandbox", "on", "no domain") == 2
     assert database.read(sandbox.list_all) == []
+
+
+def test_a_delivery_is_shown_with_each_attempt(
+    run: Run, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row_id = submit(database)
+    attempt = Attempt(
+        1_800_000_000,
+        1200,
+        "deferred",
+        host="mx.example.net",
+        address="203.0.113.5",
+        tls="TLSv1.3",
+        tls_level="verified",
+        reply=Reply(450, "4.7.1", "later"),
+        stages=(("connect", 100), ("rcpt", 50)),
+        explanation="It asks to be tried later.",
+    )
+    database.write(
+        lambda tx: tx.execute("UPDATE outbox SET status = 'sending', lease_token = 't' WHERE id = ?", (row_id,))
+    )
+    assert database.write(lambda tx: store.settle(tx, "t", row_id, "deferred", attempt=attempt, last_error="450 later"))
+    assert run("queue", "show", row_id) == 0
+    shown = capsys.readouterr().out
+    for words in (
+        "status:       deferred",
+        "to:           bob@example.net",
+        "2027-01-15T08:00:00Z  deferred at mx.example.net [203.0.113.5]",
+        "TLS:   TLSv1.3 verified",
+        "took:   1200 ms (connect 100, rcpt 50)",
+        "told:   450 4.7.1 later",
+        "means:  It asks to be tried later.",
+    ):
+        assert words in shown
+    assert run("queue", "show", row_id, "--json") == 0
+    [told] = json.loads(capsys.readouterr().out)
+    assert (told["history"][0]["at"], told["history"][0]["stages"]) == (
+        "2027-01-15T08:00:00Z",
+        {"connect": 100, "rcpt": 50},
+    )
+
+
+def test_a_delivery_that_is_not_there_is_told(run: Run, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    row_id = submit(database)
+    assert run("queue", "show", 999, row_id) == 1
+    told = capsys.readouterr()
+    assert "999: no such message" in told.err
+    assert f"id:           {row_id}" in told.out
+
+
+def test_all_that_matches_is_acted_on(run: Run, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = submit(database), submit(database)
+    assert run("queue", "hold", "--match", "BOB@example.net") == 0
+    assert capsys.readouterr().out == "hold: 2\n"
+    assert (get(database, first).status, get(database, second).status) == ("held", "held")
+    assert run("queue", "release", "--all", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"changed": [first, second]}
+    assert run("queue", "cancel", "--match", "nobody") == 1
+
+
+@pytest.mark.parametrize("words", [("cancel",), ("cancel", "1", "--all"), ("cancel", "1", "--match", "x")])
+def test_what_is_meant_has_to_be_said(run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("queue", *words) == 2
+    assert "ids, or --match TEXT, --status STATUS or --all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("queue", "list", "--status", "lost"), "invalid choice: 'lost' (choose from 'pending'"),
+        (("queue", "list", "--limit", "0"), "'0' is no whole number from 1 to 1000000"),
+        (("queue", "show", "x"), "'x' is no whole number from 1 to"),
+        (("destination", "set", "x.test", "--concurrency", "many"), "'many' is no whole number from 1 to"),
+    ],
+)
+def test_wrong_arguments_are_told_what_is_allowed(
+    run: Run, words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(*words)
+    complaint = capsys.readouterr().err
+    assert told in complaint
+    assert complaint.count("\n") == 1

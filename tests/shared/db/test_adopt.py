@@ -9,6 +9,7 @@ import sqlite_shell
 from onifast_shared import addresses, mailbox, relay
 from onifast_shared.db.database import Database
 from onifast_shared.queue import view as queue_view
+from onifast_shared.queue.view import Search
 
 TYPED = """
 CREATE TABLE emails (id INTEGER PRIMARY KEY AUTOINCREMENT, sender TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT,
@@ -97,7 +98,7 @@ def test_its_scripts_go_on_as_before(earlier: Path) -> None:
         " ('z@remote.test', 'ANN@example.test', 'Put', 'x');"
         "INSERT INTO mail_addresses (address, owner) VALUES ('info@other.test', 'ann');",
     )
-    waiting = db.read(lambda tx: queue_view.list_page(tx, "ann", status="pending")).rows
+    waiting = db.read(lambda tx: queue_view.list_page(tx, "ann", Search("pending"))).rows
     assert [(row.recipient, row.attempts) for row in waiting] == [("e@remote.test", 0), ("bob@remote.test", 0)]
     assert db.read(lambda tx: mailbox.list_page(tx, "ann", "inbox")).rows[0].subject == "Put"
     row = db.read(lambda tx: addresses.list_for(tx, "ann"))[-1]

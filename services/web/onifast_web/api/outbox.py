@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from onifast_shared import times
 from onifast_shared.address import Address, AddressError
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.view import OutboxRow
+from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
 from pydantic import Field, field_validator, model_validator
 
 from onifast_web import queue_actions
@@ -31,7 +31,10 @@ Status = Literal["pending", "sending", "sent", "deferred", "failed", "held", "ca
 
 
 class OutboxQuery(Model):
+    """`q` is looked for in sender, recipient, subject and submitter."""
+
     status: Status | None = None
+    q: Annotated[str, Field(max_length=200)] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=64)] | None = None
 
@@ -88,10 +91,21 @@ class OutboxList(Model):
     next_cursor: str | None
 
 
-class ActBody(Model):
-    """`reschedule` needs `send_at`, `redirect` needs `to`; no other action takes either."""
+class Matching(Model):
+    """The entries that a list with the same `status` and `q` would show, on all its pages."""
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+    status: Status | None = None
+    q: Annotated[str, Field(max_length=200)] = ""
+
+
+class ActBody(Model):
+    """What is to be done, and to which entries: either `ids`, or for retry, cancel, hold and release all `matching`.
+
+    `reschedule` needs `send_at`, `redirect` needs `to`; no other action takes either.
+    """
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=500)] | None = None
+    matching: Matching | None = None
     action: Literal["retry", "cancel", "hold", "release", "send_now", "reschedule", "recall", "redirect"]
     send_at: Moment | None = None
     to: Annotated[str, Field(max_length=320)] | None = None
@@ -106,6 +120,10 @@ class ActBody(Model):
         for name, action in (("send_at", "reschedule"), ("to", "redirect")):
             if (getattr(self, name) is not None) != (self.action == action):
                 raise ValueError(f"{name} goes with {action}, and with nothing else")
+        if (self.ids is None) == (self.matching is None):
+            raise ValueError("either ids or matching says which entries are meant")
+        if self.matching is not None and self.action not in ACTIONS:
+            raise ValueError(f"matching goes with {', '.join(ACTIONS)}; {self.action} needs ids")
         return self
 
 
@@ -124,7 +142,7 @@ def list_outbox(call: Call) -> OutboxList:
     query: OutboxQuery = call.query
     page = call.web.database.read(
         lambda tx: queue_view.list_page(
-            tx, call.caller.manages, status=query.status, limit=query.limit, cursor=query.cursor
+            tx, call.caller.manages, Search(query.status, query.q), limit=query.limit, cursor=query.cursor
         )
     )
     return OutboxList(outbox=[_entry(row) for row in page.rows], next_cursor=page.next_cursor)
@@ -133,16 +151,20 @@ def list_outbox(call: Call) -> OutboxList:
 def act_on_outbox(call: Call) -> Acted:
     """Does something to waiting entries. An id that is not there answers 404, and nothing is done.
 
+    What is done to all entries `matching` is done to some at a time, and `changed` is empty where it applies to none.
+
     `release` lets go what is held, and has captured entries sent after all; `redirect` has them sent to `to` instead.
     `recall`, `send_now` and `reschedule` take the whole message that an entry belongs to, every recipient: `recall`
     makes a draft of it, unless it is on its way to one of them.
     """
     body: ActBody = call.body
-    owner = call.caller.manages
-    known = call.web.database.read(lambda tx: [queue_view.get(tx, owner, row_id) for row_id in body.ids])
-    if None in known:
+    owner, ids = call.caller.manages, body.ids or []
+    if body.matching is not None:
+        search = Search(body.matching.status, body.matching.q)
+        return Acted(changed=queue_actions.act_on_all(call.web, call.caller, search, body.action).changed)
+    if None in call.web.database.read(lambda tx: [queue_view.get(tx, owner, row_id) for row_id in ids]):
         raise not_found("outbox entry")
-    done = _act(call.web, call.caller, body)
+    done = _act(call.web, call.caller, body, ids)
     if not done.changed:
         raise Problem(409, f"{body.action} does not apply to the state that these entries are in.")
     return Acted(changed=done.changed, drafts=done.drafts)
@@ -175,17 +197,17 @@ ENDPOINTS = (
 )
 
 
-def _act(web: Web, caller: Caller, body: ActBody) -> Done:
+def _act(web: Web, caller: Caller, body: ActBody, ids: list[int]) -> Done:
     match body.action:
         case "recall":
-            return queue_actions.recall(web, caller, body.ids)
+            return queue_actions.recall(web, caller, ids)
         case "send_now":
-            return queue_actions.send_now(web, caller, body.ids)
+            return queue_actions.send_now(web, caller, ids)
         case "reschedule":
-            return queue_actions.reschedule(web, caller, body.ids, times.parse_rfc3339(body.send_at or ""))
+            return queue_actions.reschedule(web, caller, ids, times.parse_rfc3339(body.send_at or ""))
         case "redirect":
-            return queue_actions.redirect(web, caller, body.ids, _address(body.to or ""))
-    return queue_actions.act(web, caller, body.ids, body.action)
+            return queue_actions.redirect(web, caller, ids, _address(body.to or ""))
+    return queue_actions.act(web, caller, ids, body.action)
 
 
 def _address(text: str) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -12,7 +13,7 @@ from onifast_shared.message.parsing import Parsed
 from onifast_shared.paging import CursorError
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.view import ACTIONS, OutboxRow
+from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import queue_actions, render
@@ -25,6 +26,7 @@ from onifast_web.webmail.message import download_attachment, html_page, plain_te
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
+_LONGEST_TEXT = 200  # characters that are looked for
 _SOURCE_SHOWN = 64 * 1024
 _LARGEST_ID = 2**63 - 1
 _ID_DIGITS = 19
@@ -35,12 +37,10 @@ _TABS = (("", "All"), *((status, word) for status, (word, _) in STATUS_WORDS.ite
 def outbox() -> Response:
     """A page of the queue, newest first; everybody's for administrators."""
     caller, _ = user()
-    status, cursor = request.args.get("status", ""), request.args.get("cursor") or None
-    if status and status not in STATUS_WORDS:
-        raise not_found("page")
+    search, cursor = _search(request.args), request.args.get("cursor") or None
     try:
         found = current().database.read(
-            lambda tx: queue_view.list_page(tx, caller.manages, status=status or None, limit=_PAGE, cursor=cursor)
+            lambda tx: queue_view.list_page(tx, caller.manages, search, limit=_PAGE, cursor=cursor)
         )
     except CursorError:
         raise not_found("page") from None
@@ -50,28 +50,33 @@ def outbox() -> Response:
         rows=found.rows,
         next_cursor=found.next_cursor,
         cursor=cursor,
-        status=status,
+        status=search.status or "",
+        q=search.text,
         statuses=_TABS,
     )
 
 
 @allow(Who.USER)
 def outbox_act() -> AnyResponse:
-    """Retries, cancels, holds or releases the selected deliveries, as far as their states let it."""
+    """Retries, cancels, holds or releases deliveries, the selected or all of the list, as their states allow."""
     caller, _ = user()
-    action, ids = request.form.get("action", ""), selected_ids()
+    action, ids, search = request.form.get("action", ""), selected_ids(), _search(request.form)
     if action not in ACTIONS:
         raise Problem(400, "That action is not known.")
+    every = bool(request.form.get("every"))
     try:
-        changed = queue_actions.act(current(), caller, ids, action).changed
-        did = "outbox" if changed else "outbox-none" if ids else "none"
+        if every:
+            changed = queue_actions.act_on_all(current(), caller, search, action).changed
+        else:
+            changed = queue_actions.act(current(), caller, ids, action).changed
+        did = "outbox" if changed else "outbox-none" if ids or every else "none"
     except Problem:
         changed, did = [], "outbox-forbidden"
     said: dict[str, Any] = {"did": did, "n": len(changed)}
     message = request.form.get("message", "")
     if message.isdecimal() and len(message) < _ID_DIGITS:
         return redirect(url_for("webmail.message", email_id=int(message), **said), 303)
-    return redirect(url_for("webmail.outbox", status=request.form.get("status") or None, **said), 303)
+    return redirect(url_for("webmail.outbox", status=search.status, q=search.text or None, **said), 303)
 
 
 @allow(Who.USER)
@@ -134,6 +139,14 @@ def captured_frame(outbox_id: int) -> Response:
 def captured_attachment(outbox_id: int, index: int) -> Response:
     """One of its attachments, to be saved."""
     return download_attachment(_open(outbox_id)[2], index)
+
+
+def _search(asked: Mapping[str, str]) -> Search:
+    """What of the queue is shown; raises Problem(404) for no status of ours."""
+    status, text = asked.get("status", ""), asked.get("q", "").strip()[:_LONGEST_TEXT]
+    if status and status not in STATUS_WORDS:
+        raise not_found("page")
+    return Search(status or None, text)
 
 
 ROUTES = (
