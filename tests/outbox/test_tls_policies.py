@@ -84,7 +84,7 @@ async def test_tlsa_records_are_asked_for_where_mx_and_addresses_are_proved(foun
     dns.set(TLSA, "TLSA", f"3 1 1 {DIGEST}")
     requirement = await required(found)
     assert (requirement.insist, requirement.level) == (Insist.DANE, TlsLevel.DANE)
-    assert requirement.names == (HOST, "remote.test")
+    assert (requirement.names, requirement.domain) == ((HOST,), "remote.test")
     assert requirement.tlsa == (Tlsa(3, 1, 1, bytes.fromhex(DIGEST)),)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,8 +41,8 @@ def record(certificate: Certificate, usage: int, selector: int, matching_type: i
     return Tlsa(usage, selector, matching_type, matched[matching_type])
 
 
-def dane(*records: Tlsa, names: Sequence[str] = (HOST,)) -> Requirement:
-    return Requirement(Insist.DANE, TlsLevel.DANE, tuple(names), records, "the TLSA records ask for it")
+def dane(*records: Tlsa, domain: str = "") -> Requirement:
+    return Requirement(Insist.DANE, TlsLevel.DANE, (HOST,), records, "the TLSA records ask for it", domain)
 
 
 async def connect(
@@ -129,8 +128,14 @@ async def test_dane_ta_knows_an_authority_that_the_server_does_not_show(authorit
 
 async def test_dane_ta_takes_the_name_of_the_recipients_domain_too(authority: Authority) -> None:
     certificate = authority.issue("remote.test")
-    client = await connect(certificate, dane(record(certificate, 2, 0, 1, place=1), names=(HOST, "remote.test")))
-    assert client.assurance.level is TlsLevel.DANE
+    client = await connect(certificate, dane(record(certificate, 2, 0, 1, place=1), domain="remote.test"))
+    assert (client.assurance.level, client.assurance.is_shareable) == (TlsLevel.DANE, False)
+
+
+async def test_a_certificate_that_is_good_for_the_host_serves_every_domain(authority: Authority) -> None:
+    certificate = authority.issue(HOST, "remote.test")
+    client = await connect(certificate, dane(record(certificate, 2, 0, 1, place=1), domain="remote.test"))
+    assert client.assurance.is_shareable
 
 
 @pytest.mark.parametrize(

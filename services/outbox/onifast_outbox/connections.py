@@ -227,7 +227,7 @@ class Connections:
             if transaction.lost:
                 tour.add(transaction.lost)
                 return
-        if client.usable and client.sent < MAX_MESSAGES:
+        if client.usable and client.sent < MAX_MESSAGES and client.assurance.is_shareable:
             self._keep(client, route)
         else:
             self._leave(client)

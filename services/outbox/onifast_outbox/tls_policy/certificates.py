@@ -66,9 +66,7 @@ class Judge:
         names = requirement.names or (host,)
         certificates = parse_chain(chain[:_MOST_SHOWN])
         if requirement.insist is Insist.DANE:
-            if trouble := dane_trouble(requirement.tlsa, names, certificates):
-                raise CertificateRefused(trouble)
-            return Assurance(TlsLevel.DANE)
+            return _by_dane(requirement, names, certificates)
         trouble = path_trouble(_PUBLIC, self._trusted(), names, certificates)
         return Assurance(TlsLevel.ENCRYPTED, trouble) if trouble else Assurance(TlsLevel.VERIFIED)
 
@@ -84,6 +82,20 @@ class Judge:
         if self._store is None and (found := load_authorities(self._authorities)):
             self._store = Store(found)
         return self._store
+
+
+def _by_dane(requirement: Requirement, names: Sequence[str], chain: Chain) -> Assurance:
+    """What the TLSA records make of a chain. Raises CertificateRefused.
+
+    Anybody gets a certificate for a domain of his own from a public authority that the records may name. So one that is
+    good for the recipient's domain alone lets nobody else's mail over the connection.
+    """
+    trouble = dane_trouble(requirement.tlsa, names, chain)
+    if trouble is None:
+        return Assurance(TlsLevel.DANE)
+    if requirement.domain and dane_trouble(requirement.tlsa, (requirement.domain,), chain) is None:
+        return Assurance(TlsLevel.DANE, is_shareable=False)
+    raise CertificateRefused(trouble)
 
 
 def bad_authorities(file: Path | None) -> ConfigError:

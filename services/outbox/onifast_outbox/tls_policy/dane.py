@@ -80,7 +80,6 @@ def _requirement(base: str, domain: str, host: str, tlsa: list[Tlsa]) -> Require
     because = f"the TLSA records of {base} ask for it (DANE)"
     if records := usable(tlsa):
         # The names that DANE-TA takes in a certificate (RFC 7672 section 3.2.2).
-        names = tuple(dict.fromkeys((base, host, domain)))
-        return Requirement(Insist.DANE, TlsLevel.DANE, names, records, because)
+        return Requirement(Insist.DANE, TlsLevel.DANE, tuple(dict.fromkeys((base, host))), records, because, domain)
     # There is TLS to be had, though nothing to prove it by (RFC 7672 section 2.2).
     return Requirement(Insist.ENCRYPTION, tlsa=tuple(tlsa), because=because)

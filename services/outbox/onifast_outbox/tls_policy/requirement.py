@@ -58,10 +58,14 @@ class HostBarred(Exception):
 
 @dataclass(frozen=True)
 class Assurance:
-    """What a connection has proved; `trouble` says why it is not VERIFIED at least."""
+    """What a connection has proved; `trouble` says why it is not VERIFIED at least.
+
+    Where only the name of the recipient's domain was proved, no other domain's mail may share it (`is_shareable`).
+    """
 
     level: TlsLevel = TlsLevel.NONE
     trouble: TlsTrouble | None = None
+    is_shareable: bool = True
 
 
 class Insist(Enum):
@@ -78,7 +82,8 @@ class Requirement:
     """What to insist on at one host.
 
     `level` is what is reached where that is had. `names` are those that a certificate may be good for, the first of
-    them asked for by SNI; none means the host's own. `because` says in words who asks for it.
+    them asked for by SNI; none means the host's own. `domain` is the recipient's, where a certificate may be good for
+    that instead. `because` says in words who asks for it.
     """
 
     insist: Insist = Insist.NOTHING
@@ -86,6 +91,7 @@ class Requirement:
     names: tuple[str, ...] = ()
     tlsa: tuple[Tlsa, ...] = ()
     because: str = ""
+    domain: str = ""
 
 
 OPPORTUNISTIC = Requirement()
