@@ -253,6 +253,18 @@ class TestPosting:
         assert first.body == second.body
         assert trusting.sql("SELECT state FROM tls_reports") == ["sent"]
 
+    async def test_the_claim_on_a_report_lasts_however_long_the_round_has_gone_on(
+        self, trusting: Outbox, collector: HttpsServer
+    ) -> None:
+        collector.pages["/in"] = Page(status=503)
+        await deliver(trusting, None)
+        late = reporting(trusting)
+        began = late._now()
+        moments = iter([began, began + 5000])
+        late._now = lambda: next(moments, began + 5000)
+        await late.run_once()
+        assert trusting.sql("SELECT retry_ts FROM tls_reports") == [str(int(began) + 5000 + 900)]
+
     async def test_after_a_day_it_is_given_up(self, trusting: Outbox, collector: HttpsServer) -> None:
         collector.pages["/in"] = Page(status=503)
         await deliver(trusting, None)

@@ -62,8 +62,12 @@ class Reporting:
                 if now >= due_at(day, domain):
                     await self._report(day, domain, now)
             after = found[-1]
-        while posting := await self._db.awrite(lambda tx: tls_results.claim_posting(tx, now, POSTING_SECONDS)):
+        while posting := await self._db.awrite(lambda tx: tls_results.claim_posting(tx, now, self._lease(now))):
             await self._post(posting, now)
+
+    def _lease(self, began: float) -> float:
+        """Seconds from the round's beginning: a round with collectors that stall may last for longer than one lease."""
+        return self._now() - began + POSTING_SECONDS
 
     async def _report(self, day: str, domain: str, now: float) -> None:
         try:
