@@ -111,7 +111,7 @@ class Site:
             "http_listen": f"127.0.0.1:{self.http_port}",
             "loopback_networks": "127.0.0.1/32",
             "dns_servers": self.dns.address,
-            "dns_timeout": "2s",
+            "dns_timeout": "20s",
             "outbound_port": str(self.outbound_port),
             "retry_first": "1s",
             "retry_max": "2s",

@@ -40,7 +40,7 @@ def outbox_settings(settings: Settings, dns: DnsServer, trusted: Path) -> Settin
     return replace(
         settings,
         dns_servers=((dns.host, dns.port),),
-        dns_timeout=0.5,
+        dns_timeout=20.0,
         connect_timeout=10.0,
         outbound_tls_ca=trusted,
         mta_sts_networks=(ipaddress.ip_network("127.0.0.0/8"),),

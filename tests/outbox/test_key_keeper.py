@@ -53,7 +53,7 @@ class Site:
 def site(settings: Settings, database: Database, dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site, with keys that are made quickly."""
     monkeypatch.setattr(dkim_keys, "_NEW_RSA_BITS", 1024)
-    return Site(replace(settings, dns_servers=((dns.host, dns.port),), dns_timeout=2.0), database, dns)
+    return Site(replace(settings, dns_servers=((dns.host, dns.port),), dns_timeout=20.0), database, dns)
 
 
 async def test_the_switch_comes_by_itself_once_dns_has_shown_the_key_for_an_hour(site: Site) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from onifast_outbox.routing import (
     MailExchangers,
@@ -72,8 +74,10 @@ async def test_a_domain_that_does_not_exist_fails_for_good(exchangers: MailExcha
 
 
 @pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.REFUSED, Failure.SILENT])
-async def test_dns_trouble_defers(dns: DnsServer, exchangers: MailExchangers, failure: Failure) -> None:
+async def test_dns_trouble_defers(dns: DnsServer, outbox_settings: Settings, failure: Failure) -> None:
     dns.fail("remote.test", failure)
+    hasty = replace(outbox_settings, dns_timeout=0.5)
+    exchangers = MailExchangers(shared_dns.resolver(hasty), 25, "mail.host.test")
     outcome = await refusal(exchangers, "remote.test")
     assert isinstance(outcome, Deferred)
     assert outcome.reply.enhanced == "4.4.3"

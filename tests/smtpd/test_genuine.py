@@ -177,9 +177,9 @@ async def test_an_author_that_nobody_can_read_goes_to_junk(world: World) -> None
 
 
 @pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.SILENT])
-async def test_dns_that_fails_never_costs_the_message(world: World, dns: DnsServer, failure: Failure) -> None:
+async def test_dns_that_fails_never_costs_the_message(hasty: World, dns: DnsServer, failure: Failure) -> None:
     dns.fail("_dmarc.bank.test", failure)
-    folder, found, _ = await stored(world, FORGED)
+    folder, found, _ = await stored(hasty, FORGED)
     assert (folder, found["dmarc"]) == ("inbox", "temperror")
 
 
@@ -256,11 +256,11 @@ async def test_nothing_is_counted_for_who_wants_no_reports(world: World, dns: Dn
 # Ways around DMARC, all of them by name servers of the forger's that say nothing
 
 
-async def test_a_silent_signer_does_not_excuse_a_forged_signature(world: World, dns: DnsServer) -> None:
+async def test_a_silent_signer_does_not_excuse_a_forged_signature(hasty: World, dns: DnsServer) -> None:
     dns.fail("sel._domainkey.evil.test", Failure.SILENT)
     forged = signed(FORGED).replace(b"Now.", b"Never.")
     message = signed(forged, "evil.test")
-    assert (await send(world, message)).startswith("550 5.7.1 DMARC policy of bank.test")
+    assert (await send(hasty, message)).startswith("550 5.7.1 DMARC policy of bank.test")
 
 
 async def test_signatures_of_others_do_not_crowd_the_authors_out(world: World) -> None:
@@ -271,17 +271,17 @@ async def test_signatures_of_others_do_not_crowd_the_authors_out(world: World) -
     assert (folder, found["dmarc"]) == ("inbox", "pass")
 
 
-async def test_a_silent_author_does_not_excuse_another_one(world: World, dns: DnsServer) -> None:
+async def test_a_silent_author_does_not_excuse_another_one(hasty: World, dns: DnsServer) -> None:
     dns.fail("_dmarc.evil.test", Failure.SILENT)
     both = FORGED.replace(b"From: Boss", b"From: me@evil.test, Boss")
-    assert (await send(world, both)).startswith("550 5.7.1 DMARC policy of bank.test")
+    assert (await send(hasty, both)).startswith("550 5.7.1 DMARC policy of bank.test")
 
 
-async def test_a_silent_reverse_zone_does_not_excuse_a_forged_envelope(world: World, dns: DnsServer) -> None:
+async def test_a_silent_reverse_zone_does_not_excuse_a_forged_envelope(hasty: World, dns: DnsServer) -> None:
     dns.set("bank.test", "TXT", "v=spf1 ptr include:more.bank.test -all")
     dns.set("more.bank.test", "TXT", "v=spf1 ip4:192.0.2.1 -all")
     dns.fail("9.0.0.127.in-addr.arpa", Failure.SILENT)
-    assert (await send(world, FORGED, sender="boss@bank.test")).startswith("550 5.7.1 DMARC policy of bank.test")
+    assert (await send(hasty, FORGED, sender="boss@bank.test")).startswith("550 5.7.1 DMARC policy of bank.test")
 
 
 async def test_an_author_below_a_broken_header_line_counts(world: World) -> None:

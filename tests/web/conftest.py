@@ -51,7 +51,7 @@ def settings(tmp_path: Path, dns: DnsServer) -> Settings:
         home_root=tmp_path / "home",
         hostname="mail.host.test",
         dns_servers=((host, int(port)),),
-        dns_timeout=2.0,
+        dns_timeout=20.0,
         max_message_size=256 * 1024,
         trusted_proxy_users=(),
     )
