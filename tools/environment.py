@@ -35,6 +35,13 @@ def ensure(extras: str) -> None:
         _stamp(extras).write_text(_wanted())
 
 
+def make() -> None:
+    """Make .venv where there is none: all of `ensure` that may need apt, which serves one at a time."""
+    with _alone():
+        if not _is_made_here():
+            _make()
+
+
 def base_python() -> str:
     """The interpreter that no venv owns: what is made with it outlives .venv."""
     return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")

@@ -1,8 +1,8 @@
 """make test - bring in what the tests need, then run all of them.
 
-Installs .venv with the development extras, and Debian packages by apt (tests/peers/install). Then ruff, mypy and every
-test: fast ones, slow ones, and those against real peers. What cannot run here (a real Postfix needs root) is listed
-with its reason after what can, and makes the exit status 1, as any failure does.
+Installs .venv with the development extras and, meanwhile, Debian packages by apt (tests/peers/install). Then ruff, mypy
+and every test, one on each processor: fast ones, slow ones, and those against real peers. What cannot run here (a real
+Postfix needs root) is listed with its reason after what can, and makes the exit status 1, as any failure does.
 """
 
 from __future__ import annotations
@@ -10,26 +10,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tools import environment
 from tools.environment import PROJECT, VENV, CannotGoOn, complain
 
 MYPY_PATHS = [name for name in ("shared", "services", "tests", "tools", "bench") if (PROJECT / name).is_dir()]
+LINT = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", *MYPY_PATHS])
 
 
 def main() -> None:
     try:
-        environment.ensure("all,dev")
+        environment.make()
+        with _installed_meanwhile() as install:
+            environment.ensure("all,dev")
+            failed = [" ".join(step) for step in LINT if not _step(step)]
     except CannotGoOn as problem:
         sys.exit(complain(str(problem)))
-    missing = _what_is_missing()
-    lint = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", *MYPY_PATHS])
-    failed = [" ".join(step) for step in lint if not _step(step)]
-    left_out = " or ".join(missing)
-    if not _step(["pytest", *(["-m", f"not ({left_out})"] if missing else [])]):
-        failed.append("pytest")
+    missing = _what_is_missing(install)
+    possible = [f"not {marker}" for marker in missing]
+    for clock, options in (("not clock", ["-n", "auto"]), ("clock", [])):
+        if not _step(["pytest", *options, "-m", " and ".join([clock, *possible])]):
+            failed.append(f"pytest, {clock}")
     if missing:
         _list_what_did_not_run(missing)
     if failed:
@@ -37,12 +43,29 @@ def main() -> None:
     sys.exit(1 if failed or missing else 0)
 
 
-def _what_is_missing() -> dict[str, str]:
+@contextmanager
+def _installed_meanwhile() -> Iterator[subprocess.Popen[bytes]]:
+    """tests/peers/install, which mostly waits for the network, and has ended after the `with`."""
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(
+            [str(PROJECT / "tests" / "peers" / "install")],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as install,
+    ):
+        yield install
+        install.wait()
+        output.seek(0)
+        _heading("tests/peers/install")
+        print(output.read().decode(errors="replace"), end="", flush=True)
+
+
+def _what_is_missing(install: subprocess.Popen[bytes]) -> dict[str, str]:
     """The markers of tests that cannot run here, each with the reason."""
     missing = {}
-    _heading("tests/peers/install")
-    done = subprocess.run([str(PROJECT / "tests" / "peers" / "install")], stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
+    if install.returncode != 0:
         missing["peers"] = "Debian packages are missing (tests/peers/install says above which, and why)"
     if os.geteuid() != 0:
         missing["root"] = "it needs root: real Postfix and changes of account do"
@@ -53,7 +76,9 @@ def _step(command: list[str]) -> bool:
     """Run a tool of .venv, its output as it comes; whether it succeeded."""
     _heading(" ".join(command))
     began = time.monotonic()
-    done = subprocess.run([str(VENV / "bin" / command[0]), *command[1:]], cwd=PROJECT, check=False)
+    # The tests start hundreds of programs: where no bytecode is kept, each of them compiles all that it imports.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([str(VENV / "bin" / command[0]), *command[1:]], cwd=PROJECT, env=environ, check=False)
     if done.returncode != 0:
         print(f"{command[0]} failed after {time.monotonic() - began:.0f} s", flush=True)
     return done.returncode == 0

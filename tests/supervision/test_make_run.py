@@ -92,6 +92,7 @@ def test_it_starts_says_where_to_go_and_ends_cleanly_on_ctrl_c(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.clock
 def test_a_second_start_is_ready_within_3_seconds_and_keeps_what_was_there(tmp_path: Path) -> None:
     environ = environment(tmp_path / "var")
     for limit in (LIMIT, 3.0):
