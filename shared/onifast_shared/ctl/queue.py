@@ -46,6 +46,7 @@ def declare(area: Any) -> None:
     listing = add(area, "list", _list, "id, status, made, next attempt, attempts, sender, recipient, last error")
     _add_search(listing)
     listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
+    add(area, "count", _count, "status, how many, when the oldest was queued; for monitoring")
     showing = "all that is known of deliveries: each attempt, how long it took and what it was told"
     _add_for_ids(area, "show", queue_row.show, showing)
     for action, meaning in _MEANINGS.items():
@@ -88,6 +89,12 @@ def _search(arguments: argparse.Namespace) -> Search:
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
     page = read(settings, lambda tx: queue_view.list_page(tx, None, _search(arguments), limit=arguments.limit))
     return show_rows(arguments, map(_row, page.rows))
+
+
+def _count(arguments: argparse.Namespace, settings: Settings) -> int:
+    found = read(settings, queue_view.counts)
+    rows = [{"status": each.status, "rows": each.rows, "oldest_at": times.rfc3339(each.oldest_ts)} for each in found]
+    return show_rows(arguments, rows)
 
 
 def _row(row: queue_view.OutboxRow) -> dict[str, Any]:

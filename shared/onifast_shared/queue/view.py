@@ -88,6 +88,14 @@ class Search(NamedTuple):
 EVERYTHING = Search()
 
 
+class Count(NamedTuple):
+    """How many rows have a status, and since when the one that was queued first has waited, epoch seconds."""
+
+    status: str
+    rows: int
+    oldest_ts: int
+
+
 class State(NamedTuple):
     """How a recipient of a message stands, in short."""
 
@@ -147,6 +155,15 @@ def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]
     sql = "SELECT status, release_ts, undo FROM outbox WHERE email_id = ?"
     found = {each: [State(*row) for row in tx.execute(sql, (each,))] for each in email_ids}
     return {each: states for each, states in found.items() if states}
+
+
+def counts(tx: Connection) -> list[Count]:
+    """How many rows of each status there are, of those that have any; reads through all of them."""
+    sql = """
+        SELECT status, count(*), min(coalesce(nullif(queued_ts, 0), unixepoch(created_at), 0)) FROM outbox
+        GROUP BY status ORDER BY status
+    """
+    return [Count(*row) for row in tx.execute(sql)]
 
 
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:

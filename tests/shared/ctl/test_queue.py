@@ -149,6 +149,20 @@ def test_a_delivery_that_is_not_there_is_told(run: Run, database: Database, caps
     assert f"id:           {row_id}" in told.out
 
 
+def test_the_queue_is_counted(run: Run, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    first = submit(database)
+    submit(database)
+    capture(database, submit(database))
+    database.write(lambda tx: tx.execute("UPDATE outbox SET queued_ts = 1800000000 WHERE id = ?", (first,)))
+    assert run("queue", "count", "--json") == 0
+    pending, sandboxed = json.loads(capsys.readouterr().out)
+    assert pending["status"] == "pending"
+    assert pending["rows"] == 2
+    assert sandboxed["rows"] == 1
+    oldest = database.read(lambda tx: tx.execute("SELECT min(queued_ts) FROM outbox WHERE status = 'pending'").get)
+    assert pending["oldest_at"] == times.rfc3339(oldest)
+
+
 def test_all_that_matches_is_acted_on(run: Run, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = submit(database), submit(database)
     assert run("queue", "hold", "--match", "BOB@example.net") == 0
