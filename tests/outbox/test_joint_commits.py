@@ -92,6 +92,16 @@ async def test_what_was_handed_over_is_written_though_its_caller_is_cancelled(
     assert notes(database) == ["gone", "there"]
 
 
+async def test_nobody_waits_for_a_commit_that_was_cancelled_with_him(database: Database, commits: JointCommits) -> None:
+    with writer_held(database):
+        work = asyncio.ensure_future(commits.write(note("a")))
+        await asyncio.sleep(0)
+        for task in (work, *commits._commits):
+            task.cancel()
+        done, _ = await asyncio.wait({work}, timeout=10)
+        assert done and work.cancelled()
+
+
 async def test_a_commit_that_never_began_is_everybodys_trouble(database: Database, commits: JointCommits) -> None:
     database.close()
     works = [commits.write(note(text)) for text in ("a", "b")]

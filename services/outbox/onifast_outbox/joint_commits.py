@@ -57,7 +57,10 @@ class JointCommits:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait({future})
+            # Where the loop itself ends, its commits do, and nobody is left who could tell how this one went.
+            while self._commits and not future.done():
+                ends: set[asyncio.Future[Any]] = {future, *self._commits}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             raise
 
     async def _commit(self) -> None:
