@@ -67,6 +67,14 @@ def test_who_searched_stays_with_what_he_found(admin: Browser) -> None:
     assert "New key made. Publish its record now." in admin.text_of(answer.headers["Location"])
 
 
+def test_a_domain_is_shown_and_found_in_its_own_script(admin: Browser, database: Database) -> None:
+    database.write(lambda tx: addresses.add(tx, Address.parse("info@bücher.test"), "root-admin"))
+    for path, shown in (("/addresses", "info@bücher.test"), ("/dkim", "bücher.test"), ("/sending", "bücher.test")):
+        for q in ("bücher", "xn--bcher"):
+            assert shown in admin.text_of(f"{path}?q={q}")
+    assert '<option value="info@xn--bcher-kva.test">info@bücher.test</option>' in admin.get("/compose").text
+
+
 def test_many_destinations_are_searched(admin: Browser, crowd: Database, clock: Clock) -> None:
     states = [StoredState(f"d{number:03}.test", "1", 1, 5, None, None, "") for number in range(MANY)]
     crowd.write(lambda tx: destinations.publish(tx, "1", states, clock()))

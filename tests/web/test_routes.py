@@ -128,6 +128,13 @@ def test_a_wrong_route_stays_in_its_form_without_the_password(admin: Browser) ->
     assert wrong.status_code == 422 and 'value="a b"' in wrong.text and "very secret" not in wrong.text
 
 
+def test_a_port_that_cannot_be_is_said_in_words(admin: Browser) -> None:
+    wrong = admin.post("/routes", FORM | {"port": "99999"})
+    assert wrong.status_code == 422 and "A port is a number from 1 to 65535." in wrong.text
+    relay = {"relay_host": "smtp.remote.example", "relay_port": "x", "relay_tls": "tls"}
+    assert "A port is a number from 1 to 65535." in admin.post("/relay", relay).text
+
+
 def test_source_addresses_have_a_page(admin: Browser) -> None:
     given = {"do": "save", "domain": "example.test", "address": "127.0.0.9", "helo_name": "nine.example.test"}
     assert admin.post("/source-addresses", given).status_code == 303

@@ -16,6 +16,7 @@ from onifast_web.auth import Caller, Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
 from onifast_web.signing_keys import Action
+from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -101,7 +102,7 @@ def _page(caller: Caller, problem: Problem | None = None) -> Response:
         return [(name, signing_keys.may_change(tx, caller, name)) for name in names]
 
     # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
-    found = shown(web.database.read(look), lambda each: each[0])
+    found = shown(web.database.read(look), lambda each: f"{each[0]} {in_script(each[0])}")
     cards = [_card(name, asked=name == asked, may_change=mine) for name, mine in found.rows]
     status = int(problem.status) if problem else 200
     return page(

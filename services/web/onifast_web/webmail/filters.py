@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Flask
 from onifast_shared import times
-from onifast_shared.address import split_list
+from onifast_shared.address import display_domain, split_list
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.queue.hold_rules import HELD_BY
 from onifast_shared.queue.view import AttemptRow, OutboxRow
@@ -92,6 +92,7 @@ def register(app: Flask) -> None:
         fate_actions=fate_actions,
         is_held_by_rule=is_held_by_rule,
         waits=waits,
+        in_script=in_script,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
     )
@@ -123,6 +124,12 @@ def counterpart(row: EmailRow) -> str:
         names = [name or address for name, address in split_list(row.recipient)]
         return ", ".join(names) or "(no recipient)"
     return row.sender_name or row.sender or "Unknown sender"
+
+
+def in_script(text: str) -> str:
+    """An address or a domain for people: an internationalised domain in its own script."""
+    local, at, domain = text.rpartition("@")
+    return local + at + display_domain(domain)
 
 
 def protection(step: AttemptRow) -> str:

@@ -11,11 +11,13 @@ from onifast_shared import mailbox, quotas
 from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import FOLDERS
 from onifast_shared.queue import waiting
+from pydantic import ValidationError
 
 from onifast_web import auth
 from onifast_web.auth import Caller
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.render import sentence
 
 _MOST_UNDONE = 200
 _END_OF_TIME = 253_402_300_800  # the year 10000
@@ -85,6 +87,17 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         **values,
     )
     return make_response(text, http_status)
+
+
+def field_errors(error: ValidationError) -> dict[str, str]:
+    """What is wrong with a form's fields, in a sentence for each."""
+    return {str(item["loc"][0]): _wrong(str(item["loc"][0]), str(item["msg"])) for item in error.errors()}
+
+
+def _wrong(field: str, message: str) -> str:
+    if field.endswith("port"):
+        return "A port is a number from 1 to 65535."
+    return sentence(message.removeprefix("Value error, "))
 
 
 def _undo(tx: Connection, username: str, now: float) -> Undo | None:

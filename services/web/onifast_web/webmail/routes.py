@@ -17,7 +17,7 @@ from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem, not_found
 from onifast_web.render import sentence
-from onifast_web.webmail.pages import page
+from onifast_web.webmail.pages import field_errors, page
 from onifast_web.webmail.settings import TLS_CHOICES
 
 _FIELDS = ("scope", "name", "host", "port", "tls", "user", "direct")
@@ -80,7 +80,7 @@ def _save_route(form: dict[str, str]) -> dict[str, str]:
         body = api.RouteBody.model_validate(values)
         current().database.write(lambda tx: api.store_route(tx, body, now))
     except ValidationError as error:
-        return {str(item["loc"][0]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
+        return field_errors(error)
     except BadField as error:
         return {error.field: sentence(error)}
     return {}
@@ -130,7 +130,7 @@ def _save_source(given: dict[str, str]) -> dict[str, str]:
         body = api.SourceBody.model_validate(given)
         current().database.write(api.store_source(body, int(current().clock())))
     except ValidationError as error:
-        return {str(item["loc"][0]): str(item["msg"]) for item in error.errors()}
+        return field_errors(error)
     except BadField as error:
         return {error.field: sentence(error)}
     return {}

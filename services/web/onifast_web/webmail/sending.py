@@ -11,6 +11,7 @@ from onifast_web import sandboxes
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
+from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -43,7 +44,7 @@ def _choose_undo(text: str) -> AnyResponse:
 def _page() -> Response:
     caller, username = user()
     web = current()
-    found = shown(sandboxes.states(web, caller), lambda state: state.domain)
+    found = shown(sandboxes.states(web, caller), lambda state: f"{state.domain} {in_script(state.domain)}")
     chosen = web.database.read(lambda tx: preferences.undo_seconds(tx, username, web.settings))
     return page(
         "sending.html",

@@ -23,8 +23,9 @@ from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import Problem
 from onifast_web.render import sentence
+from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
-from onifast_web.webmail.pages import page, user
+from onifast_web.webmail.pages import field_errors, page, user
 
 TLS_CHOICES = (
     ("starttls", "STARTTLS", "usual on port 587"),
@@ -75,8 +76,7 @@ def relay() -> AnyResponse:
     try:
         body = relay_config.RelayBody.model_validate(form | _optional(form))
     except ValidationError as error:
-        found = {str(item["loc"][0]): str(item["msg"]).removeprefix("Value error, ") for item in error.errors()}
-        return _relay_page(form, found)
+        return _relay_page(form, field_errors(error))
     current().database.write(lambda tx: relay_config.store(tx, body))
     return redirect(url_for("webmail.relay", did="relay"), 303)
 
@@ -90,7 +90,7 @@ ROUTES = (
 def _address_page(errors: dict[str, str] | None = None) -> Response:
     caller, _ = user()
     everything = current().database.read(lambda tx: address_store.list_for(tx, caller.manages))
-    found = shown(everything, lambda row: f"{row.address} {row.owner}")
+    found = shown(everything, lambda row: f"{row.address} {in_script(row.address)} {row.owner}")
     rows = current().database.read(lambda tx: [_line(tx, row) for row in found.rows])
     form = {name: request.form.get(name, "") for name in ("address", "owner")}
     status = 422 if errors else 200
