@@ -220,6 +220,16 @@ def test_a_message_says_what_became_of_it_and_what_can_be_done(
     assert "Changed 1 delivery." in words(go(browser, browser.post("/outbox", form)))
 
 
+@pytest.mark.parametrize(
+    ("status", "note"),
+    [("failed", "Could not be delivered."), ("deferred", "Not yet. It will be tried again.")],
+)
+def test_a_row_without_a_reason_makes_none_up(browser: Browser, database: Database, status: str, note: str) -> None:
+    (row_id,) = queue(database, "ann@remote.example")
+    database.write(lambda tx: tx.execute("UPDATE outbox SET status = ? WHERE id = ?", (status, row_id)))
+    assert note in browser.text_of("/outbox")
+
+
 def test_a_message_and_the_outbox_show_each_attempt(browser: Browser, database: Database) -> None:
     (row_id,) = queue(database, "ann@remote.example")
     sql = """

@@ -148,9 +148,9 @@ def delivery_note(row: OutboxRow) -> str:
     if waits(row):
         return "Waits so that it can be called back." if row.undo else "Waits for the time that was chosen."
     if row.status == "deferred":
-        return f"Not yet: {_why(row)} It will be tried again."
+        return f"Not yet{_why(row)} It will be tried again."
     if row.status == "failed":
-        return f"Could not be delivered: {_why(row)}"
+        return f"Could not be delivered{_why(row)}"
     if row.status == "held":
         return _held(row)
     return {
@@ -209,10 +209,15 @@ def _delivered(row: OutboxRow) -> str:
 
 
 def _why(row: OutboxRow) -> str:
-    """Why it is not delivered: in plain words where they are known, else as the other server put it."""
+    """Why it is not delivered, to end a sentence: in plain words where they are known, else as the other server put it.
+
+    A row that another program wrote may say nothing.
+    """
     plain = next((step.explanation for step in reversed(row.history) if step.explanation), "")
     line = plain or _first_line(row.last_error)
-    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
+    if not line:
+        return "."
+    return f": {line}" if line.endswith((".", "!", "?", "…")) else f": {line}."
 
 
 def _first_line(text: str) -> str:
