@@ -102,6 +102,21 @@ async def test_nobody_waits_for_a_commit_that_was_cancelled_with_him(database: D
         assert done and work.cancelled()
 
 
+async def test_nobody_waits_for_a_commit_that_the_end_of_the_loop_cut_off(
+    database: Database, commits: JointCommits
+) -> None:
+    with writer_held(database):
+        works = [asyncio.ensure_future(commits.write(note(text))) for text in ("a", "b")]
+        await asyncio.sleep(0)
+        (commit,) = commits._commits
+        await asyncio.sleep(0)
+        commit.cancel()
+        found = await asyncio.gather(*works, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in found)
+    await commits.write(note("c"))
+    assert "c" in notes(database)
+
+
 async def test_a_commit_that_never_began_is_everybodys_trouble(database: Database, commits: JointCommits) -> None:
     database.close()
     works = [commits.write(note(text)) for text in ("a", "b")]

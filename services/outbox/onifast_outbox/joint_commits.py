@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.webhooks import store as webhooks
 
 T = TypeVar("T")
@@ -67,35 +68,45 @@ class JointCommits:
         taken: list[_Entry] = []
 
         def change(tx: Connection) -> list[Any]:
-            # Run a second time, it finds here what it took the first time.
-            taken.extend(self._take())
+            self._take(taken)
             sheet = Sheet(tx)
             return [entry.write(sheet) for entry in taken]
 
         try:
             results = await self._db.awrite(change)
+        except asyncio.CancelledError:
+            # The event loop ends: nobody is to wait for what it will not hear of any more.
+            self._take(taken)
+            for entry in taken:
+                entry.future.cancel()
+            raise
         except Exception as error:
+            self._take(taken)
             await self._mend(taken, error)
             return
         for entry, result in zip(taken, results, strict=True):
             entry.future.set_result(result)
 
-    def _take(self) -> list[_Entry]:
-        """All that has gathered. What comes after it asks for a commit of its own."""
+    def _take(self, taken: list[_Entry]) -> None:
+        """Take what has gathered for a commit, if it has not taken anything; what comes later asks for another one."""
         with self._lock:
-            gathered, self._gathered, self._has_asked = self._gathered, [], False
-        return gathered
+            if not taken:
+                taken += self._gathered
+                self._gathered, self._has_asked = [], False
 
-    async def _mend(self, taken: list[_Entry], error: Exception) -> None:
-        """Nothing was written. One that spoils a commit fails alone; a commit that never began is everybody's."""
-        if len(taken) > 1:
-            await asyncio.gather(*(self._alone(entry) for entry in taken))
+    async def _mend(self, entries: list[_Entry], error: Exception) -> None:
+        """Nothing was written. One that spoils a commit fails alone."""
+        if len(entries) > 1 and not isinstance(error, DatabaseError):
+            await asyncio.gather(*(self._alone(entry) for entry in entries))
             return
-        for entry in taken or self._take():
+        for entry in entries:
             entry.future.set_exception(error)
 
     async def _alone(self, entry: _Entry) -> None:
         try:
             entry.future.set_result(await self._db.awrite(lambda tx: entry.write(Sheet(tx))))
+        except asyncio.CancelledError:
+            entry.future.cancel()
+            raise
         except Exception as error:
             entry.future.set_exception(error)
