@@ -44,4 +44,4 @@ class Envelope:
 
     def only(self, *recipients: Recipient) -> Envelope:
         """The same transaction for just these recipients."""
-        return replace(self, rcpt_to=recipients)
+        return self if recipients == self.rcpt_to else replace(self, rcpt_to=recipients)

@@ -253,7 +253,7 @@ class Courier:
             route = by_domain[stop.recipient.address.domain]
             if isinstance(route, Route):
                 route = route.leaving_from(loaded.sources)
-                route = route.waiving_tls() if is_waived_by(loaded.head.headers) else route
+                route = route.waiving_tls() if route.policy and is_waived_by(loaded.head.headers) else route
                 grouped.setdefault(route.key, (route, []))[1].append(stop)
             else:
                 lost.append(Result(stop.row, stop.recipient, route))

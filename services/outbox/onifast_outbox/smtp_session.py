@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
@@ -22,6 +23,9 @@ from onifast_outbox.tls_policy.requirement import (
     TlsTrouble,
 )
 from onifast_outbox.wire import Timeouts, TlsError, Wire, WireError
+
+MOST_HEARD = 16
+"""Replies of one line that a connection remembers, so that they need not be parsed again."""
 
 
 class Security(Enum):
@@ -106,6 +110,7 @@ class SmtpSession:
         self._timeouts = timeouts
         self._watch = watch
         self._usable = True
+        self._heard: dict[bytes, Reply] = {}
 
     @classmethod
     async def open(cls, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch | None = None) -> Self:
@@ -293,10 +298,22 @@ class SmtpSession:
 
     async def _reply(self, timeout: float) -> Reply:
         lines = await self._wire.read_reply(timeout)
-        try:
-            return Reply.parse(line.decode("utf-8", "replace") for line in lines)
-        except ReplyError as error:
-            raise WireError(f"not an SMTP reply: {error}") from error
+        if len(lines) > 1:
+            return _parsed(lines)
+        # A server says the same to each message's commands, but for the answer to its end.
+        reply = self._heard.get(lines[0])
+        if reply is None:
+            if len(self._heard) >= MOST_HEARD:
+                self._heard.clear()
+            reply = self._heard[lines[0]] = _parsed(lines)
+        return reply
+
+
+def _parsed(lines: Sequence[bytes]) -> Reply:
+    try:
+        return Reply.parse(line.decode("utf-8", "replace") for line in lines)
+    except ReplyError as error:
+        raise WireError(f"not an SMTP reply: {error}") from error
 
 
 def _b64(text: str) -> str:
