@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from peers.browser import PHONE, page_of
 from web.browsing import fits, log_in, opened, press
-from web.support import Clock, Live, deliver, index
+from web.support import Clock, Live, deliver, index, queue
 
 pytestmark = pytest.mark.peers
 
@@ -79,6 +79,34 @@ def test_what_was_written_is_thrown_away_only_after_a_question(chrome: Browser, 
         page.get_by_role("button", name="Discard").click()
         assert asked == ["Throw away what you have written?"]
         expect(page.get_by_label("Text")).to_have_value("Dear you")
+
+
+def test_what_is_done_to_all_pages_is_asked_for_first(chrome: Browser, live: Live, database: Database) -> None:
+    queue(database, *(f"customer{number}@remote.example" for number in range(60)))
+    with opened(chrome, live) as page:
+        asked = answering(page, accept=False)
+        page.goto("/outbox")
+        page.wait_for_selector("html.js")
+        page.get_by_label("Select: customer59@remote.example").check()
+        page.get_by_label("All pages").check()
+        page.get_by_role("button", name="Hold").click()
+        assert asked == ["Hold: all of this list, on every page?"]
+        page.get_by_label("All pages").uncheck()
+        page.get_by_role("button", name="Hold").click()
+        expect(page.get_by_text("Changed 1 delivery.")).to_be_visible()
+        assert len(asked) == 1
+
+
+def test_a_password_is_copied_where_the_browser_gives_no_clipboard(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        page.goto("/app-passwords")
+        page.get_by_label("Program").fill("Thunderbird")
+        page.get_by_role("button", name="Make password").click()
+        password = page.locator("#fresh-password").inner_text()
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        page.get_by_label("Copy password").click()
+        expect(page.get_by_label("Copied")).to_be_visible()
+        assert page.evaluate("getSelection().toString()") == password
 
 
 def test_what_was_refused_is_guarded_as_what_was_typed(chrome: Browser, live: Live) -> None:

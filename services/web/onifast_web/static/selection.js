@@ -20,7 +20,19 @@ export function show(form) {
   const chosen = list.filter((box) => box.checked).length;
   all.checked = chosen > 0 && chosen === list.length;
   all.indeterminate = chosen > 0 && chosen < list.length;
-  form.querySelector("[data-selected]").textContent = chosen ? `${chosen} selected` : "Select all";
+  const every = Boolean(form.querySelector('[name="every"]')?.checked);
+  form.querySelector("[data-selected]").textContent = every ? "All selected" : chosen ? `${chosen} selected` : "Select all";
+  askAbout(form, every);
+}
+
+// What is done to every page of a list is asked for first, whatever it is.
+function askAbout(form, every) {
+  for (const button of form.querySelectorAll('button[name="action"]')) {
+    button.dataset.usual ??= button.dataset.confirm ?? "";
+    const question = every ? `${button.textContent.trim()}: all of this list, on every page?` : button.dataset.usual;
+    if (question) button.dataset.confirm = question;
+    else delete button.dataset.confirm;
+  }
 }
 
 function boxes(form) {

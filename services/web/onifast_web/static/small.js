@@ -27,7 +27,7 @@ function closeMenu() {
 }
 
 async function copyText(button) {
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  if (!(await copied(document.getElementById(button.dataset.copy)))) return;
   const label = button.getAttribute("aria-label");
   button.setAttribute("aria-label", "Copied");
   button.classList.add("copied");
@@ -35,6 +35,15 @@ async function copyText(button) {
     button.setAttribute("aria-label", label);
     button.classList.remove("copied");
   }, 2000);
+}
+
+// Browsers give a clipboard to pages over TLS alone, or of this machine; elsewhere what was selected is copied, and if
+// not even that works, it is selected for the reader to copy.
+async function copied(source) {
+  const done = await navigator.clipboard?.writeText(source.textContent).then(() => true, () => false);
+  if (done) return true;
+  getSelection().selectAllChildren(source);
+  return document.execCommand("copy");
 }
 
 function forgetNotice() {
