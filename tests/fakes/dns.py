@@ -254,6 +254,8 @@ def _absolute(name: str) -> dns.name.Name:
 def _record(rdtype: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
     if rdtype == dns.rdatatype.TXT and not value.startswith('"'):
         value = _quoted_strings(value)
+    if value.startswith("\\# "):  # octets as they are (RFC 3597 section 5), whatever the type asks for
+        return dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, bytes.fromhex(value.split(" ", 2)[2]))
     return dns.rdata.from_text(dns.rdataclass.IN, rdtype, value, origin=dns.name.root, relativize=False)
 
 

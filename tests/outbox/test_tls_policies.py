@@ -113,6 +113,34 @@ async def test_whole_keys_and_certificates_that_are_none_demand_encryption(found
     assert (await required(found)).insist is Insist.ENCRYPTION
 
 
+SHORT = "\\# 23 030101" + "ab" * 20  # says SHA-256, and has the octets of SHA-1
+STUMP = "\\# 2 0301"
+
+
+async def test_malformed_records_are_unusable_and_the_others_count(
+    asking: Settings, database: Database, dns: DnsServer
+) -> None:
+    found = assembled(replace(asking, dns_timeout=2.0), database)
+    dns.set(TLSA, "TLSA", SHORT, f"3 1 1 {DIGEST}", STUMP)
+    requirement = await required(found)
+    assert (requirement.insist, requirement.tlsa) == (Insist.DANE, (Tlsa(3, 1, 1, bytes.fromhex(DIGEST)),))
+
+
+@pytest.mark.parametrize("records", [(SHORT,), (STUMP,), (SHORT, f"0 0 1 {DIGEST}")])
+async def test_where_all_are_malformed_encryption_is_demanded(
+    asking: Settings, database: Database, dns: DnsServer, records: tuple[str, ...]
+) -> None:
+    dns.set(TLSA, "TLSA", *records)
+    assert (await required(assembled(replace(asking, dns_timeout=2.0), database))).insist is Insist.ENCRYPTION
+
+
+async def test_malformed_records_that_are_not_proved_ask_nothing(
+    asking: Settings, database: Database, dns: DnsServer
+) -> None:
+    dns.set(TLSA, "TLSA", SHORT)
+    assert await required(assembled(replace(asking, dnssec="off"), database)) is OPPORTUNISTIC
+
+
 async def test_a_failing_look_up_bars_the_host_even_where_mta_sts_would_be_content(
     found: TlsPolicies, dns: DnsServer, database: Database
 ) -> None:

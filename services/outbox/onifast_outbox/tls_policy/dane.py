@@ -8,7 +8,7 @@ from onifast_shared.dns import Temporary
 
 from onifast_outbox.tls_policy.requirement import HostBarred, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
 from onifast_outbox.tls_policy.secure_dns import Found, SecureDns
-from onifast_outbox.tls_policy.tlsa import Tlsa, usable
+from onifast_outbox.tls_policy.tlsa import MALFORMED, Tlsa, usable
 
 
 class Dane:
@@ -73,7 +73,8 @@ class Dane:
             raise HostBarred(TlsTrouble(ResultType.DNSSEC_INVALID, text)) from None
         if not found.secure:
             return []
-        return [Tlsa(each.usage, each.selector, each.mtype, each.cert) for each in found.records]
+        tlsa = [Tlsa(each.usage, each.selector, each.mtype, each.cert) for each in found.records]
+        return tlsa + [MALFORMED] * found.malformed
 
 
 def _requirement(base: str, domain: str, host: str, tlsa: list[Tlsa]) -> Requirement:

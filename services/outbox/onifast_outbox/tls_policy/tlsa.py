@@ -67,6 +67,10 @@ class Tlsa(NamedTuple):
         return _HASHES[self.matching_type](chosen).digest() == self.data
 
 
+MALFORMED = Tlsa(255, 255, 255, b"")
+"""Stands for a record that is there and cannot be read."""
+
+
 def usable(records: Iterable[Tlsa]) -> tuple[Tlsa, ...]:
     """Those that can be used, of the first hundred; of a usage and selector's digests the strongest (RFC 7671 9)."""
     kept = [record for record in records if record.is_usable][:_MOST]
