@@ -63,7 +63,11 @@ class Site:
         self.database = self.root / "config" / "onifast-mail.db"
 
     def __enter__(self) -> Site:
-        self.start(*PROGRAMS)
+        try:
+            self.start(*PROGRAMS)
+        except BaseException:
+            self.stop(*self.running)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

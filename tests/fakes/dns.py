@@ -154,7 +154,7 @@ class DnsServer:
         self._udp.close()
         self._tcp.close()
         for writer in list(self._connections):
-            writer.close()
+            writer.transport.abort()  # close() would wait for a client that does not read
         await asyncio.sleep(0)  # lets the transports close their sockets
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -35,6 +35,7 @@ class LoopThread:
         for task in left_over:
             task.cancel()
         await asyncio.gather(*left_over, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport that one of them closed closes its socket in the next round
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from onifast_shared.log import Secret
 from onifast_shared.queue import view as queue_view
@@ -60,7 +62,7 @@ async def test_one_attempt_leaves_the_row_in_the_right_state_and_the_next_ends_w
     outbox: Outbox, stage: str, extensions: tuple[str, ...]
 ) -> None:
     for _, action, state, arrived in (case for case in CASES if case[0] == stage):
-        await _begin_anew(outbox, action)
+        await _begin_anew(outbox, stage, action)
         with _peer(outbox, {stage: action}, extensions) as peer:
             await outbox.submit("bob@remote.test", sender="")
             await outbox.round()
@@ -71,7 +73,7 @@ async def test_one_attempt_leaves_the_row_in_the_right_state_and_the_next_ends_w
             if state != "deferred":
                 continue
             peer.set(stage, None)
-            await _try_again(outbox)
+            await _try_again(outbox, action)
             assert _states(outbox) == ["sent"], action
             assert len(peer.messages) == arrived + 1, action
 
@@ -100,13 +102,13 @@ async def test_what_happens_at_one_recipient_leaves_each_in_the_right_state(
 ) -> None:
     addresses = [f"{name}@remote.test" for name in NAMES]
     for action, his, theirs in AT_ONE:
-        await _begin_anew(outbox, action)
+        await _begin_anew(outbox, "RCPT", action)
         with _peer(outbox, {f"RCPT {at}@remote.test": action}, extensions) as peer:
             await outbox.submit(*addresses, sender="")
             await outbox.round()
             assert _states(outbox) == [his if name == at else theirs for name in NAMES], action
             peer.set(f"RCPT {at}@remote.test", None)
-            await _try_again(outbox)
+            await _try_again(outbox, action)
             received = sorted(recipient for message in peer.messages for recipient in message.rcpt_to)
             assert received == [each for each in addresses if his != "failed" or each[0] != at], action
 
@@ -114,7 +116,7 @@ async def test_what_happens_at_one_recipient_leaves_each_in_the_right_state(
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])
 async def test_whatever_rset_brings_the_next_message_goes_out(outbox: Outbox, extensions: tuple[str, ...]) -> None:
     for action in (TRANSIENT, PERMANENT, DROP, RESET, STALL, GARBAGE, CLOSING):
-        await _begin_anew(outbox, action)
+        await _begin_anew(outbox, "RSET", action)
         with _peer(outbox, {"RCPT gone@remote.test": PERMANENT, "RSET": action}, extensions) as peer:
             await outbox.submit("gone@remote.test", sender="")
             await outbox.round()
@@ -258,7 +260,7 @@ async def test_a_failing_encryption_is_followed_by_delivery_in_the_clear_only_wh
     outbox: Outbox, stage: str, authority: Authority, *, must: bool
 ) -> None:
     for _, action, taken, required in (case for case in TLS_CASES if case[0] == stage):
-        await _begin_anew(outbox, action)
+        await _begin_anew(outbox, stage, action)
         with _peer(outbox, {stage: action}, authority=authority) as peer:
             if must:
                 _route_to(outbox, Relay(peer.host, peer.port, "", Secret(""), "starttls"))
@@ -273,14 +275,14 @@ async def test_a_failing_encryption_is_followed_by_delivery_in_the_clear_only_wh
 async def test_a_login_that_fails_in_whatever_way_defers(outbox: Outbox, offered: str) -> None:
     hello = f"250-mx.remote.test\r\n250 AUTH {offered}"
     for action in (*WAYS, "334 more"):
-        await _begin_anew(outbox, action)
+        await _begin_anew(outbox, "AUTH", action)
         with ScriptedSmtpServer({"EHLO": hello, "AUTH": action}, logins={"us": "secret"}) as peer:
             _route_to(outbox, Relay(peer.host, peer.port, "us", Secret("secret"), "none"))
             await outbox.submit("bob@remote.test", sender="")
             await outbox.round()
             assert _states(outbox) == ["deferred"], action
             peer.set("AUTH", None)
-            await _try_again(outbox)
+            await _try_again(outbox, action)
             assert (_states(outbox), len(peer.messages)) == (["sent"], 1), action
 
 
@@ -304,17 +306,31 @@ async def test_what_a_peer_says_before_the_handshake_is_no_reply_after_it(outbox
     assert outbox.states() == {"bob@remote.test": "sent"}
 
 
-async def _begin_anew(outbox: Outbox, action: Action) -> None:
+# The wait that a stalling peer makes run out, by the stage where it stalls; elsewhere it is the one of all else.
+WAITS = {"CONNECT": "greeting", "MAIL": "mail", "RCPT": "rcpt", "DATA": "data", ".": "end"}
+
+
+async def _begin_anew(outbox: Outbox, stage: str, action: Action) -> None:
     """An empty queue, and a deliverer that knows no server yet.
 
-    Its waits are short where they are to run out, and long where load alone could make them.
+    The wait that is to run out is short; the others are long, for load alone could make them.
     """
-    await outbox.program.connections.close()
     outbox.db.write(lambda tx: tx.execute("DELETE FROM outbox"))
-    outbox.reassemble(**patience(0.3 if action is STALL else 20))
+    waits = patience(20)
+    if action is STALL:
+        name = WAITS.get(stage.partition(" ")[0])
+        waits |= {f"smtp_{name}_timeout": 0.3} if name else {"smtp_timeout": 1.0}
+    await _deliver_anew(outbox, waits)
 
 
-async def _try_again(outbox: Outbox) -> None:
+async def _deliver_anew(outbox: Outbox, waits: dict[str, Any]) -> None:
+    await outbox.program.connections.close()
+    outbox.reassemble(**waits)
+
+
+async def _try_again(outbox: Outbox, action: Action) -> None:
+    if action is STALL:  # nothing stalls any more
+        await _deliver_anew(outbox, patience(20))
     outbox.db.write(lambda tx: tx.execute("UPDATE outbox SET status = 'pending' WHERE status = 'deferred'"))
     await outbox.round()
 
