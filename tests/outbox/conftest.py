@@ -55,6 +55,7 @@ async def outbox(outbox_settings: Settings, database: Database, dns: DnsServer) 
     """The deliverer, wired but not running: a test steps it."""
     running = start(outbox_settings, database, dns)
     yield running
+    await running.program.dispatcher.finish(0)  # while there is a database to give claims back to
     await running.program.connections.close()
 
 
