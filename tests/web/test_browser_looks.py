@@ -137,6 +137,16 @@ def test_what_was_written_outlives_its_session(chrome: Browser, live: Live, data
     assert database.read(lambda tx: tx.execute("SELECT count(*) FROM outbox").get) == 1
 
 
+def test_what_was_written_outlives_the_login_of_a_panel_before_us(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        press(page, "c")
+        page.get_by_label("Text").fill("Dear you")
+        page.route("**/compose", lambda route: route.fulfill(body="<h1>Panel</h1>", content_type="text/html"))
+        page.get_by_role("button", name="Save draft").click()
+        expect(page.get_by_role("alert")).to_contain_text("You are signed out")
+        expect(page.get_by_label("Text")).to_have_value("Dear you")
+
+
 def test_what_was_written_outlives_a_server_that_is_away(chrome: Browser, live: Live) -> None:
     with opened(chrome, live) as page:
         press(page, "c")

@@ -75,10 +75,12 @@ function submitWhenSignedIn(form, onSubmit) {
 async function renewToken(form) {
   const answer = await fetch(form.action, { headers: { Accept: "text/html" }, redirect: "manual" }).catch(() => null);
   if (!answer) return "The server cannot be reached.";
-  if (answer.type === "opaqueredirect") return "You are signed out: sign in again in another window.";
-  if (!answer.ok) return "The server cannot take it just now.";
+  if (answer.type !== "opaqueredirect" && !answer.ok) return "The server cannot take it just now.";
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  form.elements.csrf_token.value = page.querySelector("meta[name=csrf-token]").content;
+  // Where a panel stands before us, its own login may be what answers.
+  const token = page.querySelector("meta[name=csrf-token]")?.content;
+  if (!token) return "You are signed out: sign in again in another window.";
+  form.elements.csrf_token.value = token;
   return "";
 }
 
