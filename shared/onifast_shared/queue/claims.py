@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 from onifast_shared import contents
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import hold_rules
+from onifast_shared.queue import hold_rules, ready_rows
 from onifast_shared.queue.next_hops import LOCAL, NextHops
-from onifast_shared.queue.store import Claim, Lease, QueueRow, Submission, submission_of
+from onifast_shared.queue.ready_rows import Head, Row
+from onifast_shared.queue.store import Claim, Lease
 from onifast_shared.reply import Reply
 
 GROUP_LIMIT = 100
@@ -42,10 +42,6 @@ MOST_LANES_KEPT = 10_000
 
 SMALL = contents.INLINE_LIMIT
 """Octets up to which a message is no burden on memory: it never waits for a large one."""
-
-SHORT = 16 * 1024
-"""Octets up to which a message is read with its row, before it is known whether it can be claimed. At each statement
-the writer's thread gives the interpreter away, which costs more than such a message."""
 
 
 @dataclass(frozen=True)
@@ -120,41 +116,6 @@ def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: flo
     return Round(claims, walk.turns, walk.put_off, walk.more)
 
 
-class _Row(NamedTuple):
-    """A ready row: what tells where it goes and with which others, and what its claim needs of it."""
-
-    domain: str
-    sender: str | None
-    submitted_by: str | None
-    row: QueueRow
-    submission: Submission
-
-    @classmethod
-    def of(cls, columns: Sequence[Any]) -> _Row:
-        """From the columns of _ROW."""
-        domain, sender, submitted_by = columns[:3]
-        return cls(domain, sender, submitted_by, QueueRow(*columns[3:9]), submission_of(columns[9:21]))
-
-
-class _Head(NamedTuple):
-    """The oldest ready row of a lane and domain, with the bytes of its message if that is SHORT.
-
-    It is `alone` where no other row of its message is ready.
-    """
-
-    first: _Row
-    content_id: int
-    waits_for: str | None
-    alone: bool
-    size: int
-    content: bytes | None
-
-    @classmethod
-    def of(cls, columns: Sequence[Any]) -> _Head:
-        """From the columns of _HEAD."""
-        return cls(_Row.of(columns), columns[21], columns[22], bool(columns[23]), *columns[24:])
-
-
 class _Walk:
     """One round through the lanes; iterating claims."""
 
@@ -204,10 +165,9 @@ class _Walk:
             self._circle.append(self._circle.pop(0))
             self.turns.lane = self._circle[0]
             return self.turns.lane
-        row = self._seek(_NEXT_LANE, (self.turns.lane,))
-        if row is None or row[0] is None:
+        lane = ready_rows.next_lane(self._tx, self.turns.lane) if self._may_seek() else None
+        if lane is None:
             return None
-        lane = str(row[0])
         if lane in self._circle:
             self._has_closed = True
             del self._circle[: self._circle.index(lane)]  # those before it are gone by now
@@ -232,25 +192,22 @@ class _Walk:
                 return found
         return None
 
-    def _next_head(self, lane: str, after: str) -> _Head | None:
-        row = self._seek(_NEXT_HEAD, (lane, lane, after, lane))
-        return None if row is None else _Head.of(row)
+    def _next_head(self, lane: str, after: str) -> Head | None:
+        return ready_rows.next_head(self._tx, lane, after) if self._may_seek() else None
 
-    def _seek(self, sql: str, bind: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _may_seek(self) -> bool:
+        """Count a seek; False where the round has had enough of them."""
         self._steps -= 1
         self._barren += 1
-        if self._steps < 0 or self._barren > MOST_BARREN:
-            self.more = True
-            return None
-        row: tuple[Any, ...] | None = self._tx.execute(sql, bind).fetchone()
-        return row
+        self.more = self.more or self._steps < 0 or self._barren > MOST_BARREN
+        return not self.more
 
     def _remember(self, lane: str, domain: str) -> None:
         if len(self.turns.domains) >= MOST_LANES_KEPT:
             self.turns.domains.clear()
         self.turns.domains[lane] = domain
 
-    def _from_head(self, lane: str, head: _Head) -> Claim | None:
+    def _from_head(self, lane: str, head: Head) -> Claim | None:
         destination = self._hop(head.first)
         opening = self._opening(destination)
         if opening.unreachable is None:
@@ -261,7 +218,7 @@ class _Walk:
         self._put_off(lane, head.first.domain, destination, opening.unreachable)
         return None
 
-    def _hop(self, row: _Row) -> str:
+    def _hop(self, row: Row) -> str:
         return self._hops.of(row.sender or "", row.submitted_by, row.domain)
 
     def _opening(self, destination: str) -> Opening:
@@ -271,7 +228,7 @@ class _Walk:
             self._openings[destination] = self._wanted.gate(destination)
         return self._openings[destination]
 
-    def _take(self, head: _Head, destination: str, opening: Opening) -> bool:
+    def _take(self, head: Head, destination: str, opening: Opening) -> bool:
         """Take the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
         if is_burden and self._held and head.size > self._octets:
@@ -288,7 +245,7 @@ class _Walk:
 
     # Claiming
 
-    def _claim(self, head: _Head, destination: str, unreachable: Reply | None = None) -> Claim:
+    def _claim(self, head: Head, destination: str, unreachable: Reply | None = None) -> Claim:
         token = secrets.token_hex(16)
         lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
         rows = [head.first] if head.alone else self._siblings(head, destination)
@@ -305,7 +262,7 @@ class _Walk:
             unreachable=unreachable,
         )
 
-    def _siblings(self, head: _Head, destination: str) -> list[_Row]:
+    def _siblings(self, head: Head, destination: str) -> list[Row]:
         """The rows of the head's message that go the same way, the head's among them, the oldest first."""
         own = head.first.domain
         found = self._of_domain(head, own, GROUP_LIMIT)
@@ -313,20 +270,20 @@ class _Walk:
             found += self._of_other_domains(head, destination, GROUP_LIMIT - len(found))
         return sorted(found, key=lambda each: each.row.id)
 
-    def _of_other_domains(self, head: _Head, destination: str, limit: int) -> list[_Row]:
-        found: list[_Row] = []
-        domain: str | None = ""
+    def _of_other_domains(self, head: Head, destination: str, limit: int) -> list[Row]:
+        found: list[Row] = []
+        after = ""
         for _ in range(GROUP_LIMIT):
-            domain = self._tx.execute(_SIBLING_DOMAIN, (head.content_id, domain)).get
+            domain = ready_rows.next_domain(self._tx, head.content_id, after)
             if domain is None or len(found) >= limit:
                 break
+            after = domain
             if domain != head.first.domain and self._hop(head.first._replace(domain=domain)) == destination:
                 found += self._of_domain(head, domain, limit - len(found))
         return found
 
-    def _of_domain(self, head: _Head, domain: str, limit: int) -> list[_Row]:
-        same = (head.content_id, head.first.sender, head.first.submitted_by)
-        found = [_Row.of(columns) for columns in self._tx.execute(_SIBLINGS, (*same, domain, limit))]
+    def _of_domain(self, head: Head, domain: str, limit: int) -> list[Row]:
+        found = ready_rows.siblings(self._tx, head, domain, limit)
         withheld = self._withhold([each.row.id for each in found])
         return [each for each in found if each.row.id not in withheld]
 
@@ -334,7 +291,7 @@ class _Walk:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
         return hold_rules.hold(self._tx, row_ids) if self._hops.standing.has_hold_rules else set()
 
-    def _content(self, head: _Head) -> bytes | None:
+    def _content(self, head: Head) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""
         if head.content is not None or head.size > SMALL:
             return head.content
@@ -348,7 +305,7 @@ class _Walk:
     # Putting off
 
     def _put_off(self, lane: str, domain: str, destination: str, unreachable: Unreachable) -> None:
-        rows: list[tuple[Any, ...]] = self._tx.execute(_READY_OF, (lane, domain, MOST_PUT_OFF)).fetchall()
+        rows = ready_rows.waiting(self._tx, lane, domain, MOST_PUT_OFF)
         ids = [
             row_id
             for row_id, sender, submitted_by, waits_for in rows
@@ -360,53 +317,9 @@ class _Walk:
         self.more = self.more or len(rows) == MOST_PUT_OFF
 
 
-# The predicate of the indexes outbox_ready and outbox_siblings, word for word: that is how SQLite knows to use them.
-_IS_READY = "ready = 1 AND status IN ('pending', 'deferred')"
-
-# The lane or domain after the one that was served last; behind the last one, the first.
-_NEXT_LANE = f"""
-    SELECT coalesce(
-        (SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane > ? ORDER BY lane LIMIT 1),
-        (SELECT lane FROM outbox INDEXED BY outbox_ready WHERE {_IS_READY} AND lane >= '' ORDER BY lane LIMIT 1))
-"""
-_NEXT_DOMAIN = f"""
-    SELECT coalesce(
-        (SELECT domain FROM outbox INDEXED BY outbox_ready
-         WHERE {_IS_READY} AND lane = ? AND domain > ? ORDER BY domain LIMIT 1),
-        (SELECT domain FROM outbox INDEXED BY outbox_ready
-         WHERE {_IS_READY} AND lane = ? AND domain >= '' ORDER BY domain LIMIT 1))
-"""
-
-_ROW = """
-    o.domain, o.sender, o.submitted_by,
-    o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify, o.dsn_orcpt,
-    coalesce(o.sender, ''), o.origin, o.owner, o.submitted_by, o.email_id, coalesce(o.subject, ''), o.body_type,
-    o.smtputf8, o.requiretls, o.dsn_ret, o.dsn_envid, o.written_by
-"""
-_NEXT_HEAD = f"""
-    SELECT {_ROW}, o.content_id, o.waits_for,
-           NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_siblings
-                       WHERE {_IS_READY} AND content_id = o.content_id AND id <> o.id),
-           coalesce(c.size, 0), CASE WHEN c.size <= {SHORT} THEN c.data END
-    FROM outbox o INDEXED BY outbox_ready LEFT JOIN contents c ON c.id = o.content_id
-    WHERE {_IS_READY} AND lane = ? AND domain = ({_NEXT_DOMAIN}) ORDER BY o.id LIMIT 1
-"""
-
-_SIBLING_DOMAIN = f"""
-    SELECT domain FROM outbox INDEXED BY outbox_siblings
-    WHERE {_IS_READY} AND content_id = ? AND domain > ? ORDER BY domain LIMIT 1
-"""
-_SIBLINGS = f"""
-    SELECT {_ROW} FROM outbox o INDEXED BY outbox_siblings
-    WHERE {_IS_READY} AND content_id = ? AND sender IS ? AND submitted_by IS ? AND domain = ? ORDER BY id LIMIT ?
-"""
 _CLAIM = """
     UPDATE outbox SET status = 'sending', ready = 0, waits_for = NULL, lease_token = ?, lease_boot = ?, lease_until = ?
     WHERE id = ?
-"""
-_READY_OF = f"""
-    SELECT id, sender, submitted_by, waits_for FROM outbox INDEXED BY outbox_ready
-    WHERE {_IS_READY} AND lane = ? AND domain = ? ORDER BY id LIMIT ?
 """
 _PUT_OFF = """
     UPDATE outbox SET ready = 0, waits_for = ?, last_error = ?,

@@ -12,10 +12,12 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.log import Secret
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
+from onifast_shared.queue import ready_rows
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
 from onifast_shared.queue.claims import MOST_BARREN, MOST_PUT_OFF, SMALL, Opening, Round, Turns, Unreachable, Wanted
 from onifast_shared.queue.next_hops import LOCAL, NextHops
+from onifast_shared.queue.ready_rows import SHORT
 from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
 from onifast_shared.relay import Relay
 from onifast_shared.reply import Reply
@@ -282,11 +284,29 @@ def test_a_lane_is_the_login_then_the_owner_then_the_senders_domain() -> None:
     assert queue.lane_of("", None, None) == ""
 
 
+def test_lanes_that_run_out_drop_out_of_the_turns_of_a_round(waiting: Queue) -> None:
+    for by, messages in (("ann", 1), ("bob", 3), ("eve", 2)):
+        for number in range(messages):
+            waiting.submit(by, f"x@d{number}.test")
+    lanes = [claim.submission.owner for claim in waiting.claim(10)]
+    assert lanes == ["ann", "bob", "eve", "bob", "eve", "bob"]
+    assert waiting.claim(10) == []
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(100, True), (SHORT + 1, True), (SMALL, True), (SMALL + 1, False)])
+def test_small_messages_come_with_their_claim(waiting: Queue, size: int, is_read: bool) -> None:
+    raw = b"\r\n" + b"x" * (size - 2)
+    waiting.submit("ann", "x@remote.test", "y@remote.test", raw=raw)
+    (claim,) = waiting.claim()
+    assert (claim.size, len(claim.rows)) == (size, 2)
+    assert claim.content == (raw if is_read else None)
+
+
 # What it costs
 
 
 def statements() -> list[str]:
-    modules = (queue_claims, queue_due)
+    modules = (queue_claims, queue_due, ready_rows)
     named = [value for module in modules for name, value in vars(module).items() if name.startswith("_")]
     return [text for text in named if isinstance(text, str) and re.match(r"\s*(SELECT|UPDATE)", text)]
 
