@@ -7,8 +7,7 @@ import struct
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import NamedTuple, cast
 
 import dns.exception
 import dns.flags
@@ -21,7 +20,7 @@ import dns.rdatatype
 import dns.rrset
 import dns.zonefile
 
-from fakes.loop import LoopThread
+from fakes.loop import LoopServer
 
 ZoneData = Mapping[str, Mapping[str, str | Iterable[str]]]
 
@@ -55,7 +54,7 @@ class _Key:
     rdtype: dns.rdatatype.RdataType
 
 
-class DnsServer:
+class DnsServer(LoopServer):
     """Serves records on one port, over UDP and TCP, from ``__enter__`` to ``__exit__``.
 
     *zone* is zone text with absolute names, or a dict such as ``{"a.test": {"MX": "10 mx.a.test", "TXT":
@@ -65,6 +64,7 @@ class DnsServer:
     """
 
     def __init__(self, zone: ZoneData | str = "", *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__("fake DNS server")
         self.host = host
         self.port = port
         self.validates = False
@@ -73,7 +73,6 @@ class DnsServer:
         self._records: dict[_Key, list[dns.rdata.Rdata]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
         self._lock = threading.Lock()
-        self._thread = LoopThread("fake DNS server")
         self.load(zone)
 
     @property
@@ -124,19 +123,6 @@ class DnsServer:
             if failure:
                 self._failures[key] = failure
 
-    def __enter__(self) -> Self:
-        udp, tcp = _bind(self.host, self.port)
-        self.port = udp.getsockname()[1]
-        self._thread.__enter__()
-        self._thread.run(self._listen(udp, tcp))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.run(self._stop())
-        self._thread.__exit__(kind, error, trace)
-
     def _load_text(self, text: str) -> None:
         for rrset in dns.zonefile.read_rrsets(
             text, origin=dns.name.root, relativize=False, rdclass=None, default_ttl=_TTL
@@ -144,7 +130,9 @@ class DnsServer:
             with self._lock:
                 self._records[_Key(rrset.name.canonicalize(), rrset.rdtype)] = list(rrset)
 
-    async def _listen(self, udp: socket.socket, tcp: socket.socket) -> None:
+    async def _listen(self) -> None:
+        udp, tcp = _bind(self.host, self.port)
+        self.port = udp.getsockname()[1]
         loop = asyncio.get_running_loop()
         self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
         self._connections: set[asyncio.StreamWriter] = set()

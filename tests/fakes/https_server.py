@@ -5,10 +5,9 @@ import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from fakes.loop import LoopThread
+from fakes.loop import LoopServer
 
 
 class Asked(NamedTuple):
@@ -32,27 +31,16 @@ class Page:
     stall: bool = False
 
 
-class HttpsServer:
+class HttpsServer(LoopServer):
     """Serves `pages` (404 for any other path) with the certificate of *tls*, from ``__enter__`` to ``__exit__``."""
 
     def __init__(self, tls: ssl.SSLContext, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__("fake HTTPS server")
         self.host = host
         self.port = port
         self.pages: dict[str, Page] = {}
         self.asked: list[Asked] = []
         self._tls = tls
-        self._thread = LoopThread("fake HTTPS server")
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        self._thread.run(self._listen())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.run(self._stop())
-        self._thread.__exit__(kind, error, trace)
 
     async def _listen(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

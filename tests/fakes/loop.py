@@ -1,7 +1,9 @@
 """An asyncio event loop in a thread, for fakes that serve while the test's own thread goes on."""
 
 import asyncio
+import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -46,3 +48,33 @@ class LoopThread:
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE)
+
+
+class LoopServer(ABC):
+    """A server in a loop and a thread of its own, from ``__enter__`` to ``__exit__``."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = LoopThread(name)
+
+    @abstractmethod
+    async def _listen(self) -> None:
+        """Begin to serve."""
+
+    @abstractmethod
+    async def _stop(self) -> None:
+        """Serve no more, and end the connections."""
+
+    def __enter__(self) -> Self:
+        self._thread.__enter__()
+        try:
+            self._thread.run(self._listen())
+        except BaseException:
+            self._thread.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.run(self._stop())
+        self._thread.__exit__(kind, error, trace)

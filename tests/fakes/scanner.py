@@ -1,31 +1,18 @@
 """A junk filter that answers what a test says, over one connection a request."""
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
-from fakes.loop import LoopThread
+from fakes.loop import LoopServer
 
 
-class FakeScanner:
+class FakeScanner(LoopServer):
     """Keeps each request's bytes, and sends `answer`, or nothing ever where it is None."""
 
     def __init__(self, answer: bytes | None) -> None:
+        super().__init__("fake junk filter")
         self.answer = answer
         self.requests: list[bytes] = []
         self.port = 0
-        self._thread = LoopThread("fake junk filter")
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        self._thread.run(self._listen())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.run(self._stop())
-        self._thread.__exit__(kind, error, trace)
 
     async def _listen(self) -> None:
         self._writers: set[asyncio.StreamWriter] = set()

@@ -20,10 +20,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
-from fakes.loop import LoopThread
+from fakes.loop import LoopServer
 from fakes.smtp_dialogue import Dialogue, HangUp
 from fakes.smtp_script import DROP, RESET, STALL, Action, Drop, Message, Pieces, Say, Script, Session, Stall
 
@@ -34,7 +32,7 @@ _CLOSING = 1.0  # seconds for the client's part in closing a TLS connection
 _LINE_LIMIT = 1024 * 1024
 
 
-class ScriptedSmtpServer:
+class ScriptedSmtpServer(LoopServer):
     """Serves SMTP from ``__enter__`` to ``__exit__``, as *script* says, and accepts everything else.
 
     With *tls* it offers STARTTLS (or speaks TLS from the start: *implicit_tls*); with *logins*, a dict of passwords, it
@@ -53,6 +51,7 @@ class ScriptedSmtpServer:
         implicit_tls: bool = False,
         logins: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__("scripted SMTP server")
         self.host = host
         self.port = port
         self.hostname = hostname
@@ -64,7 +63,6 @@ class ScriptedSmtpServer:
         self._turns: dict[str, int] = {}
         self._sessions: list[Session] = []
         self._changed = threading.Condition()
-        self._thread = LoopThread("scripted SMTP server")
 
     @property
     def address(self) -> str:
@@ -114,24 +112,13 @@ class ScriptedSmtpServer:
             if not self._changed.wait_for(lambda: self._has_heard(command), timeout):
                 raise TimeoutError(f"{command!r} did not come: {self._sessions}")
 
-    def __enter__(self) -> Self:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.create_server((self.host, self.port), family=family, backlog=128)
-        self.port = listener.getsockname()[1]
-        self._thread.__enter__()
-        self._thread.run(self._listen(listener))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.run(self._stop())
-        self._thread.__exit__(kind, error, trace)
-
     def _has_heard(self, command: str) -> bool:
         return any(line.upper().startswith(command.upper()) for s in self._sessions for line in s.commands)
 
-    async def _listen(self, listener: socket.socket) -> None:
+    async def _listen(self) -> None:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.create_server((self.host, self.port), family=family, backlog=128)
+        self.port = listener.getsockname()[1]
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(
