@@ -66,6 +66,12 @@ def test_what_is_lines_already_stays_as_it_is() -> None:
     assert into_lines(raw) == raw
 
 
+def test_a_message_that_ends_within_a_part_loses_nothing_and_gets_its_end() -> None:
+    converted = into_lines(MIXED.removesuffix(b"\r\n--=b--\r\n"))
+    assert converted == into_lines(MIXED)
+    assert converted.endswith(b"\r\n--=b--\r\n")
+
+
 def test_signed_binary_parts_are_not_touched() -> None:
     with pytest.raises(Unconvertible):
         into_lines(SIGNED)

@@ -42,6 +42,7 @@ def publish(db: Database, process: str, *states: StoredState, now: float = NOW) 
         (" Remote.Test ", "remote.test"),
         ("bücher.test", "xn--bcher-kva.test"),
         ("[192.0.2.1]", "[192.0.2.1]"),
+        ("[192.0.2.1]:25", "[192.0.2.1]:25"),
         ("Relay.Test:587", "relay.test:587"),
         ("192.0.2.1:25", "192.0.2.1:25"),
         ("2001:db8::1:25", "2001:db8::1:25"),

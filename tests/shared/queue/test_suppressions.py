@@ -90,3 +90,9 @@ def test_why_says_when_and_what_was_answered(database: Database) -> None:
     bounce(database)
     [row] = database.read(lambda tx: suppressions.list_page(tx, "ann", NOW)).rows
     assert row.why("15 January 2027") == "mail to eve@there.test came back on 15 January 2027: 550 5.1.1 unknown"
+
+
+@pytest.mark.parametrize(("reason", "more"), [("a competitor", ": a competitor"), ("", "")])
+def test_why_says_that_somebody_wrote_it(database: Database, reason: str, more: str) -> None:
+    made = database.write(lambda tx: suppressions.add(tx, "ann", EVE, reason, NOW))
+    assert made.why("15 January 2027") == f"eve@there.test was suppressed on 15 January 2027{more}"
