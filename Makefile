@@ -22,11 +22,11 @@ ctl: ## control what `make run` started: make ctl, or make ctl ARGS="restart web
 test: ## everything, slow and real peers included; brings Debian packages in by apt (as root)
 	@$(python) tools.test
 
-check: .venv-dev ## ruff, mypy and the fast tests: no root, a minute or so
+check: .venv-dev ## ruff, mypy and the fast tests: no root, a minute or two
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy shared services tests tools $(wildcard bench)
-	@.venv/bin/pytest -q -m "not slow and not peers and not root"
+	@.venv/bin/pytest -q -n auto -m "not slow and not peers and not root"
 
 docs: .venv-dev ## write docs/configuration.md anew from the settings
 	@.venv/bin/python -m tools.docs
