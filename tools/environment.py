@@ -108,7 +108,9 @@ def _add_ensurepip() -> None:
 def _install(extras: str) -> None:
     print("Installing onifast-mail and its libraries into .venv (once, under a minute as a rule)", flush=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
-    _run([*pip, "-e", f"{PROJECT}[{extras}]"], "pip could not install the libraries (is there a network?)")
+    # Debian's pip leaves compiling some libraries to themselves. What is not compiled now warns as a test imports it.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    _run([*pip, "-e", f"{PROJECT}[{extras}]"], "pip could not install the libraries (is there a network?)", environ)
 
 
 def _run(command: list[str], problem: str, environ: dict[str, str] | None = None) -> None:
