@@ -81,9 +81,6 @@ class Connection(SMTP):
         if not self._receiver.enter(self):
             self._turn_away()
             return
-        if self._service.implicit_tls and not self._may_be_proxy:
-            # What comes first is for TLS; nothing may be read before it listens.
-            self.wire.pause_reading()
         self.ended = self._loop.create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
