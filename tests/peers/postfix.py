@@ -306,6 +306,7 @@ class RemotePostfix:
             "smtp_tls_security_level": "may",
             "smtp_tls_loglevel": "1",
             "minimal_backoff_time": "1s",
+            "maximal_backoff_time": "1s",  # else a message waits as long again as it took to come to its first attempt
             "queue_run_delay": "1s",
         }
 

@@ -68,8 +68,10 @@ def test_sends_to_other_domains_through_its_relay_from_its_own_address() -> None
     with ScriptedSmtpServer({"RCPT": ["451 4.7.1 later", "250 ok"]}) as site:
         with RemotePostfix(relay=(site.host, site.port), bind_address="127.0.0.9") as remote:
             remote.send("alice@remote.test", "you@example.test", b"Subject: out\r\n\r\nhello\r\n")
-            [message] = site.wait_for_messages(1)
+            remote.wait_for_log("status=deferred")
+            remote.flush()
             remote.wait_for_log("status=sent")
+            [message] = site.wait_for_messages(1)
             assert remote.queue() == ""
         assert (message.mail_from, message.rcpt_to) == ("alice@remote.test", ("you@example.test",))
         assert b"Message-Id: " in message.data
