@@ -15,7 +15,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,11 +105,31 @@ def _seed(here: Embedded) -> None:
         raise CannotGoOn(_last_line(done.stderr) or f"the demo could not be made: exit status {done.returncode}")
 
 
+class Wish:
+    """A wish to stop, which a signal brings.
+
+    A handler that sets a threading.Event may wait for ever: the thread that it interrupts, ours, may hold its lock.
+    """
+
+    def __init__(self) -> None:
+        self.is_there = False
+
+    def come(self, *_: object) -> None:
+        """Safe in a signal handler."""
+        self.is_there = True
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the wish is there, now or after so many seconds."""
+        if not self.is_there:
+            time.sleep(seconds)
+        return self.is_there
+
+
 def supervise(here: Embedded) -> None:
     """Run supervisord until a signal stops it or it ends. Raises CannotGoOn when a program does not start."""
-    stop = threading.Event()
+    stop = Wish()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.come)
     show("Starting " + ", ".join(PROGRAMS))
     with LogFollower({name: here.log(name) for name in (*PROGRAMS, "supervisord")}) as logs:
         supervisord = _start(here)
@@ -148,9 +167,7 @@ def _start(here: Embedded) -> subprocess.Popen[bytes]:
     )
 
 
-def _wait_until_ready(
-    here: Embedded, supervisord: subprocess.Popen[bytes], logs: LogFollower, stop: threading.Event
-) -> None:
+def _wait_until_ready(here: Embedded, supervisord: subprocess.Popen[bytes], logs: LogFollower, stop: Wish) -> None:
     """Until all three answer, or a signal comes. What they log is shown then; if one fails, its last line is enough."""
     logged: list[tuple[str, str]] = []
     waiting = [*PROGRAMS]

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import pytest
 from supervision.programs import LIMIT, environment
 from tools.embedded import DEMO_ADDRESS, embedded
 from tools.environment import PROJECT
+from tools.run import Wish
 
 
 class Terminal:
@@ -76,6 +78,34 @@ def running_below(var: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_a_signal_may_come_at_any_moment() -> None:
+    current = Wish()
+    noted = 0
+
+    def come(*_: object) -> None:
+        nonlocal noted
+        noted += 1
+        current.come()
+
+    def send() -> None:
+        while noted < 300 and time.monotonic() < deadline:
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+    before = signal.signal(signal.SIGUSR2, come)
+    deadline = time.monotonic() + LIMIT
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        while noted < 300 and time.monotonic() < deadline:
+            current = Wish()
+            while not current.wait(0):
+                assert time.monotonic() < deadline
+    finally:
+        sender.join()
+        signal.signal(signal.SIGUSR2, before)
+    assert noted >= 300
 
 
 @pytest.mark.slow
