@@ -54,6 +54,7 @@ from bench.servers import (
     smtpd,
 )
 from fakes.certificates import Authority
+from peers.milters import opendkim
 from peers.ports import free_port
 from peers.postfix import RemotePostfix
 from peers.unpacked import unpacked
@@ -220,36 +221,25 @@ def onifast(folder: Path, port: int, key: Path, options: argparse.Namespace) -> 
 
 
 @contextmanager
-def postfix(folder: Path, port: int, key: Path, _: argparse.Namespace) -> Iterator[Relay]:
+def postfix(_folder: Path, port: int, key: Path, _: argparse.Namespace) -> Iterator[Relay]:
     """Postfix with OpenDKIM, which signs, and the sink for all other domains."""
-    milter = free_port()
-    configuration = folder / "opendkim.conf"
-    configuration.write_text(
-        f"Mode s\nDomain {DOMAIN}\nSelector mail\nKeyFile {key}\nSocket inet:{milter}@127.0.0.1\n"
-        "Canonicalization relaxed/relaxed\nInternalHosts 127.0.0.0/8\nBackground no\nRequireSafeKeys no\n"
-        "OversignHeaders From\n"
+    signing = (
+        f"Mode s\nDomain {DOMAIN}\nSelector mail\nKeyFile {key}\nCanonicalization relaxed/relaxed",
+        "InternalHosts 127.0.0.0/8\nOversignHeaders From",
     )
-    signer = subprocess.Popen(
-        [unpacked("opendkim") / "usr/sbin/opendkim", "-x", configuration, "-f"],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    passing = RemotePostfix(
-        DOMAIN,
-        relay=(SINK, port),
-        bind_address="127.0.0.1",
-        settings={
-            "mynetworks": "127.0.0.0/8",
-            "smtpd_milters": f"inet:127.0.0.1:{milter}",
-            "milter_default_action": "tempfail",
-        },
-    )
-    try:
+    with opendkim(*signing) as signer:
+        passing = RemotePostfix(
+            DOMAIN,
+            relay=(SINK, port),
+            bind_address="127.0.0.1",
+            settings={
+                "mynetworks": "127.0.0.0/8",
+                "smtpd_milters": f"inet:127.0.0.1:{signer.port}",
+                "milter_default_action": "tempfail",
+            },
+        )
         with passing:
             yield Relay(Subject("postfix", passing.address, (session_of(passing), signer.pid)))
-    finally:
-        signer.terminate()
-        signer.wait(PATIENCE)
 
 
 @contextmanager

@@ -257,6 +257,16 @@ def listens(*, unix: bool = False) -> Kind:
     return Kind(f"HOST:PORT (IPv6: [::]:PORT){more}, with commas between several, empty for none", parse)
 
 
+def milters() -> Kind:
+    def parse(value: Any) -> tuple[Listen, ...]:
+        result = tuple(_listen(item) for item in _items(value))
+        if any(not item.unix_path and (item.host == "0.0.0.0" or not item.port) for item in result):  # noqa: S104
+            raise ValueError
+        return result
+
+    return Kind("HOST:PORT or unix:/PATH, with commas between several, empty for none", parse)
+
+
 class ScannerAddress(NamedTuple):
     """Where a junk filter answers, and what it speaks: `rspamd` or `spamd`."""
 

@@ -39,9 +39,10 @@ from onifast_smtpd import form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.genuine.judge import Inquiry, Judge, Judgement
+from onifast_smtpd.milter.filters import Milters, Parcel
 from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
-from onifast_smtpd.replies import Refused
+from onifast_smtpd.replies import Refused, refused
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,21 @@ class Intake:
     """Takes senders, recipients and messages; one for a program."""
 
     def __init__(
-        self, settings: Settings, database: Database, directory: Directory, judge: Judge, outgoing: Outgoing
+        self,
+        settings: Settings,
+        database: Database,
+        directory: Directory,
+        *,
+        judge: Judge,
+        outgoing: Outgoing,
+        milters: Milters,
     ) -> None:
         self._settings = settings
         self._database = database
         self._directory = directory
         self._judge = judge
         self._outgoing = outgoing
+        self._milters = milters
 
     async def begin(self, origin: Origin, path: Path, options: MailOptions, message_id: str) -> Transaction:
         """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
@@ -170,14 +179,16 @@ class Intake:
         return await self._deliver(transaction, raw)
 
     async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> str:
-        body = memoryview(raw)[body_start(raw, len(head)) :]
+        body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
         head = submitter.rewriter.header(head)
         await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
-        subject = Summary(head).subject
         # The body is copied once, however much its header changes.
         head = trace.remove_forged(head, self._settings.hostname)
         head = complete_head(head, sender=sender, hostname=self._settings.hostname)
+        if self._milters.are_there:
+            head, body = await self._filter(transaction, b"".join((head, b"\r\n", body)))
+        subject = Summary(head).subject
         message = b"".join((self._received(transaction), head, b"\r\n", body))
         submission = Submission(
             sender=str(transaction.mail_from or ""),
@@ -201,11 +212,24 @@ class Intake:
         self._outgoing.admitted(submitter, len(recipients))
         return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
 
+    async def _filter(self, transaction: Transaction, raw: bytes) -> tuple[bytes, bytes]:
+        """Header and body of a submission as the content filters leave it; raises Refused.
+
+        What a filter puts aside is refused: its sender is to know that it does not go out.
+        """
+        filtered = await self._milters.filter(
+            Parcel(transaction.origin, transaction.message_id, transaction.mail_from, transaction.recipients, raw)
+        )
+        check(filtered.refusal)
+        if filtered.quarantine is not None:
+            raise refused(550, "5.7.1", f"message put aside by a content filter: {filtered.reason}")
+        return split_head(filtered.raw)
+
     async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
         judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.message_id)
-        genuine = trace.remove_forged(raw, self._settings.hostname)
+        genuine = trace.remove_forged(judged.raw, self._settings.hostname)
         message = prepend(genuine, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
         incoming = Incoming(

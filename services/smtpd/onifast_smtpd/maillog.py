@@ -143,6 +143,11 @@ def scanner_trouble(message_id: str, scanner: str, error: object) -> None:
     event(logger, "scanner-trouble", logging.WARNING, id=message_id, scanner=scanner, reason=repr(error))
 
 
+def milter_trouble(message_id: str, milter: str, error: object) -> None:
+    """A content filter gave no answer; what becomes of the message is a setting."""
+    event(logger, "milter-trouble", logging.WARNING, id=message_id, milter=milter, reason=repr(error))
+
+
 def rewritten(message_id: str, before: object, after: object) -> None:
     """A sender that nobody could answer to became one of ours."""
     event(logger, "sender-rewritten", id=message_id, before=before, after=after)

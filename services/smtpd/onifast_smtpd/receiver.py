@@ -21,6 +21,7 @@ from onifast_smtpd.genuine.verify import Verifier
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import Budget, Rate, Tally
 from onifast_smtpd.login.auth import Authenticator
+from onifast_smtpd.milter.filters import Milters
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.outgoing import Outgoing
 from onifast_smtpd.ownership import Owners
@@ -84,12 +85,14 @@ class Receiver:
         directory = Directory(database)
         notebook = Notebook(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, directory, notebook, clock)
+        milters = Milters(settings)
+        judge = Judge(settings, database, verifier, notebook, milters)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(settings, database, users),
             directory=directory,
-            intake=Intake(settings, database, directory, Judge(settings, database, verifier, notebook), outgoing),
+            intake=Intake(settings, database, directory, judge=judge, outgoing=outgoing, milters=milters),
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onifast_shared import setting_types as kinds
-from onifast_shared.setting_types import IPNetwork, ScannerAddress
+from onifast_shared.setting_types import IPNetwork, Listen, ScannerAddress
 from onifast_shared.settings.field import MIB, setting
 
 COPIES = 3
@@ -154,6 +154,20 @@ class ReceivingSettings:
     )
     scanner_reject: str = setting(
         "junk", kinds.choice("junk", "reject"), "What becomes of a message that the junk filter would reject."
+    )
+    milters: tuple[Listen, ...] = setting(
+        "",
+        kinds.milters(),
+        "Content filters that see each message of SMTP, in or out, one after another: ClamAV's, OpenDKIM's and so on.",
+    )
+    milter_timeout: float = setting(
+        "30s", kinds.seconds(0.1, 600), "How long each content filter may take for a message."
+    )
+    milter_failure: str = setting(
+        "later",
+        kinds.choice("later", "accept"),
+        "What becomes of a message that a content filter does not answer to: its client comes back later, or it goes"
+        " on without that filter.",
     )
     refusals_kept: float = setting(
         "30d", kinds.seconds(3600, 365 * 86400), "How long the record of a refused message is kept."

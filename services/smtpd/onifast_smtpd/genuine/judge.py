@@ -21,6 +21,7 @@ from onifast_smtpd.genuine import greylisting, verdict, words
 from onifast_smtpd.genuine.dnsbl import Listing
 from onifast_smtpd.genuine.scanner import Mail, Scanner
 from onifast_smtpd.genuine.verify import Authentication, ClientCheck, Verifier
+from onifast_smtpd.milter.filters import Milters, Parcel
 from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
 
@@ -29,8 +30,9 @@ SWEEP_AFTER = 1000  # attempts that greylisting noted
 
 @dataclass(frozen=True)
 class Judgement:
-    """A message that may come in: the header fields that say what was found, the folder, and what is stored of it."""
+    """A message to take in, as filters left it: what its header tells of the checks, its folder, what to store."""
 
+    raw: bytes
     headers: bytes
     folder: str
     authentication: dict[str, Any]
@@ -40,12 +42,15 @@ class Judgement:
 class Judge:
     """Judges messages; one for a program."""
 
-    def __init__(self, settings: Settings, database: Database, verifier: Verifier, notebook: Notebook) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, verifier: Verifier, notebook: Notebook, milters: Milters
+    ) -> None:
         self._settings = settings
         self._database = database
         self._verifier = verifier
         self._notebook = notebook
         self._scanner = Scanner(settings)
+        self._milters = milters
         self._attempts = 0
 
     def inquire(self, origin: Origin, mail_from: Address | None) -> Inquiry:
@@ -72,17 +77,18 @@ class Judge:
         if self._settings.greylisting:
             await self._greylist(inquiry, recipient)
 
-    async def message(self, inquiry: Inquiry, mail: Mail, raw: bytes) -> Judgement:
+    async def message(self, inquiry: Inquiry, mail: Mail, parcel: Parcel) -> Judgement:
         """The judgement on a message that came whole; raises Refused."""
         origin, mail_from = inquiry.origin, inquiry.mail_from
-        checked, listings, scan = await asyncio.gather(
-            self._verifier.check(origin.client.address, origin.helo, mail_from, raw, inquiry.known),
+        checked, listings, scan, filtered = await asyncio.gather(
+            self._verifier.check(origin.client.address, origin.helo, mail_from, parcel.raw, inquiry.known),
             inquiry.listings(),
             self._scanner.scan(mail),
+            self._milters.filter(parcel),
         )
         if self._settings.dnsbl_action == "reject":
             listings = ()  # they have refused whom they could
-        decided = verdict.decide(checked, listings, scan, self._settings)
+        decided = verdict.decide(checked, listings, scan, filtered, self._settings)
         why = [*explain(checked, decided), *words.listing_sentences(listings), *words.scan_sentences(scan)]
         stored = checked.as_dict() | {"why": why, "reason": " ".join(decided.why)}
         stored |= {"score": scan.as_dict()} if scan else {}
@@ -91,7 +97,7 @@ class Judge:
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        return Judgement(headers, decided.folder, stored, checked.summary)
+        return Judgement(filtered.raw, headers, decided.folder, stored, checked.summary)
 
     async def _greylist(self, inquiry: Inquiry, recipient: Address) -> None:
         ip, now = inquiry.origin.client.ip, time.time()
@@ -172,7 +178,9 @@ class Inquiry:
         mail = Mail(
             received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], message_id
         )
-        return await self._judge.message(self, mail, raw)
+        name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
+        parcel = Parcel(self.origin, message_id, self.mail_from, recipients, raw, name)
+        return await self._judge.message(self, mail, parcel)
 
 
 def listed(origin: Origin, listing: Listing) -> Reply:

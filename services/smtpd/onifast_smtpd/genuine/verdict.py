@@ -16,6 +16,7 @@ from onifast_smtpd.genuine.dnsbl import Listing
 from onifast_smtpd.genuine.scan import Scan
 from onifast_smtpd.genuine.verify import Authentication
 from onifast_smtpd.genuine.words import sentence
+from onifast_smtpd.milter.filters import Filtered
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ class Verdict:
     override: str = ""
 
 
-def decide(checked: Authentication, listings: Sequence[Listing], scan: Scan | None, settings: Settings) -> Verdict:
+def decide(
+    checked: Authentication, listings: Sequence[Listing], scan: Scan | None, filtered: Filtered, settings: Settings
+) -> Verdict:
     """The verdict on a message from outside: what was found by the first that refuses it, else by all together."""
     if refusal := policy.judge_spf(checked.spf.result, checked.spf.explanation, settings):
         return Verdict(refusal, why=(f"Refused: {checked.spf.domain} forbids this host to send its mail.",))
     verdict = judge_dmarc(checked, settings)
     if verdict.refusal:
         return verdict
-    return judge_scan(judge_listed(verdict, listings), scan, settings)
+    return judge_filtered(judge_scan(judge_listed(verdict, listings), scan, settings), filtered)
 
 
 def judge_listed(verdict: Verdict, listings: Sequence[Listing]) -> Verdict:
@@ -61,6 +64,19 @@ def judge_scan(verdict: Verdict, scan: Scan | None, settings: Settings) -> Verdi
         reply = Reply(550, "5.7.1", "message refused by the junk filter")
         return replace(verdict, refusal=reply, why=("Refused by the junk filter.",))
     return _to_junk(verdict, "It is in junk because the junk filter takes it for such.")
+
+
+def judge_filtered(verdict: Verdict, filtered: Filtered) -> Verdict:
+    """What the content filters' word does, unless the message is refused already."""
+    if verdict.refusal:
+        return verdict
+    if filtered.refusal:
+        did = "Put off" if filtered.refusal.is_transient else "Refused"
+        why = sentence(f"{did} by a content filter: {filtered.refusal.text}.")
+        return replace(verdict, refusal=filtered.refusal, why=(why,))
+    if filtered.quarantine is not None:
+        return _to_junk(verdict, f"It is in junk because a content filter put it aside: {filtered.reason}.")
+    return verdict
 
 
 def _to_junk(verdict: Verdict, why: str) -> Verdict:

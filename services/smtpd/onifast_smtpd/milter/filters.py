@@ -1,0 +1,107 @@
+"""The configured milters: each message goes to one after another, and each sees what those before it changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
+from onifast_shared.reply import Reply
+from onifast_shared.setting_types import Listen
+
+from onifast_smtpd import maillog
+from onifast_smtpd.client import Origin
+from onifast_smtpd.milter.conversation import Answer, Conversation, Letter, Macros
+from onifast_smtpd.milter.editing import edited
+from onifast_smtpd.milter.protocol import MilterTrouble
+
+NOT_CHECKED = Reply(451, "4.7.1", "a content filter does not answer, try again later")
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What the filters make of a message: its octets now, how it is refused, or why it should be put aside."""
+
+    raw: bytes
+    refusal: Reply | None = None
+    quarantine: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it should be put aside, in words."""
+        return (self.quarantine or "").rstrip(".") or "no reason given"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A message on its way in or out, and between whom; `client_name` is the client's name in DNS, "" where unknown."""
+
+    origin: Origin
+    message_id: str
+    mail_from: Address | None
+    recipients: Sequence[Address]
+    raw: bytes
+    client_name: str = ""
+
+
+class Milters:
+    """Asks the configured filters; one for a program."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._where = settings.milters
+        self._hostname = settings.hostname
+        self._timeout = settings.milter_timeout
+        self._goes_on = settings.milter_failure == "accept"
+        self._most = settings.max_message_size
+
+    @property
+    def are_there(self) -> bool:
+        """Whether any is configured."""
+        return bool(self._where)
+
+    async def filter(self, parcel: Parcel) -> Filtered:
+        """What the message is after all filters, or why the first of them refuses it."""
+        raw, quarantine = parcel.raw, None
+        for where in self._where:
+            answer = await self._ask(where, self._letter(parcel, raw))
+            if answer.refusal:
+                return Filtered(raw, answer.refusal)
+            raw = edited(raw, answer.edits)
+            quarantine = quarantine if answer.quarantine is None else answer.quarantine
+        return Filtered(raw, quarantine=quarantine)
+
+    def _letter(self, parcel: Parcel, raw: bytes) -> Letter:
+        origin, client = parcel.origin, parcel.origin.client
+        user = origin.user.username if origin.user else ""
+        tls, cipher = (origin.tls.version, origin.tls.cipher) if origin.tls else ("", "")
+        return Letter(
+            client.address,
+            client.port,
+            parcel.client_name,
+            origin.helo,
+            str(parcel.mail_from or ""),
+            [*map(str, parcel.recipients)],
+            Macros(self._hostname, client.service.value, parcel.message_id, user, tls, cipher),
+            raw,
+        )
+
+    async def _ask(self, where: Listen, letter: Letter) -> Answer:
+        """One filter's word; where it has none in time, what `milter_failure` says."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._converse(where, letter)
+        except (MilterTrouble, OSError, EOFError, TimeoutError) as error:
+            maillog.milter_trouble(letter.macros.queue_id, str(where), error)
+            return Answer() if self._goes_on else Answer(NOT_CHECKED)
+
+    async def _converse(self, where: Listen, letter: Letter) -> Answer:
+        if where.unix_path:
+            reader, writer = await asyncio.open_unix_connection(where.unix_path)
+        else:
+            reader, writer = await asyncio.open_connection(where.host, where.port)
+        try:
+            return await Conversation(reader, writer, self._most).hold(letter)
+        finally:
+            writer.close()
