@@ -5,7 +5,7 @@ SQLite's lower() knows ASCII only, so an address in another script is found as i
 
 from __future__ import annotations
 
-from onifast_shared.address import Address, display_domain, quote_local
+from onifast_shared.address import Address, AddressError, display_domain, parse_domain, quote_local
 
 
 def matches(column: str) -> str:
@@ -28,3 +28,17 @@ def folded(address: Address) -> str:
 def of_domain(domain: str) -> tuple[str, str]:
     """The texts that a domain may stand as."""
     return domain, display_domain(domain)
+
+
+def searched(text: str) -> tuple[str, ...]:
+    """The texts that a part of an address is looked for as: as somebody typed it, and with its domain in A-labels.
+
+    A label that is typed by half is found in its own script alone.
+    """
+    local, at, domain = text.rpartition("@")
+    if domain.isascii():
+        return (text,)
+    try:
+        return text, local + at + parse_domain(domain)
+    except AddressError:
+        return (text,)

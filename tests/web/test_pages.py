@@ -199,6 +199,17 @@ def test_a_sent_message_shows_the_fate_of_each_recipient(browser: Browser, datab
     assert "Waiting ann@remote.example" in shown and "Waiting bob@remote.example" in shown
 
 
+def test_a_recipients_domain_stands_in_its_own_script(browser: Browser, database: Database) -> None:
+    (row_id,) = queue(database, "ann@xn--bcher-kva.example")
+    (row,) = database.read(lambda tx: mailbox.list_page(tx, "demo", "sent")).rows
+    assert "Waiting ann@bücher.example" in browser.text_of(f"/messages/{row.id}")
+    for page in ("/outbox", "/outbox?q=Bücher"):
+        shown = browser.text_of(page)
+        assert "ann@bücher.example" in shown and "xn--" not in shown
+    database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sandboxed'"))
+    assert "not sent to ann@bücher.example" in browser.text_of(f"/outbox/{row_id}")
+
+
 # Outbox
 
 

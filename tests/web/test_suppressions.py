@@ -175,6 +175,15 @@ def test_the_list_is_searched_by_address_reason_and_for_administrators_by_user(
     assert "q=gone" in answer.headers["Location"]
 
 
+def test_a_domain_is_shown_and_found_in_its_own_script(browser: Browser, database: Database) -> None:
+    browser.post(PAGE, {"do": "add", "recipient": "info@bücher.test", "reason": "closed"})
+    assert "info@bücher.test" in browser.text_of(PAGE)
+    assert "info@bücher.test" in browser.text_of(f"{PAGE}?q=Info@BÜCHER.test")
+    assert "info@bücher.test" in browser.text_of(f"{PAGE}?q=xn--bcher")
+    answer = browser.post(PAGE, {"do": "lift", "recipient": "info@xn--bcher-kva.test", "owner": "demo"})
+    assert "Lifted." in browser.text_of(answer.headers["Location"])
+
+
 def test_the_pages_of_what_was_found_are_of_what_was_found(browser: Browser, database: Database) -> None:
     for number in range(60):
         browser.post(PAGE, {"do": "add", "recipient": f"a{number}@{'x' if number % 2 else 'remote'}.test"})

@@ -13,7 +13,7 @@ from onifast_shared import paging
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
 from onifast_shared.paging import Page
-from onifast_shared.stored_forms import folded
+from onifast_shared.stored_forms import folded, searched
 
 Origin = Literal["bounce", "manual"]
 
@@ -111,8 +111,10 @@ def list_page(
         where.append("recipient = ?")
         bind.append(folded(recipient))
     if q:
-        where.append("instr(lower(recipient || char(10) || reason || char(10) || owner), lower(?)) > 0")
-        bind.append(q)
+        forms = searched(q)
+        holds = "instr(lower(recipient || char(10) || reason || char(10) || owner), lower(?)) > 0"
+        where.append(f"({' OR '.join(holds for _ in forms)})")
+        bind += forms
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
     rows, next_cursor = paging.cut(tx.execute(sql, (*bind, limit + 1)).fetchall(), limit)
     return Page([Suppression(*row) for row in rows], next_cursor)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from onifast_shared import paging, times
+from onifast_shared import paging, stored_forms, times
 from onifast_shared.db.database import Connection
 from onifast_shared.paging import Page
 from onifast_shared.reply import STAGES
@@ -134,8 +134,9 @@ def _conditions(owner: str | None, search: Search) -> tuple[str, list[Any]]:
         where += " AND status = ?"
         bind.append(search.status)
     if search.text:
-        where += f" AND ({' OR '.join(f'instr(lower({column}), lower(?))' for column in _SEARCHED)})"
-        bind += [search.text] * len(_SEARCHED)
+        forms = stored_forms.searched(search.text)
+        where += f" AND ({' OR '.join(f'instr(lower({column}), lower(?))' for column in _SEARCHED for _ in forms)})"
+        bind += forms * len(_SEARCHED)
     return where, bind
 
 

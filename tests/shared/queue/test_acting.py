@@ -30,6 +30,14 @@ def test_a_search_finds_a_text_in_each_of_its_words(database: Database, text: st
     assert [row.id for row in found] == [wanted]
 
 
+@pytest.mark.parametrize("text", ["bücher", "BÜCHER.test", "joe@bücher.test", "xn--bcher"])
+def test_a_domain_is_found_in_its_own_script(database: Database, text: str) -> None:
+    wanted = submit(database, "ann", "joe@xn--bcher-kva.test")
+    submit(database, "ann", "joe@example.net")
+    found = database.read(lambda tx: queue_view.list_page(tx, None, Search(text=text))).rows
+    assert [row.id for row in found] == [wanted]
+
+
 @pytest.mark.parametrize("text", ["%", "_", "' OR 1=1 --", "ann@example.test' "])
 def test_nothing_in_a_search_means_anything_but_itself(database: Database, text: str) -> None:
     submit(database, "ann", "bob@shop.test")
