@@ -50,6 +50,18 @@ class LoopThread:
         self._thread.join(_PATIENCE)
 
 
+async def leave(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and wait for its end; what its peer does not read until the loop ends is dropped."""
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        pass  # the peer left first
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
+
+
 class LoopServer(ABC):
     """A server in a loop and a thread of its own, from ``__enter__`` to ``__exit__``."""
 

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import Mapping, Sequence
 
-from fakes.loop import LoopServer
+from fakes.loop import LoopServer, leave
 
 Packet = tuple[bytes, bytes]
 CONTINUE: Packet = (b"c", b"")
@@ -45,18 +45,13 @@ class FakeMilter(LoopServer):
         return [data for each, data in self.commands if each == kind]
 
     async def _listen(self) -> None:
-        self._writers: set[asyncio.StreamWriter] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
         self._server.close()
-        for writer in list(self._writers):
-            writer.close()
-        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         heard: list[Packet] = []
         self.connections.append(heard)
         try:
@@ -77,8 +72,7 @@ class FakeMilter(LoopServer):
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the server did not wait
         finally:
-            self._writers.discard(writer)
-            writer.close()
+            await leave(writer)
 
     def _answer(self, kind: bytes) -> Sequence[Packet] | None:
         if kind in self.answers:

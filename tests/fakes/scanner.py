@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fakes.loop import LoopServer
+from fakes.loop import LoopServer, leave
 
 
 class FakeScanner(LoopServer):
@@ -15,18 +15,13 @@ class FakeScanner(LoopServer):
         self.port = 0
 
     async def _listen(self) -> None:
-        self._writers: set[asyncio.StreamWriter] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
         self._server.close()
-        for writer in list(self._writers):
-            writer.close()
-        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             size = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
@@ -39,5 +34,4 @@ class FakeScanner(LoopServer):
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client did not wait
         finally:
-            self._writers.discard(writer)
-            writer.close()
+            await leave(writer)

@@ -7,6 +7,7 @@ import base64
 import ssl
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from onifast_shared import contents, mailbox
@@ -36,6 +37,12 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+def connections_to(port: int) -> int:
+    """How many sockets that somebody holds are connected to a port of 127.0.0.1."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[9] != "0" for row in rows)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,10 +20,11 @@ from onifast_smtpd.milter.protocol import MilterTrouble
 from fakes.milter import FakeMilter, Packet, negotiation
 
 from .helpers import MESSAGE as MESSAGE_SENT
-from .helpers import World
+from .helpers import World, connections_to
 
 Start = Callable[..., Awaitable[World]]
 
+LARGE = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 200_000  # more than the kernel takes from us
 MESSAGE = b"Subject: one\r\nX-Old: a\r\n folded\r\nx-old : b\r\nTo: you\r\n\r\nbody\r\n"
 
 
@@ -289,3 +291,23 @@ async def test_a_strangers_words_cannot_add_to_a_packet(start: Start) -> None:
             await client.say("EHLO client.test", "MAIL FROM:<someone@remote.test>", "RCPT TO:<alice@here.test>")
             await client.send_message(b"Subject: a\0b\r\n\r\nbody\r\n")
     assert all(data.count(b"\0") == 2 for data in filter_.data(b"L"))
+
+
+async def test_a_filter_that_reads_nothing_is_hung_up_on(start: Start) -> None:
+    hung_up = asyncio.Event()
+
+    async def read_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nothing_but_the_body = negotiation(steps=0x2EF | 0xFF000)[1]
+        writer.write(struct.pack("!I", 13) + b"O" + nothing_but_the_body)
+        await hung_up.wait()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(read_nothing, "127.0.0.1", 0) as filter_:
+        port = filter_.sockets[0].getsockname()[1]
+        world = await start(milters=(Listen("127.0.0.1", port),), milter_timeout=0.5)
+        async with await world.client() as client:
+            await client.say("EHLO client.test", "MAIL FROM:<someone@remote.test>", "RCPT TO:<alice@here.test>")
+            reply = await client.send_message(LARGE)
+        assert reply.startswith("451 4.7.1 a content filter does not answer")
+        assert connections_to(port) == 0
+        hung_up.set()

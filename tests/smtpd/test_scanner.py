@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from onifast_smtpd.genuine.scan import Scan, ScanTrouble
 
 from fakes.scanner import FakeScanner
 
-from .helpers import World
+from .helpers import World, connections_to
 
 Start = Callable[..., Awaitable[World]]
 
@@ -179,3 +181,23 @@ async def test_a_filter_that_fails_never_costs_the_message(start: Start, answer:
 async def test_a_filter_that_is_not_there_never_costs_the_message(start: Start) -> None:
     world = await start(scanner=ScannerAddress("spamd", "127.0.0.1", 1))
     assert (await deliver(world)).startswith("250 ")
+
+
+async def test_a_filter_that_reads_nothing_is_hung_up_on(start: Start) -> None:
+    hung_up = asyncio.Event()
+
+    async def read_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hung_up.wait()
+        writer.transport.abort()
+
+    large = b"Subject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * 50_000
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # else the kernel takes it all
+    async with await asyncio.start_server(read_nothing, sock=listening):
+        port = listening.getsockname()[1]
+        world = await start(scanner=ScannerAddress("spamd", "127.0.0.1", port), scanner_timeout=0.5)
+        async with await world.client() as client:
+            await client.say("EHLO client.test", "MAIL FROM:<someone@remote.test>", "RCPT TO:<alice@here.test>")
+            assert (await client.send_message(large)).startswith("250 ")
+        assert connections_to(port) == 0
+        hung_up.set()

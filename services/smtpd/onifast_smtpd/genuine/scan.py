@@ -54,11 +54,18 @@ async def exchange(host: str, port: int, request: bytes) -> bytes:
     try:
         writer.write(request)
         await writer.drain()
-        answer = b""
-        while piece := await reader.read(65536):
-            answer += piece
-            if len(answer) > MOST_ANSWERED:
-                raise ScanTrouble("answer is too long")
-        return answer
-    finally:
-        writer.close()
+        answer = await _whole(reader)
+    except BaseException:
+        writer.transport.abort()  # what a filter that hangs has not read must not stay in memory
+        raise
+    writer.close()
+    return answer
+
+
+async def _whole(reader: asyncio.StreamReader) -> bytes:
+    answer = b""
+    while piece := await reader.read(65536):
+        answer += piece
+        if len(answer) > MOST_ANSWERED:
+            raise ScanTrouble("answer is too long")
+    return answer

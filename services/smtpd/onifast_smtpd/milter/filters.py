@@ -102,6 +102,9 @@ class Milters:
         else:
             reader, writer = await asyncio.open_connection(where.host, where.port)
         try:
-            return await Conversation(reader, writer, self._most).hold(letter)
-        finally:
-            writer.close()
+            answer = await Conversation(reader, writer, self._most).hold(letter)
+        except BaseException:
+            writer.transport.abort()  # what a filter that hangs has not read must not stay in memory
+            raise
+        writer.close()
+        return answer
