@@ -17,8 +17,10 @@ from onifast_shared.db import adopt
 from onifast_shared.db.errors import DatabaseUnavailable, SchemaTooNew
 from onifast_shared.db.turn import Turn
 
-SCHEMA_VERSION = 4
-"""The newest migration that this program knows."""
+MIGRATIONS = resources.files("onifast_shared") / "migrations"
+
+SCHEMA_VERSION = max(int(entry.name[:4]) for entry in MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
+"""The newest migration that this program knows: the number of its last file."""
 
 OLDEST_COMPATIBLE = 2
 """The oldest program (by its SCHEMA_VERSION) that can work with a database of SCHEMA_VERSION."""
@@ -111,9 +113,8 @@ def _apply(connection: apsw.Connection, number: int, name: str, sql: str) -> Non
 
 
 def _files() -> list[tuple[int, str, str]]:
-    folder = resources.files("onifast_shared") / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(int(name[:4]), name, (folder / name).read_text("utf-8")) for name in names]
+    names = sorted(entry.name for entry in MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name[:4]), name, (MIGRATIONS / name).read_text("utf-8")) for name in names]
 
 
 def _version(connection: apsw.Connection) -> int:
