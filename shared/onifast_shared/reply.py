@@ -43,21 +43,23 @@ class Reply:
     def parse(cls, lines: Iterable[str]) -> Reply:
         """The reply that a server sent as these lines (RFC 5321 section 4.2.1); raises ReplyError.
 
-        An enhanced status code counts only if its class is the reply's (RFC 2034 section 4).
+        Where the lines' codes differ, or some have none, the last line's decides, which must have one, and the words
+        of all are kept. An enhanced status code counts only if its class is the reply's (RFC 2034 section 4).
         """
-        code, texts, enhanced = 0, [], ""
-        for line in lines:
-            match = _LINE.fullmatch(line.rstrip("\r\n"))
-            if not match or code not in (0, int(match[1])):
-                raise ReplyError("malformed reply")
-            code, text = int(match[1]), match[3]
-            status = _ENHANCED.match(text)
-            if status and status[1][0] == match[1][0] and enhanced in ("", status[1]):
+        found = [(_LINE.fullmatch(line), line) for line in (each.rstrip("\r\n") for each in lines)]
+        if not found:
+            raise ReplyError("empty reply")
+        last = found[-1][0]
+        if last is None:
+            raise ReplyError("malformed reply")
+        enhanced, texts = "", []
+        for match, line in found:
+            text = match[3] if match else line
+            status = _ENHANCED.match(text) if match else None
+            if status and status[1][0] == last[1][0] and enhanced in ("", status[1]):
                 enhanced, text = status[1], text[status.end() :]
             texts.append(text)
-        if not code:
-            raise ReplyError("empty reply")
-        return cls(code, enhanced, "\n".join(texts)[:_MAX_TEXT])
+        return cls(int(last[1]), enhanced, "\n".join(texts)[:_MAX_TEXT])
 
     def __str__(self) -> str:
         words = (str(self.code), self.enhanced, self.text.replace("\n", " "))

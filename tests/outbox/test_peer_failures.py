@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from onifast_outbox.connections import MAX_TRIES, Tour
 from onifast_shared.log import Secret
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import AttemptRow
 from onifast_shared.relay import Relay
-from onifast_shared.reply import STAGES
+from onifast_shared.reply import STAGES, Failed, Reply
 from onifast_shared.transport import routes
 from onifast_shared.transport.routes import StoredRoute
 
@@ -31,6 +32,8 @@ PERMANENT = "550 5.7.1 we do not want it"
 CLOSING = "421 4.3.2 closing"
 HALF = Say(b"250-2.0.0 and then", hang_up=True)
 HALF_A_LINE = Say(b"250 2.0", hang_up=True)
+MIXED = b"550-5.1.1 first no\r\nthen nothing\n451 4.7.1 then perhaps\r\n"
+BARE = b"250-2.0.0 one\n250\n"
 IN_PIECES = Pieces("250-2.0.0 one\r\n250 2.0.0 two")
 
 # Stage, what the peer does there, the row's state after one attempt, messages that arrived by then.
@@ -44,6 +47,13 @@ CASES: list[Case] = [
     *((stage, way, "deferred", 0) for stage in SPEAKING for way in (GARBAGE, ENDLESS, CLOSING)),
     *((stage, way, "deferred", 0) for stage in SPEAKING for way in (HALF, HALF_A_LINE)),
     *((stage, "354 what", "deferred", 0) for stage in ("CONNECT", "EHLO", "MAIL", "RCPT")),
+    *((stage, way, "deferred", 0) for stage in (*SPEAKING, ".") for way in (MIXED, "150 wait", "650 what")),
+    *((stage, BARE, "sent", 1) for stage in ("EHLO", "MAIL", "RCPT", ".")),
+    *((stage, "550", "failed", 0) for stage in ("MAIL", "RCPT", "DATA", ".")),
+    *((stage, "552 5.2.2 full", "failed", 0) for stage in ("MAIL", "DATA", ".")),
+    ("CONNECT", "554", "failed", 0),
+    ("RCPT", "552 5.2.2 full", "deferred", 0),
+    ("RCPT", "552 5.2.3 too large", "failed", 0),
     *((".", way, "deferred", 0) for way in (GARBAGE, CLOSING)),
     # The peer has taken it and nobody can know: the duplicates that RFC 5321 cannot avoid.
     *((".", way, "deferred", 1) for way in (STALL, ENDLESS, "354 what", HALF, HALF_A_LINE)),
@@ -145,6 +155,70 @@ async def test_the_words_of_the_remote_server_are_kept(outbox: Outbox) -> None:
     assert outbox.error("bob@remote.test") == "450 4.2.1 first line second line"
     (attempt,) = outbox.sql("SELECT outcome, host, address, code, enhanced FROM delivery_attempts")
     assert attempt == "deferred|mx.remote.test|127.0.0.25|450|4.2.1"
+
+
+async def test_words_are_kept_though_the_lines_have_different_codes(outbox: Outbox) -> None:
+    with _peer(outbox, {"RCPT": "550-5.1.1 unknown\r\nor so\r\n450 4.2.1 ask again"}):
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+    assert outbox.error("bob@remote.test") == "450 4.2.1 5.1.1 unknown or so ask again"
+
+
+async def test_552_to_a_recipient_is_tried_again_and_in_the_same_session_if_others_were_taken(outbox: Outbox) -> None:
+    too_many = "552 5.5.3 too many recipients"
+    with _peer(outbox, {"RCPT": ["250 ok", too_many, "250 ok"], "RCPT full@remote.test": "552 mailbox full"}) as peer:
+        await outbox.submit("a@remote.test", "b@remote.test", "full@remote.test")
+        await outbox.round()
+        assert [message.rcpt_to for message in peer.messages] == [("a@remote.test",), ("b@remote.test",)]
+        assert len(peer.sessions) == 1
+    assert list(outbox.states().values()) == ["sent", "sent", "deferred"]
+    assert outbox.error("full@remote.test") == "452 mailbox full (the server said 552)"
+
+
+async def test_no_message_comes_back_while_a_server_is_untried(outbox: Outbox) -> None:
+    hosts = [f"mx{number:02}.remote.test" for number in range(MAX_TRIES + 3)]
+    outbox.dns.set("remote.test", "MX", *(f"{10 + place} {host}" for place, host in enumerate(hosts)))
+    for place, host in enumerate(hosts):
+        outbox.dns.set(host, "A", f"127.0.0.{40 + place}")
+    with ScriptedSmtpServer(host=f"127.0.0.{40 + len(hosts) - 1}", port=outbox.settings.outbound_port) as peer:
+        await outbox.submit("bob@remote.test")
+        await outbox.round()
+        assert outbox.states() == {"bob@remote.test": "deferred"} and not peer.sessions
+        # Those that were left out come first then, though all are dead that are better.
+        await _try_again(outbox, "")
+        assert len(peer.messages) == 1
+    tried = [attempt.host for attempt in _history(outbox)]
+    assert tried == hosts
+
+
+async def test_servers_that_all_refuse_are_all_asked_before_the_message_comes_back(outbox: Outbox) -> None:
+    hosts = [f"mx{number:02}.remote.test" for number in range(MAX_TRIES * 2)]
+    outbox.dns.set("remote.test", "MX", *(f"{10 + place} {host}" for place, host in enumerate(hosts)))
+    for host in hosts[:-1]:
+        outbox.dns.set(host, "A", "127.0.0.25")
+    outbox.dns.set(hosts[-1], "A", "127.0.0.26")
+    last = ScriptedSmtpServer(host="127.0.0.26", port=outbox.settings.outbound_port)
+    with _peer(outbox, {"CONNECT": "554 5.7.1 go away"}), last:
+        await outbox.submit("bob@remote.test", sender="")
+        await outbox.round()
+        assert len(last.messages) == 1
+        last.set("CONNECT", "554 5.7.1 go away too")
+        await outbox.program.connections.close()
+        await outbox.submit("ann@remote.test", sender="")
+        await outbox.round()
+    assert outbox.states() == {"bob@remote.test": "sent", "ann@remote.test": "failed"}
+
+
+def test_refusals_that_take_too_long_leave_servers_untried_and_the_message_in_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("onifast_outbox.connections.MAX_SECONDS", -1.0)
+    tour = Tour()
+    tour.add(Failed(Reply(554, "5.7.1", "go away")))
+    assert tour.is_over
+    tour.untried = 1
+    said = "servers not tried yet: 1; the last one said: 554 5.7.1 go away"
+    assert tour.verdict().reply == Reply(451, "4.4.0", said)
 
 
 async def test_a_lost_connection_after_the_final_dot_says_that_the_message_may_come_twice(outbox: Outbox) -> None:

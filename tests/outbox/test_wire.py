@@ -73,6 +73,14 @@ def test_replies_that_come_together_are_heard_one_by_one(meet: Meet) -> None:
     meet(saying(b"250-fir", b"st\r\n250 line\r\n354\r\n", b"250 never compl"), use)
 
 
+def test_a_line_without_code_belongs_to_the_reply_that_has_begun(meet: Meet) -> None:
+    async def use(wire: Wire) -> None:
+        assert await wire.read_reply(30) == [b"550-a", b"", b"no code", b"55", b"450 b"]
+        assert await wire.read_reply(30) == [b"250"]
+
+    meet(saying(b"550-a\n\r\nno code\n55\r\n450 b\n250\n"), use)
+
+
 @pytest.mark.parametrize(
     ("reply", "why"),
     [

@@ -26,12 +26,26 @@ def test_lines_of_a_server_are_parsed() -> None:
     assert Reply.parse(["354"]) == Reply(354, "", "")
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["250-a", "251 b"], Reply(251, "", "a\nb")),
+        (["550-5.1.1 no such user", "450 4.2.0 try again"], Reply(450, "4.2.0", "5.1.1 no such user\ntry again")),
+        (["250-2.1.5 fine", "550 5.7.1 but not today"], Reply(550, "5.7.1", "2.1.5 fine\nbut not today")),
+        (["550-one", "a line without code", "", "550 three"], Reply(550, "", "one\na line without code\n\nthree")),
+        (["150-what", "250 ok"], Reply(250, "", "150-what\nok")),
+    ],
+)
+def test_the_last_line_decides_where_lines_differ_and_all_words_are_kept(lines: list[str], expected: Reply) -> None:
+    assert Reply.parse(lines) == expected
+
+
 def test_an_enhanced_code_of_another_class_is_text() -> None:
     assert Reply.parse(["450 5.1.1 odd"]) == Reply(450, "", "5.1.1 odd")
 
 
 @pytest.mark.parametrize(
-    "lines", [[], ["hello"], ["25 ok"], ["250-a", "251 b"], ["650 x"], ["250_x"], ["١٢٣ x"], ["0250 x"]]
+    "lines", [[], ["hello"], ["25 ok"], ["250-a", "151 b"], ["650 x"], ["250_x"], ["١٢٣ x"], ["0250 x"], ["250-a", "b"]]
 )
 def test_what_is_no_reply_is_refused(lines: list[str]) -> None:
     with pytest.raises(ReplyError):

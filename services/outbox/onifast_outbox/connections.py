@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,8 +27,14 @@ IDLE_SECONDS = 2.0
 SWEEP_GRAIN = 0.1  # seconds: so much earlier than others it may go, with those that go now
 MAX_MESSAGES = 100
 
-# Servers that one attempt tries to reach: a dead domain with many of them must not hold its place for an hour.
+# Servers that one attempt tries to reach in vain: a dead domain with many of them must not hold its place for an hour.
+# One that refuses us for good costs little, and only when all have done so may the message come back; but none is begun
+# after so many seconds.
 MAX_TRIES = 6
+MAX_SECONDS = 300.0
+
+MOST_CUT_SHORT = 1000
+"""Routes for which it is remembered whom the last attempt came to, since it left others out."""
 
 # Commits what became of some recipients; only then may the connection carry anything else. The second argument tells
 # whether the server takes over the notifications of success (RFC 3461 section 5.2.2).
@@ -64,17 +70,28 @@ class Parcel:
 
 @dataclass
 class Tour:
-    """The servers of a route that an attempt came to in vain, and what they amount to together."""
+    """The servers of a route that an attempt came to in vain, and what they amount to together.
+
+    `untried` of them were left out, for this attempt has cost enough.
+    """
 
     troubles: list[Deferred | Failed] = field(default_factory=list)
-    tries: int = 0
+    untried: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _tries: int = 0
     _answers: list[Deferred | Failed] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further server is to be begun."""
+        return self._tries >= MAX_TRIES or time.monotonic() - self._began > MAX_SECONDS
 
     def add(self, trouble: Deferred | Failed, *, is_answer: bool = True) -> None:
         """Note one server's trouble. It is no answer where the same server is tried in another way next."""
         self.troubles.append(trouble)
         if is_answer:
             self._answers.append(trouble)
+            self._tries += isinstance(trouble, Deferred)
 
     def verdict(self) -> Deferred | Failed:
         """For good only if every server said so; with what became of the others."""
@@ -82,7 +99,11 @@ class Tour:
             return Deferred(Reply(451, "4.4.4", "no server could be tried"))
         for_now = [each for each in self._answers if isinstance(each, Deferred)]
         decisive = (for_now or self._answers)[-1]
-        return decisive.after(each for each in self.troubles if each is not decisive)
+        earlier = [each for each in self.troubles if each is not decisive]
+        if isinstance(decisive, Failed) and self.untried:
+            text = f"servers not tried yet: {self.untried}; the last one said: {decisive.reply}"
+            decisive = Deferred(Reply(451, "4.4.0", text), decisive.trail)
+        return decisive.after(earlier)
 
 
 class Connections:
@@ -102,6 +123,7 @@ class Connections:
         self._timeouts = Timeouts.of(settings)
         self._contexts = contexts
         self._idle: defaultdict[str, list[SmtpClient]] = defaultdict(list)
+        self._cut_short: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._sweep: asyncio.Handle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -112,14 +134,29 @@ class Connections:
             # That a server has closed a connection which waited says nothing about it: it will be tried anew.
             await self._hand_over(client, route, parcel, Tour())
         tour = Tour()
-        for host in route.hosts:
+        hosts = self._in_turn(route)
+        for place, host in enumerate(hosts):
             if not parcel.pending:
                 return
+            if tour.is_over:
+                self._cut(route, hosts[:place])
+                tour.untried = len(hosts) - place
+                break
             if not await self._try_host(host, route, parcel, tour):
                 break
         if parcel.pending:
             verdict = tour.verdict()
             await parcel.note(dict.fromkeys(parcel.pending, _softened(verdict) if route.to_relay else verdict))
+
+    def _in_turn(self, route: Route) -> Sequence[str]:
+        """The hosts of a route; first those that the last attempt left out, or nobody would ever come to them."""
+        came_to = self._cut_short.pop(route.key, None)
+        return sorted(route.hosts, key=came_to.__contains__) if came_to else route.hosts
+
+    def _cut(self, route: Route, hosts: Iterable[str]) -> None:
+        self._cut_short[route.key] = frozenset(hosts)
+        if len(self._cut_short) > MOST_CUT_SHORT:
+            self._cut_short.popitem(last=False)
 
     async def _try_host(self, host: str, route: Route, parcel: Parcel, tour: Tour) -> bool:
         """One server at each of its addresses; False if no further server may be tried."""
@@ -142,9 +179,8 @@ class Connections:
             tour.add(other_family(host, route.sources))
         looked_up = route.looked_up + time.monotonic() - began
         for address in filter(route.sources.can_reach, addresses):
-            if tour.tries >= MAX_TRIES:
-                return False
-            tour.tries += 1
+            if tour.is_over:
+                return True
             watch = Stopwatch()
             watch.add("dns", looked_up)
             try:

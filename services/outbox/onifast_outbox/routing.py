@@ -22,8 +22,9 @@ from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import TlsLevel
 
-# A hostile zone may name hundreds of hosts: how many of them, and of each one's addresses, one attempt may cost.
-MAX_EXCHANGERS = 10
+# A hostile zone may name thousands of hosts: how many of them, and of each one's addresses, are known. How many an
+# attempt comes to is another matter (connections.Tour).
+MAX_EXCHANGERS = 100
 MAX_ADDRESSES = 4
 
 

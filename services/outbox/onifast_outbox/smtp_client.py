@@ -13,6 +13,9 @@ from onifast_outbox.smtp_session import SmtpSession
 from onifast_outbox.stopwatch import Stopwatch
 from onifast_outbox.wire import WireError
 
+# What a server says with 552 of the message rather than of its recipients (RFC 3463 sections 3.3 and 3.4).
+_TOO_LARGE = ("5.2.3", "5.3.4")
+
 # What every server must take in one transaction (RFC 5321 section 4.5.3.1.8).
 MAX_RECIPIENTS = 100
 
@@ -161,7 +164,7 @@ class SmtpClient(SmtpSession):
             # "Too many recipients": those that are left go into the next transaction (RFC 5321 section 4.5.3.1.10).
             return
         else:
-            done.outcomes[recipient] = self._outcome(reply)
+            done.outcomes[recipient] = self._outcome(_as_temporary(reply) if reply.code == 552 else reply)
 
     async def _transfer(self, accepted: list[Recipient], content: Content, confirm: Confirm, done: Transaction) -> None:
         self._watch.enter("body")
@@ -247,3 +250,15 @@ class SmtpClient(SmtpSession):
         if reply.is_transient:
             return Deferred(reply, self.trail)
         return self._deferred("4.5.0", f"unexpected reply: {reply}")
+
+
+def _as_temporary(reply: Reply) -> Reply:
+    """What a 552 to RCPT means: 452, with too many recipients or a full mailbox (RFC 5321 section 4.5.3.1.10).
+
+    That a message is too large is for good. Servers that mean this say so by an enhanced code.
+    """
+    if reply.enhanced in _TOO_LARGE:
+        return reply
+    status = f"4{reply.enhanced[1:]}" if reply.enhanced else ""
+    said = f"552 {reply.enhanced}".rstrip()
+    return Reply(452, status, f"{reply.text} (the server said {said})".strip())

@@ -22,7 +22,7 @@ from onifast_outbox.tls_policy.requirement import (
     TlsLevel,
     TlsTrouble,
 )
-from onifast_outbox.wire import Timeouts, TlsError, Wire, WireError
+from onifast_outbox.wire import Timeouts, TlsError, Wire, WireError, printable
 
 MOST_HEARD = 16
 """Replies of one line that a connection remembers, so that they need not be parsed again."""
@@ -313,7 +313,7 @@ def _parsed(lines: Sequence[bytes]) -> Reply:
     try:
         return Reply.parse(line.decode("utf-8", "replace") for line in lines)
     except ReplyError as error:
-        raise WireError(f"not an SMTP reply: {error}") from error
+        raise WireError(f"not an SMTP reply: {printable(lines[-1])}") from error
 
 
 def _b64(text: str) -> str:

@@ -181,7 +181,11 @@ class Wire(asyncio.Protocol):
     # What the session asks
 
     async def read_reply(self, timeout: float) -> list[bytes]:
-        """The lines of one reply without their CRLF. A reply is complete at the line with a space after its code."""
+        """The lines of one reply without their CRLF. A reply is complete at the line with a space after its code.
+
+        What does not begin like a reply is none. Once one has begun, a line without a code is a slip of the server's
+        that belongs to its words.
+        """
         lines: list[bytes] = []
         deadline = 0.0
         while not self._take_lines(lines):
@@ -204,10 +208,11 @@ class Wire(asyncio.Protocol):
             del self._input[: end + 1]
             if end > MAX_LINE:
                 break
-            if not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
+            is_coded = len(line) >= 3 and line[:3].isdigit() and line[3:4] in (b"", b" ", b"-")
+            if not is_coded and not lines:
                 raise WireError(f"not an SMTP reply: {printable(line)}")
             lines.append(line)
-            if line[3:4] != b"-":
+            if is_coded and line[3:4] != b"-":
                 return True
             if len(lines) >= MAX_REPLY_LINES:
                 raise WireError("a reply has too many lines")
