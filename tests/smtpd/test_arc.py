@@ -90,6 +90,21 @@ async def test_a_malformed_set_fails(lenient: World) -> None:
     assert (await result(lenient, nonsense + MESSAGE)).startswith("fail")
 
 
+async def test_a_chain_that_was_sealed_with_sha1_fails(lenient: World) -> None:
+    assert (await result(lenient, sealed(MESSAGE, "list.test", PASSED, "rsa-sha1"))).startswith("fail")
+
+
+@pytest.mark.parametrize("tags", ["h=sha1; ", "s=tlsrpt; ", "k=ed25519; ", "v=DKIM2; "])
+async def test_a_sealers_key_is_judged_as_an_authors(lenient: World, dns: DnsServer, tags: str) -> None:
+    dns.set("sel._domainkey.list.test", "TXT", public_record().replace("v=DKIM1; k=rsa; ", tags))
+    assert (await result(lenient, sealed(MESSAGE, "list.test", PASSED))).startswith("fail")
+
+
+async def test_a_sealers_key_is_found_among_other_records(lenient: World, dns: DnsServer) -> None:
+    dns.set("sel._domainkey.list.test", "TXT", "v=spf1 -all", public_record(), "v=DKIM1; p=")
+    assert await result(lenient, sealed(MESSAGE, "list.test", PASSED)) == "pass (sealed by list.test)"
+
+
 async def test_dns_trouble_is_a_temporary_error(lenient: World, dns: DnsServer) -> None:
     dns.fail("sel._domainkey.list.test", Failure.SERVFAIL)
     assert (await result(lenient, sealed(MESSAGE, "list.test", PASSED))).startswith("temperror")

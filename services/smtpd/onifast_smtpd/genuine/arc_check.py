@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dkim
 from dkim import canonicalization
 from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
-from onifast_smtpd.genuine.dkim_check import (
-    MAX_HEAD,
-    MAX_HEAD_LINES,
-    MIN_RSA_BITS,
-    PublicKey,
-)
+from onifast_smtpd.genuine.dkim_check import MAX_HEAD, MAX_HEAD_LINES, MIN_RSA_BITS
+from onifast_smtpd.genuine.key_record import ALGORITHMS, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.signature_rules import uncovered, untimely
 
 MAX_SETS = 50  # RFC 8617 section 4.2.1
 
@@ -49,12 +48,22 @@ class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
     newest = b""
 
     def verify_sig(self, sig: Any, include_headers: Any, sig_header: Any, dnsfunc: Any) -> bool:
-        """RFC 8617 section 5.2 asks for the newest message signature and for every seal."""
-        if sig_header[0] == b"ARC-Message-Signature" and sig[b"i"] != self.newest:
-            return True
-        if sig_header[0] == b"ARC-Message-Signature" and b"from" not in include_headers:
+        """RFC 8617 section 5.2 asks for the newest message signature and for every seal.
+
+        Their algorithm, times and keys are judged as those of DKIM signatures are (sections 4.1.2 and 4.1.3).
+        """
+        if sig_header[0] == b"ARC-Message-Signature":
+            if sig[b"i"] != self.newest:
+                return True
+            if b"from" not in include_headers or uncovered(sig, self.body):
+                return False
+        if sig[b"a"] not in ALGORITHMS or untimely(sig, time.time()):
             return False
-        return bool(super().verify_sig(sig, include_headers, sig_header, dnsfunc))
+        keys = choose(dnsfunc(sig[b"s"] + b"._domainkey." + sig[b"d"]), sig[b"a"])
+        inherited = super().verify_sig
+        return any(
+            inherited(sig, [*include_headers], sig_header, lambda *_, text=key.text, **__: text) for key in keys.usable
+        )
 
 
 def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
@@ -81,7 +90,7 @@ def _check(lookups: Lookups, head: bytes, body: bytes) -> ArcResult:
     if not 1 <= newest <= MAX_SETS:
         return ArcResult("fail", reason=f"chain has a set with the number {newest}")
     chain.newest = str(newest).encode()
-    verdict, sets, reason = chain.verify(dnsfunc=lambda name, timeout=0: PublicKey(lookups).fetch(name, timeout))
+    verdict, sets, reason = chain.verify(dnsfunc=partial(look_up, lookups))
     if verdict == dkim.CV_Pass:
         return ArcResult("pass", tuple(_seal(item) for item in sets))
     return ArcResult("fail", reason=str(reason)[:200])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import dkim
 from dkim import canonicalization
 from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
 
+from onifast_smtpd.genuine.key_record import KeyRecord, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
+from onifast_smtpd.genuine.signature_rules import is_for_subdomain, objection, uncovered
 
 MAX_SIGNATURES = 5  # checked in one message; RFC 6376 section 6.1 lets a verifier set a limit
 MAX_CONSIDERED = 20  # signatures, from the top, that these are chosen from
@@ -22,7 +24,6 @@ STRONG_RSA_BITS = 2048  # what signers should use, by the same section
 # What dkimpy does takes quadratic time in these, on a stranger's word.
 MAX_HEAD = 128 * 1024  # octets
 MAX_HEAD_LINES = 2000
-MAX_KEY_RECORD = 1024  # octets; a 4096-bit key needs 750
 
 # dkimpy reports what it finds in its log too; the result says it all.
 _silent = logging.Logger("dkim", logging.CRITICAL + 1)
@@ -83,70 +84,47 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
         verifier.verify_headerprep(index)
     except (dkim.DKIMException, ValueError, LookupError) as error:
         return DkimResult("permerror", **_tags(verifier), reason=_shown(error))
-    tags = _tags(verifier)
-    if problem := _unsafe(verifier):
+    fields, tags = verifier.signature_fields, _tags(verifier)
+    if problem := objection(fields, time.time()):
         return DkimResult("permerror", **tags, reason=problem)
-    key = PublicKey(lookups)
     try:
-        valid = verifier.verify(index, dnsfunc=key.fetch)
+        records = look_up(lookups, fields[b"s"] + b"._domainkey." + fields[b"d"])
     except DnsTrouble as error:
         return DkimResult("temperror", **tags, reason=str(error))
+    keys = choose(records, fields[b"a"], is_subdomain=is_for_subdomain(fields))
+    result = DkimResult("permerror", **tags, reason=keys.problem)
+    for key in keys.usable:
+        result = _try(verifier, index, key)
+        if result.result == "pass":
+            break
+    return result
+
+
+def _try(verifier: dkim.DKIM, index: int, key: KeyRecord) -> DkimResult:
+    tags = _tags(verifier)
+    try:
+        valid = verifier.verify(index, dnsfunc=lambda *_, **__: key.text)
     except dkim.KeyFormatError as error:
         return DkimResult("policy", **tags, reason=_shown(error))
     except (dkim.DKIMException, ValueError, LookupError) as error:
         return DkimResult("fail", **tags, reason=_shown(error))
     if valid:
-        return _valid(verifier, tags)
-    if key.problem or not verifier.keysize:
-        return DkimResult("permerror", **tags, reason=key.problem or "public key cannot be used")
+        return _valid(verifier, tags, key)
+    if not verifier.keysize:
+        return DkimResult("permerror", **tags, reason="public key cannot be used")
     return DkimResult("fail", **tags, reason="signature does not verify")
 
 
-def _unsafe(verifier: dkim.DKIM) -> str:
-    """Why a signature says nothing about the author even if it is valid; dkimpy does not look at this."""
-    names = verifier.signature_fields.get(b"h", b"").lower().split(b":")
-    if b"from" not in [name.strip() for name in names]:
-        return "From is not signed"  # RFC 6376 section 6.1.1
-    return ""
-
-
-def _valid(verifier: dkim.DKIM, tags: dict[str, str]) -> DkimResult:
+def _valid(verifier: dkim.DKIM, tags: dict[str, str], key: KeyRecord) -> DkimResult:
+    left = uncovered(verifier.signature_fields, verifier.body)
+    if left < 0:
+        return DkimResult("permerror", **tags, reason="more text is signed than there is")
+    if left > 0:
+        # RFC 6376 section 8.2: anything could have been put below what was signed.
+        return DkimResult("policy", **tags, reason=f"the last {left} octets of the text are not signed")
     weak = verifier.ktag == b"rsa" and verifier.keysize < STRONG_RSA_BITS
-    reason = f"{verifier.keysize}-bit key" + (", which is weak" if weak else "")
-    if (length := verifier.signature_fields.get(b"l")) is None or _covers(verifier, int(length)):
-        return DkimResult("pass", **tags, reason=reason)
-    # RFC 6376 section 8.2: anything could have been put below what was signed.
-    return DkimResult("policy", **tags, reason=f"only the first {int(length)} octets of the text are signed")
-
-
-def _covers(verifier: dkim.DKIM, length: int) -> bool:
-    modes = verifier.signature_fields.get(b"c", b"simple/simple")
-    body = canonicalization.CanonicalizationPolicy.from_c_value(modes).canonicalize_body(verifier.body)
-    return bool(length >= len(body))
-
-
-class PublicKey:
-    """Fetches a public key's record for dkimpy; `problem` says why there is none to use."""
-
-    def __init__(self, lookups: Lookups) -> None:
-        self._lookups = lookups
-        self.problem = ""
-
-    def fetch(self, name: bytes, timeout: float = 0) -> bytes | None:  # noqa: ARG002
-        """dkimpy's `dnsfunc`. Its own timeout does not count, ours does."""
-        try:
-            records = self._lookups(name.decode("utf-8").rstrip("."), "TXT")
-        except UnicodeDecodeError:
-            records = []
-        if not records:
-            self.problem = "no public key in DNS"
-            return None
-        fields: Any = records[0]
-        record = b"".join(fields.strings)
-        if len(record) > MAX_KEY_RECORD:
-            self.problem = "public key is too long"
-            return None
-        return record
+    remarks = [f"{verifier.keysize}-bit key", *["which is weak"] * weak, *["for testing"] * key.is_for_testing]
+    return DkimResult("pass", **tags, reason=", ".join(remarks))
 
 
 def _tags(verifier: dkim.DKIM) -> dict[str, str]:
