@@ -51,7 +51,44 @@ class SpfResult:
 
 
 class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
-    """pyspf's evaluation, but for the names of the client's address: DNS trouble there is no trouble of the policy."""
+    """pyspf's evaluation, but for three things.
+
+    The sender is taken apart here, since pyspf takes what follows the first `@` for the domain. Void look-ups are
+    counted by term. DNS trouble with the names of the client's address is no trouble of the policy.
+    """
+
+    def __init__(self, ip: str, mail_from: str, helo: str, receiver: str) -> None:
+        local, _, domain = mail_from.rpartition("@")
+        local = local or "postmaster"  # RFC 7208 section 4.3
+        domain = domain or helo
+        super().__init__(i=ip, s=f"postmaster@{domain}", h=helo, receiver=receiver)
+        # What the macros stand for (RFC 7208 section 7.2); pyspf has set o and d.
+        self.s, self.l = f"{local}@{domain}", local
+        self._is_void = False
+
+    def check_lookups(self) -> None:
+        """Begins a term that asks DNS."""
+        self._is_void = False
+        super().check_lookups()
+
+    def getp(self) -> str:
+        """The client's name, for a macro: it is asked for once, and counts as a term."""
+        self._is_void = False
+        return str(super().getp())
+
+    def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> list[Any]:
+        """The records; a term is counted at its first look-up that finds nothing (RFC 7208 section 4.6.4).
+
+        pyspf counts each look-up: `mx` with four hosts would be void four times for a client with an IPv6 address.
+        """
+        found: list[Any] = super().dns(name, qtype, cnames, ignore_void=True)
+        is_alias = cnames is not None  # of a name whose look-up is counted
+        if not (found or ignore_void or is_alias or self._is_void):
+            self._is_void = True
+            self.void_lookups += 1
+        if self.void_lookups > spf.MAX_VOID_LOOKUPS:
+            raise spf.PermError(f"More than {spf.MAX_VOID_LOOKUPS} void DNS lookups")
+        return found
 
     def validated_ptrs(self) -> list[str]:
         """The names that lead back to the client (RFC 7208 section 5.5): what cannot be looked up does not match.
@@ -80,7 +117,7 @@ def check_spf(lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: st
     identity, domain = _identity(mail_from, helo)
     token = _current.set(lookups)
     try:
-        query = _Query(i=ip, s=mail_from, h=helo, receiver=receiver)
+        query = _Query(ip, mail_from, helo, receiver)
         result, _, explanation = query.check()
     finally:
         _current.reset(token)
