@@ -176,6 +176,30 @@ async def test_an_author_that_nobody_can_read_goes_to_junk(world: World) -> None
     assert found["why"][0] == "It is in junk because the From header has no valid address."
 
 
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        (b"", "the message has no From header"),
+        (b"Sender: boss@bank.test\r\n", "the message has no From header"),
+        (b"From: boss@open.test\0\r\n", "the From header has a control character"),
+        (b'From: "Boss\0" <boss@open.test>\r\n', "the From header has a control character"),
+        (b"From: Boss\x0b <boss@open.test>\r\n", "the From header has a control character"),
+        (b"From: boss@open.test\x7f\r\n", "the From header has a control character"),
+        (b"From\0: boss@bank.test\r\nFrom: boss@open.test\r\n", "the From header has a control character"),
+        (b"From: nobody\r\n", "the From header has no valid address"),
+    ],
+)
+async def test_a_message_that_is_from_nobody_goes_to_junk_and_says_so(world: World, head: bytes, problem: str) -> None:
+    folder, found, raw = await stored(world, head + b"Subject: pay\r\n\r\nNow.\r\n", "boss@open.test")
+    assert (folder, found["dmarc"], found["why"][0]) == ("junk", "permerror", f"It is in junk because {problem}.")
+    assert f"dmarc=permerror ({problem})" in raw
+
+
+async def test_a_folded_from_holds_no_control_character(world: World) -> None:
+    folder, found, _ = await stored(world, b"From: Boss\r\n\t<boss@open.test>\r\n\r\nNow.\r\n")
+    assert (folder, found["dmarc"]) == ("inbox", "none")
+
+
 @pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.SILENT])
 async def test_dns_that_fails_never_costs_the_message(hasty: World, dns: DnsServer, failure: Failure) -> None:
     dns.fail("_dmarc.bank.test", failure)

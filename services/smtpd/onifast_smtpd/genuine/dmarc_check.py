@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,13 @@ from onifast_smtpd.genuine.spf_check import SpfResult
 MAX_AUTHORS = 5  # domains in From that are looked up
 MAX_HEAD = 1024 * 1024  # octets of a header section that is looked through
 MAX_FROM = 64 * 1024  # characters of From fields that are taken apart
+
+# What no From may hold (RFC 5322 section 2.2): where one reader sees an address end, another reads on.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+# A name that some readers take for From, since they end a string at NUL, or pass over such octets.
+_DAMAGED_NAME = re.compile(
+    rb"^[\x00-\x08\x0b-\x1f\x7f]*from[\x00-\x20\x7f]*[\x00-\x08\x0b-\x1f\x7f][\x00-\x20\x7f]*:", re.I | re.M
+)
 
 
 @dataclass(frozen=True)
@@ -40,19 +48,25 @@ class Published:
 def authors(head: bytes) -> Authors:
     """The authors that a header section names."""
     if len(head) > MAX_HEAD:
-        return Authors(failure=DmarcResult("permerror", problem="the header section is too long to be checked"))
-    values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
-    if not values:
-        return Authors(failure=DmarcResult("none", problem="the message has no From header"))
-    if sum(map(len, values)) > MAX_FROM:
-        return Authors(failure=DmarcResult("permerror", problem="the From header is too long to be checked"))
-    domains = author_domains(values)
+        return _nobody("the header section is too long to be checked")
+    written = [value for name, value in fields(head) if name.lower() == "from"]
+    if any(_CONTROL.search(value.replace(b"\r\n", b"")) for value in written) or _DAMAGED_NAME.search(head):
+        return _nobody("the From header has a control character")
+    if not written:
+        return _nobody("the message has no From header")
+    if sum(map(len, written)) > MAX_FROM:
+        return _nobody("the From header is too long to be checked")
+    domains = author_domains([unfold(value) for value in written])
     if domains is None:
-        return Authors(failure=DmarcResult("permerror", problem="the From header has no valid address"))
+        return _nobody("the From header has no valid address")
     if len(domains) > MAX_AUTHORS:
-        problem = f"the From header names more than {MAX_AUTHORS} domains"
-        return Authors(failure=DmarcResult("permerror", domains[0], problem=problem))
+        return _nobody(f"the From header names more than {MAX_AUTHORS} domains", domains[0])
     return Authors(tuple(domains))
+
+
+def _nobody(problem: str, domain: str = "") -> Authors:
+    """Of whom nobody can tell who he is: whatever the reason is, it must not be the way around DMARC."""
+    return Authors(failure=DmarcResult("permerror", domain, problem=problem))
 
 
 def look_up(lookups: Lookups, suffixes: Suffixes, domain: str) -> Published:
