@@ -11,6 +11,7 @@ from functools import lru_cache
 import idna
 
 from onifast_shared.lazy import lazy
+from onifast_shared.letters import imitates_latin
 
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
@@ -107,13 +108,18 @@ def parse_domain(text: str) -> str:
 
 
 def display_domain(domain: str) -> str:
-    """A canonical domain with U-labels where they are valid, for people."""
+    """A canonical domain with U-labels for people, where they are valid and do not pass for Latin ones."""
     if "xn--" not in domain:
         return domain
+    return ".".join(map(_display_label, domain.split(".")))
+
+
+def _display_label(label: str) -> str:
     try:
-        return idna.decode(domain)
+        shown = idna.decode(label) if label.startswith("xn--") else label
     except (idna.IDNAError, UnicodeError):
-        return domain
+        return label
+    return label if imitates_latin(shown) else shown
 
 
 def quote_local(local: str) -> str:

@@ -17,6 +17,7 @@ from web.support import PNG, Browser, Panel, deliver, index
 
 LIST_FIELDS = {
     "id", "sender", "recipient", "subject", "snippet", "received_at", "is_read", "folder", "size", "has_attachments",
+    "warnings",
 }  # fmt: skip
 READ_FIELDS = LIST_FIELDS | {
     "to", "cc", "reply_to", "message_id", "in_reply_to", "date", "text", "html", "headers", "attachments",

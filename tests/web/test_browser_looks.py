@@ -12,7 +12,7 @@ from onifast_shared.queue.destinations import OwnLimits
 from onifast_shared.queue.hold_rules import Pattern
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
-from peers.browser import PHONE, page_of
+from peers.browser import DESKTOP, PHONE, Viewport, page_of
 from web.browsing import fits, log_in, opened, press
 from web.support import Clock, Live, deliver, index, queue
 
@@ -170,3 +170,19 @@ def answering(page: Page, *, accept: bool) -> list[str]:
 
     page.on("dialog", answer)
     return asked
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+def test_warnings_stand_above_the_message_in_words(
+    chrome: Browser, live: Live, database: Database, viewport: Viewport
+) -> None:
+    sender = f'"ceo@bank.test {LONG}" <x@{LONG}.test>'
+    deliver(database, sender=sender, subject="Pay")
+    index(database)
+    with opened(chrome, live, viewport) as page:
+        fits(page)
+        expect(page.get_by_text("Check sender")).to_be_visible()
+        page.get_by_role("link", name=re.compile("Pay")).click()
+        warning = page.get_by_role("note", name="Warning")
+        expect(warning).to_contain_text("The sender’s name contains the address ceo@bank.test")
+        fits(page)

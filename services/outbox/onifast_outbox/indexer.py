@@ -1,14 +1,15 @@
-"""Parses received messages for list and search, moments after they were accepted."""
+"""Parses received messages for list and search, moments after they were accepted, and learns who writes to whom."""
 
 from __future__ import annotations
 
 import asyncio
 
-from onifast_shared import indexing, mailbox
+from onifast_shared import correspondents, indexing, mailbox
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.indexing import Index, Unindexed
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import parse
+from onifast_shared.suffixes import suffixes
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
 MAX_TEXT = 256 * 1024
@@ -41,6 +42,14 @@ async def run_once(db: Database) -> int:
     if indexes:
         await db.awrite(store)
     return len(items)
+
+
+async def learn(db: Database) -> int:
+    """Learn correspondents from a batch of messages; how many. Raises DatabaseError."""
+    if not await db.aread(correspondents.is_behind):
+        return 0
+    known = await asyncio.to_thread(suffixes)
+    return await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
 
 
 async def _index(db: Database, item: Unindexed) -> Index:

@@ -95,15 +95,20 @@ _WORDS = {
 
 
 def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | None:
-    """The checks in words, about the address that people see; None where nothing was checked (mail from here)."""
+    """The checks in words, about the domain of the author that people see, "" where there is none.
+
+    None where nothing was checked (mail from here).
+    """
     results = {method: result for method, result in verdicts(authentication).items() if result}
     if not results:
         return None
     shown = {method: result for method, result in results.items() if method in ("spf", "dkim") or result != "none"}
     checks = [Check(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
     genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
-    sender_domain = display_domain(sender_domain)
     why, reason = reasons(authentication), str(authentication.get("reason") or "")
+    if not sender_domain:
+        return Verdict("bad", "Does not say who it is from", checks, why, reason)
+    sender_domain = display_domain(sender_domain)
     if genuine:
         return Verdict("good", f"Really from {sender_domain}", checks, why, reason)
     if "fail" in (results.get("dmarc"), results.get("spf")):

@@ -20,7 +20,7 @@ _TABLES = ("app_passwords", "api_tokens", "sso_tokens", "web_sessions", "scram_v
 
 # (table, column of the user's name) of what is his beside that. Owners of mail need not be users, and have the latter.
 _HIS = (("webhooks", "owner"),)
-_CHOSEN = (("suppressions", "owner"), ("user_preferences", "username"))
+_CHOSEN = (("suppressions", "owner"), ("correspondents", "owner"), ("user_preferences", "username"))
 
 
 def sweep(database: Database, users: UserDirectory, now: float) -> list[str]:

@@ -29,6 +29,15 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]{1,995}>")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
+@dataclass(frozen=True)
+class Author:
+    """An entry of From: the name, decoded, and the address, None where what is `written` there is none."""
+
+    name: str
+    address: Address | None
+    written: str
+
+
 class Summary:
     """What the header section says. All values are decoded text without control characters."""
 
@@ -102,13 +111,15 @@ class Summary:
         return _MESSAGE_ID.findall(unfold(self._raw(name) or b""))
 
     @cached_property
+    def authors(self) -> list[Author]:
+        """Everybody whom a From field names, whether there is one or several."""
+        values = [value for field, value in self._fields if field.lower() == "from"]
+        return [_author(name, written) for value in values for name, written in split_list(unfold(value))]
+
+    @cached_property
     def _author(self) -> tuple[str, Address | None]:
-        for name, written in split_list(unfold(self._raw("from") or b"")):
-            try:
-                return _cleaned(decode_words(name)), Address.parse(written)
-            except AddressError:
-                continue
-        return "", None
+        found = next((each for each in self.authors if each.address), None)
+        return (found.name, found.address) if found else ("", None)
 
 
 @dataclass(frozen=True)
@@ -205,6 +216,13 @@ def parse(raw: bytes) -> Parsed:
 def summary(raw_head: bytes) -> Summary:
     """What the header section of a message says; the rest of it need not be there. Never raises."""
     return Summary(split_head(raw_head)[0])
+
+
+def _author(name: str, written: str) -> Author:
+    try:
+        return Author(_cleaned(decode_words(name)), Address.parse(written), written)
+    except AddressError:
+        return Author(_cleaned(decode_words(name)), None, _cleaned(written))
 
 
 def _decoded(value: bytes) -> str:

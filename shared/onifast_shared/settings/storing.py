@@ -1,4 +1,4 @@
-"""The database's patience, and how long logins last."""
+"""The database's patience, how long logins last, and what the webmail warns of."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ class StoringSettings:
     )
     session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
+    well_known_domains: tuple[str, ...] = setting(
+        "",
+        kinds.names(),
+        "Domains that the webmail knows beside the most imitated ones of the world (a bank of your country): where mail"
+        " comes from one that looks like them, it warns.",
+    )

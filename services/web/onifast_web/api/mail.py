@@ -14,9 +14,10 @@ from onifast_shared.paging import Page
 from onifast_shared.queue import waiting
 from pydantic import Field, model_validator
 
-from onifast_web import bodies, csrf
+from onifast_web import bodies, csrf, impostors
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment
 from onifast_web.auth import Who
+from onifast_web.impostors import Reader
 from onifast_web.problems import not_found
 
 Folder = Literal["inbox", "drafts", "sent", "junk", "archive", "trash"]
@@ -32,7 +33,10 @@ class ListQuery(Model):
 
 
 class Email(Model):
-    """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave."""
+    """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave.
+
+    `warnings` says in sentences why it may not be from whom it seems to be; plain text, which quotes strangers.
+    """
 
     id: int
     sender: str
@@ -44,6 +48,7 @@ class Email(Model):
     folder: str
     size: int
     has_attachments: bool
+    warnings: list[str]
     release_at: Annotated[Moment | None, IF_ANY] = None
 
 
@@ -124,7 +129,7 @@ def list_emails(call: Call) -> EmailList:
     """A page of a folder, newest first."""
     query: ListQuery = call.query
 
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int]]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int], Reader]:
         page = mailbox.list_page(
             tx,
             call.caller.mail_of,
@@ -134,21 +139,29 @@ def list_emails(call: Call) -> EmailList:
             limit=query.limit,
             cursor=query.cursor,
         )
-        return page, _release_times(tx, page.rows, call)
+        who = impostors.reader(tx, call.caller.mail_of, call.web.settings)
+        return page, _release_times(tx, page.rows, call), who
 
-    page, releases = call.web.database.read(read)
-    emails = [Email(**_fields(row, releases.get(row.id))) for row in page.rows]
+    page, releases, who = call.web.database.read(read)
+    emails = [
+        Email(
+            **_fields(row, releases.get(row.id)),
+            warnings=impostors.warnings(who, row, impostors.shown_author(row)),
+        )
+        for row in page.rows
+    ]
     return EmailList(emails=emails, next_cursor=page.next_cursor)
 
 
 def read_email(call: Call) -> FullEmail:
     """One message. It is marked as read unless the request says otherwise, or another site made the browser ask."""
     query: ReadQuery = call.query
-    row, raw, release = call.web.database.read(lambda tx: _get(tx, call, query.id))
+    row, raw, release, who = call.web.database.read(lambda tx: _get(tx, call, query.id))
     if query.mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
-    return _full(row, parsing.parse(raw), release)
+    parsed = parsing.parse(raw)
+    return _full(row, parsed, release, impostors.warnings(who, row, parsed.authors))
 
 
 def move_emails(call: Call) -> Moved:
@@ -203,11 +216,12 @@ ENDPOINTS = (
 )
 
 
-def _get(tx: Connection, call: Call, email_id: int) -> tuple[EmailRow, bytes, int | None]:
+def _get(tx: Connection, call: Call, email_id: int) -> tuple[EmailRow, bytes, int | None, Reader]:
     row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
-    return row, mailbox.raw(tx, email_id), _release_times(tx, [row], call).get(email_id)
+    who = impostors.reader(tx, row.owner, call.web.settings)
+    return row, mailbox.raw(tx, email_id), _release_times(tx, [row], call).get(email_id), who
 
 
 def _release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
@@ -240,10 +254,11 @@ def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
     }
 
 
-def _full(row: EmailRow, parsed: Parsed, release: int | None) -> FullEmail:
+def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str]) -> FullEmail:
     html = bodies.safe_html(parsed)
     return FullEmail(
         **_fields(row, release),
+        warnings=warnings,
         to=parsed.to,
         cc=parsed.cc,
         reply_to=parsed.reply_to,

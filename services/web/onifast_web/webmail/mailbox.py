@@ -15,8 +15,10 @@ from onifast_shared.queue import waiting
 from onifast_shared.queue.view import State
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web import impostors
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
+from onifast_web.impostors import Reader
 from onifast_web.problems import Problem, not_found
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
@@ -43,20 +45,24 @@ def folder(folder: str) -> Response:
     q = request.args.get("q", "").strip()[:_LONGEST_QUERY]
     cursor = request.args.get("cursor") or None
 
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[State]]]:
+    web = current()
+
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[State]], Reader]:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
-        return found, queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
+        states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
+        return found, states, impostors.reader(tx, username, web.settings)
 
     try:
-        found, states = current().database.read(read)
+        found, states, who = web.database.read(read)
     except CursorError:
         raise not_found("page") from None
-    now = current().clock()
+    now = web.clock()
     return page(
         "mailbox.html",
         folder,
         folder=folder,
         rows=found.rows,
+        doubtful={row.id for row in found.rows if impostors.warnings(who, row, impostors.shown_author(row))},
         marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
         q=q,
         cursor=cursor,

@@ -16,7 +16,7 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
 
-from onifast_web import bodies, csrf, render, response_headers
+from onifast_web import bodies, csrf, impostors, render, response_headers
 from onifast_web.auth import Who, allow
 from onifast_web.context import current
 from onifast_web.problems import not_found
@@ -170,11 +170,13 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
     # Wherever he has put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
-    mine, deliveries, waiting = current().database.read(
+    web = current()
+    mine, deliveries, waiting, who = web.database.read(
         lambda tx: (
             {item.address.lower() for item in addresses.list_for(tx, username)},
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
+            impostors.reader(tx, username, web.settings),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -182,13 +184,14 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
     everybody = split_list(f"{parsed.to}, {parsed.cc}")
     names = ["me" if address.lower() in mine else name or address for name, address in everybody]
     sender = parsed.sender.display if parsed.sender else row.sender
-    domain = str(parsed.sender or row.sender).rpartition("@")[2]
+    domain = parsed.sender.domain if parsed.sender else ""  # the envelope's sender is not what was shown to be genuine
     return {
         "parsed": parsed,
         "sender": sender,
         "sender_name": parsed.sender_name,
         "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
         "reply_all": sum(address.lower() not in mine for _, address in everybody) > 0,
+        "warnings": impostors.warnings(who, row, parsed.authors),
         "verdict": bodies.verdict(row.authentication, domain),
         "deliveries": deliveries,
         "waiting": waiting,
