@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check lint docs picture bench bench-relay bench-queue wheel install clean
+.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -11,7 +11,7 @@ DESTDIR ?=
 python = python=$$(tools/find-python) || exit 2; exec "$$python" -m
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## start everything here, with a demo user and demo mail, until Ctrl-C
 	@$(python) tools.run
@@ -22,13 +22,22 @@ ctl: ## control what `make run` started: make ctl, or make ctl ARGS="restart web
 test: ## everything, slow and real peers included; brings Debian packages in by apt (as root)
 	@$(python) tools.test
 
-check: .venv-dev ## ruff, mypy and the fast tests: no root, a minute or two
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy shared services tests tools $(wildcard bench)
+check: lint ## the linters and the fast tests: no root, a minute or two
 	@.venv/bin/pytest -q -n auto -m "not slow and not peers and not root"
 
-docs: .venv-dev ## write docs/configuration.md anew from the settings
+lint: .venv-dev ## ruff, mypy, codespell; Biome for scripts and style sheets
+	@.venv/bin/python -m tools.lint
+
+check-pythons: ## `make check` under each Python from 3.11 to 3.13 that is here
+	@$(python) tools.pythons
+
+update: ## renew the pinned versions of all libraries in requirements/
+	@$(python) tools.update
+
+audit: ## hold the pinned libraries against the known advisories
+	@$(python) tools.audit
+
+docs: .venv-dev ## write docs/configuration.md and docs/licences.md anew
 	@.venv/bin/python -m tools.docs
 
 bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install first): make bench ARGS="--rounds 5"
@@ -50,7 +59,7 @@ install: ## install into PREFIX (/opt/onifast-mail) and the units into SYSCONFDI
 	@$(python) tools.install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
 
 clean: ## remove what was built and installed here; var/, with its mail, stays
-	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-node tools/npm/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: .venv-dev

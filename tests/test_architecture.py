@@ -17,7 +17,7 @@ PROGRAMS = {
     "onifast_outbox": PROJECT / "services/outbox/onifast_outbox",
 }
 SHARED = PROJECT / "shared/onifast_shared"
-NOT_OURS = {".git", ".venv", ".hypothesis", "var", "dist", "build", "node_modules", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".venv-node", ".hypothesis", "var", "dist", "build", "node_modules", "__pycache__"}
 MAX_LINES = 450
 
 SQL = re.compile(
@@ -47,7 +47,7 @@ def own_files() -> Iterator[Path]:
     """Every file of the project, whether or not it is committed yet; nothing that was installed or made by running."""
     for directory, subdirectories, names in os.walk(PROJECT):
         subdirectories[:] = [name for name in subdirectories if name not in NOT_OURS and not name.endswith("_cache")]
-        yield from (Path(directory) / name for name in names)
+        yield from (Path(directory) / name for name in names if name not in NOT_OURS)
 
 
 def own_text() -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onifast_shared.config import SettingDescription, describe
 
+from tools import licences
 from tools.environment import PROJECT
 
 TARGET = PROJECT / "docs" / "configuration.md"
@@ -56,7 +57,8 @@ def _row(setting: SettingDescription) -> str:
 
 def main() -> None:
     TARGET.write_text(render())
-    print(f"wrote {TARGET.relative_to(PROJECT)}")
+    licences.TARGET.write_text(licences.render())
+    print(f"wrote {TARGET.relative_to(PROJECT)}, {licences.TARGET.relative_to(PROJECT)}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,11 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
+LOCKS = {
+    "all": PROJECT / "requirements" / "run.txt",
+    "all,dev": PROJECT / "requirements" / "dev.txt",
+}
+"""For each set of extras, the versions (with hashes) that were tried together; `make update` renews them."""
 
 
 class CannotGoOn(Exception):
@@ -61,8 +66,9 @@ def _stamp(extras: str) -> Path:
 
 
 def _wanted() -> str:
-    """What an installation stands for: the project's description, and the place that scripts were written for."""
-    return hashlib.sha256((PROJECT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
+    """What an installation stands for: the project's description, its locks, and the place that scripts name."""
+    files = [PROJECT / "pyproject.toml", *LOCKS.values()]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + str(VENV).encode()).hexdigest()
 
 
 def _is_current(extras: str) -> bool:
@@ -110,7 +116,11 @@ def _install(extras: str) -> None:
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
     # Debian's pip leaves compiling some libraries to themselves. What is not compiled now warns as a test imports it.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    _run([*pip, "-e", f"{PROJECT}[{extras}]"], "pip could not install the libraries (is there a network?)", environ)
+    libraries = ["--require-hashes", "-r", str(LOCKS[extras])]
+    _run([*pip, *libraries], "pip could not install the libraries (is there a network?)", environ)
+    # What builds the project is among the libraries: no other version of it is brought in for a build alone.
+    itself = ["--no-deps", "--no-build-isolation", "-e", str(PROJECT)]
+    _run([*pip, *itself], "pip could not install the project itself", environ)
 
 
 def _run(command: list[str], problem: str, environ: dict[str, str] | None = None) -> None:

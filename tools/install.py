@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.environment import PROJECT, CannotGoOn, base_python, complain
+from tools.environment import LOCKS, PROJECT, CannotGoOn, base_python, complain
 from tools.wheel import build
 
 UNIT_PREFIX = "/opt/onifast-mail"  # what the files in systemd/ say
@@ -34,7 +34,7 @@ def _make_venv(home: Path) -> None:
         pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         for command in (
             [base_python(), "-m", "venv", str(home)],
-            [*pip, "--upgrade", f"{wheel}[all]"],
+            [*pip, "--upgrade", "--require-hashes", "-r", str(LOCKS["all"])],
             [*pip, "--force-reinstall", "--no-deps", str(wheel)],
         ):
             if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:

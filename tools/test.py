@@ -1,8 +1,8 @@
 """make test - bring in what the tests need, then run all of them.
 
-Installs .venv with the development extras and, meanwhile, Debian packages by apt (tests/peers/install). Then ruff, mypy
-and every test, one on each processor: fast ones, slow ones, and those against real peers. What cannot run here (a real
-Postfix needs root) is listed with its reason after what can, and makes the exit status 1, as any failure does.
+Installs .venv with the development extras and, meanwhile, Debian packages by apt (tests/peers/install). Then the
+linters and every test, one on each processor: fast ones, slow ones, and those against real peers. What cannot run here
+(a real Postfix needs root) is listed with its reason after what can, and makes the exit status 1, as any failure does.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tools import environment
+from tools import environment, lint
 from tools.environment import PROJECT, VENV, CannotGoOn, complain
-
-MYPY_PATHS = [name for name in ("shared", "services", "tests", "tools", "bench") if (PROJECT / name).is_dir()]
-LINT = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy", *MYPY_PATHS])
 
 
 def main() -> None:
@@ -28,7 +25,7 @@ def main() -> None:
         environment.make()
         with _installed_meanwhile() as install:
             environment.ensure("all,dev")
-            failed = [" ".join(step) for step in LINT if not _step(step)]
+            failed = lint.failures()
     except CannotGoOn as problem:
         sys.exit(complain(str(problem)))
     missing = _what_is_missing(install)
@@ -58,7 +55,7 @@ def _installed_meanwhile() -> Iterator[subprocess.Popen[bytes]]:
         yield install
         install.wait()
         output.seek(0)
-        _heading("tests/peers/install")
+        lint.heading("tests/peers/install")
         print(output.read().decode(errors="replace"), end="", flush=True)
 
 
@@ -74,7 +71,7 @@ def _what_is_missing(install: subprocess.Popen[bytes]) -> dict[str, str]:
 
 def _step(command: list[str]) -> bool:
     """Run a tool of .venv, its output as it comes; whether it succeeded."""
-    _heading(" ".join(command))
+    lint.heading(" ".join(command))
     began = time.monotonic()
     # The tests start hundreds of programs: where no bytecode is kept, each of them compiles all that it imports.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -98,10 +95,6 @@ def _tests_of(marker: str) -> Counter[str]:
     command = [str(VENV / "bin" / "pytest"), "--collect-only", "-q", "-m", marker]
     collected = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     return Counter(line.partition("::")[0] for line in collected.stdout.splitlines() if "::" in line)
-
-
-def _heading(text: str) -> None:
-    print(f"\n== {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ def build(directory: Path) -> Path:
     environment.ensure("all")
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "wheel", "-q", "--no-deps"]
+        pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "wheel", "-q"]
+        pip += ["--no-deps", "--no-build-isolation"]  # what builds it is in .venv already, and pinned
         done = subprocess.run([*pip, "-w", scratch, str(PROJECT)], stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise CannotGoOn("the wheel could not be built: pip says above why")

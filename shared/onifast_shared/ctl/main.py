@@ -25,6 +25,7 @@
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl explain ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
+    onifast-mailctl --version
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
 who starts it; it talks to none of them and listens to nothing. Lists are lines with tabs between their columns, or JSON
@@ -38,6 +39,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 from onifast_shared import relay
 from onifast_shared.accounts.panel_users import AccountError
@@ -81,6 +83,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
+    parser.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
     areas = parser.add_subparsers(metavar="AREA", required=True)
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))
     logins.declare_users(area(areas, "user", "panel users"))

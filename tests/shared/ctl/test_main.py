@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +339,10 @@ def test_quotas_are_set_shown_and_given_back(run: Run) -> None:
     assert run("quota", "show", "ann", "--json", ONIFAST_MAIL_DEFAULT_OWNER_QUOTA="7 MiB").json[0]["limit"] == 7 * 2**20
     for words in (("ann", "much"), ("nobody", "1"), ("ann", "-1")):
         assert run("quota", "set", *words).status == 2
+
+
+def test_it_tells_the_version_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ctl.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"onifast-mailctl {version('onifast-mail')}\n"

@@ -1,13 +1,14 @@
 // What JavaScript adds to pages that work without it.
-import { showLocalTimes } from "./times.js";
-import { enableShortcuts } from "./shortcuts.js";
-import { enableSelection } from "./selection.js";
-import { keepUpToDate } from "./live.js";
+
 import { enableComposer } from "./composer.js";
 import { fitFrame } from "./frame.js";
-import { enableSmallThings } from "./small.js";
-import { countDownUndo } from "./undo.js";
 import { enableSendingLater } from "./later.js";
+import { keepUpToDate } from "./live.js";
+import { enableSelection } from "./selection.js";
+import { enableShortcuts } from "./shortcuts.js";
+import { enableSmallThings } from "./small.js";
+import { showLocalTimes } from "./times.js";
+import { countDownUndo } from "./undo.js";
 
 showLocalTimes(document);
 enableSmallThings();

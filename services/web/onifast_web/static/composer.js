@@ -11,7 +11,9 @@ export function enableComposer() {
     changed = true;
     discard.dataset.confirm = discard.dataset.question;
   });
-  submitWhenSignedIn(form, () => { changed = false; });
+  submitWhenSignedIn(form, () => {
+    changed = false;
+  });
   window.addEventListener("beforeunload", (event) => {
     if (changed) event.preventDefault();
   });

@@ -13,7 +13,9 @@ function prepare(field) {
   const given = new Date(field.dataset.later);
   zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll("_", " ");
   if (!Number.isNaN(given.getTime())) field.value = local(given);
-  form.addEventListener("submit", () => { moment.value = utc(field.value); });
+  form.addEventListener("submit", () => {
+    moment.value = utc(field.value);
+  });
   const menu = field.closest(".later");
   if (menu) closeByItself(menu);
   offerTimes(field, form);
@@ -40,7 +42,9 @@ function offerTimes(field, form) {
     button.name = "do";
     button.value = "later";
     button.append(text("span", name), text("span", when.toLocaleString([], WORDS), "quiet"));
-    button.addEventListener("click", () => { field.value = local(when); });
+    button.addEventListener("click", () => {
+      field.value = local(when);
+    });
     list.append(button);
   }
 }

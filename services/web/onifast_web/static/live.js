@@ -30,7 +30,14 @@ function showCounts(counts) {
   for (const badge of document.querySelectorAll("[data-count]")) {
     const name = badge.dataset.count;
     const folder = counts.folders[name];
-    const number = name === "scheduled" ? counts.scheduled : name === "drafts" ? folder?.total : ["inbox", "junk"].includes(name) ? folder?.unread : 0;
+    const number =
+      name === "scheduled"
+        ? counts.scheduled
+        : name === "drafts"
+          ? folder?.total
+          : ["inbox", "junk"].includes(name)
+            ? folder?.unread
+            : 0;
     const shown = badge.hidden ? 0 : Number.parseInt(badge.textContent, 10);
     if (shown === (number ?? 0)) continue;
     countsDiffer = true;

@@ -21,7 +21,11 @@ export function show(form) {
   all.checked = chosen > 0 && chosen === list.length;
   all.indeterminate = chosen > 0 && chosen < list.length;
   const every = Boolean(form.querySelector('[name="every"]')?.checked);
-  form.querySelector("[data-selected]").textContent = every ? "All selected" : chosen ? `${chosen} selected` : "Select all";
+  form.querySelector("[data-selected]").textContent = every
+    ? "All selected"
+    : chosen
+      ? `${chosen} selected`
+      : "Select all";
   askAbout(form, every);
 }
 

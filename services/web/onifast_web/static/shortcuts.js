@@ -21,19 +21,41 @@ function isTyping(element) {
 
 function act(key, help) {
   switch (key) {
-    case "?": help.showModal(); return true;
-    case "c": location.href = document.body.dataset.compose; return true;
-    case "g": afterG = true; setTimeout(() => { afterG = false; }, 1500); return true;
-    case "/": return focusOn(document.getElementById("q"));
-    case "j": return step(1);
-    case "k": return step(-1);
-    case "o": return press(current()?.querySelector(".row-link"));
-    case "x": return press(current()?.querySelector(".pick input"));
-    case "u": return press(document.querySelector('[data-key="u"]'));
-    case "r": case "a": case "f": return press(document.querySelector(`.message [data-key="${key}"]`));
-    case "e": case "#": return change(key);
-    case "z": return press(document.querySelector('[data-key="z"]'));
-    default: return false;
+    case "?":
+      help.showModal();
+      return true;
+    case "c":
+      location.href = document.body.dataset.compose;
+      return true;
+    case "g":
+      afterG = true;
+      setTimeout(() => {
+        afterG = false;
+      }, 1500);
+      return true;
+    case "/":
+      return focusOn(document.getElementById("q"));
+    case "j":
+      return step(1);
+    case "k":
+      return step(-1);
+    case "o":
+      return press(current()?.querySelector(".row-link"));
+    case "x":
+      return press(current()?.querySelector(".pick input"));
+    case "u":
+      return press(document.querySelector('[data-key="u"]'));
+    case "r":
+    case "a":
+    case "f":
+      return press(document.querySelector(`.message [data-key="${key}"]`));
+    case "e":
+    case "#":
+      return change(key);
+    case "z":
+      return press(document.querySelector('[data-key="z"]'));
+    default:
+      return false;
   }
 }
 

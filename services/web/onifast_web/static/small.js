@@ -40,7 +40,10 @@ async function copyText(button) {
 // Browsers give a clipboard to pages over TLS alone, or of this machine; elsewhere what was selected is copied, and if
 // not even that works, it is selected for the reader to copy.
 async function copied(source) {
-  const done = await navigator.clipboard?.writeText(source.textContent).then(() => true, () => false);
+  const done = await navigator.clipboard?.writeText(source.textContent).then(
+    () => true,
+    () => false,
+  );
   if (done) return true;
   getSelection().selectAllChildren(source);
   return document.execCommand("copy");

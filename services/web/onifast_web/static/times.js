@@ -16,11 +16,24 @@ function short(date, now) {
 }
 
 function soon(date) {
-  return date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleString([], {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
 }
 
 function full(date) {
-  return date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleString([], {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
 }
 
 export function showLocalTimes(root) {
@@ -31,7 +44,8 @@ export function showLocalTimes(root) {
     const style = element.dataset.style;
     if (style === "short") element.textContent = short(date, now);
     else if (style === "soon") element.textContent = soon(date);
-    else if (style === "date") element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+    else if (style === "date")
+      element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
     else element.textContent = full(date);
     element.title = date.toLocaleString();
   }
