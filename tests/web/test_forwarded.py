@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 from typing import Any
 
 import pytest
-from onifast_web.forwarded import CLIENT, LOCAL_ADDRESS, ForwardedMiddleware
+from onifast_web.forwarded import CLIENT, PEER, ForwardedMiddleware
+from onifast_web.peer import Peer, Peers, places
 
 SAID = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.7, 198.51.100.2",
@@ -14,51 +16,60 @@ SAID = {
     "HTTP_X_FORWARDED_HOST": "panel.example.test",
     "HTTP_X_FORWARDED_PREFIX": "/mail",
 }
-TCP = {LOCAL_ADDRESS: ("127.0.0.1", 4031), "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "50000"}
-UNIX = {LOCAL_ADDRESS: "/run/web.sock", "REMOTE_ADDR": "localhost", "REMOTE_PORT": "None"}
+HERE = ("127.0.0.1", 4031)
+LOCAL = ("127.0.0.1", 50000)
+TCP = {"REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "50000"}
 
 
-def seen(environ: dict[str, Any], owner: int | None = None, prefix: str = "", path: str = "/folders") -> dict[str, Any]:
-    """The environment that the application gets, when `owner` is at the other end."""
+def peer(local: Any, remote: Any, owner: int | None = None) -> Peer:
+    """Who is at the end `remote`, when `owner` is the Unix user there."""
+    return Peers(("root",), lambda *_: owner).find(local, remote)
+
+
+ROOT = peer(HERE, LOCAL, 0)
+UNIX_SOCKET = peer("/run/web.sock", "")
+
+
+def seen(environ: dict[str, Any], who: Peer | None = None, prefix: str = "", path: str = "/folders") -> dict[str, Any]:
+    """The environment that the application gets of a request by `who`."""
     found: dict[str, Any] = {}
 
     def app(given: dict[str, Any], _start: object) -> list[bytes]:
         found.update(given)
         return []
 
-    middleware = ForwardedMiddleware(app, trusted_users=("root",), url_prefix=prefix, owner_of=lambda *_: owner)
-    middleware(
-        {"PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http", "HTTP_HOST": "h"} | environ, lambda: None
-    )
+    request: dict[str, Any] = {"PATH_INFO": path, "SCRIPT_NAME": "", "wsgi.url_scheme": "http", "HTTP_HOST": "h"}
+    request |= {} if who is None else {PEER: who}
+    ForwardedMiddleware(app, url_prefix=prefix)(request | environ, lambda: None)
     return found
 
 
-@pytest.mark.parametrize("environ", [TCP, UNIX])
-def test_a_trusted_proxy_is_believed(environ: dict[str, Any]) -> None:
-    got = seen(environ | SAID, owner=0)
+@pytest.mark.parametrize("proxy", [ROOT, UNIX_SOCKET])
+def test_a_trusted_proxy_is_believed(proxy: Peer) -> None:
+    got = seen(TCP | SAID, proxy)
     assert got["REMOTE_ADDR"] == "198.51.100.2" and got["wsgi.url_scheme"] == "https"
     assert got["HTTP_HOST"] == "panel.example.test" and got["SCRIPT_NAME"] == "/mail"
     assert got[CLIENT] == "address:198.51.100.2"
 
 
 def test_we_are_trusted_ourselves() -> None:
-    assert seen(TCP | SAID, owner=os.getuid())["SCRIPT_NAME"] == "/mail"
+    assert seen(TCP | SAID, peer(HERE, LOCAL, os.getuid()))["SCRIPT_NAME"] == "/mail"
 
 
 @pytest.mark.parametrize("owner", [12345, None])
 def test_another_customer_on_loopback_is_not_believed(owner: int | None) -> None:
-    got = seen(TCP | SAID, owner=owner)
+    got = seen(TCP | SAID, peer(HERE, LOCAL, owner))
     assert got["REMOTE_ADDR"] == "127.0.0.1" and got["wsgi.url_scheme"] == "http"
     assert got["HTTP_HOST"] == "h" and got["SCRIPT_NAME"] == ""
     assert not any(name in got for name in SAID)
 
 
 def test_an_untrusted_unix_user_is_counted_by_himself() -> None:
-    assert seen(TCP, owner=12345)[CLIENT] == "uid:12345"
+    assert seen(TCP, peer(HERE, LOCAL, 12345))[CLIENT] == "uid:12345"
 
 
 def test_another_machine_is_not_believed() -> None:
-    got = seen(TCP | SAID | {"REMOTE_ADDR": "192.0.2.1"}, owner=0)
+    got = seen(TCP | SAID | {"REMOTE_ADDR": "192.0.2.1"}, peer(HERE, ("192.0.2.1", 50000), 0))
     assert got["REMOTE_ADDR"] == "192.0.2.1" and got["SCRIPT_NAME"] == "" and got[CLIENT] == "address:192.0.2.1"
 
 
@@ -73,7 +84,7 @@ def test_another_machine_is_not_believed() -> None:
     ],
 )
 def test_nonsense_is_not_taken_over(header: str, value: str) -> None:
-    got = seen(TCP | {header: value}, owner=0)
+    got = seen(TCP | {header: value}, ROOT)
     assert (got["SCRIPT_NAME"], got["HTTP_HOST"], got["wsgi.url_scheme"]) == ("", "h", "http")
     assert got["REMOTE_ADDR"] == "127.0.0.1"
 
@@ -82,3 +93,11 @@ def test_nonsense_is_not_taken_over(header: str, value: str) -> None:
 def test_a_prefix_is_cut_off_the_path_where_the_proxy_left_it(path: str, inside: str) -> None:
     got = seen(TCP, prefix="/mail", path=path)
     assert (got["SCRIPT_NAME"], got["PATH_INFO"]) == ("/mail", inside)
+
+
+def test_an_address_is_counted_by_its_networks_and_a_unix_user_by_himself() -> None:
+    assert peer(HERE, ("192.0.2.1", 9)).places == places("::ffff:192.0.2.1") == ("192.0.2.1",)
+    assert places("2001:db8:1:2::3") == ("2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48")
+    assert peer(HERE, LOCAL, pwd.getpwnam("nobody").pw_uid).places == (f"uid:{pwd.getpwnam('nobody').pw_uid}",)
+    assert peer(HERE, LOCAL).places == ("127.0.0.1",)
+    assert ROOT.places == UNIX_SOCKET.places == ()

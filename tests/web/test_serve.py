@@ -23,8 +23,9 @@ from onifast_shared.config import Settings
 from onifast_shared.setting_types import Listen
 from onifast_web import large_bodies, service_token
 from onifast_web.auth import Who, allow
+from onifast_web.channel import SMALL_BODY
 from onifast_web.forwarded import Environ
-from onifast_web.serve import SMALL_BODY, Server
+from onifast_web.serve import Server
 
 from peers.ports import free_port
 from web.support import Live, serve

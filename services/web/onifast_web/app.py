@@ -41,9 +41,7 @@ def create_app(settings: Settings, database: Database, *, clock: Callable[[], fl
     api.register(app)
     webmail.register(app)
     app.add_url_rule("/", "home", _home)
-    app.wsgi_app = ForwardedMiddleware(  # type: ignore[method-assign]
-        app.wsgi_app, trusted_users=settings.trusted_proxy_users, url_prefix=settings.url_prefix
-    )
+    app.wsgi_app = ForwardedMiddleware(app.wsgi_app, url_prefix=settings.url_prefix)  # type: ignore[method-assign]
     return app
 
 

@@ -7,20 +7,17 @@ connect) or over loopback from a Unix user who is configured for it: on a shared
 from __future__ import annotations
 
 import ipaddress
-import os
-import pwd
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from onifast_shared import sockets
+from onifast_web.peer import Peer
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Endpoint = tuple[str, int]
 
-# What serve.py puts into the environment: our end of the connection, which WSGI has no name for.
-LOCAL_ADDRESS = "onifast.local_address"
+# What channel.py puts into the environment: the connection's Peer.
+PEER = "onifast.peer"
 CLIENT = "onifast.client"
 # The client of a proxy that does not say whom it speaks for: anybody.
 SHARED_CLIENT = "proxy"
@@ -38,79 +35,33 @@ class ForwardedMiddleware:
     where a proxy does not say.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        trusted_users: Iterable[str],
-        url_prefix: str = "",
-        owner_of: Callable[[Endpoint, Endpoint], int | None] = sockets.socket_owner,
-    ) -> None:
+    def __init__(self, app: Application, *, url_prefix: str = "") -> None:
         self._app = app
-        self._trusted = frozenset({os.getuid(), *_uids(trusted_users)})
         self._prefix = url_prefix
-        self._owner_of = owner_of
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         said = {name: environ.pop(name) for name in _HEADERS if name in environ}
-        owner = self._owner(environ)
-        trusted = owner is _UNIX_SOCKET or owner in self._trusted
-        environ[CLIENT] = _client(environ, owner)
-        if trusted:
+        peer = environ.get(PEER) or Peer(f"address:{environ.get('REMOTE_ADDR')}")
+        environ[CLIENT] = peer.client
+        if peer.is_trusted_proxy:
             _apply(environ, said)
-        prefix = _prefix(said, trusted) or self._prefix
+        prefix = _prefix(said, peer.is_trusted_proxy) or self._prefix
         _mount(environ, prefix)
         return self._app(environ, start_response)
 
-    def _owner(self, environ: Environ) -> int | None:
-        """The uid at the other end; _UNIX_SOCKET; None where nobody can tell (another machine, a closed socket)."""
-        if _came_by_unix_socket(environ):
-            return _UNIX_SOCKET
-        address, port = environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", "")
-        local = environ.get(LOCAL_ADDRESS)
-        if local is None or not is_loopback(address) or not str(port).isdigit():
-            return None
-        return self._owner_of((local[0], local[1]), (address, int(port)))
 
-
-_UNIX_SOCKET = -1
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an IP address is this machine's own; IPv4-mapped addresses count as IPv4."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return bool((mapped or parsed).is_loopback)
-
-
-def _came_by_unix_socket(environ: Environ) -> bool:
-    local = environ.get(LOCAL_ADDRESS)
-    return local is not None and not isinstance(local, tuple)
-
-
-def _uids(users: Iterable[str]) -> Iterable[int]:
-    for user in users:
-        try:
-            yield pwd.getpwnam(user).pw_uid
-        except KeyError:
-            continue  # A user who does not exist on this machine owns no socket.
-
-
-def _client(environ: Environ, owner: int | None) -> str:
-    if owner is not None and owner >= 0:
-        return f"uid:{owner}"
-    return f"address:{environ.get('REMOTE_ADDR') or 'unix'}"
+def claimed_address(forwarded_for: str) -> str:
+    """The client that a proxy speaks for; "" where it does not say, or says nonsense."""
+    # The last entry is the one that the trusted proxy itself added; those before it are hearsay.
+    client = forwarded_for.rsplit(",", 1)[-1].strip()
+    return client if _is_address(client) else ""
 
 
 def _apply(environ: Environ, said: dict[str, str]) -> None:
-    # The last entry is the one that the trusted proxy itself added; those before it are hearsay.
-    client = said.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip()
-    if _is_address(client):
+    client = claimed_address(said.get("HTTP_X_FORWARDED_FOR", ""))
+    if client:
         environ["REMOTE_ADDR"] = client
-    environ[CLIENT] = f"address:{client}" if _is_address(client) else SHARED_CLIENT
+    environ[CLIENT] = f"address:{client}" if client else SHARED_CLIENT
     scheme = said.get("HTTP_X_FORWARDED_PROTO", "").rsplit(",", 1)[-1].strip().lower()
     if scheme in {"http", "https"}:
         environ["wsgi.url_scheme"] = scheme

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from onifast_shared.accounts import login_places, throttle
 from onifast_shared.db.database import Connection, Database
 
-from onifast_web.forwarded import SHARED_CLIENT, is_loopback
+from onifast_web.forwarded import SHARED_CLIENT
+from onifast_web.peer import is_loopback
 
 # More would be heard before the first failure counts; each also keeps a thread that answers requests.
 AT_ONCE = 2

@@ -1,120 +1,40 @@
-"""waitress with what it lacks for us: our own end of a connection, problem documents, a stop that finishes work."""
+"""waitress with what it lacks for us: room for everybody, problem documents, a stop that finishes work."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import json
 import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
+from onifast_shared import descriptors, log
 from onifast_shared.config import Settings
+from onifast_shared.seldom import SeldomLog
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import create_server
-from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import RequestEntityTooLarge
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
-from onifast_web.forwarded import LOCAL_ADDRESS, Application
+from onifast_web.channel import SMALL_BODY, Channel, Front
+from onifast_web.crowd import Phase, Shares, is_overdue, to_close
+from onifast_web.forwarded import Application
 from onifast_web.large_bodies import LargeBodies
-from onifast_web.problems import MEDIA_TYPE
+from onifast_web.listener import Listener, Shortage, kind_of
+from onifast_web.peer import Peers
 
 # Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
 STOP_SECONDS = 25.0
-CONNECTION_LIMIT = 500
-SMALL_BODY = 1024 * 1024
-BUSY_SECONDS = 10  # after which to ask again, where there was no room
+# Descriptors that are not connections: each thread's database, listening sockets, DNS, the log.
+RESERVED = 64
+_EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
+_AT_A_TIME = 64  # connections that are taken in before the others get their turn
+_PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
+
+_logger = log.get("web")
 
 
 def largest_body(max_message_size: int) -> int:
     """The largest request body: a message's attachments in base64, its text, and room for the rest."""
     return max_message_size * 3 // 2 + SMALL_BODY
-
-
-class _NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
-    code = 503
-    reason = "Service Unavailable"
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a large body before it is received, but where mail is sent by somebody who says who he is."""
-
-    adj: Any
-    error: Any
-
-    def __init__(self, large: LargeBodies, adj: Any) -> None:
-        super().__init__(adj)
-        self._large = large
-        self._no_room = False
-
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if not self._may_be_large():
-            self.adj = copy.copy(self.adj)
-            self.adj.max_request_body_size = min(SMALL_BODY, self.adj.max_request_body_size)
-
-    def _may_be_large(self) -> bool:
-        is_large = self.chunked or SMALL_BODY <= self.content_length < self.adj.max_request_body_size
-        if not is_large or not self._large.may_come(self.path, self.headers):
-            return False
-        self._no_room = not self._large.take(self)
-        return not self._no_room
-
-    def received(self, data: bytes) -> int:
-        consumed: int = super().received(data)
-        if self._no_room and isinstance(self.error, RequestEntityTooLarge):
-            self.error = _NoRoom("too many large requests at once")
-        if self.error is not None:
-            self.expect_continue = False  # waitress would ask for the body that it refuses
-        return consumed
-
-    def close(self) -> None:
-        super().close()
-        self._large.let_go(self)
-
-
-class _Task(WSGITask):  # type: ignore[misc]
-    def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        environ[LOCAL_ADDRESS] = self.channel.local_address
-        return environ
-
-
-class _ErrorTask(ErrorTask):  # type: ignore[misc]
-    """An error that waitress itself finds (bad syntax, a body that is too large), as RFC 9457 wants it."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        document = {"type": "about:blank", "title": error.reason, "status": error.code}
-        body = json.dumps(document).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend([("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")])
-        if isinstance(error, _NoRoom):
-            self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    task_class = _Task
-    error_task_class = _ErrorTask
-
-    def __init__(
-        self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None, *, large: LargeBodies
-    ) -> None:
-        self.local_address = sock.getsockname()
-        self.parser_class = functools.partial(_Parser, large)
-        super().__init__(server, sock, addr, adj, map)
-
-    @property
-    def is_working(self) -> bool:
-        """Whether a request is being answered, or its answer is still being sent."""
-        return bool(self.requests or self.total_outbufs_len)
 
 
 class Server:
@@ -128,36 +48,43 @@ class Server:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._map: dict[int, Any] = {}
+        self._map: dict[int, object] = {}
         self._clock = clock
         self._stopping = False
-        self._server = create_server(
-            app,
-            map=self._map,
-            sockets=listeners,
-            threads=settings.http_threads,
-            ident=None,
-            connection_limit=CONNECTION_LIMIT,
-            max_request_body_size=largest_body(settings.max_message_size),
-            inbuf_overflow=512 * 1024,
-            channel_timeout=60,
-            clear_untrusted_proxy_headers=False,  # forwarded.py judges them
+        self._limit = _connections(settings.max_http_connections)
+        share = max(8, self._limit // 8)  # a browser opens six
+        self._front = Front(
+            Peers(settings.trusted_proxy_users),
+            LargeBodies(settings.url_prefix),
+            SeldomLog(_logger, clock),
+            Shares(share),
+            Shares(share),
+            clock,
         )
-        self._listeners = [item for item in self._map.values() if hasattr(item, "channel_class")]
-        large = LargeBodies(settings.url_prefix)
-        for listener in self._listeners:
-            listener.channel_class = functools.partial(_Channel, large=large)
+        self._tasks = ThreadedTaskDispatcher()
+        self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
+        self._tasks.set_thread_count(settings.http_threads)
+        adjustments = _adjustments(settings)
+        self._listeners = [self._listen(app, listening, adjustments) for listening in listeners]
+        self._judged_at = self._short_at = float("-inf")
 
     def run(self) -> None:
-        """Returns once `stop` was called and the requests that were in progress have been answered."""
+        """Returns once `stop` was called and the requests that had begun by then have been answered."""
         while not self._stopping:
-            wasyncore.loop(timeout=1.0, map=self._map, count=1, use_poll=True)
+            self._poll(1.0)
+            for listener in self._listeners:
+                if listener.is_ready:
+                    listener.is_ready = False
+                    self._take_in(listener)
+            self._judge()
         for listener in self._listeners:
+            self._take_in(listener)  # who has connected by now is not turned away
             listener.accepting = False
             listener.socket.close()
             listener.del_channel()
         self._finish()
-        self._server.task_dispatcher.shutdown(timeout=1)
+        self._tasks.shutdown(timeout=1)
+        self._front.peers.close()
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
@@ -172,10 +99,114 @@ class Server:
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
 
-    def _finish(self) -> None:
-        deadline = self._clock() + STOP_SECONDS
-        while self._clock() < deadline and any(self._working()):
-            wasyncore.loop(timeout=0.2, map=self._map, count=1, use_poll=True)
+    def _listen(self, app: Application, listening: socket.socket, adjustments: Adjustments) -> Listener:
+        # Not waitress' create_server: it does not serve TCP and Unix sockets together.
+        info = (listening.family, listening.type, listening.proto, listening.getsockname())
+        kind = kind_of(listening)
+        listener = kind(
+            app,
+            self._map,
+            _sock=listening,
+            dispatcher=self._tasks,
+            adj=adjustments,
+            sockinfo=info,
+            bind_socket=False,
+        )
+        listener.front = self._front
+        return listener
 
-    def _working(self) -> list[bool]:
-        return [item.is_working for item in list(self._map.values()) if isinstance(item, _Channel)]
+    def _poll(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, map=self._map, count=1, use_poll=True)
+
+    @property
+    def _channels(self) -> list[Channel]:
+        return [channel for listener in self._listeners for channel in listener.active_channels.values()]
+
+    def _take_in(self, listener: Listener) -> None:
+        """Takes in who waits at a listening socket, and hangs up on others where that needs room."""
+        try:
+            for _ in range(_AT_A_TIME):
+                if not self._make_room():
+                    return listener.pause(_PAUSE)
+                if listener.take_in(self._is_welcome) is None:
+                    return None
+        except Shortage as shortage:
+            self._short_at = self._clock()
+            self._front.log.event("connections-short", reason=str(shortage), connections=len(self._channels))
+            if not self._hang_up(self._some):
+                listener.pause(_PAUSE)
+
+    @property
+    def _some(self) -> int:
+        """How many are hung up on at once: looking for each newcomer again would cost more than he does."""
+        return max(1, self._limit // 16)
+
+    def _make_room(self) -> bool:
+        if len(self._channels) < self._limit:
+            return True
+        self._front.log.event("connections-full", limit=self._limit)
+        return self._hang_up(self._some)
+
+    def _hang_up(self, count: int) -> bool:
+        """Hangs up on some; False where all of them are waiting for us."""
+        chosen = to_close(self._channels, self._front.connections, self._clock(), count)
+        _close(chosen)
+        return bool(chosen)
+
+    def _is_welcome(self, newcomer: Channel) -> bool:
+        """Whether a client may have this connection too; where he has his share, an idle one of his makes room."""
+        crowded = self._front.connections.crowded(newcomer.peer.places)
+        if not crowded:
+            return True
+        his = [one for one in self._channels if one is not newcomer and crowded.intersection(one.peer.places)]
+        idling = [one for one in his if one.phase <= Phase.HEADER]
+        idle = to_close(idling, self._front.connections, self._clock(), 1)
+        _close(idle)
+        if not idle:
+            self._front.log.event("connections-of-one-client", client=newcomer.peer.client)
+        return bool(idle)
+
+    def _judge(self) -> None:
+        """Hangs up on who has had his time; looks once a second."""
+        now = self._clock()
+        if now - self._judged_at < 1.0:
+            return
+        self._judged_at = now
+        channels = self._channels
+        pressed = len(channels) > self._limit * 3 // 4 or now - self._short_at < 60.0
+        _close([channel for channel in channels if is_overdue(channel, now, pressed=pressed)])
+
+    def _finish(self) -> None:
+        """Answers what has begun, within STOP_SECONDS."""
+        self._front.stopping = True
+        deadline = self._clock() + STOP_SECONDS
+        self._poll(0)  # what has been sent by now has begun, read or not
+        while self._clock() < deadline:
+            _close([channel for channel in self._channels if channel.phase is Phase.IDLE])
+            if not self._channels:
+                return
+            self._poll(0.2)
+
+
+def _close(channels: list[Channel]) -> None:
+    for channel in channels:
+        channel.handle_close()
+
+
+def _connections(wanted: int) -> int:
+    """How many connections there may be: as many as wanted, or as there are descriptors for."""
+    available = descriptors.raise_limit(RESERVED + _EACH * wanted)
+    return min(wanted, max(8, (available - RESERVED) // _EACH))
+
+
+def _adjustments(settings: Settings) -> Adjustments:
+    return Adjustments(
+        listen="",
+        ident=None,
+        max_request_body_size=largest_body(settings.max_message_size),
+        # What a client can have us hold in memory, before more of it goes into a file.
+        max_request_header_size=64 * 1024,
+        inbuf_overflow=128 * 1024,
+        log_socket_errors=False,  # who breaks off is no news
+        clear_untrusted_proxy_headers=False,  # forwarded.py judges them
+    )

@@ -67,4 +67,9 @@ class HostSettings:
         "Unix users whose loopback connections may speak for others: X-Forwarded-… (web's own user always may),"
         " PROXY, XCLIENT.",
     )
+    max_http_connections: int = setting(
+        "500",
+        kinds.number(8, 100_000),
+        "Connections to web at one time; one address or Unix user may have an eighth of them, a trusted proxy all.",
+    )
     http_threads: int = setting("8", kinds.number(1, 256), "Threads that answer HTTP requests.")
