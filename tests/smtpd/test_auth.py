@@ -99,7 +99,7 @@ def test_failures_of_an_ipv6_network_count_together() -> None:
 async def test_the_session_forgets_who_spoke_in_the_clear_when_tls_begins(
     certificate: Certificate, start: Start
 ) -> None:
-    world = await start(allow_insecure_auth="always")
+    world = await start(allow_insecure_auth="always", smtp_auth="always")
     async with await world.client() as client:
         assert (await client.log_in("alice", PASSWORDS["alice"])).startswith("235")
         await client.start_tls()

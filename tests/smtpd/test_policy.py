@@ -53,13 +53,24 @@ def test_trusted_networks(address: str) -> None:
     ],
 )
 def test_what_is_offered(setting: str, who: Client, tls: bool, auth: bool, starttls: bool) -> None:
-    settings = replace(BASE, allow_insecure_auth=setting)
+    settings = replace(BASE, allow_insecure_auth=setting, smtp_auth="always")
     assert policy.offers_auth(who, settings, tls=tls) == auth
     assert policy.offers_starttls(who, settings, tls=tls, certificate=True) == starttls
     assert not policy.offers_starttls(who, settings, tls=tls, certificate=False)
     refusal = policy.judge_auth(who, settings, tls=tls)
     assert (refusal is None) == auth
     assert auth or str(refusal).startswith("538 5.7.11")
+
+
+@pytest.mark.parametrize(
+    ("setting", "logs_in"),
+    [("never", []), ("local", [LOCAL, TRUSTED]), ("always", [LOCAL, TRUSTED, FOREIGN])],
+)
+def test_who_may_log_in_on_port_25(setting: str, logs_in: list[Client]) -> None:
+    settings = replace(BASE, smtp_auth=setting)
+    assert [who for who in (LOCAL, TRUSTED, FOREIGN) if policy.offers_auth(who, settings, tls=True)] == logs_in
+    for service in (Service.SUBMISSION, Service.SUBMISSIONS):
+        assert policy.offers_auth(client("192.0.2.1", service), settings, tls=True)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,15 @@ async def test_a_proxy_elsewhere_cannot_make_its_client_local(start: Start) -> N
 
 async def test_what_comes_with_the_header_in_one_packet_is_heard(start: Start) -> None:
     world = await start(proxy_networks=FROM_OUTSIDE)
-    async with await connect(world, V1 + b"NOOP\r\n") as client:
+    async with await connect(world, b"PROXY UNKNOWN\r\n" + b"NOOP\r\n") as client:
         assert (await client.reply())[0].startswith("220 ")
         assert (await client.reply())[0].startswith("250 ")
+
+
+async def test_a_proxys_client_that_speaks_too_early_is_turned_away(start: Start) -> None:
+    world = await start(proxy_networks=FROM_OUTSIDE)
+    async with await connect(world, V1 + b"NOOP\r\n") as client:
+        assert (await client.reply())[0].startswith("554 5.5.1 you spoke before the greeting")
 
 
 async def test_a_header_may_come_octet_by_octet(start: Start) -> None:

@@ -66,6 +66,7 @@ class Sessions(RuleBasedStateMachine):
         chosen = replace(
             base,
             allow_insecure_auth="always",
+            smtp_auth="always",
             auth_mechanisms=("PLAIN", "LOGIN"),
             loopback_networks=networks if local else (),
             dns_servers=((HERE, 9),),

@@ -21,16 +21,20 @@ from onifast_shared.tls.server import end_point_of
 from onifast_smtpd import maillog, policy, replies
 from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.foreign import ENDS_GROUP, HangUp, refuse_foreign
+from onifast_smtpd.policy import Cost
 from onifast_smtpd.proxy import ProxyError, read_header
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
-from onifast_smtpd.wire import BareLineEnd, Gone, LineTooLong, Wire
+from onifast_smtpd.wire import Gone, LineTooLong, Misheard, Wire
 
 MAX_ERRORS = 20  # in one session
 TURN = 8  # commands of one session after which the others have their turn
-MAX_IDLE_COMMANDS = 100  # without a message accepted between them
-IDLE_COMMANDS = frozenset(("EHLO", "HELO", "HELP", "NOOP", "RSET", "VRFY"))
+MAX_FUTILE = 100  # commands that come to nothing, without a message accepted between them
+MAX_PUT_OFF = 1000  # recipients refused for now or repeated, likewise (as Postfix's smtpd_recipient_overshoot_limit)
+GREETINGS = frozenset(("EHLO", "HELO"))
+FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
 
 Method = Callable[[Any, str], Awaitable[Reply | None]]
 
@@ -63,7 +67,8 @@ class Connection(SMTP):
         self._errors = 0
         self._turn = 0
         self._idle = False
-        self.idle_commands = 0
+        self._futile = 0
+        self._put_off = 0
         self._admitted: Client | None = None
         self.ended: asyncio.Task[None]
 
@@ -225,6 +230,7 @@ class Connection(SMTP):
             await self.start_tls()
         elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.client.is_local:
             await self._catch_early_talker()
+        self._refuse_early_talker()
         self.greet()
 
     def greet(self) -> None:
@@ -263,6 +269,12 @@ class Connection(SMTP):
         if await self.wire.hears(self._receiver.settings.banner_delay):
             raise TurnedAway(replies.EARLY_TALKER)
 
+    def _refuse_early_talker(self) -> None:
+        """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
+        whether we live."""
+        if self.wire.is_ahead and not self.client.is_local and not self._may_be_proxy:
+            raise TurnedAway(replies.EARLY_TALKER)
+
     async def _one_command(self) -> None:
         verb = "?"
         try:
@@ -276,13 +288,15 @@ class Connection(SMTP):
                     self._idle = False
             command = _parse(line)
             verb = command.verb
-            reply = await self._method_of(command)(self, command.argument)
+            method = self._method_of(command)
+            reply = await method(self, command.argument)
         except Refused as refusal:
             reply = refusal.reply
-        except LineTooLong:
-            reply = replies.LINE_TOO_LONG
-        except BareLineEnd:
-            reply = Reply(500, "5.5.2", "command line must end with CRLF")
+        except HangUp as reason:
+            self._hang_up(reason)
+            return
+        except Misheard as misheard:
+            reply = self._misheard(misheard)
         except DatabaseError as error:
             maillog.database_trouble(self.name, error)
             reply = replies.STORAGE_FULL if isinstance(error, DatabaseFull) else replies.NOT_NOW
@@ -296,11 +310,27 @@ class Connection(SMTP):
         if reply is not None:
             self._answer(verb, reply)
 
+    def _misheard(self, misheard: Misheard) -> Reply | None:
+        """The answer to a line that cannot be taken whole; None where its beginning was enough to hang up."""
+        try:
+            refuse_foreign(misheard.line)
+        except HangUp as reason:
+            self._hang_up(reason)
+            return None
+        if isinstance(misheard, LineTooLong):
+            return replies.LINE_TOO_LONG
+        return Reply(500, "5.5.2", "command line must end with CRLF")
+
+    def _hang_up(self, reason: HangUp) -> None:
+        """Ends the session; what the client has sent besides is never heard."""
+        maillog.hung_up_on(self.name, self.client, reason.reason)
+        self.ending = reason.reply
+
     def _method_of(self, command: Command) -> Method:
-        if command.verb in IDLE_COMMANDS:
-            self.idle_commands += 1
-            if self.idle_commands > MAX_IDLE_COMMANDS:
-                raise Refused(replies.TOO_MANY_COMMANDS)
+        if command.verb in ENDS_GROUP and self.wire.is_ahead:
+            raise _did_not_wait(command.verb)
+        if command.verb in FUTILE_COMMANDS:
+            self.charge(Cost.FUTILE)
         method = self.commands.get(command.verb)
         if method is None:
             raise Refused(replies.UNKNOWN_COMMAND)
@@ -312,15 +342,44 @@ class Connection(SMTP):
         if reply.code == 421:
             self.ending = reply
             return
+        if verb in GREETINGS and self.wire.has_input:
+            self._hang_up(_did_not_wait(verb))
+            return
         self.wire.send(reply)
-        if reply.code >= 400 and policy.is_error(verb, reply, relaying=self.may_relay):
-            self._errors += 1
+        if reply.code >= 400:
+            self._pay(policy.cost_of(verb, reply, relaying=self.may_relay))
         if self._errors >= MAX_ERRORS:
             self.ending = replies.TOO_MANY_ERRORS
+        elif self._futile > MAX_FUTILE:
+            self.ending = replies.TOO_MANY_COMMANDS
+
+    def charge(self, cost: Cost) -> None:
+        """Counts what a command costs besides its reply; raises Refused where it is too much."""
+        self._pay(cost)
+        if self._futile > MAX_FUTILE:
+            raise Refused(replies.TOO_MANY_COMMANDS)
+
+    def _pay(self, cost: Cost) -> None:
+        if cost is Cost.FUTILE:
+            self._futile += 1
+        elif cost is Cost.PUT_OFF:
+            self._put_off += 1
+            self._errors += self._put_off > MAX_PUT_OFF
+        elif cost is Cost.ERROR:
+            self._errors += 1
+
+    def forgive(self) -> None:
+        """A message was accepted: what came to nothing before it is forgotten, but no error."""
+        self._futile = self._put_off = 0
+
+
+def _did_not_wait(verb: str) -> HangUp:
+    return HangUp(replies.DID_NOT_WAIT, f"did not wait for the reply to {verb}")
 
 
 def _parse(line: bytes) -> Command:
-    """The command on a line; raises Refused, LineTooLong."""
+    """The command on a line; raises Refused, LineTooLong, HangUp."""
+    refuse_foreign(line)
     if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
-        raise LineTooLong
+        raise LineTooLong(b"")
     return parse_line(line)

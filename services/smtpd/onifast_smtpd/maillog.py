@@ -53,6 +53,11 @@ def turned_away(client: Client, reason: str) -> None:
     event(logger, "turned-away", logging.WARNING, **_who(client), reason=reason)
 
 
+def hung_up_on(session: str, client: Client, reason: str) -> None:
+    """A client that does not speak SMTP, or does not listen; on this machine the user is who to ask."""
+    event(logger, "hung-up", logging.WARNING, session=session, **_who(client), reason=reason)
+
+
 def no_proxy_header(session: str, client: Client, reason: object) -> None:
     """A proxy did not say for whom it speaks."""
     event(logger, "proxy-failed", logging.WARNING, session=session, client=client.address, reason=reason)

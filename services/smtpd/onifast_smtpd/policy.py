@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 
 from onifast_shared.address import Address
 from onifast_shared.addresses import ROLES, Circular, Remote, Returned, UnknownLocal
@@ -15,6 +16,18 @@ from onifast_smtpd.client import Client, Origin
 from onifast_smtpd.command import Bare, Path, needs_smtputf8
 from onifast_smtpd.parameters import MailOptions
 from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE, TOO_MANY_RECIPIENTS
+
+
+class Cost(Enum):
+    """What a refusal takes from what a session may still do before it is ended."""
+
+    NOTHING = 0
+    ERROR = 1
+    PUT_OFF = 2
+    """A recipient that may be sent in a transaction of its own, or later: many may be, since mailing lists are long."""
+    FUTILE = 3
+    """A command that came to nothing, through no fault of the client: as a NOOP."""
+
 
 FROM_TOO_LONG = Reply(550, "5.6.0", "message has a From header that is too long")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
@@ -32,8 +45,17 @@ def offers_starttls(client: Client, settings: Settings, *, tls: bool, certificat
     return not client.is_loopback or settings.allow_insecure_auth == "never"
 
 
+def takes_auth(client: Client, settings: Settings) -> bool:
+    """Whether this client may log in on this port at all: nobody should guess passwords where mail comes in."""
+    if client.service.needs_login or settings.smtp_auth == "always":
+        return True
+    return client.is_local and settings.smtp_auth == "local"
+
+
 def offers_auth(client: Client, settings: Settings, *, tls: bool) -> bool:
     """Whether this client may send a password over this connection."""
+    if not takes_auth(client, settings):
+        return False
     if tls or settings.allow_insecure_auth == "always":
         return True
     return client.is_loopback and settings.allow_insecure_auth == "loopback"
@@ -43,6 +65,8 @@ def judge_auth(client: Client, settings: Settings, *, tls: bool) -> Reply | None
     """Whether AUTH may begin (RFC 4954 section 6)."""
     if offers_auth(client, settings, tls=tls):
         return None
+    if not takes_auth(client, settings):
+        return Reply(503, "5.5.1", "there is no AUTH on this port, log in on port 587 or 465")
     return Reply(538, "5.7.11", "encryption required for authentication, use STARTTLS first")
 
 
@@ -93,14 +117,18 @@ def judge_recipient_count(count: int, settings: Settings) -> Reply | None:
     return None
 
 
-def is_error(verb: str, reply: Reply, *, relaying: bool) -> bool:
-    """Whether a reply counts towards the errors that a session may have.
+def cost_of(verb: str, reply: Reply, *, relaying: bool) -> Cost:
+    """What a reply costs the client.
 
-    A recipient that a stranger is refused for now counts too: it costs us a look-up, a record and a log line.
+    A recipient that a stranger is refused for now is an error too: it costs us a look-up, a record and a log line.
     """
     if reply.is_permanent:
-        return True
-    return verb == "RCPT" and reply.is_transient and not relaying and reply.enhanced != TOO_MANY_RECIPIENTS
+        return Cost.ERROR
+    if not reply.is_transient:
+        return Cost.NOTHING
+    if verb != "RCPT":
+        return Cost.FUTILE
+    return Cost.PUT_OFF if relaying or reply.enhanced == TOO_MANY_RECIPIENTS else Cost.ERROR
 
 
 def qualify_recipient(path: Address | Bare, client: Client, settings: Settings, *, relaying: bool) -> Address | None:

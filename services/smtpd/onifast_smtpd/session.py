@@ -25,10 +25,12 @@ from onifast_smtpd.command import (
 )
 from onifast_smtpd.connection import Connection, TurnedAway
 from onifast_smtpd.data import Collector
+from onifast_smtpd.foreign import refuse_foreign
 from onifast_smtpd.intake import Transaction, check
 from onifast_smtpd.limits import COPIES, Share
 from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.parameters import MailOptions, mail_options, rcpt_options
+from onifast_smtpd.policy import Cost
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused, refused
 
@@ -75,17 +77,16 @@ class Session(Connection):
         return replies.hello(self._receiver.settings.hostname)
 
     async def smtp_STARTTLS(self, arg: str) -> Reply | None:
-        """RFC 3207. Nothing of the session survives, and nothing that came in the clear is heard after it."""
+        """RFC 3207. Nothing of the session survives, and nothing that came in the clear is heard after it.
+
+        Section 4: commands that came with it may be an attacker's; who sent them is hung up on already.
+        """
         _refuse_argument(arg)
         if self.tls is not None:
             raise Refused(replies.OUT_OF_ORDER)
         if not self._offers_starttls():
             raise refused(454, "4.7.0", "TLS is not available")
         self.wire.pause_reading()
-        if self.wire.has_input:
-            # RFC 3207 section 4: such commands may be an attacker's, put in before the client's own.
-            self.ending = Reply(421, "4.7.0", "command after STARTTLS in the clear, closing")
-            raise refused(503, "5.5.1", "STARTTLS must be the last command before the handshake")
         self.wire.send(replies.START_TLS)
         await self.wire.flush()
         await self.start_tls()
@@ -176,11 +177,14 @@ class Session(Connection):
         options = rcpt_options(parameters if self.extended else _none(parameters))
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
+        before = len(self.transaction.targets)
         try:
             await self._receiver.intake.add_recipient(self.transaction, path, options)
         except Refused as refusal:
             self._receiver.refusals.record(refusal, "RCPT", self.transaction.origin, self.transaction.mail_from, [path])
             raise
+        if len(self.transaction.targets) == before:
+            self.charge(Cost.PUT_OFF)  # the same one again: no limit of recipients would end that
         return replies.RECIPIENT_OK
 
     async def smtp_DATA(self, arg: str) -> Reply | None:
@@ -216,6 +220,7 @@ class Session(Connection):
         chunks = self._chunks
         await self.wire.read_chunk(chunk.size, chunks.add, chunks.began, chunks.size)
         if chunks.refusal is None and not chunk.last:
+            self.charge(Cost.NOTHING if chunk.size else Cost.FUTILE)
             return Reply(250, "2.0.0", f"{chunk.size} octets received")
         try:
             check(chunks.refusal)
@@ -296,7 +301,7 @@ class Session(Connection):
         return self.client.service.needs_login or self.may_relay
 
     def _accepted(self, number: str) -> Reply:
-        self.idle_commands = 0
+        self.forgive()
         return Reply(250, "2.0.0", f"message accepted, queued as {number}")
 
     def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
@@ -360,6 +365,7 @@ class Session(Connection):
     async def _challenge(self, challenge: bytes) -> bytes:
         self.wire.send_line(sasl.challenge(challenge))
         line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
+        refuse_foreign(line)
         return sasl.parse_answer(line)
 
     def _login_failed(self, username: str, reply: Reply) -> Reply:

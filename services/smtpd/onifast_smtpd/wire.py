@@ -6,24 +6,36 @@ Sending what a burst of commands earned in one piece is what RFC 2920 section 3.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import termios
 from collections.abc import Callable
 
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.data import Collector
+from onifast_smtpd.foreign import refuse_foreign
 from onifast_smtpd.limits import Share
 from onifast_smtpd.watch import Watch
 
 MAX_INPUT = 128 * 1024  # octets that wait to be heard; what is beyond waits in the socket
 MAX_OUTPUT = 4 * 1024  # octets of replies that are gathered: only sending them shows that a client has gone
+BEGINNING = 64  # octets of a line that is thrown away which are looked at
 MAX_SKIPPED = 1024 * 1024  # octets of one command line that are read and thrown away before we hang up
 
 
-class LineTooLong(Exception):
+class Misheard(Exception):
+    """A line that is no command, whatever is on it; `line` is how it begins."""
+
+    def __init__(self, line: bytes) -> None:
+        super().__init__()
+        self.line = line
+
+
+class LineTooLong(Misheard):
     """A command line was longer than allowed. It was read to its end and thrown away."""
 
 
-class BareLineEnd(Exception):
+class BareLineEnd(Misheard):
     """A command line ended with LF alone."""
 
 
@@ -45,6 +57,7 @@ class Wire:
         self._input = bytearray()
         self._output = b""
         self._skipped = 0
+        self._skipped_begin = b""
         self._is_reading = True
         self._has_ended = False
         self._waiting: asyncio.Future[None] | None = None
@@ -102,6 +115,17 @@ class Wire:
     def has_input(self) -> bool:
         """Whether the client sent more than has been heard."""
         return bool(self._input)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the client sent more than has been heard, though it may be in the socket still."""
+        if self._input:
+            return True
+        if self._transport.is_closing() or self._transport.get_extra_info("sslcontext") is not None:
+            return False  # what the socket holds of TLS may be no data
+        waiting = bytearray(4)
+        fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.FIONREAD, waiting)
+        return any(waiting)
 
     def take_input(self) -> bytes:
         """What the client sent that has not been heard yet: it is not heard any more."""
@@ -168,7 +192,7 @@ class Wire:
     async def read_line(self, limit: int, *, lenient: bool) -> bytes:
         """The next line, without its CRLF; of `lenient` clients an LF will do.
 
-        Raises LineTooLong, BareLineEnd, Gone.
+        Raises LineTooLong, BareLineEnd, HangUp, Gone.
         """
         line = self.next_line(limit, lenient=lenient)
         return line if line is not None else await self.await_line(limit, lenient=lenient)
@@ -202,17 +226,21 @@ class Wire:
         del self._input[: end + 1]
         skipped, self._skipped = self._skipped, 0
         if skipped or end > limit:
-            raise LineTooLong
+            raise LineTooLong(self._skipped_begin if skipped else line[:BEGINNING])
         if line.endswith(b"\r"):
             return line[:-1]
         if not lenient:
-            raise BareLineEnd
+            raise BareLineEnd(line)
         return line
 
     def _skip_part(self, limit: int) -> None:
-        """Throws away what came of a line that is too long already."""
+        """Throws away what came of a line that is too long already; raises HangUp for what can be none."""
+        if not self._skipped:
+            refuse_foreign(self._input)
         if len(self._input) <= limit:
             return
+        if not self._skipped:
+            self._skipped_begin = bytes(self._input[:BEGINNING])
         self._skipped += len(self._input)
         self._input.clear()
         if self._skipped > MAX_SKIPPED:

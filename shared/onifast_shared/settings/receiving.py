@@ -27,6 +27,12 @@ class ReceivingSettings:
     allow_insecure_auth: str = setting(
         "loopback", kinds.choice("never", "loopback", "always"), "Who may log in over SMTP without TLS."
     )
+    smtp_auth: str = setting(
+        "local",
+        kinds.choice("never", "local", "always"),
+        "Who may log in on port 25: nobody, this machine and `trusted_networks`, or everybody (who has the ports of"
+        " `submission_listen` and `submissions_listen` for that).",
+    )
     auth_mechanisms: tuple[str, ...] = setting(
         "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN",
         kinds.choices("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
