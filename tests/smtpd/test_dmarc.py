@@ -13,6 +13,7 @@ from onifast_smtpd.genuine.dmarc import (
     Found,
     Identifier,
     Record,
+    Unusable,
     choose,
     evaluate,
     is_aligned,
@@ -56,21 +57,47 @@ def test_a_record_has_the_defaults_of_the_rfc() -> None:
         "p=reject; v=DMARC1",
         "v=DMARC2; p=reject",
         "v=dmarc1; p=reject",
-        "v=DMARC1",
         "v=DMARC1; p=all",
+        "v=DMARC1; p=",
         "v=DMARC1; p=reject; sp=nonsense",
+        "v=DMARC1; p=reject; np=maybe",
         "V=DMARC1x; p=reject",
     ],
 )
-def test_what_is_no_record_is_passed_over(text: str) -> None:
+def test_what_cannot_be_used_is_no_record(text: str) -> None:
     assert parse(text) is None
 
 
-def test_a_bad_policy_asks_for_nothing_where_reports_are_wanted() -> None:
-    assert record("v=DMARC1; p=refuse; rua=mailto:r@bank.test").policy == "none"
+@pytest.mark.parametrize("tags", ["p=refuse", "p=reject; sp=refuse", "p=reject; sp=reject; np=refuse"])
+def test_a_bad_policy_asks_for_nothing_where_reports_are_wanted(tags: str) -> None:
+    found = record(f"v=DMARC1; {tags}; rua=mailto:r@bank.test")
+    assert (found.policy, found.subdomain_policy, found.missing_policy) == ("none",) * 3
 
 
-@pytest.mark.parametrize("tag", ["pct=120", "pct=-1", "pct=all", "adkim=x", "np=maybe", "unknown=1", "noequals", ""])
+def test_no_policy_is_none_and_may_yet_be_one_for_subdomains() -> None:
+    assert record("v=DMARC1").policy == "none"
+    found = record("v=DMARC1; sp=reject")
+    assert (found.policy, found.subdomain_policy, found.missing_policy) == ("none", "reject", "reject")
+
+
+@pytest.mark.parametrize(
+    ("tag", "psd"), [("psd=y", "y"), ("psd=N", "n"), ("psd=u", "u"), ("psd=yes", "u"), ("psd=", "u"), ("", "u")]
+)
+def test_whether_a_record_is_a_public_suffixs(tag: str, psd: str) -> None:
+    assert record(f"v=DMARC1; p=reject; {tag}").psd == psd
+
+
+@pytest.mark.parametrize(
+    ("tags", "percent"),
+    [("t=y", 0), ("t=Y; pct=100", 0), ("t=n; pct=10", 100), ("pct=10", 10), ("t=x; pct=10", 10), ("t=", 100)],
+)
+def test_a_record_that_is_being_tested_is_meant_for_nobody(tags: str, percent: int) -> None:
+    assert record(f"v=DMARC1; p=reject; {tags}").percent == percent
+
+
+@pytest.mark.parametrize(
+    "tag", ["pct=120", "pct=-1", "pct=all", "adkim=x", "t=maybe", "psd=x", "unknown=1", "noequals", ""]
+)
 def test_a_bad_tag_counts_as_missing(tag: str) -> None:
     found = record(f"v=DMARC1; p=reject; {tag}")
     assert (found.percent, found.strict_dkim, found.missing_policy) == (100, False, "reject")
@@ -82,8 +109,17 @@ def test_no_text_makes_the_parser_fail(tail: str) -> None:
     parse(tail)
 
 
-def test_two_records_at_one_name_are_none() -> None:
-    assert choose(["v=DMARC1; p=reject", "v=DMARC1; p=none"]) is None
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (["v=DMARC1; p=reject", "v=DMARC1; p=none"], "has several DMARC records"),
+        (["v=DMARC1; p=reject", "v=DMARC1; p=reject"], "has several DMARC records"),
+        (["v=spf1 -all", "v=DMARC1; p=all"], "has a DMARC record that cannot be used"),
+    ],
+)
+def test_something_that_is_meant_as_a_record_is_not_passed_over(texts: list[str], problem: str) -> None:
+    with pytest.raises(Unusable, match=problem):
+        choose(texts)
 
 
 def test_other_text_beside_the_record_does_not_matter() -> None:
@@ -150,6 +186,16 @@ def test_dns_trouble_of_somebody_else_excuses_nothing() -> None:
 def test_what_pct_leaves_out_gets_the_next_milder_policy(sample: int, disposition: str) -> None:
     found = result("v=DMARC1; p=reject; pct=30", sample=sample)
     assert (found.result, found.disposition) == ("fail", disposition)
+    assert found.spared_by == ("" if disposition == "reject" else "sampled_out")
+
+
+@pytest.mark.parametrize(
+    ("policy", "disposition"), [("reject", "quarantine"), ("quarantine", "none"), ("none", "none")]
+)
+def test_a_policy_that_is_being_tested_counts_one_step_less(policy: str, disposition: str) -> None:
+    found = result(f"v=DMARC1; p={policy}; t=y", sample=0)
+    assert (found.result, found.disposition) == ("fail", disposition)
+    assert found.spared_by == ("" if policy == "none" else "policy_test_mode")
 
 
 def test_milder_policies() -> None:
@@ -202,9 +248,3 @@ def test_no_more_authors_are_told_apart_than_are_looked_up() -> None:
     domains = author_domains([",".join(f"a@b{number}.test" for number in range(1000))])
     assert domains is not None
     assert len(domains) == MAX_AUTHORS + 1
-
-
-def test_a_registry_is_what_stands_above_an_organisation() -> None:
-    assert suffixes().registry("www.bank.co.uk") == "co.uk"
-    assert suffixes().registry("me.github.io") == "io"
-    assert suffixes().registry("co.uk") is None

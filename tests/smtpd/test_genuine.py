@@ -163,6 +163,47 @@ async def test_a_registry_can_protect_what_nobody_registered(world: World, dns: 
     assert (await send(world, FORGED.replace(b"bank.test", b"taxes.gov.uk"))).startswith("550 5.7.1")
 
 
+async def test_two_records_at_a_domain_are_none_and_end_the_search(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.news.bank.test", "TXT", "v=DMARC1; p=reject", "v=DMARC1; p=none")
+    folder, found, _ = await stored(world, FORGED.replace(b"boss@", b"boss@news."))
+    assert (folder, found["dmarc"]) == ("inbox", "none")
+    assert found["why"][0] == "DMARC does not apply: news.bank.test has several DMARC records."
+
+
+async def test_a_policy_that_is_being_tested_is_not_refused(world: World, dns: DnsServer) -> None:
+    dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=reject; t=y; rua=mailto:reports@bank.test")
+    folder, found, _ = await stored(world, FORGED)
+    assert (folder, found["dmarc"]) == ("junk", "fail")
+    [row] = await aggregates(world)
+    assert (row.observation.disposition, row.observation.reason) == ("quarantine", "policy_test_mode")
+
+
+@pytest.mark.parametrize("signer", ["bank.test", "mail.bank.test", "a.mail.bank.test"])
+@pytest.mark.parametrize("author", ["bank.test", "news.bank.test", "b.news.bank.test"])
+async def test_the_domains_of_an_organisation_speak_for_each_other(
+    world: World, dns: DnsServer, signer: str, author: str
+) -> None:
+    dns.set(f"sel._domainkey.{signer}", "TXT", public_record())
+    message = signed(FORGED.replace(b"boss@bank.test", f"boss@{author}".encode()), signer)
+    folder, found, _ = await stored(world, message)
+    assert (folder, found["dmarc"]) == ("inbox", "pass")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [("news.bank.test", "p=reject; psd=n"), ("bank.test", "p=reject; psd=y"), ("mail.bank.test", "p=none; psd=n")],
+)
+async def test_a_domain_that_stands_for_itself_is_spoken_for_by_no_other(
+    world: World, dns: DnsServer, name: str, record: str
+) -> None:
+    dns.set(f"_dmarc.{name}", "TXT", f"v=DMARC1; {record}")
+    for domain in ("news.bank.test", "mail.bank.test"):
+        dns.set(f"sel._domainkey.{domain}", "TXT", public_record())
+    forged = FORGED.replace(b"boss@", b"boss@news.")
+    assert (await send(world, signed(forged, "mail.bank.test"))).startswith("550 5.7.1 DMARC policy of news.bank.test")
+    assert (await send(world, signed(forged, "news.bank.test"))).startswith("250 ")
+
+
 async def test_a_second_author_does_not_hide_the_first(world: World) -> None:
     both = FORGED.replace(b"From: Boss", b"From: me@open.test, Boss")
     assert (await send(world, both)).startswith("550 5.7.1 DMARC policy of bank.test")

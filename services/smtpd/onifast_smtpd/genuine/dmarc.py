@@ -1,12 +1,11 @@
-"""DMARC (RFC 7489, RFC 9091) without I/O: records taken apart, identifiers compared, a policy chosen."""
+"""DMARC (RFC 9989, RFC 7489) without I/O: records taken apart, identifiers compared, a policy chosen."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-from onifast_shared.suffixes import Suffixes
+from typing import Protocol
 
 POLICIES = ("none", "quarantine", "reject")
 """What a policy can ask for, the mildest first."""
@@ -16,9 +15,23 @@ MAX_RECORD = 4096  # characters; what a report address list needs, and no more
 _VERSION = re.compile(r"\s*v\s*=\s*DMARC1\s*(?:;|$)")
 
 
+class Unusable(ValueError):
+    """A name has something that says it is a DMARC record, yet no policy that counts; the text says why."""
+
+
+class Organizations(Protocol):
+    """What tells whose domains are one organisation's."""
+
+    def organizational(self, domain: str) -> str:
+        """The Organizational Domain of a domain."""
+
+
 @dataclass(frozen=True)
 class Record:
-    """A published policy. `domain` is where it stands, `percent` the share of failing mail that it is meant for."""
+    """A published policy. `domain` is where it stands, `percent` the share of failing mail that it is meant for.
+
+    `psd` says whether it is that of a public suffix, `y` or `n`, or does not say (`u`).
+    """
 
     text: str
     policy: str
@@ -29,14 +42,17 @@ class Record:
     percent: int = 100
     reports_to: str = ""
     domain: str = ""
+    psd: str = "u"
+    is_testing: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """The record that covers a domain, and the policy that it has for just that domain."""
+    """The record that covers a domain, the policy that it has for just that domain, and who the domain is one with."""
 
     record: Record
     policy: str
+    organization: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,63 +80,79 @@ class DmarcResult:
     problem: str = ""
 
     @property
-    def is_sampled_out(self) -> bool:
-        """Whether a `pct` tag spared this message what the policy asks."""
-        return self.result == "fail" and self.disposition != self.policy
+    def spared_by(self) -> str:
+        """What spared this message what the policy asks, in the words of reports: a `t` tag, or a `pct` tag; or ""."""
+        if self.result != "fail" or self.disposition == self.policy:
+            return ""
+        return "policy_test_mode" if self.record and self.record.is_testing else "sampled_out"
 
 
 def parse(text: str) -> Record | None:
-    """The record that a TXT record holds, None where there is none (RFC 7489 section 6.3).
+    """The record that a TXT record holds, None where there is none that can be used (RFC 9989 sections 4.7, 4.10.1).
 
-    Unknown tags are passed over, and a tag with a bad value counts as missing. A bad `p` leaves a record of policy
-    `none` if reports are asked for, and nothing otherwise (section 6.6.3).
+    Unknown tags are passed over, and most tags with a bad value count as missing. No `p` means `none`; a bad `p`, `sp`
+    or `np` leaves a record of policy `none` if reports are asked for, and nothing otherwise.
     """
     if not _VERSION.match(text) or len(text) > MAX_RECORD:
         return None
     tags = _tags(text)
-    reports = tags.get("rua", "")
     policy, subdomains, missing = (tags.get(name, "").lower() for name in ("p", "sp", "np"))
-    if policy not in POLICIES or (subdomains and subdomains not in POLICIES):
+    reports = tags.get("rua", "")
+    if "p" not in tags:
+        policy = "none"
+    if policy not in POLICIES or any(other and other not in POLICIES for other in (subdomains, missing)):
         if "mailto:" not in reports.lower():
             return None
-        policy = subdomains = "none"
-    subdomains = subdomains or policy
+        policy = subdomains = missing = "none"
+    testing = tags.get("t", "").lower()
     return Record(
         text=text.strip(),
         policy=policy,
-        subdomain_policy=subdomains,
-        missing_policy=missing if missing in POLICIES else subdomains,
+        subdomain_policy=subdomains or policy,
+        missing_policy=missing or subdomains or policy,
         strict_dkim=tags.get("adkim", "").lower() == "s",
         strict_spf=tags.get("aspf", "").lower() == "s",
-        percent=_percent(tags.get("pct", "")),
+        percent=_percent(tags.get("pct", ""), testing),
         reports_to=reports,
+        psd=tags["psd"].lower() if tags.get("psd", "").lower() in ("y", "n") else "u",
+        is_testing=testing == "y",
     )
 
 
 def choose(texts: Iterable[str]) -> Record | None:
-    """The record among a name's TXT records: there must be just one (RFC 7489 section 6.6.3)."""
+    """The record among a name's TXT records, None where there is none. Raises Unusable.
+
+    There must be just one (RFC 7489 section 6.6.3).
+    """
     candidates = [text for text in texts if _VERSION.match(text)]
-    return parse(candidates[0]) if len(candidates) == 1 else None
+    if not candidates:
+        return None
+    if len(candidates) > 1:
+        raise Unusable("has several DMARC records")
+    record = parse(candidates[0])
+    if record is None:
+        raise Unusable("has a DMARC record that cannot be used")
+    return record
 
 
-def is_aligned(suffixes: Suffixes, author: str, authenticated: str, *, strict: bool) -> bool:
-    """Whether an authenticated domain speaks for the one in From (RFC 7489 section 3.1)."""
+def is_aligned(organizations: Organizations, author: str, authenticated: str, *, strict: bool) -> bool:
+    """Whether an authenticated domain speaks for the one in From (RFC 9989 section 4.4)."""
     if strict:
         return author == authenticated
-    return bool(authenticated) and suffixes.organizational(author) == suffixes.organizational(authenticated)
+    return bool(authenticated) and organizations.organizational(author) == organizations.organizational(authenticated)
 
 
 def evaluate(
-    suffixes: Suffixes, author: str, found: Found, *, spf: Identifier, dkim: Iterable[Identifier], sample: int
+    organizations: Organizations, author: str, found: Found, *, spf: Identifier, dkim: Iterable[Identifier], sample: int
 ) -> DmarcResult:
-    """The result for one domain in From; `sample` is a number from 0 to 99 that `pct` is compared with.
+    """The result for one domain in From; `sample` is a number from 0 to 99 that `percent` is compared with.
 
     Where nothing passes, but a check that could have was stopped by DNS, the result is temperror: then no policy
     applies, since the message may well be genuine.
     """
     record = found.record
-    speaking = [item for item in dkim if is_aligned(suffixes, author, item.domain, strict=record.strict_dkim)]
-    spf_speaks = is_aligned(suffixes, author, spf.domain, strict=record.strict_spf)
+    speaking = [item for item in dkim if is_aligned(organizations, author, item.domain, strict=record.strict_dkim)]
+    spf_speaks = is_aligned(organizations, author, spf.domain, strict=record.strict_spf)
     base = DmarcResult(
         "pass",
         author,
@@ -157,5 +189,8 @@ def _tags(text: str) -> dict[str, str]:
     return tags
 
 
-def _percent(value: str) -> int:
+def _percent(value: str, testing: str) -> int:
+    """The share of failing mail that a policy is meant for; `t` took the place of `pct` (RFC 9989 appendix A.6)."""
+    if testing in ("y", "n"):
+        return 0 if testing == "y" else 100
     return int(value) if re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 100 else 100

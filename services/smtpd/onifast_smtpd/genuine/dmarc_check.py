@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from onifast_shared.address import AddressError, parse_domain, split_list
 from onifast_shared.message.headers import fields, unfold
 from onifast_shared.suffixes import Suffixes
 
 from onifast_smtpd.genuine.dkim_check import DkimResult
-from onifast_smtpd.genuine.dmarc import DmarcResult, Found, Identifier, Record, choose, evaluate, strictest
+from onifast_smtpd.genuine.dmarc import DmarcResult, Found, Identifier, Unusable, evaluate, strictest
+from onifast_smtpd.genuine.dmarc_tree import discover, organizational, walk
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult
 
@@ -38,11 +38,24 @@ class Authors:
 
 @dataclass(frozen=True)
 class Published:
-    """What was found for one domain; `trouble` says why nothing could be."""
+    """What was found for one domain: a policy, or a `problem` with what is there; `trouble` with DNS leaves it open."""
 
     domain: str
     found: Found | None = None
     trouble: str = ""
+    problem: str = ""
+
+
+class Organizations:
+    """Who is one with whom, by the walks that were made; a domain that is not known is an organisation of its own."""
+
+    def __init__(self, published: Sequence[Published], known: Mapping[str, str]) -> None:
+        authors = {author.domain: author.found.organization for author in published if author.found}
+        self._known = {**known, **authors}
+
+    def organizational(self, domain: str) -> str:
+        """The Organizational Domain of a domain."""
+        return self._known.get(domain, domain)
 
 
 def authors(head: bytes) -> Authors:
@@ -79,10 +92,41 @@ def look_up(lookups: Lookups, suffixes: Suffixes, domain: str) -> Published:
         return Published(domain, None if domain.startswith("[") else discover(lookups, suffixes, domain))
     except DnsTrouble as error:
         return Published(domain, trouble=str(error))
+    except Unusable as error:
+        return Published(domain, problem=str(error))
+
+
+def related(published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult]) -> set[str]:
+    """The domains of SPF and DKIM that may be one with an author's, which a walk from each has to tell."""
+    results = [(spf.domain, spf.result), *((item.domain, item.result) for item in dkim)]
+    checked = {_domain(domain) for domain, result in results if result in ("pass", "temperror")}
+    found = {(author.domain, author.found.organization) for author in published if author.found}
+    return {
+        domain
+        for domain in checked
+        for author, organization in found
+        if domain != author and (domain == organization or domain.endswith(f".{organization}"))
+    }
+
+
+def place(lookups: Lookups, suffixes: Suffixes, domains: Iterable[str]) -> dict[str, str]:
+    """The Organizational Domain of each domain; where DNS does not tell, the public suffix list does. Blocks."""
+    return {domain: _place(lookups.apart(), suffixes, domain) for domain in domains}
+
+
+def _place(lookups: Lookups, suffixes: Suffixes, domain: str) -> str:
+    try:
+        return organizational(suffixes, walk(lookups, suffixes, domain))
+    except DnsTrouble:
+        return suffixes.organizational(domain)
 
 
 def judge(
-    suffixes: Suffixes, published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult], sample: int
+    organizations: Organizations,
+    published: Sequence[Published],
+    spf: SpfResult,
+    dkim: Sequence[DkimResult],
+    sample: int,
 ) -> DmarcResult:
     """DMARC of a message by the authors that `published` has."""
     from_spf = Identifier(_domain(spf.domain), spf.result)
@@ -92,8 +136,8 @@ def judge(
         if author.trouble:
             return DmarcResult("temperror", author.domain, problem=author.trouble)
         if author.found is None:
-            return DmarcResult("none", author.domain)
-        return evaluate(suffixes, author.domain, author.found, spf=from_spf, dkim=from_dkim, sample=sample)
+            return DmarcResult("none", author.domain, problem=author.problem)
+        return evaluate(organizations, author.domain, author.found, spf=from_spf, dkim=from_dkim, sample=sample)
 
     return strictest(map(one, published))
 
@@ -117,40 +161,6 @@ def author_domains(values: Sequence[str]) -> list[str] | None:
             if len(found) > MAX_AUTHORS:
                 return found
     return found or None
-
-
-def discover(lookups: Lookups, suffixes: Suffixes, domain: str) -> Found | None:
-    """The policy for a domain: its own, its organisation's, its registry's. Raises DnsTrouble.
-
-    RFC 7489 section 6.6.3; the last step, and a policy for names that do not exist, are RFC 9091's (section 3).
-    """
-    if record := _record(lookups, domain):
-        return Found(record, record.policy)
-    organization, registry = suffixes.organizational(domain), suffixes.registry(domain)
-    for above in dict.fromkeys(name for name in (organization, registry) if name and name != domain):
-        if record := _record(lookups, above):
-            return Found(record, _for_name_below(lookups, record, domain))
-    return None
-
-
-def _for_name_below(lookups: Lookups, record: Record, domain: str) -> str:
-    if record.missing_policy == record.subdomain_policy:
-        return record.subdomain_policy
-    return record.subdomain_policy if _exists(lookups, domain) else record.missing_policy
-
-
-def _exists(lookups: Lookups, domain: str) -> bool:
-    """Whether a name could have sent mail (RFC 9091 section 2.7)."""
-    return any(lookups(domain, kind) for kind in ("MX", "A", "AAAA"))
-
-
-def _record(lookups: Lookups, domain: str) -> Record | None:
-    texts = []
-    for answer in lookups(f"_dmarc.{domain}", "TXT"):
-        strings: Any = answer
-        texts.append(b"".join(strings.strings).decode("utf-8", "replace"))
-    record = choose(texts)
-    return None if record is None else replace(record, domain=domain)
 
 
 def _domain(text: str) -> str:

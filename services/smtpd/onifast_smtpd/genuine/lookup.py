@@ -26,6 +26,7 @@ class Lookups:
         self._timeout = timeout
         self._end = end
         self._dead = False
+        self._absent: set[str] = set()
 
     def apart(self) -> Lookups:
         """Lookups with the same end, which do not suffer from these, nor these from them.
@@ -33,6 +34,10 @@ class Lookups:
         For names of different parties: a stranger's dead name server must not keep us from asking another's.
         """
         return Lookups(self._resolver, self._timeout, self._end)
+
+    def exists(self, name: str) -> bool:
+        """Whether a name exists, or names below it do, with whatever records (RFC 8020). Raises DnsTrouble."""
+        return bool(self(name, "A")) or name not in self._absent
 
     def __call__(self, name: str, kind: str) -> list[Rdata]:
         """The records of that kind (`TXT`, `A`, …); empty where there are none. Raises DnsTrouble."""
@@ -42,7 +47,10 @@ class Lookups:
             raise DnsTrouble("no time left for DNS")
         try:
             return list(self._resolver.resolve(name, kind, lifetime=min(self._timeout, left), search=False))
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        except dns.resolver.NoAnswer:
+            return []
+        except dns.resolver.NXDOMAIN:
+            self._absent.add(name)
             return []
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
             return []

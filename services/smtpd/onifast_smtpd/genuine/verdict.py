@@ -93,15 +93,16 @@ def judge_dmarc(checked: Authentication, settings: Settings) -> Verdict:
     if dmarc.policy != "none" and (handler := _forwarder(checked, settings)):
         why = sentence(f"It was let in because {handler}, which you trust, saw it pass DMARC before passing it on.")
         return Verdict(why=(why,), override="trusted_forwarder")
-    sampled = "sampled_out" if dmarc.is_sampled_out else ""
     if dmarc.disposition == "none":
-        return Verdict(override=sampled)
+        return Verdict(override=dmarc.spared_by)
     if settings.dmarc_reject == "note":
         return Verdict(override="local_policy")
     if dmarc.disposition == "reject" and settings.dmarc_reject == "reject":
-        return Verdict(_refusal(checked), why=(f"Refused, as {author} asks.",), applied="reject", override=sampled)
+        return Verdict(
+            _refusal(checked), why=(f"Refused, as {author} asks.",), applied="reject", override=dmarc.spared_by
+        )
     why = sentence(f"It is in junk because it could not be shown to be from {author}.")
-    override = "local_policy" if dmarc.disposition == "reject" else sampled
+    override = "local_policy" if dmarc.disposition == "reject" else dmarc.spared_by
     return Verdict(folder="junk", why=(why,), applied="quarantine", override=override)
 
 

@@ -26,7 +26,7 @@ from onifast_smtpd.genuine.arc_check import ArcResult, check_arc
 from onifast_smtpd.genuine.crew import Crew, TooBusy, network_of
 from onifast_smtpd.genuine.dkim_check import DkimResult, check_dkim
 from onifast_smtpd.genuine.dmarc import DmarcResult
-from onifast_smtpd.genuine.dmarc_check import Published
+from onifast_smtpd.genuine.dmarc_check import Organizations, Published
 from onifast_smtpd.genuine.dnsbl import Listing, check_list
 from onifast_smtpd.genuine.iprev import IprevResult, check_iprev
 from onifast_smtpd.genuine.lookup import Lookups
@@ -154,8 +154,9 @@ class Verifier:
             self._run(ip, lambda lookups: check_arc(lookups, raw), ArcResult("temperror", reason=_UNCHECKED)),
             asyncio.gather(*(self._policy(ip, domain) for domain in claimed.domains)),
         )
+        placed = await self._organizations(ip, published, client.spf, dkim)
         sample = secrets.randbelow(100)
-        dmarc = claimed.failure or dmarc_check.judge(self._suffixes, published, client.spf, dkim, sample)
+        dmarc = claimed.failure or dmarc_check.judge(placed, published, client.spf, dkim, sample)
         return Authentication(client.spf, dkim, dmarc, arc, client.iprev)
 
     def _speaks(self, organizations: set[str], domain: str) -> bool:
@@ -164,6 +165,16 @@ class Verifier:
     async def _policy(self, ip: str, domain: str) -> Published:
         look_up = partial(dmarc_check.look_up, suffixes=self._suffixes, domain=domain)
         return await self._run(ip, look_up, Published(domain, trouble=_UNCHECKED))
+
+    async def _organizations(
+        self, ip: str, published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult]
+    ) -> Organizations:
+        domains = dmarc_check.related(published, spf, dkim)
+        if not domains:
+            return Organizations(published, {})
+        place = partial(dmarc_check.place, suffixes=self._suffixes, domains=domains)
+        by_list = {domain: self._suffixes.organizational(domain) for domain in domains}
+        return Organizations(published, await self._run(ip, place, by_list))
 
     async def _run(self, ip: str, check: Callable[[Lookups], T], otherwise: T) -> T:
         """What `check` finds for that client, or `otherwise` where it does not end in time or has a bug.
