@@ -41,12 +41,14 @@ def public_record(key: rsa.RSAPrivateKey = KEY) -> str:
     return "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
 
 
-async def delivered(world: World, message: bytes = MESSAGE, sender: str = "someone@remote.test") -> str:
+async def delivered(
+    world: World, message: bytes = MESSAGE, sender: str = "someone@remote.test", folder: str = "inbox"
+) -> str:
     """Delivers a message to alice from outside; her copy, its header fields unfolded."""
     async with await world.client() as client:
         reply = await client.deliver(sender, "alice@here.test", message=message)
     assert reply.startswith("250 2.0.0"), reply
-    return unfolded(world.inbox("alice")[-1])
+    return unfolded(world.inbox("alice", folder)[-1])
 
 
 def unfolded(raw: bytes) -> str:
@@ -102,7 +104,7 @@ async def test_the_null_sender_is_taken_and_stored_as_such(world: World) -> None
 
 
 async def test_leading_dots_survive(world: World) -> None:
-    body = b"Subject: dots\r\n\r\n.\r\n..\r\n.hidden\r\nend.\r\n"
+    body = b"From: a@remote.test\r\nSubject: dots\r\n\r\n.\r\n..\r\n.hidden\r\nend.\r\n"
     await delivered(world, body)
     assert world.inbox("alice")[0].endswith(body)
 
@@ -241,7 +243,7 @@ async def test_a_large_message_comes_through_whole(world: World) -> None:
 
 
 async def test_a_message_without_any_header_is_taken(world: World) -> None:
-    assert (await delivered(world, b"\r\njust text\r\n")).endswith("\r\n\r\njust text\r\n")
+    assert (await delivered(world, b"\r\njust text\r\n", folder="junk")).endswith("\r\n\r\njust text\r\n")
 
 
 async def test_an_address_is_known_from_the_next_rcpt_on(world: World) -> None:

@@ -35,7 +35,7 @@ from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 from onifast_shared.sending_limits import LimitExceeded
 
-from onifast_smtpd import form, maillog, policy, trace
+from onifast_smtpd import forged, form, maillog, policy, trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Bare, Path
 from onifast_smtpd.genuine.judge import Inquiry, Judge, Judgement
@@ -184,7 +184,7 @@ class Intake:
         await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
         # The body is copied once, however much its header changes.
-        head = trace.remove_forged(head, self._settings.hostname)
+        head = forged.remove(head, self._settings.hostname)
         head = complete_head(head, sender=sender, hostname=self._settings.hostname)
         if self._milters.are_there:
             head, body = await self._filter(transaction, b"".join((head, b"\r\n", body)))
@@ -229,7 +229,7 @@ class Intake:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
         judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.message_id)
-        genuine = trace.remove_forged(judged.raw, self._settings.hostname)
+        genuine = forged.remove(judged.raw, self._settings.hostname)
         message = prepend(genuine, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
         incoming = Incoming(

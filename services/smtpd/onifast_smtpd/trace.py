@@ -9,20 +9,16 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from onifast_shared.address import Address
-from onifast_shared.message.headers import remove_headers
 
 from onifast_smtpd.client import Origin, Tls
 from onifast_smtpd.genuine.verify import ArcResult, Authentication, DkimResult, DmarcResult, IprevResult, SpfResult
 
 PROGRAM = "onifast-mail"
-MAX_RESULTS_LOOKED_AT = 500  # characters in which an authserv-id must come, whatever comments stand before it
 
 _HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?|\[(?:[0-9.]+|IPv6:[0-9A-Fa-f:.]+)\]")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 # RFC 8601 section 2.2's pvalue: a token, or an address without the need for quotes.
 _PVALUE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+.^_`{|}~-]*@)?[A-Za-z0-9!#$%&'*+.^_`{|}~/-]+")
-_AUTHSERV_ID = re.compile(r'"?([^\s;"()]+)')
-_OURS = frozenset((b"return-path", b"authentication-results"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -92,43 +88,6 @@ def delivered_to(recipient: Address) -> bytes:
 def count_received(head: bytes) -> int:
     """How many Received fields a header has."""
     return (b"\n" + head.lower()).count(b"\nreceived:")
-
-
-def remove_forged(raw: bytes, hostname: str) -> bytes:
-    """The message without the fields that only we may write.
-
-    Those are Return-Path, since this is its final delivery (RFC 5321 section 4.4), and Authentication-Results that
-    claim to be ours, or that do not clearly say whose they are (RFC 8601 section 5).
-    """
-    ours = ("", hostname.lower())
-
-    def is_forged(name: str, value: str) -> bool:
-        return name == "return-path" or (name == "authentication-results" and authserv_id(value) in ours)
-
-    return remove_headers(raw, is_forged, _OURS)
-
-
-def authserv_id(value: str) -> str:
-    """Whose results an Authentication-Results field says it holds, in lower case; "" where that is not clear."""
-    match = _AUTHSERV_ID.match(_without_leading_comments(value[:MAX_RESULTS_LOOKED_AT]))
-    return match[1].lower() if match else ""
-
-
-def _without_leading_comments(value: str) -> str:
-    depth = 0
-    escaped = False
-    for place, character in enumerate(value):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-        elif depth <= 0 and not character.isspace():
-            return value[place:]
-    return ""
 
 
 def _tls_clause(tls: Tls) -> str:

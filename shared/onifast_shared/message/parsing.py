@@ -26,6 +26,7 @@ _MAX_FIELDS = 2000
 _MAX_VALUE = 1 << 16  # octets of one field that are looked at
 _MAX_SNIPPET_SOURCE = 100_000  # characters of the body that the snippet is looked for in
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,995}>")
+_NEVER_ENCODED = ("authentication-results", "arc-", "dkim-signature", "received", "return-path", "delivered-to")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -47,8 +48,12 @@ class Summary:
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
-        """Every field in order: its name as written and its value, unfolded and decoded."""
-        return [(name, _decoded(value)) for name, value in self._fields]
+        """Every field in order: its name as written and its value, unfolded, and decoded where it may be encoded.
+
+        In trace fields and results there are no encoded words (RFC 2047 section 5): what a stranger put there would
+        look like what we write ourselves.
+        """
+        return [(name, _shown(name, value)) for name, value in self._fields]
 
     def header(self, name: str) -> str | None:
         """The first field of that name, unfolded and decoded."""
@@ -223,6 +228,12 @@ def _author(name: str, written: str) -> Author:
         return Author(_cleaned(decode_words(name)), Address.parse(written), written)
     except AddressError:
         return Author(_cleaned(decode_words(name)), None, _cleaned(written))
+
+
+def _shown(name: str, value: bytes) -> str:
+    if name.lower().startswith(_NEVER_ENCODED):
+        return _cleaned(unfold(value))
+    return _decoded(value)
 
 
 def _decoded(value: bytes) -> str:
