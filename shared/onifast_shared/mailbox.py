@@ -15,6 +15,7 @@ from typing import Any
 from onifast_shared import contents, times
 from onifast_shared.db.database import Connection
 from onifast_shared.message import columns, parsing
+from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.paging import CursorError, Page
 
 FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
@@ -108,10 +109,14 @@ def list_page(
 
 
 def raw(tx: Connection, email_id: int) -> bytes:
-    """A message's bytes. A row that another program wrote without any gets them made from its columns."""
+    """A message's bytes. A row that another program wrote without any gets them made from its columns.
+
+    What another program took from a mailbox file has that file's first line no more.
+    """
     stored = tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
     if stored:
-        return bytes(stored)
+        data = bytes(stored)
+        return without_mbox_lines(data, split_head(data)[0])[0] if data.startswith((b"From ", b">")) else data
     row = tx.execute(
         "SELECT coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, ''), received_ts"
         " FROM emails WHERE id = ?",

@@ -252,3 +252,14 @@ async def test_an_address_is_known_from_the_next_rcpt_on(world: World) -> None:
         assert (await client.say("RCPT TO:<new@fresh.test>")).startswith("554 5.7.1")
         world.database.write(lambda tx: addresses.add(tx, Address.parse("new@fresh.test"), "bob"))
         assert (await client.say("RCPT TO:<new@fresh.test>")).startswith("250 2.1.5")
+
+
+@pytest.mark.parametrize("line", [b"From a@remote.test Mon Nov 30 10:00:00 2026\r\n", b">From a Mon\r\n"])
+async def test_the_line_of_a_mailbox_file_is_dropped_and_breaks_no_signature(
+    world: World, dns: DnsServer, line: bytes
+) -> None:
+    dns.set("sel._domainkey.remote.test", "TXT", public_record())
+    came = await delivered(world, line + signed(MESSAGE))
+    assert "dkim=pass" in came and line.decode() not in came
+    page = world.database.read(lambda tx: mailbox.list_page(tx, "alice", "inbox"))
+    assert page.rows[0].subject == "hello"

@@ -184,3 +184,12 @@ async def test_smtputf8_is_asked_of_the_next_hop_only_where_something_needs_it(w
         await client.send_message(b"Subject: s\r\n\r\nx\r\n")
     assert [row["smtputf8"] for row in world.queue()] == [0, 1]
     assert b"with UTF8SMTP id" in world.queue()[0]["raw"]
+
+
+@pytest.mark.parametrize("line", [b"From alice@here.test Mon Nov 30 10:00:00 2026\r\n", b">From alice Mon\r\n"])
+async def test_the_line_of_a_mailbox_file_is_dropped_and_ends_no_header(world: World, line: bytes) -> None:
+    letter = b"From: a@remote.test\r\nSubject: s\r\nX-Kept: y\r\n\r\nFrom here on, text.\r\n"
+    message = await relayed(world, line + letter)
+    assert (message["Subject"], message["X-Kept"]) == ("s", "y")
+    raw = world.queue()[-1]["raw"]
+    assert line not in raw and raw.endswith(b"\r\n\r\nFrom here on, text.\r\n")

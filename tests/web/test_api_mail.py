@@ -107,6 +107,16 @@ def test_reading_gives_the_message_whole(demo: Panel, database: Database) -> Non
     assert ["Subject", "Hello"] in found["headers"] and found["date"].endswith("Z")
 
 
+def test_a_message_from_a_mailbox_file_has_a_header(demo: Panel, database: Database) -> None:
+    raw = b"From ann@x.test Mon Nov 30 10:00:00 2026\r\nFrom: ann@x.test\r\nSubject: Kept\r\n\r\nText.\r\n"
+    for bytes_ in (raw, b"Received: here\r\n" + raw):
+        email_id = deliver(database, raw=bytes_)
+        found = demo.get("/api/mail/read", id=email_id).json
+        assert found is not None and (found["subject"], found["text"]) == ("Kept", "Text.\n")
+    stored = database.read(lambda tx: mailbox.raw(tx, email_id - 1))
+    assert stored == raw.partition(b"\r\n")[2]
+
+
 def test_the_html_is_sanitised_and_loads_nothing(demo: Panel, database: Database) -> None:
     html = '<p onclick="x()">Hi<script>x()</script><img src="https://t.example/x.png"></p>'
     found = demo.get("/api/mail/read", id=deliver(database, html=html)).json

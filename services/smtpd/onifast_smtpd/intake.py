@@ -29,6 +29,7 @@ from onifast_shared.message.headers import (
     normalise_newlines,
     prepend,
     split_head,
+    without_mbox_lines,
 )
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue.store import QueuedRecipient, Submission
@@ -163,6 +164,7 @@ class Intake:
         head = head_within(raw, settings.max_header_size)
         if head is None:
             raise Refused(form.head_too_large(settings))
+        raw, head = without_mbox_lines(raw, head)  # before signatures are checked: none covers it
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = head if transaction.is_binary else raw
         bare = has_bare_line_ends(lines)

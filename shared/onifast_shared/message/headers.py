@@ -16,10 +16,11 @@ _LOOK = 256 * 1024  # octets looked at in one piece, as each is copied for it
 # Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
 # No group is possessive here: Python 3.11.2, which is Debian 12's, counts what a failed last round of one has consumed.
 # So many lines at a time: the pattern keeps a note of each, and 50 MiB of short ones would take gigabytes.
-_HEAD_LINES = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\n]*+(?:\n|\Z)){0,1000}")
+_HEAD_LINES = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t]|>*+From )[^\n]*+(?:\n|\Z)){0,1000}")
 # A field begins a line. Looked for anywhere, a name would be tried from each of its octets, if no colon follows it.
 _FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
-_MBOX_LINE = re.compile(rb">?From [^\n]*\n")
+# A mailbox file's line before a message; what took it from there, or quoted it, left it in the header.
+_MBOX_LINE = re.compile(rb"(?<![^\n])>*+From (?![ \t]*:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")
 _WORD_BYTES = 45  # octets in one encoded word: 60 characters of base64 and the frame make no more than 75
@@ -80,7 +81,8 @@ _CHARSETS = {
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """The header section with its last line end, and the body without the empty line that divides them.
 
-    A line that can be no header field ends the header section too; it then belongs to the body.
+    A line that can be no header field ends the header section too; it then belongs to the body. A mailbox file's
+    `From ann@example.org Mon Jan 1 …` does not.
     """
     end = _head_end(raw)
     return raw[:end], raw[body_start(raw, end) :]
@@ -93,6 +95,14 @@ def head_within(raw: bytes, limit: int) -> bytes | None:
     # A line that was cut short may yet become a field; one that is there whole is none, nor is an empty one.
     is_whole = len(begin) == len(raw) or begin.find(b"\n", end) >= 0
     return begin[:end] if is_whole and end <= limit else None
+
+
+def without_mbox_lines(raw: bytes, head: bytes) -> tuple[bytes, bytes]:
+    """A message and its header section, as `split_head` gives it, without the lines of a mailbox file in it."""
+    if b"From " not in head or not _MBOX_LINE.search(head):
+        return raw, head
+    clean = _MBOX_LINE.sub(b"", head)
+    return clean + raw[len(head) :], clean
 
 
 def may_have(head: bytes, names: Iterable[bytes]) -> bool:
@@ -253,8 +263,7 @@ def normalise_newlines(raw: bytes) -> bytes:
 
 
 def _head_end(raw: bytes) -> int:
-    mbox = _MBOX_LINE.match(raw)
-    end = mbox.end() if mbox else 0
+    end = 0
     while (match := _HEAD_LINES.match(raw, end)) and match.end() > end:
         end = match.end()
     return end

@@ -21,6 +21,7 @@ from onifast_shared.message.headers import (
     remove_headers,
     split_head,
     unfold,
+    without_mbox_lines,
 )
 
 MESSAGE = b"A: 1\r\nB: 2\r\n\t3\r\nA: 4\r\n\r\nbody\r\n\r\nmore\r\n"
@@ -207,3 +208,23 @@ def test_a_subject_with_a_wide_gap_can_be_folded(gap: str) -> None:
     folded = fold("Subject", encode_text(f"a{gap}b"))
     assert max(map(len, folded.split(b"\r\n"))) <= 998
     assert decode_words(unfold(folded.removeprefix(b"Subject:"))) == f"a{gap}b"
+
+
+@pytest.mark.parametrize(
+    ("head", "clean"),
+    [
+        (b"From ann@x.test Mon Jan  1 10:00:00 2026\r\nA: 1\r\n", b"A: 1\r\n"),
+        (b">From ann@x.test Mon Jan  1 10:00:00 2026\r\nA: 1\r\n", b"A: 1\r\n"),
+        (b"A: 1\r\n>>From ann\r\nB: 2\r\n", b"A: 1\r\nB: 2\r\n"),
+        (b"From ann\nFrom ben\n\tfolded\nA: 1\n", b"A: 1\n"),
+        (b"From ann\r\n", b""),
+        (b"From : ann@x.test\r\nA: 1\r\n", b"From : ann@x.test\r\nA: 1\r\n"),
+        (b"A: 1\r\n From ann\r\n", b"A: 1\r\n From ann\r\n"),
+        (b"X: From ann\r\n", b"X: From ann\r\n"),
+    ],
+)
+def test_lines_of_a_mailbox_file_end_no_header_and_can_be_dropped(head: bytes, clean: bytes) -> None:
+    end = b"\n" if b"\r" not in head else b"\r\n"
+    raw = head + end + b"From here on text." + end
+    assert split_head(raw) == (head, b"From here on text." + end)
+    assert without_mbox_lines(raw, head) == (clean + end + b"From here on text." + end, clean)
