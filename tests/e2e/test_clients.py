@@ -411,7 +411,11 @@ def test_postfix_returns_mail_to_an_unknown_address(secure: Site, postfix: Remot
 
 def test_postfix_relays_a_large_message_unchanged(secure: Site, postfix: RemotePostfix) -> None:
     text = "".join(f".{number:07}\r\n" for number in range(200_000))
-    postfix.send("carol@remote.test", ["ann@example.test"], f"Subject: Postfix large\r\n\r\n{text}".encode())
+    postfix.send(
+        "carol@remote.test",
+        ["ann@example.test"],
+        f"From: carol@remote.test\r\nSubject: Postfix large\r\n\r\n{text}".encode(),
+    )
     message = secure.wait_for_mail("ann", "Postfix large")
     assert message["text"].split() == text.split()
 

@@ -21,7 +21,7 @@ from .helpers import HERE, SmtpClient, World
 Start = Callable[..., Awaitable[World]]
 
 MINE = b"Subject: s\r\n\r\nText.\r\n"
-BINARY = b"Subject: b\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\n\r\xff.\r\n.\r\nno end"
+BINARY = b"From: alice@here.test\r\nSubject: b\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\n\r\xff.\r\n.\r\nno end"
 
 
 async def login(world: World, user: str = "alice") -> SmtpClient:
@@ -84,7 +84,7 @@ async def test_requiretls_lies_in_the_queue(start: Start, certificate: Certifica
 async def test_chunks_make_one_message_whose_dots_are_only_dots(world: World) -> None:
     async with await world.client() as client:
         await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>")
-        reply = await send_chunks(client, b"Subject: c\r\n\r\n.\r", b"\n..x\r\n", b".\r\n")
+        reply = await send_chunks(client, b"From: a@remote.test\r\nSubject: c\r\n\r\n.\r", b"\n..x\r\n", b".\r\n")
         assert reply.startswith("250 2.0.0 message accepted")
     [message] = world.inbox("alice")
     assert message.endswith(b"Subject: c\r\n\r\n.\r\n..x\r\n.\r\n")
