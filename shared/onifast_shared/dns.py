@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import dns.asyncresolver
 import dns.exception
@@ -12,10 +14,15 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import idna
+
+MAX_NAME = 254
+"""Characters of the longest name, with a final dot (RFC 1035 section 2.3.4)."""
 
 _CACHE_SIZE = 10_000
 _TRY_AT_MOST = 2.0  # seconds for one server, so that a dead one leaves time for the next
 _EDNS_PAYLOAD = 1232  # octets: what passes unfragmented (DNS flag day 2020)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class DNSError(Exception):
@@ -54,6 +61,17 @@ class MX:
     host: str
 
 
+class _Cache(dns.resolver.LRUCache):
+    """dnspython's cache, which knows when it was last given something: only what servers do know comes into it."""
+
+    filled = float("-inf")
+
+    def put(self, key: Any, value: dns.resolver.Answer) -> None:
+        """Keeps an answer, with records or without, that has just come."""
+        self.filled = time.monotonic()
+        super().put(key, value)
+
+
 class Resolver:
     """Look-ups that raise NoSuchDomain, NoData or Temporary. `sync` and `raw` are dnspython's own, configured alike.
 
@@ -61,12 +79,30 @@ class Resolver:
     """
 
     def __init__(self, settings: DNSSettings) -> None:
-        cache = dns.resolver.LRUCache(_CACHE_SIZE)
+        self._cache = _Cache(_CACHE_SIZE)
         self.sync = dns.resolver.Resolver(configure=False)
         self.raw = dns.asyncresolver.Resolver(configure=False)
-        for resolver in (self.sync, self.raw):
+        self._probing = dns.resolver.Resolver(configure=False)
+        for resolver in (self.sync, self.raw, self._probing):
             _configure(resolver, settings)
-            resolver.cache = cache
+        self.sync.cache = self.raw.cache = self._cache
+
+    @property
+    def answered(self) -> float:
+        """When a server last gave an answer, be it "no such name", by the monotonic clock; errors are none."""
+        return self._cache.filled
+
+    def is_there(self, seconds: float) -> bool:
+        """Whether any of the servers says anything at all, be it an error, within so many seconds. Blocks."""
+        try:
+            self._probing.resolve(dns.name.root, "NS", lifetime=seconds, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return True
+        except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
+            return any(response is not None for *_, response in error.kwargs["errors"])
+        except (dns.exception.DNSException, OSError, EOFError):
+            return False
+        return True
 
     async def mx(self, domain: str) -> list[MX]:
         """The mail exchangers, the most preferred first."""
@@ -87,18 +123,39 @@ class Resolver:
         return [b"".join(record.strings) for record in await self._lookup(name, "TXT")]
 
     async def _lookup(self, name: str, kind: str) -> dns.resolver.Answer:
+        asked = dns_name(name)
+        if asked is None:
+            raise NoSuchDomain("not a domain name")
         try:
-            return await self.raw.resolve(dns.name.from_text(name), kind, search=False)
+            return await self.raw.resolve(asked, kind, search=False)
         except dns.resolver.NXDOMAIN:
             raise NoSuchDomain(f"{name} does not exist") from None
         except dns.resolver.NoAnswer:
             raise NoData(f"{name} has no {kind} record") from None
-        except (dns.name.BadEscape, dns.name.EmptyLabel, dns.name.LabelTooLong, dns.name.NameTooLong):
-            raise NoSuchDomain("not a domain name") from None
-        except (dns.name.IDNAException, UnicodeError):
-            raise NoSuchDomain("not a domain name") from None
         except (dns.exception.DNSException, OSError, EOFError):
             raise Temporary(f"no answer about the {kind} records of {name}") from None
+
+
+def dns_name(text: str) -> dns.name.Name | None:
+    """The absolute name that a host name means, or None for what cannot be one, and so has no records.
+
+    Labels stand between dots, as they are: a backslash is a backslash, since the escapes of zone files (RFC 1035
+    section 5.1) are no part of what mail carries (RFC 7208 section 4.8). Labels in other scripts become A-labels
+    (RFC 5890). The final dot is optional.
+    """
+    if len(text) > MAX_NAME or _CONTROL.search(text):
+        return None
+    try:
+        labels = [_ascii(label) for label in text.removesuffix(".").split(".")]
+        return dns.name.Name((*b".".join(labels).split(b"."), b""))
+    except (idna.IDNAError, UnicodeError, IndexError):
+        return None
+    except (dns.name.EmptyLabel, dns.name.LabelTooLong, dns.name.NameTooLong):
+        return None
+
+
+def _ascii(label: str) -> bytes:
+    return label.encode() if label.isascii() else idna.encode(label, uts46=True)
 
 
 def resolver(settings: DNSSettings) -> Resolver:

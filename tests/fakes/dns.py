@@ -69,6 +69,8 @@ class DnsServer(LoopServer):
         self.port = port
         self.validates = False
         """Whether every answer says that it was validated (DNSSEC's AD bit)."""
+        self.silent = False
+        """Whether nobody gets any answer."""
         self._queries: list[Query] = []
         self._records: dict[_Key, list[dns.rdata.Rdata]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
@@ -182,7 +184,7 @@ class DnsServer(LoopServer):
             response.flags |= dns.flags.AA | dns.flags.RA | (dns.flags.AD if self.validates else 0)
             if failure is None or (failure is Failure.TRUNCATED and transport == "tcp"):
                 self._look_up(question.name, question.rdtype, response)
-        if failure is Failure.SILENT:
+        if self.silent or failure is Failure.SILENT:
             return None
         return _to_wire(query, response, failure, transport)
 

@@ -241,19 +241,6 @@ async def test_a_folded_from_holds_no_control_character(world: World) -> None:
     assert (folder, found["dmarc"]) == ("inbox", "none")
 
 
-@pytest.mark.parametrize("failure", [Failure.SERVFAIL, Failure.SILENT])
-async def test_dns_that_fails_never_costs_the_message(hasty: World, dns: DnsServer, failure: Failure) -> None:
-    dns.fail("_dmarc.bank.test", failure)
-    folder, found, _ = await stored(hasty, FORGED)
-    assert (folder, found["dmarc"]) == ("inbox", "temperror")
-
-
-async def test_a_signers_dns_that_fails_is_no_failure_of_dmarc(world: World, dns: DnsServer) -> None:
-    dns.fail("sel._domainkey.bank.test", Failure.SERVFAIL)
-    folder, found, _ = await stored(world, signed(FORGED))
-    assert (folder, found["dmarc"], found["dkim"]) == ("inbox", "temperror", "temperror")
-
-
 async def test_a_signature_that_leaves_from_out_is_worth_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # dkimpy does not make such a one, so its signature is made over a header whose From has another name.
     renamed = FORGED.replace(b"From:", b"Fr0m:")

@@ -111,6 +111,16 @@ def database_trouble(session: str, error: object) -> None:
     event(logger, "database-trouble", logging.ERROR, session=session, reason=error)
 
 
+def resolver_down() -> None:
+    """Our own DNS resolver answers nothing; mail that hangs on it was told to come later."""
+    event(logger, "resolver-down", logging.ERROR, reason="no DNS server answers: mail that needs one is deferred")
+
+
+def resolver_back() -> None:
+    """Our own DNS resolver answers again."""
+    event(logger, "resolver-back")
+
+
 def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
     """A command was refused."""
     event(logger, "refused", session=session, client=client.address, command=verb, reply=reply)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from onifast_shared import dmarc_reports, greylist, refusals, sending_limits
+from onifast_shared import dmarc_reports, dns_failures, greylist, refusals, sending_limits
 from onifast_shared.accounts import login_places
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
@@ -64,6 +64,7 @@ def _write(tx: Connection, notes: list[Note], now: float, before: float | None) 
         refusals.sweep(tx, before)
         dmarc_reports.sweep(tx, now)
         greylist.sweep(tx, now)
+        dns_failures.sweep(tx, now)
         login_places.sweep(tx, now)
         sending_limits.sweep(tx, now, before)
     for note in notes:

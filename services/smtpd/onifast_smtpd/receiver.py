@@ -86,7 +86,7 @@ class Receiver:
         notebook = Notebook(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, directory, notebook, clock)
         milters = Milters(settings)
-        judge = Judge(settings, database, verifier, notebook, milters)
+        judge = Judge(settings, database, verifier, notebook, milters, clock=clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,33 +12,33 @@ from typing import Any
 import dkim
 from dkim import canonicalization
 from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.message.authentication_results import arc_instance
 
+from onifast_smtpd.genuine import arc_sets
+from onifast_smtpd.genuine.arc_sets import Seal
 from onifast_smtpd.genuine.dkim_check import MAX_HEAD, MAX_HEAD_LINES, MIN_RSA_BITS
 from onifast_smtpd.genuine.key_record import ALGORITHMS, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.signature_rules import uncovered, untimely
 
-MAX_SETS = 50  # RFC 8617 section 4.2.1
+__all__ = ["ArcResult", "Seal", "check_arc", "vouched"]
 
 _silent = logging.Logger("arc", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True)
-class Seal:
-    """One valid set: who sealed it, and what it says the DMARC result was when he got the message."""
-
-    domain: str
-    dmarc: str = ""
-    header_from: str = ""
-
-
-@dataclass(frozen=True)
 class ArcResult:
-    """The chain's result (RFC 8617 section 5.2); `seals` are those of a chain that passes, the newest first."""
+    """The chain's result (RFC 8617 section 5.2); `seals` are those of a chain that passes, the newest first.
+
+    Of a temperror `claimed` are the seals that nobody can check now, and `failing` is the look-up that failed, "" where
+    no single one did.
+    """
 
     result: str
     seals: tuple[Seal, ...] = ()
     reason: str = ""
+    claimed: tuple[Seal, ...] = ()
+    failing: str = ""
 
 
 class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
@@ -69,26 +68,32 @@ class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
 def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
     """Checks the chain of a message whose line ends are CRLF. Blocks; raises nothing for DNS trouble."""
     head, _, body = raw.partition(b"\r\n\r\n")
-    if b"arc-seal" not in head.lower():
+    if b"arc-" not in head.lower():
+        return ArcResult("none")
+    try:
+        claimed = arc_sets.seals(head + b"\r\n")
+    except arc_sets.BrokenChain as error:
+        return ArcResult("fail", reason=str(error))
+    if not claimed:
         return ArcResult("none")
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return ArcResult("fail", reason="header is too large to be checked")
     canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
     canonicalization.compress_whitespace = compress_whitespace
     try:
-        return _check(lookups, head, body)
+        return _check(lookups, head, body, len(claimed))
     except DnsTrouble as error:
-        return ArcResult("temperror", reason=str(error))
+        return ArcResult("temperror", reason=str(error), claimed=claimed, failing=error.lookup)
     except (dkim.DKIMException, ValueError, LookupError) as error:
         return ArcResult("fail", reason=str(error)[:200])
 
 
-def _check(lookups: Lookups, head: bytes, body: bytes) -> ArcResult:
+def _check(lookups: Lookups, head: bytes, body: bytes, count: int) -> ArcResult:
     chain = _Chain(head + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     chain.body = body
     newest, _ = chain.sorted_arc_headers()
-    if not 1 <= newest <= MAX_SETS:
-        return ArcResult("fail", reason=f"chain has a set with the number {newest}")
+    if newest != count:
+        return ArcResult("fail", reason="chain has a set whose number is not clear")
     chain.newest = str(newest).encode()
     verdict, sets, reason = chain.verify(dnsfunc=partial(look_up, lookups))
     if verdict == dkim.CV_Pass:
@@ -111,11 +116,6 @@ def vouched(seals: Sequence[Seal], trusted: Iterable[str], author: str) -> str |
 
 
 def _seal(item: dict[str, Any]) -> Seal:
+    domain = item["as-domain"].decode("utf-8", "replace").strip().lower()
     results = item["aar-value"].decode("utf-8", "replace")
-    match = re.search(r";\s*dmarc\s*=\s*([a-z]+)([^;]*)", re.sub(r"\([^()]*\)", " ", results).lower())
-    author = re.search(r"\bheader\.from\s*=\s*\"?([^\s;\"]+)", match[2]) if match else None
-    return Seal(
-        item["as-domain"].decode("utf-8", "replace").strip().lower(),
-        match[1] if match else "",
-        author[1].rpartition("@")[2] if author else "",
-    )
+    return arc_sets.seal(domain, results) if arc_instance(results) == item["instance"] else Seal(domain)

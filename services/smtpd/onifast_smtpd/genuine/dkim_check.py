@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,13 +32,17 @@ _silent = logging.Logger("dkim", logging.CRITICAL + 1)
 
 @dataclass(frozen=True)
 class DkimResult:
-    """The result for one signature, in RFC 8601's words (section 2.7.1); `signature` is its b= tag."""
+    """The result for one signature, in RFC 8601's words (section 2.7.1); `signature` is its b= tag.
+
+    Of a temperror `failing` is the look-up that failed, "" where no single one did.
+    """
 
     result: str
     domain: str = ""
     selector: str = ""
     signature: str = ""
     reason: str = ""
+    failing: str = ""
 
 
 def check_dkim(
@@ -66,16 +71,26 @@ def check_dkim(
     numbers = range(min(count, MAX_CONSIDERED))
     authors = {index for index in numbers if speaks(_signer(verifier, index))}
     chosen = sorted(numbers, key=lambda index: index not in authors)[:MAX_SIGNATURES]
-    apart = lookups.apart()
-    found = {index: _check_one(apart if index in authors else lookups, verifier, index) for index in chosen}
+    # One dead name among the author's own must not hide a signature that could be verified by another.
+    apart = defaultdict[str, Lookups](lookups.apart)
+    found = {
+        index: _check_one(apart[_key(verifier, index)] if index in authors else lookups, verifier, index)
+        for index in chosen
+    }
     return tuple(found[index] for index in sorted(found))
 
 
 def _signer(verifier: dkim.DKIM, index: int) -> str:
+    return _key(verifier, index).rpartition("@")[2]
+
+
+def _key(verifier: dkim.DKIM, index: int) -> str:
+    """Which key a signature is made with, as selector@domain."""
     verifier.signature_fields = {}
     with suppress(dkim.DKIMException, ValueError, LookupError):
         verifier.verify_headerprep(index)
-    return _tags(verifier)["domain"].lower()
+    tags = _tags(verifier)
+    return f"{tags['selector']}@{tags['domain']}".lower()
 
 
 def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
@@ -90,7 +105,7 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
     try:
         records = look_up(lookups, fields[b"s"] + b"._domainkey." + fields[b"d"])
     except DnsTrouble as error:
-        return DkimResult("temperror", **tags, reason=str(error))
+        return DkimResult("temperror", **tags, reason=str(error), failing=error.lookup)
     keys = choose(records, fields[b"a"], is_subdomain=is_for_subdomain(fields))
     result = DkimResult("permerror", **tags, reason=keys.problem)
     for key in keys.usable:

@@ -57,17 +57,22 @@ class Found:
 
 @dataclass(frozen=True)
 class Identifier:
-    """A domain that a check authenticated, or did not: `result` is the check's word."""
+    """A domain that a check authenticated, or did not: `result` is the check's word.
+
+    Of a temperror `failing` is the DNS look-up that failed, "" where no single one did.
+    """
 
     domain: str
     result: str
+    failing: str = ""
 
 
 @dataclass(frozen=True)
 class DmarcResult:
     """The result for the domain in From (RFC 8601 section 2.7 with RFC 7489 section 11.2's words).
 
-    `policy` is what the domain publishes, `disposition` what that asks for this message, after sampling.
+    `policy` is what the domain publishes, `disposition` what that asks for this message, after sampling. Of a temperror
+    `at_stake` is what would be asked if the look-ups in `failing` found nothing.
     """
 
     result: str
@@ -78,6 +83,23 @@ class DmarcResult:
     dkim_aligned: bool = False
     record: Record | None = None
     problem: str = ""
+    at_stake: str = "none"
+    failing: tuple[str, ...] = ()
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether SPF or DKIM shows that the message is from the author's domain."""
+        return self.spf_aligned or self.dkim_aligned
+
+    @property
+    def gravity(self) -> str:
+        """What the result can lead to at worst: one of POLICIES. Who cannot be judged is no better than junk."""
+        if self.result == "fail":
+            return self.disposition
+        if self.result == "temperror" and self.record is not None:
+            return self.at_stake
+        unclear = self.result in ("permerror", "temperror") and not self.is_authenticated
+        return "quarantine" if unclear else "none"
 
     @property
     def spared_by(self) -> str:
@@ -147,8 +169,8 @@ def evaluate(
 ) -> DmarcResult:
     """The result for one domain in From; `sample` is a number from 0 to 99 that `percent` is compared with.
 
-    Where nothing passes, but a check that could have was stopped by DNS, the result is temperror: then no policy
-    applies, since the message may well be genuine.
+    Where nothing passes, but a check that could have was stopped by DNS, the result is temperror: the message may well
+    be genuine.
     """
     record = found.record
     speaking = [item for item in dkim if is_aligned(organizations, author, item.domain, strict=record.strict_dkim)]
@@ -161,12 +183,32 @@ def evaluate(
         dkim_aligned=any(item.result == "pass" for item in speaking),
         record=record,
     )
-    if base.spf_aligned or base.dkim_aligned:
+    if base.is_authenticated:
         return base
-    if (spf_speaks and spf.result == "temperror") or any(item.result == "temperror" for item in speaking):
-        return replace(base, result="temperror", problem="DNS did not answer about SPF or DKIM")
     disposition = found.policy if sample < record.percent else milder(found.policy)
-    return replace(base, result="fail", disposition=disposition)
+    stuck = [item for item in (*[spf] * spf_speaks, *speaking) if item.result == "temperror"]
+    if not stuck:
+        return replace(base, result="fail", disposition=disposition)
+    problem, failing = "DNS did not answer about SPF or DKIM", dict.fromkeys(item.failing for item in stuck)
+    return replace(
+        base, result="temperror", problem=problem, at_stake=disposition, failing=tuple(filter(None, failing))
+    )
+
+
+def doubtful(result: DmarcResult, failing: tuple[str, ...]) -> DmarcResult:
+    """A result by the policy that holds if look-ups which failed find nothing: until that is known it is no failure."""
+    if not failing or result.result not in ("fail", "temperror"):
+        return result
+    at_stake = result.disposition if result.result == "fail" else result.at_stake
+    problem = result.problem or f"the policy of {result.domain} could not be looked up"
+    return replace(
+        result,
+        result="temperror",
+        disposition="none",
+        problem=problem,
+        at_stake=at_stake,
+        failing=tuple(dict.fromkeys((*failing, *result.failing))),
+    )
 
 
 def milder(policy: str) -> str:
@@ -177,7 +219,7 @@ def milder(policy: str) -> str:
 def strictest(results: Iterable[DmarcResult]) -> DmarcResult:
     """The result for a From with several domains: the failure that asks for most (RFC 7489 section 6.6.1)."""
     order = ("pass", "none", "temperror", "permerror", "fail")
-    return max(results, key=lambda item: (order.index(item.result), POLICIES.index(item.disposition)))
+    return max(results, key=lambda item: (POLICIES.index(item.gravity), order.index(item.result)))
 
 
 def _tags(text: str) -> dict[str, str]:

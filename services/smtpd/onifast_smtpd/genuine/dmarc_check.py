@@ -11,13 +11,14 @@ from onifast_shared.message.headers import fields, unfold
 from onifast_shared.suffixes import Suffixes
 
 from onifast_smtpd.genuine.dkim_check import DkimResult
-from onifast_smtpd.genuine.dmarc import DmarcResult, Found, Identifier, Unusable, evaluate, strictest
+from onifast_smtpd.genuine.dmarc import DmarcResult, Found, Identifier, Unusable, doubtful, evaluate, strictest
 from onifast_smtpd.genuine.dmarc_tree import discover, organizational, walk
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.spf_check import SpfResult
 
 MAX_AUTHORS = 5  # domains in From that are looked up
 MAX_HEAD = 1024 * 1024  # octets of a header section that is looked through
+MAX_FAILING = 8  # look-ups for the policy of one domain that bring trouble; no walk has more
 MAX_FROM = 64 * 1024  # characters of From fields that are taken apart
 
 # What no From may hold (RFC 5322 section 2.2): where one reader sees an address end, another reads on.
@@ -38,12 +39,16 @@ class Authors:
 
 @dataclass(frozen=True)
 class Published:
-    """What was found for one domain: a policy, or a `problem` with what is there; `trouble` with DNS leaves it open."""
+    """What was found for one domain: a policy, or a `problem` with what is there; `trouble` with DNS leaves it open.
+
+    A policy with `failing` look-ups holds only if these find nothing.
+    """
 
     domain: str
     found: Found | None = None
     trouble: str = ""
     problem: str = ""
+    failing: tuple[str, ...] = ()
 
 
 class Organizations:
@@ -88,12 +93,31 @@ def look_up(lookups: Lookups, suffixes: Suffixes, domain: str) -> Published:
     It is asked before anything is known of SPF and DKIM, and for each author apart: however long a stranger's name
     servers take, there is time for this.
     """
+    if domain.startswith("["):
+        return Published(domain)
     try:
-        return Published(domain, None if domain.startswith("[") else discover(lookups, suffixes, domain))
-    except DnsTrouble as error:
-        return Published(domain, trouble=str(error))
+        return Published(domain, discover(lookups, suffixes, domain))
+    except DnsTrouble as trouble:
+        return _look_further(lookups, suffixes, domain, trouble)
     except Unusable as error:
         return Published(domain, problem=str(error))
+
+
+def _look_further(lookups: Lookups, suffixes: Suffixes, domain: str, trouble: DnsTrouble) -> Published:
+    """The policy of who stands above a domain whose own cannot be had: a broken subdomain is no way around it."""
+    failing, last = list[str](), trouble
+    while last.lookup and len(failing) < MAX_FAILING:
+        failing.append(last.lookup)
+        lookups = lookups.without(last.lookup)
+        try:
+            found = discover(lookups, suffixes, domain)
+        except DnsTrouble as error:
+            last = error
+        except Unusable:
+            break
+        else:
+            return Published(domain, found, "" if found else str(trouble), failing=tuple(failing))
+    return Published(domain, trouble=str(trouble))
 
 
 def related(published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult]) -> set[str]:
@@ -129,17 +153,29 @@ def judge(
     sample: int,
 ) -> DmarcResult:
     """DMARC of a message by the authors that `published` has."""
-    from_spf = Identifier(_domain(spf.domain), spf.result)
-    from_dkim = [Identifier(_domain(item.domain), item.result) for item in dkim]
+    from_spf = Identifier(_domain(spf.domain), spf.result, spf.failing)
+    from_dkim = [Identifier(_domain(item.domain), item.result, item.failing) for item in dkim]
 
     def one(author: Published) -> DmarcResult:
         if author.trouble:
-            return DmarcResult("temperror", author.domain, problem=author.trouble)
+            return _without_record(author, from_spf, from_dkim)
         if author.found is None:
             return DmarcResult("none", author.domain, problem=author.problem)
-        return evaluate(organizations, author.domain, author.found, spf=from_spf, dkim=from_dkim, sample=sample)
+        result = evaluate(organizations, author.domain, author.found, spf=from_spf, dkim=from_dkim, sample=sample)
+        return doubtful(result, author.failing)
 
     return strictest(map(one, published))
+
+
+def _without_record(author: Published, spf: Identifier, dkim: Sequence[Identifier]) -> DmarcResult:
+    """The result where the record cannot be had; whatever it says, the author's very domain is aligned with itself."""
+    return DmarcResult(
+        "temperror",
+        author.domain,
+        spf_aligned=(spf.domain, spf.result) == (author.domain, "pass"),
+        dkim_aligned=any((item.domain, item.result) == (author.domain, "pass") for item in dkim),
+        problem=author.trouble,
+    )
 
 
 def author_domains(values: Sequence[str]) -> list[str] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onifast_shared import dmarc_reports, greylist
@@ -14,11 +14,13 @@ from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.dmarc_reports import Observation
 from onifast_shared.reply import Reply
+from onifast_shared.suffixes import suffixes
 
 from onifast_smtpd import trace
 from onifast_smtpd.client import Origin
 from onifast_smtpd.genuine import greylisting, verdict, words
 from onifast_smtpd.genuine.dnsbl import Listing
+from onifast_smtpd.genuine.failures import Failures
 from onifast_smtpd.genuine.scanner import Mail, Scanner
 from onifast_smtpd.genuine.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.milter.filters import Milters, Parcel
@@ -26,6 +28,7 @@ from onifast_smtpd.notebook import Notebook
 from onifast_smtpd.replies import Refused
 
 SWEEP_AFTER = 1000  # attempts that greylisting noted
+MAX_ROUNDS = 10  # checks of one message, each without look-ups that the one before found overdue
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,14 @@ class Judge:
     """Judges messages; one for a program."""
 
     def __init__(
-        self, settings: Settings, database: Database, verifier: Verifier, notebook: Notebook, milters: Milters
+        self,
+        settings: Settings,
+        database: Database,
+        verifier: Verifier,
+        notebook: Notebook,
+        milters: Milters,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -52,6 +62,7 @@ class Judge:
         self._scanner = Scanner(settings)
         self._milters = milters
         self._attempts = 0
+        self._failures = Failures(database, notebook, clock)
 
     def inquire(self, origin: Origin, mail_from: Address | None) -> Inquiry:
         """The inquiry into one transaction, which looks nothing up yet."""
@@ -81,7 +92,7 @@ class Judge:
         """The judgement on a message that came whole; raises Refused."""
         origin, mail_from = inquiry.origin, inquiry.mail_from
         checked, listings, scan, filtered = await asyncio.gather(
-            self._verifier.check(origin.client.address, origin.helo, mail_from, parcel.raw, inquiry.known),
+            self._authenticate(inquiry, parcel.raw),
             inquiry.listings(),
             self._scanner.scan(mail),
             self._milters.filter(parcel),
@@ -92,12 +103,32 @@ class Judge:
         why = [*explain(checked, decided), *words.listing_sentences(listings), *words.scan_sentences(scan)]
         stored = checked.as_dict() | {"why": why, "reason": " ".join(decided.why)}
         stored |= {"score": scan.as_dict()} if scan else {}
-        self._count(origin, mail_from, checked, decided)
+        if not decided.waits:
+            self._count(origin, mail_from, checked, decided)
         if decided.refusal:
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
         return Judgement(filtered.raw, headers, decided.folder, stored, checked.summary)
+
+    async def _authenticate(self, inquiry: Inquiry, raw: bytes) -> Authentication:
+        """What is found of a message's origin; look-ups that it has waited for long enough count as nothing."""
+        origin, ledger, known = inquiry.origin, await self._failures.ledger(), inquiry.known
+        for _ in range(MAX_ROUNDS):
+            checked = await self._verifier.check(
+                origin.client.address, origin.helo, inquiry.mail_from, raw, known, ledger=ledger
+            )
+            judged = verdict.judge_origin(checked, self._settings)
+            overdue = await self._failures.overdue(judged.waits_for)
+            if not overdue:
+                break
+            ledger, known = replace(ledger, given_up=ledger.given_up | overdue), None
+        self._failures.answered(ledger.answered - ledger.given_up)
+        organization = suffixes().organizational(checked.dmarc.domain)
+        self._failures.failed(ledger.given_up.union(judged.waits_for), organization)
+        if judged.waits and not checked.dns_works:
+            self._verifier.outage.tell()
+        return checked
 
     async def _greylist(self, inquiry: Inquiry, recipient: Address) -> None:
         ip, now = inquiry.origin.client.ip, time.time()

@@ -5,6 +5,7 @@ dkimpy reads the key itself; it obeys few of the other tags, and takes the first
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ ALGORITHMS = {b"rsa-sha256", b"ed25519-sha256"}
 
 MAX_RECORD = 1024  # octets; a 4096-bit key needs 750, and dkimpy takes quadratic time
 MAX_KEYS = 4  # that are tried where a name has several
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.\u0080-\U0010ffff-]+")
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,13 @@ def choose(records: Sequence[bytes], algorithm: bytes, *, is_subdomain: bool = F
 
 
 def look_up(lookups: Lookups, name: bytes) -> list[bytes]:
-    """The TXT records at a name, each one's strings joined. Raises DnsTrouble."""
+    """The TXT records at a name, each one's strings joined; none where it can be no key's. Raises DnsTrouble."""
     try:
-        answers = lookups(name.decode("utf-8").rstrip("."), "TXT")
+        written = name.decode("utf-8")
     except UnicodeDecodeError:
         return []
-    return list(_texts(answers))
+    # RFC 6376 section 3.1 makes of selector and domain what a host name is made of, RFC 8616 section 5 with U-labels.
+    return list(_texts(lookups(written, "TXT"))) if _NAME.fullmatch(written) else []
 
 
 def _texts(answers: Sequence[Any]) -> Iterator[bytes]:

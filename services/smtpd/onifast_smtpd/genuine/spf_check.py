@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from dns.rdata import Rdata
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 
 _current: ContextVar[Lookups] = ContextVar("lookups of the SPF check that runs")
+
+_LOCAL_PART_MACRO = re.compile(r"%\{[lsLS]")
+_NO_NAME = ".."  # a name that cannot exist, and is not asked
 
 _WORDS = {
     "pass": "domain of {who} designates {ip} as permitted sender",
@@ -26,7 +30,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class SpfResult:
-    """The result for one identity; `identity` is `mailfrom`, or `helo` for the null sender."""
+    """The result for one identity; `identity` is `mailfrom`, or `helo` for the null sender.
+
+    Of a temperror `failing` is the look-up that failed, "" where no single one did.
+    """
 
     result: str
     identity: str
@@ -36,6 +43,7 @@ class SpfResult:
     helo: str
     mechanism: str = ""
     explanation: str = ""
+    failing: str = ""
 
     @property
     def words(self) -> str:
@@ -44,17 +52,18 @@ class SpfResult:
         return _WORDS[self.result].format(who=who, ip=self.client_ip)
 
     @classmethod
-    def trouble(cls, ip: str, mail_from: str, helo: str) -> SpfResult:
-        """The result where the check itself did not come to an end."""
+    def broken(cls, ip: str, mail_from: str, helo: str) -> SpfResult:
+        """The result where the check itself has a bug: a sender who found it gains nothing by it."""
         identity, domain = _identity(mail_from, helo)
-        return cls("temperror", identity, domain, ip, mail_from, helo, explanation="no time left")
+        return cls("permerror", identity, domain, ip, mail_from, helo, explanation="the check itself failed")
 
 
 class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
     """pyspf's evaluation, but for three things.
 
     The sender is taken apart here, since pyspf takes what follows the first `@` for the domain. Void look-ups are
-    counted by term. DNS trouble with the names of the client's address is no trouble of the policy.
+    counted by term. DNS trouble with names that decide nothing by themselves is no trouble of the policy: those of the
+    client's address, and the explanation's.
     """
 
     def __init__(self, ip: str, mail_from: str, helo: str, receiver: str) -> None:
@@ -104,6 +113,20 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
         finally:
             _current.reset(token)
 
+    def get_explanation(self, spec: str) -> str | None:
+        """The domain's words for a refusal (RFC 7208 section 6.2), which pyspf looks up before anybody fails."""
+        token = _current.set(_current.get().apart())
+        try:
+            return super().get_explanation(spec)  # type: ignore[no-any-return]
+        finally:
+            _current.reset(token)
+
+    def expand_domain(self, arg: str) -> str:
+        """A term's target. One with a local part in it that is not ASCII matches nothing (RFC 8616 section 4)."""
+        if not self.l.isascii() and _LOCAL_PART_MACRO.search(arg):
+            return _NO_NAME
+        return str(super().expand_domain(arg))
+
     def _leads_back(self, name: str) -> bool:
         try:
             return bool(self.cidrmatch(self.dns_a(name, self.A), self.cidrmax))
@@ -121,9 +144,10 @@ def check_spf(lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: st
         result, _, explanation = query.check()
     finally:
         _current.reset(token)
+    failing = lookups.failed if result == "temperror" else ""
     mechanism = query.mechanism or ("default" if result == "neutral" else "")
     known = result if result in _WORDS else "permerror"
-    return SpfResult(known, identity, domain, ip, mail_from, helo, mechanism, explanation)
+    return SpfResult(known, identity, domain, ip, mail_from, helo, mechanism, explanation, failing)
 
 
 def _identity(mail_from: str, helo: str) -> tuple[str, str]:
@@ -134,6 +158,8 @@ def _identity(mail_from: str, helo: str) -> tuple[str, str]:
 
 def _dns_lookup(name: str, qtype: str, _strict: object = True, _timeout: object = None) -> list[tuple[Any, Any]]:
     """pyspf's `DNSLookup`: ((name, type), value) of each record."""
+    if not name.isascii():
+        return []  # only a local part or a HELO name can bring this here, and neither has records
     try:
         return [((name, qtype), _value(record, qtype)) for record in _current.get()(name, qtype)]
     except DnsTrouble as error:

@@ -10,13 +10,14 @@ from onifast_shared.config import Settings
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import policy
-from onifast_smtpd.genuine.arc_check import vouched
+from onifast_smtpd.genuine.arc_check import Seal, vouched
 from onifast_smtpd.genuine.dmarc import DmarcResult
 from onifast_smtpd.genuine.dnsbl import Listing
 from onifast_smtpd.genuine.scan import Scan
 from onifast_smtpd.genuine.verify import Authentication
 from onifast_smtpd.genuine.words import sentence
 from onifast_smtpd.milter.filters import Filtered
+from onifast_smtpd.replies import NO_DNS
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Verdict:
     """What to do: refuse with `refusal`, or deliver into `folder`; `why` is that in a sentence, "" for no reason.
 
     `applied` and `override` are for DMARC reports: what was done on DMARC's account, and why that is not what the
-    policy asks (RFC 7489 appendix C: PolicyOverrideType).
+    policy asks (RFC 7489 appendix C: PolicyOverrideType). Where only DNS stands between the message and a verdict,
+    `waits` is true, and `waits_for` has the look-ups that fail, none where DNS as a whole does.
     """
 
     refusal: Reply | None = None
@@ -32,18 +34,28 @@ class Verdict:
     why: tuple[str, ...] = ()
     applied: str = "none"
     override: str = ""
+    waits: bool = False
+    waits_for: tuple[str, ...] = ()
 
 
 def decide(
     checked: Authentication, listings: Sequence[Listing], scan: Scan | None, filtered: Filtered, settings: Settings
 ) -> Verdict:
     """The verdict on a message from outside: what was found by the first that refuses it, else by all together."""
-    if refusal := policy.judge_spf(checked.spf.result, checked.spf.explanation, settings):
-        return Verdict(refusal, why=(f"Refused: {checked.spf.domain} forbids this host to send its mail.",))
-    verdict = judge_dmarc(checked, settings)
+    verdict = judge_origin(checked, settings)
     if verdict.refusal:
         return verdict
     return judge_filtered(judge_scan(judge_listed(verdict, listings), scan, settings), filtered)
+
+
+def judge_origin(checked: Authentication, settings: Settings) -> Verdict:
+    """What SPF and DMARC say together."""
+    spf = checked.spf
+    if refusal := policy.judge_spf(spf.result, spf.explanation, settings):
+        return Verdict(refusal, why=(f"Refused: {spf.domain} forbids this host to send its mail.",))
+    if spf.result == "temperror" and settings.spf_fail == "reject":
+        return _later(checked, [spf.failing], spf.domain)  # RFC 7208 section 8.6
+    return judge_dmarc(checked, settings)
 
 
 def judge_listed(verdict: Verdict, listings: Sequence[Listing]) -> Verdict:
@@ -88,15 +100,18 @@ def judge_dmarc(checked: Authentication, settings: Settings) -> Verdict:
     dmarc, author = checked.dmarc, display_domain(checked.dmarc.domain)
     if dmarc.result == "permerror":
         return _unreadable_author(dmarc, settings)
+    if dmarc.result == "temperror":
+        return _unanswered(checked, settings)
     if dmarc.result != "fail":
         return Verdict()
-    if dmarc.policy != "none" and (handler := _forwarder(checked, settings)):
-        why = sentence(f"It was let in because {handler}, which you trust, saw it pass DMARC before passing it on.")
-        return Verdict(why=(why,), override="trusted_forwarder")
+    if dmarc.policy != "none" and (let_in := _forwarded(checked, settings)):
+        return let_in
     if dmarc.disposition == "none":
         return Verdict(override=dmarc.spared_by)
     if settings.dmarc_reject == "note":
         return Verdict(override="local_policy")
+    if checked.arc.result == "temperror" and _handler(checked, checked.arc.claimed, settings):
+        return _later(checked, [checked.arc.failing], author)
     if dmarc.disposition == "reject" and settings.dmarc_reject == "reject":
         return Verdict(
             _refusal(checked), why=(f"Refused, as {author} asks.",), applied="reject", override=dmarc.spared_by
@@ -112,10 +127,44 @@ def _unreadable_author(dmarc: DmarcResult, settings: Settings) -> Verdict:
     return Verdict(folder="junk", why=(sentence(f"It is in junk because {dmarc.problem}."),))
 
 
-def _forwarder(checked: Authentication, settings: Settings) -> str | None:
-    if checked.arc.result != "pass":
+def _unanswered(checked: Authentication, settings: Settings) -> Verdict:
+    """What becomes of a message that DNS has not answered about: that must be neither a door nor a wall.
+
+    Nothing is gained by naming a broken delegation: where a policy asks for something, the message waits. Without the
+    policy nobody knows what is asked, which is no news worth waiting for where the domain's own servers are broken.
+    """
+    dmarc, author = checked.dmarc, display_domain(checked.dmarc.domain)
+    if settings.dmarc_reject == "note" or dmarc.gravity == "none":
+        return Verdict()
+    if dmarc.record is None and checked.dns_works:
+        why = sentence(f"It is in junk because the DMARC policy of {author} could not be looked up.")
+        return Verdict(folder="junk", why=(why,))
+    if dmarc.record is not None and (let_in := _forwarded(checked, settings)):
+        return let_in
+    return _later(checked, dmarc.failing, author)
+
+
+def _later(checked: Authentication, failing: Sequence[str], author: str) -> Verdict:
+    """What a client is told whose mail can be judged only when DNS answers."""
+    waits_for = tuple(filter(None, failing)) if checked.dns_works else ()
+    if not waits_for:
+        return Verdict(NO_DNS, why=("Put off, because our DNS resolver does not answer.",), waits=True)
+    what = f"whether this is from {author} cannot be told, since DNS does not answer about {waits_for[0]}"
+    reply = Reply(451, "4.4.3", f"{what[:350]}; try again later".encode("ascii", "replace").decode())
+    return Verdict(reply, why=(sentence(f"Put off: {what}."),), waits=True, waits_for=waits_for)
+
+
+def _forwarded(checked: Authentication, settings: Settings) -> Verdict | None:
+    """The verdict where a trusted handler vouches for the message (RFC 8617 section 7.2.1)."""
+    handler = _handler(checked, checked.arc.seals, settings)
+    if handler is None:
         return None
-    return vouched(checked.arc.seals, settings.trusted_arc_sealers, checked.dmarc.domain)
+    why = sentence(f"It was let in because {handler}, which you trust, saw it pass DMARC before passing it on.")
+    return Verdict(why=(why,), override="trusted_forwarder")
+
+
+def _handler(checked: Authentication, seals: Sequence[Seal], settings: Settings) -> str | None:
+    return vouched(seals, settings.trusted_arc_sealers, checked.dmarc.domain)
 
 
 def _refusal(checked: Authentication) -> Reply:
