@@ -8,8 +8,8 @@ import email.policy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_outbox.binary import Unconvertible, are_lines, into_lines
 from onifast_shared import accept
+from onifast_shared.message.conversion import Unconvertible, are_lines, into_lines
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
@@ -109,7 +109,7 @@ async def test_another_server_gets_lines_and_a_mailbox_here_the_octets(outbox: O
 async def test_what_cannot_be_converted_comes_back(outbox: Outbox) -> None:
     await submit(outbox, SIGNED)
     await outbox.deliver_all()
-    assert outbox.error("bob@remote.test").startswith("554 5.6.3 the message is binary")
+    assert outbox.error("bob@remote.test").startswith("554 5.6.3 the message holds what no server takes")
     (bounce,) = outbox.mail_of("alice")
     assert b"Status: 5.6.3" in bounce
     assert are_lines(bounce)

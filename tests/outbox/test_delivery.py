@@ -269,12 +269,17 @@ async def test_an_internationalised_address_needs_smtputf8(outbox: Outbox) -> No
     assert "553 5.6.7" in outbox.sql("SELECT last_error FROM outbox WHERE recipient LIKE 'j%' AND status = 'failed'")[0]
 
 
-@pytest.mark.parametrize(("submitted_so", "state"), [(True, "failed"), (False, "sent")])
-async def test_a_header_in_utf8_needs_smtputf8_only_where_it_was_submitted_so(
-    outbox: Outbox, submitted_so: bool, state: str
+@pytest.mark.parametrize(
+    ("field", "submitted_so", "state"),
+    [("X: ü", True, "sent"), ("Cc: Jürgen <j@x.test>", True, "sent"), ("Cc: ü@x.test", True, "failed"),
+     ("Cc: ü@x.test", False, "sent")],
+)  # fmt: skip
+async def test_a_header_needs_smtputf8_only_for_an_address_that_was_submitted_so(
+    outbox: Outbox, field: str, submitted_so: bool, state: str
 ) -> None:
     with exchanger(outbox, extensions=("8BITMIME",)):
-        await outbox.submit("bob@remote.test", raw="X: ü\r\n".encode() + MESSAGE, sender="", smtputf8=submitted_so)
+        raw = f"{field}\r\n".encode() + MESSAGE
+        await outbox.submit("bob@remote.test", raw=raw, sender="", smtputf8=submitted_so)
         await outbox.round()
     assert outbox.states() == {"bob@remote.test": state}
 

@@ -9,12 +9,12 @@ from email.message import EmailMessage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_outbox.binary import Unconvertible, are_ascii_lines, into_seven_bits
 from onifast_shared import accept
 from onifast_shared.accept import Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import dns_record
+from onifast_shared.message.conversion import Unconvertible, are_ascii_lines, into_seven_bits
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
@@ -108,10 +108,10 @@ def test_an_encoded_part_with_stray_octets_is_mended(encoding: str) -> None:
     [
         (MIME + SIGNED % "Grüße".encode(), False),
         (MIME + b"Content-Type: message/partial; id=x; number=1\r\n\r\nSubject: \xfc\r\n\r\nx\r\n", False),
-        ("X-Name: Jürgen\r\n".encode() + PLAIN, True),
-        (MIXED.replace(b"application/x-data", b"application/x-data; name=\xff"), True),
+        ("Cc: jürgen@remote.test\r\n".encode() + PLAIN, True),
+        (MIXED.replace(b"Subject: x", "Reply-To: <jürgen@here.test>".encode()), True),
     ],
-    ids=["signed", "partial", "header", "header of a part"],
+    ids=["signed", "partial", "an address", "an address in a message within"],
 )
 def test_what_no_encoding_helps_is_not_converted(raw: bytes, header: bool) -> None:
     with pytest.raises(Unconvertible) as caught:
@@ -178,9 +178,18 @@ async def test_a_message_that_cannot_be_converted_comes_back_with_the_reason(out
     assert b"Status: 5.6.3" in bounce
 
 
-async def test_a_header_in_utf_8_comes_back_too(outbox: Outbox) -> None:
+def test_headers_become_ascii_those_of_parts_too() -> None:
+    raw = "X-Name: Jürgen\r\n".encode() + MIXED.replace(b"application/x-data", b"application/x-data; name=\xfc")
+    converted = into_seven_bits(raw)
+    assert are_ascii_lines(converted)
+    assert parsed(converted)["X-Name"] == "Jürgen"
+    assert [part.get_filename() for part in parsed(converted).iter_parts()][2] == "ü"
+
+
+async def test_an_address_in_utf_8_comes_back_too(outbox: Outbox) -> None:
     with exchanger(outbox):
-        await outbox.submit("bob@remote.test", raw="X-Name: Jürgen\r\n".encode() + PLAIN, sender="")
+        raw = "Cc: Jürgen <jürgen@remote.test>\r\n".encode() + PLAIN
+        await outbox.submit("bob@remote.test", raw=raw, sender="")
         await outbox.deliver_all()
     assert outbox.error("bob@remote.test").startswith("553 5.6.7")
     (attempt,) = outbox.sql("SELECT outcome, host FROM delivery_attempts")

@@ -45,7 +45,7 @@ Settle = Callable[[Mapping[Recipient, Outcome], bool], Awaitable[None]]
 class Parcel:
     """A message on its way to the servers of one route, with the recipients who have no outcome yet.
 
-    `in_seven_bits` gives its form for servers without 8BITMIME, or why there is none.
+    `in_seven_bits` gives its form for servers without 8BITMIME or SMTPUTF8, or why there is none.
     """
 
     envelope: Envelope
@@ -57,9 +57,15 @@ class Parcel:
 
     async def form_for(self, client: SmtpClient) -> Content | Failed | Deferred:
         """The message as this server takes it."""
-        if self.in_seven_bits is None or not self.content.eight_bit or "8BITMIME" in client.extensions:
+        if self.in_seven_bits is None or not self.content.eight_bit:
             return self.content
-        return await self.in_seven_bits()
+        if "8BITMIME" not in client.extensions:
+            return await self.in_seven_bits()
+        if not (self.envelope.smtputf8 and self.content.utf8_header) or "SMTPUTF8" in client.extensions:
+            return self.content
+        # Where the header can do without, only an address may still need it, and the client says of whom.
+        form = await self.in_seven_bits()
+        return self.content if isinstance(form, Failed) else form
 
     async def note(self, outcomes: Mapping[Recipient, Outcome], *, passed_on: bool = False) -> None:
         """Commit these outcomes; their recipients are not tried again in this attempt."""

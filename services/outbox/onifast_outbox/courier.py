@@ -23,6 +23,7 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.distribution import Place, visited
 from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.envelope import Envelope, Recipient, Ret
+from onifast_shared.message.conversion import Unconvertible
 from onifast_shared.message.headers import split_head
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue import store as queue
@@ -33,7 +34,6 @@ from onifast_shared.reply import Deferred, Failed, Outcome, Reply
 from onifast_shared.transport.sources import Sources
 
 from onifast_outbox import capturing, maillog, suppressing
-from onifast_outbox.binary import Unconvertible
 from onifast_outbox.capturing import Captured
 from onifast_outbox.connections import Connections, Parcel
 from onifast_outbox.dsn import clean
@@ -225,12 +225,13 @@ class Courier:
             async with self._turn(consignment.claim):
                 return await self._preparer.prepare(consignment.claim, consignment.raw, head)
         except Unconvertible as error:
-            return Failed(Reply(554, "5.6.3", f"the message is binary, and cannot be converted: {error}"))
+            text = f"the message holds what no server takes, and cannot be converted: {error}"
+            return Failed(Reply(554, "5.6.3", text))
         except DkimKeyError as error:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
     async def _in_seven_bits(self, consignment: Consignment) -> Content | Failed | Deferred:
-        """The same for a server without 8BITMIME (RFC 6152 section 3)."""
+        """The same for a server without 8BITMIME (RFC 6152 section 3), or without SMTPUTF8."""
         try:
             async with self._turn(consignment.claim):
                 return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)

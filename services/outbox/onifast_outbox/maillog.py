@@ -58,6 +58,11 @@ def unsigned(queue_id: int, domain: str, reason: str) -> None:
     event(_LOGGER, "unsigned", logging.WARNING, queue_id=queue_id, domain=domain, reason=reason)
 
 
+def converted(queue_id: int, done: str, left: str) -> None:
+    """Why a message goes out in another form than it has in the queue, and what of it is left against the rules."""
+    event(_LOGGER, "converted", queue_id=queue_id, because=done or None, left=left or None)
+
+
 def key_switched(domain: str, names: list[str]) -> None:
     """Mail of a domain is signed with new keys from now on."""
     event(_LOGGER, "dkim-switched", domain=domain, selectors=",".join(names))

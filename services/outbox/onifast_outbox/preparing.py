@@ -11,13 +11,13 @@ from weakref import WeakValueDictionary
 
 from onifast_shared.address import Address, AddressError
 from onifast_shared.distribution import delivered_to
+from onifast_shared.message.conversion import Fitted, fit, into_lines, into_seven_bits, signers
 from onifast_shared.message.headers import normalise_newlines, prepend
 from onifast_shared.message.parsing import Summary
 from onifast_shared.queue.claims import SMALL
 from onifast_shared.queue.store import Claim, Submission
 
 from onifast_outbox import maillog
-from onifast_outbox.binary import into_lines, into_seven_bits
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import Content
 from onifast_outbox.workbench import Workbench
@@ -132,7 +132,9 @@ class Preparer:
                 yield error
 
     def _make(self, job: _Job, signer: Signer) -> Content:
-        message, what = _in_form(job.raw, job.variant), job.what
+        (message, done, left), what = _in_form(job.raw, job.variant), job.what
+        if done or left:
+            maillog.converted(job.queue_id, done, left)
         if by := forwarder(what):
             message = prepend(message, delivered_to(by))
             signed = signer.seal(message, by.domain, what)
@@ -143,7 +145,7 @@ class Preparer:
         return Content.prepare(prepend(message, signed.fields))
 
 
-def _in_form(raw: bytes, variant: _Variant) -> bytes:
+def _in_form(raw: bytes, variant: _Variant) -> Fitted:
     """The message as the server takes it. What is signed is this form, so that our signature holds (RFC 6376 5.3).
 
     A signature of somebody else's, on a message that is forwarded, does not survive a conversion to seven bits. It is
@@ -151,9 +153,13 @@ def _in_form(raw: bytes, variant: _Variant) -> bytes:
     bounce would lose the message for certain, and tell its author of a server that he cannot mend.
     """
     # No server is sent binary (RFC 3030), since few of them take it.
-    if variant.seven_bit:
-        return into_seven_bits(raw if variant.body_type == "BINARYMIME" else normalise_newlines(raw))
-    return into_lines(raw) if variant.body_type == "BINARYMIME" else normalise_newlines(raw)
+    is_binary = variant.body_type == "BINARYMIME"
+    message = raw if is_binary else normalise_newlines(raw)
+    if not is_binary and not variant.seven_bit:
+        return fit(message)
+    converted = into_seven_bits(message) if variant.seven_bit else into_lines(message)
+    signed_by = signers(message) if converted != message else ""
+    return Fitted(converted, f"for the server, which breaks the signature of {signed_by}" if signed_by else "")
 
 
 def forwarder(submission: Submission) -> Address | None:

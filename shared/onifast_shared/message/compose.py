@@ -23,6 +23,7 @@ from onifast_shared.message.headers import (
     unfold,
 )
 from onifast_shared.message.html_text import to_text
+from onifast_shared.message.mime import write_parameter
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,900}>")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
@@ -243,25 +244,8 @@ def _attachment_part(attachment: OutgoingAttachment) -> bytes:
         content_type = "application/octet-stream"
     head = fold("Content-Type", content_type)
     head += fold("Content-Transfer-Encoding", "base64")
-    head += fold("Content-Disposition", f"attachment; {_filename_parameters(attachment.filename)}")
+    head += fold("Content-Disposition", f"attachment; {write_parameter('filename', attachment.filename)}")
     return head + b"\r\n" + _base64_lines(attachment.data)
-
-
-def _filename_parameters(filename: str) -> str:
-    """`filename=` by RFC 2183, or by RFC 2231 in pieces where it is long or not ASCII."""
-    if filename.isascii() and len(filename) <= 60:
-        escaped = filename.replace("\\", "\\\\").replace('"', '\\"')
-        return f'filename="{escaped}"'
-    encoded = "".join(_percent(octet) for octet in filename.encode("utf-8", "replace"))
-    pieces = re.findall(r"(?:%..|[^%]){1,20}", f"utf-8''{encoded}")
-    if len(pieces) == 1:
-        return f"filename*={pieces[0]}"
-    return "; ".join(f"filename*{number}*={piece}" for number, piece in enumerate(pieces))
-
-
-def _percent(octet: int) -> str:
-    character = chr(octet)
-    return character if character.isascii() and (character.isalnum() or character in "-._~") else f"%{octet:02X}"
 
 
 def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:

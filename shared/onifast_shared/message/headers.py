@@ -242,6 +242,35 @@ def remove_headers(raw: bytes, predicate: Callable[[str, str], bool], names: Col
     return b"".join((*kept, raw[position:]))
 
 
+def replace_fields(head: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
+    """The header section with each field, whole and with its line end, that `change` makes of name and value.
+
+    It gets them as `fields` gives them; where it gives None, the field stays as it is.
+    """
+    pieces: list[bytes] = []
+    position = 0
+    for match in _FIELD.finditer(head):
+        new = change(match[1].decode("ascii"), match[2].rstrip(b"\r"))
+        if new is not None:
+            pieces += (head[position : match.start()], new)
+            position = match.end()
+    return b"".join((*pieces, head[position:])) if pieces else head
+
+
+def has_long_line(octets: bytes, limit: int = LINE_LIMIT) -> bool:
+    """Whether a line has more than `limit` octets, its line end not counted.
+
+    It jumps from line end to line end, so that most of the octets are not looked at.
+    """
+    position, size = 0, len(octets)
+    while size - position > limit:
+        end = octets.rfind(b"\n", position, position + limit + 2)
+        if end < 0:
+            return True
+        position = end + 1
+    return False
+
+
 def has_bare_line_ends(octets: bytes) -> bool:
     """Whether there is a CR without LF or an LF without CR.
 

@@ -15,6 +15,7 @@ from onifast_shared.message.headers import decode_base64, decode_text, decode_wo
 MAX_DEPTH = 50
 MAX_PARTS = 1000
 _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
+_PLAIN_PARAMETER = 60  # characters of a value that is written as it is
 _MAX_FILENAME = 150  # characters, so that with UTF-8 and a prefix it still fits into a file system's 255 octets
 
 _SEGMENT = re.compile(r'(?:[^;"\\]++|"(?:[^"\\]++|\\.)*"?+|\\)+', re.DOTALL)  # not possessive: see headers._HEAD_LINES
@@ -188,7 +189,7 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for segment in segments[1:200]:
         name, equals, text = segment.partition("=")
-        name, text = name.strip().lower(), _unquote(text.strip())
+        name, text = name.strip().lower(), unquote(text.strip())
         if not equals:
             continue
         if match := _CONTINUED.fullmatch(name):
@@ -199,6 +200,29 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
             plain.setdefault(name, text)
     # The extended form wins over a plain one for old readers (RFC 6266 section 4.3 has it in words).
     return segments[0].strip(), plain | {name: _join(parts) for name, parts in pieces.items()}
+
+
+def write_parameter(name: str, value: str) -> str:
+    """`name=value` by RFC 2183, or by RFC 2231 in pieces where the value is long or not ASCII.
+
+    A boundary stays in one piece whatever it is: many programs look for no other.
+    """
+    if value.isascii() and value.isprintable() and (len(value) <= _PLAIN_PARAMETER or name == "boundary"):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{name}="{escaped}"'
+    encoded = "".join(_percent(octet) for octet in value.encode("utf-8", "replace"))
+    pieces = re.findall(r"(?:%..|[^%]){1,20}", f"utf-8''{encoded}")
+    if len(pieces) == 1:
+        return f"{name}*={pieces[0]}"
+    return "; ".join(f"{name}*{number}*={piece}" for number, piece in enumerate(pieces))
+
+
+def unquote(text: str) -> str:
+    """A quoted string without its quotes (RFC 5322 section 3.2.4), closed or not; any other text as it is."""
+    if not text.startswith('"'):
+        return text
+    closed = len(text) > 1 and text.endswith('"')
+    return re.sub(r"\\(.)", r"\1", text[1:-1] if closed else text[1:], flags=re.DOTALL)
 
 
 def clean_filename(name: str) -> str:
@@ -252,15 +276,13 @@ def _decode(body: bytes, encoding: str) -> bytes:
     return body
 
 
+def _percent(octet: int) -> str:
+    character = chr(octet)
+    return character if character.isascii() and (character.isalnum() or character in "-._~") else f"%{octet:02X}"
+
+
 def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _unquote(text: str) -> str:
-    if not text.startswith('"'):
-        return text
-    closed = len(text) > 1 and text.endswith('"')
-    return re.sub(r"\\(.)", r"\1", text[1:-1] if closed else text[1:], flags=re.DOTALL)
 
 
 def _join(pieces: dict[int, tuple[bool, str]]) -> str:
