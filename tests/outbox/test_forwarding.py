@@ -11,6 +11,7 @@ from onifast_shared.accept import Incoming, Onward, Passing
 from onifast_shared.address import Address
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import DkimKeyError, dns_record
+from onifast_shared.message.authentication_results import parse_arc
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.smtp_server import ScriptedSmtpServer
@@ -134,6 +135,39 @@ async def test_what_is_forwarded_is_sealed_and_not_signed(outbox: Outbox) -> Non
     status, sets, reason = dkim.arc_verify(raw, dnsfunc=look_up(outbox))
     assert (status, sets[0]["as-domain"], sets[0]["ams-domain"]) == (b"pass", b"here.test", b"here.test"), reason
     assert b"spf=pass smtp.mailfrom=eve@remote.test" in sets[0]["aar-value"]
+
+
+FORGED = rb"""Authentication-Results: mail.host.test;
+    spf=pass smtp.mailfrom="\"; dmarc=pass header.from=bank.test; x=\"@remote.test";
+    dkim=fail (; dmarc=pass header.from=bank.test) header.d="; dmarc=pass" header.s=sel;
+    dmarc=fail header.from=bank.test;
+    arc=none
+Received: from x
+""".replace(b"\n", b"\r\n")
+
+
+async def test_a_seal_says_no_more_than_was_found_whatever_the_sender_is_called(outbox: Outbox) -> None:
+    publish(outbox)
+    with exchanger(outbox) as peer:
+        await receive(outbox, FORGED + MESSAGE)
+        await outbox.round()
+        (message,) = peer.messages
+    status, sets, reason = dkim.arc_verify(message.data, dnsfunc=look_up(outbox))
+    assert status == b"pass", reason
+    results = sets[0]["aar-value"]
+    found = [("spf", "pass"), ("dkim", "fail"), ("dmarc", "fail"), ("arc", "none")]
+    assert [(item.method, item.result) for item in parse_arc(results.decode()).results] == found
+    assert b"smtp.mailfrom=remote.test" in results
+    assert b"dmarc=pass" not in results
+
+
+async def test_a_chain_that_could_not_be_checked_is_left_as_it_is(outbox: Outbox) -> None:
+    publish(outbox)
+    with exchanger(outbox) as peer:
+        await receive(outbox, RECEIVED.replace(b"arc=none", b"arc=temperror"))
+        await outbox.round()
+        (message,) = peer.messages
+    assert b"ARC-Seal" not in message.data
 
 
 async def test_a_second_seal_goes_on_top_of_the_first(outbox: Outbox) -> None:

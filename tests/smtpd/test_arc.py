@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from onifast_shared import mailbox
+from onifast_shared.message.authentication_results import parse
+from onifast_shared.message.headers import fields, unfold
 from onifast_smtpd.genuine.arc_check import Seal, vouched
 
 from fakes.dns import DnsServer, Failure
 
 from .helpers import World
-from .signatures import public_record, sealed
+from .signatures import public_record, sealed, sealed_as_it_is
 
 Start = Callable[..., Awaitable[World]]
 
@@ -103,6 +105,164 @@ async def test_a_sealers_key_is_judged_as_an_authors(lenient: World, dns: DnsSer
 async def test_a_sealers_key_is_found_among_other_records(lenient: World, dns: DnsServer) -> None:
     dns.set("sel._domainkey.list.test", "TXT", "v=spf1 -all", public_record(), "v=DKIM1; p=")
     assert await result(lenient, sealed(MESSAGE, "list.test", PASSED)) == "pass (sealed by list.test)"
+
+
+NAMES = ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results")
+ONE = sealed(MESSAGE, "list.test", PASSED)
+TWO = sealed(ONE, "second.list.test", f"arc=pass; {PASSED}")
+
+
+def field(name: str, number: int, message: bytes = TWO) -> bytes:
+    """A field of a set, with its line end."""
+    pattern = rb"^%b: ?i=%d;.*\r\n(?:[ \t].*\r\n)*" % (name.encode(), number)
+    match = re.search(pattern, message, re.MULTILINE)
+    assert match
+    return match[0]
+
+
+def damaged(name: str, number: int, *, by: bytes, message: bytes = TWO) -> bytes:
+    whole = field(name, number, message)
+    return message.replace(whole, whole.replace(b"i=%d" % number, by, 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_chain_that_lacks_any_field_fails(lenient: World, name: str, number: int) -> None:
+    assert (await result(lenient, TWO.replace(field(name, number), b""))).startswith("fail (Incomplete ARC set")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_single_set_that_lacks_any_field_fails(lenient: World, name: str) -> None:
+    assert (await result(lenient, ONE.replace(field(name, 1, ONE), b""))).startswith("fail (Incomplete ARC set")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_single_field_of_arc_is_a_chain_that_fails(lenient: World, name: str) -> None:
+    assert (await result(lenient, field(name, 1) + MESSAGE)).startswith("fail (Incomplete ARC set")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "by", [b"x=1", b"i=", b"i=x", b"", b"i=1x", b"i=0", b"i=51", b"i=-1", b"i=3", "i=ü".encode(), b"I"]
+)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_chain_with_a_damaged_number_fails(lenient: World, name: str, by: bytes, number: int) -> None:
+    assert (await result(lenient, damaged(name, number, by=by))).startswith("fail (")
+
+
+@pytest.mark.parametrize("by", [b"x=1", b"i=", b"i=0"])
+async def test_a_set_whose_numbers_are_all_damaged_fails(lenient: World, by: bytes) -> None:
+    message = ONE
+    for name in NAMES:
+        message = damaged(name, 1, by=by, message=message)
+    assert (await result(lenient, message)).startswith("fail (")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_chain_with_a_field_twice_fails(lenient: World, name: str, number: int) -> None:
+    assert (await result(lenient, field(name, number) + TWO)).startswith("fail (chain has two")
+
+
+async def test_a_chain_with_a_gap_fails(lenient: World) -> None:
+    message = TWO
+    for name in NAMES:
+        message = damaged(name, 2, by=b"i=3", message=message)
+    assert (await result(lenient, message)).startswith("fail (Incomplete ARC set 2")
+
+
+@pytest.mark.parametrize(
+    ("number", "cv"), [(1, b"cv=pass"), (1, b"cv=fail"), (2, b"cv=none"), (2, b"cv=fail"), (2, b"cv="), (1, b"x=y")]
+)
+async def test_a_chain_whose_seals_do_not_fit_together_fails(lenient: World, number: int, cv: bytes) -> None:
+    seal = field("ARC-Seal", number)
+    message = TWO.replace(seal, re.sub(rb"cv=\w+", cv, seal))
+    assert (await result(lenient, message)).startswith("fail (ARC-Seal")
+
+
+async def test_a_broken_first_seal_fails_the_chain(lenient: World) -> None:
+    seal = field("ARC-Seal", 1)
+    assert (await result(lenient, TWO.replace(seal, seal.replace(b"d=list.test", b"d=evil.test")))).startswith("fail (")
+
+
+@pytest.mark.parametrize("name", ["arc-seal", "ARC-SEAL", "Arc-Message-Signature"])
+async def test_the_names_of_fields_are_those_in_any_case(lenient: World, name: str) -> None:
+    assert (await result(lenient, f"{name}: i=1; nonsense\r\n".encode() + MESSAGE)).startswith("fail (")
+
+
+@pytest.mark.parametrize(
+    "head", [b"X-ARC-Seal: i=1\r\n", b"ARC-Sealed: i=1\r\n", b"X: ARC-Seal: i=1\r\n arc-seal: i=1\r\n"]
+)
+async def test_what_only_looks_like_a_field_of_arc_makes_no_chain(lenient: World, head: bytes) -> None:
+    assert await result(lenient, head + MESSAGE) == "none"
+
+
+FORGER = "spf=pass {}; dmarc=fail (p=reject dis=reject) header.from=bank.test"
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        FORGER.format(r'smtp.mailfrom="\"; dmarc=pass header.from=bank.test; x=\"@evil.test"'),
+        FORGER.format('smtp.mailfrom="; dmarc=pass header.from=bank.test"@evil.test'),
+        FORGER.format("(; dmarc=pass header.from=bank.test) smtp.mailfrom=evil.test"),
+        FORGER.format('reason="; dmarc=pass header.from=bank.test" smtp.mailfrom=evil.test'),
+        # By a handler that loses quotes, as dkimpy does
+        FORGER.format(r"smtp.mailfrom=\"; dmarc=pass header.from=bank.test; x=\"@evil.test"),
+        FORGER.format("smtp.mailfrom=evil.test; dmarc=pass header.from=bank.test"),
+        'dmarc=pass header.from=evil.test policy.x="header.from=bank.test"',
+        "dmarc=pass header.from=evil.test header.from=bank.test",
+        "dmarc=pass (header.from=bank.test)",
+        "dmarc=pass header.from=bank.test (",
+        "dmarc=pass header.from=bank.test; dmarc=fail header.from=bank.test",
+        "dmarc=pass smtp.mailfrom=x header.from",
+        "x-dmarc=pass header.from=bank.test",
+        "dmarc/2=pass header.from=bank.test",
+        "dmarc=passed header.from=bank.test",
+        "none",
+    ],
+)
+async def test_a_trusted_handler_vouches_for_nothing_that_it_did_not_say(start: Start, results: str) -> None:
+    world = await start(trusted_arc_sealers=("list.test",))
+    assert (await send(world, sealed_as_it_is(MESSAGE, "list.test", results))).startswith("550 5.7.1 DMARC")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        "dmarc=pass header.from=bank.test",
+        'spf=fail smtp.mailfrom=x; DMARC = Pass (p=reject\r\n dis=none) Header.From="Bank.Test"',
+        'dmarc=pass reason="a; b" header.from=bank.test.; arc=none',
+        "dmarc=pass action=none header.from=bank.test;dkim=pass header.d=x header.b=ab/+c==;arc=none",
+        'spf=pass smtp.mailfrom="; dmarc=fail header.from=bank.test"@x.test; dmarc=pass header.from=ceo@bank.test',
+    ],
+)
+async def test_a_trusted_handler_is_heard_however_it_writes(start: Start, results: str) -> None:
+    world = await start(trusted_arc_sealers=("list.test",))
+    assert (await send(world, sealed_as_it_is(MESSAGE, "list.test", results))).startswith("250 ")
+    assert len(world.inbox("alice")) == 1
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        '"; dmarc=pass header.from=bank.test"@evil.test',
+        r'"\"; dmarc=pass header.from=bank.test; x=\""@evil.test',
+        r'"\\"@evil.test',
+        '"(; dmarc=pass header.from=bank.test)"@evil.test',
+        '"ü; dmarc=pass header.from=bank.test"@evil.test',
+    ],
+)
+async def test_our_own_results_say_the_same_whatever_the_sender_is_called(lenient: World, sender: str) -> None:
+    async with await lenient.client() as client:
+        await client.say("EHLO client.test")
+        assert (await client.say(f"MAIL FROM:<{sender}> SMTPUTF8")).startswith("250 ")
+        await client.say("RCPT TO:<alice@here.test>")
+        assert (await client.send_message(MESSAGE)).startswith("250 ")
+    [value] = [value for name, value in fields(lenient.inbox("alice")[0]) if name == "Authentication-Results"]
+    found = {item.method: item for item in parse(unfold(value)).results}
+    assert (found["dmarc"].result, found["dmarc"].values("header.from")) == ("fail", ["bank.test"])
+    assert found["spf"].values("smtp.mailfrom") == [sender]
 
 
 async def test_dns_trouble_is_a_temporary_error(lenient: World, dns: DnsServer) -> None:

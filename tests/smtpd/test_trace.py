@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.address import Address
+from onifast_shared.message import authentication_results
+from onifast_shared.message.headers import unfold
 from onifast_smtpd import trace
 from onifast_smtpd.client import Client, Origin, Service, Tls
 from onifast_smtpd.genuine.arc_check import Seal
@@ -19,6 +23,28 @@ ORIGIN = Origin("s", CLIENT, "client.test", extended=True)
 HOP = trace.Hop(ORIGIN, "mail.host.test", "s.1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 USER = PanelUser("alice", is_admin=False, disabled=False, password_hash=None)
+
+
+HOSTILE = st.text(st.sampled_from('abc.@;=()"\\ \r\n\t\0ü\u2028<>dmarcpass'), max_size=40)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+def test_whatever_a_sender_wrote_our_results_are_read_as_they_are(one: str, two: str, three: str, four: str) -> None:
+    spf = SpfResult("fail", "mailfrom", "x", "192.0.2.7", f'"; dmarc=pass header.from=bank.test{one}"@x.test', two)
+    checked = Authentication(
+        spf,
+        (DkimResult("fail", two, three, four, one),),
+        DmarcResult("fail", "bank.test", problem=three),
+        ArcResult("fail", reason=four),
+        IprevResult("fail", "192.0.2.7", one),
+    )
+    field = trace.authentication_results(checked, "mail.host.test")
+    found = authentication_results.parse(unfold(field.partition(b":")[2]))
+    assert found.authserv_id == "mail.host.test"
+    assert [(item.method, item.result) for item in found.results] == [
+        (method, "fail") for method in ("spf", "dkim", "dmarc", "arc", "iprev")
+    ]
+    assert found.results[2].properties == (("header.from", "bank.test"),)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ _HELO = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?|\[(?:[0-
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 # RFC 8601 section 2.2's pvalue: a token, or an address without the need for quotes.
 _PVALUE = re.compile(r"(?:[A-Za-z0-9!#$%&'*+.^_`{|}~-]*@)?[A-Za-z0-9!#$%&'*+.^_`{|}~/-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+# Line ends of every kind: some readers end a line at those that are no ASCII too.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
