@@ -206,6 +206,34 @@ async def test_our_own_users_mail_is_signed_when_it_is_forwarded(outbox: Outbox)
     assert peer.messages[0].data.startswith(b"DKIM-Signature:")
 
 
+async def test_a_key_that_cannot_seal_lets_the_message_go_without(outbox: Outbox) -> None:
+    path = dkim_keys.signing_path(outbox.settings.certs_dir, "here.test", "ed25519-sha256")
+    dkim_keys.write_new(path, "mail", "ed25519-sha256")
+    with exchanger(outbox) as peer:
+        await receive(outbox)
+        await outbox.round()
+        assert peer.messages[0].data == b"Delivered-To: carol@here.test\r\n" + RECEIVED
+        # Beside an RSA key it is no obstacle.
+        publish(outbox)
+        await receive(outbox)
+        await outbox.round()
+    sealed = peer.messages[1].data
+    assert sealed.startswith(b"ARC-Seal: i=1; cv=none; a=rsa-sha256;")
+    assert dkim.arc_verify(sealed, dnsfunc=look_up(outbox))[0] == b"pass"
+
+
+async def test_a_name_with_a_blank_behind_it_is_mended_before_the_seal(outbox: Outbox) -> None:
+    publish(outbox)
+    with exchanger(outbox) as peer:
+        await receive(outbox, RECEIVED.replace(b"\r\nSubject:", b"\r\nSubject :"))
+        await receive(outbox, b"DKIM-Signature: v=1; d=x\r\n" + RECEIVED.replace(b"\r\nSubject:", b"\r\nSubject :"))
+        await outbox.deliver_all()
+    mended, as_it_was = sorted((message.data for message in peer.messages), key=lambda raw: b"\r\nSubject :" in raw)
+    assert dkim.arc_verify(mended, dnsfunc=look_up(outbox))[0] == b"pass"
+    assert b"\r\nSubject:" in mended
+    assert b"\r\nSubject :" in as_it_was
+
+
 async def test_no_key_means_no_seal(outbox: Outbox) -> None:
     with exchanger(outbox) as peer:
         await receive(outbox)

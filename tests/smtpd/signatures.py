@@ -13,6 +13,7 @@ import dkim
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from dkim.canonicalization import Relaxed
+from onifast_shared.dkim.linear import canonicalize_headers
 
 KEY = rsa.generate_private_key(65537, 2048)
 
@@ -58,9 +59,9 @@ def handmade(message: bytes, **tags: str | None) -> bytes:
 
 def _covered(head: bytes, names: str, value: bytes) -> bytes:
     fields = [(line.partition(b":")[0], line.partition(b":")[2] + b"\r\n") for line in head.split(b"\r\n")]
-    canonical = dict(Relaxed.canonicalize_headers(fields))
+    canonical = dict(canonicalize_headers(fields))
     chosen = [(name, canonical[name]) for name in names.lower().encode().split(b":") if name in canonical]
-    [signature] = Relaxed.canonicalize_headers([(b"DKIM-Signature", value)])
+    [signature] = canonicalize_headers([(b"DKIM-Signature", value)])
     return b"".join(b"%b:%b" % field for field in [*chosen, signature]).removesuffix(b"\r\n")
 
 

@@ -226,6 +226,27 @@ def test_an_rsa_signature_is_not_tried_with_an_ed25519_key(lookups: Lookups, dns
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"Subject:", b"Subject :"), (b"From:", b"from \t:"), (b"pay", b"pay \t"), (b"To: ", b"To:\t \r\n  ")],
+)
+def test_white_space_may_have_come_into_a_header(lookups: Lookups, before: bytes, after: bytes) -> None:
+    signature, _, fields = handmade(MESSAGE).partition(b"From:")
+    assert result(lookups, signature + (b"From:" + fields).replace(before, after)).result == "pass"
+
+
+@pytest.mark.parametrize(
+    "added", [b"From : ceo@bank.test\r\n", b"from\t: ceo@bank.test\r\n", b"From: ceo@bank.test\r\n"]
+)
+def test_a_second_from_does_not_hide_behind_a_blank(lookups: Lookups, added: bytes) -> None:
+    assert result(lookups, added + handmade(MESSAGE)).result == "fail"
+
+
+@pytest.mark.parametrize("subject", [b"pay\x0c", b"\x0bpay \x0c", b"p\x0b \x0cay"])
+def test_vertical_tabs_and_form_feeds_are_no_white_space(lookups: Lookups, subject: bytes) -> None:
+    assert result(lookups, handmade(MESSAGE.replace(b"pay", subject))).result == "pass"
+
+
+@pytest.mark.parametrize(
     "forged",
     [
         handmade(MESSAGE, a="rsa-sha1"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any, NamedTuple
 
-import dkim.canonicalization
 from onifast_shared.dkim.keys import PrivateKey
-from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.linear import put_in_place
 
 from onifast_outbox.signature import sign_digest
 
@@ -41,8 +40,7 @@ class Computing:
     signature_algorithm: bytes
 
     def __init__(self, message: bytes, private: PrivateKey) -> None:
-        dkim.canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
-        dkim.canonicalization.compress_whitespace = compress_whitespace
+        put_in_place()
         super().__init__(message)  # type: ignore[call-arg]
         self._digest_signer = _DigestSigner(private)
 

@@ -18,6 +18,7 @@ from onifast_shared.queue.claims import SMALL
 from onifast_shared.queue.store import Claim, Submission
 
 from onifast_outbox import maillog
+from onifast_outbox.plain_header import mend_header
 from onifast_outbox.signing import Signer
 from onifast_outbox.smtp_client import Content
 from onifast_outbox.workbench import Workbench
@@ -135,7 +136,9 @@ class Preparer:
         (message, done, left), what = _in_form(job.raw, job.variant), job.what
         if done or left:
             maillog.converted(job.queue_id, done, left)
-        if by := forwarder(what):
+        by = forwarder(what)
+        message = mend_header(message, unless_signed=by is not None)
+        if by:
             message = prepend(message, delivered_to(by))
             signed = signer.seal(message, by.domain, what)
         else:

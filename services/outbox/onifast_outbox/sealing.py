@@ -16,6 +16,10 @@ from onifast_outbox.computing import PLACEHOLDER, Computing
 # loses the quotes of others: what a sender wrote in them would become results.
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*@?[A-Za-z0-9._+-]+")
 
+ALGORITHM = "rsa-sha256"
+"""What seals are made by. An instance has one set (RFC 8617 section 4.2.1): by Ed25519, which few can verify, it would
+end the chain for the others."""
+
 
 def seal_with(key: SigningKey, message: bytes, names: Sequence[str], hostname: str) -> bytes:
     """An ARC set that covers the fields of these names: three fields with their line ends.

@@ -132,8 +132,12 @@ class Signer:
         return Chosen()
 
     def _own(self, domain: str) -> Chosen:
-        keys = self._keys.load(domain)
-        return Chosen(domain, tuple(self._db.read(lambda tx: selectors.named(tx, keys))) if keys else ())
+        """The keys that seal: RSA keys alone, as hardly anybody verifies other seals, and a set can have but one."""
+        all_keys = self._keys.load(domain)
+        keys = [key for key in all_keys if key.algorithm == sealing.ALGORITHM]
+        if keys:
+            return Chosen(domain, tuple(self._db.read(lambda tx: selectors.named(tx, keys))))
+        return Chosen(domain, problem=f"{domain} has no RSA key, and ARC seals need one" if all_keys else "")
 
     def _domains(self, domain: str) -> Iterator[str]:
         """A domain and, where parents may sign, those above it; the last one is what somebody registered.

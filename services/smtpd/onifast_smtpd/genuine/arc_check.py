@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any
 
 import dkim
-from dkim import canonicalization
-from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.linear import close_names, put_in_place
 from onifast_shared.message.authentication_results import arc_instance
 
 from onifast_smtpd.genuine import arc_sets
@@ -78,8 +77,7 @@ def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
         return ArcResult("none")
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return ArcResult("fail", reason="header is too large to be checked")
-    canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
-    canonicalization.compress_whitespace = compress_whitespace
+    put_in_place()
     try:
         return _check(lookups, head, body, len(claimed))
     except DnsTrouble as error:
@@ -89,7 +87,7 @@ def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
 
 
 def _check(lookups: Lookups, head: bytes, body: bytes, count: int) -> ArcResult:
-    chain = _Chain(head + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
+    chain = _Chain(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     chain.body = body
     newest, _ = chain.sorted_arc_headers()
     if newest != count:

@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import dkim
-from dkim import canonicalization
-from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.linear import close_names, put_in_place
 
 from onifast_smtpd.genuine.key_record import KeyRecord, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
@@ -59,10 +58,9 @@ def check_dkim(
         return ()
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return (DkimResult("permerror", reason="header is too large to be checked"),)
-    canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
-    canonicalization.compress_whitespace = compress_whitespace
+    put_in_place()
     try:
-        verifier = dkim.DKIM(head + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
+        verifier = dkim.DKIM(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, LookupError):
         return (DkimResult("permerror", reason="message cannot be parsed"),)
     # dkimpy would take the body apart line by line, only to put it together again.
