@@ -14,14 +14,15 @@ INTRODUCTION = """\
 
 <!-- Written by `make docs` from shared/onifast_shared/config.py; a test keeps it current. -->
 
-All three programs read the same settings, once, at start:
+All three programs read the same settings, at start and again at SIGHUP:
 
 1. `<root>/config/onifast-mail.toml`, where every setting below is a key at the top level;
 2. environment variables `ONIFAST_MAIL_<NAME>`, which go before the file. `root` itself can only be set this way.
 
 A value that cannot be used, or a name that is not known, stops the program with exit status 2 and one line that names
 the setting, the value and what is allowed. `onifast-mailctl check-config` says the same without starting anything.
-What the programs run with, they say in one line at start.
+What the programs run with, they say in one line at start. At SIGHUP such a value changes nothing, and the log says so
+(`reload-refused`); settings with a † count from the next start on (`need_restart` in the line `reloaded`).
 
 ```toml
 # /home/root/onifast/config/onifast-mail.toml
@@ -51,7 +52,7 @@ def render() -> str:
 
 def _row(setting: SettingDescription) -> str:
     default = f"`{setting.default}`" if setting.default else "empty"
-    cells = (f"`{setting.name}`", default, setting.allowed, setting.meaning)
+    cells = (f"`{setting.name}`" + " †" * setting.fixed, default, setting.allowed, setting.meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -4,8 +4,9 @@ Makes .venv, the tree below var/, the demo user and demo messages; then starts s
 and shows their logs until Ctrl-C. Everything that was made is kept, so the next start is quick.
 
 Reads the environment (ONIFAST_MAIL_… variables go before the embedded default of tools/embedded.py). Writes .venv and
-var/ of the checkout only, and sends nothing anywhere. Exit status: 0 after Ctrl-C or TERM, 2 with one line if something
-is to be mended first. It is no way to run a mail server that others rely on: docs/operations.md has that.
+var/ of the checkout only, and sends nothing anywhere unless ONIFAST_MAIL_DELIVERY says so. Exit status: 0 after Ctrl-C
+or TERM, 2 with one line if something is to be mended first. It is no way to run a mail server that others rely on:
+docs/operations.md has that.
 """
 
 from __future__ import annotations
@@ -129,7 +130,9 @@ def supervise(here: Embedded) -> None:
     """Run supervisord until a signal stops it or it ends. Raises CannotGoOn when a program does not start."""
     stop = Wish()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop.come)
+        # What `nohup`, or a shell's `&`, has us ignore stays ignored: it is to outlive its terminal.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop.come)
     show("Starting " + ", ".join(PROGRAMS))
     with LogFollower({name: here.log(name) for name in (*PROGRAMS, "supervisord")}) as logs:
         supervisord = _start(here)
@@ -223,8 +226,15 @@ Send a first message to {DEMO_ADDRESS} and watch it arrive:
 curl -sS smtp://{smtp} --mail-from me@example.test --mail-rcpt {DEMO_ADDRESS} -T -
   swaks --server {smtp} --from me@example.test --to {DEMO_ADDRESS} --header 'Subject: Hello'
 
-Mail to other sites is kept here and shown, not sent. Logs follow; `make ctl` controls the programs, Ctrl-C stops them.
+{delivery(here)} Logs follow; `make ctl` controls the programs, Ctrl-C stops them.
 """
+
+
+def delivery(here: Embedded) -> str:
+    """What becomes of mail to other sites."""
+    if here.environ["ONIFAST_MAIL_DELIVERY"].strip().lower() == "sandbox":
+        return "Mail to other sites is kept here and shown, not sent."
+    return "Mail to other sites IS SENT: to their servers, or through the relay where one is set."
 
 
 def _first(here: Embedded, setting: str) -> str:

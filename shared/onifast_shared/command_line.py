@@ -1,10 +1,15 @@
-"""What a program says of itself when it is asked instead of run: `--version`, and `--help` with its manual page."""
+"""What a program says when it is asked instead of run (`--version`, `--help`), and the status that it ends with."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+
+from onifast_shared.db.errors import DatabaseError, SchemaTooNew
+
+MAY_PASS = 1
+MEND_FIRST = 2  # the units' RestartPreventExitStatus, supervisord.conf's exitcodes
 
 
 def answer(program: str, manual: str | None, arguments: Sequence[str] | None = None) -> int | None:
@@ -23,3 +28,8 @@ def answer(program: str, manual: str | None, arguments: Sequence[str] | None = N
         file=sys.stderr,
     )
     return 2
+
+
+def status_of(error: Exception) -> int:
+    """The exit status of a program that cannot start: whether starting it again could help."""
+    return MAY_PASS if isinstance(error, DatabaseError) and not isinstance(error, SchemaTooNew) else MEND_FIRST

@@ -97,14 +97,26 @@ class SettingDescription(NamedTuple):
     default: str
     allowed: str
     meaning: str
+    fixed: bool
 
 
 def describe() -> list[SettingDescription]:
     """All settings, in the order of their definition."""
     return [
-        SettingDescription(item.name, item.metadata["default"], item.metadata["kind"].allowed, item.metadata["meaning"])
+        SettingDescription(
+            item.name,
+            item.metadata["default"],
+            item.metadata["kind"].allowed,
+            item.metadata["meaning"],
+            item.metadata["fixed"],
+        )
         for item in fields(Settings)
     ]
+
+
+def fixed_settings() -> list[str]:
+    """Those that count when a program starts, and never change while it runs."""
+    return [item.name for item in fields(Settings) if item.metadata["fixed"]]
 
 
 def _field(name: str) -> Field[Any]:

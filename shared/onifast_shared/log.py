@@ -6,8 +6,10 @@ import contextlib
 import logging
 import os
 import re
+import stat
 import sys
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 _PLAIN = re.compile(r"[\w@.:/+<>\[\]%,;=~*-]+")
@@ -39,6 +41,7 @@ class Lines(logging.Handler):
         super().__init__()
         self._stream = stream
         self._program = program
+        self._path = _file_of(stream)
         self._second = 0
         self._stamp = ""
         self.setFormatter(logging.Formatter())  # for tracebacks, which go below the line
@@ -58,6 +61,36 @@ class Lines(logging.Handler):
                 self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(at))
             self._stream.write(f"{self._stamp} {self._program}[{os.getpid()}]: {level} {text}\n")
             self._stream.flush()
+
+    def reopen(self) -> None:
+        """Goes on in a new file of the same name, where the stream is a file: the old one may have been moved away."""
+        if self._path is None:
+            return
+        try:
+            fresh = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            self.write(
+                time.time(), "WARNING", f"log-not-reopened file={shown(self._path)} reason={shown(error.strerror)}"
+            )
+            return
+        os.dup2(fresh, self._stream.fileno())
+        os.close(fresh)
+
+
+def reopen() -> None:
+    """`Lines.reopen`, for the program's log."""
+    for handler in logging.root.handlers:
+        if isinstance(handler, Lines):
+            handler.reopen()
+
+
+def _file_of(stream: TextIO) -> str | None:
+    """The path of the regular file that a stream writes to; None where it is a pipe, a socket or a terminal."""
+    try:
+        fd = stream.fileno()
+        return str(Path(f"/proc/self/fd/{fd}").readlink()) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    except (OSError, ValueError):
+        return None
 
 
 def configure(level: str, program: str) -> logging.Logger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import pwd
@@ -24,6 +25,7 @@ from onifast_shared.sockets import bind
 from onifast_smtpd.client import Service
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.limits import COPIES
+from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Server
 
 from .helpers import HERE, MESSAGE, SmtpClient, World, start_world
@@ -194,12 +196,69 @@ async def test_a_session_in_data_finishes_when_the_server_stops(world: World) ->
     assert len(world.inbox("alice")) == 1
 
 
-async def test_a_session_that_does_not_finish_is_cut_off(world: World) -> None:
+async def test_a_session_that_does_not_finish_is_cut_off_with_a_word(world: World) -> None:
     async with await world.client() as client:
         await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
         await world.server.stop(0.05)
+        assert (await client.reply())[0].startswith("421 4.3.2 ")
         assert await client.hung_up()
     assert not world.receiver.sessions
+
+
+async def test_a_client_that_still_sends_its_message_hears_421_and_no_reset(world: World) -> None:
+    async with await world.client() as client:
+        await client.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        stopping, reply = asyncio.create_task(world.server.stop(0.05)), asyncio.create_task(client.reply())
+        while not reply.done():
+            client.send(b"x" * 70 + b"\r\n")
+            await asyncio.sleep(0)
+        assert (await reply)[0].startswith("421 4.3.2 ")
+        await stopping
+
+
+@pytest.mark.parametrize("said", [["AUTH LOGIN"], ["MAIL FROM:<a@remote.test>"], []])
+async def test_each_client_that_has_the_turn_is_told(world: World, said: list[str]) -> None:
+    async with await world.client(HERE) as client:
+        await client.say("EHLO x", *said)
+        client.send(b"half a line")
+        await world.server.stop(5.0)
+        assert (await client.reply())[0].startswith("421 4.3.2 ")
+        assert await client.hung_up()
+
+
+async def test_a_client_that_waits_for_the_greeting_is_told(smtpd_settings: Settings, populated: Database) -> None:
+    world = await start_world(dataclasses.replace(smtpd_settings, banner_delay=60.0), populated)
+    async with SmtpClient(*await world.connect()) as client:
+        await _until(lambda: bool(world.receiver.sessions))
+        await world.stop()
+        assert (await client.reply())[0].startswith("421 4.3.2 ")
+
+
+async def test_who_connects_while_it_stops_is_told(world: World) -> None:
+    async with await world.client() as busy:
+        await busy.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        world.receiver.is_stopping = True
+        async with SmtpClient(*await world.connect()) as late:
+            assert (await late.reply())[0].startswith("421 4.3.2 ")
+
+
+async def test_sessions_go_on_with_their_settings_and_new_ones_have_the_new(world: World) -> None:
+    async with await world.client() as before:
+        await before.say("EHLO x")
+        settings = dataclasses.replace(world.settings, hostname="new.host.test")
+        world.server.renew(Receiver.build(settings, world.database))
+        async with SmtpClient(*await world.connect()) as after:
+            assert (await after.reply())[0].startswith("220 new.host.test ")
+            assert (await before.say("EHLO x")).startswith("250")
+        await before.say("QUIT")
+    await _until(lambda: not world.receiver.sessions)
+    await world.server.stop(1.0)
+    world.server.receiver.close()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 -- there is nothing to wait for
+        await asyncio.sleep(0)
 
 
 async def test_465_without_a_certificate_ends_with_a_failed_handshake(world: World) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from supervision.programs import LIMIT, environment
+from supervision.programs import LIMIT, answers, environment, eventually
 from tools.embedded import DEMO_ADDRESS, embedded
 from tools.environment import PROJECT
-from tools.run import Wish
+from tools.run import Wish, welcome
 
 
 class Terminal:
@@ -210,6 +210,33 @@ def test_a_checkout_at_a_long_path_gets_a_control_socket_at_a_short_one(tmp_path
     deep = tmp_path / ("long" * 30) / "var"
     assert len(str(embedded({"ONIFAST_VAR": str(deep)}).control_socket)) < 100
     assert embedded({"ONIFAST_VAR": str(tmp_path)}).control_socket == tmp_path / "run" / "supervisor.sock"
+
+
+@pytest.mark.slow
+def test_nohup_lets_it_outlive_its_terminal(tmp_path: Path) -> None:
+    environ = environment(tmp_path / "var") | {"OUT": str(tmp_path / "out")}
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.execvpe("sh", ["sh", "-c", f'nohup make -C {PROJECT} run >"$OUT" 2>&1 & read _'], environ)
+    eventually(lambda: "is running" in _text(tmp_path / "out"), "it is running")
+    os.close(screen)  # hangs up
+    os.waitpid(pid, 0)
+    here = embedded(environ)
+    assert answers(here, "smtpd") and answers(here, "web")
+    subprocess.run([*here.command("supervisorctl"), "shutdown"], env=dict(here.environ), check=True, timeout=60)
+    eventually(lambda: "onifast-mail has stopped." in _text(tmp_path / "out"), "it has stopped")
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+@pytest.mark.parametrize(
+    ("delivery", "said"), [(None, "kept here and shown, not sent"), ("direct", "to other sites IS SENT")]
+)
+def test_it_says_what_becomes_of_mail_to_other_sites(tmp_path: Path, delivery: str | None, said: str) -> None:
+    environ = environment(tmp_path) | ({} if delivery is None else {"ONIFAST_MAIL_DELIVERY": delivery})
+    assert said in welcome(embedded(environ))
 
 
 @pytest.mark.slow

@@ -67,6 +67,8 @@ def test_a_service_is_confined_and_has_an_account_of_its_own(program: str) -> No
         "SystemCallFilter=@system-service",
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
         "Restart=always",
+        "RestartPreventExitStatus=2",
+        "ExecReload=/bin/kill -HUP $MAINPID",
     ):
         assert line in unit.splitlines(), line
 

@@ -321,6 +321,7 @@ def start(home_root: Path) -> socket.socket:
         # The terminal's Ctrl-C is for the parent, whose end of the channel tells us when to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it has no settings of its own, and logs nothing
         serve(theirs, home_root)
         status = 0
     finally:

@@ -16,8 +16,9 @@ Listens on: nothing. It connects to mail servers (port 25, the relay's) and to D
 Rights:     started as root, it starts the filer and then becomes the user `run_as`. Started with CAP_SETUID and
             CAP_SETGID, it starts the filer and gives them up. Started without, copies belong to whoever it runs as.
 Signals:    TERM and INT: claims nothing more, finishes what is in flight for up to 20 seconds, gives the rest back.
-Exit code:  0 after a signal; 1 where the filer has died, which only a restart brings back; 2 for a wrong setting, or a
-            database that cannot be used, with one line that says so.
+            HUP: the same, and then goes on with the settings that can change and the log file taken anew.
+Exit code:  0 after a signal; 1 where the filer has died, which only a restart brings back, or the database cannot be
+            used just now; 2 for what has to be mended first, as a wrong setting, with one line that says so.
 
 Several may run on one database: each message is claimed by one of them. Killed at any moment it loses nothing; at most
 one message for each open connection is sent twice.
@@ -35,7 +36,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import command_line, dns, event_loop, log, privileges
+from onifast_shared import command_line, dns, event_loop, log, privileges, reloading
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
@@ -78,11 +79,12 @@ def main() -> None:
     """The console script `onifast-outbox`."""
     if (status := command_line.answer("onifast-outbox", __doc__)) is not None:
         sys.exit(status)
+    reloading.hold()
     try:
         sys.exit(_run(Settings.load()))
     except (ConfigError, PrivilegeError, DatabaseError) as error:
         print(f"onifast-outbox: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(command_line.status_of(error))
 
 
 def _run(settings: Settings) -> int:
@@ -97,7 +99,7 @@ def _run(settings: Settings) -> int:
     db = Database.open(settings.database, timeout=settings.database_timeout)
     try:
         with asyncio.Runner(loop_factory=event_loop.new) as runner:
-            return runner.run(serve(settings, db, Filer(channel) if channel else None))
+            return runner.run(run(settings, db, Filer(channel) if channel else None))
     finally:
         db.close()
 
@@ -153,11 +155,32 @@ def assemble(settings: Settings, db: Database) -> Program:
     )
 
 
-async def serve(settings: Settings, db: Database, filer_client: Filer | None) -> int:
-    """Run every loop until a signal comes or the filer dies; the exit code."""
-    stop = asyncio.Event()
+async def run(settings: Settings, db: Database, filer_client: Filer | None) -> int:
+    """Serve until a signal ends it or the filer dies, and with other settings from each SIGHUP on; the exit code."""
+    wishes = Wishes(asyncio.Event(), asyncio.Event())
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, wishes.stop.set)
+    if reloading.is_heard():
+        loop.add_signal_handler(signal.SIGHUP, wishes.renew.set)
+    while (code := await serve(settings, db, filer_client, wishes)) is None:
+        wishes.renew.clear()
+        settings = reloading.renewed(settings, log.get("outbox"))
+    if filer_client:
+        await filer_client.close()
+    return code
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a signal asks for."""
+
+    stop: asyncio.Event
+    renew: asyncio.Event
+
+
+async def serve(settings: Settings, db: Database, filer_client: Filer | None, wishes: Wishes) -> int | None:
+    """Run every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(3))
@@ -184,32 +207,33 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None) ->
     )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)
-        code = await _until_stopped(program, loops, stop)
+        code = await _until_stopped(program, loops, wishes)
     await program.dispatcher.close()
     await program.connections.close()
     with contextlib.suppress(DatabaseError):
         await program.policies.flush()
-    if filer_client:
-        await filer_client.close()
     return code
 
 
-async def _until_stopped(program: Program, loops: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> int:
-    """Run the loops until `stop`, or until one of them ends, which none does but for the loss of the filer."""
+async def _until_stopped(program: Program, loops: list[Coroutine[Any, Any, None]], wishes: Wishes) -> int | None:
+    """Run the loops until there is a wish, or until one of them ends, which none does but for the loss of the filer."""
     claiming = asyncio.create_task(program.dispatcher.run())
     renewing = asyncio.create_task(program.leases.run())
     others = [asyncio.create_task(loop) for loop in loops]
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([claiming, renewing, *others, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping, wished = asyncio.create_task(wishes.stop.wait()), asyncio.create_task(wishes.renew.wait())
+    tasks = [claiming, renewing, *others, stopping, wished]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     # The claimer first: it must not take more. The leases go on until the last delivery has ended.
     await _end(claiming)
     given_back, _ = await asyncio.gather(program.dispatcher.finish(FINISH_SECONDS), program.poster.stop())
-    for task in [*others, renewing, stopping]:
+    for task in [*others, renewing, stopping, wished]:
         await _end(task)
-    for task in done - {stopping}:
+    for task in done - {stopping, wished}:
         maillog.ended_early(task.exception())
+    if done == {wished} and not wishes.stop.is_set():
+        return None
     maillog.stopped(given_back)
-    return 0 if stopping in done else 1
+    return 0 if wishes.stop.is_set() else 1
 
 
 async def _end(task: asyncio.Future[Any]) -> None:

@@ -66,11 +66,12 @@ class Connection(SMTP):
         self.ending: Reply | None = None
         self._errors = 0
         self._turn = 0
-        self._idle = False
+        self._is_in_handshake = self._has_parted = False
         self._futile = 0
         self._put_off = 0
         self._admitted: Client | None = None
         self.ended: asyncio.Task[None]
+        self.closed: asyncio.Future[None] = loop.create_future()
 
     # The connection
 
@@ -82,15 +83,17 @@ class Connection(SMTP):
         if not peer:
             self.transport.abort()  # it is gone already
             return
+        self._receiver.open.add(self)
         self.client = identify(self._service, peer, self._receiver.settings)
-        if not self._receiver.enter(self):
-            self._turn_away()
+        if self._receiver.is_stopping or not self._receiver.enter(self):
+            self._turn_away(replies.SHUTTING_DOWN if self._receiver.is_stopping else replies.TOO_BUSY)
             return
         self.ended = self._loop.create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
-        self.wire.received(data)
+        if not self._has_parted:
+            self.wire.received(data)
 
     def pause_writing(self) -> None:
         """The client is slow to take our replies."""
@@ -103,22 +106,43 @@ class Connection(SMTP):
     def eof_received(self) -> bool | None:
         """The client will send no more; what it sent before is still answered. TLS cannot be closed on one side."""
         self.wire.ended()
-        return self.transport.get_extra_info("sslcontext") is None
+        return self.transport.get_extra_info("sslcontext") is None and not self._has_parted
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """The connection is closed. The session finds out at its next read; what it is committing is finished."""
         self.wire.lost()
         self._watch.close()
+        self._receiver.open.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
 
     def stop(self) -> None:
         """Ends the session as soon as it holds no message."""
         self.ending = replies.SHUTTING_DOWN
-        if self._idle:
-            self._say_last(replies.SHUTTING_DOWN)
+        if self.wire.waits_for_line:
+            self._part()
+
+    def cut_short(self) -> None:
+        """Ends the session whatever it is at, with a word where the client can hear one."""
+        self.ending = replies.SHUTTING_DOWN
+        if self._is_in_handshake:
+            self.transport.abort()
+        else:
+            self._part()
 
     def abort(self) -> None:
-        """Ends the session now."""
+        """Closes the connection now."""
         self.transport.abort()
+
+    def _part(self) -> None:
+        """Says that the service ends, hears nothing more, and leaves it to the client to hang up.
+
+        Closing while the client still sends would make the kernel reset the connection, and take the reply with it.
+        """
+        if self.transport.is_closing() or self._has_parted:
+            return
+        self._has_parted = True
+        self.wire.part(replies.SHUTTING_DOWN)
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
@@ -138,12 +162,15 @@ class Connection(SMTP):
             # The task's first step comes before the outer call, so the inner one comes just after TLS has begun to
             # listen, and before anything more is read. uvloop reads at once, however early reading is paused.
             self._loop.call_soon(self._loop.call_soon, self._hand_to_tls, read_already)
+        self._is_in_handshake = True
         try:
             transport = await handshake
         except OSError as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else error
             maillog.tls_failed(self.name, self.client, reason or "handshake failed")
             raise Gone from error
+        finally:
+            self._is_in_handshake = False
         self.transport = cast(asyncio.Transport, transport)
         self.wire.replace(self.transport)
         tls: Any = self.transport.get_extra_info("ssl_object")
@@ -165,10 +192,10 @@ class Connection(SMTP):
     def _may_be_proxy(self) -> bool:
         return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
 
-    def _turn_away(self) -> None:
-        maillog.turned_away(self.client, "too many connections")
+    def _turn_away(self, reply: Reply) -> None:
+        maillog.turned_away(self.client, reply.text)
         if not self._service.implicit_tls:
-            self.transport.write(replies.TOO_BUSY.octets)
+            self.transport.write(reply.octets)
         self.transport.close()
 
     def _timed_out(self) -> None:
@@ -215,7 +242,8 @@ class Connection(SMTP):
             self._admit(None)
             self._watch.close()
             self.release()
-            self.transport.close()
+            if not self._has_parted:
+                self.transport.close()
             maillog.disconnected(self.name, self.client, how, self.messages)
 
     async def _open(self) -> None:
@@ -281,11 +309,7 @@ class Connection(SMTP):
             lenient = self.client.is_loopback
             line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
             if line is None:
-                self._idle = True
-                try:
-                    line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
-                finally:
-                    self._idle = False
+                line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
             command = _parse(line)
             verb = command.verb
             method = self._method_of(command)

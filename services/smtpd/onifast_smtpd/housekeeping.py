@@ -16,8 +16,24 @@ from onifast_smtpd import maillog
 INTERVAL = 600.0  # seconds
 
 
-async def keep_house(database: Database, users: UserDirectory) -> None:
-    """Never returns; cancel it."""
+class Housekeeper:
+    """Keeps house until it is closed; `begin` goes on with other users."""
+
+    def __init__(self, database: Database, users: UserDirectory) -> None:
+        self._database = database
+        self._task = asyncio.create_task(_keep_house(database, users))
+
+    def begin(self, users: UserDirectory) -> None:
+        """Goes on with the users of other settings."""
+        self.close()
+        self._task = asyncio.create_task(_keep_house(self._database, users))
+
+    def close(self) -> None:
+        """Ends it."""
+        self._task.cancel()
+
+
+async def _keep_house(database: Database, users: UserDirectory) -> None:
     while True:
         # Users who cannot be read are told of when somebody logs in; a host of scripts alone may have none.
         with contextlib.suppress(AccountError):

@@ -15,8 +15,10 @@ becomes the user `run_as` before it reads a byte from a client. It takes sockets
 services. It delivers nothing, signs nothing and touches no home.
 
 It works in several processes (setting smtpd_processes). Their parent starts anew those that die; they end with it.
-SIGTERM and SIGINT: it stops listening, lets sessions that are sending a message finish for some seconds, and exits 0.
-It exits 2, with one line, for a wrong setting or a port in use; 1 where the database cannot be opened at start.
+SIGTERM and SIGINT: it stops listening, lets sessions that are sending a message finish for 20 seconds, tells each 421,
+and exits 0. SIGHUP: certificates, the settings that can change and the log file are taken anew; sessions go on.
+It exits 2, with one line, for what has to be mended first: a wrong setting, a port in use, a database that needs a
+newer program; it exits 1 for a database that cannot be used just now.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import gc
 import signal
 import sys
 
-from onifast_shared import command_line, event_loop, log, privileges
+from onifast_shared import command_line, event_loop, log, privileges, reloading
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
@@ -34,82 +36,98 @@ from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
 
 from onifast_smtpd import maillog, processes
-from onifast_smtpd.housekeeping import keep_house
+from onifast_smtpd.housekeeping import Housekeeper
 from onifast_smtpd.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, Server, addresses, open_listeners
 
 PROGRAM = "onifast-smtpd"
-GRACE = 8.0  # seconds that sessions have to finish; supervisors kill after ten
+GRACE = 20.0  # seconds that sessions have to finish what they send; supervisors kill after 30 and 40
 
 
 def main() -> int:
     """Runs the program; gives its exit status."""
     if (status := command_line.answer(PROGRAM, __doc__)) is not None:
         return status
+    reloading.hold()
     try:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
         listeners = open_listeners(settings)
         privileges.drop(settings.run_as)
     except (ConfigError, BindError, PrivilegeError) as error:
-        return _complain(error, 2)
+        return _complain(error)
     count = processes.how_many(settings)
-
-    def work(place: Place) -> int:
-        return _work(settings, listeners, place)
+    program = Program(settings, listeners)
 
     def serving() -> None:
         maillog.started(addresses(listeners), settings.hostname, settings.database, settings.source, count)
 
     if count == 1:
-        return work(processes.alone(serving))
-    return Parent(count, work, serving).run()
+        return program.work(processes.alone(serving))
+    return Parent(count, program.work, serving, program.reload).run()
 
 
-def _work(settings: Settings, listeners: Listeners, place: Place) -> int:
-    """One process's work, from opening the database to closing it; gives its exit status."""
-    try:
-        database = Database.open(settings.database, timeout=settings.database_timeout)
-    except DatabaseError as error:
-        return _complain(error, 1)
-    # A message makes no cycles, so looking for some after each 700 objects finds nothing, and takes a twentieth.
-    gc.set_threshold(10_000, 20, 50)
-    try:
-        with asyncio.Runner(loop_factory=event_loop.new) as runner:
-            runner.run(_serve(settings, database, listeners, place))
-    finally:
-        database.close()
-    return 0
+class Program:
+    """One process's work, with the settings as they are now."""
 
+    def __init__(self, settings: Settings, listeners: Listeners) -> None:
+        self._settings = settings
+        self._listeners = listeners
 
-async def _serve(settings: Settings, database: Database, listeners: Listeners, place: Place) -> None:
-    told_to_end = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told_to_end.set)
-    if place.lifeline is not None:
-        loop.add_reader(place.lifeline, told_to_end.set)
-    receiver = Receiver.build(settings, database, place)
-    server = Server(receiver, listeners)
-    housekeeping = asyncio.create_task(keep_house(database, receiver.users))
-    try:
-        await server.start()
-        place.serving()
-        await told_to_end.wait()
-        maillog.stopping(len(receiver.sessions))
-        await server.stop(GRACE)
-    finally:
-        housekeeping.cancel()
+    def reload(self) -> None:
+        """Takes the settings anew."""
+        self._settings = reloading.renewed(self._settings, maillog.logger)
+
+    def work(self, place: Place) -> int:
+        """From opening the database to closing it; gives the exit status."""
+        try:
+            database = Database.open(self._settings.database, timeout=self._settings.database_timeout)
+        except DatabaseError as error:
+            return _complain(error)
+        # A message makes no cycles, so looking for some after each 700 objects finds nothing, and takes a twentieth.
+        gc.set_threshold(10_000, 20, 50)
+        try:
+            with asyncio.Runner(loop_factory=event_loop.new) as runner:
+                runner.run(self._serve(database, place))
+        finally:
+            database.close()
+        return 0
+
+    async def _serve(self, database: Database, place: Place) -> None:
+        told_to_end = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told_to_end.set)
         if place.lifeline is not None:
-            loop.remove_reader(place.lifeline)
-        receiver.close()
-    maillog.stopped()
+            loop.add_reader(place.lifeline, told_to_end.set)
+        server = Server(Receiver.build(self._settings, database, place), self._listeners)
+        house = Housekeeper(database, server.receiver.users)
+
+        def renew() -> None:
+            self.reload()
+            server.renew(Receiver.build(self._settings, database, place))
+            house.begin(server.receiver.users)
+
+        if reloading.is_heard():
+            loop.add_signal_handler(signal.SIGHUP, renew)
+        try:
+            await server.start()
+            place.serving()
+            await told_to_end.wait()
+            maillog.stopping(len(server.receiver.sessions))
+            await server.stop(GRACE)
+        finally:
+            house.close()
+            if place.lifeline is not None:
+                loop.remove_reader(place.lifeline)
+            server.receiver.close()
+        maillog.stopped()
 
 
-def _complain(error: Exception, status: int) -> int:
+def _complain(error: Exception) -> int:
     print(f"{PROGRAM}: {error}", file=sys.stderr)
-    return status
+    return command_line.status_of(error)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from onifast_shared import reloading
 from onifast_shared.config import Settings
 
 from onifast_smtpd import maillog
@@ -26,7 +27,7 @@ MOST_BY_DEFAULT = 4
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
 
 _SERVING = signal.SIGRTMIN  # from a process to its parent: it accepts connections (real-time signals are never merged)
-_EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, _SERVING)
+_EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, _SERVING)
 
 
 def how_many(settings: Settings) -> int:
@@ -83,10 +84,17 @@ class _Child:
 class Parent:
     """Keeps `count` processes running, each of which does `work` and exits with what it returns."""
 
-    def __init__(self, count: int, work: Callable[[Place], int], serving: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        count: int,
+        work: Callable[[Place], int],
+        serving: Callable[[], None],
+        reload: Callable[[], None] = lambda: None,
+    ) -> None:
         self._count = count
         self._work = work
         self._serving = serving
+        self._reload = reload
         self._shared = Shared(count)
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}
@@ -112,6 +120,8 @@ class Parent:
                 self._reap()
             elif event.si_signo == _SERVING:
                 self._note_serving(event.si_pid)
+            elif event.si_signo == signal.SIGHUP:
+                self._renew()
             else:
                 self._end()
         return self._status
@@ -171,6 +181,14 @@ class Parent:
             return
         maillog.process_died(pid, status)
         self._due[child.place] = child.started + RESTART_DELAY
+
+    def _renew(self) -> None:
+        """Takes the settings anew, for processes that start later, and has those that run do the same."""
+        if not reloading.is_heard():
+            return  # the kernel keeps a signal that is ignored but waited for
+        self._reload()
+        for pid in self._children:
+            os.kill(pid, signal.SIGHUP)
 
     def _end(self) -> None:
         self._ending = True

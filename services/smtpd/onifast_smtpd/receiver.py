@@ -36,11 +36,18 @@ class Running(Protocol):
     def ended(self) -> asyncio.Task[None]:
         """Done when the session is over."""
 
+    @property
+    def closed(self) -> asyncio.Future[None]:
+        """Done when the connection is closed."""
+
     def stop(self) -> None:
         """Ends the session as soon as it holds no message."""
 
+    def cut_short(self) -> None:
+        """Ends the session whatever it is at, with a word where the client can hear one."""
+
     def abort(self) -> None:
-        """Ends the session now."""
+        """Closes the connection now."""
 
 
 @dataclass
@@ -65,6 +72,9 @@ class Receiver:
     rate: Rate
     owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
+    open: set[Running] = field(default_factory=set)
+    """Those whose connection is not closed yet, though they may be over."""
+    is_stopping: bool = False
 
     @classmethod
     def build(

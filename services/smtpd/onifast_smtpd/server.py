@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,10 +12,11 @@ from onifast_shared import sockets
 from onifast_shared.config import ConfigError, Settings
 
 from onifast_smtpd.client import Service
-from onifast_smtpd.receiver import Receiver, Running
+from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.session import Session
 
 BACKLOG = 1024
+PARTING = 1.0  # seconds that a client has to take its last reply and hang up
 
 Listeners = Mapping[Service, Sequence[socket.socket]]
 
@@ -45,7 +47,9 @@ class Server:
     """Accepts connections on listening sockets, each for one service."""
 
     def __init__(self, receiver: Receiver, listeners: Listeners) -> None:
-        self._receiver = receiver
+        self.receiver = receiver
+        self._earlier: list[Receiver] = []
+        self._retiring: set[asyncio.Task[None]] = set()
         self._listeners = listeners
         self._servers: list[asyncio.Server] = []
 
@@ -54,28 +58,60 @@ class Server:
         loop = asyncio.get_running_loop()
         for service, listening in self._listeners.items():
             for sock in listening:
-                server = await loop.create_server(
-                    partial(Session, self._receiver, service, loop), sock=sock, backlog=BACKLOG
-                )
+                server = await loop.create_server(partial(self._session, service, loop), sock=sock, backlog=BACKLOG)
                 self._servers.append(server)
 
+    def _session(self, service: Service, loop: asyncio.AbstractEventLoop) -> Session:
+        return Session(self.receiver, service, loop)
+
+    def renew(self, receiver: Receiver) -> None:
+        """Sessions that begin from now on are another receiver's; the one before closes after its last session."""
+        self._earlier.append(self.receiver)
+        task = asyncio.create_task(self._retire(self.receiver))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+        self.receiver = receiver
+
+    async def _retire(self, receiver: Receiver) -> None:
+        while receiver.sessions:
+            await asyncio.wait([session.ended for session in receiver.sessions])
+        await receiver.notebook.settled()
+        self._earlier = [other for other in self._earlier if other is not receiver]
+        receiver.close()
+
     async def stop(self, grace: float) -> None:
-        """Accepts no more; sessions that hold a message have `grace` seconds to end by themselves."""
+        """Accepts no more; sessions that hold a message have `grace` seconds to end by themselves.
+
+        Each hears 421 (RFC 5321 section 3.8), however it ends. The receiver is left to whoever made it.
+        """
         for server in self._servers:
             server.close()
-        running = set(self._receiver.sessions)
-        for session in running:
-            session.stop()
-        if running:
-            await self._end(running, grace)
-        await self._receiver.notebook.settled()
+        await asyncio.gather(*(_end_sessions(one, grace) for one in [self.receiver, *self._earlier]))
+        await asyncio.gather(*self._retiring)
 
-    async def _end(self, running: set[Running], grace: float) -> None:
-        _, late = await asyncio.wait([session.ended for session in running], timeout=grace)
-        if late:
-            for session in self._receiver.sessions:
-                session.abort()
-            await asyncio.wait(late, timeout=1.0)
+
+async def _end_sessions(receiver: Receiver, grace: float) -> None:
+    receiver.is_stopping = True
+    for session in list(receiver.sessions):
+        session.stop()
+    await _until_over(receiver, grace)
+    for session in list(receiver.sessions):
+        session.cut_short()
+    await _until_over(receiver, PARTING)
+    if receiver.open:
+        await asyncio.wait([connection.closed for connection in receiver.open], timeout=PARTING)
+    for connection in list(receiver.open):
+        connection.abort()
+    await _until_over(receiver, PARTING)
+    await receiver.notebook.settled()
+
+
+async def _until_over(receiver: Receiver, seconds: float) -> None:
+    """Until there is no session any more, also of those that begin meanwhile, or so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while receiver.sessions:
+                await asyncio.wait([session.ended for session in receiver.sessions])
 
 
 def _address(sock: socket.socket) -> str:

@@ -6,6 +6,7 @@ Sending what a burst of commands earned in one piece is what RFC 2920 section 3.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import termios
 from collections.abc import Callable
@@ -59,7 +60,8 @@ class Wire:
         self._skipped = 0
         self._skipped_begin = b""
         self._is_reading = True
-        self._has_ended = False
+        self._has_ended = self._has_parted = False
+        self._in_transfer = False
         self._waiting: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None
 
@@ -97,6 +99,24 @@ class Wire:
             self._waiting.set_result(None)
 
     # What the session asks
+
+    @property
+    def waits_for_line(self) -> bool:
+        """Whether the client's next line, and no part of a message, is what the session waits for."""
+        return self._waiting is not None and not self._waiting.done() and not self._in_transfer
+
+    def part(self, reply: Reply) -> None:
+        """Sends what is queued and a last reply, and nothing more; who waits for the client finds it gone."""
+        self.send(reply)
+        self._send()
+        self._has_parted = True
+        if self._transport.can_write_eof():
+            with contextlib.suppress(OSError):  # the client has gone
+                self._transport.write_eof()
+        else:
+            self._transport.close()
+        self.take_input()
+        self.ended()
 
     def replace(self, transport: asyncio.Transport) -> None:
         """Goes on over another transport, which is reading."""
@@ -166,7 +186,7 @@ class Wire:
     def _send(self) -> None:
         if not self._output:
             return
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self._has_parted:
             raise Gone  # and nobody may write any more: uvloop raises RuntimeError
         output, self._output = self._output, b""
         self._transport.write(output)
@@ -249,6 +269,7 @@ class Wire:
     async def read_message(self, collector: Collector, share: Share) -> None:
         """Feeds a message to the collector until its end; drops it where the share cannot hold it. Raises Gone."""
         began = self._loop.time()
+        self._in_transfer = True
         try:
             while not collector.done:
                 while not self._input:
@@ -260,6 +281,7 @@ class Wire:
                     collector.drop()
                     share.hold(0)
         finally:
+            self._in_transfer = False
             self._watch.stop()
 
     async def read_chunk(self, size: int, take: Callable[[bytes], None], began: float, before: int) -> None:
@@ -268,6 +290,7 @@ class Wire:
         The message that they are part of began at `began` on the clock, and had `before` octets until now.
         """
         left = size
+        self._in_transfer = True
         try:
             while left:
                 while not self._input:
@@ -278,6 +301,7 @@ class Wire:
                 left -= len(octets)
                 take(octets)
         finally:
+            self._in_transfer = False
             self._watch.stop()
 
     async def skip(self, size: int) -> None:

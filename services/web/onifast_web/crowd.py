@@ -63,8 +63,8 @@ class Shares:
     Safe to use from any thread.
     """
 
-    def __init__(self, each: int) -> None:
-        self._each = each
+    def __init__(self, each: int = 8) -> None:
+        self.each = each
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
@@ -87,7 +87,7 @@ class Shares:
         return {place for width, place in enumerate(places) if self._part(place, width) > 1.0}
 
     def _part(self, place: str, width: int) -> float:
-        return self._taken[place] / (self._each << width)
+        return self._taken[place] / (self.each << width)
 
 
 def is_overdue(connection: Connection, now: float, *, pressed: bool) -> bool:

@@ -15,10 +15,12 @@ DESCRIPTION
     touches no home, opens no connection but to DNS servers, runs no other program, and executes nothing of a message.
 
 SIGNALS
-    SIGTERM, SIGINT   no new connections; requests in progress are answered (25 seconds at most); exit 0
+    SIGTERM, SIGINT   no new connections; requests that have begun are answered (25 seconds at most); exit 0
+    SIGHUP            the settings that can change, and the log file, are taken anew; nobody is hung up on
 
 EXIT STATUS
-    0 stopped by a signal; 2 a setting is wrong, a port is taken, or the database cannot be used (one line says which)
+    0 stopped by a signal; 1 the database cannot be used just now; 2 somebody has to mend something: a setting is wrong,
+    a port is taken, the database needs a newer program (one line says which)
 """
 
 from __future__ import annotations
@@ -27,15 +29,17 @@ import signal
 import socket
 import sys
 
-from onifast_shared import command_line, log, privileges, sockets
+from onifast_shared import command_line, log, privileges, reloading, sockets
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 
 from onifast_web.app import create_app
+from onifast_web.forwarded import Application
 from onifast_web.serve import Server
 from onifast_web.service_token import ServiceTokenError
 
+_logger = log.get("web")
 _SOCKET_NAME = "http"
 _EXPECTED = (ConfigError, sockets.BindError, privileges.PrivilegeError, DatabaseError, ServiceTokenError)
 
@@ -44,6 +48,7 @@ def main() -> int:
     """Serves until a signal ends it; gives the exit status."""
     if (answered := command_line.answer("onifast-web", __doc__)) is not None:
         return answered
+    reloading.hold()
     try:
         settings = Settings.load()
         listeners = _listeners(settings)
@@ -52,7 +57,7 @@ def main() -> int:
         return _serve(settings, listeners, database)
     except _EXPECTED as error:
         print(f"onifast-web: {error}", file=sys.stderr)
-        return 2
+        return command_line.status_of(error)
 
 
 def _serve(settings: Settings, listeners: list[socket.socket], database: Database) -> int:
@@ -60,6 +65,8 @@ def _serve(settings: Settings, listeners: list[socket.socket], database: Databas
     try:
         server = Server(create_app(settings, database), listeners, settings)
         server.stop_on(signal.SIGTERM, signal.SIGINT)
+        if reloading.is_heard():
+            server.renew_on(signal.SIGHUP, Reloader(settings, database).renewed)
         where = ",".join(_name(listener) for listener in listeners)
         log.event(logger, "started", http=where, prefix=settings.url_prefix or "/", settings=settings.source)
         server.run()
@@ -67,6 +74,19 @@ def _serve(settings: Settings, listeners: list[socket.socket], database: Databas
         return 0
     finally:
         database.close()
+
+
+class Reloader:
+    """The application with the settings as they are at each SIGHUP."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+
+    def renewed(self) -> tuple[Application, Settings]:
+        """Reads the settings anew. Raises ServiceTokenError."""
+        self._settings = reloading.renewed(self._settings, _logger)
+        return create_app(self._settings, self._database), self._settings
 
 
 def _listeners(settings: Settings) -> list[socket.socket]:

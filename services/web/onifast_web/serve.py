@@ -31,6 +31,8 @@ _PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
 
 _logger = log.get("web")
 
+Renewal = Callable[[], tuple[Application, Settings]]
+
 
 def largest_body(max_message_size: int) -> int:
     """The largest request body: a message's attachments in base64, its text, and room for the rest."""
@@ -51,27 +53,21 @@ class Server:
         self._map: dict[int, object] = {}
         self._clock = clock
         self._stopping = False
-        self._limit = _connections(settings.max_http_connections)
-        share = max(8, self._limit // 8)  # a browser opens six
-        self._front = Front(
-            Peers(settings.trusted_proxy_users),
-            LargeBodies(settings.url_prefix),
-            SeldomLog(_logger, clock),
-            Shares(share),
-            Shares(share),
-            clock,
-        )
+        self._renewal: Renewal | None = None
+        self._renewal_is_due = False
+        peers, large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
+        self._front = Front(peers, large, SeldomLog(_logger, clock), Shares(), Shares(), clock)
         self._tasks = ThreadedTaskDispatcher()
         self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
-        self._tasks.set_thread_count(settings.http_threads)
-        adjustments = _adjustments(settings)
-        self._listeners = [self._listen(app, listening, adjustments) for listening in listeners]
+        self._listeners = [self._listen(app, listening, settings) for listening in listeners]
+        self._limit = self._apply(settings)
         self._judged_at = self._short_at = float("-inf")
 
     def run(self) -> None:
         """Returns once `stop` was called and the requests that had begun by then have been answered."""
         while not self._stopping:
             self._poll(1.0)
+            self._renew()
             for listener in self._listeners:
                 if listener.is_ready:
                     listener.is_ready = False
@@ -99,7 +95,40 @@ class Server:
         for number in signals:
             signal.signal(number, lambda *_: self.stop())
 
-    def _listen(self, app: Application, listening: socket.socket, adjustments: Adjustments) -> Listener:
+    def renew_on(self, number: signal.Signals, renewal: Renewal) -> None:
+        """Makes a signal ask `renewal` for another application and its settings; connections stay."""
+
+        def ask(*_: object) -> None:
+            self._renewal_is_due = True
+            self._listeners[0].pull_trigger()
+
+        self._renewal = renewal
+        signal.signal(number, ask)
+
+    def _renew(self) -> None:
+        if not self._renewal_is_due or self._renewal is None:
+            return
+        self._renewal_is_due = False
+        try:
+            app, settings = self._renewal()
+        except Exception:
+            _logger.exception("reload-refused")
+            return
+        self._front.peers.close()
+        self._front.peers, self._front.large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
+        for listener in self._listeners:
+            listener.application, listener.adj = app, _adjustments(settings)
+        self._limit = self._apply(settings)
+
+    def _apply(self, settings: Settings) -> int:
+        """Sets what settings say of numbers; gives how many connections there may be."""
+        self._tasks.set_thread_count(settings.http_threads)
+        limit = _connections(settings.max_http_connections)
+        share = max(8, limit // 8)  # a browser opens six
+        self._front.connections.each = self._front.requests.each = share
+        return limit
+
+    def _listen(self, app: Application, listening: socket.socket, settings: Settings) -> Listener:
         # Not waitress' create_server: it does not serve TCP and Unix sockets together.
         info = (listening.family, listening.type, listening.proto, listening.getsockname())
         kind = kind_of(listening)
@@ -108,7 +137,7 @@ class Server:
             self._map,
             _sock=listening,
             dispatcher=self._tasks,
-            adj=adjustments,
+            adj=_adjustments(settings),
             sockinfo=info,
             bind_socket=False,
         )

@@ -84,7 +84,9 @@ class DeliveringSettings:
     lease_seconds: float = setting(
         "20s", kinds.seconds(2, 3600), "How long a claimed message stays claimed unless the claim is renewed."
     )
-    file_copies: bool = setting("true", kinds.boolean(), "Write a copy of each received message into its owner's home.")
+    file_copies: bool = setting(
+        "true", kinds.boolean(), "Write a copy of each received message into its owner's home.", fixed=True
+    )
 
     dkim_selector: str = setting(
         "mail",

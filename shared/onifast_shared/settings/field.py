@@ -20,9 +20,12 @@ def machine_hostname() -> str:
         return "localhost.localdomain"
 
 
-def setting(default: str, kind: Kind, meaning: str, *, shown: str | None = None) -> Any:
-    """A field of Settings; its default, written as an administrator would write it, goes through the same check."""
-    metadata = {"kind": kind, "meaning": meaning, "default": default if shown is None else shown}
+def setting(default: str, kind: Kind, meaning: str, *, shown: str | None = None, fixed: bool = False) -> Any:
+    """A field of Settings; its default, written as an administrator would write it, goes through the same check.
+
+    One that is `fixed` counts when a program starts; the others are taken anew at SIGHUP.
+    """
+    metadata = {"kind": kind, "meaning": meaning, "default": default if shown is None else shown, "fixed": fixed}
     return field(default_factory=machine_hostname if shown else lambda: kind.parse(default), metadata=metadata)
 
 

@@ -15,13 +15,14 @@ class HostSettings:
     """Paths, names and listening sockets."""
 
     root: Path = setting(
-        "/home/root/onifast", kinds.path(), "The panel's root: `users/`, `certs/` and `config/` lie in it."
+        "/home/root/onifast", kinds.path(), "The panel's root: `users/`, `certs/` and `config/` lie in it.", fixed=True
     )
-    home_root: Path = setting("/home", kinds.path(), "The directory that holds the users' homes.")
+    home_root: Path = setting("/home", kinds.path(), "The directory that holds the users' homes.", fixed=True)
     run_as: str = setting(
         "onifast-mail",
         kinds.text("a user name", r"[A-Za-z_][A-Za-z0-9_.-]*"),
         "The Unix user that a program started as root becomes once it has bound its ports.",
+        fixed=True,
     )
     log_level: str = setting(
         "info", kinds.choice("debug", "info", "warning", "error"), "The least severe events that are logged."
@@ -46,15 +47,16 @@ class HostSettings:
         "0.0.0.0:25,[::]:25",
         kinds.listens(),
         "Where smtpd takes mail from other sites and from local programs.",
+        fixed=True,
     )
     submission_listen: tuple[Listen, ...] = setting(
-        "0.0.0.0:587,[::]:587", kinds.listens(), "Where smtpd takes mail from users who log in (STARTTLS)."
+        "0.0.0.0:587,[::]:587", kinds.listens(), "Where smtpd takes mail from users who log in (STARTTLS).", fixed=True
     )
     submissions_listen: tuple[Listen, ...] = setting(
-        "0.0.0.0:465,[::]:465", kinds.listens(), "The same with implicit TLS (RFC 8314)."
+        "0.0.0.0:465,[::]:465", kinds.listens(), "The same with implicit TLS (RFC 8314).", fixed=True
     )
     http_listen: tuple[Listen, ...] = setting(
-        "127.0.0.1:4031", kinds.listens(unix=True), "Where web serves the webmail and the API."
+        "127.0.0.1:4031", kinds.listens(unix=True), "Where web serves the webmail and the API.", fixed=True
     )
     url_prefix: str = setting(
         "",

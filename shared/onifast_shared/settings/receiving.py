@@ -91,6 +91,7 @@ class ReceivingSettings:
         "0",
         kinds.number(0, 64),
         "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
+        fixed=True,
     )
     max_connections: int = setting("500", kinds.number(1, 100_000), "SMTP sessions at one time.")
     max_connections_per_address: int = setting(

@@ -16,6 +16,7 @@ class StoringSettings:
         "30s",
         kinds.seconds(1, 600),
         "How long a program waits for a database that another program has locked.",
+        fixed=True,
     )
     session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
