@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-import apsw
-
-from onifast_shared.db.database import Connection, Database, connect
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 
 T = TypeVar("T")
 
@@ -27,9 +26,7 @@ class Directory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # A look that would have to wait is no look for an event loop: it fails at once, and the answer is read anew.
-        self._observer = connect(database.path, 0)
-        self._seen: int | None = None
+        self._seen: int | None = None  # Database.data_version
         self._version: int | None = None
         self._answers: dict[Hashable, Any] = {}
         self._answered_at: int | None = None
@@ -47,18 +44,17 @@ class Directory:
         self._keep(read_at, question, answer)
         return answer
 
-    def close(self) -> None:
-        """Closes the connection."""
-        self._observer.close()
-
     def _current(self) -> int | None:
         """The version that everybody sees now; None where that cannot be told at once."""
+        # A look that would have to wait is no look for an event loop: it fails at once, and the answer is read anew.
         try:
-            seen = self._observer.execute("PRAGMA data_version").get
+            seen = self._database.data_version()
             if seen != self._seen:
-                self._version = _version(self._observer)
+                if self._seen is not None and self._seen >> 32 != seen >> 32:
+                    self._answered_at = None  # another file, perhaps: its numbers are others
+                self._version = self._database.peek(_version)
                 self._seen = seen
-        except apsw.Error:
+        except DatabaseError:
             return None
         return self._version
 

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import contents, stored_forms, times
-from onifast_shared.address import Address, AddressError
+from onifast_shared import contents, times
 from onifast_shared.db.database import Connection
 from onifast_shared.message import columns, parsing
 from onifast_shared.message.headers import split_head, without_mbox_lines
@@ -57,33 +56,19 @@ def add(
     is_read: bool = False,
     authentication: dict[str, Any] | None = None,
     file_copy: bool = False,
-    queue_id: str | None = None,
 ) -> int:
-    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it.
-
-    `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are.
-    """
-    row = {
-        "sender": reverse_path,
-        "recipient": recipient,
-        "received_at": times.stored(now),
-        "received_ts": int(now),
-        "is_read": int(is_read),
-        "folder": folder,
-        "owner": owner,
-        "content_id": content_id,
-        "trace": trace,
-        "reverse_path": reverse_path,
-        "size": size + len(trace),
-        "authentication": json.dumps(authentication) if authentication else None,
-        "filing": int(file_copy),
-        "queue_id": queue_id,
-    }
+    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it."""
     tx.execute(
-        f"INSERT INTO emails (subject, body, raw_content, file_path, {', '.join(row)})"
-        f" VALUES ('', '', '', '', {', '.join('?' * len(row))})",
-        tuple(row.values()),
-    )
+        """
+        INSERT INTO emails (sender, recipient, subject, body, raw_content, received_at, is_read, folder, file_path,
+                            owner, content_id, trace, reverse_path, size, authentication, received_ts, filing)
+        VALUES (?, ?, '', '', '', ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            reverse_path, recipient, times.stored(now), int(is_read), folder, owner, content_id, trace, reverse_path,
+            size + len(trace), json.dumps(authentication) if authentication else None, int(now), int(file_copy),
+        ),
+    )  # fmt: skip
     return tx.last_insert_rowid()
 
 
@@ -109,10 +94,8 @@ def list_page(
         where.append("e.owner = ?")
         bind.append(owner)
     if address:
-        forms = _forms(address)
-        here = ", ".join(["lower(?)"] * len(forms))
-        where.append(f"(lower(e.recipient) IN ({here}) OR lower(e.sender) IN ({here}))")
-        bind += [*forms, *forms]
+        where.append("(lower(e.recipient) = lower(?) OR lower(e.sender) = lower(?))")
+        bind += [address, address]
     if q and q.strip():
         where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
         bind.append(match_expression(q))
@@ -223,13 +206,6 @@ def _row(tx: Connection, row: Sequence[Any]) -> EmailRow:
         authentication=_json(row[13]),
         content_id=row[14],
     )
-
-
-def _forms(address: str) -> tuple[str, ...]:
-    try:
-        return stored_forms.of_address(Address.parse(address.strip()))
-    except AddressError:
-        return (address,)
 
 
 def _json(text: str | None) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import sqlite_shell
 from onifast_shared import directory as directory_module
@@ -12,10 +10,8 @@ from onifast_shared.directory import Directory
 
 
 @pytest.fixture
-def directory(database: Database) -> Iterator[Directory]:
-    opened = Directory(database)
-    yield opened
-    opened.close()
+def directory(database: Database) -> Directory:
+    return Directory(database)
 
 
 class Question:

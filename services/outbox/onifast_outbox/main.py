@@ -96,7 +96,7 @@ def _run(settings: Settings) -> int:
     channel = filer.start(settings.home_root) if settings.file_copies else None
     privileges.drop(settings.run_as)
     capabilities.keep_only(capabilities.DAC_READ_SEARCH)
-    db = Database.open(settings.database, timeout=settings.database_timeout)
+    db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
     try:
         with asyncio.Runner(loop_factory=event_loop.new) as runner:
             return runner.run(run(settings, db, Filer(channel) if channel else None))

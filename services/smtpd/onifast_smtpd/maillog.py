@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from onifast_shared.address import Address
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.db.reports import Reports
 from onifast_shared.log import event
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.client import Client, Origin
 
 logger = logging.getLogger("onifast.smtpd")
+_reports = Reports(logger)
 
 
 def started(listening: dict[str, Any], hostname: str, database: object, source: str, processes: int) -> None:
@@ -106,9 +109,9 @@ def directory_trouble(reason: object) -> None:
     event(logger, "user-directory-trouble", logging.ERROR, reason=reason)
 
 
-def database_trouble(session: str, error: object) -> None:
-    """The database did not do what was needed; the client was told to try later."""
-    event(logger, "database-trouble", logging.ERROR, session=session, reason=error)
+def database_trouble(session: str, error: DatabaseError) -> None:
+    """The database did not do what was needed; the client was told to try later. Each failure is told once a while."""
+    _reports.report("database-trouble", error, logging.ERROR, session=session)
 
 
 def resolver_down() -> None:
@@ -127,19 +130,21 @@ def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
 
 
 def accepted(
-    queue_id: str,
+    message_id: str,
     origin: Origin,
     *,
     mail_from: Address | None,
     recipients: Sequence[Address],
     size: int,
+    number: str,
     results: str | None,
 ) -> None:
-    """A message was accepted: it is on disk. `results` is what SPF, DKIM and the others said."""
+    """A message was accepted: it is on disk. `number` is what the client was told, `results` what SPF and DKIM said."""
     event(
         logger,
         "accepted",
-        id=queue_id,
+        id=message_id,
+        queued=number,
         client=origin.client.address,
         service=origin.client.service.value,
         mail_from=f"<{mail_from or ''}>",
@@ -151,24 +156,24 @@ def accepted(
     )
 
 
-def scanner_trouble(queue_id: str, scanner: str, error: object) -> None:
+def scanner_trouble(message_id: str, scanner: str, error: object) -> None:
     """The junk filter gave no answer; the message goes on without its word."""
-    event(logger, "scanner-trouble", logging.WARNING, id=queue_id, scanner=scanner, reason=repr(error))
+    event(logger, "scanner-trouble", logging.WARNING, id=message_id, scanner=scanner, reason=repr(error))
 
 
-def milter_trouble(queue_id: str, milter: str, error: object) -> None:
+def milter_trouble(message_id: str, milter: str, error: object) -> None:
     """A content filter gave no answer; what becomes of the message is a setting."""
-    event(logger, "milter-trouble", logging.WARNING, id=queue_id, milter=milter, reason=repr(error))
+    event(logger, "milter-trouble", logging.WARNING, id=message_id, milter=milter, reason=repr(error))
 
 
-def rewritten(queue_id: str, before: object, after: object) -> None:
+def rewritten(message_id: str, before: object, after: object) -> None:
     """A sender that nobody could answer to became one of ours."""
-    event(logger, "sender-rewritten", id=queue_id, before=before, after=after)
+    event(logger, "sender-rewritten", id=message_id, before=before, after=after)
 
 
-def foreign_sender(queue_id: str, address: Address, who: object, *, refused: bool) -> None:
+def foreign_sender(message_id: str, address: Address, who: object, *, refused: bool) -> None:
     """Somebody sends from an address that is not his."""
-    event(logger, "foreign-sender", logging.WARNING, id=queue_id, address=f"<{address}>", by=who, refused=refused)
+    event(logger, "foreign-sender", logging.WARNING, id=message_id, address=f"<{address}>", by=who, refused=refused)
 
 
 def crashed(session: str) -> None:

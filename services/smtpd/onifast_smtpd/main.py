@@ -82,7 +82,8 @@ class Program:
     def work(self, place: Place) -> int:
         """From opening the database to closing it; gives the exit status."""
         try:
-            database = Database.open(self._settings.database, timeout=self._settings.database_timeout)
+            timeout = self._settings.database_timeout
+            database = Database.open(self._settings.database, timeout=timeout, patient=True)
         except DatabaseError as error:
             return _complain(error)
         # A message makes no cycles, so looking for some after each 700 objects finds nothing, and takes a twentieth.

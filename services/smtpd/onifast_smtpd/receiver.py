@@ -144,7 +144,6 @@ class Receiver:
 
     def close(self) -> None:
         """Ends the threads and closes the directory."""
-        self.directory.close()
         self.owners.close()
         self.authenticator.close()
         self.verifier.close()

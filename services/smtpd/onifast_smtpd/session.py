@@ -156,14 +156,14 @@ class Session(Connection):
         check(policy.judge_transaction(self.client, logged_in=self.user is not None))
         if self.transaction is not None:
             raise Refused(replies.OUT_OF_ORDER)
-        path, parameters = parse_mail(arg or "", strict=self._is_strict)
+        path, parameters = parse_mail(arg or "")
         options = mail_options(parameters if self.extended else _none(parameters))
         self.messages += 1
-        queue_id = f"{self.name}.{self.messages}"
+        message_id = f"{self.name}.{self.messages}"
         origin = self._origin()
         try:
             self._judge_mail(path, options)
-            self.transaction = await self._receiver.intake.begin(origin, path, options, queue_id)
+            self.transaction = await self._receiver.intake.begin(origin, path, options, message_id)
         except Refused as refusal:
             self._receiver.refusals.record(refusal, "MAIL", origin, path)
             raise
@@ -173,7 +173,7 @@ class Session(Connection):
         """RFC 5321 section 4.1.1.3."""
         if self.transaction is None or self._chunks is not None:
             raise Refused(replies.OUT_OF_ORDER)
-        path, parameters = parse_rcpt(arg or "", strict=self._is_strict)
+        path, parameters = parse_rcpt(arg or "")
         options = rcpt_options(parameters if self.extended else _none(parameters))
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
@@ -202,11 +202,11 @@ class Session(Connection):
         try:
             with Share(self._receiver.octets) as share:
                 raw = await self._read_message(share)
-                await self._receiver.intake.take(transaction, raw)
+                number = await self._receiver.intake.take(transaction, raw)
         except Refused as refusal:
             self._record(refusal, "DATA", transaction)
             raise
-        return self._accepted(transaction)
+        return self._accepted(number)
 
     async def smtp_BDAT(self, arg: str) -> Reply | None:
         """RFC 3030 section 2. Whatever the reply, the octets that were announced are taken off the wire."""
@@ -224,13 +224,13 @@ class Session(Connection):
             return Reply(250, "2.0.0", f"{chunk.size} octets received")
         try:
             check(chunks.refusal)
-            await self._receiver.intake.take(transaction, chunks.message())
+            number = await self._receiver.intake.take(transaction, chunks.message())
         except Refused as refusal:
             self._record(refusal, "BDAT", transaction)
             raise
         finally:
             self._forget_transaction()
-        return self._accepted(transaction)
+        return self._accepted(number)
 
     def _parse_chunk(self, arg: str) -> Chunk:
         """BDAT's argument. Where nobody can tell what is command and what is message from here on, the session ends."""
@@ -296,17 +296,13 @@ class Session(Connection):
         return speaks_for_others(self.client, self._receiver.settings.xclient_networks, self._receiver.settings)
 
     @property
-    def _is_strict(self) -> bool:
-        return self._receiver.settings.address_syntax == "strict"
-
-    @property
     def _may_hold(self) -> bool:
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
         return self.client.service.needs_login or self.may_relay
 
-    def _accepted(self, transaction: Transaction) -> Reply:
+    def _accepted(self, number: str) -> Reply:
         self.forgive()
-        return Reply(250, "2.0.0", f"message accepted, queued as {transaction.queue_id}")
+        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
 
     def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
         """Makes a record of a refusal of the transaction's message."""

@@ -53,7 +53,7 @@ def main() -> int:
         settings = Settings.load()
         listeners = _listeners(settings)
         privileges.drop(settings.run_as)
-        database = Database.open(settings.database, timeout=settings.database_timeout)
+        database = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
         return _serve(settings, listeners, database)
     except _EXPECTED as error:
         print(f"onifast-web: {error}", file=sys.stderr)

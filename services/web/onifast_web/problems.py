@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -11,9 +12,11 @@ from typing import Any
 from flask import Flask, Request, Response, json, render_template, request
 from onifast_shared import log
 from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
+from onifast_shared.db.reports import Reports
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 _logger = log.get("web")
+_reports = Reports(_logger)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SOON = {"Retry-After": "5"}
@@ -129,7 +132,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(DatabaseError)
     def _database(error: DatabaseError) -> Response:
-        log.event(_logger, "database-error", 40, path=request.path, error=str(error))
+        _reports.report("database-error", error, logging.ERROR, path=request.path)
         return answer(from_database(error))
 
     @app.errorhandler(Exception)

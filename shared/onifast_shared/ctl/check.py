@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import argparse
-import os
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
 from onifast_shared.config import Settings
+from onifast_shared.ctl import access
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
     add,
     complain,
 )
+from onifast_shared.db import inspection, troubles
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.transport import sources
+
+LOOK_SECONDS = 60.0
+"""For how long the database's pages are looked at; `database check` looks at all."""
 
 
 def declare(areas: Any) -> None:
     """Adds the command."""
-    add(areas, "check-config", _check_config, "look for what would keep the programs from working")
+    parser = add(areas, "check-config", _check_config, "look for what would keep the programs from working")
+    parser.add_argument("--as", dest="account", metavar="USER", help="ask what this Unix user may read and write")
 
 
-def _check_config(_arguments: argparse.Namespace, settings: Settings) -> int:
-    problems = list(_problems(settings))
-    for problem in problems:
-        complain(problem, NOTHING)
-    if not problems:
+def _check_config(arguments: argparse.Namespace, settings: Settings) -> int:
+    asked = [access.Account(arguments.account, "--as", reads_all=False)] if arguments.account else None
+    accounts = asked or access.accounts(settings)
+    # First of all: a child is forked for this, and none may come from a process that has a database open.
+    problems = [problem for account in accounts for problem in access.problems(settings, account)]
+    problems += _problems(settings)
+    if arguments.json:
+        values = {"good": not problems, "settings": settings.source, "accounts": [each.name for each in accounts]}
+        print(json.dumps(values | {"problems": problems}, ensure_ascii=False))
+    elif not problems:
         print(f"settings are good: {settings.source}")
+    for problem in [] if arguments.json else problems:
+        complain(problem, NOTHING)
     return NOTHING if problems else DONE
 
 
@@ -46,8 +59,21 @@ def _problems(settings: Settings) -> Iterable[str]:
         yield str(error)
     yield from _key_problems(settings)
     yield from filter(None, (sources.why_unusable(source.address) for source in settings.source_addresses))
-    if not os.access(settings.config_dir, os.R_OK | os.W_OK | os.X_OK):
-        yield f"directory {settings.config_dir} of the database is missing or cannot be written"
+    yield from _database_problems(settings)
+
+
+def _database_problems(settings: Settings) -> Iterable[str]:
+    """What is wrong with the database. One that was damaged long ago may not be met by any program for months."""
+    path, timeout = settings.database, settings.database_timeout
+    if trouble := inspection.trouble_with(path, timeout):
+        yield str(trouble)
+        return
+    for each in troubles.present(path):
+        yield f"noted {each.times} times: {each.text}"
+    if not path.exists():
+        return
+    found = inspection.soundness(path, timeout, LOOK_SECONDS)
+    yield from (f"database {path} is damaged: {finding}" for finding in found.findings)
 
 
 def _key_problems(settings: Settings) -> Iterable[str]:

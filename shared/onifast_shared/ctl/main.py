@@ -23,6 +23,7 @@
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
+    onifast-mailctl database show | check | init | adopt
     onifast-mailctl explain ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
     onifast-mailctl --version
@@ -36,6 +37,7 @@ message or key) or something to complain of, and 2 with one line on standard err
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,6 +49,7 @@ from onifast_shared.address import AddressError
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.ctl import (
     check,
+    database,
     destinations,
     dkim,
     explain,
@@ -74,6 +77,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     try:
         return command(arguments, Settings.load(environ))
     except (UsageError, *_EXPECTED) as error:
+        if arguments.json:
+            print(json.dumps({"error": str(error)}, ensure_ascii=False))
         return complain(str(error), WRONG)
     except BrokenPipeError:
         # The reader has seen enough (`| head`); what the interpreter flushes at its end must not fail again.
@@ -106,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
+    database.declare(area(areas, "database", "the database itself"))
     explain.declare(areas)
     check.declare(areas)
     return parser

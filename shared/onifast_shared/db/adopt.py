@@ -24,6 +24,13 @@ def is_empty(connection: apsw.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
+def is_ours(connection: apsw.Connection) -> bool:
+    """Whether the database is this project's, of whatever version, or the earlier program's."""
+    names = ("schema_migrations", *COLUMNS)
+    marks = ", ".join("?" * len(names))
+    return connection.execute(f"SELECT 1 FROM sqlite_master WHERE name IN ({marks})", names).fetchone() is not None
+
+
 def make_usable(connection: apsw.Connection) -> None:
     """Gives the contract's tables all their columns, and `id` its meaning. Runs inside the first migration."""
     for table, columns in COLUMNS.items():

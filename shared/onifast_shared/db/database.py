@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,9 +17,18 @@ from typing import TypeVar
 
 import apsw
 
-from onifast_shared.db import migrate
-from onifast_shared.db.errors import DatabaseBusy, translated
-from onifast_shared.db.writer import Writer
+from onifast_shared.db import identity, migrate
+from onifast_shared.db.connections import Connections, connect, file_size
+from onifast_shared.db.errors import (
+    DatabaseBusy,
+    DatabaseCorrupt,
+    DatabaseError,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    translated,
+)
+from onifast_shared.db.keeper import Keeper
+from onifast_shared.db.troubles import REFUSED, Troubles
 
 Connection = apsw.Connection
 T = TypeVar("T")
@@ -29,46 +37,54 @@ FILE_MODE = 0o660
 DIRECTORY_MODE = 0o2770
 READER_THREADS = 8
 
+_WAY_OUT = (
+    "stop the programs; then put a backup in its place, or what can be read of it: "
+    "sqlite3 {0} .recover | sqlite3 {0}.new && mv {0}.new {0}"
+)
+
 
 class Database:
-    """One process's handle on the shared database; safe to use from every thread, never across a fork."""
+    """One process's handle on the shared database; safe to use from every thread, never across a fork.
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    It may be without its file for a while, and then refuses everything: the keeper opens it anew.
+    """
+
+    def __init__(self, path: Path, timeout: float, connections: Connections | None, reason: DatabaseError) -> None:
+        """For `open` alone. `reason` is what everything is refused with, where there are no connections."""
         self.path = path
+        self.troubles = Troubles(path)
         self._timeout = timeout
-        self._local = threading.local()
-        self._readers: list[apsw.Connection] = []
-        self._lock = threading.Lock()
+        self._connections = connections
+        self._reason = reason
+        self._openings = 1
         self._pool = ThreadPoolExecutor(READER_THREADS, "db-read")
-        self._writer = Writer(partial(connect, path, timeout), path)
-        self._observer = connect(path, timeout)
-        self._observer.execute("PRAGMA query_only=ON")
-        # A look that would have to wait is no look for an event loop.
-        self._observer.set_busy_timeout(0)
+        self._keeper = Keeper(self)
+        if connections is None:
+            self._keeper.refused(reason)
+        else:
+            self.troubles.end(REFUSED)
 
     @classmethod
-    def open(cls, path: Path, *, timeout: float = 30.0) -> Database:
+    def open(cls, path: Path, *, timeout: float = 30.0, patient: bool = False) -> Database:
         """Opens the database at `path`; makes and migrates it where that is needed.
 
         `timeout` is how long, in seconds, to wait for other writers. Raises SchemaTooNew for a database that this
-        program is too old for, DatabaseUnavailable for one that cannot be opened.
+        program is too old for, DatabaseRefused for another one than was there, DatabaseCorrupt for a damaged one,
+        DatabaseUnavailable for one that cannot be opened. Who is `patient` gets a database all the same where there is
+        one that is refused or damaged: it refuses everything until an administrator has put things right.
         """
-        _let_group_in()
-        with translated(path):
-            _create(path)
-            migrate.migrate(partial(connect, path, timeout), path)
-            return cls(path, timeout)
+        closed = DatabaseUnavailable(f"database {path} is closed")
+        try:
+            return cls(path, timeout, _opened(path, timeout), closed)
+        except (DatabaseRefused, DatabaseCorrupt) as error:
+            if not patient:
+                raise
+            return cls(path, timeout, None, error)
 
     def read(self, fn: Callable[[Connection], T]) -> T:
         """What `fn` reads from one consistent snapshot. Blocks; see `aread` for event loops."""
-        with translated(self.path):
-            connection = self._reader()
-            connection.execute("BEGIN")
-            try:
-                return fn(connection)
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        with translated(self.path, self.troubles):
+            return self._open().read(fn)
 
     def write(self, fn: Callable[[Connection], T], *, timeout: float | None = None) -> T:
         """What `fn` returns, once what it wrote is on disk.
@@ -78,8 +94,8 @@ class Database:
         Raises DatabaseBusy when its turn did not come within `timeout` seconds, DatabaseFull for a full disk and
         DatabaseUnavailable for other trouble; then nothing was written.
         """
-        with translated(self.path):
-            return self._writer.submit(fn).wait(self._timeout if timeout is None else timeout)
+        with translated(self.path, self.troubles):
+            return self._open().writer.submit(fn).wait(self._timeout if timeout is None else timeout)
 
     async def aread(self, fn: Callable[[Connection], T]) -> T:
         """`read`, off the event loop."""
@@ -91,21 +107,24 @@ class Database:
         What is not `lasting` may be undone by a power cut, with what depends on it, but by nothing else; it waits for
         no disk. For what a power cut ends in any case, such as claims.
         """
-        with translated(self.path):
-            job = self._writer.submit_from_loop(fn, lasting=lasting)
+        with translated(self.path, self.troubles):
+            job = self._open().writer.submit_from_loop(fn, lasting=lasting)
             return await job.wait(self._timeout if timeout is None else timeout)
 
     def data_version(self) -> int:
-        """A number that changes when any other connection, of this process or another, has committed; see `peek`."""
-        return self.peek(lambda connection: int(connection.execute("PRAGMA data_version").get))
+        """A number that changes when any other connection, of this process or another, has committed; see `peek`.
+
+        It changes as well when the database was opened anew.
+        """
+        return self._openings << 32 | self.peek(lambda connection: int(connection.execute("PRAGMA data_version").get))
 
     def peek(self, fn: Callable[[Connection], T]) -> T:
         """What `fn` reads, at once and on the caller's thread, which may be an event loop's; no snapshot.
 
         Only for what costs microseconds. Raises DatabaseBusy where it would have to wait.
         """
-        with translated(self.path), self._lock:
-            return fn(self._observer)
+        with translated(self.path, self.troubles):
+            return self._open().peek(fn)
 
     async def apeek(self, fn: Callable[[Connection], T]) -> T:
         """`peek`; where that would have to wait, `aread`: a hop to a thread and back costs more than a few seeks."""
@@ -114,35 +133,54 @@ class Database:
         except DatabaseBusy:
             return await self.aread(fn)
 
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the database's file and of its WAL; 0 for one that is not there."""
+        return file_size(self.path), file_size(self.path.with_name(self.path.name + "-wal"))
+
     def close(self) -> None:
         """Ends the threads and closes every connection. What was submitted before is committed first."""
-        self._writer.close()
+        self._keeper.close()
+        if self._connections is not None:
+            self._connections.close()
+        self._connections = None
         self._pool.shutdown()
-        with self._lock:
-            for connection in [*self._readers, self._observer]:
-                connection.close()
-            self._readers.clear()
+        self.troubles.flush()
 
-    def _reader(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = connect(self.path, self._timeout)
-            connection.execute("PRAGMA query_only=ON")
-            self._local.connection = connection
-            with self._lock:
-                self._readers.append(connection)
-        return connection
+    # For the keeper
+
+    @property
+    def connections(self) -> Connections | None:
+        """What is open; None while nothing is."""
+        return self._connections
+
+    def lose(self, reason: DatabaseError) -> None:
+        """From now on everything is refused with `reason`."""
+        self._reason = reason
+        self._connections = None
+
+    def reopen(self) -> None:
+        """Opens it anew. Raises DatabaseError."""
+        connections = _opened(self.path, self._timeout, identity.UNKNOWN)
+        self._openings += 1
+        self._connections = connections
+
+    def _open(self) -> Connections:
+        connections = self._connections
+        if connections is None:
+            raise type(self._reason)(str(self._reason))
+        return connections
 
 
-def connect(path: Path, timeout: float) -> apsw.Connection:
-    """A connection to an existing file, set up as every connection of ours is."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_timeout(int(timeout * 1000))
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute("PRAGMA cache_size=-16000")
-    return connection
+def _opened(path: Path, timeout: float, opened_before: identity.Mark | None = None) -> Connections:
+    _let_group_in()
+    try:
+        with translated(path):
+            identity.refuse_nothing(path, opened_before)
+            _create(path)
+            migrate.migrate(partial(connect, path, timeout), path)
+            return Connections(path, timeout)
+    except DatabaseCorrupt as error:
+        raise DatabaseCorrupt(f"{error}; {_WAY_OUT.format(path)}") from error
 
 
 def _let_group_in() -> None:

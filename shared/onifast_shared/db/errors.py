@@ -6,6 +6,9 @@ from pathlib import Path
 
 import apsw
 
+from onifast_shared.db import troubles
+from onifast_shared.db.troubles import Troubles
+
 
 class DatabaseError(Exception):
     """Any trouble with the database. Its text is one line for an administrator, not for a remote client."""
@@ -27,12 +30,19 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be used: missing, read-only, not a database, an I/O error. Nothing was written."""
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """What lies in the database's place is not the one that was there; an administrator has to say what is meant."""
+
+
+class DatabaseCorrupt(DatabaseUnavailable):
+    """The file is damaged, or no database at all. What was asked for was not done."""
+
+
 _BUSY = (apsw.BusyError, apsw.LockedError)
+_CORRUPT = (apsw.CorruptError, apsw.NotADBError)
 _UNAVAILABLE = (
     apsw.CantOpenError,
-    apsw.CorruptError,
     apsw.IOError,
-    apsw.NotADBError,
     apsw.PermissionsError,
     apsw.ReadOnlyError,
     apsw.ConnectionClosedError,
@@ -46,10 +56,11 @@ class translated:  # noqa: N801 -- a context manager, named as those of the stan
     A class, since every read and write passes through it, and a generator costs three times as much.
     """
 
-    __slots__ = ("_path",)
+    __slots__ = ("_path", "_troubles")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, noted: Troubles | None = None) -> None:
         self._path = path
+        self._troubles = noted
 
     def __enter__(self) -> None:
         pass
@@ -61,6 +72,11 @@ class translated:  # noqa: N801 -- a context manager, named as those of the stan
             raise DatabaseBusy(f"database {self._path} is locked by another program") from error
         if isinstance(error, apsw.FullError):
             raise DatabaseFull(f"database {self._path}: the disk is full") from error
+        if isinstance(error, _CORRUPT):
+            text = f"database {self._path} is damaged: {error}"
+            if self._troubles is not None:
+                self._troubles.note(troubles.DAMAGED, text)
+            raise DatabaseCorrupt(text) from error
         if isinstance(error, _UNAVAILABLE):
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DatabaseUnavailable(f"database {self._path} cannot be used: {reason}") from error

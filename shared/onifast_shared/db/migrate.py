@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 
-from onifast_shared.db import adopt
+from onifast_shared.db import adopt, identity
 from onifast_shared.db.errors import DatabaseUnavailable, SchemaTooNew
 from onifast_shared.db.turn import Turn
 
@@ -29,7 +29,10 @@ WAL_ATTEMPTS = 200
 
 
 def migrate(connect: Callable[[], apsw.Connection], path: Path) -> None:
-    """Makes the database at `path` ready for this program. Raises SchemaTooNew without touching a newer one."""
+    """Makes the database at `path` ready for this program, and has it remembered beside it.
+
+    Raises SchemaTooNew for one that is too new, DatabaseRefused for another one than was here; neither is touched.
+    """
     connection = connect()
     try:
         if _is_current(connection, path):
@@ -42,7 +45,9 @@ def migrate(connect: Callable[[], apsw.Connection], path: Path) -> None:
             _set_up(connect)
             connection = connect()
             try:
+                identity.refuse_another(connection, path)
                 _apply_missing(connection, path)
+                identity.remember(connection, path)
             finally:
                 connection.close()
     finally:
@@ -50,10 +55,12 @@ def migrate(connect: Callable[[], apsw.Connection], path: Path) -> None:
 
 
 def _is_current(connection: apsw.Connection, path: Path) -> bool:
+    identity.refuse_another(connection, path)
     version = _version(connection)
     if version > SCHEMA_VERSION:
         _refuse_if_too_old(connection, path)
-    return version >= SCHEMA_VERSION and _pragma(connection, "journal_mode") == "wal"
+    is_newest = version >= SCHEMA_VERSION and _pragma(connection, "journal_mode") == "wal"
+    return is_newest and identity.is_settled(connection, path)
 
 
 def _refuse_if_too_old(connection: apsw.Connection, path: Path) -> None:

@@ -13,16 +13,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import apsw
 
-from onifast_shared.db.errors import DatabaseBusy, DatabaseUnavailable
+from onifast_shared.db.checkpointer import Checkpointer
+from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from onifast_shared.db.turn import Turn
 
 T = TypeVar("T")
 
 GROUP_LIMIT = 256
 """Jobs in one commit: enough to share an fsync, few enough that the lock is not held for long."""
-
-CHECKPOINT_PAGES = 1000
-"""WAL pages (4 KiB each) after which a checkpoint is worth its fsyncs; SQLite's own default."""
 
 
 class Job(Generic[T]):
@@ -109,9 +107,6 @@ class Outcome(NamedTuple):
 
 _NOTHING_WRITTEN = "the database is busy; nothing was written"
 
-FULL_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
-"""WAL pages after which writers have to wait for the end of a checkpoint, so that the WAL begins anew."""
-
 
 class Writer:
     """Owns the connection that writes, and the thread that uses it."""
@@ -121,10 +116,11 @@ class Writer:
         self._turn = Turn(path)
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
+        self._failing: DatabaseError | None = None
         self._connection = connect()
         self._is_syncing = True
-        self._checkpointer = Checkpointer(connect, path)
-        self._connection.set_wal_hook(self._checkpointer.on_commit)
+        self.checkpointer = Checkpointer(connect, path)
+        self._connection.set_wal_hook(self.checkpointer.on_commit)
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
@@ -145,14 +141,20 @@ class Writer:
             raise DatabaseUnavailable("the database is closed")
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """Commits what waits, then ends the thread."""
+    def fail(self, reason: DatabaseError) -> None:
+        """Commits nothing any more: what waits, and what is handed over, fails with `reason`."""
+        self._failing = reason
+
+    def close(self, *, checkpoint: bool = True) -> None:
+        """Commits what waits, then ends the thread; for `checkpoint` see Connections.close."""
         if self._closing:
             return
         self._closing = True
         self._jobs.put(None)
         self._thread.join()
-        self._checkpointer.close()
+        self.checkpointer.close(checkpoint=checkpoint)
+        if not checkpoint:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.close()
         self._turn.close()
 
@@ -172,6 +174,8 @@ class Writer:
         with self._turn.taken():
             self._gather(batch)
             self._sync(any(job.lasting for job in batch))
+            if self._failing is not None:
+                raise self._failing
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 if self._is_syncing:
@@ -235,51 +239,3 @@ def _tell_all(outcomes: list[Outcome]) -> None:
 def _tell(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         outcome.tell()
-
-
-class Checkpointer:
-    """Copies the WAL back into the database when it has grown, on a thread of its own.
-
-    While others write, a checkpoint rarely reaches the WAL's end, and only then does the WAL begin anew. So a WAL that
-    has grown for long has the little that is left copied under the writers' turn.
-    """
-
-    def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:
-        self._connection = connect()
-        self._turn = Turn(path)
-        self._due = threading.Event()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="db-checkpoint", daemon=True)
-        self._thread.start()
-
-    def on_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        """The WAL hook: `pages` is the WAL's length after a commit."""
-        if pages >= CHECKPOINT_PAGES:
-            self._due.set()
-        return apsw.SQLITE_OK
-
-    def close(self) -> None:
-        self._closing = True
-        self._due.set()
-        self._thread.join()
-        self._connection.close()
-        self._turn.close()
-
-    def _run(self) -> None:
-        while True:
-            self._due.wait()
-            self._due.clear()
-            if self._closing:
-                return
-            try:
-                if self._copy() >= FULL_CHECKPOINT_PAGES:
-                    with self._turn.taken():
-                        self._copy()
-            except apsw.Error:
-                # Another process's checkpoint, or a full disk: the WAL stays valid and the next commit asks again.
-                continue
-
-    def _copy(self) -> int:
-        """Copies what no reader needs in the WAL any more; gives the WAL's length in pages."""
-        pages, _copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        return pages

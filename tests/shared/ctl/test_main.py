@@ -42,7 +42,11 @@ def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run one command on the test's tree."""
     for username, content in {"ann": {"password": "x"}, "bob": {"role": "admin"}, "eve": {"disabled": True}}.items():
         (settings.users_dir / f"{username}.json").write_text(json.dumps(content))
-    environ = {"ONIFAST_MAIL_ROOT": str(settings.root), "ONIFAST_MAIL_HOSTNAME": settings.hostname}
+    environ = {
+        "ONIFAST_MAIL_ROOT": str(settings.root),
+        "ONIFAST_MAIL_HOSTNAME": settings.hostname,
+        "ONIFAST_MAIL_RUN_AS": "root",
+    }
 
     def run_command(*words: str, **more: str) -> Result:
         status = ctl.main(words, environ | more)
@@ -271,7 +275,11 @@ def test_a_hostile_field_cannot_forge_lines_or_columns(run: Run, database: Datab
 
 def test_the_console_script_runs(settings: Settings) -> None:
     script = Path(sys.executable).parent / "onifast-mailctl"
-    environ = {"ONIFAST_MAIL_ROOT": str(settings.root), "ONIFAST_MAIL_HOSTNAME": "h.test"}
+    environ = {
+        "ONIFAST_MAIL_ROOT": str(settings.root),
+        "ONIFAST_MAIL_HOSTNAME": "h.test",
+        "ONIFAST_MAIL_RUN_AS": "root",
+    }
     child = subprocess.run([script, "check-config"], env=environ, capture_output=True, text=True, check=False)
     assert (child.returncode, child.stderr) == (0, "")
 

@@ -8,6 +8,7 @@ from onifast_web.api import (
     addresses,
     app_passwords,
     config,
+    database,
     destinations,
     dkim,
     explain,
@@ -49,6 +50,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *explain.ENDPOINTS,
     *tls.ENDPOINTS,
+    *database.ENDPOINTS,
     *sso.ENDPOINTS,
 )
 

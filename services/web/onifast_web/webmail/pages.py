@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, make_response, render_template, request
 from onifast_shared import mailbox, quotas
+from onifast_shared.db import troubles
 from onifast_shared.db.database import Connection
 from onifast_shared.mailbox import FOLDERS
 from onifast_shared.queue import waiting
@@ -84,6 +85,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         scheduled=scheduled,
         undo=undo,
         notice=notice,
+        troubles=[each.text for each in troubles.present(web.database.path)] if caller.is_admin else [],
         **values,
     )
     return make_response(text, http_status)

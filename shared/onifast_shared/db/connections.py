@@ -1,0 +1,149 @@
+"""One process's connections to the database file as it was opened once: its writer, its readers, its observer."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import apsw
+
+from onifast_shared.db import identity
+from onifast_shared.db.checkpointer import WAL_LIMIT
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.db.writer import Writer
+
+T = TypeVar("T")
+
+
+class Files(NamedTuple):
+    """The inodes of the three files that SQLite works on; None for one that is not there."""
+
+    database: int | None
+    wal: int | None
+    shm: int | None
+
+    @classmethod
+    def at(cls, path: Path) -> Files:
+        """Those that lie at `path` now. Raises OSError where that cannot be told."""
+        return cls(*(_inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")))
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino  # noqa: PTH116 -- three a second, in each process
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 for one that is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def connect(path: Path, timeout: float) -> apsw.Connection:
+    """A connection to an existing file, set up as every connection of ours is."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(int(timeout * 1000))
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+    connection.execute("PRAGMA cache_size=-16000")
+    return connection
+
+
+class Connections:
+    """All of them; made when the database is opened, and again when it had to be opened anew.
+
+    Nobody can put another file under connections that are open: they go on with the old one, whatever lies at its path.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._local = threading.local()
+        self._readers: list[apsw.Connection] = []
+        self._reading: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self.writer = Writer(partial(_ready, path, timeout), path)
+        self._observer = _ready(path, timeout)
+        self._observer.execute("PRAGMA query_only=ON")
+        # A look that would have to wait is no look for an event loop.
+        self._observer.set_busy_timeout(0)
+        self.files = Files.at(path)
+        self.id = identity.id_of(self._observer)
+        self.reopenings = identity.reopenings(self._observer)
+
+    def read(self, fn: Callable[[apsw.Connection], T]) -> T:
+        """What `fn` reads from one consistent snapshot."""
+        connection = self._reader()
+        me = threading.get_ident()
+        self._reading[me] = time.monotonic()
+        try:
+            connection.execute("BEGIN")
+            return fn(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            del self._reading[me]
+
+    def peek(self, fn: Callable[[apsw.Connection], T]) -> T:
+        """What `fn` reads at once; no snapshot."""
+        with self._lock:
+            return fn(self._observer)
+
+    def longest_read(self) -> float:
+        """For how many seconds the oldest of this process's reads has been going on."""
+        began = min(self._reading.copy().values(), default=None)
+        return 0.0 if began is None else time.monotonic() - began
+
+    def stop(self, reason: DatabaseError, patience: float) -> bool:
+        """Fails what waits to be written, and ends what is read; False where a reader has not ended in time."""
+        self.writer.fail(reason)
+        deadline = time.monotonic() + patience
+        while self._reading:
+            for connection in self._readers.copy():
+                connection.interrupt()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def close(self, *, checkpoint: bool = True) -> None:
+        """Commits what waits, then closes every connection.
+
+        The last one that closes the file copies the WAL into it, unless `checkpoint` says that they do not belong
+        together any more.
+        """
+        self.writer.close(checkpoint=checkpoint)
+        with self._lock:
+            for connection in [*self._readers, self._observer]:
+                if not checkpoint:
+                    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                connection.close()
+            self._readers.clear()
+
+    def _reader(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self._path, self._timeout)
+            connection.execute("PRAGMA query_only=ON")
+            self._local.connection = connection
+            with self._lock:
+                self._readers.append(connection)
+        return connection
+
+
+def _ready(path: Path, timeout: float) -> apsw.Connection:
+    """A connection that has the WAL open, not only the database: SQLite opens it at the first look."""
+    connection = connect(path, timeout)
+    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    return connection
