@@ -47,7 +47,7 @@ my $verifier = Mail::DKIM::Verifier->new;
 $verifier->PRINT(<STDIN>);
 $verifier->CLOSE;
 for my $signature ($verifier->signatures) {
-    print join("\t", map { $signature->$_ } qw(result domain selector algorithm result_detail)), "\n";
+    print join("\t", map { $signature->$_ // "" } qw(result domain selector algorithm result_detail)), "\n";
 }
 """
 

@@ -10,7 +10,7 @@ from dkim import canonicalization
 PIECE = 128 * 1024  # octets
 
 _TRAILING = re.compile(rb"(?<![\t ])[\t ]+\r\n")
-_SPACED_NAME = re.compile(rb"^([!-9;-~]++)[ \t]++:", re.MULTILINE)
+_SPACED_NAME = re.compile(rb"\n([!-9;-~]++)[ \t]++:")  # a line end is found faster than a place behind one
 _RUN = re.compile(rb"[\t ]{2,}|\t")  # a single space stays what it is
 
 
@@ -26,7 +26,7 @@ def close_names(head: bytes) -> bytes:
 
     The relaxed form has none (RFC 6376 section 3.4.2); dkimpy cannot read it, and does not see a `From :` at all.
     """
-    return _SPACED_NAME.sub(rb"\1:", head)
+    return _SPACED_NAME.sub(rb"\n\1:", b"\n" + head)[1:]
 
 
 def canonicalize_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
