@@ -24,10 +24,10 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     "pending": {"sending": "claim", "held": "hold, claim", "cancelled": "cancel, recall", "failed": "prepare"},
     "sending": {
         "sent": "settle",
-        "deferred": "settle, release_dead",
+        "deferred": "settle, give_back, release_dead",
         "failed": "settle",
         "sandboxed": "settle",
-        "pending": "release_dead",
+        "pending": "give_back, release_dead",
     },
     "deferred": {"sending": "claim", "pending": "retry", "held": "hold, claim", "cancelled": "cancel, recall"},
     "failed": {"pending": "retry"},
