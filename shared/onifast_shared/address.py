@@ -1,4 +1,9 @@
-"""Mail addresses: parsed from RFC 5321 mailboxes and RFC 5322 address lists, kept in one canonical form."""
+"""Mail addresses: parsed from RFC 5321 mailboxes and RFC 5322 address lists, kept in one canonical form.
+
+Addresses exist that RFC 5321's grammar does not have: with dots at odd places (`a..b@`, `.a@`, as docomo.ne.jp gave
+them to its customers), longer local parts, underscores in domains. They are read as what they mean, and written in the
+grammar's own words: `"a..b"@`, which is the same mailbox (section 4.1.2), and what other mail servers write as well.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +18,18 @@ import idna
 from onifast_shared.lazy import lazy
 from onifast_shared.letters import imitates_latin
 
-MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
+MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1; senders that hold a recipient (VERP) are often longer
 MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
 MAX_ADDRESS = 254  # octets: a path has 256 at most, with its angle brackets (RFC 5321 section 4.5.3.1.3)
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
 _DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_DOTS_ANYWHERE = re.compile(rf"[{_ATEXT}.]+")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_WORDS = re.compile(rf"(?:{_QUOTED}|[{_ATEXT}]+)(?:\.(?:{_QUOTED}|[{_ATEXT}]+))*")  # RFC 5322 section 4.4
+_WORD = re.compile(rf"({_QUOTED})|[^\"]+")
+_LABEL = re.compile(r"[a-z0-9_-]+")
+_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 # One token of an address list; a quoted string that is never closed runs to the end, so no text is read twice.
 _LIST_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\\.|[(,:;<>\[\]]|[^"\\(,:;<>\[\]]+|\\', re.DOTALL)
@@ -47,6 +57,16 @@ class Address:
         if len(text) > 1024:
             raise AddressError("address is too long")
         return _parse(text)
+
+    @classmethod
+    def parse_strictly(cls, text: str) -> Address:
+        """`parse` for what obeys the grammar and limits of RFC 5321 to the letter; raises AddressError for the rest."""
+        address = cls.parse(text)
+        local, _, domain = text.rpartition("@")
+        _judge_local(address, local)
+        if not address.is_literal:
+            _judge_domain(domain)
+        return address
 
     def __str__(self) -> str:
         return self._text
@@ -90,13 +110,17 @@ def _parse(text: str) -> Address:
 
 
 def parse_domain(text: str) -> str:
-    """The canonical form of a domain or address literal: lower-case, A-labels; raises AddressError."""
+    """The canonical form of a domain or address literal: lower-case, A-labels, no final dot; raises AddressError.
+
+    What it gives is safe as the name of a file: it has letters, digits, hyphens, underscores, and dots between these.
+    """
     if not text:
         raise AddressError("address has no domain")
     _refuse_controls(text)
     if text.startswith("["):
         return _parse_literal(text)
     domain = text.lower() if text.isascii() else _to_ascii(text)
+    domain = domain.removesuffix(".")  # the root, as DNS writes it: the same domain
     if len(domain) > MAX_DOMAIN:
         raise AddressError(f"domain is longer than {MAX_DOMAIN} octets")
     for label in domain.split("."):
@@ -250,17 +274,32 @@ def _refuse_controls(text: str) -> None:
 def _parse_local(text: str) -> str:
     if not text:
         raise AddressError("address has no local part")
-    if text.startswith('"'):
-        return _parse_quoted(text)
-    if not _DOT_STRING.fullmatch(text):
-        raise AddressError("local part has a character or dot that needs quotes")
-    return text
-
-
-def _parse_quoted(text: str) -> str:
-    if not re.fullmatch(r'"(?:[^"\\]|\\.)*"', text):
+    if _DOTS_ANYWHERE.fullmatch(text):
+        return text
+    if '"' not in text:
+        raise AddressError("local part has a character that needs quotes")
+    if not _WORDS.fullmatch(text):
         raise AddressError("quoted local part is malformed")
-    return _QUOTED_PAIR.sub(r"\1", text[1:-1])
+    return "".join(_unquoted(word[0]) for word in _WORD.finditer(text))
+
+
+def _unquoted(word: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", word[1:-1]) if word.startswith('"') else word
+
+
+def _judge_local(address: Address, written: str) -> None:
+    if not (_DOT_STRING.fullmatch(written) or re.fullmatch(_QUOTED, written)):
+        raise AddressError("local part has a dot that needs quotes")
+    # A rewritten sender (SRS) holds a whole address in its local part; no mail system holds it to the limit.
+    rewritten = address.local[:5].upper() in ("SRS0=", "SRS0+", "SRS0-", "SRS1=", "SRS1+", "SRS1-")
+    if len(quote_local(address.local).encode()) > MAX_LOCAL and not rewritten:
+        raise AddressError(f"local part is longer than {MAX_LOCAL} octets")
+
+
+def _judge_domain(written: str) -> None:
+    domain = written.lower() if written.isascii() else _to_ascii(written)
+    if not all(map(_HOST_LABEL.fullmatch, domain.split("."))):
+        raise AddressError("domain is not a valid host name")
 
 
 def _parse_literal(text: str) -> str:
@@ -280,15 +319,13 @@ def _to_ascii(domain: str) -> str:
     if len(domain) > MAX_DOMAIN:
         raise AddressError(f"domain is longer than {MAX_DOMAIN} octets")
     try:
-        return idna.encode(domain, uts46=True).decode("ascii").lower()
+        # Label by label: what is in ASCII need obey no more rules than where nothing else stands.
+        labels = idna.uts46_remap(domain, std3_rules=False, transitional=False).split(".")
+        return ".".join(each if each.isascii() else idna.alabel(each).decode("ascii") for each in labels).lower()
     except (idna.IDNAError, UnicodeError, IndexError):
         raise AddressError("domain is not a valid internationalised domain name") from None
 
 
 def _check_lengths(address: Address) -> None:
-    # A rewritten sender (SRS) holds a whole address in its local part; no mail system holds it to the limit.
-    rewritten = address.local[:5].upper() in ("SRS0=", "SRS0+", "SRS0-", "SRS1=", "SRS1+", "SRS1-")
-    if len(quote_local(address.local).encode()) > MAX_LOCAL and not rewritten:
-        raise AddressError(f"local part is longer than {MAX_LOCAL} octets")
     if len(str(address).encode()) > MAX_ADDRESS:
         raise AddressError(f"address is longer than {MAX_ADDRESS} octets")

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import contents, times
+from onifast_shared import contents, stored_forms, times
+from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
 from onifast_shared.message import columns, parsing
 from onifast_shared.message.headers import split_head, without_mbox_lines
@@ -94,8 +95,10 @@ def list_page(
         where.append("e.owner = ?")
         bind.append(owner)
     if address:
-        where.append("(lower(e.recipient) = lower(?) OR lower(e.sender) = lower(?))")
-        bind += [address, address]
+        forms = _forms(address)
+        here = ", ".join(["lower(?)"] * len(forms))
+        where.append(f"(lower(e.recipient) IN ({here}) OR lower(e.sender) IN ({here}))")
+        bind += [*forms, *forms]
     if q and q.strip():
         where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
         bind.append(match_expression(q))
@@ -206,6 +209,13 @@ def _row(tx: Connection, row: Sequence[Any]) -> EmailRow:
         authentication=_json(row[13]),
         content_id=row[14],
     )
+
+
+def _forms(address: str) -> tuple[str, ...]:
+    try:
+        return stored_forms.of_address(Address.parse(address.strip()))
+    except AddressError:
+        return (address,)
 
 
 def _json(text: str | None) -> dict[str, Any]:

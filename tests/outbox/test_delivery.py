@@ -407,3 +407,15 @@ async def test_a_bounce_is_read_by_the_standard_librarys_parser(outbox: Outbox) 
         "rfc822; bob@remote.test",
         "rfc822; joe@remote.test",
     ]
+
+
+async def test_addresses_beside_the_grammar_are_written_by_it(outbox: Outbox) -> None:
+    with exchanger(outbox) as peer:
+        outbox.sql(
+            "INSERT INTO outbox (sender, recipient, subject, body)"
+            " VALUES ('.alice@here.test', 'bob..x@remote.test.', 's', 'b')"
+        )
+        await outbox.deliver_all()
+        (message,) = peer.messages
+    assert (message.mail_from, message.rcpt_to) == ('".alice"@here.test', ('"bob..x"@remote.test',))
+    assert b'\r\nTo: "bob..x"@remote.test\r\n' in message.data

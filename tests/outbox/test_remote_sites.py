@@ -175,3 +175,19 @@ def _until(peer: Peer, user: str, mark: bytes, count: int) -> list[bytes]:
         if sum(mark in each for each in messages) >= count:
             return messages
         total = len(messages) + 1
+
+
+@pytest.mark.parametrize("name", ["postfix", "exim"])
+async def test_an_address_beside_the_grammar_is_taken_as_it_is_written(
+    sender: Outbox, peers: dict[str, Peer], name: str
+) -> None:
+    peer = peers[name]
+    before = len(peer.wait_for("alice", 0))
+    sender.sql(
+        "INSERT INTO outbox (sender, recipient, subject, body)"
+        f" VALUES ('.carol..x@here.test', 'alice@{peer.domain}.', 'odd', 'odd')"
+    )
+    await sender.deliver_all()
+    assert sender.sql("SELECT status FROM outbox") == ["sent"]
+    messages = peer.wait_for("alice", before + 1)
+    assert any(b"Subject: odd" in each and b'".carol..x"@here.test' in each for each in messages)

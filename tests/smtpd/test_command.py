@@ -44,6 +44,14 @@ def test_any_argument_of_mail_is_understood_or_refused(text: str) -> None:
         ("FROM:<a@[127.0.0.1]>", Address("a", "[127.0.0.1]")),
         ("FROM:<a@[ipv6:::1]>", Address("a", "[IPv6:::1]")),
         ("FROM:<a@bücher.test>", Address("a", "xn--bcher-kva.test")),
+        ("FROM:a@b.test", Address("a", "b.test")),
+        ("FROM: a@b.test SIZE=5", Address("a", "b.test")),
+        ('FROM:"a b"@c.test', Address("a b", "c.test")),
+        ("FROM:webmaster", Bare("webmaster")),
+        ("FROM:@one.test:a@b.test", Address("a", "b.test")),
+        ("FROM:< a@b.test >", Address("a", "b.test")),
+        ("FROM:<a@b.test.>", Address("a", "b.test")),
+        ("FROM:<a..b@c_d.test>", Address("a..b", "c_d.test")),
     ],
 )
 def test_paths(argument: str, path: Path) -> None:
@@ -51,11 +59,24 @@ def test_paths(argument: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["", "TO", "TO:", "TO:a@b.test", "TO:<a@b.test", "TO:<a@b.test>x", "FROM:<a@b.test>"]
+    "argument", ["", "TO", "TO:", "TO: ", "TO:a@b.test>", "TO:<a@b.test", "TO:<a@b.test>x", "FROM:<a@b.test>"]
 )
 def test_a_recipient_that_is_no_path_is_a_syntax_error(argument: str) -> None:
     with pytest.raises(Refused, match=r"^501 5\.5\.4 syntax: RCPT"):
         parse_rcpt(argument)
+
+
+def test_parameters_follow_a_path_without_brackets() -> None:
+    assert parse_rcpt("TO:a@b.test NOTIFY=NEVER")[1] == {"NOTIFY": "NEVER"}
+
+
+@pytest.mark.parametrize(
+    "argument", ["FROM:a@b.test", "FROM: <a@b.test>", "FROM:<a@b.test.>", "FROM:<a..b@c.test>", "FROM:<a@b_c.test>"]
+)
+def test_strictness_takes_the_grammar_alone(argument: str) -> None:
+    with pytest.raises(Refused, match=r"^501 "):
+        parse_mail(argument, strict=True)
+    assert parse_mail("FROM:<a@b.test>", strict=True)[0] == Address("a", "b.test")
 
 
 def test_parameters_of_mail() -> None:

@@ -18,6 +18,7 @@ _VERB = re.compile(rb"[A-Za-z0-9]{1,16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Between the brackets: quoted strings, in which ">" may stand, or anything but quotes and ">".
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ ]+(.*))?')
+_BARE_PATH = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^"<>\s])+)(?:[ ]+(.*))?')
 _HELO = re.compile(r"[^\s\x00-\x1f\x7f<>()\"]{1,255}")
 
 
@@ -72,20 +73,20 @@ def parse_helo(argument: str) -> str:
     return argument
 
 
-def parse_mail(argument: str) -> tuple[Path, Parameters]:
-    """Reverse-path and parameters of MAIL; raises Refused."""
-    inner, rest = _split_path(argument, "FROM:", _MAIL_SYNTAX)
+def parse_mail(argument: str, *, strict: bool = False) -> tuple[Path, Parameters]:
+    """Reverse-path and parameters of MAIL; raises Refused; `strict` takes RFC 5321's grammar alone."""
+    inner, rest = _split_path(argument, "FROM:", _MAIL_SYNTAX, strict=strict)
     try:
-        return _parse_path(inner), parse_parameters(rest)
+        return _parse_path(inner, strict=strict), parse_parameters(rest)
     except AddressError as error:
         raise refused(501, "5.1.7", f"bad sender address: {error}") from None
 
 
-def parse_rcpt(argument: str) -> tuple[Address | Bare, Parameters]:
-    """Forward-path and parameters of RCPT; raises Refused."""
-    inner, rest = _split_path(argument, "TO:", _RCPT_SYNTAX)
+def parse_rcpt(argument: str, *, strict: bool = False) -> tuple[Address | Bare, Parameters]:
+    """Forward-path and parameters of RCPT; raises Refused, as `parse_mail` does."""
+    inner, rest = _split_path(argument, "TO:", _RCPT_SYNTAX, strict=strict)
     try:
-        path = _parse_path(inner)
+        path = _parse_path(inner, strict=strict)
     except AddressError as error:
         raise refused(501, "5.1.3", f"bad recipient address: {error}") from None
     if path is None:
@@ -98,21 +99,23 @@ def needs_smtputf8(path: Path) -> bool:
     return path is not None and not path.local.isascii()
 
 
-def _split_path(argument: str, keyword: str, syntax: Reply) -> tuple[str, str]:
+def _split_path(argument: str, keyword: str, syntax: Reply, *, strict: bool) -> tuple[str, str]:
     if argument[: len(keyword)].upper() != keyword:
         raise Refused(syntax)
-    # A space after the colon is wrong, but too many programs write it.
-    match = _PATH.fullmatch(argument[len(keyword) :].lstrip(" "))
+    text = argument[len(keyword) :]
+    # A space after the colon is wrong, and so is a path without brackets, but too many programs write them.
+    match = _PATH.fullmatch(text) if strict else _PATH.fullmatch(text.lstrip(" ")) or _BARE_PATH.fullmatch(text.strip())
     if not match:
         raise Refused(syntax)
     return match[1], match[2] or ""
 
 
-def _parse_path(inner: str) -> Path:
+def _parse_path(inner: str, *, strict: bool) -> Path:
     if not inner:
         return None
-    mailbox = strip_source_route(inner)
+    parse = Address.parse_strictly if strict else Address.parse
+    mailbox = strip_source_route(inner if strict else inner.strip(" "))
     if "@" in mailbox:
-        return Address.parse(mailbox)
+        return parse(mailbox)
     # Borrow a domain, so that one parser judges local parts.
-    return Bare(Address.parse(f"{mailbox}@localhost").local)
+    return Bare(parse(f"{mailbox}@localhost").local)

@@ -156,7 +156,7 @@ class Session(Connection):
         check(policy.judge_transaction(self.client, logged_in=self.user is not None))
         if self.transaction is not None:
             raise Refused(replies.OUT_OF_ORDER)
-        path, parameters = parse_mail(arg or "")
+        path, parameters = parse_mail(arg or "", strict=self._is_strict)
         options = mail_options(parameters if self.extended else _none(parameters))
         self.messages += 1
         message_id = f"{self.name}.{self.messages}"
@@ -173,7 +173,7 @@ class Session(Connection):
         """RFC 5321 section 4.1.1.3."""
         if self.transaction is None or self._chunks is not None:
             raise Refused(replies.OUT_OF_ORDER)
-        path, parameters = parse_rcpt(arg or "")
+        path, parameters = parse_rcpt(arg or "", strict=self._is_strict)
         options = rcpt_options(parameters if self.extended else _none(parameters))
         if needs_smtputf8(path) and not self.transaction.options.smtputf8:
             raise Refused(policy.SMTPUTF8_NEEDED)
@@ -294,6 +294,10 @@ class Session(Connection):
         if self._told_of_client or self.messages or not self._receiver.settings.xclient_networks:
             return False
         return speaks_for_others(self.client, self._receiver.settings.xclient_networks, self._receiver.settings)
+
+    @property
+    def _is_strict(self) -> bool:
+        return self._receiver.settings.address_syntax == "strict"
 
     @property
     def _may_hold(self) -> bool:

@@ -60,6 +60,12 @@ class ReceivingSettings:
     )
     max_mime_depth: int = setting("50", kinds.number(10, 1000), "How deep a message's parts may be nested.")
     max_mime_parts: int = setting("1000", kinds.number(100, 100_000), "Parts of a message.")
+    address_syntax: str = setting(
+        "lenient",
+        kinds.choice("lenient", "strict"),
+        "What MAIL and RCPT take: RFC 5321's grammar alone, or also what exists beside it (no angle brackets, dots"
+        " anywhere in a local part and more than 64 bytes of it, a final dot or underscores in a domain).",
+    )
     bare_line_ends: str = setting(
         "repair",
         kinds.choice("refuse", "repair"),

@@ -202,6 +202,6 @@ def author_domains(values: Sequence[str]) -> list[str] | None:
 def _domain(text: str) -> str:
     """A domain in the form of `Address.domain`, or "" for what is none."""
     try:
-        return parse_domain(text.strip().removesuffix("."))
+        return parse_domain(text.strip())
     except AddressError:
         return ""
