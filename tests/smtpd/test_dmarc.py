@@ -57,6 +57,10 @@ def test_a_record_has_the_defaults_of_the_rfc() -> None:
         "p=reject; v=DMARC1",
         "v=DMARC2; p=reject",
         "v=dmarc1; p=reject",
+        "v=DMARC1",
+        "v=DMARC1; adkim=s",
+        "v=DMARC1; sp=reject",
+        "v=DMARC1; rua=https://bank.test",
         "v=DMARC1; p=all",
         "v=DMARC1; p=",
         "v=DMARC1; p=reject; sp=nonsense",
@@ -74,9 +78,9 @@ def test_a_bad_policy_asks_for_nothing_where_reports_are_wanted(tags: str) -> No
     assert (found.policy, found.subdomain_policy, found.missing_policy) == ("none",) * 3
 
 
-def test_no_policy_is_none_and_may_yet_be_one_for_subdomains() -> None:
-    assert record("v=DMARC1").policy == "none"
-    found = record("v=DMARC1; sp=reject")
+def test_no_policy_is_none_where_reports_are_wanted_and_may_yet_be_one_for_subdomains() -> None:
+    assert record("v=DMARC1; rua=mailto:r@bank.test").policy == "none"
+    found = record("V = DMARC1; sp=reject; rua=mailto:r@bank.test")
     assert (found.policy, found.subdomain_policy, found.missing_policy) == ("none", "reject", "reject")
 
 

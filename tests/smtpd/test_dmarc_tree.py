@@ -101,7 +101,7 @@ ALL = "p=none; sp=quarantine; np=reject"
         ({"bank.com": ALL}, "news.bank.com", ("bank.com", "quarantine")),
         ({"bank.com": ALL}, "made.up.bank.com", ("bank.com", "reject")),
         ({"bank.com": "p=none; np=reject"}, "news.bank.com", ("bank.com", "none")),
-        ({"bank.com": "sp=reject"}, "news.bank.com", ("bank.com", "reject")),
+        ({"bank.com": "sp=reject; rua=mailto:r@bank.com"}, "news.bank.com", ("bank.com", "reject")),
         ({"bank.com": "p=reject", "news.bank.com": "p=none"}, "news.bank.com", ("news.bank.com", "none")),
         ({"bank.com": "p=reject", "b.bank.com": "p=none"}, "a.b.bank.com", ("bank.com", "reject")),
         ({"bank.com": "p=reject", "b.bank.com": "p=none; psd=n"}, "a.b.bank.com", ("b.bank.com", "none")),

@@ -12,7 +12,7 @@ POLICIES = ("none", "quarantine", "reject")
 
 MAX_RECORD = 4096  # characters; what a report address list needs, and no more
 
-_VERSION = re.compile(r"\s*v\s*=\s*DMARC1\s*(?:;|$)")
+_VERSION = re.compile(r"\s*[vV]\s*=\s*DMARC1\s*(?:;|$)")
 
 
 class Unusable(ValueError):
@@ -112,18 +112,19 @@ class DmarcResult:
 def parse(text: str) -> Record | None:
     """The record that a TXT record holds, None where there is none that can be used (RFC 9989 sections 4.7, 4.10.1).
 
-    Unknown tags are passed over, and most tags with a bad value count as missing. No `p` means `none`; a bad `p`, `sp`
-    or `np` leaves a record of policy `none` if reports are asked for, and nothing otherwise.
+    Unknown tags are passed over, and most tags with a bad value count as missing. Without a `p`, or with a bad `p`,
+    `sp` or `np`, the policy is `none` if reports are asked for, and there is no record otherwise.
     """
     if not _VERSION.match(text) or len(text) > MAX_RECORD:
         return None
     tags = _tags(text)
     policy, subdomains, missing = (tags.get(name, "").lower() for name in ("p", "sp", "np"))
     reports = tags.get("rua", "")
-    if "p" not in tags:
+    is_reported = "mailto:" in reports.lower()
+    if "p" not in tags and is_reported:
         policy = "none"
     if policy not in POLICIES or any(other and other not in POLICIES for other in (subdomains, missing)):
-        if "mailto:" not in reports.lower():
+        if not is_reported:
             return None
         policy = subdomains = missing = "none"
     testing = tags.get("t", "").lower()
