@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from onifast_shared import addresses, arrivals, contents, mailbox, shared_keys, srs
+from onifast_shared import addresses, arrivals, contents, mailbox, queue_ids, shared_keys, srs
 from onifast_shared.address import Address
 from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
@@ -55,7 +55,7 @@ class Incoming:
     """A message for mailboxes here, and to be forwarded.
 
     `reverse_path` '' is the null one; `authentication` is stored as JSON. That it has arrived is told to its sender for
-    the recipients in `acknowledged`, with his `envid` (RFC 3461).
+    the recipients in `acknowledged`, with his `envid` (RFC 3461). `queue_id` is the message's one name.
     """
 
     reverse_path: str
@@ -65,6 +65,7 @@ class Incoming:
     onward: Onward | None = None
     acknowledged: Sequence[QueuedRecipient] = ()
     envid: str | None = None
+    queue_id: str = field(default_factory=queue_ids.new, compare=False)
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def _put(tx: Connection, content_id: int, size: int, incoming: Incoming, now: fl
             trace=delivery.trace,
             authentication=incoming.authentication,
             file_copy=incoming.file_copies,
+            queue_id=incoming.queue_id,
         )
         for delivery in incoming.deliveries
     ]
@@ -144,6 +146,7 @@ def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) ->
             owner=passing.owner,
             submitted_by=submitters.by_forward(passing.by),
             written_by=queue.written_by(onward.envelope),
+            queue_id=incoming.queue_id,
         )
         ids += queue.enqueue(tx, content_id, submission, [passing.recipient], now)
     return ids
@@ -227,4 +230,5 @@ def _keep(
         folder="sent",
         trace=f"Bcc: {sent_copy.bcc}\r\n".encode() if sent_copy.bcc else b"",
         is_read=True,
+        queue_id=submission.queue_id,
     )

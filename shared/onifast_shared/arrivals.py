@@ -21,6 +21,7 @@ class Arrival:
     envid: str | None
     arrived_ts: int
     recipients: tuple[QueuedRecipient, ...]
+    queue_id: str = ""
 
 
 def add(tx: Connection, arrival: Arrival) -> None:
@@ -40,7 +41,8 @@ def oldest(tx: Connection) -> Arrival | None:
     rows: list[tuple[Any, ...]] = tx.execute(sql, (first,)).fetchall()
     sender, envid, arrived_ts, *_ = rows[0]
     recipients = tuple(QueuedRecipient(recipient, orcpt=orcpt) for *_, recipient, orcpt in rows)
-    return Arrival(int(first), sender, envid, arrived_ts, recipients)
+    queue_id = tx.execute("SELECT queue_id FROM emails WHERE content_id = ? LIMIT 1", (first,)).get
+    return Arrival(int(first), sender, envid, arrived_ts, recipients, queue_id or "")
 
 
 def remove(tx: Connection, arrival: Arrival) -> bool:

@@ -36,11 +36,12 @@ class Index:
 
 @dataclass(frozen=True)
 class Unfiled:
-    """A message whose copy is wanted. `received_ts` and `id` make the copy's name."""
+    """A message whose copy is wanted. `received_ts` and `id` make the copy's name; `queue_id` finds it in the logs."""
 
     id: int
     owner: str
     received_ts: int
+    queue_id: str = ""
 
 
 def unindexed(tx: Connection, limit: int = 50) -> list[Unindexed]:
@@ -74,7 +75,10 @@ def set_index(tx: Connection, item: Unindexed, index: Index) -> None:
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
     """Messages whose copy in the owner's home is wanted and not there, oldest first."""
-    sql = "SELECT id, owner, received_ts FROM emails WHERE filing = 1 AND filing_retry_ts <= ? ORDER BY id LIMIT ?"
+    sql = """
+        SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
+        WHERE filing = 1 AND filing_retry_ts <= ? ORDER BY id LIMIT ?
+    """
     return [Unfiled(*row) for row in tx.execute(sql, (int(now), limit))]
 
 

@@ -57,19 +57,33 @@ def add(
     is_read: bool = False,
     authentication: dict[str, Any] | None = None,
     file_copy: bool = False,
+    queue_id: str | None = None,
 ) -> int:
-    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it."""
+    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it.
+
+    `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are.
+    """
+    row = {
+        "sender": reverse_path,
+        "recipient": recipient,
+        "received_at": times.stored(now),
+        "received_ts": int(now),
+        "is_read": int(is_read),
+        "folder": folder,
+        "owner": owner,
+        "content_id": content_id,
+        "trace": trace,
+        "reverse_path": reverse_path,
+        "size": size + len(trace),
+        "authentication": json.dumps(authentication) if authentication else None,
+        "filing": int(file_copy),
+        "queue_id": queue_id,
+    }
     tx.execute(
-        """
-        INSERT INTO emails (sender, recipient, subject, body, raw_content, received_at, is_read, folder, file_path,
-                            owner, content_id, trace, reverse_path, size, authentication, received_ts, filing)
-        VALUES (?, ?, '', '', '', ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        (
-            reverse_path, recipient, times.stored(now), int(is_read), folder, owner, content_id, trace, reverse_path,
-            size + len(trace), json.dumps(authentication) if authentication else None, int(now), int(file_copy),
-        ),
-    )  # fmt: skip
+        f"INSERT INTO emails (subject, body, raw_content, file_path, {', '.join(row)})"
+        f" VALUES ('', '', '', '', {', '.join('?' * len(row))})",
+        tuple(row.values()),
+    )
     return tx.last_insert_rowid()
 
 

@@ -60,7 +60,7 @@ def test_a_deliverer_that_stood_still_longer_than_its_lease_sends_nothing_twice(
         wait_until_sent(settings, 3)
         first.process.send_signal(signal.SIGCONT)
         peer.release()
-        first.wait_for('work="delivering', 3)
+        first.wait_for("work=delivering", 3)
         insert(settings, "eve@remote.test")
         wait_until_sent(settings, 4)
         assert Counter(message.rcpt_to[0] for message in peer.messages) == Counter([*recipients, "eve@remote.test"])

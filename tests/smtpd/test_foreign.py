@@ -97,7 +97,7 @@ async def test_curl_sends_no_mail_by_gopher(world: World, caplog: pytest.LogCapt
         b"\x80\x2e\x01\x03\x01",
         b"\x03\x00\x00\x13\x0e\xe0",
     ],
-    ids=lambda octets: repr(octets[:24]),
+    ids=lambda octets: "ClientHello" if octets[:3] == b"\x16\x03\x01" else repr(octets[:24]),
 )
 async def test_what_is_no_smtp_is_hung_up_on(
     world: World, source: str, octets: bytes, caplog: pytest.LogCaptureFixture

@@ -73,7 +73,7 @@ async def test_received_tells_where_the_message_came_from(world: World) -> None:
     raw = await delivered(world)
     assert re.search(
         r"^Received: from client\.test \(\[127\.0\.0\.9\]\) by mail\.host\.test \(onifast-mail\) with ESMTP"
-        r" id [0-9a-f]{8}\.1 for <alice@here\.test>; \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\r$",
+        r" id [0-9a-z]{12}\.1 for <alice@here\.test>; \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\r$",
         raw,
         re.MULTILINE,
     )

@@ -174,7 +174,7 @@ def test_the_queue_has_the_contracts_fields(panel: Panel, database: Database) ->
     (row,) = panel.acting_for("demo").get("/api/mail/outbox").json["outbox"]  # type: ignore[index]
     assert set(row) == {
         "id", "sender", "recipient", "subject", "status", "attempts", "last_error", "created_at", "next_attempt_at",
-        "history",
+        "history", "queue_id",
     }  # fmt: skip
     assert row["id"] == row_id and row["status"] == "pending" and row["history"] == []
 

@@ -119,10 +119,10 @@ class Courier:
             await self._settler.give_back(claim, claim.rows)
             raise
         except (ClaimLost, DatabaseError) as error:
-            maillog.trouble(f"delivering {claim.rows[0].id}", error)
+            maillog.trouble("delivering", error, claim.submission.queue_id)
             await self._settler.give_back(claim, claim.rows)
         except Exception:
-            maillog.unforeseen(f"delivering {claim.rows[0].id}")
+            maillog.unforeseen("delivering", claim.submission.queue_id)
             await self._settle_as_unforeseen(claim)
         return outcomes
 
@@ -312,7 +312,7 @@ class Courier:
         try:
             await self._connections.deliver(route, parcel)
         except (ClaimLost, DatabaseError) as error:
-            maillog.trouble(f"delivering {stops[0].row.id}", error)
+            maillog.trouble("delivering", error, what.queue_id)
             await self._settler.give_back(claim, [stop.row for stop in stops])
 
 

@@ -108,7 +108,7 @@ class Filing:
             return  # removed for good meanwhile
         kind, text = await self._filer.write(item.owner, copy_name(item), raw)
         await self._db.awrite(lambda tx: _record(tx, item.id, kind, text, now))
-        maillog.filed(item.id, item.owner, text, written=kind == DONE)
+        maillog.filed(item.queue_id, item.id, item.owner, text, written=kind == DONE)
 
 
 def copy_name(item: Unfiled) -> str:

@@ -1,17 +1,25 @@
-"""The deliverer's mail log: its events, one line each, the queue id first."""
+"""The deliverer's mail log: its events, one line each, the message's queue id first, then the queue's row."""
 
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from onifast_shared import log
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
-from onifast_shared.log import event
+from onifast_shared.log import event, shown
 from onifast_shared.reply import Deferred, Delivered, Outcome
 
 _LOGGER = log.get("outbox")
 _REPORTS = Reports(_LOGGER)
+
+
+class Queued(NamedTuple):
+    """A message of our own in the queue: its name, and its row."""
+
+    queue_id: str
+    row: int
 
 
 def started(serves: str, source: str) -> None:
@@ -24,13 +32,16 @@ def stopped(given_back: int) -> None:
     event(_LOGGER, "stopped", given_back=given_back)
 
 
-def outcome(queue_id: int, sender: str, recipient: str, result: Outcome, *, attempts: int, seconds: float) -> None:
+def outcome(
+    queue_id: str, row: int, sender: str, recipient: str, result: Outcome, *, attempts: int, seconds: float
+) -> None:
     """One recipient's delivery was tried, and the result committed."""
     what = "delivered" if isinstance(result, Delivered) else "deferred" if isinstance(result, Deferred) else "failed"
     event(
         _LOGGER,
         what,
-        queue_id=queue_id,
+        id=queue_id or None,
+        row=row,
         sender=f"<{sender}>",
         recipient=recipient,
         host=result.host or None,
@@ -41,29 +52,24 @@ def outcome(queue_id: int, sender: str, recipient: str, result: Outcome, *, atte
     )
 
 
-def sandboxed(queue_id: int, sender: str, recipient: str) -> None:
+def sandboxed(queue_id: str, row: int, sender: str, recipient: str) -> None:
     """A message to a foreign domain was kept here."""
-    event(_LOGGER, "sandboxed", queue_id=queue_id, sender=f"<{sender}>", recipient=recipient)
+    event(_LOGGER, "sandboxed", id=queue_id or None, row=row, sender=f"<{sender}>", recipient=recipient)
 
 
-def bounced(queue_id: int, sender: str, notice_id: int) -> None:
-    """The sender is told, by the message `notice_id`."""
-    event(_LOGGER, "bounced", queue_id=queue_id, to=f"<{sender}>", notice=notice_id)
+def told(what: str, queue_id: str, sender: str, notice: Queued) -> None:
+    """The sender is told, by the message `notice`, what became of theirs: `bounced`, `delayed` or `arrived`."""
+    event(_LOGGER, what, id=queue_id or None, to=f"<{sender}>", notice=notice.queue_id, notice_row=notice.row)
 
 
-def told(what: str, queue_id: int | None, sender: str, notice_id: int) -> None:
-    """The sender is told, by the message `notice_id`, that his mail is delayed or has arrived."""
-    event(_LOGGER, what, queue_id=queue_id, to=f"<{sender}>", notice=notice_id)
-
-
-def unsigned(queue_id: int, domain: str, reason: str) -> None:
+def unsigned(queue_id: str, domain: str, reason: str) -> None:
     """A message goes out without a signature though its domain has a key."""
-    event(_LOGGER, "unsigned", logging.WARNING, queue_id=queue_id, domain=domain, reason=reason)
+    event(_LOGGER, "unsigned", logging.WARNING, id=queue_id or None, domain=domain, reason=reason)
 
 
-def converted(queue_id: int, done: str, left: str) -> None:
+def converted(queue_id: str, done: str, left: str) -> None:
     """Why a message goes out in another form than it has in the queue, and what of it is left against the rules."""
-    event(_LOGGER, "converted", queue_id=queue_id, because=done or None, left=left or None)
+    event(_LOGGER, "converted", id=queue_id or None, because=done or None, left=left or None)
 
 
 def key_switched(domain: str, names: list[str]) -> None:
@@ -89,17 +95,17 @@ def webhook_failed(webhook_id: int, url: str, reason: str, *, disabled: bool) ->
     event(_LOGGER, what, logging.WARNING, webhook_id=webhook_id, host=host, reason=reason)
 
 
-def claim_lost(queue_id: int) -> None:
+def claim_lost(queue_id: str, row: int) -> None:
     """Another process has taken the message over, or a person changed its state; what we had begun was dropped."""
-    event(_LOGGER, "claim-lost", logging.WARNING, queue_id=queue_id)
+    event(_LOGGER, "claim-lost", logging.WARNING, id=queue_id or None, row=row)
 
 
-def filed(email_id: int, owner: str, text: str, *, written: bool) -> None:
+def filed(queue_id: str, email_id: int, owner: str, text: str, *, written: bool) -> None:
     """A copy was written into its owner's home, or could not be."""
     if written:
-        event(_LOGGER, "filed", email_id=email_id, owner=owner, path=text)
+        event(_LOGGER, "filed", id=queue_id or None, email_id=email_id, owner=owner, path=text)
     else:
-        event(_LOGGER, "not-filed", logging.WARNING, email_id=email_id, owner=owner, reason=text)
+        event(_LOGGER, "not-filed", logging.WARNING, id=queue_id or None, email_id=email_id, owner=owner, reason=text)
 
 
 def put_off(destination: str, rows: int) -> None:
@@ -107,27 +113,27 @@ def put_off(destination: str, rows: int) -> None:
     event(_LOGGER, "put-off", logging.WARNING, destination=destination, rows=rows)
 
 
-def trouble(with_what: str, error: Exception) -> None:
+def trouble(with_what: str, error: Exception, queue_id: str = "") -> None:
     """Something that passes, as a rule: the work is tried again."""
     if isinstance(error, DatabaseError):
-        _REPORTS.report("trouble", error, logging.WARNING, work=with_what)
+        _REPORTS.report("trouble", error, logging.WARNING, id=queue_id or None, work=with_what)
         return
-    event(_LOGGER, "trouble", logging.WARNING, work=with_what, reason=error)
+    event(_LOGGER, "trouble", logging.WARNING, id=queue_id or None, work=with_what, reason=error)
 
 
-def unforeseen(what: str) -> None:
+def unforeseen(what: str, queue_id: str = "") -> None:
     """A bug: the traceback goes to the log, the message stays in the queue. Call it from an except block."""
-    _LOGGER.exception("unforeseen what=%s", what)
+    _LOGGER.exception("unforeseen%s work=%s", f" id={queue_id}" if queue_id else "", shown(what))
 
 
-def prepared(queue_id: int, sender: str, recipient: str) -> None:
+def prepared(queue_id: str, row: int, sender: str, recipient: str) -> None:
     """A script's row became a message."""
-    event(_LOGGER, "prepared", queue_id=queue_id, sender=f"<{sender}>", recipient=recipient)
+    event(_LOGGER, "prepared", id=queue_id, row=row, sender=f"<{sender}>", recipient=recipient)
 
 
-def refused(queue_id: int, reason: str) -> None:
+def refused(row: int, reason: str) -> None:
     """A script's row cannot become a message."""
-    event(_LOGGER, "refused", logging.WARNING, queue_id=queue_id, reason=reason)
+    event(_LOGGER, "refused", logging.WARNING, row=row, reason=reason)
 
 
 def mended(released: int, held: int) -> None:

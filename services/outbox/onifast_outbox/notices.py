@@ -13,6 +13,7 @@ from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from onifast_outbox import dsn
 from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.maillog import Queued
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ async def write(
     return Notice(await contents.astore(db, raw), returned.sender, dsn.subject(fates[0]), requiretls)
 
 
-def enqueue(tx: Connection, notice: Notice) -> int:
-    """Queues a notification together with its cause; gives its row's id. No notice is ever sent about it."""
+def enqueue(tx: Connection, notice: Notice) -> Queued:
+    """Queues a notification together with its cause. No notice is ever sent about it."""
     submission = Submission(
         sender="",
         origin="bounce",
@@ -43,4 +44,4 @@ def enqueue(tx: Connection, notice: Notice) -> int:
         requiretls=notice.requiretls,
     )
     to = QueuedRecipient(str(notice.to), notify="NEVER")
-    return accept.submit_in(tx, notice.ref, submission, [to]).outbox_ids[0]
+    return Queued(submission.queue_id, accept.submit_in(tx, notice.ref, submission, [to]).outbox_ids[0])

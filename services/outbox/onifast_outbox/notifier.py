@@ -20,11 +20,12 @@ from onifast_shared.envelope import Recipient
 from onifast_shared.message.headers import split_head
 from onifast_shared.queue import delays
 from onifast_shared.queue.delays import Delayed, DelayedRow
-from onifast_shared.queue.store import Submission
+from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.reply import Deferred, Delivered, Reply, Trail
 
 from onifast_outbox import dsn, late_summary, maillog, notices
 from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.maillog import Queued
 from onifast_outbox.notices import Notice
 from onifast_outbox.restraint import Restraint
 from onifast_outbox.schedule import Schedule
@@ -62,14 +63,14 @@ class Notifier:
         notice = await self._made(self._delay_notice(delayed))
         ids = [row.id for row in delayed.rows]
 
-        def mark(tx: Connection) -> int | None:
+        def mark(tx: Connection) -> Queued | None:
             # A row that has gone since, or that another process has told of, makes the notice wrong: look anew.
             return notices.enqueue(tx, notice) if delays.note(tx, ids) and notice else None
 
-        notice_id = await self._db.awrite(mark)
-        if notice_id is not None:
+        queued = await self._db.awrite(mark)
+        if queued is not None:
             self._restraint.note(delayed.submission.sender, self._now())
-            maillog.told("delayed", ids[0], delayed.submission.sender, notice_id)
+            maillog.told("delayed", delayed.submission.queue_id, delayed.submission.sender, queued)
 
     async def _tell_of_many(self, first: Delayed, before: float, *, in_words: bool) -> None:
         """Marks what else is late of this sender's as told, as much as one step may; `in_words` tells him of it."""
@@ -79,14 +80,14 @@ class Notifier:
         ids = [row.id for row in rows]
         notice = await self._made(self._summary(what, rows)) if in_words else None
 
-        def mark(tx: Connection) -> int | None:
+        def mark(tx: Connection) -> Queued | None:
             # Rows that have gone since are left out, and change little of what the notice says.
             return notices.enqueue(tx, notice) if delays.note_waiting(tx, ids) and notice else None
 
-        notice_id = await self._db.awrite(mark)
-        if notice_id is not None:
+        queued = await self._db.awrite(mark)
+        if queued is not None:
             self._restraint.note(what.sender, self._now())
-            maillog.told("delayed", ids[0], what.sender, notice_id)
+            maillog.told("delayed", what.queue_id, what.sender, queued)
 
     async def _made(self, making: Awaitable[Notice | None]) -> Notice | None:
         """A notice; none where a bug of ours is in its way, which must not keep the others waiting for ever."""
@@ -136,18 +137,24 @@ class Notifier:
     async def _tell_arrival(self, arrival: Arrival) -> None:
         notice = await self._made(self._arrival_notice(arrival))
 
-        def mark(tx: Connection) -> int | None:
+        def mark(tx: Connection) -> Queued | None:
             return notices.enqueue(tx, notice) if arrivals.remove(tx, arrival) and notice else None
 
-        notice_id = await self._db.awrite(mark)
-        if notice_id is not None:
-            maillog.told("arrived", None, arrival.sender, notice_id)
+        queued = await self._db.awrite(mark)
+        if queued is not None:
+            maillog.told("arrived", arrival.queue_id, arrival.sender, queued)
 
     async def _arrival_notice(self, arrival: Arrival) -> Notice | None:
         sender = _address(arrival.sender)
         outcome = Delivered(Reply(250, "2.1.5", "delivered to a mailbox here"))
         fates = [
-            Fate(Recipient(address, orcpt=dsn.clean(each.orcpt)), outcome, 1, tried=arrival.arrived_ts)
+            Fate(
+                Recipient(address, orcpt=dsn.clean(each.orcpt)),
+                outcome,
+                1,
+                tried=arrival.arrived_ts,
+                queue_id=arrival.queue_id,
+            )
             for each in arrival.recipients
             if (address := _address(each.address))
         ]
@@ -179,7 +186,11 @@ def _late(row: DelayedRow, until: int) -> Fate | None:
     said = row.said if row.said and str(row.said) == row.last_error else None
     outcome = Deferred(said or Reply(451, "4.4.7", row.last_error), Trail(row.host) if said else Trail())
     recipient = Recipient(address, dsn.clean(row.notify), dsn.clean(row.orcpt))
-    return Fate(recipient, outcome, row.attempts, tried=row.tried_ts, until=until, queue_id=row.id)
+    return Fate(recipient, outcome, row.attempts, tried=row.tried_ts, until=until, queue_id=row.queue_id)
+
+
+def _arrived(address: Address, recipient: QueuedRecipient) -> Recipient:
+    return Recipient(address, orcpt=dsn.clean(recipient.orcpt))
 
 
 def _head(tx: Connection, content_id: int) -> bytes:

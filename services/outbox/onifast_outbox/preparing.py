@@ -45,7 +45,6 @@ class _Variant(NamedTuple):
 class _Job(NamedTuple):
     """A message to be prepared. `head` is what its header section says, as it came."""
 
-    queue_id: int
     what: Submission
     raw: bytes
     head: Summary | None
@@ -82,7 +81,7 @@ class Preparer:
             return known
         task = self._under_way.get(variant)
         if task is None:
-            task = self._begin(_Job(claim.rows[0].id, what, raw, head, variant))
+            task = self._begin(_Job(what, raw, head, variant))
             self._under_way[variant] = task
             task.add_done_callback(lambda done: self._finish(variant, done))
         return await asyncio.shield(task)
@@ -135,7 +134,7 @@ class Preparer:
     def _make(self, job: _Job, signer: Signer) -> Content:
         (message, done, left), what = _in_form(job.raw, job.variant), job.what
         if done or left:
-            maillog.converted(job.queue_id, done, left)
+            maillog.converted(job.what.queue_id, done, left)
         by = forwarder(what)
         message = mend_header(message, unless_signed=by is not None)
         if by:
@@ -144,7 +143,7 @@ class Preparer:
         else:
             signed = signer.sign(message, what, job.head if message is job.raw else None)
         if signed.problem:
-            maillog.unsigned(job.queue_id, signed.domain, signed.problem)
+            maillog.unsigned(job.what.queue_id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from onifast_shared import contents
 from onifast_shared.address import Address, AddressError, split_list
-from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.database import Database
 from onifast_shared.message.compose import DraftError, from_script
 from onifast_shared.queue import scripts as queue_scripts
-from onifast_shared.queue.scripts import ScriptRow
+from onifast_shared.queue.scripts import Prepared, ScriptRow
 
 from onifast_outbox import maillog
 
@@ -74,14 +74,10 @@ async def _refuse(db: Database, row: ScriptRow, reason: str) -> None:
 
 
 async def _prepare(db: Database, row: ScriptRow, built: Built) -> None:
-    ref = await contents.astore(db, built.message)
-
-    def prepare(tx: Connection) -> list[int]:
-        return queue_scripts.prepare(tx, row, ref, built.sender, built.recipients)
-
-    ids = await db.awrite(prepare)
-    for queue_id, recipient in zip(ids, built.recipients, strict=False):
-        maillog.prepared(queue_id, built.sender, recipient)
+    made = Prepared(await contents.astore(db, built.message), built.sender, built.recipients)
+    rows = await db.awrite(lambda tx: queue_scripts.prepare(tx, row, made))
+    for row_id, recipient in zip(rows, built.recipients, strict=False):
+        maillog.prepared(made.queue_id, row_id, built.sender, recipient)
 
 
 def _sender(text: str, hostname: str) -> tuple[str, Address]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from onifast_shared import accept
 from onifast_shared.accept import Delivery, Incoming, Onward, Passing
@@ -26,6 +26,7 @@ from onifast_outbox import dsn, maillog, notices
 from onifast_outbox.dsn import Fate, Returned
 from onifast_outbox.hard_bounces import is_hard
 from onifast_outbox.joint_commits import JointCommits, Sheet
+from onifast_outbox.maillog import Queued
 from onifast_outbox.notices import Notice
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
@@ -103,6 +104,14 @@ class Record:
     earlier: Sequence[Attempt]
 
 
+class _Told(NamedTuple):
+    """A notification to the sender, what it tells (a word of the log), and the rows that it is about."""
+
+    tells: str
+    notice: Notice
+    row_ids: set[int]
+
+
 class Settler:
     """Commits results, however long that takes: what a remote server has accepted must not be sent again."""
 
@@ -124,15 +133,17 @@ class Settler:
 
         records = await _recorded(consignment, decisions, seconds)
 
-        def write(sheet: Sheet) -> tuple[set[int], list[int]]:
+        def write(sheet: Sheet) -> tuple[set[int], list[tuple[str, Queued]]]:
             settled = {each.decision.result.row.id for each in records if self._write(sheet, consignment, each)}
-            return settled, [notices.enqueue(sheet.tx, notice) for notice, ids in told if settled & ids]
+            return settled, [
+                (each.tells, notices.enqueue(sheet.tx, each.notice)) for each in told if settled & each.row_ids
+            ]
 
         settled, sent = await self._persist(write)
         for decision in decisions:
             self._log(consignment, decision, seconds, held=decision.result.row.id in settled)
-        for notice_id in sent:
-            maillog.bounced(results[0].row.id, consignment.claim.submission.sender, notice_id)
+        for tells, queued in sent:
+            maillog.told(tells, consignment.claim.submission.queue_id, consignment.claim.submission.sender, queued)
 
     async def sandbox(self, consignment: Consignment, rows: Sequence[QueueRow], domain: str | None) -> None:
         """Keep these rows here until somebody lets them out; `domain` is whose sandbox it is, None for all of them."""
@@ -147,7 +158,8 @@ class Settler:
 
         await self._persist(write)
         for row in rows:
-            maillog.sandboxed(row.id, consignment.claim.submission.sender, row.recipient)
+            what = consignment.claim.submission
+            maillog.sandboxed(what.queue_id, row.id, what.sender, row.recipient)
 
     async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
         """Put back those of the rows that the claim still holds: nobody was sent anything."""
@@ -178,8 +190,8 @@ class Settler:
             return None
         return int(self._now() + lasting)
 
-    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> tuple[Notice, set[int]]:
-        """The notification about these recipients, and the ids of their rows."""
+    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> _Told:
+        """The notification about these recipients, who fared alike."""
         assert consignment.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
         rows = [each.result.row for each in decisions]
         arrived = min(row.queued_ts for row in rows)
@@ -187,12 +199,13 @@ class Settler:
         # Binary octets are no fit content for a report; secrets go back no further than needed (RFC 8689 section 5).
         ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else consignment.ret
         returned = Returned(consignment.raw, consignment.mail_from, arrived, ret, consignment.envid)
-        fates = [_fate(each, now) for each in decisions]
+        fates = [_fate(each, what.queue_id, now) for each in decisions]
         hostname = self._settings.hostname
         notice = await self._until_done(
             lambda: notices.write(self._db, returned, fates, hostname=hostname, now=now, requiretls=what.requiretls)
         )
-        return notice, {row.id for row in rows}
+        tells = "bounced" if isinstance(decisions[0].outcome, Failed) else "arrived"
+        return _Told(tells, notice, {row.id for row in rows})
 
     def _write(self, sheet: Sheet, consignment: Consignment, record: Record) -> bool:
         tx, decision, result = sheet.tx, record.decision, record.decision.result
@@ -230,16 +243,23 @@ class Settler:
     def _incoming(self, submission: Submission, result: Result) -> Incoming:
         # The copy in sent tells its owner of his recipients, not of where these have their mail forwarded to.
         onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
-        return Incoming(submission.sender, result.copies, file_copies=self._settings.file_copies, onward=onward)
+        return Incoming(
+            submission.sender,
+            result.copies,
+            file_copies=self._settings.file_copies,
+            onward=onward,
+            queue_id=submission.queue_id,
+        )
 
     def _log(self, consignment: Consignment, decision: Decision, seconds: float, *, held: bool) -> None:
-        row = decision.result.row
+        row, what = decision.result.row, consignment.claim.submission
         if not held:
-            maillog.claim_lost(row.id)
+            maillog.claim_lost(what.queue_id, row.id)
             return
         maillog.outcome(
+            what.queue_id,
             row.id,
-            consignment.claim.submission.sender,
+            what.sender,
             row.recipient,
             decision.outcome,
             attempts=decision.result.attempts,
@@ -273,7 +293,7 @@ def _by_kind(consignment: Consignment, decisions: Sequence[Decision]) -> list[li
     return [part for part in (failed, arrived) if part]
 
 
-def _fate(decision: Decision, now: int) -> Fate:
+def _fate(decision: Decision, queue_id: str, now: int) -> Fate:
     result, outlook = decision.result, ""
     if decision.suppressed_until is not None:
         day = datetime.fromtimestamp(decision.suppressed_until, UTC)
@@ -286,7 +306,7 @@ def _fate(decision: Decision, now: int) -> Fate:
         result.attempts,
         said=None if decision.outcome is result.outcome else result.outcome.reply,
         tried=None if result.untried else now,
-        queue_id=result.row.id,
+        queue_id=queue_id,
         reason=result.untried,
         outlook=outlook,
     )

@@ -8,12 +8,12 @@ over, since it looks at every attribute anew for each connection.
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
 from aiosmtpd.smtp import SMTP
+from onifast_shared import queue_ids
 from onifast_shared.db.errors import DatabaseError, DatabaseFull
 from onifast_shared.reply import Reply
 from onifast_shared.tls.server import end_point_of
@@ -57,7 +57,7 @@ class Connection(SMTP):
         self._receiver = receiver
         self._service = service
         self._watch = Watch(loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out)
-        self.name = f"{random.getrandbits(32):08x}"
+        self.name = queue_ids.new()
         self.client: Client
         self.wire: Wire
         self.transport: asyncio.Transport

@@ -70,7 +70,7 @@ class Transaction:
     """A mail transaction between MAIL and the end of DATA; incoming mail has no submitter."""
 
     origin: Origin
-    message_id: str
+    queue_id: str
     mail_from: Address | None
     options: MailOptions
     inquiry: Inquiry
@@ -114,15 +114,15 @@ class Intake:
         self._outgoing = outgoing
         self._milters = milters
 
-    async def begin(self, origin: Origin, path: Path, options: MailOptions, message_id: str) -> Transaction:
+    async def begin(self, origin: Origin, path: Path, options: MailOptions, queue_id: str) -> Transaction:
         """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
         check(policy.judge_sender_without_domain(path, relaying=origin.may_relay))
         if not origin.may_relay:
             sender = _as_given(path)
-            return Transaction(origin, message_id, sender, options, self._judge.inquire(origin, sender))
-        submitter = await self._outgoing.begin(origin, path, message_id)
+            return Transaction(origin, queue_id, sender, options, self._judge.inquire(origin, sender))
+        submitter = await self._outgoing.begin(origin, path, queue_id)
         sender = submitter.mail_from
-        return Transaction(origin, message_id, sender, options, self._judge.inquire(origin, sender), submitter)
+        return Transaction(origin, queue_id, sender, options, self._judge.inquire(origin, sender), submitter)
 
     async def add_recipient(self, transaction: Transaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
@@ -158,8 +158,8 @@ class Intake:
         mailboxes, settings = expansion.mailboxes, self._settings
         return await self._directory.ask(("limited", mailboxes), lambda tx: quotas.exist(tx, mailboxes, settings))
 
-    async def take(self, transaction: Transaction, raw: bytes) -> str:
-        """Makes the message durable; gives the number that the client is told. Raises Refused, DatabaseError."""
+    async def take(self, transaction: Transaction, raw: bytes) -> None:
+        """Makes the message durable, under the transaction's queue id. Raises Refused, DatabaseError."""
         settings, local = self._settings, transaction.origin.client.is_loopback
         head = head_within(raw, settings.max_header_size)
         if head is None:
@@ -177,10 +177,11 @@ class Intake:
             raw = normalise_newlines(raw)
             head = split_head(raw)[0]
         if transaction.submitter is not None:
-            return await self._submit(transaction, transaction.submitter, raw, head)
-        return await self._deliver(transaction, raw)
+            await self._submit(transaction, transaction.submitter, raw, head)
+        else:
+            await self._deliver(transaction, raw)
 
-    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> str:
+    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
         body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
         head = submitter.rewriter.header(head)
         await self._outgoing.judge_from(submitter, head)
@@ -204,15 +205,16 @@ class Intake:
             ret=transaction.options.ret,
             envid=transaction.options.envid,
             release_ts=transaction.options.release_ts(time.time()),
+            queue_id=transaction.queue_id,
         )
         recipients = [target.queued for target in transaction.targets.values()]
         admit = self._outgoing.admission(submitter, len(recipients))
         try:
-            accepted = await accept.asubmit(self._database, message, submission, recipients, admit=admit)
+            await accept.asubmit(self._database, message, submission, recipients, admit=admit)
         except LimitExceeded as exceeded:
             raise self._outgoing.refusal(submitter, exceeded) from None
         self._outgoing.admitted(submitter, len(recipients))
-        return self._accepted(transaction, len(message), str(accepted.outbox_ids[0]))
+        self._accepted(transaction, len(message))
 
     async def _filter(self, transaction: Transaction, raw: bytes) -> tuple[bytes, bytes]:
         """Header and body of a submission as the content filters leave it; raises Refused.
@@ -220,17 +222,17 @@ class Intake:
         What a filter puts aside is refused: its sender is to know that it does not go out.
         """
         filtered = await self._milters.filter(
-            Parcel(transaction.origin, transaction.message_id, transaction.mail_from, transaction.recipients, raw)
+            Parcel(transaction.origin, transaction.queue_id, transaction.mail_from, transaction.recipients, raw)
         )
         check(filtered.refusal)
         if filtered.quarantine is not None:
             raise refused(550, "5.7.1", f"message put aside by a content filter: {filtered.reason}")
         return split_head(filtered.raw)
 
-    async def _deliver(self, transaction: Transaction, raw: bytes) -> str:
+    async def _deliver(self, transaction: Transaction, raw: bytes) -> None:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
-        judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.message_id)
+        judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.queue_id)
         genuine = forged.remove(judged.raw, self._settings.hostname)
         message = prepend(genuine, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
@@ -242,10 +244,10 @@ class Intake:
             self._onward(transaction, distribution, message),
             _acknowledged(transaction, places, judged),
             transaction.options.envid,
+            transaction.queue_id,
         )
-        received = await accept.deliver(self._database, message, incoming)
-        number = str((received.email_ids or received.outbox_ids)[0])
-        return self._accepted(transaction, len(message), number, judged.summary)
+        await accept.deliver(self._database, message, incoming)
+        self._accepted(transaction, len(message), judged.summary)
 
     async def _places(self, transaction: Transaction, raw: bytes) -> dict[Recipient, Expansion | Returned]:
         """Where the message goes, now that its header is known; raises Refused if it goes in a circle."""
@@ -289,6 +291,7 @@ class Intake:
             requiretls=transaction.options.requiretls,
             ret=transaction.options.ret,
             envid=transaction.options.envid,
+            queue_id=transaction.queue_id,
         )
         return Onward(distribution.passing, self._settings, envelope)
 
@@ -298,24 +301,22 @@ class Intake:
             trace.Hop(
                 transaction.origin,
                 self._settings.hostname,
-                transaction.message_id,
+                transaction.queue_id,
                 datetime.fromtimestamp(int(time.time()), UTC),
                 smtputf8=transaction.options.smtputf8,
                 recipient=recipients[0] if len(recipients) == 1 else None,
             )
         )
 
-    def _accepted(self, transaction: Transaction, size: int, number: str, results: str | None = None) -> str:
+    def _accepted(self, transaction: Transaction, size: int, results: str | None = None) -> None:
         maillog.accepted(
-            transaction.message_id,
+            transaction.queue_id,
             transaction.origin,
             mail_from=transaction.mail_from,
             recipients=transaction.recipients,
             size=size,
-            number=number,
             results=results,
         )
-        return number
 
 
 def _as_given(path: Path) -> Address | None:

@@ -130,21 +130,19 @@ def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
 
 
 def accepted(
-    message_id: str,
+    queue_id: str,
     origin: Origin,
     *,
     mail_from: Address | None,
     recipients: Sequence[Address],
     size: int,
-    number: str,
     results: str | None,
 ) -> None:
-    """A message was accepted: it is on disk. `number` is what the client was told, `results` what SPF and DKIM said."""
+    """A message was accepted: it is on disk. `results` is what SPF, DKIM and the others said."""
     event(
         logger,
         "accepted",
-        id=message_id,
-        queued=number,
+        id=queue_id,
         client=origin.client.address,
         service=origin.client.service.value,
         mail_from=f"<{mail_from or ''}>",
@@ -156,24 +154,24 @@ def accepted(
     )
 
 
-def scanner_trouble(message_id: str, scanner: str, error: object) -> None:
+def scanner_trouble(queue_id: str, scanner: str, error: object) -> None:
     """The junk filter gave no answer; the message goes on without its word."""
-    event(logger, "scanner-trouble", logging.WARNING, id=message_id, scanner=scanner, reason=repr(error))
+    event(logger, "scanner-trouble", logging.WARNING, id=queue_id, scanner=scanner, reason=repr(error))
 
 
-def milter_trouble(message_id: str, milter: str, error: object) -> None:
+def milter_trouble(queue_id: str, milter: str, error: object) -> None:
     """A content filter gave no answer; what becomes of the message is a setting."""
-    event(logger, "milter-trouble", logging.WARNING, id=message_id, milter=milter, reason=repr(error))
+    event(logger, "milter-trouble", logging.WARNING, id=queue_id, milter=milter, reason=repr(error))
 
 
-def rewritten(message_id: str, before: object, after: object) -> None:
+def rewritten(queue_id: str, before: object, after: object) -> None:
     """A sender that nobody could answer to became one of ours."""
-    event(logger, "sender-rewritten", id=message_id, before=before, after=after)
+    event(logger, "sender-rewritten", id=queue_id, before=before, after=after)
 
 
-def foreign_sender(message_id: str, address: Address, who: object, *, refused: bool) -> None:
+def foreign_sender(queue_id: str, address: Address, who: object, *, refused: bool) -> None:
     """Somebody sends from an address that is not his."""
-    event(logger, "foreign-sender", logging.WARNING, id=message_id, address=f"<{address}>", by=who, refused=refused)
+    event(logger, "foreign-sender", logging.WARNING, id=queue_id, address=f"<{address}>", by=who, refused=refused)
 
 
 def crashed(session: str) -> None:

@@ -49,7 +49,7 @@ class Submitter:
     """
 
     origin: Origin
-    message_id: str
+    queue_id: str
     mail_from: Address | None
     rewriter: Rewriter
     primary: Address | None = None
@@ -111,7 +111,7 @@ class Outgoing:
         self._clock = clock
         self._usages: dict[Subject, Usage] = {}
 
-    async def begin(self, origin: Origin, path: Path, message_id: str) -> Submitter:
+    async def begin(self, origin: Origin, path: Path, queue_id: str) -> Submitter:
         """Who begins a message with this sender; raises Refused, DatabaseError."""
         if policy.is_unknown_program(origin) and self._settings.unknown_unix_user == "refuse":
             raise Refused(policy.UNKNOWN_UNIX_USER)
@@ -121,11 +121,9 @@ class Outgoing:
         identity = await self._directory.ask(
             ("submitter", user is None, who, path), lambda tx: self._look(tx, origin, path)
         )
-        submitter = Submitter(
-            origin, message_id, identity.mail_from, identity.rewriter, identity.primary, identity.owner
-        )
+        submitter = Submitter(origin, queue_id, identity.mail_from, identity.rewriter, identity.primary, identity.owner)
         if str(submitter.mail_from) != str(path):
-            maillog.rewritten(message_id, path, submitter.mail_from)
+            maillog.rewritten(queue_id, path, submitter.mail_from)
         self._judge_foreign(submitter, identity.foreign)
         submitter.usages = await self._remembered(subjects_of(origin, submitter.mail_from))
         self._judge_limits(submitter, 1)
@@ -235,7 +233,7 @@ class Outgoing:
             return
         who = _submitting(submitter.origin)
         enforced = self._settings.sender_ownership == "enforce"
-        maillog.foreign_sender(submitter.message_id, foreign, who, refused=enforced)
+        maillog.foreign_sender(submitter.queue_id, foreign, who, refused=enforced)
         now = self._clock()
         self._note(submitter, FOREIGN_SENDER, lambda tx: sending_limits.record(tx, who, FOREIGN_SENDER, now))
         if enforced:

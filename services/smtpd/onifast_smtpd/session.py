@@ -159,11 +159,11 @@ class Session(Connection):
         path, parameters = parse_mail(arg or "", strict=self._is_strict)
         options = mail_options(parameters if self.extended else _none(parameters))
         self.messages += 1
-        message_id = f"{self.name}.{self.messages}"
+        queue_id = f"{self.name}.{self.messages}"
         origin = self._origin()
         try:
             self._judge_mail(path, options)
-            self.transaction = await self._receiver.intake.begin(origin, path, options, message_id)
+            self.transaction = await self._receiver.intake.begin(origin, path, options, queue_id)
         except Refused as refusal:
             self._receiver.refusals.record(refusal, "MAIL", origin, path)
             raise
@@ -202,11 +202,11 @@ class Session(Connection):
         try:
             with Share(self._receiver.octets) as share:
                 raw = await self._read_message(share)
-                number = await self._receiver.intake.take(transaction, raw)
+                await self._receiver.intake.take(transaction, raw)
         except Refused as refusal:
             self._record(refusal, "DATA", transaction)
             raise
-        return self._accepted(number)
+        return self._accepted(transaction)
 
     async def smtp_BDAT(self, arg: str) -> Reply | None:
         """RFC 3030 section 2. Whatever the reply, the octets that were announced are taken off the wire."""
@@ -224,13 +224,13 @@ class Session(Connection):
             return Reply(250, "2.0.0", f"{chunk.size} octets received")
         try:
             check(chunks.refusal)
-            number = await self._receiver.intake.take(transaction, chunks.message())
+            await self._receiver.intake.take(transaction, chunks.message())
         except Refused as refusal:
             self._record(refusal, "BDAT", transaction)
             raise
         finally:
             self._forget_transaction()
-        return self._accepted(number)
+        return self._accepted(transaction)
 
     def _parse_chunk(self, arg: str) -> Chunk:
         """BDAT's argument. Where nobody can tell what is command and what is message from here on, the session ends."""
@@ -304,9 +304,9 @@ class Session(Connection):
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
         return self.client.service.needs_login or self.may_relay
 
-    def _accepted(self, number: str) -> Reply:
+    def _accepted(self, transaction: Transaction) -> Reply:
         self.forgive()
-        return Reply(250, "2.0.0", f"message accepted, queued as {number}")
+        return Reply(250, "2.0.0", f"message accepted, queued as {transaction.queue_id}")
 
     def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
         """Makes a record of a refusal of the transaction's message."""

@@ -25,11 +25,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 @dataclass(frozen=True)
 class Hop:
-    """What Received says of one message's way to us; `message_id` is ours, for the log, not the header field."""
+    """What Received says of one message's way to us; `queue_id` is the message's one name, in replies and logs too."""
 
     origin: Origin
     hostname: str
-    message_id: str
+    queue_id: str
     at: datetime
     smtputf8: bool = False
     recipient: Address | None = None
@@ -48,7 +48,7 @@ def received(hop: Hop) -> bytes:
     origin = hop.origin
     helo = origin.helo if _HELO.fullmatch(origin.helo) else "unknown"
     lines = [f"Received: from {helo} ([{origin.client.literal}])"]
-    lines.append(f"by {hop.hostname} ({PROGRAM}) with {protocol(hop)} id {hop.message_id}")
+    lines.append(f"by {hop.hostname} ({PROGRAM}) with {protocol(hop)} id {hop.queue_id}")
     if hop.recipient:
         lines.append(f"for <{hop.recipient}>")
     if origin.tls:

@@ -32,13 +32,14 @@ _logger = log.get("web")
 class Sent:
     """A message that was accepted: `email_id` is the copy in sent, if its sender has a mailbox here.
 
-    `release_ts` is when it leaves, 0 for at once.
+    `release_ts` is when it leaves, 0 for at once; `queue_id` its name in logs and reports.
     """
 
     message_id: str
     email_id: int | None
     outbox_ids: list[int]
     release_ts: int = 0
+    queue_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,17 @@ def send(
         accepted = web.database.write(submit)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
-    return Sent(parsing.summary(raw).message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts)
+    log.event(
+        _logger,
+        "accepted",
+        id=submission.queue_id,
+        by=submission.submitted_by,
+        mail_from=f"<{sender}>",
+        recipients=len(queued),
+        size=len(raw),
+    )
+    message_id = parsing.summary(raw).message_id
+    return Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
 
 
 def _dated(draft: Draft, wait: Wait) -> Draft:

@@ -18,6 +18,7 @@ MOST_ROWS = 1000
 class DelayedRow(QueueRow):
     """A recipient that waits. `host` and `said` are of the last attempt (`tried_ts`), if there was one."""
 
+    queue_id: str
     last_error: str
     tried_ts: int | None
     host: str
@@ -37,7 +38,8 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     """The longest delayed message among those queued before that time which nobody has thought of; None if none is."""
     head = tx.execute(
         """
-        SELECT content_id, sender, submitted_by, origin, requiretls, dsn_envid FROM outbox INDEXED BY outbox_delayed
+        SELECT content_id, sender, submitted_by, origin, requiretls, dsn_envid, coalesce(queue_id, '')
+        FROM outbox INDEXED BY outbox_delayed
         WHERE (status = 'deferred' OR status = 'pending' AND waits_for IS NOT NULL) AND delay_noted = 0
               AND content_id IS NOT NULL AND queued_ts <= ?
         ORDER BY queued_ts LIMIT 1
@@ -46,7 +48,7 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     ).fetchone()
     if head is None:
         return None
-    content_id, sender, submitted_by, origin, requiretls, envid = head
+    content_id, sender, submitted_by, origin, requiretls, envid, queue_id = head
     rows: list[tuple[Any, ...]] = tx.execute(
         f"""
         {_SELECT}
@@ -55,7 +57,14 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
         """,
         (content_id, sender, submitted_by, int(before), MOST_ROWS),
     ).fetchall()
-    submission = Submission(sender or "", origin, submitted_by=submitted_by, requiretls=bool(requiretls), envid=envid)
+    submission = Submission(
+        sender or "",
+        origin,
+        submitted_by=submitted_by,
+        requiretls=bool(requiretls),
+        envid=envid,
+        queue_id=queue_id,
+    )
     return Delayed(content_id, submission, tuple(_row(row) for row in rows))
 
 
@@ -97,8 +106,8 @@ def note_waiting(tx: Connection, row_ids: Sequence[int]) -> int:
 
 _SELECT = """
     SELECT o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify,
-           o.dsn_orcpt, coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''), a.code,
-           coalesce(a.enhanced, ''), coalesce(a.reply, '')
+           o.dsn_orcpt, coalesce(o.queue_id, ''), coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''),
+           a.code, coalesce(a.enhanced, ''), coalesce(a.reply, '')
     FROM outbox o LEFT JOIN delivery_attempts a
          ON a.id = (SELECT max(id) FROM delivery_attempts WHERE outbox_id = o.id)
 """
@@ -109,8 +118,20 @@ _WAITS = """
 
 
 def _row(columns: tuple[Any, ...]) -> DelayedRow:
-    row_id, recipient, attempts, queued_ts, notify, orcpt, last_error, tried_ts, host, *said = columns
-    return DelayedRow(row_id, recipient, attempts, queued_ts, notify, orcpt, last_error, tried_ts, host, _reply(*said))
+    row_id, recipient, attempts, queued_ts, notify, orcpt, queue_id, last_error, tried_ts, host, *said = columns
+    return DelayedRow(
+        row_id,
+        recipient,
+        attempts,
+        queued_ts,
+        notify,
+        orcpt,
+        queue_id=queue_id,
+        last_error=last_error,
+        tried_ts=tried_ts,
+        host=host,
+        said=_reply(*said),
+    )
 
 
 def _reply(code: int | None, enhanced: str, text: str) -> Reply | None:

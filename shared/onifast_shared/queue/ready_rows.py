@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection
-from onifast_shared.queue.store import QueueRow, Submission, submission_of
+from onifast_shared.queue.store import QUEUE_ROW_COLUMNS, SUBMISSION_COLUMNS, QueueRow, Submission, submission_of
 
 SHORT = 16 * 1024
 """Octets up to which a message is read with its row, before it is known whether it can be claimed. At each statement
@@ -25,8 +25,9 @@ class Row(NamedTuple):
     @classmethod
     def of(cls, columns: Sequence[Any]) -> Row:
         """From the columns of _ROW."""
-        domain, sender, submitted_by = columns[:3]
-        return cls(domain, sender, submitted_by, QueueRow(*columns[3:9]), submission_of(columns[9:21]))
+        domain, sender, submitted_by, *rest = columns
+        count = len(QUEUE_ROW_COLUMNS)
+        return cls(domain, sender, submitted_by, QueueRow(*rest[:count]), submission_of(rest[count:]))
 
 
 class Head(NamedTuple):
@@ -45,7 +46,8 @@ class Head(NamedTuple):
     @classmethod
     def of(cls, columns: Sequence[Any]) -> Head:
         """From those of _NEXT_HEAD."""
-        return cls(Row.of(columns), columns[21], columns[22], bool(columns[23]), *columns[24:])
+        *row, content_id, waits_for, alone, size, content = columns
+        return cls(Row.of(row), content_id, waits_for, bool(alone), size, content)
 
 
 def next_lane(tx: Connection, after: str) -> str | None:
@@ -95,12 +97,8 @@ _NEXT_DOMAIN = f"""
          WHERE {_IS_READY} AND lane = ? AND domain >= '' ORDER BY domain LIMIT 1))
 """
 
-_ROW = """
-    o.domain, o.sender, o.submitted_by,
-    o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify, o.dsn_orcpt,
-    coalesce(o.sender, ''), o.origin, o.owner, o.submitted_by, o.email_id, coalesce(o.subject, ''), o.body_type,
-    o.smtputf8, o.requiretls, o.dsn_ret, o.dsn_envid, o.written_by
-"""
+_KEY = ("o.domain", "o.sender", "o.submitted_by")
+_ROW = ", ".join((*_KEY, *QUEUE_ROW_COLUMNS.values(), *SUBMISSION_COLUMNS.values()))
 _NEXT_HEAD = f"""
     SELECT {_ROW}, o.content_id, o.waits_for,
            NOT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_siblings

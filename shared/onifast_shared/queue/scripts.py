@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from onifast_shared import queue_ids
 from onifast_shared.contents import ContentRef, attach
 from onifast_shared.db.database import Connection
 from onifast_shared.queue.store import STATES
@@ -33,14 +34,24 @@ def unprepared(tx: Connection, limit: int = 50) -> list[ScriptRow]:
     return list(found.values())
 
 
-def prepare(tx: Connection, row: ScriptRow, ref: ContentRef, sender: str, recipients: list[str]) -> list[int]:
+@dataclass(frozen=True)
+class Prepared:
+    """What a row becomes: the message, its envelope, and its name."""
+
+    ref: ContentRef
+    sender: str
+    recipients: list[str]
+    queue_id: str = field(default_factory=queue_ids.new)
+
+
+def prepare(tx: Connection, row: ScriptRow, made: Prepared) -> list[int]:
     """Gives a row its message; further recipients get rows of their own. Gives the ids; none if the row has changed."""
-    content_id = attach(tx, ref)
-    sql = f"UPDATE outbox SET content_id = ?, sender = ?, recipient = ? WHERE {_STILL_UNPREPARED}"
-    tx.execute(sql, (content_id, sender, recipients[0], row.id))
+    content_id = attach(tx, made.ref)
+    sql = f"UPDATE outbox SET content_id = ?, queue_id = ?, sender = ?, recipient = ? WHERE {_STILL_UNPREPARED}"
+    tx.execute(sql, (content_id, made.queue_id, made.sender, made.recipients[0], row.id))
     if not tx.changes():
         return []
-    return [row.id, *(_sibling(tx, row.id, recipient) for recipient in recipients[1:])]
+    return [row.id, *(_sibling(tx, row.id, recipient) for recipient in made.recipients[1:])]
 
 
 def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
@@ -73,8 +84,8 @@ def _sibling(tx: Connection, row_id: int, recipient: str) -> int:
     tx.execute(
         """
         INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
-                            owner, origin, submitted_by, queued_ts)
-        SELECT sender, ?, subject, body, status, attempts, last_error, created_at, content_id, owner, origin,
+                            queue_id, owner, origin, submitted_by, queued_ts)
+        SELECT sender, ?, subject, body, status, attempts, last_error, created_at, content_id, queue_id, owner, origin,
                submitted_by, queued_ts
         FROM outbox WHERE id = ?
         """,

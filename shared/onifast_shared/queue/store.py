@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from onifast_shared import queue_ids
 from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
 from onifast_shared.queue import submitters
@@ -45,7 +46,8 @@ class Submission:
 
     `release_ts` is when it may first be tried, in epoch seconds (RFC 4865); 0 for at once. `undo` says that it waits
     only so that its sender can call it back. `written_by` is who wrote what is forwarded, as in `submitted_by`; None
-    where that was nobody here.
+    where that was nobody here. `queue_id` is the message's one name (`queue_ids`), '' for one from before there were
+    such names.
     """
 
     sender: str
@@ -62,6 +64,7 @@ class Submission:
     release_ts: int = 0
     undo: bool = False
     written_by: str | None = None
+    queue_id: str = field(default_factory=queue_ids.new, compare=False)
 
     @property
     def forwarded_by(self) -> str | None:
@@ -227,45 +230,77 @@ def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
 
 
 def _insert(tx: Connection, content_id: int, what: Submission, recipient: QueuedRecipient, now: float) -> int:
+    row = {
+        "sender": what.sender,
+        "recipient": recipient.address,
+        "subject": what.subject,
+        "created_at": stored(now),
+        "content_id": content_id,
+        "queue_id": what.queue_id or None,
+        "owner": what.owner,
+        "email_id": what.email_id,
+        "origin": what.origin,
+        "submitted_by": what.submitted_by,
+        "written_by": what.written_by,
+        "body_type": what.body_type,
+        "smtputf8": int(what.smtputf8),
+        "requiretls": int(what.requiretls),
+        "dsn_ret": what.ret,
+        "dsn_envid": what.envid,
+        "dsn_notify": recipient.notify,
+        "dsn_orcpt": recipient.orcpt,
+        # Its time in the queue begins when it is released: the wait before was its sender's wish.
+        "queued_ts": max(int(now), what.release_ts),
+        "next_attempt_ts": what.release_ts,
+        "release_ts": what.release_ts,
+        "undo": int(what.undo),
+        "domain": domain_of(recipient.address),
+        "lane": lane_of(what.sender, what.owner, what.submitted_by),
+        "ready": int(what.release_ts <= now),
+    }
+    names = ", ".join(row)
     tx.execute(
-        """
-        INSERT INTO outbox (sender, recipient, subject, body, status, attempts, last_error, created_at, content_id,
-                            owner, email_id, origin, submitted_by, body_type, smtputf8, requiretls, dsn_ret, dsn_envid,
-                            dsn_notify, dsn_orcpt, queued_ts, next_attempt_ts, release_ts, undo, written_by,
-                            domain, lane, ready)
-        VALUES (?, ?, ?, '', 'pending', 0, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        (
-            what.sender, recipient.address, what.subject, stored(now), content_id, what.owner, what.email_id,
-            what.origin, what.submitted_by, what.body_type, int(what.smtputf8), int(what.requiretls), what.ret,
-            what.envid, recipient.notify, recipient.orcpt,
-            # Its time in the queue begins when it is released: the wait before was its sender's wish.
-            max(int(now), what.release_ts), what.release_ts, what.release_ts, int(what.undo), what.written_by,
-            domain_of(recipient.address), lane_of(what.sender, what.owner, what.submitted_by),
-            int(what.release_ts <= now),
-        ),
-    )  # fmt: skip
+        f"INSERT INTO outbox (body, status, attempts, last_error, {names})"
+        f" VALUES ('', 'pending', 0, '', {', '.join('?' * len(row))})",
+        tuple(row.values()),
+    )
     return tx.last_insert_rowid()
 
 
+SUBMISSION_COLUMNS = {
+    "sender": "coalesce(o.sender, '')",
+    "origin": "o.origin",
+    "owner": "o.owner",
+    "submitted_by": "o.submitted_by",
+    "email_id": "o.email_id",
+    "subject": "coalesce(o.subject, '')",
+    "body_type": "o.body_type",
+    "smtputf8": "o.smtputf8",
+    "requiretls": "o.requiretls",
+    "ret": "o.dsn_ret",
+    "envid": "o.dsn_envid",
+    "written_by": "o.written_by",
+    "queue_id": "coalesce(o.queue_id, '')",
+}
+"""For each field of a Submission that a claim needs, what selects it from a row of `outbox o`."""
+
+
+QUEUE_ROW_COLUMNS = {
+    "id": "o.id",
+    "recipient": "coalesce(o.recipient, '')",
+    "attempts": "coalesce(o.attempts, 0)",
+    "queued_ts": "coalesce(o.queued_ts, 0)",
+    "notify": "o.dsn_notify",
+    "orcpt": "o.dsn_orcpt",
+}
+"""The same for each field of a QueueRow."""
+
+
 def submission_of(columns: Sequence[Any]) -> Submission:
-    """A row's columns from `sender` to `written_by`."""
-    sender, origin, owner, submitted_by, email_id, subject, body_type, *rest = columns
-    smtputf8, requiretls, ret, envid, written_by = rest
-    return Submission(
-        sender=sender,
-        origin=origin,
-        owner=owner,
-        submitted_by=submitted_by,
-        email_id=email_id,
-        subject=subject,
-        body_type=body_type,
-        smtputf8=bool(smtputf8),
-        requiretls=bool(requiretls),
-        ret=ret,
-        envid=envid,
-        written_by=written_by,
-    )
+    """A Submission from what SUBMISSION_COLUMNS select, in their order."""
+    fields = dict(zip(SUBMISSION_COLUMNS, columns, strict=True))
+    fields["smtputf8"], fields["requiretls"] = bool(fields["smtputf8"]), bool(fields["requiretls"])
+    return Submission(**fields)
 
 
 def _record(tx: Connection, row_id: int, attempt: Attempt) -> None:

@@ -52,7 +52,7 @@ class OutboxRow:
 
     `release_ts` is the time that its sender chose, or 0; `undo` says that it waits only so that it can be called back.
     `sandbox_domain` is whose sandbox captured it, "" for the installation's; `original_recipient` who it was for before
-    it was redirected, or "".
+    it was redirected, or "". `queue_id` is the message's one name, "" for one from before there were any.
     """
 
     id: int
@@ -74,11 +74,12 @@ class OutboxRow:
     undo: bool = False
     sandbox_domain: str = ""
     original_recipient: str = ""
+    queue_id: str = ""
 
 
 class Search(NamedTuple):
     """What rows are looked for: of one status or of all (None), and with a text, in any case, in one of their words:
-    sender, recipient, subject, or who submitted them.
+    sender, recipient, subject, who submitted them, or their message's queue id.
     """
 
     status: str | None = None
@@ -197,41 +198,42 @@ def _keep_waiting(tx: Connection, ids: Iterable[int], now: float) -> None:
     tx.executemany(sql, ((row_id, now) for row_id in ids))
 
 
-_SEARCHED = ("sender", "recipient", "subject", "submitted_by")
+_SEARCHED = ("sender", "recipient", "subject", "submitted_by", "coalesce(queue_id, '')")
 
-_SELECT = """
-    SELECT id, owner, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), status,
-           coalesce(attempts, 0), coalesce(last_error, ''), created_at, next_attempt_ts, origin,
-           coalesce(submitted_by, ''), (SELECT e.id FROM emails e WHERE e.id = outbox.email_id), content_id,
-           coalesce(queued_ts, 0), release_ts, undo, coalesce(sandbox_domain, ''), coalesce(original_recipient, '')
-    FROM outbox
-"""
+_COLUMNS = {
+    "id": "id",
+    "owner": "owner",
+    "sender": "coalesce(sender, '')",
+    "recipient": "coalesce(recipient, '')",
+    "subject": "coalesce(subject, '')",
+    "status": "status",
+    "attempts": "coalesce(attempts, 0)",
+    "last_error": "coalesce(last_error, '')",
+    "created_at": "created_at",
+    "next_attempt_ts": "next_attempt_ts",
+    "origin": "origin",
+    "submitted_by": "coalesce(submitted_by, '')",
+    "email_id": "(SELECT e.id FROM emails e WHERE e.id = outbox.email_id)",
+    "content_id": "content_id",
+    "queued_ts": "coalesce(queued_ts, 0)",
+    "release_ts": "release_ts",
+    "undo": "undo",
+    "sandbox_domain": "coalesce(sandbox_domain, '')",
+    "original_recipient": "coalesce(original_recipient, '')",
+    "queue_id": "coalesce(queue_id, '')",
+}
+_SELECT = f"SELECT {', '.join(_COLUMNS.values())} FROM outbox"
 
 
-def _row(tx: Connection, row: tuple[Any, ...]) -> OutboxRow:
-    waits = row[5] in ("pending", "deferred")
-    created_ts = times.parse(row[8])
-    return OutboxRow(
-        id=row[0],
-        owner=row[1],
-        sender=str(row[2]),
-        recipient=str(row[3]),
-        subject=str(row[4]),
-        status=row[5],
-        attempts=int(row[6]),
-        last_error=str(row[7]),
-        created_ts=int(row[14]) if created_ts is None else created_ts,
-        next_attempt_ts=(int(row[9]) or int(row[14])) if waits else None,
-        origin=row[10],
-        submitted_by=row[11],
-        email_id=row[12],
-        content_id=row[13],
-        history=_history(tx, row[0]),
-        release_ts=int(row[15]),
-        undo=bool(row[16]),
-        sandbox_domain=row[17],
-        original_recipient=row[18],
-    )
+def _row(tx: Connection, columns: tuple[Any, ...]) -> OutboxRow:
+    row = dict(zip(_COLUMNS, columns, strict=True))
+    created_ts, queued_ts = times.parse(row.pop("created_at")), int(row.pop("queued_ts"))
+    waits = row["status"] in ("pending", "deferred")
+    # Other programs write into these, and SQLite keeps whatever type they wrote.
+    texts = {name: str(row[name]) for name in ("sender", "recipient", "subject", "last_error", "queue_id")}
+    row |= texts | {"attempts": int(row["attempts"]), "release_ts": int(row["release_ts"]), "undo": bool(row["undo"])}
+    row["next_attempt_ts"] = (int(row["next_attempt_ts"]) or queued_ts) if waits else None
+    return OutboxRow(**row, created_ts=queued_ts if created_ts is None else created_ts, history=_history(tx, row["id"]))
 
 
 def _history(tx: Connection, row_id: int) -> tuple[AttemptRow, ...]:

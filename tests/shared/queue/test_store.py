@@ -18,6 +18,7 @@ from onifast_shared.queue import store as queue
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.claims import Wanted
 from onifast_shared.queue.next_hops import NextHops
+from onifast_shared.queue.scripts import Prepared
 from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
 from onifast_shared.reply import Reply
 
@@ -153,12 +154,12 @@ def test_a_scripts_row_becomes_claimable_once_it_has_a_message(database: Databas
     assert claim(database) == []
     (row,) = database.read(queue_scripts.unprepared)
     assert (row.sender, row.recipient, row.subject, row.body) == ("ann@example.test", "a, b", "s", "t")
-    ref = ContentRef(len(RAW), RAW, None)
-    prepare = ["a@remote.test", "b@remote.test"]
-    ids = database.write(lambda tx: queue_scripts.prepare(tx, row, ref, "ann@example.test", prepare))
-    assert database.write(lambda tx: queue_scripts.prepare(tx, row, ref, "ann@example.test", prepare)) == []
+    made = Prepared(ContentRef(len(RAW), RAW, None), "ann@example.test", ["a@remote.test", "b@remote.test"])
+    ids = database.write(lambda tx: queue_scripts.prepare(tx, row, made))
+    assert database.write(lambda tx: queue_scripts.prepare(tx, row, made)) == []
     (one,) = claim(database)
-    assert [(item.id, item.recipient) for item in one.rows] == list(zip(ids, prepare, strict=True))
+    assert [(item.id, item.recipient) for item in one.rows] == list(zip(ids, made.recipients, strict=True))
+    assert one.submission.queue_id == made.queue_id
 
 
 def test_a_script_that_writes_thousands_of_rows_does_not_delay_the_next_one(database: Database) -> None:

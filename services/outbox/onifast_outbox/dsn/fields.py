@@ -39,7 +39,7 @@ def _recipient(fate: Fate, *, utf8: bool) -> list[str]:
     group += [f"Remote-MTA: dns; {trail.host}"] if trail.host else []
     group += [f"Diagnostic-Code: {_diagnostic(fate, utf8=utf8)}"] if trail.host or fate.action != "delivered" else []
     group += [f"Last-Attempt-Date: {date(fate.tried)}"] if fate.tried is not None else []
-    group += [f"Final-Log-ID: {fate.queue_id}"] if fate.queue_id is not None else []
+    group += [f"Final-Log-ID: {fate.queue_id}"] if fate.queue_id else []
     group += [f"Will-Retry-Until: {date(fate.until)}"] if fate.until is not None else []
     return group
 

@@ -34,7 +34,7 @@ class Fate:
     """What became of one recipient, after so many attempts.
 
     `said` is the answer that led to it, where the outcome's own reply is this server's verdict on it. `tried` is when
-    it was tried last, `until` for how long it will be, in epoch seconds. `queue_id` finds it in the mail log. `reason`
+    it was tried last, `until` for how long it will be, in epoch seconds. `queue_id` finds it in the logs. `reason`
     is (what happened, what the sender can do) where the reply alone does not tell; `outlook` one more sentence.
     """
 
@@ -44,7 +44,7 @@ class Fate:
     said: Reply | None = None
     tried: int | None = None
     until: int | None = None
-    queue_id: int | None = None
+    queue_id: str = ""
     reason: tuple[str, str] | None = None
     outlook: str = ""
 

@@ -203,14 +203,14 @@ class Inquiry:
         """See `Judge.recipient`."""
         await self._judge.recipient(self, recipient)
 
-    async def message(self, raw: bytes, received: bytes, recipients: Sequence[Address], message_id: str) -> Judgement:
+    async def message(self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str) -> Judgement:
         """The judgement on a message; `received` is our own field, which a junk filter wants to see."""
         client = self.origin.client.address
         mail = Mail(
-            received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], message_id
+            received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], queue_id
         )
         name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
-        parcel = Parcel(self.origin, message_id, self.mail_from, recipients, raw, name)
+        parcel = Parcel(self.origin, queue_id, self.mail_from, recipients, raw, name)
         return await self._judge.message(self, mail, parcel)
 
 

@@ -39,7 +39,7 @@ class Parcel:
     """A message on its way in or out, and between whom; `client_name` is the client's name in DNS, "" where unknown."""
 
     origin: Origin
-    message_id: str
+    queue_id: str
     mail_from: Address | None
     recipients: Sequence[Address]
     raw: bytes
@@ -83,7 +83,7 @@ class Milters:
             origin.helo,
             str(parcel.mail_from or ""),
             [*map(str, parcel.recipients)],
-            Macros(self._hostname, client.service.value, parcel.message_id, user, tls, cipher),
+            Macros(self._hostname, client.service.value, parcel.queue_id, user, tls, cipher),
             raw,
         )
 

@@ -66,9 +66,9 @@ class AttemptInfo(Model):
 class OutboxEntry(Model):
     """One recipient of one message. `next_attempt_at` is null where none will be made.
 
-    What is there only where it says something: `release_at`, the time that its sender chose for it;
-    `original_recipient`, who it was for before it was redirected; `sandbox_domain`, whose sandbox captured it, if it
-    was not the whole server's.
+    What is there only where it says something: `queue_id`, the message's name in replies and logs; `release_at`,
+    the time that its sender chose for it; `original_recipient`, who it was for before it was redirected;
+    `sandbox_domain`, whose sandbox captured it, if it was not the whole server's.
     """
 
     id: int
@@ -81,6 +81,7 @@ class OutboxEntry(Model):
     created_at: Moment
     next_attempt_at: Moment | None
     history: list[AttemptInfo]
+    queue_id: Annotated[str, IF_ANY] = ""
     release_at: Annotated[Moment | None, IF_ANY] = None
     original_recipient: Annotated[str, IF_ANY] = ""
     sandbox_domain: Annotated[str, IF_ANY] = ""
@@ -229,6 +230,7 @@ def _entry(row: OutboxRow) -> OutboxEntry:
         created_at=times.rfc3339(row.created_ts),
         next_attempt_at=optional_moment(row.next_attempt_ts),
         release_at=times.rfc3339(row.release_ts) if row.release_ts else None,
+        queue_id=row.queue_id,
         original_recipient=row.original_recipient,
         sandbox_domain=row.sandbox_domain,
         history=[
