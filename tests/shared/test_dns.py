@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import dns.resolver as library
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onifast_shared.config import Settings
-from onifast_shared.dns import MX, NoData, NoSuchDomain, Resolver, Temporary, resolver
+from onifast_shared.dns import MX, NoData, NoSuchDomain, Resolver, Temporary, dns_name, resolver
 
 from fakes.dns import DnsServer, Failure, ZoneData
 
@@ -111,3 +113,85 @@ def test_the_blocking_resolver_asks_the_configured_servers(look_up: Resolver, se
 
 def test_without_setting_the_systems_servers_are_used(settings: Settings) -> None:
     assert resolver(settings).sync.nameservers == resolver(settings).raw.nameservers != []
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("Sel._domainkey.a.test", (b"Sel", b"_domainkey", b"a", b"test", b"")),
+        ("a.test.", (b"a", b"test", b"")),
+        ("\\9.a", (b"\\9", b"a", b"")),
+        ("\\065.a", (b"\\065", b"a", b"")),
+        ("a b*.test", (b"a b*", b"test", b"")),
+        ("_dmarc.BÜCHER.test", (b"_dmarc", b"xn--bcher-kva", b"test", b"")),
+        ("例。test", (b"xn--fsq", b"test", b"")),
+        ("x" * 63 + ".a", (b"x" * 63, b"a", b"")),
+        (".".join(["x" * 63] * 3 + ["x" * 61]), (*[b"x" * 63] * 3, b"x" * 61, b"")),
+    ],
+)
+def test_a_name_is_made_of_what_stands_between_the_dots(text: str, labels: tuple[bytes, ...]) -> None:
+    name = dns_name(text)
+    assert name is not None
+    assert name.labels == labels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "a..b",
+        "a.。b",
+        "x" * 64,
+        "x" * 64 + ".a",
+        ".".join(["x" * 63] * 3 + ["x" * 62]),
+        "x" * 100_000,
+        "a." * 100_000,
+        "ü" * 64 + ".a",
+        "ü" * 100_000,
+        "a\0.b",
+        "a\tb",
+        "a\x7f.b",
+        "\N{COMBINING ACUTE ACCENT}a.b",
+        "a\N{ZERO WIDTH JOINER}.b",
+        "xn--ü.b",
+        "\N{SNOWMAN}\N{VARIATION SELECTOR-16}-.b",
+        "\ud800.b",
+        "_ü.b",
+    ],
+)
+def test_what_cannot_be_a_name_is_none(text: str) -> None:
+    assert dns_name(text) is None
+
+
+@given(st.text(max_size=300))
+def test_no_text_makes_a_name_fail(text: str) -> None:
+    name = dns_name(text)
+    assert name is None or (name.is_absolute() and len(name.to_wire() or b"") <= 255)
+
+
+def test_a_good_answer_is_remembered_and_an_error_is_none(look_up: Resolver, server: DnsServer) -> None:
+    server.fail("broken.test", Failure.SERVFAIL)
+    with pytest.raises(library.NoNameservers):
+        look_up.sync.resolve("broken.test", "TXT")
+    assert look_up.answered == float("-inf")
+    with pytest.raises(library.NXDOMAIN):
+        look_up.sync.resolve("none.test", "TXT")
+    answered = look_up.answered
+    assert answered <= time.monotonic()
+    with pytest.raises(library.NXDOMAIN):
+        look_up.sync.resolve("none.test", "TXT")
+    assert look_up.answered == answered
+
+
+@pytest.mark.parametrize("failure", [None, Failure.SERVFAIL, Failure.REFUSED])
+def test_a_server_that_says_anything_is_there(look_up: Resolver, server: DnsServer, failure: Failure | None) -> None:
+    server.fail(".", failure)
+    assert look_up.is_there(5.0)
+
+
+def test_a_server_that_says_nothing_is_not(look_up: Resolver, server: DnsServer) -> None:
+    server.silent = True
+    assert not look_up.is_there(0.1)

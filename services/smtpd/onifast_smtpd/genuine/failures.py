@@ -45,7 +45,8 @@ class Failures:
         """Notes that mail of an author of that organization waits for look-ups, or did so for too long."""
         if lookups:
             now = self._clock()
-            self._known |= frozenset(lookups)
+            if len(self._known) < dns_failures.MOST:
+                self._known |= frozenset(lookups)
             self._notebook.jot(lambda tx: dns_failures.note(tx, lookups, organization, now))
 
     def answered(self, lookups: Collection[str]) -> None:

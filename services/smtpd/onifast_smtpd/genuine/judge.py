@@ -124,10 +124,10 @@ class Judge:
                 break
             ledger, known = replace(ledger, given_up=ledger.given_up | overdue), None
         self._failures.answered(ledger.answered - ledger.given_up)
-        organization = suffixes().organizational(checked.dmarc.domain)
-        self._failures.failed(ledger.given_up.union(judged.waits_for), organization)
         if judged.waits and not checked.dns_works:
             self._verifier.outage.tell()
+        elif failing := ledger.given_up.union(judged.waits_for):
+            self._failures.failed(failing, suffixes().organizational(checked.dmarc.domain))
         return checked
 
     async def _greylist(self, inquiry: Inquiry, recipient: Address) -> None:

@@ -118,8 +118,8 @@ class Lookups:
             raise self._trouble(error, lookup) from error
 
     def _trouble(self, error: Exception, lookup: str) -> DnsTrouble:
-        responses = [response for *_, response in getattr(error, "kwargs", {}).get("errors", ())]
-        if not any(responses) and self._outage and self._outage.suspected():
+        unheard = all(response is None for *_, response in getattr(error, "kwargs", {}).get("errors", ()))
+        if unheard and self._outage and self._outage.suspected():
             return DnsTrouble("our own DNS resolver does not answer")
         if isinstance(error, dns.resolver.LifetimeTimeout):
             self._dead = lookup
