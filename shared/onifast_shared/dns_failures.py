@@ -12,8 +12,12 @@ from collections.abc import Collection, Iterable
 
 from onifast_shared.db.database import Connection
 
-BREAK = 43_200
-"""Seconds without a failure after which a clock begins anew; senders try again more often (RFC 5321 section 4.5.4)."""
+BREAK = 28_800
+"""Seconds without a failure after which a clock begins anew.
+
+On their first day senders try again every six hours at the least (Exim; RFC 5321 section 4.5.4.1 asks for more). Were
+it longer, two short outages with nobody asking between them would look like one long one.
+"""
 
 MOST = 10_000
 """Rows in all."""

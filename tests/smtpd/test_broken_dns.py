@@ -300,11 +300,10 @@ async def test_a_trusted_sealer_whose_key_cannot_be_had_is_waited_for(start: Sta
     dns.fail("sel._domainkey.list.test", Failure.SERVFAIL)
     dns.fail("sel._domainkey.evil.test", Failure.SERVFAIL)
     claim = "dmarc=pass header.from=bank.test"
-    assert (await send(world, sealed(FORGED, "list.test", claim))).startswith("451 4.4.3 ")
     assert (await send(world, sealed(FORGED, "evil.test", claim))).startswith(REFUSED)
-    await later(world, 12 * HOUR)
-    assert (await send(world, sealed(FORGED, "list.test", claim))).startswith("451 4.4.3 ")
-    await later(world, 12 * HOUR)
+    for _ in range(3):
+        assert (await send(world, sealed(FORGED, "list.test", claim))).startswith("451 4.4.3 ")
+        await later(world, 8 * HOUR)
     assert (await send(world, sealed(FORGED, "list.test", claim))).startswith(REFUSED)
 
 
@@ -341,10 +340,9 @@ async def test_a_policy_goes_on_without_the_term_that_failed_for_a_day(world: Wo
 
 async def test_an_answer_stops_the_clock(world: World, dns: DnsServer) -> None:
     dns.fail("broken._domainkey.bank.test", Failure.SERVFAIL)
-    assert await attempt(world) == "451"
-    await later(world, 11 * HOUR)
-    assert await attempt(world) == "451"
-    await later(world, 11 * HOUR)
+    for _ in range(3):
+        assert await attempt(world) == "451"
+        await later(world, 7 * HOUR)
     dns.fail("broken._domainkey.bank.test", None)
     dns.set("broken._domainkey.bank.test", "TXT", public_record())
     assert await attempt(world) == "550"
@@ -354,7 +352,7 @@ async def test_an_answer_stops_the_clock(world: World, dns: DnsServer) -> None:
     assert await attempt(world) == "451"
 
 
-async def test_so_does_half_a_day_in_which_nobody_asked(world: World, dns: DnsServer) -> None:
+async def test_so_does_a_long_time_in_which_nobody_asked(world: World, dns: DnsServer) -> None:
     dns.fail("broken._domainkey.bank.test", Failure.SERVFAIL)
     assert await attempt(world) == "451"
     await later(world, 25 * HOUR)
