@@ -39,7 +39,12 @@ def bank(dns: DnsServer) -> None:
 
 async def send(world: World, message: bytes, sender: str = "someone@open.test") -> str:
     async with await world.client() as client:
-        return await client.deliver(sender, "alice@here.test", message=message)
+        if b"\0" not in message:
+            return await client.deliver(sender, "alice@here.test", message=message)
+        # Only a binary message may hold one (RFC 3030).
+        await client.say("EHLO x", f"MAIL FROM:<{sender}> BODY=BINARYMIME", "RCPT TO:<alice@here.test>")
+        client.send(b"BDAT %d LAST\r\n" % len(message) + message)
+        return (await client.reply())[0]
 
 
 async def stored(world: World, message: bytes, sender: str = "someone@open.test") -> tuple[str, dict[str, Any], str]:

@@ -288,8 +288,10 @@ async def test_a_strangers_words_cannot_add_to_a_packet(start: Start) -> None:
     with FakeMilter() as filter_:
         world = await start(milters=at(filter_))
         async with await world.client() as client:
-            await client.say("EHLO client.test", "MAIL FROM:<someone@remote.test>", "RCPT TO:<alice@here.test>")
-            await client.send_message(b"Subject: a\0b\r\n\r\nbody\r\n")
+            sender = "MAIL FROM:<someone@remote.test> BODY=BINARYMIME"
+            await client.say("EHLO client.test", sender, "RCPT TO:<alice@here.test>")
+            client.send(b"BDAT 22 LAST\r\nSubject: a\0b\r\n\r\nbody\r\n")
+            assert (await client.reply())[0].startswith("250 ")
     assert all(data.count(b"\0") == 2 for data in filter_.data(b"L"))
 
 

@@ -42,6 +42,8 @@ def test_envelope(before: Address | Bare | None, after: Address | None) -> None:
         ("webmaster@localhost", "webmaster@mail.host.test"),
         ("<webmaster@localhost>", "<webmaster@mail.host.test>"),
         ("webmaster", "webmaster@mail.host.test"),
+        ("Webshop", "Webshop"),
+        ("=?utf-8?q?J=C3=B6rg?=", "=?utf-8?q?J=C3=B6rg?="),
         ("root (Cron Daemon)", "root@mail.host.test (Cron Daemon)"),
         ('"root" <root>', '"root" <root@mail.host.test>'),
         ('"<root@localhost>" <a@b.test>', '"<root@localhost>" <a@b.test>'),

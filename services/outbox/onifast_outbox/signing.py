@@ -90,7 +90,9 @@ class Signer:
         """
         head = head or summary(split_head(message)[0])
         author = head.sender
-        if author is None or author.is_literal:
+        if author is None:
+            return Signed(problem="the message has no From with an address")
+        if author.is_literal:
             return Signed()
         return self._attempt(
             lambda: self.choose(author, what),

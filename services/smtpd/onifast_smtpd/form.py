@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onifast_shared.config import Settings
 from onifast_shared.message import mime
+from onifast_shared.message.headers import has_long_line
 from onifast_shared.reply import Reply
 
 from onifast_smtpd.trace import count_received
@@ -37,15 +38,19 @@ def judge_head(head: bytes, settings: Settings) -> Reply | None:
 
 
 def judge_lines(raw: bytes, settings: Settings) -> Reply | None:
-    """Whether a line is too long; jumps from line end to line end, so that most of the message is not looked at."""
+    """Whether a line is too long."""
     limit = settings.max_line_length
-    position = 0
-    while len(raw) - position > limit:
-        end = raw.rfind(b"\n", position, position + limit + 2)
-        if end < 0:
-            return Reply(554, "5.6.0", f"message has a line of more than {limit} octets")
-        position = end + 1
-    return None
+    return Reply(554, "5.6.0", f"message has a line of more than {limit} octets") if has_long_line(raw, limit) else None
+
+
+def judge_nul(raw: bytes, *, is_binary: bool) -> Reply | None:
+    """NUL octets from outside: no message has any (RFC 5322 section 2.1), unless it is binary (RFC 3030).
+
+    Programs end a text at one, so what is behind it is seen by some and hidden from others.
+    """
+    if is_binary or b"\0" not in raw:
+        return None
+    return Reply(550, "5.6.0", "message has a NUL octet; binary data must be encoded, or sent as BINARYMIME")
 
 
 def may_have_many_parts(raw: bytes, head: bytes, settings: Settings) -> bool:

@@ -21,7 +21,10 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.directory import Directory
 from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.envelope import Body, Recipient
+from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
+from onifast_shared.message.conversion import Unconvertible, fit
+from onifast_shared.message.header_conversion import fit_head
 from onifast_shared.message.headers import (
     body_start,
     has_bare_line_ends,
@@ -44,6 +47,9 @@ from onifast_smtpd.milter.filters import Milters, Parcel
 from onifast_smtpd.outgoing import Outgoing, Submitter
 from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.replies import Refused, refused
+
+FITTED_AT_ONCE = 64 * 1024
+"""Octets of a submission that is made fit without a thread; it takes some microseconds, unless something is to do."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +182,37 @@ class Intake:
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
             head = split_head(raw)[0]
-        if transaction.submitter is not None:
-            await self._submit(transaction, transaction.submitter, raw, head)
-        else:
+        if transaction.submitter is None:
+            check(form.judge_nul(raw, is_binary=transaction.is_binary))
             await self._deliver(transaction, raw)
+            return
+        raw, head = await self._fit(transaction, raw, head)
+        await self._submit(transaction, transaction.submitter, raw, head)
+
+    async def _fit(self, transaction: Transaction, raw: bytes, head: bytes) -> tuple[bytes, bytes]:
+        """A submission and its header as every server takes it, so that filters and signatures see no other form.
+
+        Raises Refused. Binary parts stay as they are: outbox encodes them for those who cannot take them.
+        """
+        if transaction.is_binary:
+            fit_one = fit_head(head)
+            return (raw, head) if fit_one == head else (fit_one + raw[len(head) :], fit_one)
+        try:
+            fitted = fit(raw) if len(raw) <= FITTED_AT_ONCE else await asyncio.to_thread(fit, raw)
+        except Unconvertible as error:
+            raise refused(550, "5.6.0", f"message cannot be sent to anybody: {error}") from None
+        if fitted.done or fitted.left:
+            maillog.converted(transaction.queue_id, fitted.done, fitted.left)
+        return (raw, head) if fitted.message is raw else (fitted.message, split_head(fitted.message)[0])
 
     async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
         body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
-        head = submitter.rewriter.header(head)
-        await self._outgoing.judge_from(submitter, head)
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
+        try:
+            head = complete_from(submitter.rewriter.header(head), sender)
+        except FromError as error:
+            raise refused(550, "5.6.0", str(error)) from None
+        await self._outgoing.judge_from(submitter, head)
         # The body is copied once, however much its header changes.
         head = forged.remove(head, self._settings.hostname)
         head = complete_head(head, sender=sender, hostname=self._settings.hostname)

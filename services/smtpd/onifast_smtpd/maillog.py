@@ -129,6 +129,11 @@ def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
     event(logger, "refused", session=session, client=client.address, command=verb, reply=reply)
 
 
+def converted(queue_id: str, done: str, left: str) -> None:
+    """Why a submission is queued in another form than it came, and what of it is left against the rules."""
+    event(logger, "converted", id=queue_id, because=done or None, left=left or None)
+
+
 def accepted(
     queue_id: str,
     origin: Origin,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from onifast_shared import addresses, limit_alerts, sending_limits
 from onifast_shared.accept import Admission
-from onifast_shared.address import Address, AddressError, split_list
+from onifast_shared.address import Address, split_list
 from onifast_shared.addresses import Local
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
@@ -19,7 +19,6 @@ from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Lim
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.client import Origin
 from onifast_smtpd.command import Path
-from onifast_smtpd.genuine.dmarc_check import MAX_FROM
 from onifast_smtpd.notebook import Note, Notebook
 from onifast_smtpd.replies import Refused
 from onifast_smtpd.senders import Rewriter
@@ -134,20 +133,14 @@ class Outgoing:
         self._judge_limits(submitter, taken + 1, taken)
 
     async def judge_from(self, submitter: Submitter, head: bytes) -> None:
-        """The From of a message's header; raises Refused, DatabaseError."""
+        """The From of a message's header, which is complete; raises Refused, DatabaseError."""
         if not self._is_held(submitter.origin):
             return
         values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
-        if sum(map(len, values)) > MAX_FROM:
-            raise Refused(policy.FROM_TOO_LONG)
-        authors = [_address_or_none(text) for value in values for _, text in split_list(value)]
-        if reply := policy.judge_from(len(values), authors):
-            raise Refused(reply)
-        known = [author for author in authors if author]
-        if known:
-            origin, primary = submitter.origin, submitter.primary
-            foreign = await self._database.aread(lambda tx: self._foreign(tx, origin, primary, known))
-            self._judge_foreign(submitter, foreign)
+        known = [Address.parse(text) for value in values for _, text in split_list(value)]
+        origin, primary = submitter.origin, submitter.primary
+        foreign = await self._database.aread(lambda tx: self._foreign(tx, origin, primary, known))
+        self._judge_foreign(submitter, foreign)
 
     def admission(self, submitter: Submitter, recipients: int) -> Admission:
         """What counts the message as it is queued; raises LimitExceeded there."""
@@ -262,10 +255,3 @@ def _submitting(origin: Origin) -> Subject:
     if origin.user is not None:
         return Subject("user", origin.user.username)
     return Subject("unix", origin.client.unix_user or UNKNOWN_UNIX_USER)
-
-
-def _address_or_none(text: str) -> Address | None:
-    try:
-        return Address.parse(text)
-    except AddressError:
-        return None

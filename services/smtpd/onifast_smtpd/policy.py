@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 
 from onifast_shared.address import Address
@@ -29,7 +28,6 @@ class Cost(Enum):
     """A command that came to nothing, through no fault of the client: as a NOOP."""
 
 
-FROM_TOO_LONG = Reply(550, "5.6.0", "message has a From header that is too long")
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "address needs SMTPUTF8")
 UNKNOWN_UNIX_USER = Reply(550, "5.7.1", "the Unix user of this program cannot be known, so it must log in to send mail")
 
@@ -220,15 +218,6 @@ def is_role_of(address: Address, hostname: str) -> bool:
 def beyond_limit(text: str, *, for_ever: bool) -> Reply:
     """A limit on outgoing mail is used up, and releases by itself; `for_ever`: for fewer recipients at a time only."""
     return Reply(452, TOO_MANY_RECIPIENTS, text) if for_ever else Reply(450, "4.7.1", text)
-
-
-def judge_from(fields: int, addresses: Iterable[Address | None]) -> Reply | None:
-    """Whether a submitted header's From can be judged at all: one field at the most, with addresses that parse."""
-    if fields > 1:
-        return Reply(550, "5.6.0", "message has more than one From header (RFC 5322 section 3.6)")
-    if any(address is None for address in addresses):
-        return Reply(550, "5.6.0", "message has a From header without a valid address")
-    return None
 
 
 def judge_spf(result: str, explanation: str, settings: Settings) -> Reply | None:

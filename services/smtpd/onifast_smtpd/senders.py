@@ -60,7 +60,9 @@ class Rewriter:
 
     def _value(self, value: str) -> str:
         if lone := _LONE.fullmatch(value):
-            return f"{lone[1]}{self._mailbox(lone[2])}{lone[3]}"
+            # A word that is no account's name is the author's, and gets the envelope's address.
+            is_name = "@" not in lone[2] and lone[2].lower() not in self._roles
+            return value if is_name else f"{lone[1]}{self._mailbox(lone[2])}{lone[3]}"
         return _TOKEN.sub(self._bracketed, value)
 
     def _bracketed(self, match: re.Match[str]) -> str:

@@ -158,12 +158,16 @@ def _address_field(field_name: str, header: str, entries: Sequence[str], *, requ
     return fold(header, ", ".join(written)) if written else b""
 
 
+def mailbox(name: str, address: Address) -> str:
+    """An entry of an address list (RFC 5322 section 3.4), its name in encoded words if it needs to be."""
+    return f"{_phrase(name)} <{address}>" if name else str(address)
+
+
 def _mailbox(field_name: str, name: str, text: str) -> str:
     try:
-        address = Address.parse(text)
+        return mailbox(name, Address.parse(text))
     except AddressError as error:
         raise DraftError(field_name, str(error)) from None
-    return f"{_phrase(name)} <{address}>" if name else str(address)
 
 
 def _phrase(name: str) -> str:
