@@ -6,7 +6,7 @@ Only what people write counts as written: what programs and scripts send goes to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.queue import submitters
 from onifast_shared.suffixes import Suffixes
 
-MOST = 2000
+MOST = 1000
 """Correspondents of one user that are kept: those of the latest mail."""
 
 MANY = 50
@@ -161,12 +161,3 @@ def _parse(text: object) -> Address | None:
         return Address.parse(str(text or ""))
     except AddressError:
         return None
-
-
-def domains(known: Iterable[Correspondent], before: int) -> dict[str, int]:
-    """Since when the user knows each domain that he knew before a moment, in epoch seconds."""
-    found: dict[str, int] = {}
-    for each in known:
-        if each.known_ts < before:
-            found[each.domain] = min(each.known_ts, found.get(each.domain, each.known_ts))
-    return found

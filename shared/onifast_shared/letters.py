@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # What Unicode's decompositions leave and people read as these letters (the part of UTS 39's table that domain names
 # can hold: letters that look so in lower case), and digits that stand for letters.
@@ -47,6 +48,7 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", _ALL.sub("", text)).replace("。", ".")
 
 
+@lru_cache(maxsize=16384)
 def skeleton(text: str) -> str:
     """The letters that a hurried reader sees: two texts with one skeleton can be taken for each other."""
     bare = unicodedata.normalize("NFD", plain(text).casefold())

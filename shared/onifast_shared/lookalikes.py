@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import idna
 
@@ -10,59 +13,87 @@ from onifast_shared.letters import skeleton
 from onifast_shared.suffixes import Suffixes
 
 _SHORTEST = 3  # letters of a name that can be told from chance
+_MOST_LABELS = 6  # of a domain that is looked for inside another one
 _SHORTEST_SLIP = 5  # letters where two neighbours are exchanged, or one is written twice
 _RUN = re.compile(r"(.)\1+")
 
 
-class Models:
-    """Domains that others may pretend to be; `slips`: names of so many letters can differ in any one of them.
+@dataclass(frozen=True)
+class _Model:
+    """A domain, taken apart; `seen` is how its name looks."""
 
-    Domains are organizational ones, lower-case A-labels.
+    seen: str
+    label: str
+    suffix: str
+    domain: str
+
+
+class Models:
+    """Domains that others may pretend to be, and since when each is one, in epoch seconds.
+
+    Domains are organizational ones, lower-case A-labels. Names of `slips` letters or more can differ in any one letter;
+    with `suffix_too`, a public suffix that is like another one counts as well.
     """
 
-    def __init__(self, suffixes: Suffixes, domains: set[str], slips: int, *, suffix_too: bool = False) -> None:
+    def __init__(self, suffixes: Suffixes, since: Mapping[str, float], slips: int, *, suffix_too: bool = False) -> None:
         self._suffixes = suffixes
+        self._since = since
         self._slips = slips
         self._suffix_too = suffix_too
-        self._domains = sorted(domains)
-        self._by_length: dict[int, list[tuple[str, str, str, str]]] = {}
-        for domain in self._domains:
-            label, suffix = self._divide(domain)
-            seen = skeleton(label)
-            if len(seen) >= _SHORTEST:
-                self._by_length.setdefault(len(seen), []).append((seen, label, suffix, domain))
+        self._by_part: dict[str, list[_Model]] = {}
+        for domain in since:
+            self._add(domain)
 
-    def like(self, domain: str) -> str | None:
-        """The model that a domain, not one of them itself, can be taken for."""
+    def _add(self, domain: str) -> None:
+        label, suffix = _divide(domain)
+        model = _Model(skeleton(label), label, suffix, domain)
+        if len(model.seen) >= _SHORTEST:
+            for part in _parts(model.seen):
+                self._by_part.setdefault(part, []).append(model)
+
+    def like(self, domain: str, before: float = math.inf) -> str | None:
+        """The model that a domain can be taken for, which is not one of them itself and came after it."""
         organization = self._suffixes.organizational(domain)
-        label, suffix = self._divide(organization)
-        seen = skeleton(label)
-        for length in (len(seen), len(seen) - 1, len(seen) + 1):
-            for other, their_label, their_suffix, model in self._by_length.get(length, ()):
-                if model == organization:
-                    continue
-                if label == their_label:
-                    if self._suffix_too and _is_slip_of_suffix(suffix, their_suffix):
-                        return model
-                elif _is_like(seen, other, self._slips) and not _differ_in_numbers(label, their_label):
-                    return model
-        return self._pretended_above(domain, organization)
+        label, suffix = _divide(organization)
+        ours = _Model(skeleton(label), label, suffix, organization)
+        for part in _parts(ours.seen):
+            for model in self._by_part.get(part, ()):
+                if self._since[model.domain] < before and self._is_like(ours, model):
+                    return model.domain
+        return self._pretended_above(domain, organization, before)
 
-    def is_homoglyph(self, domain: str, model: str) -> bool:
-        """Whether the letters of both look the same, rather than merely alike."""
-        return skeleton(self._divide(self._suffixes.organizational(domain))[0]) == skeleton(self._divide(model)[0])
+    def _is_like(self, ours: _Model, model: _Model) -> bool:
+        if ours.domain == model.domain:
+            return False
+        if ours.label == model.label:
+            return self._suffix_too and _is_slip_of_suffix(ours.suffix, model.suffix)
+        return _is_like(ours.seen, model.seen, self._slips) and not _differ_in_numbers(ours.label, model.label)
 
-    def _pretended_above(self, domain: str, organization: str) -> str | None:
+    def _pretended_above(self, domain: str, organization: str, before: float) -> str | None:
         """`bank.test.evil.test`, `bank.test-login.evil.test`: the model stands where a hurried reader stops."""
-        labels = f".{domain.replace('-', '.')}"
-        if labels.count(".") < 3:
-            return None
-        return next((each for each in self._domains if each != organization and f".{each}." in labels), None)
+        labels = domain.replace("-", ".").split(".")
+        for start in range(len(labels) - 2):
+            for end in range(start + 2, min(len(labels), start + _MOST_LABELS + 1)):
+                model = ".".join(labels[start:end])
+                if model != organization and self._since.get(model, math.inf) < before:
+                    return model
+        return None
 
-    def _divide(self, organization: str) -> tuple[str, str]:
-        """The name that was registered, in its own script, and the public suffix."""
-        label, _, suffix = organization.partition(".")
-        return in_letters(label), suffix
+
+def is_homoglyph(suffixes: Suffixes, domain: str, model: str) -> bool:
+    """Whether the letters of two domains look the same, rather than merely alike."""
+    return skeleton(_divide(suffixes.organizational(domain))[0]) == skeleton(_divide(model)[0])
+
+
+def _divide(organization: str) -> tuple[str, str]:
+    """The name that was registered, in its own script, and the public suffix."""
+    label, _, suffix = organization.partition(".")
+    return in_letters(label), suffix
+
+
+def _parts(seen: str) -> tuple[str, str]:
+    """One slip, or two letters exchanged, leaves the beginning or the end of a name as it is."""
+    return f"{seen[:2]}*", f"*{seen[-2:]}"
 
 
 def _is_like(ours: str, theirs: str, slips: int) -> bool:

@@ -233,6 +233,8 @@ async def test_an_author_that_nobody_can_read_goes_to_junk(world: World) -> None
         (b"From: boss@open.test\x7f\r\n", "the From header has a control character"),
         (b"From\0: boss@bank.test\r\nFrom: boss@open.test\r\n", "the From header has a control character"),
         (b"From: nobody\r\n", "the From header has no valid address"),
+        (b"\r\nFrom: boss@open.test\r\n", "the message has no From header"),
+        (b"no field\r\nFrom: boss@open.test\r\n", "the message has no From header where it belongs"),
     ],
 )
 async def test_a_message_that_is_from_nobody_goes_to_junk_and_says_so(world: World, head: bytes, problem: str) -> None:

@@ -89,7 +89,7 @@ def _sender(text: str, hostname: str) -> tuple[str, Address]:
     local, at, domain = written.rpartition("@")
     if not at:
         local, domain = written, hostname
-    elif domain.lower() in LOCAL_NAMES:
+    elif domain.lower().removesuffix(".") in LOCAL_NAMES:
         domain = hostname
     try:
         return name, Address.parse(f"{local}@{domain}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 
 from onifast_shared import addresses, correspondents
 from onifast_shared.address import Address, AddressError, parse_domain
@@ -13,7 +12,7 @@ from onifast_shared.config import Settings
 from onifast_shared.correspondents import Correspondent
 from onifast_shared.db.database import Connection
 from onifast_shared.letters import conceals, plain, skeleton, turns_text
-from onifast_shared.lookalikes import Models, in_letters
+from onifast_shared.lookalikes import Models, in_letters, is_homoglyph
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.message.parsing import Author
 from onifast_shared.suffixes import suffixes
@@ -34,21 +33,73 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 NOBODY = "The message does not say who it is from."
 
 
-@dataclass(frozen=True)
 class Reader:
-    """Who reads: whom he knows, the organizational domains of his own addresses, and domains that all know."""
+    """Who reads: whom he knows, the organizational domains of his own addresses, and domains that everybody knows.
 
-    known: Sequence[Correspondent]
-    own: frozenset[str]
-    everybodys: frozenset[str]
+    What is made of these is made when it is asked for, and once.
+    """
+
+    def __init__(self, known: Sequence[Correspondent], own: frozenset[str], everybodys: frozenset[str]) -> None:
+        self.own = own
+        self.everybodys = everybodys
+        self._known = known
+
+    @cached_property
+    def people(self) -> dict[str, Correspondent]:
+        """Whom he knows, by address."""
+        return {each.address: each for each in self._known}
+
+    @cached_property
+    def by_place(self) -> dict[str, list[Correspondent]]:
+        """Whom he knows, by the domain of the address."""
+        return _grouped(self._known, lambda each: each.address.rpartition("@")[2])
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Correspondent]]:
+        """Whom he knows, by a name as it looks; without those whose name tells nothing."""
+        return _grouped(self._known, lambda each: _name(each.name))
+
+    @cached_property
+    def since(self) -> dict[str, float]:
+        """Since when he knows each organizational domain but his own, in epoch seconds."""
+        found: dict[str, float] = {}
+        for each in self._known:
+            if each.domain not in self.own:
+                found[each.domain] = min(each.known_ts, found.get(each.domain, each.known_ts))
+        return found
+
+    @cached_property
+    def his_own(self) -> Models:
+        """His own domains, as others may imitate them."""
+        return Models(suffixes(), dict.fromkeys(self.own, 0), _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
+
+    @cached_property
+    def his_correspondents(self) -> Models:
+        """The domains that he knows, as others may imitate them."""
+        return Models(suffixes(), self.since, _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
+
+    def has_written(self, organization: str, before: int) -> bool:
+        """Whether he has written to an organisation before a moment."""
+        return any(
+            each.domain == organization and each.written_ts is not None and each.written_ts < before
+            for each in self._known
+        )
+
+
+def _grouped(known: Sequence[Correspondent], key: Callable[[Correspondent], str]) -> dict[str, list[Correspondent]]:
+    found: dict[str, list[Correspondent]] = {}
+    for each in known:
+        if name := key(each):
+            found.setdefault(name, []).append(each)
+    return found
 
 
 def reader(tx: Connection, owner: str | None, settings: Settings) -> Reader:
     """What is known of a mailbox's owner; None, an administrator who sees all mail, knows nobody."""
-    everybodys = frozenset((*WELL_KNOWN, *map(str.lower, settings.well_known_domains)))
+    everybodys = frozenset((*WELL_KNOWN, *map(_organization, settings.well_known_domains)))
     if owner is None:
         return Reader((), frozenset(), everybodys)
-    own = {suffixes().organizational(item.domain.lower()) for item in addresses.list_for(tx, owner) if item.domain}
+    own = {_organization(item.domain) for item in addresses.list_for(tx, owner) if item.domain}
     return Reader(correspondents.of(tx, owner), frozenset(own), everybodys)
 
 
@@ -116,31 +167,23 @@ def _about_domain(who: Reader, address: Address, organization: str, received: in
     """A domain that can be taken for one that the reader knows."""
     if organization in who.own or organization in who.everybodys:
         return None
-    models = Models(suffixes(), set(who.own), _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
-    if model := models.like(address.domain):
+    domain = address.domain
+    if model := who.his_own.like(domain):
         return _looks_like(address, model, "your own domain")
-    since = correspondents.domains(who.known, received)
-    longest = since.get(organization, received)
-    elder = {domain for domain, known_ts in since.items() if known_ts < longest and domain not in who.own}
-    models = Models(suffixes(), elder, _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
-    if model := models.like(address.domain):
+    # Who was known first is the model.
+    if model := who.his_correspondents.like(domain, min(received, who.since.get(organization, received))):
         return _looks_like(address, model, "a domain that you have had mail with")
-    everybodys = _everybodys(who.everybodys)
-    if not (model := everybodys.like(address.domain)):
+    if not (model := _everybodys(who.everybodys).like(domain)):
         return None
     # Who writes to somebody knows him; where the letters themselves look the same, perhaps not.
-    if _has_written(who, organization, received) and not everybodys.is_homoglyph(address.domain, model):
+    if who.has_written(organization, received) and not is_homoglyph(suffixes(), domain, model):
         return None
     return _looks_like(address, model, "a well-known domain")
 
 
 @lru_cache(maxsize=4)
 def _everybodys(domains: frozenset[str]) -> Models:
-    return Models(suffixes(), set(domains), _SLIPS_OF_WELL_KNOWN)
-
-
-def _has_written(who: Reader, organization: str, before: int) -> bool:
-    return any(each.domain == organization and (each.written_ts or before) < before for each in who.known)
+    return Models(suffixes(), dict.fromkeys(domains, 0), _SLIPS_OF_WELL_KNOWN)
 
 
 def _looks_like(address: Address, model: str, what: str) -> str:
@@ -151,17 +194,16 @@ def _looks_like(address: Address, model: str, what: str) -> str:
 
 def _about_person(who: Reader, author: Author, address: Address, organization: str, received: int) -> str | None:
     """An address or a name that can be taken for that of somebody whom the reader knows."""
-    mine = next((each.known_ts for each in who.known if each.address == address.key), received)
-    elder = [each for each in who.known if each.known_ts < min(mine, received) and each.address != address.key]
+    himself = who.people.get(address.key)
+    first = min(received, himself.known_ts if himself else received)
     local = skeleton(address.local)
-    for each in elder:
-        if each.address.endswith(f"@{address.domain}") and skeleton(each.address.rpartition("@")[0]) == local:
+    for each in who.by_place.get(address.domain, ()):
+        if each is not himself and each.known_ts < first and skeleton(each.address.rpartition("@")[0]) == local:
             return f"The sender’s address looks like {_shown(each.address)}, which you know, but is another one."
-    name = _name(author.name)
-    if mine < received or not name:
+    if first < received:
         return None
-    for each in elder:
-        if each.domain != organization and _name(each.name) == name:
+    for each in who.by_name.get(_name(author.name), ()):
+        if each.known_ts < first and each.domain != organization:
             return f"The sender has the name of {_shown(each.address)}, whom you know, but writes from another address."
     return None
 

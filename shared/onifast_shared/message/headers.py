@@ -16,10 +16,15 @@ _LOOK = 256 * 1024  # octets looked at in one piece, as each is copied for it
 # Possessive quantifiers: a hostile header costs one pass, since nothing is ever tried twice.
 # No group is possessive here: Python 3.11.2, which is Debian 12's, counts what a failed last round of one has consumed.
 # So many lines at a time: the pattern keeps a note of each, and 50 MiB of short ones would take gigabytes.
-_HEAD_LINES = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t]|>*+From )[^\n]*+(?:\n|\Z)){0,1000}")
+_HEAD_LINE = rb"[!-9;-~]++[ \t]*+:|[ \t]"
+_HEAD_LINES = re.compile(
+    rb"(?:(?:(?:%b)[^\n]*+|>*+From [^\n]*+(?=\n(?:%b|>*+From |\r?\n|\Z)|\Z))(?:\n|\Z)){0,1000}"
+    % (_HEAD_LINE, _HEAD_LINE)
+)
 # A field begins a line. Looked for anywhere, a name would be tried from each of its octets, if no colon follows it.
 _FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
-# A mailbox file's line before a message; what took it from there, or quoted it, left it in the header.
+# A mailbox file's line before a message; what took it from there, or quoted it, left it in the header. It is none
+# where text follows: a message without a header, or without the empty line after it, may begin with that word.
 _MBOX_LINE = re.compile(rb"(?<![^\n])>*+From (?![ \t]*:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")

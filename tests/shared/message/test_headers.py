@@ -228,3 +228,10 @@ def test_lines_of_a_mailbox_file_end_no_header_and_can_be_dropped(head: bytes, c
     raw = head + end + b"From here on text." + end
     assert split_head(raw) == (head, b"From here on text." + end)
     assert without_mbox_lines(raw, head) == (clean + end + b"From here on text." + end, clean)
+
+
+@pytest.mark.parametrize("head", [b"", b"Subject: x\r\n"])
+def test_a_text_that_begins_like_a_mailbox_file_is_a_text(head: bytes) -> None:
+    raw = head + b"From now on, this is a text.\r\nAnd it goes on.\r\n"
+    assert split_head(raw) == (head, raw.removeprefix(head))
+    assert without_mbox_lines(raw, head) == (raw, head)

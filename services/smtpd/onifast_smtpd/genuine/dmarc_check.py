@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onifast_shared.address import AddressError, parse_domain, split_list
-from onifast_shared.message.headers import fields, unfold
+from onifast_shared.message.headers import fields, head_within, unfold
 from onifast_shared.suffixes import Suffixes
 
 from onifast_smtpd.genuine.dkim_check import DkimResult
@@ -31,10 +31,20 @@ _DAMAGED_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Authors:
-    """Whose mail a message claims to be: the domains in From. `failure` is the result where that cannot be told."""
+    """Whose mail a message claims to be: the domains in From. `failure` is the result where that cannot be told.
+
+    `are_misplaced`: for some readers From stands in the text, and the message names nobody.
+    """
 
     domains: tuple[str, ...] = ()
     failure: DmarcResult | None = None
+    are_misplaced: bool = False
+
+    def settle(self, result: DmarcResult) -> DmarcResult:
+        """What a message gets whose authors' domains have that result: nothing better than a message of nobody's."""
+        if not self.are_misplaced or result.disposition != "none" or result.result == "temperror":
+            return result
+        return DmarcResult("permerror", result.domain, problem="the message has no From header where it belongs")
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,16 @@ class Organizations:
     def organizational(self, domain: str) -> str:
         """The Organizational Domain of a domain."""
         return self._known.get(domain, domain)
+
+
+def authors_of(raw: bytes) -> Authors:
+    """The authors that a message, whose line ends are CRLF, names to any reader.
+
+    For many readers the header goes on to the first empty line, and what stands there as From counts. For others it
+    ends at the first line that is no field.
+    """
+    found = authors(b"" if raw.startswith(b"\r\n") else raw.partition(b"\r\n\r\n")[0] + b"\r\n")
+    return replace(found, are_misplaced=authors(head_within(raw, MAX_HEAD) or b"").failure is not None)
 
 
 def authors(head: bytes) -> Authors:

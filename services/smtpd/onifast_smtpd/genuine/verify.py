@@ -156,8 +156,7 @@ class Verifier:
 
         Raises Refused where all threads are busy.
         """
-        # The header goes on to the first empty line: what some reader could take for From is From.
-        claimed = dmarc_check.authors(raw.partition(b"\r\n\r\n")[0] + b"\r\n")
+        claimed = dmarc_check.authors_of(raw)
         organizations = {self._suffixes.organizational(domain) for domain in claimed.domains}
         speaks = partial(self._speaks, organizations)
         client, dkim, arc, published = await asyncio.gather(
@@ -168,7 +167,7 @@ class Verifier:
         )
         placed = await self._organizations(ip, published, client.spf, dkim, ledger)
         sample = secrets.randbelow(100)
-        dmarc = claimed.failure or dmarc_check.judge(placed, published, client.spf, dkim, sample)
+        dmarc = claimed.failure or claimed.settle(dmarc_check.judge(placed, published, client.spf, dkim, sample))
         return Authentication(client.spf, dkim, dmarc, arc, client.iprev, self.outage.dns_works)
 
     def _speaks(self, organizations: set[str], domain: str) -> bool:
