@@ -17,6 +17,7 @@ from onifast_shared.arrivals import Arrival
 from onifast_shared.config import Settings
 from onifast_shared.contents import ContentRef
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.departed import store as departed
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import submitters
 from onifast_shared.queue.store import QueuedRecipient, Submission
@@ -117,7 +118,7 @@ def _put(tx: Connection, content_id: int, size: int, incoming: Incoming, now: fl
     return [
         mailbox.add(
             tx,
-            owner=delivery.owner,
+            owner=departed.keeper_of(tx, delivery.owner, delivery.recipient, now),
             recipient=delivery.recipient,
             reverse_path=incoming.reverse_path,
             content_id=content_id,

@@ -13,6 +13,7 @@ from onifast_shared import expansion, forwards, shared_keys, srs, stored_forms
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.departed import store as departed
 from onifast_shared.expansion import Circular, Expansion, Remote, Target, UnknownLocal
 
 __all__ = [
@@ -101,6 +102,10 @@ class StoredDirectory:
     def alias(self, domain: str) -> str | None:
         """The domain whose addresses this one has too."""
         return forwards.aliased_domain(self._tx, domain)
+
+    def is_departed(self, address: Address) -> bool:
+        """Whether an address that nobody has was somebody's who is gone, and is kept for him."""
+        return departed.knows_address(self._tx, address)
 
 
 def expand(tx: Connection, address: Address, settings: Settings) -> Destination:

@@ -37,6 +37,9 @@ class Directory(Protocol):
     def alias(self, domain: str) -> str | None:
         """The domain whose addresses this one has too."""
 
+    def is_departed(self, address: Address) -> bool:
+        """Whether an address that nobody has was somebody's who is gone, and is kept for him."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -98,7 +101,9 @@ class UnknownLocal:
 
 @dataclass(frozen=True)
 class Remote:
-    """The domain is somebody else's."""
+    """The domain is somebody else's. `was_here`: the address was a mailbox here, of a user who is gone."""
+
+    was_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,9 @@ def match(directory: Directory, address: Address, delimiter: str) -> Match | Non
     for candidate in exact:
         if candidate.domain == domains[-1] and (owner := directory.role_owner(candidate)):
             return Match(candidate, owner, ())
+    if any(map(directory.is_departed, exact)):
+        # His mail is for nobody else, the one with the catch-all included, unless they make the address anew.
+        return None
     for domain in domains:
         catch_all = Address(ANYBODY, domain)
         owner, targets = directory.owner(catch_all), directory.targets(catch_all)
@@ -129,7 +137,7 @@ def match(directory: Directory, address: Address, delimiter: str) -> Match | Non
 def expand(directory: Directory, address: Address, delimiter: str) -> Expansion | UnknownLocal | Remote | Circular:
     """Where an address' mail goes. Aliases may lead anywhere, even back: each is followed once."""
     if not directory.is_local(address.domain):
-        return Remote()
+        return Remote(directory.is_departed(address))
     walk = _Walk(directory, delimiter)
     walk.visit(address)
     if walk.found:

@@ -7,6 +7,7 @@ from typing import Any
 
 from onifast_shared import times
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 
 RETRY_FILING = 300
 """Seconds until a copy that could not be written is tried again."""
@@ -75,9 +76,9 @@ def set_index(tx: Connection, item: Unindexed, index: Index) -> None:
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
     """Messages whose copy in the owner's home is wanted and not there, oldest first."""
-    sql = """
+    sql = f"""
         SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
-        WHERE filing = 1 AND filing_retry_ts <= ? ORDER BY id LIMIT ?
+        WHERE filing = 1 AND filing_retry_ts <= ? AND {LIVE} ORDER BY id LIMIT ?
     """
     return [Unfiled(*row) for row in tx.execute(sql, (int(now), limit))]
 
@@ -95,7 +96,7 @@ def set_filing_failed(tx: Connection, email_id: int, error: str, now: float, *, 
 
 def filed(tx: Connection, after: int = 0, limit: int = 500) -> list[tuple[int, str, str]]:
     """(id, owner, path) of copies that should be there, for the check at start."""
-    sql = "SELECT id, owner, file_path FROM emails WHERE filing = 2 AND id > ? ORDER BY id LIMIT ?"
+    sql = f"SELECT id, owner, file_path FROM emails WHERE filing = 2 AND id > ? AND {LIVE} ORDER BY id LIMIT ?"
     return [(int(row[0]), str(row[1]), str(row[2])) for row in tx.execute(sql, (after, limit))]
 
 

@@ -1,7 +1,7 @@
 """Mailboxes: the rows of `emails`, seen by their owner.
 
-`owner` None stands for an administrator, who sees every row. A row that is not indexed yet is summarised from its
-bytes, so that a message shows in the webmail from the moment of its 250.
+`owner` None stands for an administrator, who sees every row but those that are set aside (`departed`). A row that is
+not indexed yet is summarised from its bytes, so that a message shows in the webmail from the moment of its 250.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from onifast_shared import contents, stored_forms, times
 from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 from onifast_shared.message import columns, parsing
 from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.paging import CursorError, Page
@@ -89,7 +90,8 @@ def add(
 
 def get(tx: Connection, owner: str | None, email_id: int) -> EmailRow | None:
     """A message; None where it does not exist or is somebody else's."""
-    row = tx.execute(f"{_SELECT} WHERE e.id = ?1 AND (?2 IS NULL OR e.owner = ?2)", (email_id, owner)).fetchone()
+    sql = f"{_SELECT} WHERE e.id = ?1 AND (?2 IS NULL OR e.owner = ?2) AND {LIVE}"
+    row = tx.execute(sql, (email_id, owner)).fetchone()
     return None if row is None else _row(tx, row)
 
 
@@ -105,7 +107,9 @@ def list_page(
 ) -> Page[EmailRow]:
     """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given."""
     where, bind = ["e.folder = ?"], list[Any]([folder])
-    if owner is not None:
+    if owner is None:
+        where.append(LIVE)
+    else:
         where.append("e.owner = ?")
         bind.append(owner)
     if address:
@@ -158,25 +162,42 @@ def set_read(tx: Connection, owner: str | None, ids: Iterable[int], is_read: boo
 
 def purge(tx: Connection, owner: str | None, ids: Iterable[int]) -> int:
     """Removes messages for good, from trash and drafts only; gives how many."""
-    select = "SELECT id, content_id, indexed FROM emails WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)"
+    sql = f"SELECT 1 FROM emails WHERE id = ?2 AND {_MINE} AND folder IN ('trash', 'drafts')"
+    return erase(tx, [email_id for email_id in ids if tx.execute(sql, (None, email_id, owner)).fetchone()])
+
+
+def erase(tx: Connection, ids: Iterable[int]) -> int:
+    """Removes messages for good, whoever's they are and wherever they lie; gives how many."""
     removed = 0
     for email_id in ids:
-        row = tx.execute(f"{select} AND folder IN ('trash', 'drafts')", (email_id, owner)).fetchone()
+        row = tx.execute("SELECT content_id, indexed FROM emails WHERE id = ?", (email_id,)).fetchone()
         if row is None:
             continue
-        if row[2]:
+        if row[1]:
             _forget(tx, email_id)
         tx.execute("DELETE FROM emails WHERE id = ?", (email_id,))
-        if row[1] is not None:
-            contents.remove_unused(tx, [row[1]])
+        if row[0] is not None:
+            contents.remove_unused(tx, [row[0]])
         removed += 1
     return removed
 
 
+def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]:
+    """Some of an owner's messages, set aside or not: `limit` at the most, and no more after so many octets."""
+    found, size = list[int](), 0
+    sql = "SELECT id, coalesce(size, 0) FROM emails WHERE owner = ? LIMIT ?"
+    for email_id, its_size in tx.execute(sql, (owner, limit)):
+        found.append(int(email_id))
+        size += its_size
+        if size >= octets:
+            break
+    return found
+
+
 def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
     """For each folder how many messages it holds, and how many of them are unread."""
-    where = "" if owner is None else "WHERE owner = ?"
-    sql = f"SELECT folder, count(*), count(*) - total(is_read <> 0) FROM emails {where} GROUP BY folder"
+    where = LIVE if owner is None else "owner = ?"
+    sql = f"SELECT folder, count(*), count(*) - total(is_read <> 0) FROM emails WHERE {where} GROUP BY folder"
     found = {str(row[0]): (int(row[1]), int(row[2])) for row in tx.execute(sql, () if owner is None else (owner,))}
     return {folder: found.get(folder, (0, 0)) for folder in FOLDERS}
 
@@ -190,7 +211,7 @@ def match_expression(q: str) -> str:
     return " AND ".join(quoted) + "*"
 
 
-_MINE = "id = ?2 AND (?3 IS NULL OR owner = ?3)"
+_MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
 _SELECT = """
     SELECT e.id, e.owner, coalesce(e.sender, ''), coalesce(e.sender_name, ''), coalesce(e.recipient, ''),
            coalesce(e.subject, ''), coalesce(e.snippet, ''), coalesce(e.received_ts, 0), coalesce(e.is_read, 0),

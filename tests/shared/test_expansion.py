@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,6 +20,7 @@ class Given:
     owners: Mapping[str, str] = field(default_factory=dict)
     forwards: Mapping[str, Sequence[str]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    departed: Collection[str] = ()
 
     def owner(self, address: Address) -> str | None:
         return self.owners.get(address.key)
@@ -36,6 +37,9 @@ class Given:
 
     def alias(self, domain: str) -> str | None:
         return self.aliases.get(domain)
+
+    def is_departed(self, address: Address) -> bool:
+        return address.key in self.departed
 
 
 ANN = {"ann@here.test": "ann", "bob@here.test": "bob"}

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlite_shell
 
 from peers.ports import free_port
 
@@ -106,25 +105,3 @@ def test_a_database_that_cannot_be_opened_is_one_line_and_status_1(environment: 
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert errors.count("\n") == 1
-
-
-def test_what_a_removed_user_had_is_deleted_after_a_while(environment: Environment) -> None:
-    """The mark of an earlier look is there, so the look at the start is the one that counts."""
-    root = Path(environment["ONIFAST_MAIL_ROOT"])
-    (root / "users").mkdir(parents=True)
-    (root / "users" / "ben.json").write_text("{}")
-    with start(environment) as process:
-        assert process.stderr is not None
-        process.stderr.readline()
-        process.terminate()
-    database = root / "config" / "onifast-mail.db"
-    sqlite_shell.run(
-        database,
-        "INSERT INTO api_tokens (token_hash, username, name, created_ts) VALUES (x'00', 'ann', 'x', 0);"
-        "INSERT INTO departed_users (username, since_ts) VALUES ('ann', 0);",
-    )
-    with start(environment) as process:
-        assert process.stderr is not None
-        assert any("user-departed user=ann" in line for line in process.stderr)
-        process.kill()
-    assert sqlite_shell.run(database, "SELECT count(*) FROM api_tokens;") == ["0"]

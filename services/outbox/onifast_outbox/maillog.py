@@ -8,11 +8,15 @@ from typing import NamedTuple
 from onifast_shared import log
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
+from onifast_shared.departed.changes import Change
 from onifast_shared.log import event, shown
 from onifast_shared.reply import Deferred, Delivered, Outcome
 
 _LOGGER = log.get("outbox")
 _REPORTS = Reports(_LOGGER)
+
+DEPARTED_PAGE = "Departed users"
+"""The administrators' page, by its name."""
 
 
 class Queued(NamedTuple):
@@ -160,3 +164,57 @@ def tls_downgraded(domain: str, host: str, level: str, before: str, reason: str)
 def tls_reported(domain: str, day: str, place: str, result: str) -> None:
     """A day's TLS report is on its way to a place that the domain names, or could not be handed in there."""
     event(_LOGGER, "tls-reported", domain=domain, day=day, to=place, result=result)
+
+
+def user_missing(username: str, *, returned: bool = False) -> None:
+    """A panel user's file is not there, or is there again; if it stays away, he departs."""
+    event(_LOGGER, "user-returned" if returned else "user-missing", user=username)
+
+
+def users_held(newly: tuple[str, ...], waiting: tuple[str, ...]) -> None:
+    """Too many users vanished at once to be believed; none of them departs until an administrator confirms it."""
+    said = f"onifast-mailctl user confirm, or the page {DEPARTED_PAGE} of the webmail, lets them go"
+    names = ",".join((newly or waiting)[:20])
+    event(_LOGGER, "users-held", logging.WARNING, waiting=len(waiting), users=names, reason=said)
+
+
+def users_unseen(error: Exception) -> None:
+    """The directory of the panel's users cannot be read: nobody departs by such a look."""
+    event(_LOGGER, "users-unseen", logging.WARNING, reason=error)
+
+
+def user_departed(username: str, departure_id: int | None) -> None:
+    """A user is gone; what was his is being set aside, or he had nothing."""
+    event(_LOGGER, "user-departed", user=username, departure=departure_id)
+
+
+def user_changed(change: Change) -> None:
+    """A panel or an administrator had a user removed, restored, renamed, or what is kept of him deleted."""
+    asked, level = change.request, logging.WARNING if change.problem else logging.INFO
+    event(
+        _LOGGER,
+        "user-not-changed" if change.problem else "user-changed",
+        level,
+        change=change.id,
+        action=asked.action,
+        user=asked.username,
+        new_name=asked.new_name,
+        departure=change.departure_id,
+        by=asked.asked_by,
+        reason=change.problem or None,
+    )
+
+
+def user_moved(source: str, target: str) -> None:
+    """All that was under one name is under another."""
+    event(_LOGGER, "user-moved", source=source, target=target)
+
+
+def departed_due(departure_id: int) -> None:
+    """What a departed user left has been kept long enough; its deletion begins."""
+    event(_LOGGER, "departed-due", departure=departure_id)
+
+
+def departed_deleted(departure_id: int, username: str) -> None:
+    """Nothing is left of a departed user."""
+    event(_LOGGER, "departed-deleted", departure=departure_id, user=username)

@@ -6,10 +6,10 @@ It waits for rows in the database's `outbox`, claims them, and delivers each mes
 the relay that `mail_config` names, or to the mail exchangers of the recipients' domains. What goes out is signed with
 DKIM. What fails for now is tried again on a schedule; what fails for good is reported to its sender. It makes messages
 of rows that scripts INSERTed, parses new mail for the webmail's lists and search, and has the copies of received mail
-written into the owners' homes.
+written into the owners' homes. What belonged to users whom the panel removed is set aside, and deleted in time.
 
 Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM);
-            <root>/users/ (who is an administrator, where no other right to sign is found)
+            <root>/users/ (who is there, and who is an administrator, where no other right to sign is found)
 Writes:     the database; <root>/certs/<domain>/, where a DKIM key's rotation ends; its log, on standard error;
             <home_root>/<owner>/.onifast/mail/*.eml, through the filer, a child that becomes the owner
 Listens on: nothing. It connects to mail servers (port 25, the relay's) and to DNS servers.
@@ -43,9 +43,10 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.privileges import PrivilegeError
 from onifast_shared.webhooks import targets
 
-from onifast_outbox import allocation, capabilities, destination_desk, filer, indexer, key_keeper, maillog
+from onifast_outbox import allocation, capabilities, departures, destination_desk, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
+from onifast_outbox.departures import Departures
 from onifast_outbox.destination_desk import DestinationDesk
 from onifast_outbox.dispatcher import Dispatcher, boot_clock
 from onifast_outbox.filing import Filer, FilerGone, Filing
@@ -183,12 +184,17 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     """Run every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, inquiry_wakeup = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(3))
+    mail_wakeup, copy_wakeup, inquiry_wakeup, user_wakeup = (
+        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(4)
+    )
     keeper = KeyKeeper(db, settings)
+    gone = Departures(db, settings)
     desk = DestinationDesk(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
+        repeat("looking for users", lambda: gone.look(time.time()), Wakeup(departures.LOOK_SECONDS)),
+        repeat("moving what users had", lambda: gone.carry_on(time.time()), user_wakeup),
         repeat("telling of destinations", desk.round, Wakeup(destination_desk.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
@@ -203,7 +209,9 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     if filer_client:
         loops.append(_file(Filing(db, filer_client), copy_wakeup))
     poller = Poller(
-        settings.database, db.data_version, (program.queue_wakeup, mail_wakeup, copy_wakeup, inquiry_wakeup)
+        settings.database,
+        db.data_version,
+        (program.queue_wakeup, mail_wakeup, copy_wakeup, inquiry_wakeup, user_wakeup),
     )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)

@@ -99,11 +99,6 @@ def login_failed(session: str, client: Client, username: str, reason: str) -> No
     event(logger, "login-failed", logging.WARNING, session=session, user=username, **_who(client), reason=reason)
 
 
-def departed(username: str) -> None:
-    """What let a user in whom the panel removed is deleted: app passwords, tokens, sessions."""
-    event(logger, "user-departed", user=username)
-
-
 def directory_trouble(reason: object) -> None:
     """The panel's user files cannot be used; `reason` names the file."""
     event(logger, "user-directory-trouble", logging.ERROR, reason=reason)

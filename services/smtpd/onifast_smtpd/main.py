@@ -36,7 +36,6 @@ from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
 
 from onifast_smtpd import maillog, processes
-from onifast_smtpd.housekeeping import Housekeeper
 from onifast_smtpd.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, Server, addresses, open_listeners
@@ -103,12 +102,10 @@ class Program:
         if place.lifeline is not None:
             loop.add_reader(place.lifeline, told_to_end.set)
         server = Server(Receiver.build(self._settings, database, place), self._listeners)
-        house = Housekeeper(database, server.receiver.users)
 
         def renew() -> None:
             self.reload()
             server.renew(Receiver.build(self._settings, database, place))
-            house.begin(server.receiver.users)
 
         if reloading.is_heard():
             loop.add_signal_handler(signal.SIGHUP, renew)
@@ -119,7 +116,6 @@ class Program:
             maillog.stopping(len(server.receiver.sessions))
             await server.stop(GRACE)
         finally:
-            house.close()
             if place.lifeline is not None:
                 loop.remove_reader(place.lifeline)
             server.receiver.close()

@@ -150,6 +150,8 @@ def judge_place(address: Address, place: Place, *, relaying: bool, null_sender: 
             return unknown_recipient(address)
         case Circular():
             return Reply(554, "5.4.6", f"<{address}>: its aliases lead in a circle")
+        case Remote(was_here) if was_here and not relaying:
+            return unknown_recipient(address)
         case Remote():
             return judge_remote(address, relaying=relaying)
         case Returned() as returned:

@@ -20,6 +20,7 @@ from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.sessions import Session
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.departed import store as departed
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import csrf, problems
@@ -103,13 +104,28 @@ def end_session(response: AnyResponse) -> None:
 
 
 def active_user(web: Web, username: str) -> PanelUser | None:
-    """The panel user of that name, unless he is disabled. Raises Problem(503) while his file cannot be read."""
+    """The panel user of that name, unless he is disabled.
+
+    Raises Problem(503) while his file cannot be read, or something of an earlier user of the name has still to be set
+    aside, which he must not see.
+    """
     try:
         user = web.directory.get(username)
     except panel_users.AccountError as error:
         log.event(_logger, "user-file-error", 40, user=username, error=str(error))
         raise Problem(503, "The panel's account data cannot be read just now.") from None
-    return None if user is None or user.disabled else user
+    if user is None or user.disabled:
+        return None
+    if web.database.read(lambda tx: departed.is_moving(tx, username)):
+        raise Problem(503, "This account is being made ready; try again in a moment.", headers={"Retry-After": "2"})
+    return user
+
+
+def known_user(web: Web, username: str) -> str:
+    """The name of a panel user who is not disabled; raises ValueError for any other, with a sentence for who asked."""
+    if not panel_users.check_username(username) or active_user(web, username) is None:
+        raise ValueError(f"there is no panel user {username!r}, or he is disabled")
+    return username
 
 
 def _guard() -> AnyResponse | None:

@@ -134,6 +134,18 @@ class UserDirectory:
             raise self._missing(error) from None
         return sorted(filter(check_username, names))
 
+    def is_gone(self, username: str) -> bool:
+        """Whether a user has no file, for certain: a disk that does not answer, or a directory that is not there, is
+        no proof of it.
+        """
+        try:
+            (self._directory / f"{username}.json").lstat()
+        except FileNotFoundError:
+            return check_username(username) and self._directory.is_dir()
+        except OSError:
+            return False
+        return False
+
     def keep_verifiers(self) -> bool:
         """Whether this panel stores SCRAM verifiers, as its first user shows; raises UserDirectoryMissing."""
         user = self._some_user()

@@ -1,4 +1,4 @@
-"""The commands of onifast-mailctl about users and what lets them in: single sign-on, API tokens, app passwords."""
+"""The commands of onifast-mailctl about what lets users in: single sign-on, API tokens, app passwords."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 from onifast_shared import times
 from onifast_shared.accounts import app_passwords, sessions
 from onifast_shared.accounts.app_passwords import AppPasswordError
-from onifast_shared.accounts.panel_users import AccountError, UserDirectory
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
-    WRONG,
     UsageError,
     add,
-    complain,
     identifier,
     known_user,
     outcome,
@@ -24,11 +21,6 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
-
-
-def declare_users(area: Any) -> None:
-    """Adds the command about users to its area."""
-    add(area, "list", _user_list, "name, administrator, disabled")
 
 
 def declare_single_sign_on(area: Any) -> None:
@@ -48,20 +40,6 @@ def declare_app_passwords(area: Any) -> None:
     add(area, "create", _password_create, "a password; it is shown only now", "user", "name")
     add(area, "list", _password_list, "id, name, made, last used, from where", "user")
     add(area, "revoke", _password_revoke, "make a password worthless", "user").add_argument("id", type=identifier)
-
-
-def _user_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    directory = UserDirectory(settings)
-    rows = []
-    for username in directory.usernames():
-        try:
-            user = directory.get(username)
-        except AccountError as error:
-            complain(str(error), WRONG)
-            continue
-        if user:
-            rows.append({"username": username, "is_admin": user.is_admin, "disabled": user.disabled})
-    return show_rows(arguments, rows)
 
 
 def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,7 +1,8 @@
 """onifast-mailctl: the administrator's tool.
 
     onifast-mailctl sso issue USER
-    onifast-mailctl user list
+    onifast-mailctl user list | departed | missing | confirm USER…|--all | purge ID
+    onifast-mailctl user remove USER | restore USER [--id ID] [--as NAME] [--merge] | rename USER NAME
     onifast-mailctl address add ADDRESS OWNER | remove ADDRESS | list [--owner USER]
     onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
     onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
@@ -60,6 +61,7 @@ from onifast_shared.ctl import (
     refusals,
     tls,
     transport,
+    users,
     webhooks,
     withheld,
 )
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
     areas = parser.add_subparsers(metavar="AREA", required=True)
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))
-    logins.declare_users(area(areas, "user", "panel users"))
+    users.declare(area(areas, "user", "panel users"))
     recipients.declare_addresses(area(areas, "address", "addresses and their owners"))
     recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
     recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))

@@ -22,20 +22,31 @@ from onifast_shared.times import stored
 STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed")
 
 TRANSITIONS: dict[str, dict[str, str]] = {
-    "pending": {"sending": "claim", "held": "hold, claim", "cancelled": "cancel, recall", "failed": "prepare"},
+    "pending": {
+        "sending": "claim",
+        "held": "hold, claim",
+        "cancelled": "cancel, recall, set_aside",
+        "failed": "prepare",
+    },
     "sending": {
         "sent": "settle",
         "deferred": "settle, give_back, release_dead",
         "failed": "settle",
         "sandboxed": "settle",
         "pending": "give_back, release_dead",
+        "cancelled": "set_aside",
     },
-    "deferred": {"sending": "claim", "pending": "retry", "held": "hold, claim", "cancelled": "cancel, recall"},
+    "deferred": {
+        "sending": "claim",
+        "pending": "retry",
+        "held": "hold, claim",
+        "cancelled": "cancel, recall, set_aside",
+    },
     "failed": {"pending": "retry"},
-    "held": {"pending": "release, retry", "cancelled": "cancel, recall"},
+    "held": {"pending": "release, retry", "cancelled": "cancel, recall, set_aside"},
     "sent": {},
     "cancelled": {},
-    "sandboxed": {"pending": "release, redirect"},
+    "sandboxed": {"pending": "release, redirect", "cancelled": "set_aside"},
 }
 """For each state, the states that follow and the functions that make the step."""
 

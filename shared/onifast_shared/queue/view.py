@@ -1,6 +1,6 @@
 """The queue as people see it: lists with history, searches, and what may be done to a waiting message.
 
-`owner` None stands for an administrator, who sees every row.
+`owner` None stands for an administrator, who sees every row but those that are set aside (`departed`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from onifast_shared import paging, stored_forms, times
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 from onifast_shared.paging import Page
 from onifast_shared.reply import STAGES
 
@@ -128,7 +129,7 @@ def ids_after(
 
 def _conditions(owner: str | None, search: Search) -> tuple[str, list[Any]]:
     """What stands behind the first condition of WHERE, and what it binds."""
-    where, bind = "", list[Any]()
+    where, bind = f" AND {LIVE}", list[Any]()
     if owner is not None:
         where, bind = " AND owner = ?", [owner]
     if search.status:
@@ -143,7 +144,7 @@ def _conditions(owner: str | None, search: Search) -> tuple[str, list[Any]]:
 
 def get(tx: Connection, owner: str | None, row_id: int) -> OutboxRow | None:
     """A queue row; None where it does not exist or is somebody else's."""
-    row = tx.execute(f"{_SELECT} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)", (row_id, owner)).fetchone()
+    row = tx.execute(f"{_SELECT} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2) AND {LIVE}", (row_id, owner)).fetchone()
     return None if row is None else _row(tx, row)
 
 
@@ -179,7 +180,7 @@ def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now:
     let_go = " AND (status <> 'held' OR hold_rule IS NULL)" if target == "pending" else ""
     sql = (
         "UPDATE outbox SET status = ?, next_attempt_ts = 0, queued_ts = CASE ? WHEN 'pending' THEN ? ELSE queued_ts END"
-        f" WHERE id = ? AND (? IS NULL OR owner = ?{let_go}) AND status IN ({marks})"
+        f" WHERE id = ? AND (? IS NULL OR owner = ?{let_go}) AND {LIVE} AND status IN ({marks})"
         " AND (? <> 'retry' OR status <> 'pending' OR release_ts <= ?)"
     )
     changed = []

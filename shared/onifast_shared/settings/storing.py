@@ -1,4 +1,4 @@
-"""The database's patience, how long logins last, and what the webmail warns of."""
+"""The database's patience, how long logins last, what departed users left, and what the webmail warns of."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from onifast_shared.settings.field import setting
 
 @dataclass(frozen=True, kw_only=True)
 class StoringSettings:
-    """What is left: the database and sign-in."""
+    """What is left: the database, departed users and sign-in."""
 
     database_timeout: float = setting(
         "30s",
         kinds.seconds(1, 600),
         "How long a program waits for a database that another program has locked.",
         fixed=True,
+    )
+    departed_mail_kept: float = setting(
+        "30d",
+        kinds.seconds(0, 3650 * 86400),
+        "How long mail and settings of a user who is gone are kept, out of everybody's reach, before they are deleted.",
     )
     session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")

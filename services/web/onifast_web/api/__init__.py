@@ -26,6 +26,7 @@ from onifast_web.api import (
     sso,
     suppressions,
     tls,
+    users,
     webhooks,
 )
 from onifast_web.api.endpoint import Endpoint, add
@@ -52,6 +53,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *tls.ENDPOINTS,
     *database.ENDPOINTS,
     *sso.ENDPOINTS,
+    *users.ENDPOINTS,
 )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared import addresses, times
-from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import AddressRow
 from onifast_shared.db.database import Connection
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
 from onifast_web.auth import Who
 from onifast_web.problems import Problem, not_found
 
@@ -47,13 +46,12 @@ def add_address(call: Call) -> AddressInfo:
     """Gives an address to a panel user; it counts from the next RCPT on."""
     body: AddBody = call.body
     address = parsed(body.address)
-    if not panel_users.check_username(body.owner):
-        raise unprocessable("owner", "not a panel user's name")
+    owner = known_user(call.web, "owner", body.owner)
 
     def add(tx: Connection) -> AddressRow:
-        if not addresses.add(tx, address, body.owner):
+        if not addresses.add(tx, address, owner):
             raise Problem(409, f"{address} exists already.")
-        return next(row for row in addresses.list_for(tx, body.owner) if row.address == str(address))
+        return next(row for row in addresses.list_for(tx, owner) if row.address == str(address))
 
     return _info(call.web.database.write(add))
 

@@ -119,6 +119,14 @@ def unprocessable(field: str, message: str) -> Problem:
     return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
+def known_user(web: Web, field: str, username: str) -> str:
+    """The name of a panel user that a field holds; raises Problem(422) where there is no such user."""
+    try:
+        return auth.known_user(web, username)
+    except ValueError as error:
+        raise unprocessable(field, str(error)) from None
+
+
 def _query() -> dict[str, str]:
     for name, values in request.args.lists():
         if len(values) > 1:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from onifast_shared import quotas
-from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
 from onifast_shared.quotas import Quota
 from pydantic import Field
 
-from onifast_web.api.endpoint import Call, Endpoint, Model, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, known_user, unprocessable
 from onifast_web.auth import Who
+from onifast_web.context import Web
 
 
 class QuotaInfo(Model):
@@ -46,7 +46,7 @@ def list_quotas(call: Call) -> QuotaList:
 def set_quota(call: Call) -> QuotaInfo:
     """Sets what an address' or a user's mail may take. Mail that lies here already stays."""
     body: QuotaBody = call.body
-    name = _name(body)
+    name = _name(call.web, body)
 
     def change(tx: Connection) -> Quota:
         quotas.put(tx, body.scope, name, body.bytes)
@@ -76,11 +76,9 @@ ENDPOINTS = (
 )
 
 
-def _name(body: QuotaBody) -> str:
+def _name(web: Web, body: QuotaBody) -> str:
     if body.scope == "owner":
-        if not panel_users.check_username(body.name):
-            raise unprocessable("name", "not a panel user's name")
-        return body.name
+        return known_user(web, "name", body.name)
     try:
         return str(Address.parse(body.name.strip()))
     except AddressError as error:

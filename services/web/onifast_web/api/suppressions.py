@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from onifast_shared import times
-from onifast_shared.accounts import panel_users
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.suppressions import Suppression
 from pydantic import Field
 
-from onifast_web import auth
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
 from onifast_web.api.forwards import parsed
 from onifast_web.auth import Caller, Who
 from onifast_web.context import Web
@@ -101,9 +99,7 @@ def owner_of(web: Web, caller: Caller, named: str | None) -> str:
         return owner
     if caller.manages is not None:
         raise Problem(403, "Only administrators may do this for other users.")
-    if not panel_users.check_username(owner) or auth.active_user(web, owner) is None:
-        raise unprocessable("owner", "there is no panel user of that name")
-    return owner
+    return known_user(web, "owner", owner)
 
 
 ENDPOINTS = (

@@ -9,7 +9,6 @@ from flask import Response, redirect, request, url_for
 from onifast_shared import addresses as address_store
 from onifast_shared import quotas, times
 from onifast_shared import relay as relay_store
-from onifast_shared.accounts import panel_users
 from onifast_shared.address import Address, AddressError
 from onifast_shared.addresses import AddressRow
 from onifast_shared.db.database import Connection
@@ -60,8 +59,10 @@ def addresses() -> AnyResponse:
     if request.form.get("do") == "remove":
         current().database.write(lambda tx: address_store.remove(tx, address))
         return redirect(url_for("webmail.addresses", did="removed", q=wanted() or None), 303)
-    if not panel_users.check_username(owner) or auth.active_user(current(), owner) is None:
-        return _address_page({"owner": "There is no panel user of that name."})
+    try:
+        auth.known_user(current(), owner)
+    except ValueError as error:
+        return _address_page({"owner": sentence(error)})
     if not current().database.write(lambda tx: address_store.add(tx, address, owner)):
         return _address_page({"address": "This address exists already."})
     return redirect(url_for("webmail.addresses", did="added"), 303)

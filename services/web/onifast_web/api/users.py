@@ -1,0 +1,240 @@
+"""Panel users who are removed, restored or renamed, and what is kept of those who are gone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from onifast_shared import times
+from onifast_shared.departed import changes, store, watching
+from onifast_shared.departed.changes import Change, Request
+from onifast_shared.departed.store import Departure, UserChangeError
+from onifast_shared.departed.watching import Missing
+from pydantic import Field
+
+from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment
+from onifast_web.auth import Caller, Who
+from onifast_web.context import Web
+from onifast_web.problems import Problem
+
+PATIENCE = 2.0
+"""Seconds that a request moves a user's mail; what is left then is outbox's to do."""
+
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class DepartedInfo(Model):
+    """What is kept of a user who is gone. `asked_by` says who had him removed, `sweep` that his file was gone.
+
+    `moving`: some of it is still on its way there, or back.
+    """
+
+    id: int
+    username: str
+    departed_at: Moment
+    deleted_at: Moment
+    asked_by: str
+    messages: int
+    bytes: int
+    moving: bool
+
+
+class MissingInfo(Model):
+    """A user whose file is not there. Where `waits`, he departs only if an administrator confirms it."""
+
+    username: str
+    missing_since: Moment
+    waits: bool
+    confirmed_by: str | None
+
+
+class DepartedList(Model):
+    departed: list[DepartedInfo]
+    missing: list[MissingInfo]
+
+
+class RemoveBody(Model):
+    username: Name
+
+
+class RestoreBody(Model):
+    """The last departure of `username`, or the one with `id`. `new_name` gives it to another user.
+
+    Somebody who has something of his own already gets it only with `merge`, which says that both are one.
+    """
+
+    username: Name
+    id: Id | None = None
+    new_name: Name | None = None
+    merge: bool = False
+
+
+class RenameBody(Model):
+    username: Name
+    new_name: Name
+
+
+class ConfirmBody(Model):
+    usernames: Annotated[list[Name], Field(min_length=1, max_length=100_000)]
+
+
+class ConfirmedList(Model):
+    """Who departs now: those of the named who are missing and waited for it."""
+
+    confirmed: list[str]
+
+
+class ChangeInfo(Model):
+    """What was done. `id` is the departure's number, null where there is none. `done`: nothing is left to be moved.
+
+    `lost` are addresses that others have by now.
+    """
+
+    id: int | None
+    username: str
+    done: bool
+    lost: list[str]
+
+
+class PurgeQuery(Model):
+    id: Id
+
+
+def list_departed(call: Call) -> DepartedList:
+    """What is kept of users who are gone, and who is missing."""
+    kept = call.web.settings.departed_mail_kept
+    departed, missing = call.web.database.read(lambda tx: (store.list_all(tx), watching.list_missing(tx)))
+    return DepartedList(departed=[_departed(each, kept) for each in departed], missing=list(map(_missing, missing)))
+
+
+def remove(call: Call) -> ChangeInfo:
+    """Sets aside all that is a user's, at once: whoever is made under that name next begins with nothing."""
+    body: RemoveBody = call.body
+    return _changed(call, Request(changes.REMOVE, body.username, asked_by(call.caller)))
+
+
+def restore(call: Call) -> ChangeInfo:
+    """Gives back what was set aside."""
+    body: RestoreBody = call.body
+    by = asked_by(call.caller)
+    return _changed(call, Request(changes.RESTORE, body.username, by, body.new_name, body.id, body.merge))
+
+
+def rename(call: Call) -> ChangeInfo:
+    """Gives all that is a user's to the name that he has from now on."""
+    body: RenameBody = call.body
+    return _changed(call, Request(changes.RENAME, body.username, asked_by(call.caller), body.new_name))
+
+
+def confirm(call: Call) -> ConfirmedList:
+    """Says that users who vanished with many others are gone."""
+    by = asked_by(call.caller)
+    return ConfirmedList(confirmed=call.web.database.write(lambda tx: watching.confirm(tx, call.body.usernames, by)))
+
+
+def purge(call: Call) -> None:
+    """Deletes what is kept of a user now, and not when its time has come."""
+    change(call.web, Request(changes.PURGE, "", asked_by(call.caller), departure_id=call.query.id))
+
+
+def asked_by(caller: Caller) -> str:
+    """Who has it done, for the record."""
+    return f"user:{caller.username}" if caller.username else "panel"
+
+
+def change(web: Web, request: Request) -> Change:
+    """Does what is asked for; raises Problem."""
+    try:
+        return changes.done_at_once(web.database, request, web.clock(), PATIENCE)
+    except UserChangeError as error:
+        raise Problem(error.status, str(error)) from None
+
+
+def _changed(call: Call, request: Request) -> ChangeInfo:
+    done = change(call.web, request)
+    names = (request.username, store.set_aside_name(done.departure_id or 0, request.username))
+    moving = call.web.database.read(lambda tx: any(store.is_moving(tx, name) for name in names))
+    return ChangeInfo(id=done.departure_id, username=request.username, done=not moving, lost=list(done.lost))
+
+
+def _departed(row: Departure, kept: float) -> DepartedInfo:
+    return DepartedInfo(
+        id=row.id,
+        username=row.username,
+        departed_at=times.rfc3339(row.departed_ts),
+        deleted_at=times.rfc3339(row.departed_ts + kept),
+        asked_by=row.asked_by,
+        messages=row.messages,
+        bytes=row.octets,
+        moving=row.is_moving,
+    )
+
+
+def _missing(row: Missing) -> MissingInfo:
+    return MissingInfo(
+        username=row.username,
+        missing_since=times.rfc3339(row.since_ts),
+        waits=row.waits,
+        confirmed_by=row.confirmed_by,
+    )
+
+
+_CHANGES = {409: "Something of the user's stands in the way, or is still being moved."}
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/panel/users/departed",
+        Who.ADMINISTRATOR,
+        "Users who are gone, and users who are missing",
+        list_departed,
+        answer=DepartedList,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/panel/users/departed",
+        Who.ADMINISTRATOR,
+        "Delete what is kept of a user who is gone",
+        purge,
+        PurgeQuery,
+        status=204,
+        failures={404: "There is no such departure.", 409: "It is still being moved."},
+    ),
+    Endpoint(
+        "POST",
+        "/api/panel/users/remove",
+        Who.ADMINISTRATOR,
+        "Set aside all that is a user's",
+        remove,
+        body=RemoveBody,
+        answer=ChangeInfo,
+    ),
+    Endpoint(
+        "POST",
+        "/api/panel/users/restore",
+        Who.ADMINISTRATOR,
+        "Give back what was set aside",
+        restore,
+        body=RestoreBody,
+        answer=ChangeInfo,
+        failures=_CHANGES | {404: "Nothing is kept of such a user."},
+    ),
+    Endpoint(
+        "POST",
+        "/api/panel/users/rename",
+        Who.ADMINISTRATOR,
+        "Give all that is a user's to his new name",
+        rename,
+        body=RenameBody,
+        answer=ChangeInfo,
+        failures=_CHANGES,
+    ),
+    Endpoint(
+        "POST",
+        "/api/panel/users/confirm",
+        Who.ADMINISTRATOR,
+        "Confirm that users who vanished with many others are gone",
+        confirm,
+        body=ConfirmBody,
+        answer=ConfirmedList,
+    ),
+)

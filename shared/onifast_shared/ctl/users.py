@@ -1,0 +1,148 @@
+"""The commands of onifast-mailctl about panel users: who there is, who is gone, and what becomes of what they left."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import math
+import time
+from typing import Any
+
+from onifast_shared import times
+from onifast_shared.accounts.panel_users import AccountError, UserDirectory
+from onifast_shared.config import Settings
+from onifast_shared.ctl.tools import (
+    NOTHING,
+    WRONG,
+    UsageError,
+    add,
+    complain,
+    identifier,
+    opened,
+    outcome,
+    read,
+    show_one,
+    show_rows,
+    write,
+)
+from onifast_shared.departed import changes, store, watching
+from onifast_shared.departed.changes import Request
+from onifast_shared.departed.store import UserChangeError
+
+
+def declare(area: Any) -> None:
+    """Adds the commands to their area."""
+    add(area, "list", _list, "name, administrator, disabled")
+    add(area, "remove", _remove, "set aside all that is a user's; his name is free at once", "user")
+    restoring = add(area, "restore", _restore, "give back what was set aside", "user")
+    restoring.add_argument("--id", type=identifier, help="which of his departures; the last unless given")
+    restoring.add_argument("--as", dest="new_name", metavar="NAME", help="to a user of another name")
+    restoring.add_argument("--merge", action="store_true", help="though that user has something: both are one")
+    add(area, "rename", _rename, "give all that is a user's to his new name", "user", "new_name")
+    add(area, "departed", _departed, "number, name, gone since, deleted at, messages, octets, moving, by whom")
+    add(area, "missing", _missing, "name, missing since, waits for confirmation, confirmed by whom")
+    confirming = add(area, "confirm", _confirm, "say that users who vanished with many others are gone")
+    confirming.add_argument("user", nargs="*")
+    confirming.add_argument("--all", action="store_true", help="all who wait for it")
+    add(area, "purge", _purge, "delete now what is kept of a departed user").add_argument("id", type=identifier)
+
+
+def _list(arguments: argparse.Namespace, settings: Settings) -> int:
+    directory = UserDirectory(settings)
+    rows = []
+    for username in directory.usernames():
+        try:
+            user = directory.get(username)
+        except AccountError as error:
+            complain(str(error), WRONG)
+            continue
+        if user:
+            rows.append({"username": username, "is_admin": user.is_admin, "disabled": user.disabled})
+    return show_rows(arguments, rows)
+
+
+def _remove(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _change(arguments, settings, Request(changes.REMOVE, arguments.user, _by()))
+
+
+def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
+    request = Request(changes.RESTORE, arguments.user, _by(), arguments.new_name, arguments.id, merge=arguments.merge)
+    return _change(arguments, settings, request)
+
+
+def _rename(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _change(arguments, settings, Request(changes.RENAME, arguments.user, _by(), arguments.new_name))
+
+
+def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _change(arguments, settings, Request(changes.PURGE, "", _by(), departure_id=arguments.id))
+
+
+def _change(arguments: argparse.Namespace, settings: Settings, request: Request) -> int:
+    with opened(settings) as database:
+        try:
+            done = changes.done_at_once(database, request, time.time(), math.inf)
+        except UserChangeError as error:
+            if error.status == store.NOT_FOUND:
+                return complain(str(error), NOTHING)
+            raise UsageError(str(error)) from None
+    if request.action == changes.REMOVE and done.departure_id is None:
+        return complain(f"there is nothing of a user {request.username}", NOTHING)
+    for address in done.lost:
+        complain(f"{address} is somebody else's by now", NOTHING)
+    values = {"id": done.departure_id, "username": request.username, "lost": list(done.lost)}
+    return show_one(arguments, values, _said(request.action, done.departure_id))
+
+
+def _said(action: str, departure_id: int | None) -> str:
+    if action == changes.REMOVE:
+        return f"set aside as number {departure_id}"
+    return {changes.RESTORE: "restored", changes.RENAME: "renamed", changes.PURGE: "being deleted"}[action]
+
+
+def _departed(arguments: argparse.Namespace, settings: Settings) -> int:
+    kept = settings.departed_mail_kept
+    rows = [
+        {
+            "id": each.id,
+            "username": each.username,
+            "departed_at": times.rfc3339(each.departed_ts),
+            "deleted_at": times.rfc3339(each.departed_ts + kept),
+            "messages": each.messages,
+            "bytes": each.octets,
+            "moving": each.is_moving,
+            "asked_by": each.asked_by,
+        }
+        for each in read(settings, store.list_all)
+    ]
+    return show_rows(arguments, rows)
+
+
+def _missing(arguments: argparse.Namespace, settings: Settings) -> int:
+    rows = [
+        {
+            "username": each.username,
+            "missing_since": times.rfc3339(each.since_ts),
+            "waits": each.waits,
+            "confirmed_by": each.confirmed_by,
+        }
+        for each in read(settings, watching.list_missing)
+    ]
+    return show_rows(arguments, rows)
+
+
+def _confirm(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.all == bool(arguments.user):
+        raise UsageError("name users, or say --all")
+    by = _by()
+    confirmed = write(
+        settings,
+        lambda tx: watching.confirm(tx, watching.waiting(tx) if arguments.all else arguments.user, by),
+    )
+    if confirmed:
+        return show_one(arguments, {"confirmed": confirmed}, "\n".join(confirmed))
+    return outcome(confirmed, "nobody of that name waits to be confirmed")
+
+
+def _by() -> str:
+    return f"unix:{getpass.getuser()}"

@@ -1,0 +1,144 @@
+"""What is a user's: every column of the database that names one, and what becomes of its rows when he goes.
+
+A test looks through the schema for such columns, so that none of a new table is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared.queue import submitters
+
+SET_ASIDE = "~"
+"""How the names begin that what is set aside lies under: no user's does (panel_users.check_username)."""
+
+LIVE = "(owner IS NULL OR owner NOT GLOB '~*')"
+"""The SQL condition on a row's `owner` that it is not set aside."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that names a user. `where` is a further condition; `form` is what his name looks like there.
+
+    `indexed`: his rows are found by an index. `ends`: what else is set in a row that is set aside. `derived`: its rows
+    are made from those of others, up to the end of a move.
+    """
+
+    table: str
+    name: str
+    where: str = ""
+    form: str = "{}"
+    indexed: bool = False
+    ends: str = ""
+    derived: bool = False
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that a row is a user's, whose name in this form is bound at this place."""
+        return f"{self.name} = ?{f' AND {self.where}' if self.where else ''}"
+
+    def value(self, username: str) -> str:
+        """What stands in the column for a user."""
+        return self.form.format(username)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table of the directory. `condition` says which rows are a user's, whose name is bound as ?1.
+
+    `owner` is the column that names him; "" where the row is his by its address or domain. `key` is an SQL expression.
+    """
+
+    table: str
+    condition: str
+    owner: str = ""
+    key: str = "''"
+
+
+_DOMAINS = "(SELECT lower(domain) FROM domains WHERE owner = ?1)"
+_ADDRESSES = "(SELECT lower(address) FROM mail_addresses WHERE owner = ?1)"
+
+DIRECTORY = (
+    # A forward of nobody's at his address would take the mail of whoever gets that next.
+    Entry(
+        "mail_forwards",
+        f"""owner = ?1 OR coalesce(owner, '') = '' AND (
+            lower(address) IN {_ADDRESSES}
+            OR lower(substr(address, instr(address, '@') + 1)) IN {_DOMAINS}
+               AND NOT EXISTS (SELECT 1 FROM mail_addresses a
+                               WHERE lower(a.address) = lower(mail_forwards.address)))""",
+        "owner",
+    ),
+    Entry("domain_aliases", f"lower(domain) IN {_DOMAINS}"),
+    Entry("sandbox_domains", f"lower(domain) IN {_DOMAINS}"),
+    Entry("sending_limits", f"scope = 'domain' AND lower(name) IN {_DOMAINS}"),
+    Entry("mail_quotas", f"scope = 'address' AND lower(name) IN {_ADDRESSES}"),
+    Entry("mail_addresses", "owner = ?1", "owner", "lower(address)"),
+    Entry("domains", "owner = ?1", "owner"),
+)
+"""What says where mail goes, in the order in which it is taken away: the condition of one may look at those below."""
+
+FEW = (
+    Column("app_passwords", "username"),
+    Column("api_tokens", "username"),
+    Column("webhooks", "owner"),
+    Column("hold_rules", "owner"),
+    Column("user_preferences", "username"),
+    Column("mail_quotas", "name", "scope = 'owner'"),
+    Column("sending_limits", "name", "scope IN ('user', 'unix')"),
+)
+"""What gets another name at once."""
+
+MANY = (
+    Column(
+        "outbox",
+        "owner",
+        indexed=True,
+        ends="""status = CASE WHEN status IN ('pending', 'sending', 'deferred', 'held', 'sandboxed') THEN 'cancelled'
+                              ELSE status END,
+                last_error = CASE WHEN status IN ('pending', 'sending', 'deferred', 'held', 'sandboxed')
+                                  THEN 'its sender is no user of this host any more' ELSE last_error END,
+                lease_token = NULL, lease_boot = NULL, lease_until = NULL, ready = 0""",
+    ),
+    Column("emails", "owner", indexed=True),
+    Column("suppressions", "owner", indexed=True),
+    Column("refusals", "owner", indexed=True),
+    Column("outbox", "submitted_by", form=submitters.by_user("{}")),
+    Column("outbox", "written_by", form=submitters.by_user("{}")),
+    Column("correspondents", "owner", indexed=True, derived=True),
+)
+"""What gets another name some rows at a time; the queue first, since it ends."""
+
+ENDED = (
+    Column("web_sessions", "username"),
+    Column("sso_tokens", "username"),
+    Column("scram_verifiers", "username"),
+    Column("login_places", "username"),
+    Column("inquiries", "owner"),
+    Column("sending_usage", "name", "scope IN ('user', 'unix')"),
+    Column("sending_refusals", "name", "scope IN ('user', 'unix')"),
+    Column("limit_alerts", "name", "scope IN ('user', 'unix')"),
+    Column("seen_users", "username"),
+)
+"""What ends at once, and does not come back: logins, and what is only counted."""
+
+NOT_THEIRS = {
+    ("departed_users", "username"): "not used any more",
+    ("departures", "username"): "who is gone",
+    ("departures", "asked_by"): "who said so",
+    ("user_changes", "username"): "what was asked for",
+    ("user_changes", "new_name"): "what was asked for",
+    ("user_changes", "asked_by"): "who asked",
+    ("user_moves", "source"): "a move under way",
+    ("user_moves", "target"): "a move under way",
+    ("seen_users", "confirmed_by"): "the administrator who confirmed",
+    ("mail_usage", "name"): "kept by triggers, which follow emails.owner",
+    ("outbox", "lane"): "orders the queue; nobody's view or right depends on it",
+    ("refusals", "submitted_by"): "who the client was, for administrators and whom `owner` names",
+    ("hold_rules", "created_by"): "the administrator who made it",
+    ("sandbox_domains", "set_by"): "who turned it on; the row goes with its domain",
+    ("routes", "name"): "a domain",
+    ("routes", "user"): "a login at somebody else's server",
+    ("auth_failures", "key"): "forgotten an hour after the last failure",
+}
+"""Columns that hold a user's name, or look as if they did, and why they are left alone."""

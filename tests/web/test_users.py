@@ -1,0 +1,135 @@
+"""The API for users who are removed, restored or renamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlite_shell
+from flask.testing import FlaskClient
+from onifast_shared import addresses
+from onifast_shared.address import Address
+from onifast_shared.config import Settings
+from onifast_shared.db.database import Database
+from onifast_shared.departed import moving
+
+from web.support import Browser, Clock, Panel, deliver
+
+USERS = "/api/panel/users"
+
+
+def subjects(panel: Panel, name: str) -> list[str]:
+    answer = panel.acting_for(name).get("/api/mail/list")
+    assert answer.json is not None, answer.text
+    return [row["subject"] for row in answer.json["emails"]]
+
+
+def test_the_panel_removes_and_restores(panel: Panel, database: Database) -> None:
+    deliver(database, subject="Hello")
+    answer = panel.post(f"{USERS}/remove", {"username": "demo"})
+    assert answer.status_code == 200
+    assert answer.json == {"id": 1, "username": "demo", "done": True, "lost": []}
+    assert subjects(panel, "demo") == []
+    kept = panel.get(f"{USERS}/departed").json
+    assert kept is not None and kept["missing"] == []
+    (row,) = kept["departed"]
+    assert (row["username"], row["asked_by"], row["messages"], row["moving"]) == ("demo", "panel", 1, False)
+    assert panel.post(f"{USERS}/restore", {"username": "demo"}).status_code == 200
+    assert subjects(panel, "demo") == ["Hello"]
+    assert panel.post(f"{USERS}/restore", {"username": "demo"}).status_code == 404
+
+
+def test_what_is_restored_does_not_mix(panel: Panel, database: Database) -> None:
+    deliver(database, subject="old")
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    panel.post("/api/mail/addresses", {"address": "new@example.test", "owner": "demo"})
+    refused = panel.post(f"{USERS}/restore", {"username": "demo"})
+    assert refused.status_code == 409 and refused.content_type == "application/problem+json"
+    assert subjects(panel, "demo") == []
+    assert panel.post(f"{USERS}/restore", {"username": "demo", "merge": True}).status_code == 200
+    assert subjects(panel, "demo") == ["old"]
+
+
+def test_a_user_is_renamed(panel: Panel, database: Database, settings: Settings) -> None:
+    deliver(database, subject="Hello")
+    assert panel.post(f"{USERS}/rename", {"username": "demo", "new_name": "maria"}).status_code == 409
+    assert panel.post(f"{USERS}/rename", {"username": "demo", "new_name": "shop"}).status_code == 200
+    Path(settings.users_dir, "demo.json").rename(Path(settings.users_dir, "shop.json"))
+    assert subjects(panel, "shop") == ["Hello"]
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("remove", {"username": "../demo"}),
+        ("remove", {"username": ""}),
+        ("remove", {}),
+        ("rename", {"username": "demo", "new_name": "~1:demo"}),
+        ("rename", {"username": "demo", "new_name": "demo"}),
+        ("confirm", {"usernames": []}),
+    ],
+)
+def test_what_makes_no_sense_is_refused(panel: Panel, action: str, body: dict[str, object]) -> None:
+    assert panel.post(f"{USERS}/{action}", body).status_code == 422
+
+
+def test_only_the_panel_and_administrators_may(panel: Panel) -> None:
+    for action in ("remove", "restore"):
+        assert panel.acting_for("demo").post(f"{USERS}/{action}", {"username": "maria"}).status_code == 403
+    assert panel.acting_for("demo").get(f"{USERS}/departed").status_code == 403
+    assert panel.acting_for("root-admin").get(f"{USERS}/departed").status_code == 200
+
+
+def test_nobody_gets_in_before_what_the_former_user_had_is_away(
+    panel: Panel, browser: Browser, client: FlaskClient, database: Database
+) -> None:
+    deliver(database, subject="secret")
+    sqlite_shell.run(database.path, "INSERT INTO user_changes (action, username) VALUES ('remove', 'demo');")
+    answer = panel.acting_for("demo").get("/api/mail/list")
+    assert answer.status_code == 503 and "Retry-After" in answer.headers
+    assert browser.get("/folders/inbox").status_code == 503
+    assert panel.post("/api/panel/sso-token", {"username": "demo"}).status_code == 503
+    assert panel.acting_for("maria").get("/api/mail/list").status_code == 200
+
+
+def test_a_session_of_the_former_user_is_no_way_in(panel: Panel, browser: Browser) -> None:
+    assert browser.get("/folders/inbox").status_code == 200
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    assert browser.get("/folders/inbox").status_code == 303
+
+
+def test_what_is_kept_is_deleted_at_a_wish(panel: Panel, database: Database, clock: Clock) -> None:
+    deliver(database)
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    assert panel.delete(f"{USERS}/departed", id=1).status_code == 204
+    assert panel.delete(f"{USERS}/departed", id=99).status_code == 404
+    moving.finish(database)
+    answer = panel.post(f"{USERS}/restore", {"username": "demo"})
+    assert answer.status_code == 409 and "being deleted" in answer.text
+
+
+def test_an_administrator_confirms_who_vanished_with_many(panel: Panel, database: Database) -> None:
+    columns = "username, missing_since_ts, missing_boot, missing_ms, held"
+    gone = f"INSERT INTO seen_users ({columns}) VALUES ('eve', 1, 'b', 1, 1)"
+    database.write(lambda tx: tx.execute(gone))
+    kept = panel.get(f"{USERS}/departed").json
+    assert kept is not None
+    assert kept["missing"] == [
+        {"username": "eve", "missing_since": "1970-01-01T00:00:01Z", "waits": True, "confirmed_by": None}
+    ]
+    assert panel.post(f"{USERS}/confirm", {"usernames": ["eve", "demo"]}).json == {"confirmed": ["eve"]}
+    assert panel.post(f"{USERS}/confirm", {"usernames": ["eve"]}).json == {"confirmed": []}
+
+
+@pytest.mark.parametrize("owner", ["nobody", "../x", "~1:demo", ""])
+def test_a_new_address_needs_an_owner_who_is_a_user(panel: Panel, database: Database, owner: str) -> None:
+    answer = panel.post("/api/mail/addresses", {"address": "x@example.test", "owner": owner})
+    assert answer.status_code == 422
+    assert answer.json is not None and answer.json["errors"][0]["field"] == "owner"
+    assert repr(owner) in answer.json["detail"]
+    assert panel.post("/api/mail/quotas", {"scope": "owner", "name": owner or "-", "bytes": 1}).status_code == 422
+    # A row that a script INSERTs counts all the same.
+    row = f"INSERT INTO mail_addresses (address, owner) VALUES ('x@example.test', '{owner}');"
+    sqlite_shell.run(database.path, row)
+    assert len(database.read(lambda tx: addresses.list_for(tx, owner))) == 1
+    assert database.read(lambda tx: addresses.has_mailbox(tx, Address.parse("x@example.test"))) is bool(owner)
