@@ -130,6 +130,8 @@ class Resolver:
             return await self.raw.resolve(asked, kind, search=False)
         except dns.resolver.NXDOMAIN:
             raise NoSuchDomain(f"{name} does not exist") from None
+        except dns.resolver.YXDOMAIN:
+            raise NoSuchDomain(f"{name} leads to a name that cannot exist") from None
         except dns.resolver.NoAnswer:
             raise NoData(f"{name} has no {kind} record") from None
         except (dns.exception.DNSException, OSError, EOFError):

@@ -36,6 +36,7 @@ class Failure(enum.Enum):
 
     SERVFAIL = enum.auto()
     REFUSED = enum.auto()
+    YXDOMAIN = enum.auto()  # a DNAME makes too long a name of it
     SILENT = enum.auto()  # no answer ever, over UDP and TCP
     TRUNCATED = enum.auto()  # over UDP an empty answer that says "ask over TCP", where all is well
 
@@ -262,6 +263,8 @@ def _to_wire(
         response.set_rcode(dns.rcode.SERVFAIL)
     if failure is Failure.REFUSED:
         response.set_rcode(dns.rcode.REFUSED)
+    if failure is Failure.YXDOMAIN:
+        response.set_rcode(dns.rcode.YXDOMAIN)
     if transport == "tcp":
         return response.to_wire(max_size=_LARGEST)
     if failure is Failure.TRUNCATED:

@@ -172,6 +172,12 @@ def test_no_text_makes_a_name_fail(text: str) -> None:
     assert name is None or (name.is_absolute() and len(name.to_wire() or b"") <= 255)
 
 
+async def test_an_alias_that_makes_too_long_a_name_leads_nowhere(look_up: Resolver, server: DnsServer) -> None:
+    server.fail("long.test", Failure.YXDOMAIN)
+    with pytest.raises(NoSuchDomain):
+        await look_up.a("long.test")
+
+
 def test_a_good_answer_is_remembered_and_an_error_is_none(look_up: Resolver, server: DnsServer) -> None:
     server.fail("broken.test", Failure.SERVFAIL)
     with pytest.raises(library.NoNameservers):

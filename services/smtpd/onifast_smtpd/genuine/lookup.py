@@ -109,8 +109,8 @@ class Lookups:
             raise DnsTrouble("no time left for DNS", self._dead or lookup)
         try:
             return list(self._resolver.resolve(asked, kind, lifetime=min(self._timeout, left), search=False))
-        except dns.resolver.NoAnswer:
-            return []
+        except (dns.resolver.NoAnswer, dns.resolver.YXDOMAIN):
+            return []  # YXDOMAIN: a DNAME leads to a name that cannot exist (RFC 6672 section 2.2)
         except dns.resolver.NXDOMAIN:
             self._absent.add(lookup)
             return []
