@@ -22,6 +22,7 @@ from .signatures import handmade, public_record, signed
 MESSAGE = b"From: Boss <boss@bank.test>\r\nTo: alice@here.test\r\nSubject: pay\r\n\r\nNow.\r\n"
 NAME = "sel._domainkey.bank.test"
 P = public_record().partition("p=")[2]
+MALFORMED = P.replace("FAAOCAQ8A", "FAQ8A")  # its DER has contents where none may be
 ANOTHER = public_record(rsa.generate_private_key(65537, 2048))
 HOUR = 3600  # seconds
 
@@ -85,6 +86,7 @@ def test_what_is_handmade_here_is_a_good_signature(lookups: Lookups) -> None:
         (f"v=DKIM1; k=RSA; p={P}", "public key is of another kind than the signature"),
         (f"v=DKIM1; k=dsa; p={P}", "public key is of another kind than the signature"),
         ("v=DKIM1; p=AAAA", "public key cannot be used"),
+        (f"v=DKIM1; p={MALFORMED}", "public key cannot be used"),
         (f"v=DKIM1; t=y; p={P}", ""),
         (f"v=DKIM1; t=s; p={P}", ""),
         (f"v=DKIM1; t=x:s:y; p={P}", ""),

@@ -16,7 +16,7 @@ from onifast_shared.message.authentication_results import arc_instance
 from onifast_smtpd.genuine import arc_sets
 from onifast_smtpd.genuine.arc_sets import Seal
 from onifast_smtpd.genuine.dkim_check import MAX_HEAD, MAX_HEAD_LINES, MIN_RSA_BITS
-from onifast_smtpd.genuine.key_record import ALGORITHMS, choose, look_up
+from onifast_smtpd.genuine.key_record import ALGORITHMS, UNREADABLE, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.signature_rules import uncovered, untimely
 
@@ -82,8 +82,8 @@ def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
         return _check(lookups, head, body, len(claimed))
     except DnsTrouble as error:
         return ArcResult("temperror", reason=str(error), claimed=claimed, failing=error.lookup)
-    except (dkim.DKIMException, ValueError, LookupError) as error:
-        return ArcResult("fail", reason=str(error)[:200])
+    except UNREADABLE as error:
+        return ArcResult("fail", reason=str(error)[:200] or "a public key cannot be used")
 
 
 def _check(lookups: Lookups, head: bytes, body: bytes, count: int) -> ArcResult:

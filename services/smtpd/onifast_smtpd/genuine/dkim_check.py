@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import dkim
 from onifast_shared.dkim.linear import close_names, put_in_place
 
-from onifast_smtpd.genuine.key_record import KeyRecord, choose, look_up
+from onifast_smtpd.genuine.key_record import UNREADABLE, KeyRecord, choose, look_up
 from onifast_smtpd.genuine.lookup import DnsTrouble, Lookups
 from onifast_smtpd.genuine.signature_rules import is_for_subdomain, objection, uncovered
 
@@ -61,7 +61,7 @@ def check_dkim(
     put_in_place()
     try:
         verifier = dkim.DKIM(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
-    except (dkim.DKIMException, LookupError):
+    except UNREADABLE:
         return (DkimResult("permerror", reason="message cannot be parsed"),)
     # dkimpy would take the body apart line by line, only to put it together again.
     verifier.body = body
@@ -85,7 +85,7 @@ def _signer(verifier: dkim.DKIM, index: int) -> str:
 def _key(verifier: dkim.DKIM, index: int) -> str:
     """Which key a signature is made with, as selector@domain."""
     verifier.signature_fields = {}
-    with suppress(dkim.DKIMException, ValueError, LookupError):
+    with suppress(*UNREADABLE):
         verifier.verify_headerprep(index)
     tags = _tags(verifier)
     return f"{tags['selector']}@{tags['domain']}".lower()
@@ -95,7 +95,7 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
     verifier.signature_fields, verifier.keysize = {}, 0
     try:
         verifier.verify_headerprep(index)
-    except (dkim.DKIMException, ValueError, LookupError) as error:
+    except UNREADABLE as error:
         return DkimResult("permerror", **_tags(verifier), reason=_shown(error))
     fields, tags = verifier.signature_fields, _tags(verifier)
     if problem := objection(fields, time.time()):
@@ -119,7 +119,7 @@ def _try(verifier: dkim.DKIM, index: int, key: KeyRecord) -> DkimResult:
         valid = verifier.verify(index, dnsfunc=lambda *_, **__: key.text)
     except dkim.KeyFormatError as error:
         return DkimResult("policy", **tags, reason=_shown(error))
-    except (dkim.DKIMException, ValueError, LookupError) as error:
+    except UNREADABLE as error:
         return DkimResult("fail", **tags, reason=_shown(error))
     if valid:
         return _valid(verifier, tags, key)
@@ -151,4 +151,4 @@ def _text(value: bytes) -> str:
 
 
 def _shown(error: Exception) -> str:
-    return "body hash does not match" if "body hash" in str(error) else str(error)[:200]
+    return "body hash does not match" if "body hash" in str(error) else str(error)[:200] or "public key cannot be used"

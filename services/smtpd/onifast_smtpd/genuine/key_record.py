@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import dkim
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from onifast_smtpd.genuine.lookup import Lookups
 
 ALGORITHMS = {b"rsa-sha256", b"ed25519-sha256"}
 """What may sign (RFC 8301 section 3.1, RFC 8463 section 3): rsa-sha1 has failed for good."""
+
+UNREADABLE = (dkim.DKIMException, ValueError, LookupError, AssertionError)
+"""What dkimpy raises over a signature or a key that it cannot read: what a stranger writes is no bug of ours."""
 
 MAX_RECORD = 1024  # octets; a 4096-bit key needs 750, and dkimpy takes quadratic time
 MAX_KEYS = 4  # that are tried where a name has several
