@@ -139,11 +139,16 @@ def display_domain(domain: str) -> str:
 
 
 def _display_label(label: str) -> str:
-    try:
-        shown = idna.decode(label) if label.startswith("xn--") else label
-    except (idna.IDNAError, UnicodeError):
-        return label
+    shown = in_letters(label)
     return label if imitates_latin(shown) else shown
+
+
+def in_letters(domain: str) -> str:
+    """A canonical domain with U-labels where they are valid, whatever they look like: as others may have written it."""
+    try:
+        return idna.decode(domain) if "xn--" in domain else domain
+    except (idna.IDNAError, UnicodeError):
+        return domain
 
 
 def quote_local(local: str) -> str:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import idna
-
+from onifast_shared.address import in_letters
 from onifast_shared.letters import skeleton
 from onifast_shared.suffixes import Suffixes
 
@@ -132,11 +131,3 @@ def _is_slip_of_suffix(ours: str, theirs: str) -> bool:
 def _differ_in_numbers(ours: str, theirs: str) -> bool:
     """`server1`, `server2`: numbered, not alike."""
     return ours != theirs and re.sub(r"\d+", "0", ours) == re.sub(r"\d+", "0", theirs)
-
-
-def in_letters(domain: str) -> str:
-    """A domain as it may be written, whatever it looks like."""
-    try:
-        return idna.decode(domain) if "xn--" in domain else domain
-    except (idna.IDNAError, UnicodeError):
-        return domain

@@ -7,7 +7,7 @@ SQLite's lower() knows ASCII only, so an address in another script is found as i
 
 from __future__ import annotations
 
-from onifast_shared.address import Address, AddressError, display_domain, parse_domain, quote_local
+from onifast_shared.address import Address, AddressError, in_letters, parse_domain, quote_local
 
 
 def matches(column: str) -> str:
@@ -44,7 +44,7 @@ def _folded_local(address: Address) -> str:
 
 def of_domain(domain: str) -> tuple[str, str]:
     """The texts that a domain may stand as."""
-    return domain, display_domain(domain)
+    return domain, in_letters(domain)
 
 
 def searched(text: str) -> tuple[str, ...]:

@@ -298,3 +298,21 @@ def test_a_copy_that_cannot_be_written_is_tried_again_later(database: Database) 
     assert len(database.read(lambda tx: indexing.unfiled(tx, 1000 + indexing.RETRY_FILING))) == 1
     database.write(lambda tx: indexing.set_filed(tx, email_id, "/home/ann/x.eml"))
     assert database.read(indexing.filed) == [(email_id, "ann", "/home/ann/x.eml")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("a@сор.test", "a@xn--n1aeb.test"),
+        (".a@x.test", '".A"@x.test.'),
+        ('".a"@x.test', ".a@x.test"),
+        ("a..b@bücher.test", '"a..b"@xn--bcher-kva.test'),
+    ],
+)
+def test_an_address_is_found_however_it_was_stored(database: Database, stored: str, asked: str) -> None:
+    sql = "INSERT INTO mail_addresses (address, owner) VALUES (?, 'ann')"
+    database.write(lambda tx: tx.execute(sql, (stored,)))
+    address = Address.parse(asked)
+    assert address.key == Address.parse(stored).key
+    assert database.read(lambda tx: addresses.has_mailbox(tx, address))
+    assert not database.read(lambda tx: addresses.has_mailbox(tx, Address("a", "x.test")))

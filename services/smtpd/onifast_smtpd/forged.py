@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from onifast_shared.address import AddressError, parse_domain
+from onifast_shared.address import AddressError, in_letters, parse_domain
 from onifast_shared.letters import plain, skeleton
-from onifast_shared.lookalikes import in_letters
 from onifast_shared.message.headers import decode_words, unfold
 
 MAX_LOOKED_AT = 500  # characters in which the name of who wrote a field must come, whatever comments stand before it

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from onifast_shared import addresses, correspondents
-from onifast_shared.address import Address, AddressError, parse_domain
+from onifast_shared.address import Address, AddressError, in_letters, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.correspondents import Correspondent
 from onifast_shared.db.database import Connection
 from onifast_shared.letters import conceals, plain, skeleton, turns_text
-from onifast_shared.lookalikes import Models, in_letters, is_homoglyph
+from onifast_shared.lookalikes import Models, is_homoglyph
 from onifast_shared.mailbox import EmailRow
 from onifast_shared.message.parsing import Author
 from onifast_shared.suffixes import suffixes
 from onifast_shared.well_known import WELL_KNOWN
 
 MOST_AUTHORS = 10  # of one message that are looked at
-MAX_NAME = 1000  # characters of a name that are looked at
+MAX_NAME = 400  # characters of a name that are looked at
 _SHOWN = 120  # characters of a stranger's words in a sentence
 _NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote himself
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import addresses, forwards, times
+from onifast_shared import addresses, forwards, stored_forms, times
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db.database import Connection
 from onifast_shared.forwards import AliasRow, ForwardRow
@@ -137,7 +137,7 @@ def add(tx: Connection, caller: Caller, address: Address, target: Address) -> Fo
 def remove(tx: Connection, caller: Caller, address: Address, target: Address | None) -> int:
     """Ends forwards that the caller sees; gives how many there were."""
     mine = {row.address.lower() for row in forwards.list_for(tx, caller.manages)}
-    if not {str(address).lower(), address.display.lower()} & mine:
+    if mine.isdisjoint(form.lower() for form in stored_forms.of_address(address)):
         return 0
     return forwards.remove(tx, address, target)
 
