@@ -13,7 +13,7 @@ from onifast_shared.addresses import Local
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.directory import Directory
-from onifast_shared.message.headers import fields, unfold
+from onifast_shared.message.headers import unfold, values_of
 from onifast_shared.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, Tally
 
 from onifast_smtpd import maillog, policy
@@ -136,8 +136,7 @@ class Outgoing:
         """The From of a message's header, which is complete; raises Refused, DatabaseError."""
         if not self._is_held(submitter.origin):
             return
-        values = [unfold(value) for name, value in fields(head) if name.lower() == "from"]
-        known = [Address.parse(text) for value in values for _, text in split_list(value)]
+        known = [Address.parse(text) for value in values_of(head, "From") for _, text in split_list(unfold(value))]
         origin, primary = submitter.origin, submitter.primary
         foreign = await self._database.aread(lambda tx: self._foreign(tx, origin, primary, known))
         self._judge_foreign(submitter, foreign)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.message.compose import mailbox
-from onifast_shared.message.headers import decode_words, fields, fold, replace_fields, unfold
+from onifast_shared.message.headers import decode_words, fold, replace_fields, unfold, values_of
 from onifast_shared.message.mime import unquote
 
 MAX_FROM = 64 * 1024
@@ -46,7 +46,7 @@ def complete_from(head: bytes, sender: Address) -> bytes:
 
     What stands there without an address is the author's name. Raises FromError where it is not clear who that is.
     """
-    values = [value for name, value in fields(head) if name.lower() == "from"]
+    values = values_of(head, "From")
     if sum(map(len, values)) > MAX_FROM:
         raise FromError("message has a From header that is too long")
     found = [(_read_again if len(value) <= _REMEMBERED else _read)(value) for value in values]

@@ -40,6 +40,8 @@ _LONG_LINE = re.compile(rb"[^\r\n]{%d,}" % (LINE_LIMIT + 1))
 _BASE64_LINE = re.compile(rb".{1,%d}" % _WIDTH)
 _QUOTED_LINE = re.compile(rb"(?:=[0-9A-Fa-f]{2}|.){1,%d}" % (_WIDTH // 3))
 _HOLDS_PARTS = re.compile(rb"multipart/|message/rfc822", re.IGNORECASE)
+_HOLDS_MESSAGES = re.compile(rb"message/rfc822|multipart/digest", re.IGNORECASE)
+_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*){0,100}")
 _MOST_PARTS = 100_000
 _UNTOUCHABLE = {
     # A signature covers every octet (RFC 1847 section 2.1): it goes as it is, or not at all.
@@ -82,14 +84,12 @@ def fit(message: bytes) -> Fitted:
     if b"\0" in message:
         return _without_nul(message, unfit)
     head, body = split_head(message)
-    signed_by = names_of_signers(head)
     if not head.isascii():
         unfit.append("8-bit text in the header")
-    # Whether the headers of its parts are fit is seen as they are converted.
-    if not unfit and (signed_by or body.isascii() or not _HOLDS_PARTS.search(head)):
+    if not unfit and not _may_have_raw_parts(head, body):
         return Fitted(message)
-    if signed_by:
-        return _signed(message, head, unfit, _list(signed_by))
+    if signed_by := names_of_signers(head):
+        return _signed(message, head, unfit, _list(signed_by)) if unfit else Fitted(message)
     return _converted(message, unfit or ["8-bit text in the headers of parts"])
 
 
@@ -134,6 +134,23 @@ def _unfit(octets: bytes) -> list[str]:
     return [*found, f"lines of more than {LINE_LIMIT} octets"] if has_long_line(octets) else found
 
 
+def _may_have_raw_parts(head: bytes, body: bytes) -> bool:
+    """Whether a part's header may hold 8-bit text: a quick look at what follows each line that may begin a part."""
+    if body.isascii() or not _HOLDS_PARTS.search(head):
+        return False
+    if _HOLDS_MESSAGES.search(head):
+        return True
+    line = 0 if body.startswith(b"--") else body.find(b"\n--") + 1 or len(body)
+    while line < len(body):
+        # `line` is where a line begins, with two hyphens; the part's header begins with the next one.
+        following = body.find(b"\n", line) + 1 or len(body)
+        found = _FIELDS.match(body, following)
+        if found and (not found[0].isascii() or _HOLDS_MESSAGES.search(found[0])):
+            return True
+        line = body.find(b"\n--", following - 1) + 1 or len(body)
+    return False
+
+
 def _without_nul(message: bytes, unfit: Sequence[str]) -> Fitted:
     # Up to the first empty line, which a NUL in a field's name may hide, none means anything.
     end = max(message.find(b"\r\n\r\n"), 0)
@@ -149,6 +166,8 @@ def _without_nul(message: bytes, unfit: Sequence[str]) -> Fitted:
 def _converted(message: bytes, unfit: Sequence[str]) -> Fitted:
     conversion, why = _Conversion(_are_short, lenient=True), " and ".join(unfit)
     converted = conversion.whole(message)
+    if not conversion.left and has_long_line(converted):
+        conversion.left.add("a field's name cannot be folded")
     left = f"{why}: {', '.join(sorted(conversion.left))}" if conversion.left else ""
     return Fitted(converted, why if converted != message else "", left)
 

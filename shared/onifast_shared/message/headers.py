@@ -129,6 +129,19 @@ def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
         yield match[1].decode("ascii"), match[2].rstrip(b"\r")
 
 
+def values_of(head: bytes, name: str) -> list[bytes]:
+    """The values of the fields of one name, as `fields` gives them, in a fraction of the time that it takes."""
+    lines, wanted = b"\n" + head.lower(), b"\n" + name.lower().encode("ascii")
+    found: list[bytes] = []
+    place = lines.find(wanted)
+    while place >= 0:
+        field = _FIELD.match(head, place)
+        if field and len(field[1]) == len(name):
+            found.append(field[2].rstrip(b"\r"))
+        place = lines.find(wanted, place + 1)
+    return found
+
+
 def unfold(value: bytes) -> str:
     """A field's value in one line (RFC 5322 section 2.2.3), its bytes taken for UTF-8 or else Windows-1252."""
     # Nearly every value is ASCII, and needs no charset looked up.

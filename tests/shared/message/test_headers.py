@@ -21,6 +21,7 @@ from onifast_shared.message.headers import (
     remove_headers,
     split_head,
     unfold,
+    values_of,
     without_mbox_lines,
 )
 
@@ -235,3 +236,9 @@ def test_a_text_that_begins_like_a_mailbox_file_is_a_text(head: bytes) -> None:
     raw = head + b"From now on, this is a text.\r\nAnd it goes on.\r\n"
     assert split_head(raw) == (head, raw.removeprefix(head))
     assert without_mbox_lines(raw, head) == (raw, head)
+
+
+def test_the_fields_of_one_name_are_found_whatever_their_case_and_folds() -> None:
+    head = b"From: a\r\n b\r\nFrom-X: no\r\nX: From: no\r\n\tFrom: no\r\nFROM : c\r\nfrom"
+    assert values_of(head, "From") == [value for name, value in fields(head) if name.lower() == "from"]
+    assert values_of(head, "from") == [b" a\r\n b", b" c"]
