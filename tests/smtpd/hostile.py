@@ -26,8 +26,9 @@ MIB = 1024 * 1024
 class Hostess:
     """onifast-smtpd for mail.host.test, in one process; mail for alice@here.test is taken."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, descriptors: int = 4096, **settings: str) -> None:
         self.folder = folder
+        self.descriptors = descriptors
         self.port, self.submissions_port = free_port(), free_port()
         self.log = folder / "smtpd.log"
         self.settings = {
@@ -51,7 +52,10 @@ class Hostess:
         environment = {f"ONIFAST_MAIL_{name.upper()}": value for name, value in self.settings.items()}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "onifast_smtpd.main"], env=environment, stdin=subprocess.DEVNULL, stderr=log
+                ["/usr/bin/prlimit", f"--nofile={self.descriptors}", sys.executable, "-m", "onifast_smtpd.main"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stderr=log,
             )
         deadline = time.monotonic() + PATIENCE
         while " started " not in self.log.read_text():

@@ -12,7 +12,7 @@ from onifast_shared import greylist
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.greylist import Entry
-from onifast_smtpd.connection import MAX_ERRORS
+from onifast_smtpd.conduct import MAX_ERRORS
 from onifast_smtpd.genuine import judge
 from onifast_smtpd.genuine.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,18 +81,31 @@ def test_the_processes_end_when_their_parent_is_killed(running: subprocess.Popen
 
 
 def test_connections_are_counted_over_all_processes(running: subprocess.Popen[str]) -> None:
-    clients = [connect(running) for _ in range(3)]
-    with pytest.raises(smtplib.SMTPConnectError, match="421"):
-        connect(running)
-    clients.pop().quit()
-    assert eventually(lambda: _is_let_in(running))
-    for client in clients:
-        client.close()
+    with ExitStack() as clients:
+        busy = [clients.enter_context(closing(connect(running))) for _ in range(3)]
+        for client in busy:
+            client.ehlo()
+            for command in ("MAIL FROM:<root>", "RCPT TO:<someone@remote.test>", "DATA"):
+                client.docmd(command)
+        with pytest.raises(smtplib.SMTPConnectError, match="421"):
+            connect(running)
+        busy[0].close()
+        assert eventually(lambda: _is_let_in(running))
 
 
-def _is_let_in(process: subprocess.Popen[str]) -> bool:
+def test_idle_clients_of_any_process_make_room(running: subprocess.Popen[str]) -> None:
+    with ExitStack() as clients:
+        for _ in range(12):
+            assert eventually(lambda: _is_let_in(running, clients))
+
+
+def _is_let_in(process: subprocess.Popen[str], clients: ExitStack | None = None) -> bool:
     try:
-        connect(process).close()
+        client = connect(process)
+        if clients is None:
+            client.close()
+        else:
+            clients.enter_context(closing(client))
     except smtplib.SMTPConnectError:
         return False
     return True
@@ -103,6 +117,7 @@ def test_what_a_dead_process_held_is_free_again() -> None:
     assert budgets[0].take(7) and not budgets[1].take(4)
     shared.clear(0)
     assert budgets[1].take(10)
+    shared.close()
 
 
 def test_each_process_can_hold_the_largest_message(settings: Settings) -> None:

@@ -8,13 +8,12 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_smtpd import proxy
+from onifast_smtpd import admission, proxy
 from onifast_smtpd.client import Service, Tls
 from onifast_smtpd.proxy import Proxied, ProxyError, parse_v1, parse_v2
 
@@ -163,7 +162,8 @@ async def test_tls_that_the_proxy_ended_counts_as_tls(start: Start, certificate:
     assert b"tls TLS_AES_256_GCM_SHA384 (TLSv1.3)" in world.queue()[0]["raw"]
 
 
-async def test_limits_count_the_proxys_clients_one_by_one(start: Start) -> None:
+async def test_limits_count_the_proxys_clients_one_by_one(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(admission.SPARED, 1000.0))
     world = await start(proxy_networks=FROM_OUTSIDE, max_connections_per_address=1)
     async with await connect(world, V1) as first, await connect(world, v2("192.0.2.8")) as second:
         assert (await first.reply())[0].startswith("220 ")
@@ -183,13 +183,16 @@ async def test_xclients_login_and_address_are_in_the_trace(start: Start) -> None
     assert b"Received: from c.test ([192.0.2.9])" in row["raw"]
 
 
-async def test_xclient_with_an_address_that_has_too_many_connections_ends_the_session(start: Start) -> None:
-    world = await start(xclient_networks=FROM_OUTSIDE, max_connections_per_address=1)
-    world.receiver.settings = replace(world.settings, max_connections_per_address=2)
+async def test_xclient_with_an_address_that_has_too_many_connections_ends_the_session(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(admission.SPARED, 1000.0))
+    world = await start(xclient_networks=FROM_OUTSIDE, max_connections_per_address=2)
     async with await world.client() as one, await world.client() as two:
-        world.receiver.settings = replace(world.settings, max_connections_per_address=1)
-        assert (await one.say("XCLIENT ADDR=192.0.2.9")).startswith("220 ")
-        assert (await two.say("XCLIENT ADDR=192.0.2.9")).startswith("421 4.7.0 ")
+        for client in (one, two):
+            assert (await client.say("XCLIENT ADDR=192.0.2.9")).startswith("220 ")
+        async with await world.client() as three:
+            assert (await three.say("XCLIENT ADDR=192.0.2.9")).startswith("421 4.7.0 ")
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,6 @@ from .helpers import HERE, MESSAGE, SmtpClient, World, start_world
 Start = Callable[..., Awaitable[World]]
 
 
-async def test_more_clients_than_allowed_are_turned_away(start: Start) -> None:
-    world = await start(max_connections=1)
-    async with await world.client():
-        reader, writer = await world.connect()
-        assert await reader.read() == b"421 4.3.2 too many connections, try again later\r\n"
-        writer.close()
-
-
 async def test_a_place_is_free_again_when_a_session_ends(start: Start) -> None:
     world = await start(max_connections=1)
     async with await world.client() as client:

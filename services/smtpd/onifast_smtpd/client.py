@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -35,6 +35,11 @@ class Service(Enum):
         return self is not Service.MX
 
 
+GROUPS = 1 + len(Service)
+WIDEST = 4  # how many addresses' sessions a /48 may have, or a Unix user of this machine
+_GROUP_OF = {service: number for number, service in enumerate(Service, 1)}
+
+
 @dataclass(frozen=True)
 class Tls:
     """What TLS a session runs over: protocol version and cipher suite as OpenSSL names them.
@@ -64,10 +69,27 @@ class Client:
         return self.is_loopback or self.is_trusted
 
     @property
-    def network(self) -> tuple[int, int]:
-        """What limits count it by: its address, or of IPv6 the network of 64 bits, since that is one customer's."""
+    def group(self) -> int:
+        """Whose slots its session takes: 0 for this machine, else one number for each listener's strangers."""
+        return 0 if self.is_loopback else _GROUP_OF[self.service]
+
+    @property
+    def shares(self) -> tuple[tuple[Hashable, int], ...]:
+        """What its sessions are counted by, and how many times as many as of one address may be of each.
+
+        Of IPv6 a /64 is one network, while a site may hold a /56 or a /48. On this machine all programs share the
+        addresses, and each can take many of them, so their Unix user counts.
+        """
+        if self.is_loopback and (self.unix_user is not None or self.ip.is_loopback):
+            return ((("user", self.unix_user), WIDEST),)
+        if self.is_loopback:
+            return ((("here", int(self.ip)), WIDEST),)
+        if self.is_trusted:
+            return ()
         number = int(self.ip)
-        return (6, number >> 64) if self.ip.version == 6 else (4, number)
+        if self.ip.version == 4:
+            return (((4, number), 1),)
+        return (((64, number >> 64), 1), ((56, number >> 72), 2), ((48, number >> 80), WIDEST))
 
     @lazy
     def address(self) -> str:

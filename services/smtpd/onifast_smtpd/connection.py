@@ -19,8 +19,10 @@ from onifast_shared.reply import Reply
 from onifast_shared.tls.server import end_point_of
 
 from onifast_smtpd import maillog, policy, replies
+from onifast_smtpd.admission import Standing
 from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.conduct import Conduct
 from onifast_smtpd.foreign import ENDS_GROUP, HangUp, refuse_foreign
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.proxy import ProxyError, read_header
@@ -29,10 +31,9 @@ from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
 from onifast_smtpd.wire import Gone, LineTooLong, Misheard, Wire
 
-MAX_ERRORS = 20  # in one session
+TLS_SHUTDOWN_SECONDS = 2.0  # that a client has to say goodbye in TLS too; whoever is sent away might keep us waiting
 TURN = 8  # commands of one session after which the others have their turn
-MAX_FUTILE = 100  # commands that come to nothing, without a message accepted between them
-MAX_PUT_OFF = 1000  # recipients refused for now or repeated, likewise (as Postfix's smtpd_recipient_overshoot_limit)
+CROWDED = 4  # what strangers' limits are divided by while slots run short
 GREETINGS = frozenset(("EHLO", "HELO"))
 FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
 
@@ -64,12 +65,10 @@ class Connection(SMTP):
         self.tls: Tls | None = None
         self.messages = 0
         self.ending: Reply | None = None
-        self._errors = 0
+        self._conduct = Conduct()
         self._turn = 0
         self._is_in_handshake = self._has_parted = False
-        self._futile = 0
-        self._put_off = 0
-        self._admitted: Client | None = None
+        self._has_delivered = False
         self.ended: asyncio.Task[None]
         self.closed: asyncio.Future[None] = loop.create_future()
 
@@ -85,7 +84,7 @@ class Connection(SMTP):
             return
         self._receiver.open.add(self)
         self.client = identify(self._service, peer, self._receiver.settings)
-        if self._receiver.is_stopping or not self._receiver.enter(self):
+        if self._receiver.is_stopping or not self._receiver.enter(self, self.client.group):
             self._turn_away(replies.SHUTTING_DOWN if self._receiver.is_stopping else replies.TOO_BUSY)
             return
         self.ended = self._loop.create_task(self._run())
@@ -144,6 +143,24 @@ class Connection(SMTP):
         self._has_parted = True
         self.wire.part(replies.SHUTTING_DOWN)
 
+    @property
+    def silent_since(self) -> float | None:
+        """Since when we have waited for the client's next words, on the loop's clock; None where we do not."""
+        return self._watch.silent_since
+
+    @property
+    def standing(self) -> Standing:
+        """What the session has to show."""
+        return Standing.SERVED if self._has_delivered else Standing.NOTHING
+
+    def send_away(self) -> None:
+        """Ends the session, which waits for its client, since others need its slot."""
+        self._say_last(replies.MAKE_ROOM)
+
+    def hurry(self, seconds: float, rate: int) -> None:
+        """Has no more patience than that with its client, and wants so many octets a second of a message."""
+        self._watch.hurry(seconds, rate)
+
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
 
@@ -157,12 +174,17 @@ class Connection(SMTP):
         self.wire.pause_reading()
         read_already = self.wire.take_input()
         context = self._receiver.certificates.listening_context()
-        handshake = self._loop.create_task(self._loop.start_tls(self.transport, self, context, server_side=True))
+        handshake = self._loop.create_task(
+            self._loop.start_tls(
+                self.transport, self, context, server_side=True, ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS
+            )
+        )
         if read_already:
             # The task's first step comes before the outer call, so the inner one comes just after TLS has begun to
             # listen, and before anything more is read. uvloop reads at once, however early reading is paused.
             self._loop.call_soon(self._loop.call_soon, self._hand_to_tls, read_already)
         self._is_in_handshake = True
+        self._watch.start()
         try:
             transport = await handshake
         except OSError as error:
@@ -170,10 +192,14 @@ class Connection(SMTP):
             maillog.tls_failed(self.name, self.client, reason or "handshake failed")
             raise Gone from error
         finally:
+            self._watch.stop()
             self._is_in_handshake = False
+        # After an abort in the middle of the handshake asyncio gives no transport, and uvloop one without TLS.
+        tls: Any = transport and transport.get_extra_info("ssl_object")
+        if tls is None:
+            raise Gone
         self.transport = cast(asyncio.Transport, transport)
         self.wire.replace(self.transport)
-        tls: Any = self.transport.get_extra_info("ssl_object")
         self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
 
     def _hand_to_tls(self, octets: bytes) -> None:
@@ -193,7 +219,6 @@ class Connection(SMTP):
         return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
 
     def _turn_away(self, reply: Reply) -> None:
-        maillog.turned_away(self.client, reply.text)
         if not self._service.implicit_tls:
             self.transport.write(reply.octets)
         self.transport.close()
@@ -204,11 +229,14 @@ class Connection(SMTP):
     def _say_last(self, reply: Reply) -> None:
         """Sends a reply and hangs up, from outside of the session's task."""
         transport = self.transport
-        if transport.is_closing() or transport.get_write_buffer_size():
+        if self._has_parted:
+            return
+        if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
         transport.write(reply.octets)
         transport.close()
+        self.wire.ended()
 
     # The conversation
 
@@ -230,7 +258,6 @@ class Connection(SMTP):
             how = "lost"
         except TurnedAway as turned_away:
             how = "turned away"
-            maillog.turned_away(self.client, turned_away.reply.text)
             if self.tls is not None or not self._service.implicit_tls:
                 self._say_last(turned_away.reply)
         except Exception:
@@ -239,7 +266,6 @@ class Connection(SMTP):
             self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
         finally:
             self._receiver.leave(self)
-            self._admit(None)
             self._watch.close()
             self.release()
             if not self._has_parted:
@@ -253,7 +279,7 @@ class Connection(SMTP):
         if self._may_be_proxy:
             await self._hear_proxy()
         maillog.connected(self.name, self.client)
-        self._admit(self.client)
+        await self._admit(self.client)
         if self._service.implicit_tls and self.tls is None:
             await self.start_tls()
         elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.client.is_local:
@@ -265,16 +291,10 @@ class Connection(SMTP):
         """The greeting of RFC 5321 section 4.3.1."""
         self.wire.send_line(f"220 {self._receiver.settings.hostname} ESMTP onifast-mail")
 
-    def _admit(self, client: Client | None) -> None:
-        """Counts the session by its client's address, instead of the one before. Raises TurnedAway."""
-        before, self._admitted = self._admitted, None
-        if before is not None:
-            self._receiver.depart(before)
-        if client is None:
-            return
-        if not self._receiver.admit(client, self._loop.time()):
-            raise TurnedAway(replies.TOO_MANY_FROM_YOU)
-        self._admitted = client
+    async def _admit(self, client: Client) -> None:
+        """Counts the session as the client's, instead of whose it was before. Raises TurnedAway."""
+        if refusal := await self._receiver.admission.admit(self, client):
+            raise TurnedAway(refusal)
 
     async def _hear_proxy(self) -> None:
         """Lets a proxy say for whom it speaks; others of its network are clients like any. Raises Gone."""
@@ -295,13 +315,17 @@ class Connection(SMTP):
     async def _catch_early_talker(self) -> None:
         """Those who do not wait for the greeting send no mail that anybody wants. Raises TurnedAway, Gone."""
         if await self.wire.hears(self._receiver.settings.banner_delay):
-            raise TurnedAway(replies.EARLY_TALKER)
+            raise self._spoke_early()
 
     def _refuse_early_talker(self) -> None:
         """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
         whether we live."""
         if self.wire.is_ahead and not self.client.is_local and not self._may_be_proxy:
-            raise TurnedAway(replies.EARLY_TALKER)
+            raise self._spoke_early()
+
+    def _spoke_early(self) -> TurnedAway:
+        maillog.turned_away(self.client, replies.EARLY_TALKER.text)
+        return TurnedAway(replies.EARLY_TALKER)
 
     async def _one_command(self) -> None:
         verb = "?"
@@ -371,30 +395,23 @@ class Connection(SMTP):
             return
         self.wire.send(reply)
         if reply.code >= 400:
-            self._pay(policy.cost_of(verb, reply, relaying=self.may_relay))
-        if self._errors >= MAX_ERRORS:
-            self.ending = replies.TOO_MANY_ERRORS
-        elif self._futile > MAX_FUTILE:
-            self.ending = replies.TOO_MANY_COMMANDS
+            self._conduct.pay(policy.cost_of(verb, reply, relaying=self.may_relay))
+            self.ending = self._too_much() or self.ending
 
     def charge(self, cost: Cost) -> None:
         """Counts what a command costs besides its reply; raises Refused where it is too much."""
-        self._pay(cost)
-        if self._futile > MAX_FUTILE:
-            raise Refused(replies.TOO_MANY_COMMANDS)
+        self._conduct.pay(cost)
+        if ending := self._too_much():
+            raise Refused(ending)
 
-    def _pay(self, cost: Cost) -> None:
-        if cost is Cost.FUTILE:
-            self._futile += 1
-        elif cost is Cost.PUT_OFF:
-            self._put_off += 1
-            self._errors += self._put_off > MAX_PUT_OFF
-        elif cost is Cost.ERROR:
-            self._errors += 1
+    def _too_much(self) -> Reply | None:
+        crowded = self._receiver.admission.crowded and not self.may_relay
+        return self._conduct.ending(CROWDED if crowded else 1)
 
-    def forgive(self) -> None:
-        """A message was accepted: what came to nothing before it is forgotten, but no error."""
-        self._futile = self._put_off = 0
+    def delivered(self) -> None:
+        """A message was accepted."""
+        self._has_delivered = True
+        self._conduct.forgive()
 
 
 def _did_not_wait(verb: str) -> HangUp:

@@ -56,6 +56,24 @@ def turned_away(client: Client, reason: str) -> None:
     event(logger, "turned-away", logging.WARNING, **_who(client), reason=reason)
 
 
+def pressed(sessions: int, octets: int, sent_away: int, turned_away: int, *, short: bool) -> None:
+    """Slots or memory run short, or sessions were ended or turned away for others; since the line before."""
+    event(
+        logger,
+        "under-pressure" if short else "crowded",
+        logging.WARNING,
+        sessions=sessions,
+        bytes_in_flight=octets,
+        sent_away=sent_away,
+        turned_away=turned_away,
+    )
+
+
+def few_descriptors(sessions: int, wanted: int) -> None:
+    """The limit of open files allows fewer sessions than the settings."""
+    event(logger, "few-descriptors", logging.WARNING, sessions=sessions, max_connections=wanted)
+
+
 def hung_up_on(session: str, client: Client, reason: str) -> None:
     """A client that does not speak SMTP, or does not listen; on this machine the user is who to ask."""
     event(logger, "hung-up", logging.WARNING, session=session, **_who(client), reason=reason)

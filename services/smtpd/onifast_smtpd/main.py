@@ -36,6 +36,7 @@ from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
 
 from onifast_smtpd import maillog, processes
+from onifast_smtpd.descriptors import sessions_allowed
 from onifast_smtpd.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, Server, addresses, open_listeners
@@ -57,6 +58,8 @@ def main() -> int:
     except (ConfigError, BindError, PrivilegeError) as error:
         return _complain(error)
     count = processes.how_many(settings)
+    if (allowed := sessions_allowed(settings.max_connections)) < settings.max_connections:
+        maillog.few_descriptors(allowed, settings.max_connections)
     program = Program(settings, listeners)
 
     def serving() -> None:
@@ -105,7 +108,8 @@ class Program:
 
         def renew() -> None:
             self.reload()
-            server.renew(Receiver.build(self._settings, database, place))
+            admission = server.receiver.admission
+            server.renew(Receiver.build(self._settings, database, place, before=admission))
 
         if reloading.is_heard():
             loop.add_signal_handler(signal.SIGHUP, renew)

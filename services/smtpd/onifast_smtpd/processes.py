@@ -7,25 +7,29 @@ must not cross a fork. The parent hears of everything by signals, and waits for 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import mmap
 import os
 import signal
+import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onifast_shared import reloading
 from onifast_shared.config import Settings
 
 from onifast_smtpd import maillog
+from onifast_smtpd.client import GROUPS
 from onifast_smtpd.limits import COPIES, Counter, Tally
 
 MOST_BY_DEFAULT = 4
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
 
+_NUMBER = struct.Struct("=I")
 _SERVING = signal.SIGRTMIN  # from a process to its parent: it accepts connections (real-time signals are never merged)
 _EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, _SERVING)
 
@@ -36,37 +40,81 @@ def how_many(settings: Settings) -> int:
     return max(1, min(wanted, settings.bytes_in_flight // (COPIES * settings.max_message_size)))
 
 
+class Bell:
+    """Small numbers from each process to all the others, through pipes that were made before there were any.
+
+    They are told at once or not at all: whoever is so busy that his pipe is full hears of it again.
+    """
+
+    def __init__(self, ear: int, others: Sequence[int]) -> None:
+        self.ear = ear
+        """The descriptor that shows that there is something to be heard."""
+        self._others = others
+
+    def ring(self, number: int) -> None:
+        """Tells the others."""
+        for other in self._others:
+            with contextlib.suppress(BlockingIOError):
+                os.write(other, _NUMBER.pack(number))
+
+    def heard(self) -> list[int]:
+        """What the others have told since the last time."""
+        try:
+            octets = os.read(self.ear, _NUMBER.size * 256)
+        except BlockingIOError:
+            return []
+        return [number for (number,) in _NUMBER.iter_unpack(octets)]
+
+
 @dataclass(frozen=True)
 class Place:
     """One process's place among those that receive mail, and what ties it to the others."""
 
-    connections: Counter
+    groups: Sequence[Counter]
+    """The sessions of each group of clients."""
     octets: Counter
-    addresses: Tally
+    peers: Tally
     serving: Callable[[], None]
     """To be called once connections are accepted."""
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
+    bell: Bell | None = None
+    """What the others are told by, where there are others."""
 
 
 class Shared:
-    """The counts of all places, in memory that forked processes share."""
+    """The counts of all places, in memory that forked processes share, and the pipes between them."""
 
     def __init__(self, places: int) -> None:
-        self._numbers = memoryview(mmap.mmap(-1, 16 * places)).cast("q")
-        self._connections, self._octets = self._numbers[:places], self._numbers[places:]
-        self._addresses = memoryview(mmap.mmap(-1, 2 * Tally.BUCKETS * places)).cast("H")
+        numbers = memoryview(mmap.mmap(-1, 8 * (GROUPS + 1) * places)).cast("q")
+        self._octets, *self._groups = (numbers[at : at + places] for at in range(0, len(numbers), places))
+        self._peers = memoryview(mmap.mmap(-1, 2 * Tally.BUCKETS * places)).cast("H")
+        self._pipes = [os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(places)] if places > 1 else []
 
     def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> Place:
         """The place of that number."""
-        connections, octets = Counter(self._connections, number), Counter(self._octets, number)
-        return Place(connections, octets, Tally(self._addresses, number), serving, lifeline)
+        groups = [Counter(numbers, number) for numbers in self._groups]
+        octets, peers = Counter(self._octets, number), Tally(self._peers, number)
+        return Place(groups, octets, peers, serving, lifeline, self._bell(number))
+
+    def _bell(self, number: int) -> Bell | None:
+        if not self._pipes:
+            return None
+        others = [write for other, (_, write) in enumerate(self._pipes) if other != number]
+        return Bell(self._pipes[number][0], others)
+
+    def close(self) -> None:
+        """Closes the pipes."""
+        for pipe in self._pipes:
+            for end in pipe:
+                os.close(end)
 
     def clear(self, number: int) -> None:
         """Takes back what a dead process held."""
-        self._connections[number] = self._octets[number] = 0
+        for numbers in (self._octets, *self._groups):
+            numbers[number] = 0
         begin = number * Tally.BUCKETS
-        self._addresses[begin : begin + Tally.BUCKETS] = memoryview(bytes(2 * Tally.BUCKETS)).cast("H")
+        self._peers[begin : begin + Tally.BUCKETS] = memoryview(bytes(2 * Tally.BUCKETS)).cast("H")
 
 
 def alone(serving: Callable[[], None] = lambda: None) -> Place:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.config import Settings
@@ -15,11 +13,12 @@ from onifast_shared.directory import Directory
 from onifast_shared.dns import Resolver
 from onifast_shared.tls.server import ServerContexts
 
+from onifast_smtpd.admission import Admission, Running
 from onifast_smtpd.client import Client
 from onifast_smtpd.genuine.judge import Judge
 from onifast_smtpd.genuine.verify import Verifier
 from onifast_smtpd.intake import Intake
-from onifast_smtpd.limits import Budget, Rate, Tally
+from onifast_smtpd.limits import COPIES, Budget, Share
 from onifast_smtpd.login.auth import Authenticator
 from onifast_smtpd.milter.filters import Milters
 from onifast_smtpd.notebook import Notebook
@@ -29,32 +28,11 @@ from onifast_smtpd.processes import Place, alone
 from onifast_smtpd.refusing import Recorder
 
 
-class Running(Protocol):
-    """A session, as whoever shuts the program down sees it."""
-
-    @property
-    def ended(self) -> asyncio.Task[None]:
-        """Done when the session is over."""
-
-    @property
-    def closed(self) -> asyncio.Future[None]:
-        """Done when the connection is closed."""
-
-    def stop(self) -> None:
-        """Ends the session as soon as it holds no message."""
-
-    def cut_short(self) -> None:
-        """Ends the session whatever it is at, with a word where the client can hear one."""
-
-    def abort(self) -> None:
-        """Closes the connection now."""
-
-
 @dataclass
 class Receiver:
     """The parts that sessions work with; `octets` are the memory of messages on their way in.
 
-    `sessions` are those of this process; octets and connections are counted over all processes.
+    `sessions` are those of this process; octets, and what `admission` counts, are of all processes.
     """
 
     settings: Settings
@@ -66,10 +44,8 @@ class Receiver:
     notebook: Notebook
     refusals: Recorder
     octets: Budget
-    connections: Budget
     users: UserDirectory
-    addresses: Tally
-    rate: Rate
+    admission: Admission
     owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
     open: set[Running] = field(default_factory=set)
@@ -83,10 +59,12 @@ class Receiver:
         database: Database,
         place: Place | None = None,
         *,
+        before: Admission | None = None,
         clock: Callable[[], float] = time.time,
     ) -> Receiver:
         """The receiver for these settings and an open database; `place` is this process's among several.
 
+        It shares the admission of the receiver that was there before, since both have sessions for a while.
         `clock` gives the epoch seconds that limits go by.
         """
         place = place or alone()
@@ -96,6 +74,7 @@ class Receiver:
         notebook = Notebook(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, directory, notebook, clock)
         milters = Milters(settings)
+        octets = Budget(settings.bytes_in_flight, place.octets)
         judge = Judge(settings, database, verifier, notebook, milters, clock=clock)
         return cls(
             settings=settings,
@@ -106,41 +85,36 @@ class Receiver:
             verifier=verifier,
             notebook=notebook,
             refusals=Recorder(settings, notebook),
-            octets=Budget(settings.bytes_in_flight, place.octets),
-            connections=Budget(settings.max_connections, place.connections),
+            octets=octets,
             users=users,
-            addresses=place.addresses,
-            rate=Rate(settings.max_connection_rate),
+            admission=before.renewed(settings, octets) if before else Admission(settings, place, octets),
         )
 
-    def enter(self, session: Running) -> bool:
-        """Counts a session that begins; False where no further one may."""
-        if not self.connections.take(1):
+    def enter(self, session: Running, group: int) -> bool:
+        """Notes a connection of that group of clients; False where this process can hold no further one of it."""
+        if not self.admission.knock(session, group):
             return False
         self.sessions.add(session)
         return True
 
     def leave(self, session: Running) -> None:
-        """Counts a session that has ended."""
-        if session in self.sessions:
-            self.sessions.remove(session)
-            self.connections.give(1)
+        """Notes that a session has ended."""
+        self.sessions.discard(session)
+        self.admission.release(session)
 
-    def admit(self, client: Client, now: float) -> bool:
-        """Counts a client by its address; False where that has too many connections, or too often. `depart` follows."""
-        if client.is_local:
-            return True
-        if not self.rate.take(client.network, now):
-            return False
-        if self.addresses.total(client.network) >= self.settings.max_connections_per_address:
-            return False
-        self.addresses.add(client.network, 1)
-        return True
+    def share_for(self, client: Client) -> Share:
+        """Memory for a message of this client: strangers leave this machine's programs a tenth of it."""
+        return Share(self.octets, 0 if client.is_local else self._kept_here)
 
-    def depart(self, client: Client) -> None:
-        """Counts off a client that was admitted."""
-        if not client.is_local:
-            self.addresses.add(client.network, -1)
+    def room_for(self, client: Client) -> int:
+        """How large a message of this client might be now."""
+        return max(0, self.octets.left - (0 if client.is_local else self._kept_here)) // COPIES
+
+    @property
+    def _kept_here(self) -> int:
+        """Octets; the largest message must have room all the same."""
+        total = self.settings.bytes_in_flight
+        return min(total // 10, max(0, total - COPIES * self.settings.max_message_size))
 
     def close(self) -> None:
         """Ends the threads and closes the directory."""

@@ -56,6 +56,7 @@ class Server:
     async def start(self) -> None:
         """Begins to accept connections."""
         loop = asyncio.get_running_loop()
+        self.receiver.admission.open()
         for service, listening in self._listeners.items():
             for sock in listening:
                 server = await loop.create_server(partial(self._session, service, loop), sock=sock, backlog=BACKLOG)
@@ -88,6 +89,7 @@ class Server:
             server.close()
         await asyncio.gather(*(_end_sessions(one, grace) for one in [self.receiver, *self._earlier]))
         await asyncio.gather(*self._retiring)
+        self.receiver.admission.close()
 
 
 async def _end_sessions(receiver: Receiver, grace: float) -> None:

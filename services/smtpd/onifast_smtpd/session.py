@@ -13,6 +13,7 @@ from onifast_shared.accounts.panel_users import PanelUser, UserDirectoryMissing,
 from onifast_shared.reply import Reply
 
 from onifast_smtpd import extensions, maillog, policy, replies, xclient
+from onifast_smtpd.admission import Standing
 from onifast_smtpd.chunking import Chunk, Chunks, parse_chunk
 from onifast_smtpd.client import Origin, Service, speaks_for_others
 from onifast_smtpd.command import (
@@ -27,7 +28,7 @@ from onifast_smtpd.connection import Connection, TurnedAway
 from onifast_smtpd.data import Collector
 from onifast_smtpd.foreign import refuse_foreign
 from onifast_smtpd.intake import Transaction, check
-from onifast_smtpd.limits import COPIES, Share
+from onifast_smtpd.limits import Share
 from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.policy import Cost
@@ -132,7 +133,7 @@ class Session(Connection):
         self.client = client
         self._told_of_client = "ADDR" in told or "LOGIN" in told
         try:
-            self._admit(client)
+            await self._admit(client)
         except TurnedAway as turned_away:
             return turned_away.reply
         self.greet()
@@ -200,7 +201,7 @@ class Session(Connection):
         self.wire.send(replies.START_DATA)
         self.transaction = None
         try:
-            with Share(self._receiver.octets) as share:
+            with self._receiver.share_for(self.client) as share:
                 raw = await self._read_message(share)
                 await self._receiver.intake.take(transaction, raw)
         except Refused as refusal:
@@ -216,7 +217,7 @@ class Session(Connection):
             await self.wire.skip(chunk.size)
             raise Refused(replies.OUT_OF_ORDER if transaction is None else replies.NO_RECIPIENTS)
         if self._chunks is None:
-            self._chunks = Chunks(limit, Share(self._receiver.octets), self._loop.time())
+            self._chunks = Chunks(limit, self._receiver.share_for(self.client), self._loop.time())
         chunks = self._chunks
         await self.wire.read_chunk(chunk.size, chunks.add, chunks.began, chunks.size)
         if chunks.refusal is None and not chunk.last:
@@ -305,7 +306,7 @@ class Session(Connection):
         return self.client.service.needs_login or self.may_relay
 
     def _accepted(self, transaction: Transaction) -> Reply:
-        self.forgive()
+        self.delivered()
         return Reply(250, "2.0.0", f"message accepted, queued as {transaction.queue_id}")
 
     def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
@@ -314,8 +315,15 @@ class Session(Connection):
 
     def _judge_mail(self, path: Path, options: MailOptions) -> None:
         settings, tls, may_hold = self._receiver.settings, self.tls is not None, self._may_hold
-        check(policy.judge_mail(path, options, settings, room=self._receiver.octets.left // COPIES))
+        check(policy.judge_mail(path, options, settings, room=self._receiver.room_for(self.client)))
         check(policy.judge_extensions(options, settings, tls=tls, may_hold=may_hold, now=time.time()))
+
+    @property
+    def standing(self) -> Standing:
+        """What the session has to show."""
+        if self.user is not None:
+            return Standing.SERVED
+        return max(super().standing, Standing.TRANSACTION if self.transaction is not None else Standing.NOTHING)
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""

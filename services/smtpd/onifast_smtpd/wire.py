@@ -193,12 +193,15 @@ class Wire:
 
     async def hears(self, seconds: float) -> bool:
         """Whether the client sends anything within some seconds; it stays to be read. Raises Gone."""
+        self._watch.start()
         try:
             async with asyncio.timeout(seconds):
                 while not self._input:
                     await self.more()
         except TimeoutError:
             return False
+        finally:
+            self._watch.stop()
         return True
 
     async def read_octets(self, size: int) -> bytes:

@@ -93,14 +93,23 @@ class ReceivingSettings:
         "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
         fixed=True,
     )
-    max_connections: int = setting("500", kinds.number(1, 100_000), "SMTP sessions at one time.")
+    max_connections: int = setting(
+        "500",
+        kinds.number(1, 100_000),
+        "SMTP sessions at one time. A tenth of them each is kept for this machine and for strangers on each of the"
+        " three ports.",
+    )
     max_connections_per_address: int = setting(
         "50",
         kinds.number(1, 65535),
-        "SMTP sessions at one time from one address (IPv6: from one /64), unless it is trusted.",
+        "SMTP sessions at one time from one address (IPv6: from one /64; twice as many from a /56, four times from a"
+        " /48), unless it is in `trusted_networks`; four times as many of one Unix user of this machine.",
     )
     max_connection_rate: int = setting(
-        "0", kinds.number(0, 1_000_000), "SMTP sessions a minute from one address, in each process; 0 for any number."
+        "0",
+        kinds.number(0, 1_000_000),
+        "SMTP sessions a minute from one address (IPv6 as with `max_connections_per_address`), in each process; 0 for"
+        " any number. This machine may have any number.",
     )
     banner_delay: float = setting(
         "0s",
@@ -134,7 +143,10 @@ class ReceivingSettings:
         " largest that `max_message_size` allows must have room.",
     )
     session_timeout: float = setting(
-        "5m", kinds.seconds(1, 3600), "How long an SMTP client may be silent (RFC 5321 section 4.5.3.2.7)."
+        "5m",
+        kinds.seconds(1, 3600),
+        "How long an SMTP client may be silent (RFC 5321 section 4.5.3.2.7); 10 seconds at the most while sessions or"
+        " `bytes_in_flight` run short.",
     )
     spf_fail: str = setting(
         "accept",
