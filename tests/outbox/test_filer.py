@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from onifast_outbox import capabilities, filer
+from onifast_outbox import filer
 from onifast_outbox.filer import DONE, LATER, NEVER, Refused, check_name
 from onifast_outbox.filing import Filer, FilerGone, Filing
-from onifast_shared import indexing
+from onifast_shared import capabilities, indexing
 from onifast_shared.config import Settings
 
 from .helpers import MESSAGE, Outbox

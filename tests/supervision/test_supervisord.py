@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import smtplib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from supervision.programs import Supervised, answers, eventually, tree
+from supervision.programs import LIMIT, Supervised, answers, eventually, tree
 from tools import ready
-from tools.embedded import PROGRAMS
+from tools.embedded import PROGRAMS, Embedded
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,46 @@ def test_each_program_ends_with_0_on_term(supervised: Supervised, program: str) 
     assert f"stopped: {program} (exit status 0)" in log.splitlines()[-1]
     supervised.ctl("start", program)
     supervised.wait_until_all_serve()
+
+
+def test_when_supervisord_is_killed_its_programs_end_and_the_next_one_has_their_ports(tmp_path: Path) -> None:
+    here = tree(tmp_path / "var")
+    with Supervised(here) as first:
+        first.wait_until_all_serve()
+        host, port = here.listens("smtp_listen")[0]
+        with smtplib.SMTP(host, port, timeout=LIMIT) as client:
+            client.docmd("MAIL", "FROM:<a@remote.test>")
+            first.process.kill()
+            first.process.wait(LIMIT)
+            code, words = client.getreply()
+            assert code == 421 and b"shutting down" in words
+        with Supervised(here) as second:
+            second.wait_until_all_serve()
+            log = here.log("supervisord").read_text()
+            assert log.count("spawned: 'smtpd'") == 2, log
+    eventually(lambda: not processes_of(here), "all of them have ended")
+
+
+def processes_of(here: Embedded) -> list[str]:
+    """Whoever runs with this tree, children of children included."""
+    mark = f"ONIFAST_MAIL_ROOT={here.environ['ONIFAST_MAIL_ROOT']}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process.name)
+    return found
+
+
+def test_a_program_whose_port_is_taken_never_counts_as_started(tmp_path: Path) -> None:
+    here = tree(tmp_path / "var")
+    host, port = here.listens("http_listen")[0]
+    with socket.create_server((host, port)), Supervised(here) as running:
+        eventually(lambda: ready.states(here.control_socket).get("smtpd") == "RUNNING", "smtpd runs")
+        assert ready.states(here.control_socket)["web"] in {"STARTING", "BACKOFF"}
+        log = here.log("supervisord").read_text()
+        assert "success: web" not in log and "exited: web (exit status 2; not expected)" in log
+        running.ctl("stop", "web")
 
 
 def test_no_process_is_left_when_supervisord_is_told_to_end(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from onifast_outbox import capabilities
+from onifast_shared import capabilities
 
 # Header: lengths of owner and name, and of the content. Answer: the kind of result and the length of its text.
 REQUEST = struct.Struct("!BHHQ")

@@ -36,14 +36,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import command_line, dns, event_loop, log, privileges, reloading
+from onifast_shared import capabilities, command_line, dns, event_loop, log, privileges, reloading
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.privileges import PrivilegeError
+from onifast_shared.supervised import Supervision
 from onifast_shared.webhooks import targets
 
+<<<<<<< HEAD
 from onifast_outbox import allocation, capabilities, departures, destination_desk, filer, indexer, key_keeper, maillog
+=======
+from onifast_outbox import allocation, destination_desk, filer, indexer, key_keeper, maillog
+>>>>>>> 6af491e (programs: End when supervisord is killed, and count as started when they serve)
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
 from onifast_outbox.departures import Departures
@@ -80,15 +85,16 @@ def main() -> None:
     """The console script `onifast-outbox`."""
     if (status := command_line.answer("onifast-outbox", __doc__)) is not None:
         sys.exit(status)
+    supervision = Supervision()
     reloading.hold()
     try:
-        sys.exit(_run(Settings.load()))
+        sys.exit(_run(Settings.load(), supervision))
     except (ConfigError, PrivilegeError, DatabaseError) as error:
         print(f"onifast-outbox: {error}", file=sys.stderr)
         sys.exit(command_line.status_of(error))
 
 
-def _run(settings: Settings) -> int:
+def _run(settings: Settings, supervision: Supervision) -> int:
     log.configure(settings.log_level, "onifast-outbox")
     allocation.give_back_large_blocks()
     # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
@@ -96,8 +102,14 @@ def _run(settings: Settings) -> int:
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
     privileges.drop(settings.run_as)
+<<<<<<< HEAD
     capabilities.keep_only(capabilities.DAC_READ_SEARCH)
     db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
+=======
+    capabilities.keep_only(privileges.KEPT)
+    supervision.follow()
+    db = Database.open(settings.database, timeout=settings.database_timeout)
+>>>>>>> 6af491e (programs: End when supervisord is killed, and count as started when they serve)
     try:
         with asyncio.Runner(loop_factory=event_loop.new) as runner:
             return runner.run(run(settings, db, Filer(channel) if channel else None))

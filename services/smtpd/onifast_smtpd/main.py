@@ -27,6 +27,7 @@ import asyncio
 import gc
 import signal
 import sys
+from functools import partial
 
 from onifast_shared import command_line, event_loop, log, privileges, reloading
 from onifast_shared.config import ConfigError, Settings
@@ -34,12 +35,13 @@ from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.privileges import PrivilegeError
 from onifast_shared.sockets import BindError
+from onifast_shared.supervised import Supervision
 
 from onifast_smtpd import maillog, processes
 from onifast_smtpd.descriptors import sessions_allowed
 from onifast_smtpd.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.server import Listeners, Server, addresses, open_listeners
+from onifast_smtpd.server import Listeners, Server, addresses, close_listeners, open_listeners
 
 PROGRAM = "onifast-smtpd"
 GRACE = 20.0  # seconds that sessions have to finish what they send; supervisors kill after 30 and 40
@@ -49,12 +51,14 @@ def main() -> int:
     """Runs the program; gives its exit status."""
     if (status := command_line.answer(PROGRAM, __doc__)) is not None:
         return status
+    supervision = Supervision()
     reloading.hold()
     try:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
         listeners = open_listeners(settings)
         privileges.drop(settings.run_as)
+        supervision.follow()
     except (ConfigError, BindError, PrivilegeError) as error:
         return _complain(error)
     count = processes.how_many(settings)
@@ -67,7 +71,7 @@ def main() -> int:
 
     if count == 1:
         return program.work(processes.alone(serving))
-    return Parent(count, program.work, serving, program.reload).run()
+    return Parent(count, program.work, serving, program.reload, partial(close_listeners, listeners)).run()
 
 
 class Program:

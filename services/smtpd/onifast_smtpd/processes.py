@@ -138,11 +138,13 @@ class Parent:
         work: Callable[[Place], int],
         serving: Callable[[], None],
         reload: Callable[[], None] = lambda: None,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self._count = count
         self._work = work
         self._serving = serving
         self._reload = reload
+        self._tell_ending = ending
         self._shared = Shared(count)
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}
@@ -241,5 +243,6 @@ class Parent:
     def _end(self) -> None:
         self._ending = True
         self._due.clear()
+        self._tell_ending()
         for pid in self._children:
             os.kill(pid, signal.SIGTERM)

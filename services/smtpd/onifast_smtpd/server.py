@@ -43,6 +43,13 @@ def addresses(listeners: Listeners) -> dict[str, str]:
     return {service.value: ",".join(map(_address, listening)) for service, listening in listeners.items() if listening}
 
 
+def close_listeners(listeners: Listeners) -> None:
+    """Frees the ports, for whoever comes after this process: its children may have sessions to finish."""
+    for listening in listeners.values():
+        for sock in listening:
+            sock.close()
+
+
 class Server:
     """Accepts connections on listening sockets, each for one service."""
 

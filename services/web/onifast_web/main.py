@@ -33,6 +33,7 @@ from onifast_shared import command_line, log, privileges, reloading, sockets
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.supervised import Supervision
 
 from onifast_web.app import create_app
 from onifast_web.forwarded import Application
@@ -48,11 +49,13 @@ def main() -> int:
     """Serves until a signal ends it; gives the exit status."""
     if (answered := command_line.answer("onifast-web", __doc__)) is not None:
         return answered
+    supervision = Supervision()
     reloading.hold()
     try:
         settings = Settings.load()
         listeners = _listeners(settings)
         privileges.drop(settings.run_as)
+        supervision.follow()
         database = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
         return _serve(settings, listeners, database)
     except _EXPECTED as error:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 
 import pytest
-from onifast_outbox import capabilities
 from onifast_outbox.filer import Identity, become
+from onifast_shared import capabilities
 
 pytestmark = pytest.mark.root
 
