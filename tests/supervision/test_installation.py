@@ -1,4 +1,4 @@
-"""The systemd units, against an installed tree."""
+"""What is installed: the systemd units, and both ways to run it, in a root of its own by the manual."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from supervision.fresh_root import commands, follow
 from tools.embedded import PROGRAMS
 from tools.environment import PROJECT
 from tools.install import install
@@ -93,3 +94,38 @@ def test_homes_are_hidden_from_the_programs_that_face_the_network(program: str) 
     lines = (PROJECT / f"systemd/onifast-{program}.service").read_text().splitlines()
     assert "ProtectHome=tmpfs" in lines
     assert any(line.startswith("TemporaryFileSystem=/var:ro /etc:ro") for line in lines)
+
+
+# In a root of its own, by the manual's commands
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+@pytest.mark.root
+@pytest.mark.timeout(400)
+def test_by_the_manual_alone_a_container_with_supervisord_serves_users(installed: Path, tmp_path: Path) -> None:
+    accounts, settings = commands("Install", 2), commands("Install", 3)
+    start = commands("With supervisord")
+    follow(
+        installed,
+        tmp_path / "root",
+        f"run:{accounts}",
+        f"run:{settings}",
+        "panel",
+        f"start_supervisord:{start}",
+        "a_user_works",
+        "kill_supervisord",
+        f"start_supervisord:{start}",
+        "a_user_works",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+@pytest.mark.root
+@pytest.mark.timeout(400)
+def test_a_host_goes_from_systemd_to_supervisord_and_back(installed: Path, tmp_path: Path) -> None:
+    accounts, settings = commands("Install", 1), commands("Install", 3)
+    there = (f"start_supervisord:{commands('With supervisord')}", "a_user_works", "kill_supervisord")
+    back = ("units", "a_user_works", "stop_units")
+    follow(installed, tmp_path / "root", f"run:{accounts}", f"run:{settings}", "panel", *back, *there, *back)
