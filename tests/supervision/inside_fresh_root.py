@@ -11,6 +11,7 @@ import http.client
 import os
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 import time
@@ -115,8 +116,6 @@ def programs() -> list[str]:
 
 
 def answers(port: int) -> bool:
-    import socket
-
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
         if port == 4031:
             connection.sendall(b"GET /login HTTP/1.0\r\n\r\n")
@@ -163,7 +162,8 @@ class Outside:
         self.messages: list[str] = []
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        self.messages.append(bytes(envelope.content or b"").decode())
+        content = envelope.content or b""
+        self.messages.append(content if isinstance(content, str) else content.decode())
         return "250 OK"
 
 

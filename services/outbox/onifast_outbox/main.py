@@ -44,11 +44,7 @@ from onifast_shared.privileges import PrivilegeError
 from onifast_shared.supervised import Supervision
 from onifast_shared.webhooks import targets
 
-<<<<<<< HEAD
-from onifast_outbox import allocation, capabilities, departures, destination_desk, filer, indexer, key_keeper, maillog
-=======
-from onifast_outbox import allocation, destination_desk, filer, indexer, key_keeper, maillog
->>>>>>> 6af491e (programs: End when supervisord is killed, and count as started when they serve)
+from onifast_outbox import allocation, departures, destination_desk, filer, indexer, key_keeper, maillog
 from onifast_outbox.connections import Connections
 from onifast_outbox.courier import Courier
 from onifast_outbox.departures import Departures
@@ -102,14 +98,9 @@ def _run(settings: Settings, supervision: Supervision) -> int:
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
     privileges.drop(settings.run_as)
-<<<<<<< HEAD
-    capabilities.keep_only(capabilities.DAC_READ_SEARCH)
-    db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
-=======
     capabilities.keep_only(privileges.KEPT)
     supervision.follow()
-    db = Database.open(settings.database, timeout=settings.database_timeout)
->>>>>>> 6af491e (programs: End when supervisord is killed, and count as started when they serve)
+    db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
     try:
         with asyncio.Runner(loop_factory=event_loop.new) as runner:
             return runner.run(run(settings, db, Filer(channel) if channel else None))

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from onifast_shared import privileges
+from onifast_shared import capabilities, privileges
 from onifast_shared.config import Settings
 
 UNITS = ("onifast-smtpd", "onifast-web", "onifast-outbox")
+_SYSTEMD = Path("/run/systemd/system")  # there where the machine was booted with it: sd_booted(3)
 _UNIT_FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 _SHOWN = 3  # files of one kind that are named
 
 
 class Account(NamedTuple):
-    """An account that programs run as. One that `reads_all` has CAP_DAC_READ_SEARCH, as the units grant it."""
+    """An account that programs run as. One that `reads_all` has CAP_DAC_READ_SEARCH, from a unit or kept of root."""
 
     name: str
     how: str
@@ -27,12 +28,13 @@ class Account(NamedTuple):
 
 
 def accounts(settings: Settings) -> list[Account]:
-    """The accounts to ask as: those of the units where these are installed, else `run_as`; without root, one's own."""
+    """The accounts to ask as: the units' where systemd runs and has them, else `run_as`; without root, one's own."""
     if os.geteuid() != 0:
         return [Account(_own_name(), "who asks", reads_all=False)]
-    if any((folder / f"{unit}.service").exists() for folder in _UNIT_FOLDERS for unit in UNITS):
+    if _SYSTEMD.exists() and any((folder / f"{unit}.service").exists() for folder in _UNIT_FOLDERS for unit in UNITS):
         return [Account(unit, "systemd", reads_all=True) for unit in UNITS]
-    return [Account(settings.run_as, "setting run_as", reads_all=False)]
+    # A container's root may lack what the programs would keep of it.
+    return [Account(settings.run_as, "setting run_as", reads_all=privileges.KEPT in capabilities.permitted())]
 
 
 def _own_name() -> str:
