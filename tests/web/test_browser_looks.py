@@ -21,7 +21,8 @@ pytestmark = pytest.mark.peers
 HEBREW = "שלום, הנה הדוח"
 LONG = "a-name-that-is-longer-than-a-telephone-is-wide-and-has-no-space"
 ADMINISTRATORS_PAGES = (
-    "/suppressions", "/hold-rules", "/destinations", "/tls", "/routes", "/source-addresses", "/limits", "/addresses"
+    "/suppressions", "/hold-rules", "/departed", "/destinations", "/tls", "/routes", "/source-addresses", "/limits",
+    "/addresses",
 )  # fmt: skip
 
 

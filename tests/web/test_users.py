@@ -1,4 +1,4 @@
-"""The API for users who are removed, restored or renamed."""
+"""Users who are removed, restored or renamed, by API and on the administrators' page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
+from flask import Flask
 from flask.testing import FlaskClient
 from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.departed import moving
+from onifast_shared.departed import moving, watching
 
 from web.support import Browser, Clock, Panel, deliver
 
@@ -22,6 +23,13 @@ def subjects(panel: Panel, name: str) -> list[str]:
     answer = panel.acting_for(name).get("/api/mail/list")
     assert answer.json is not None, answer.text
     return [row["subject"] for row in answer.json["emails"]]
+
+
+def vanish(database: Database, *names: str) -> None:
+    """These users' files were not there at the last look, with many others."""
+    columns = "username, missing_since_ts, missing_boot, missing_ms, held"
+    gone = f"INSERT INTO seen_users ({columns}) VALUES (?, 1, 'b', 1, 1)"
+    database.write(lambda tx: tx.executemany(gone, [(name,) for name in names]))
 
 
 def test_the_panel_removes_and_restores(panel: Panel, database: Database) -> None:
@@ -109,9 +117,7 @@ def test_what_is_kept_is_deleted_at_a_wish(panel: Panel, database: Database, clo
 
 
 def test_an_administrator_confirms_who_vanished_with_many(panel: Panel, database: Database) -> None:
-    columns = "username, missing_since_ts, missing_boot, missing_ms, held"
-    gone = f"INSERT INTO seen_users ({columns}) VALUES ('eve', 1, 'b', 1, 1)"
-    database.write(lambda tx: tx.execute(gone))
+    vanish(database, "eve")
     kept = panel.get(f"{USERS}/departed").json
     assert kept is not None
     assert kept["missing"] == [
@@ -133,3 +139,46 @@ def test_a_new_address_needs_an_owner_who_is_a_user(panel: Panel, database: Data
     sqlite_shell.run(database.path, row)
     assert len(database.read(lambda tx: addresses.list_for(tx, owner))) == 1
     assert database.read(lambda tx: addresses.has_mailbox(tx, Address.parse("x@example.test"))) is bool(owner)
+
+
+# The administrators' page
+
+
+@pytest.fixture
+def admin(app: Flask) -> Browser:
+    """An administrator who has logged in."""
+    return Browser.logged_in(app.test_client(), "root-admin")
+
+
+def test_the_page_restores_and_deletes(admin: Browser, panel: Panel, database: Database) -> None:
+    assert "Nobody is gone" in admin.text_of("/departed")
+    deliver(database, subject="Hello")
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    text = admin.text_of("/departed")
+    assert "1 message" in text and "by panel" in text and "30 days" in text
+    assert admin.post("/departed", {"do": "restore", "id": "1"}).status_code == 303
+    assert subjects(panel, "demo") == ["Hello"]
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    panel.post("/api/mail/addresses", {"address": "new@example.test", "owner": "demo"})
+    refused = admin.post("/departed", {"do": "restore", "id": "2"})
+    assert refused.status_code == 409 and "has mail or addresses already" in refused.text
+    assert admin.post("/departed", {"do": "purge", "id": "2"}).status_code == 303
+    for nonsense in ({"do": "purge", "id": "9"}, {"do": "purge", "id": "x"}, {"do": "dance", "id": "2"}):
+        assert admin.post("/departed", nonsense).status_code == 404
+
+
+def test_the_page_confirms_and_every_page_of_administrators_asks_for_it(
+    admin: Browser, browser: Browser, database: Database
+) -> None:
+    vanish(database, "eve", "mia")
+    for path in ("/folders/inbox", "/departed"):
+        assert "2 users' files are missing" in admin.text_of(path)
+    assert "missing" not in browser.text_of("/folders/inbox")
+    assert admin.post("/departed", {"do": "confirm", "users": ["eve"]}).status_code == 303
+    assert database.read(watching.waiting) == ["mia"]
+    assert "Confirmed by root-admin" in admin.text_of("/departed")
+
+
+def test_the_page_is_for_administrators(browser: Browser) -> None:
+    assert browser.get("/departed").status_code == 403
+    assert "Departed users" not in browser.text_of("/outbox")

@@ -7,6 +7,7 @@ from flask import Flask
 from onifast_web.webmail import (
     app_passwords,
     composer,
+    departed,
     destinations,
     dkim,
     explain,
@@ -43,6 +44,7 @@ def register(app: Flask) -> None:
         refusals,
         suppressions,
         hold_rules,
+        departed,
         tls,
         routes,
         destinations,

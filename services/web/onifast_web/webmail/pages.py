@@ -10,13 +10,14 @@ from flask import Response, make_response, render_template, request
 from onifast_shared import mailbox, quotas
 from onifast_shared.db import troubles
 from onifast_shared.db.database import Connection
+from onifast_shared.departed import watching
 from onifast_shared.mailbox import FOLDERS
 from onifast_shared.queue import waiting
 from pydantic import ValidationError
 
 from onifast_web import auth
 from onifast_web.auth import Caller
-from onifast_web.context import current
+from onifast_web.context import Web, current
 from onifast_web.problems import Problem
 from onifast_web.render import sentence
 
@@ -85,10 +86,18 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         scheduled=scheduled,
         undo=undo,
         notice=notice,
-        troubles=[each.text for each in troubles.present(web.database.path)] if caller.is_admin else [],
+        troubles=_troubles(web) if caller.is_admin else [],
         **values,
     )
     return make_response(text, http_status)
+
+
+def _troubles(web: Web) -> list[str]:
+    """What administrators are told on every page."""
+    waiting = len(web.database.read(watching.waiting))
+    users = "A user's file is" if waiting == 1 else f"{waiting} users' files are"
+    asked = [f"{users} missing from the panel. Confirm under Departed users that they are gone, or put them back."]
+    return [each.text for each in troubles.present(web.database.path)] + (asked if waiting else [])
 
 
 def field_errors(error: ValidationError) -> dict[str, str]:
@@ -164,6 +173,9 @@ def _notice() -> Notice | None:
         "forwarded": "Forward added. It counts from the next message on.",
         "unforwarded": "Forward removed.",
         "revoked": "Password revoked.",
+        "user-restored": "Restored. What was kept is the user's again.",
+        "user-purged": "What was kept is being deleted.",
+        "users-gone": "Confirmed. They depart within minutes, unless their files come back.",
         "key": "New key made. Publish its record now.",
         "webhook-test": "A test is on its way. Look here again in a moment.",
         "webhook-enable": "Enabled. It is told of what happens from now on.",

@@ -1,0 +1,72 @@
+"""Departed users: who is missing and has to be confirmed as gone, and what is kept of those who are."""
+
+from __future__ import annotations
+
+from flask import Response, redirect, request, url_for
+from onifast_shared.departed import changes, store, watching
+from onifast_shared.departed.changes import Request
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.api import users as api
+from onifast_web.auth import Caller, Who, allow
+from onifast_web.context import current
+from onifast_web.problems import Problem, not_found
+from onifast_web.webmail.pages import page, user
+
+_MOST = 200
+
+
+@allow(Who.ADMINISTRATOR)
+def departed() -> AnyResponse:
+    """The lists with their buttons."""
+    caller, _ = user()
+    if request.method == "GET":
+        return _page()
+    if request.form.get("do") == "confirm":
+        return _confirm(caller, request.form.getlist("users"))
+    departure_id = request.form.get("id", 0, type=int)
+    actions = {"restore": changes.RESTORE, "purge": changes.PURGE}
+    action = actions.get(request.form.get("do", ""))
+    if action is None or not 0 < departure_id < 2**63:
+        raise not_found("departed user")
+    try:
+        api.change(current(), Request(action, "", api.asked_by(caller), departure_id=departure_id))
+    except Problem as problem:
+        return _page(problem)
+    did = "user-restored" if action == changes.RESTORE else "user-purged"
+    return redirect(url_for("webmail.departed", did=did), 303)
+
+
+ROUTES = (("GET POST", "/departed", departed),)
+
+
+def _confirm(caller: Caller, usernames: list[str]) -> AnyResponse:
+    by = api.asked_by(caller)
+    confirmed = current().database.write(lambda tx: watching.confirm(tx, usernames, by))
+    return redirect(url_for("webmail.departed", did="users-gone" if confirmed else "none"), 303)
+
+
+def _page(problem: Problem | None = None) -> Response:
+    web = current()
+    rows, missing = web.database.read(lambda tx: (store.list_all(tx), watching.list_missing(tx)))
+    return page(
+        "departed.html",
+        "departed",
+        int(problem.status) if problem else 200,
+        rows=rows,
+        most=_MOST,
+        kept=_duration(web.settings.departed_mail_kept),
+        kept_seconds=int(web.settings.departed_mail_kept),
+        waiting=[each for each in missing if each.waits],
+        missing=[each for each in missing if not each.waits],
+        problem=problem.detail if problem else "",
+    )
+
+
+def _duration(seconds: float) -> str:
+    """How long something is kept, in the largest unit that fits."""
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = round(seconds / size)
+            return f"{number} {word}s" if number > 1 else f"one {word}"
+    return "a moment"
