@@ -119,6 +119,16 @@ def test_the_key_is_found_among_several_records(
     assert result(lookups, handmade(MESSAGE)).result == "pass"
 
 
+def test_a_text_that_was_changed_does_not_pass_by_a_second_key(lookups: Lookups, dns: DnsServer) -> None:
+    for others in ((ANOTHER,), ("v=DKIM1; p=AAAA",), ("v=DKIM1; p=AAAA", ANOTHER), (f"v=DKIM1; p={MALFORMED}",)):
+        dns.set(NAME, "TXT", *others, public_record())
+        changed = handmade(MESSAGE).replace(b"Now.", b"Never.")
+        assert (result(lookups, changed).result, result(lookups, changed).reason) == (
+            "fail",
+            "body hash does not match",
+        )
+
+
 def test_a_bad_key_beside_others_that_are_no_keys_stays_bad(lookups: Lookups, dns: DnsServer) -> None:
     dns.set(NAME, "TXT", "v=spf1 -all", f"v=DKIM1; h=sha1; p={P}")
     assert result(lookups, handmade(MESSAGE)).reason == "public key is not for signatures with this hash"

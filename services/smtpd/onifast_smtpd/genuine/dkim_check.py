@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import dkim
 from onifast_shared.dkim.linear import close_names, put_in_place
@@ -24,6 +25,10 @@ STRONG_RSA_BITS = 2048  # what signers should use, by the same section
 # What dkimpy does takes quadratic time in these, on a stranger's word.
 MAX_HEAD = 128 * 1024  # octets
 MAX_HEAD_LINES = 2000
+
+# Where another key may yet be right
+_UNUSABLE = "public key cannot be used"
+_WRONG = "signature does not verify"
 
 # dkimpy reports what it finds in its log too; the result says it all.
 _silent = logging.Logger("dkim", logging.CRITICAL + 1)
@@ -44,6 +49,19 @@ class DkimResult:
     failing: str = ""
 
 
+class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
+    """dkimpy's verifier. Once it `knows_body`, that the text is what was signed, it looks at the header alone."""
+
+    knows_body = False
+
+    def verify_headerprep(self, idx: int = 0) -> Any:
+        """dkimpy's function of that name: a signature without `bh` is one whose text it leaves alone."""
+        prepared = super().verify_headerprep(idx)
+        if prepared and self.knows_body:
+            del prepared[0][b"bh"]
+        return prepared
+
+
 def check_dkim(
     lookups: Lookups, raw: bytes, speaks: Callable[[str], bool] = lambda _domain: False
 ) -> tuple[DkimResult, ...]:
@@ -60,7 +78,7 @@ def check_dkim(
         return (DkimResult("permerror", reason="header is too large to be checked"),)
     put_in_place()
     try:
-        verifier = dkim.DKIM(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
+        verifier = _Verifier(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     except UNREADABLE:
         return (DkimResult("permerror", reason="message cannot be parsed"),)
     # dkimpy would take the body apart line by line, only to put it together again.
@@ -78,11 +96,11 @@ def check_dkim(
     return tuple(found[index] for index in sorted(found))
 
 
-def _signer(verifier: dkim.DKIM, index: int) -> str:
+def _signer(verifier: _Verifier, index: int) -> str:
     return _key(verifier, index).rpartition("@")[2]
 
 
-def _key(verifier: dkim.DKIM, index: int) -> str:
+def _key(verifier: _Verifier, index: int) -> str:
     """Which key a signature is made with, as selector@domain."""
     verifier.signature_fields = {}
     with suppress(*UNREADABLE):
@@ -91,8 +109,8 @@ def _key(verifier: dkim.DKIM, index: int) -> str:
     return f"{tags['selector']}@{tags['domain']}".lower()
 
 
-def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
-    verifier.signature_fields, verifier.keysize = {}, 0
+def _check_one(lookups: Lookups, verifier: _Verifier, index: int) -> DkimResult:
+    verifier.signature_fields, verifier.knows_body = {}, False
     try:
         verifier.verify_headerprep(index)
     except UNREADABLE as error:
@@ -108,13 +126,14 @@ def _check_one(lookups: Lookups, verifier: dkim.DKIM, index: int) -> DkimResult:
     result = DkimResult("permerror", **tags, reason=keys.problem)
     for key in keys.usable:
         result = _try(verifier, index, key)
-        if result.result == "pass":
+        if result.reason not in (_UNUSABLE, _WRONG):
             break
+        verifier.knows_body = result.reason == _WRONG
     return result
 
 
-def _try(verifier: dkim.DKIM, index: int, key: KeyRecord) -> DkimResult:
-    tags = _tags(verifier)
+def _try(verifier: _Verifier, index: int, key: KeyRecord) -> DkimResult:
+    tags, verifier.keysize = _tags(verifier), 0
     try:
         valid = verifier.verify(index, dnsfunc=lambda *_, **__: key.text)
     except dkim.KeyFormatError as error:
@@ -124,11 +143,11 @@ def _try(verifier: dkim.DKIM, index: int, key: KeyRecord) -> DkimResult:
     if valid:
         return _valid(verifier, tags, key)
     if not verifier.keysize:
-        return DkimResult("permerror", **tags, reason="public key cannot be used")
-    return DkimResult("fail", **tags, reason="signature does not verify")
+        return DkimResult("permerror", **tags, reason=_UNUSABLE)
+    return DkimResult("fail", **tags, reason=_WRONG)
 
 
-def _valid(verifier: dkim.DKIM, tags: dict[str, str], key: KeyRecord) -> DkimResult:
+def _valid(verifier: _Verifier, tags: dict[str, str], key: KeyRecord) -> DkimResult:
     left = uncovered(verifier.signature_fields, verifier.body)
     if left < 0:
         return DkimResult("permerror", **tags, reason="more text is signed than there is")
@@ -140,7 +159,7 @@ def _valid(verifier: dkim.DKIM, tags: dict[str, str], key: KeyRecord) -> DkimRes
     return DkimResult("pass", **tags, reason=", ".join(remarks))
 
 
-def _tags(verifier: dkim.DKIM) -> dict[str, str]:
+def _tags(verifier: _Verifier) -> dict[str, str]:
     fields = verifier.signature_fields
     tags = {"domain": b"d", "selector": b"s", "signature": b"b"}
     return {name: _text(fields.get(tag, b"")) for name, tag in tags.items()}
@@ -151,4 +170,4 @@ def _text(value: bytes) -> str:
 
 
 def _shown(error: Exception) -> str:
-    return "body hash does not match" if "body hash" in str(error) else str(error)[:200] or "public key cannot be used"
+    return "body hash does not match" if "body hash" in str(error) else str(error)[:200] or _UNUSABLE

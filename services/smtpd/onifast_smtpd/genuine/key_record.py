@@ -22,7 +22,7 @@ UNREADABLE = (dkim.DKIMException, ValueError, LookupError, AssertionError)
 """What dkimpy raises over a signature or a key that it cannot read: what a stranger writes is no bug of ours."""
 
 MAX_RECORD = 1024  # octets; a 4096-bit key needs 750, and dkimpy takes quadratic time
-MAX_KEYS = 4  # that are tried where a name has several
+MAX_KEYS = 3  # that are tried where a name has several: each costs what a signature costs
 
 
 _NAME = re.compile(r"[A-Za-z0-9_.\u0080-\U0010ffff-]+")
@@ -99,9 +99,9 @@ def choose(records: Sequence[bytes], algorithm: bytes, *, is_subdomain: bool = F
     keys = [key for key in map(parse, records) if key]
     if not keys:
         return Keys(problem=_nothing(records))
-    found = [(key, key.objection(algorithm, is_subdomain=is_subdomain)) for key in keys[:MAX_KEYS]]
-    usable = tuple(key for key, objection in found if not objection)
-    return Keys(usable, "" if usable else found[0][1])
+    objections = [key.objection(algorithm, is_subdomain=is_subdomain) for key in keys]
+    usable = [key for key, objection in zip(keys, objections, strict=True) if not objection]
+    return Keys(tuple(usable[:MAX_KEYS]), "" if usable else objections[0])
 
 
 def look_up(lookups: Lookups, name: bytes) -> list[bytes]:
