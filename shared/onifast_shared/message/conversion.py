@@ -36,7 +36,8 @@ from onifast_shared.message.mime import MAX_DEPTH, delimiters, parse_parameters
 _ENCODING = "content-transfer-encoding"
 _WIDTH = 76  # octets of an encoded line (RFC 2045 sections 6.7 and 6.8)
 _STRAY = re.compile(rb"[\x00\x80-\xff]+")
-_LONG_LINE = re.compile(rb"[^\r\n]{%d,}" % (LINE_LIMIT + 1))
+# Tried where a line begins alone: from each of its octets, it would be read anew.
+_LONG_LINE = re.compile(rb"(?<![^\r\n])[^\r\n]{%d,}" % (LINE_LIMIT + 1))
 _BASE64_LINE = re.compile(rb".{1,%d}" % _WIDTH)
 _QUOTED_LINE = re.compile(rb"(?:=[0-9A-Fa-f]{2}|.){1,%d}" % (_WIDTH // 3))
 _HOLDS_PARTS = re.compile(rb"multipart/|message/rfc822", re.IGNORECASE)

@@ -25,7 +25,8 @@ from onifast_shared.message.mime import parse_parameters, unquote, write_paramet
 MOST_OF_A_LINE = 900
 """Characters of a word that still fits into a line of 998 octets with the name of its field."""
 
-_LONG_WORD = re.compile(rf"[^ \t]{{{MOST_OF_A_LINE + 1},}}")
+# Tried where a word begins alone: from each of its characters, it would be read anew.
+_LONG_WORD = re.compile(rf"(?<![^ \t])[^ \t]{{{MOST_OF_A_LINE + 1},}}")
 # A quoted string that is never closed runs to the end, so no text is read twice.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|<[^<>]*>?|[(,;]|[^"<(,;]+', re.DOTALL)
 _COMMENT_PIECE = re.compile(r"[^()\\]+|\\.|[()\\]", re.DOTALL)
@@ -231,10 +232,15 @@ def _run(tokens: list[str], manner: _Manner, *, is_name: bool) -> str:
         group, colon, first = ("", "", "") if token[0] == '"' else token.partition(":")
         if colon and "@" not in group:
             members = [first, *tokens[place + 1 :]] if first else tokens[place + 1 :]
-            return f"{_name([*tokens[:place], group])}:{_run(members, manner, is_name=is_name)}"
+            return f"{_name([*tokens[:place], group])}:{_entry(members, is_name=is_name)}"
+    return _entry(tokens, is_name=is_name)
+
+
+def _entry(tokens: list[str], *, is_name: bool) -> str:
+    """An entry of an address list up to its angle bracket, or the whole of one that has none."""
     if is_name or not any("@" in token for token in tokens if token[0] != '"'):
         return _name(tokens)
-    return _bare_address(text)
+    return _bare_address("".join(tokens))
 
 
 def _bare_address(text: str) -> str:

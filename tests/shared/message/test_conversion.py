@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
+import time
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onifast_shared.message.compose import Draft, OutgoingAttachment, build
 from onifast_shared.message.conversion import Unconvertible, fit
 from onifast_shared.message.headers import has_long_line, split_head
 from onifast_shared.message.parsing import parse
@@ -228,6 +230,28 @@ def test_more_parts_than_the_webmail_shows_are_all_converted() -> None:
     part = b"--m\r\nContent-Type: text/plain; name=\xc3\xbc\r\n\r\n\xc3\xbc\r\n"
     converted = fit(MIME + b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + part * 1200 + b"--m--\r\n").message
     assert converted.count(b"name*=utf-8''%C3%BC") == 1200
+
+
+def test_short_lines_before_a_long_one_take_no_long_time() -> None:
+    head = MIME + b"Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    began = time.process_time()
+    fit(head + (b"x" * 900 + b"\r\n") * 5000 + LONG + b"\r\n")
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("text", ["plain", "Grüße", "a\0b", "x" * 5000, "Здравствуйте" * 500, ""])
+def test_what_is_built_here_is_fit_as_it_is(text: str) -> None:
+    name = text.replace("\0", "") or "empty"
+    draft = Draft(
+        f'"{name[:500]}" <ann@müller.test>',
+        ["bob@remote.test"],
+        name,
+        text,
+        f"<p>{text}</p>",
+        attachments=[OutgoingAttachment(name, "application/x", text.encode())],
+    )
+    built = build(draft, "mail.host.test")
+    assert fit(built) == (built, "", "") and built.isascii()
 
 
 PIECES = (
