@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from onifast_outbox import filer
+from onifast_outbox import filing as filing_module
 from onifast_outbox.filer import DONE, LATER, NEVER, Refused, check_name
 from onifast_outbox.filing import Filer, FilerGone, Filing
 from onifast_shared import capabilities, indexing
@@ -205,6 +206,22 @@ async def test_a_received_message_is_filed_and_its_path_recorded(
     (copy,) = folder.iterdir()
     assert copy.read_bytes() == outbox.mail_of("carol")[0]
     assert outbox.sql("SELECT file_path, filing FROM emails") == [f"{copy}|2"]
+
+
+@as_root
+async def test_copies_that_are_written_together_are_recorded_by_one_commit(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing_module, "RECORD_SECONDS", 60)
+    home("carol", ALICE)
+    outbox.reassemble(file_copies=True)
+    for _ in range(5):
+        await outbox.submit("carol@here.test")
+    await outbox.round()
+    before = outbox.db.data_version()
+    assert await Filing(outbox.db, running).run_once(1e10) == 5
+    assert outbox.db.data_version() - before == 1
+    assert outbox.sql("SELECT filing FROM emails") == ["2"] * 5
 
 
 @as_root

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import PurePath
+from typing import NamedTuple
 
 from onifast_shared import indexing, mailbox
 from onifast_shared.db.database import Connection, Database
@@ -20,6 +22,9 @@ from onifast_outbox.filer import ANSWER, CHECK, DONE, NEVER, REQUEST, WRITE
 
 # Names in one question; each has some 30 bytes, and the answer holds a kilobyte.
 CHECK_LIMIT = 20
+
+# How long a copy that was written waits for others, to be recorded with them.
+RECORD_SECONDS = 0.25
 
 
 class FilerGone(Exception):
@@ -72,6 +77,15 @@ class Filer:
                 await self._streams[1].wait_closed()
 
 
+class Copy(NamedTuple):
+    """A message's copy as the filer has written it, or the reason why not; `at` is on the monotonic clock."""
+
+    item: Unfiled
+    kind: int
+    text: str
+    at: float
+
+
 class Filing:
     """Files what is waiting, oldest first."""
 
@@ -82,8 +96,15 @@ class Filing:
     async def run_once(self, now: float) -> int:
         """File the copies that are due; how many were tried. Raises FilerGone, DatabaseError."""
         items = await self._db.aread(lambda tx: indexing.unfiled(tx, now))
-        for item in items:
-            await self._file(item, now)
+        copies: list[Copy] = []
+        try:
+            for item in items:
+                if copies and time.monotonic() > copies[0].at + RECORD_SECONDS:
+                    done, copies = copies, []
+                    await self._record(done, now)
+                copies += await self._file(item)
+        finally:
+            await self._record(copies, now)
         return len(items)
 
     async def look_for_missing(self) -> None:
@@ -101,14 +122,21 @@ class Filing:
             for email_id in (ids[name] for name in gone if name in ids):
                 await self._db.awrite(lambda tx, email_id=email_id: indexing.refile(tx, email_id))  # type: ignore[misc]
 
-    async def _file(self, item: Unfiled, now: float) -> None:
+    async def _file(self, item: Unfiled) -> list[Copy]:
+        """Has the copy written; nothing for a message that was removed for good meanwhile."""
         try:
             raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id))
         except KeyError:
-            return  # removed for good meanwhile
+            return []
         kind, text = await self._filer.write(item.owner, copy_name(item), raw)
-        await self._db.awrite(lambda tx: _record(tx, item.id, kind, text, now))
-        maillog.filed(item.queue_id, item.id, item.owner, text, written=kind == DONE)
+        return [Copy(item, kind, text, time.monotonic())]
+
+    async def _record(self, copies: list[Copy], now: float) -> None:
+        """Records copies in one commit: each writes whole pages, which neighbours share. A crash only repeats them."""
+        if copies:
+            await self._db.awrite(lambda tx: _record(tx, copies, now))
+        for item, kind, text, _at in copies:
+            maillog.filed(item.queue_id, item.id, item.owner, text, written=kind == DONE)
 
 
 def copy_name(item: Unfiled) -> str:
@@ -116,8 +144,9 @@ def copy_name(item: Unfiled) -> str:
     return f"{datetime.fromtimestamp(item.received_ts, UTC):%Y%m%dT%H%M%SZ}-{item.id}.eml"
 
 
-def _record(tx: Connection, email_id: int, kind: int, text: str, now: float) -> None:
-    if kind == DONE:
-        indexing.set_filed(tx, email_id, text)
-    else:
-        indexing.set_filing_failed(tx, email_id, text, now, permanent=kind == NEVER)
+def _record(tx: Connection, copies: list[Copy], now: float) -> None:
+    for item, kind, text, _at in copies:
+        if kind == DONE:
+            indexing.set_filed(tx, item.id, text)
+        else:
+            indexing.set_filing_failed(tx, item.id, text, now, permanent=kind == NEVER)

@@ -37,9 +37,11 @@ FILE_MODE = 0o660
 DIRECTORY_MODE = 0o2770
 READER_THREADS = 8
 
+# Debian's sqlite3 has no `.recover`; its `.dump` reads a table from both ends where there is damage in between.
 _WAY_OUT = (
-    "stop the programs; then put a backup in its place, or what can be read of it: "
-    "sqlite3 {0} .recover | sqlite3 {0}.new && mv {0}.new {0}"
+    "stop the programs and keep a copy; then put a backup in its place, or what can be read of it: "
+    "(echo 'PRAGMA auto_vacuum=2;'; sqlite3 {0} .dump | sed 's/^ROLLBACK;.*/COMMIT;/') | sqlite3 {0}.new"
+    " && mv {0}.new {0}"
 )
 
 

@@ -75,6 +75,7 @@ class translated:  # noqa: N801 -- a context manager, named as those of the stan
         if isinstance(error, _CORRUPT):
             text = f"database {self._path} is damaged: {error}"
             if self._troubles is not None:
+                text += "; `onifast-mailctl database check` says where"
                 self._troubles.note(troubles.DAMAGED, text)
             raise DatabaseCorrupt(text) from error
         if isinstance(error, _UNAVAILABLE):

@@ -246,8 +246,8 @@ def test_what_was_committed_into_a_wal_that_was_removed_is_saved(database: Datab
             beside(database, suffix).unlink()
         database.write(put("unseen"))
         eventually(lambda: other.write("attempt") != "written")
-        eventually(lambda: works(database))
         eventually(lambda: other.write("after") == "written")
+        eventually(lambda: works(database))
         assert {"before", "before too", "unseen", "after"} <= database.read(keys)
     assert sqlite_shell.run(database.path, "PRAGMA integrity_check;") == ["ok"]
 
@@ -286,8 +286,8 @@ def test_a_database_that_is_removed_while_open_is_rescued_to_a_copy(database: Da
         (copy,) = database.path.parent.glob("*.rescued-*[0-9]")
         assert not database.path.exists()
         copy.rename(database.path)
-        eventually(lambda: works(database))
         eventually(lambda: other.write("after") == "written")
+        eventually(lambda: works(database))
         assert {"mail", "after"} <= database.read(keys)
 
 
@@ -312,8 +312,8 @@ def test_an_older_copy_that_is_put_in_place_under_running_programs_is_taken(data
         assert other.write("late") == "written"
         backup.replace(database.path)
         eventually(lambda: not refuses(database) and "late" not in database.read(keys))
-        eventually(lambda: works(database))
         eventually(lambda: other.write("after") == "written")
+        eventually(lambda: works(database))
         assert {"early", "after"} <= database.read(keys)
     assert sqlite_shell.run(database.path, "PRAGMA integrity_check;") == ["ok"]
     assert not list(database.path.parent.glob("*.rescued-*[0-9]"))
