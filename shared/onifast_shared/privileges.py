@@ -8,7 +8,7 @@ import pwd
 from onifast_shared import capabilities
 
 # What the programs keep of root: the panel has `users/` and `certs/` for root alone, and its new files as well, so that
-# no group could read them. It reads, and never writes. docs/security.md says what bounds it.
+# no group could read them. It reads, and never writes. rights.py bounds it.
 KEPT = capabilities.DAC_READ_SEARCH
 
 

@@ -61,8 +61,8 @@ def panel() -> None:
     assert user.stat().st_mode & 0o777 == 0o600
 
 
-def supervisord() -> None:
-    """Waits for the programs that supervisord, started by the manual's command, runs."""
+def wait_until_served() -> None:
+    """Until mail and the webmail are."""
     until(lambda: answers(25) and answers(587) and answers(4031), "all ports are served")
 
 
@@ -72,7 +72,10 @@ def start_supervisord(script: str) -> None:
     command = "exec env" + script.rstrip().rpartition("\nenv")[2]
     with Path("/var/log/supervisord.out").open("ab") as out:
         running.append(subprocess.Popen(["sh", "-c", command], stdout=out, stderr=out))
-    supervisord()
+    wait_until_served()
+    for program in PROGRAMS:
+        log = Path(f"/var/log/onifast-mail/{program}.log").read_text()
+        assert "rights user=onifast-mail reads_roots_files=True" in log, log
 
 
 def kill_supervisord() -> None:
@@ -95,7 +98,7 @@ def units() -> None:
             umask = int(said["UMask"], 8)
             command = ["setpriv", *account, *rights, said["ExecStart"]]
             running.append(subprocess.Popen(command, stdout=log, stderr=log, umask=umask))
-    supervisord()
+    wait_until_served()
 
 
 def stop_units() -> None:

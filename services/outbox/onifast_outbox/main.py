@@ -36,7 +36,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import capabilities, command_line, dns, event_loop, log, privileges, reloading
+from onifast_shared import capabilities, command_line, dns, event_loop, log, privileges, reloading, rights
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
@@ -97,7 +97,7 @@ def _run(settings: Settings, supervision: Supervision) -> int:
     gc.set_threshold(10_000, 20, 50)
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
-    privileges.drop(settings.run_as)
+    rights.give_up_root(settings)
     capabilities.keep_only(privileges.KEPT)
     supervision.follow()
     db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)

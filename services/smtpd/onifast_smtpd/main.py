@@ -29,7 +29,7 @@ import signal
 import sys
 from functools import partial
 
-from onifast_shared import command_line, event_loop, log, privileges, reloading
+from onifast_shared import command_line, event_loop, log, reloading, rights
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
@@ -57,7 +57,7 @@ def main() -> int:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
         listeners = open_listeners(settings)
-        privileges.drop(settings.run_as)
+        rights.give_up_root(settings)
         supervision.follow()
     except (ConfigError, BindError, PrivilegeError) as error:
         return _complain(error)

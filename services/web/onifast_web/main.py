@@ -29,7 +29,7 @@ import signal
 import socket
 import sys
 
-from onifast_shared import command_line, log, privileges, reloading, sockets
+from onifast_shared import command_line, log, privileges, reloading, rights, sockets
 from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
@@ -40,7 +40,7 @@ from onifast_web.forwarded import Application
 from onifast_web.serve import Server
 from onifast_web.service_token import ServiceTokenError
 
-_logger = log.get("web")
+_logger = log.get("onifast-web")
 _SOCKET_NAME = "http"
 _EXPECTED = (ConfigError, sockets.BindError, privileges.PrivilegeError, DatabaseError, ServiceTokenError)
 
@@ -53,8 +53,9 @@ def main() -> int:
     reloading.hold()
     try:
         settings = Settings.load()
+        log.configure(settings.log_level, "onifast-web")
         listeners = _listeners(settings)
-        privileges.drop(settings.run_as)
+        rights.give_up_root(settings)
         supervision.follow()
         database = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
         return _serve(settings, listeners, database)
@@ -64,16 +65,15 @@ def main() -> int:
 
 
 def _serve(settings: Settings, listeners: list[socket.socket], database: Database) -> int:
-    logger = log.configure(settings.log_level, "onifast-web")
     try:
         server = Server(create_app(settings, database), listeners, settings)
         server.stop_on(signal.SIGTERM, signal.SIGINT)
         if reloading.is_heard():
             server.renew_on(signal.SIGHUP, Reloader(settings, database).renewed)
         where = ",".join(_name(listener) for listener in listeners)
-        log.event(logger, "started", http=where, prefix=settings.url_prefix or "/", settings=settings.source)
+        log.event(_logger, "started", http=where, prefix=settings.url_prefix or "/", settings=settings.source)
         server.run()
-        log.event(logger, "stopped")
+        log.event(_logger, "stopped")
         return 0
     finally:
         database.close()
