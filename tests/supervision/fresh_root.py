@@ -21,7 +21,7 @@ _SETUP = """
 set -eu
 mount -t tmpfs -o mode=0755 none {root}
 cd {root}
-mkdir -m 0755 usr etc home proc dev var var/log run opt work
+mkdir -m 0755 usr etc home proc dev var var/log run opt trial
 mkdir -m 0700 root; mkdir -m 1777 tmp
 for name in bin sbin lib lib64; do ln -s usr/$name $name; done
 mount --bind /usr usr; mount --rbind /dev dev; mount -t proc none proc
@@ -32,9 +32,9 @@ printf '127.0.0.1 localhost\\n' > etc/hosts
 printf 'nameserver 127.0.0.1\\n' > etc/resolv.conf
 cp -a {etc}/. etc/
 [ -e .{prefix} ] || ln -s {installed} .{prefix}
-cp {driver} work/driver.py
+cp {driver} trial/driver.py
 ip link set lo up
-exec chroot {root} /usr/bin/env -i PATH=/usr/sbin:/usr/bin {python} /work/driver.py "$@"
+exec chroot {root} /usr/bin/env -i PATH=/usr/sbin:/usr/bin {python} /trial/driver.py "$@"
 """
 
 
