@@ -54,6 +54,7 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "service is shutting down, try again in a mo
 TIMED_OUT = Reply(421, "4.4.2", "timed out waiting for the client")
 NO_SMTP = Reply(421, "4.7.0", "this port speaks SMTP, and that was none; closing")
 TOO_MANY_COMMANDS = Reply(421, "4.7.0", "too many commands and no mail, closing")
+LOGIN_ENDED = Reply(421, "4.7.0", "this login has ended, log in again; closing")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors, closing")
 
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "command not recognized")

@@ -36,6 +36,7 @@ from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused, refused
 
 MAX_LOGIN_FAILURES = 3
+LOGIN_CHECKED_EVERY = 60.0  # seconds
 
 
 class Session(Connection):
@@ -49,6 +50,7 @@ class Session(Connection):
         self.transaction: Transaction | None = None
         self._chunks: Chunks | None = None
         self._login_failures = 0
+        self._login_checked = 0.0
         self._told_of_client = False
         self._known_origin: Origin | None = None
 
@@ -113,7 +115,7 @@ class Session(Connection):
             login = await self._receiver.authenticator.log_in(attempt)
         except auth.LoginFailed as failure:
             return self._login_failed(failure.username, failure.reply)
-        self.user = login.user
+        self.user, self._login_checked = login.user, time.monotonic()
         maillog.logged_in(self.name, self.client, login.user.username, login.mechanism, login.app_password)
         return replies.LOGGED_IN
 
@@ -140,14 +142,28 @@ class Session(Connection):
         return None
 
     async def _user_of_proxy(self, login: str) -> PanelUser:
+        user = await self._active_user(login)
+        if user is None:
+            raise refused(550, "5.7.8", "LOGIN of XCLIENT is no user here")
+        self._login_checked = time.monotonic()
+        return user
+
+    async def _active_user(self, username: str) -> PanelUser | None:
         try:
-            user = await asyncio.to_thread(self._receiver.users.get, login)
+            user = await asyncio.to_thread(self._receiver.users.get, username)
         except (UserFileError, UserDirectoryMissing) as error:
             maillog.directory_trouble(error)
             raise Refused(replies.NOT_NOW) from error
-        if user is None or user.disabled:
-            raise refused(550, "5.7.8", "LOGIN of XCLIENT is no user here")
-        return user
+        return None if user is None or user.disabled else user
+
+    async def _check_login(self) -> None:
+        """A login ends with its user and his password: a session can last for days, and a name be given out anew."""
+        if self.user is None or time.monotonic() - self._login_checked < LOGIN_CHECKED_EVERY:
+            return
+        now = await self._active_user(self.user.username)
+        if now is None or (now.password_hash, now.scram) != (self.user.password_hash, self.user.scram):
+            raise Refused(replies.LOGIN_ENDED)
+        self._login_checked = time.monotonic()
 
     # Commands: transaction
 
@@ -155,6 +171,7 @@ class Session(Connection):
         """RFC 5321 section 4.1.1.2."""
         self._need_helo()
         check(policy.judge_transaction(self.client, logged_in=self.user is not None))
+        await self._check_login()
         if self.transaction is not None:
             raise Refused(replies.OUT_OF_ORDER)
         path, parameters = parse_mail(arg or "", strict=self._is_strict)

@@ -10,7 +10,7 @@ from onifast_shared.departed import store
 from onifast_shared.departed.belongings import FEW, MANY
 from onifast_shared.departed.store import BootTime, Departure, UserChangeError
 
-AT_ONCE = 200
+AT_ONCE = 100
 """Rows that one transaction deletes."""
 
 OCTETS_AT_ONCE = 16 * 1024 * 1024
