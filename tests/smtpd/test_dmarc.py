@@ -238,6 +238,9 @@ def test_the_domains_of_from(values: list[str], domains: list[str] | None) -> No
         b"From: " + b"a@b.test," * 100_000 + b"\r\n",
         b"From: a@b.test\r\n" * 60_000,
         b"X:\r\n" * 1_000_000 + b"From: a@b.test\r\n",
+        b"From" + b"\0 " * 200_000 + b"\r\n",
+        b"\0" * 400_000 + b"From\r\n",
+        (b"from" + b"\0" * 50) * 8_000,
     ],
 )
 def test_a_from_without_end_is_not_looked_through(head: bytes) -> None:

@@ -24,9 +24,7 @@ MAX_FROM = 64 * 1024  # characters of From fields that are taken apart
 # What no From may hold (RFC 5322 section 2.2): where one reader sees an address end, another reads on.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 # A name that some readers take for From, since they end a string at NUL, or pass over such octets.
-_DAMAGED_NAME = re.compile(
-    rb"^[\x00-\x08\x0b-\x1f\x7f]*from[\x00-\x20\x7f]*[\x00-\x08\x0b-\x1f\x7f][\x00-\x20\x7f]*:", re.I | re.M
-)
+_LIKE_FROM = re.compile(rb"^([\x00-\x08\x0b-\x1f\x7f]*+)from([\x00-\x20\x7f]*+):", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ def authors(head: bytes) -> Authors:
     if len(head) > MAX_HEAD:
         return _nobody("the header section is too long to be checked")
     written = [value for name, value in fields(head) if name.lower() == "from"]
-    if any(_CONTROL.search(value.replace(b"\r\n", b"")) for value in written) or _DAMAGED_NAME.search(head):
+    names = (match[1] + match[2] for match in _LIKE_FROM.finditer(head))
+    if any(_CONTROL.search(octets.replace(b"\r\n", b"")) for octets in (*written, *names)):
         return _nobody("the From header has a control character")
     if not written:
         return _nobody("the message has no From header")
