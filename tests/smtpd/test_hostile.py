@@ -75,6 +75,13 @@ def siege(hostess: Hostess, capsys: pytest.CaptureFixture[str], request: pytest.
 # Smuggling
 
 
+def verdict_on(text: bytes) -> str:
+    """How the reply to a message with such a text begins: bare line ends, and NUL, do not come in."""
+    if has_bare(text):
+        return "550 5.6.11"
+    return "550 5.6.0" if b"\0" in text else "250 2.0.0"
+
+
 @pytest.mark.parametrize("almost", ALMOST_ENDS, ids=repr)
 def test_nothing_but_crlf_dot_crlf_ends_a_message(hostess: Hostess, almost: bytes) -> None:
     before = hostess.messages()
@@ -84,12 +91,8 @@ def test_nothing_but_crlf_dot_crlf_ends_a_message(hostess: Hostess, almost: byte
         reply = client.reply()
         # One message, one reply, and then the server waits for a command.
         assert client.say("NOOP").startswith("250 2.0.0")
-    if has_bare(almost):
-        assert reply.startswith("550 5.6.11")
-        assert hostess.messages() == before
-    else:
-        assert reply.startswith("250 2.0.0")
-        assert hostess.messages() == before + 1
+    assert reply.startswith(verdict_on(almost))
+    assert hostess.messages() == before + reply.startswith("250")
 
 
 @pytest.mark.parametrize("message", BARE_IN_HEADER, ids=repr)
@@ -108,7 +111,7 @@ def test_chunks_smuggle_no_better(hostess: Hostess, almost: bytes) -> None:
     with hostess.client() as client:
         client.say("EHLO client.test", "MAIL FROM:<someone@remote.test>", "RCPT TO:<alice@here.test>")
         client.send(b"BDAT %d LAST\r\n" % len(message) + message + b"NOOP\r\n")
-        assert client.reply().startswith("550 5.6.11" if has_bare(almost) else "250 2.0.0")
+        assert client.reply().startswith(verdict_on(almost))
         assert client.reply().startswith("250 2.0.0")
 
 
