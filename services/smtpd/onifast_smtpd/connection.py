@@ -8,7 +8,6 @@ over, since it looks at every attribute anew for each connection.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
@@ -24,6 +23,7 @@ from onifast_smtpd.client import Client, Service, Tls, identify, identify_proxie
 from onifast_smtpd.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
 from onifast_smtpd.conduct import Conduct
 from onifast_smtpd.foreign import ENDS_GROUP, HangUp, refuse_foreign
+from onifast_smtpd.handshake import HandshakeFailed, shake_hands
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.proxy import ProxyError, read_header
 from onifast_smtpd.receiver import Receiver
@@ -31,7 +31,6 @@ from onifast_smtpd.replies import Refused
 from onifast_smtpd.watch import Watch
 from onifast_smtpd.wire import Gone, LineTooLong, Misheard, Wire
 
-TLS_SHUTDOWN_SECONDS = 2.0  # that a client has to say goodbye in TLS too; whoever is sent away might keep us waiting
 TURN = 8  # commands of one session after which the others have their turn
 CROWDED = 4  # what strangers' limits are divided by while slots run short
 GREETINGS = frozenset(("EHLO", "HELO"))
@@ -174,45 +173,19 @@ class Connection(SMTP):
         self.wire.pause_reading()
         read_already = self.wire.take_input()
         context = self._receiver.certificates.listening_context()
-        handshake = self._loop.create_task(
-            self._loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS
-            )
-        )
-        if read_already:
-            # The task's first step comes before the outer call, so the inner one comes just after TLS has begun to
-            # listen, and before anything more is read. uvloop reads at once, however early reading is paused.
-            self._loop.call_soon(self._loop.call_soon, self._hand_to_tls, read_already)
         self._is_in_handshake = True
         self._watch.start()
         try:
-            transport = await handshake
-        except OSError as error:
-            reason = error.reason if isinstance(error, ssl.SSLError) else error
-            maillog.tls_failed(self.name, self.client, reason or "handshake failed")
-            raise Gone from error
+            self.transport = await shake_hands(self.transport, self, context, read_already)
+        except HandshakeFailed as failure:
+            maillog.tls_failed(self.name, self.client, failure)
+            raise Gone from failure
         finally:
             self._watch.stop()
             self._is_in_handshake = False
-        # After an abort in the middle of the handshake asyncio gives no transport, and uvloop one without TLS.
-        tls: Any = transport and transport.get_extra_info("ssl_object")
-        if tls is None:
-            raise Gone
-        self.transport = cast(asyncio.Transport, transport)
         self.wire.replace(self.transport)
+        tls: Any = self.transport.get_extra_info("ssl_object")
         self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
-
-    def _hand_to_tls(self, octets: bytes) -> None:
-        protocol = self.transport.get_protocol()
-        if protocol is None or isinstance(protocol, Connection):
-            return  # the connection or the handshake is over already
-        tls = cast(asyncio.BufferedProtocol, protocol)
-        while octets:
-            buffer = memoryview(tls.get_buffer(len(octets)))
-            size = min(len(octets), len(buffer))
-            buffer[:size] = octets[:size]
-            tls.buffer_updated(size)
-            octets = octets[size:]
 
     @property
     def _may_be_proxy(self) -> bool:

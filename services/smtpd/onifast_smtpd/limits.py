@@ -36,8 +36,12 @@ class Tally:
         self._mine = place * self.BUCKETS
 
     def bucket(self, key: Hashable) -> int:
-        """The number of the key's bucket, the same in all processes."""
-        return hash(key) % self.BUCKETS
+        """The number of the key's bucket, the same in all processes.
+
+        Of text Python's hash is keyed at random, before there are several processes; of numbers it is known to anybody,
+        and who could choose networks by their buckets could fill the one of another.
+        """
+        return hash(repr(key)) % self.BUCKETS
 
     def total(self, bucket: int) -> int:
         """The bucket's count over all processes."""
