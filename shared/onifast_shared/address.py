@@ -326,9 +326,22 @@ def _to_ascii(domain: str) -> str:
     try:
         # Label by label: what is in ASCII need obey no more rules than where nothing else stands.
         labels = idna.uts46_remap(domain, std3_rules=False, transitional=False).split(".")
-        return ".".join(each if each.isascii() else idna.alabel(each).decode("ascii") for each in labels).lower()
+        return ".".join(each if each.isascii() else _a_label(each) for each in labels).lower()
     except (idna.IDNAError, UnicodeError, IndexError):
         raise AddressError("domain is not a valid internationalised domain name") from None
+
+
+def _a_label(label: str) -> str:
+    """A label in ASCII. Domains with symbols exist (`i❤.ws`), though IDNA 2008 has none since IDNA 2003 had them."""
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.InvalidCodepoint:
+        words = "".join(each for each in label if unicodedata.category(each) != "So")
+        if words == label:
+            raise
+        if not words.isascii():
+            idna.alabel(words)
+        return f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _check_lengths(address: Address) -> None:

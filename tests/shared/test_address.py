@@ -93,6 +93,8 @@ def test_valid_mailboxes(text: str, local: str, domain: str) -> None:
         ("ann@example.org\r\nRCPT TO:<x@y>", "control character"),
         ("\ud800@example.org", "control character"),
         ("a@ü\u0308\u0301-.example", "internationalised"),
+        ("a@❤ü\u0308\u0301-.example", "internationalised"),
+        ("a@❤/x.example", "not a valid host name"),
         ("a" * 250 + "@example.org", "254 octets"),
         ('"a"."b@example.org', "malformed"),
         ('"a"b@example.org', "malformed"),
@@ -122,6 +124,8 @@ def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -
         ("ann@exa_mple.org", "ann@exa_mple.org"),
         ("ann@_x.bücher.example", "ann@_x.xn--bcher-kva.example"),
         ("ann@-example-.org", "ann@-example-.org"),
+        ("ann@i❤.example", "ann@xn--i-7iq.example"),
+        ("ann@☃.bücher.example", "ann@xn--n3h.xn--bcher-kva.example"),
         ("b-" + "v" * 90 + "=x.test@list.test", "b-" + "v" * 90 + "=x.test@list.test"),
     ],
 )
