@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import is_set_aside
 from onifast_shared.expansion import Mailbox
 
 Scope = Literal["address", "owner"]
@@ -94,8 +95,9 @@ def list_for(tx: Connection, owner: str | None, settings: Settings) -> list[Quot
         UNION SELECT scope, lower(name) FROM mail_quotas WHERE scope = 'address' AND ?1 IS NULL
         ORDER BY 1 DESC, 2
     """
-    names = tx.execute(sql, (owner,)).fetchall()
-    return [of(tx, "owner" if scope == "owner" else "address", str(name), settings) for scope, name in names]
+    found: list[tuple[Any, ...]] = tx.execute(sql, (owner,)).fetchall()
+    names = [(scope, str(name)) for scope, name in found if not is_set_aside(str(name))]
+    return [of(tx, "owner" if scope == "owner" else "address", name, settings) for scope, name in names]
 
 
 _NAMED = "scope = ?1 AND (name = ?2 OR scope = 'address' AND lower(name) = lower(?2))"

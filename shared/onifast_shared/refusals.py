@@ -1,6 +1,7 @@
 """Refused mail: a short-lived record of each transaction that was turned away, for those who ask why mail is missing.
 
-It holds no content of a message. `owner` None stands for an administrator, who sees every row.
+It holds no content of a message. `owner` None stands for an administrator, who sees every row but those that are set
+aside (`departed`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from onifast_shared import paging
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 from onifast_shared.paging import Page
 
 MOST_ROWS = 100_000
@@ -74,7 +76,9 @@ def list_page(
 ) -> Page[RefusalRow]:
     """Refusals after `since`, newest first. Raises CursorError."""
     where, bind = ["refused_ts >= ?", "id < ?"], list[Any]([int(since), paging.below(cursor)])
-    if owner is not None:
+    if owner is None:
+        where.append(LIVE)
+    else:
         where.append("owner = ?")
         bind.append(owner)
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"

@@ -19,6 +19,7 @@ from onifast_shared import addresses
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import is_set_aside
 from onifast_shared.leaky_bucket import Bucket, poured
 from onifast_shared.queue import submitters
 
@@ -403,7 +404,7 @@ def _hit(row: Any) -> Hit:
 def _known(tx: Connection) -> list[Subject]:
     tables = ("sending_usage", "sending_limits", "sending_refusals")
     rows: list[Any] = tx.execute(" UNION ".join(f"SELECT scope, name FROM {table}" for table in tables)).fetchall()
-    return [Subject(scope, name) for scope, name in rows if scope in SCOPES]
+    return [Subject(scope, name) for scope, name in rows if scope in SCOPES and not is_set_aside(name)]
 
 
 def _order(standing: Standing, now: float) -> tuple[float, float, Subject]:

@@ -13,8 +13,9 @@ from onifast_shared.address import Address
 from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.departed import moving, watching
+from onifast_web.api import ENDPOINTS
 
-from web.support import Browser, Clock, Panel, deliver
+from web.support import Browser, Clock, Panel, deliver, queue
 
 USERS = "/api/panel/users"
 
@@ -182,3 +183,37 @@ def test_the_page_confirms_and_every_page_of_administrators_asks_for_it(
 def test_the_page_is_for_administrators(browser: Browser) -> None:
     assert browser.get("/departed").status_code == 403
     assert "Departed users" not in browser.text_of("/outbox")
+
+
+def test_no_list_shows_what_is_set_aside(panel: Panel, admin: Browser, database: Database) -> None:
+    deliver(database, subject="unspeakable")
+    queue(database, "customer@unspeakable.test")
+    rows = """
+        INSERT INTO suppressions (owner, recipient, origin, created_ts)
+            VALUES ('demo', 'a@unspeakable.test', 'manual', 1);
+        INSERT INTO refusals (refused_ts, client, recipient, owner, stage, code, enhanced, reason)
+            VALUES (2000000000, '192.0.2.1', 'demo@unspeakable.test', 'demo', 'RCPT', 550, '5.7.1', 'no');
+        INSERT INTO webhooks (owner, url, events, secret, created_ts)
+            VALUES ('demo', 'https://unspeakable.test/', '', '', 1);
+        INSERT INTO hold_rules (owner, note, created_ts) VALUES ('demo', 'unspeakable', 1);
+        INSERT INTO mail_quotas (scope, name, bytes) VALUES ('owner', 'demo', 7);
+        INSERT INTO sending_limits (scope, name, messages_per_hour) VALUES ('user', 'demo', 7);
+        INSERT INTO mail_forwards (address, target, owner) VALUES ('x@unspeakable.test', 'y@unspeakable.test', 'demo');
+    """
+    sqlite_shell.run(database.path, rows)
+    panel.post(f"{USERS}/remove", {"username": "demo"})
+    lists = [each.path for each in ENDPOINTS if each.method == "GET" and each.path != f"{USERS}/departed"]
+    texts = {path: panel.get(path).text for path in lists}
+    pages = [
+        "outbox",
+        "refusals",
+        "suppressions",
+        "hold-rules",
+        "limits",
+        "addresses",
+        "forwards",
+        "webhooks",
+        "sending",
+    ]
+    texts |= {path: admin.text_of(f"/{path}") for path in pages}
+    assert [path for path, text in texts.items() if "~1:" in text or "unspeakable" in text] == []

@@ -16,6 +16,11 @@ LIVE = "(owner IS NULL OR owner NOT GLOB '~*')"
 """The SQL condition on a row's `owner` that it is not set aside."""
 
 
+def is_set_aside(owner: str) -> bool:
+    """Whether an owner's name is such a one."""
+    return owner.startswith(SET_ASIDE)
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that names a user. `where` is a further condition; `form` is what his name looks like there.

@@ -16,7 +16,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import store
-from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, SET_ASIDE, Column, Entry
+from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, SET_ASIDE, Column, Entry, is_set_aside
 from onifast_shared.departed.store import Departure, UserChangeError
 
 AT_ONCE = 500
@@ -130,7 +130,7 @@ def under_way(tx: Connection) -> list[Move]:
 def move_rows(tx: Connection, move: Move, column: Column, ids: Iterable[int]) -> None:
     """Gives rows another owner, as a move does; a queue that is set aside ends by it."""
     changes = [f"{column.name} = ?"]
-    if store.is_set_aside(move.target) and column.ends:
+    if is_set_aside(move.target) and column.ends:
         changes.append(column.ends)
     if column.table == "emails" and move.is_elsewhere:
         # The copies belong into another home.
@@ -248,7 +248,7 @@ def _close(tx: Connection, move: Move) -> bool:
     if not tx.changes():
         return False
     tx.execute("DELETE FROM mail_usage WHERE scope = 'owner' AND name = ? AND messages = 0", (move.source,))
-    if store.is_set_aside(move.source):
+    if is_set_aside(move.source):
         tx.execute("DELETE FROM departures WHERE '~' || id || ':' || username = ?", (move.source,))
     return True
 

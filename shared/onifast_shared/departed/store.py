@@ -63,11 +63,6 @@ def set_aside_name(departure_id: int, username: str) -> str:
     return f"{SET_ASIDE}{departure_id}:{username}"
 
 
-def is_set_aside(owner: str | None) -> bool:
-    """Whether an owner's name is such a one."""
-    return bool(owner) and str(owner).startswith(SET_ASIDE)
-
-
 def list_all(tx: Connection) -> list[Departure]:
     """Everybody whose things are kept, the last to go first."""
     return [_departure(row) for row in tx.execute(f"{_SELECT} ORDER BY d.id DESC")]

@@ -12,6 +12,7 @@ from typing import Any
 
 from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 from onifast_shared.queue import view as queue_view
 from onifast_shared.stored_forms import folded
 
@@ -88,8 +89,8 @@ def get(tx: Connection, rule_id: int) -> HoldRule | None:
 
 
 def list_all(tx: Connection) -> list[HoldRule]:
-    """Every rule, newest first."""
-    return _rules(tx, "ORDER BY id DESC")
+    """Every rule, newest first, but for those about users who are gone."""
+    return _rules(tx, f"WHERE {LIVE} ORDER BY id DESC")
 
 
 def remove(tx: Connection, rule_id: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from onifast_shared import paging
 from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
+from onifast_shared.departed.belongings import LIVE
 from onifast_shared.paging import Page
 from onifast_shared.stored_forms import folded, searched
 
@@ -104,7 +105,9 @@ def list_page(
     `q` is a part of the recipient, of the reason or of the owner's name.
     """
     where, bind = [_COUNTS, "id < ?"], list[Any]([int(now), paging.below(cursor)])
-    if owner is not None:
+    if owner is None:
+        where.append(LIVE)
+    else:
         where.append("owner = ?")
         bind.append(owner)
     if recipient is not None:
