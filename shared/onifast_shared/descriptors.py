@@ -1,4 +1,4 @@
-"""How many descriptors this process may open: a program that holds many connections takes what it may have."""
+"""How many connections the limit of open files allows: a process that holds many takes what descriptors it may have."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import contextlib
 import resource
 
 
-def raise_limit(most: int) -> int:
-    """Raises the soft limit to the hard one, or to `most`; gives the limit that holds now.
+def connections_allowed(wanted: int, *, spare: int, each: int = 1) -> int:
+    """As many connections as wanted, or as there can be descriptors for, `each` for one and `spare` for all else.
 
-    The soft limit is 1,024 by habit, for programs that use select(2); none of ours does for its connections.
+    The soft limit is raised as far as that needs and the hard one allows. It is 1,024 by habit, for programs that use
+    select(2); none of ours does for its connections.
     """
+    needed = spare + each * wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return most if soft == resource.RLIM_INFINITY else soft
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    if soft < needed:
+        higher = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (higher, hard))
+            soft = higher
+    return min(wanted, max(soft - spare, soft // 4) // each)

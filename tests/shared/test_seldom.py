@@ -22,9 +22,9 @@ def test_a_line_comes_once_a_minute_and_says_how_often_it_did_not(caplog: pytest
     assert [record.getMessage() for record in caplog.records] == ["short left=1", "short left=1 unsaid=2", "other"]
 
 
-@pytest.mark.parametrize(("hard", "left"), [(500, 400), (300, 300), (64, 64)])
-def test_as_many_descriptors_as_wanted_or_as_may_be_had(hard: int, left: int) -> None:
-    code = "from onifast_shared.descriptors import raise_limit; print(raise_limit(400))"
+@pytest.mark.parametrize(("hard", "left"), [(1000, 100), (200, 68), (100, 18), (64, 8)])
+def test_as_many_connections_as_wanted_or_as_there_are_descriptors_for(hard: int, left: int) -> None:
+    code = "from onifast_shared.descriptors import connections_allowed as c; print(c(100, spare=64, each=2))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard)),

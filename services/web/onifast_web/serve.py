@@ -24,7 +24,7 @@ from onifast_web.peer import Peers
 # Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
 STOP_SECONDS = 25.0
 # Descriptors that are not connections: each thread's database, listening sockets, DNS, the log.
-RESERVED = 64
+SPARE = 64
 _EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
 _AT_A_TIME = 64  # connections that are taken in before the others get their turn
 _PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
@@ -123,7 +123,7 @@ class Server:
     def _apply(self, settings: Settings) -> int:
         """Sets what settings say of numbers; gives how many connections there may be."""
         self._tasks.set_thread_count(settings.http_threads)
-        limit = _connections(settings.max_http_connections)
+        limit = descriptors.connections_allowed(settings.max_http_connections, spare=SPARE, each=_EACH)
         share = max(8, limit // 8)  # a browser opens six
         self._front.connections.each = self._front.requests.each = share
         return limit
@@ -220,12 +220,6 @@ class Server:
 def _close(channels: list[Channel]) -> None:
     for channel in channels:
         channel.handle_close()
-
-
-def _connections(wanted: int) -> int:
-    """How many connections there may be: as many as wanted, or as there are descriptors for."""
-    available = descriptors.raise_limit(RESERVED + _EACH * wanted)
-    return min(wanted, max(8, (available - RESERVED) // _EACH))
 
 
 def _adjustments(settings: Settings) -> Adjustments:
