@@ -123,16 +123,15 @@ def test_a_newcomer_is_served_within_a_second_beside_a_thousand(app: Flask, sett
         assert time.monotonic() - began < 1.0
 
 
-def test_who_waits_for_an_answer_is_not_hung_up_on_for_newcomers(settings: Settings) -> None:
+def test_a_request_that_is_under_way_is_not_hung_up_on_for_newcomers(settings: Settings) -> None:
     few = dataclasses.replace(settings, max_http_connections=8)
-    with running(few) as live, connect(live) as first:
-        first.putrequest("POST", "/")
-        first.putheader("Content-Length", "3")
-        first.endheaders(b"ab")
+    ask = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with running(few) as live, held(live, 1, ask) as (first,), first.makefile("rb") as answer:
+        assert answer.readline().startswith(b"HTTP/1.1 100") and answer.readline() == b"\r\n"
         with held(live, 100):
             assert is_served(live)
-            first.send(b"c")
-            assert first.getresponse().status == 200
+            first.sendall(b"abc")
+            assert answer.readline().startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.root

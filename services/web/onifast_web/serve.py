@@ -26,7 +26,6 @@ STOP_SECONDS = 25.0
 # Descriptors that are not connections: each thread's database, listening sockets, DNS, the log.
 SPARE = 64
 _EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
-_AT_A_TIME = 64  # connections that are taken in before the others get their turn
 _PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
 
 _logger = log.get("web")
@@ -154,7 +153,8 @@ class Server:
     def _take_in(self, listener: Listener) -> None:
         """Takes in who waits at a listening socket, and hangs up on others where that needs room."""
         try:
-            for _ in range(_AT_A_TIME):
+            # No more at once than leaves each of them time to say something before he could make room for another.
+            for _ in range(max(1, self._limit // 8)):
                 if not self._make_room():
                     return listener.pause(_PAUSE)
                 if listener.take_in(self._is_welcome) is None:
