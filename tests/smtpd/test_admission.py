@@ -115,17 +115,17 @@ async def test_who_has_done_nothing_is_sent_away_for_a_newcomer() -> None:
 
 async def test_who_has_most_to_show_is_sent_away_last() -> None:
     where = make()
-    standings = [Standing.SERVED, Standing.TRANSACTION, Standing.NOTHING]
+    standings = [Standing.MESSAGE, Standing.SERVED, Standing.TRANSACTION, Standing.NOTHING]
     sessions = [
-        await enter(where, client(address), 5.0, standing=standing)
+        await enter(where, client(address), 9.0, standing=standing)
         for address, standing in zip(addresses(), standings, strict=False)
     ]
-    await fill(where, count=ONE_GROUP - 3)
+    await fill(where, count=ONE_GROUP - 4)
     gone = []
-    for number in range(3):
+    for number in range(4):
         assert await enter(where, client(f"198.51.100.{number}"))
         gone.append([session.was_sent_away for session in sessions if session])
-    assert gone == [[False, False, True], [False, True, True], [True, True, True]]
+    assert gone == [[number >= 3 - turn for number in range(4)] for turn in range(4)]
 
 
 async def test_a_crowd_from_one_address_is_thinned_before_others() -> None:
@@ -138,7 +138,7 @@ async def test_a_crowd_from_one_address_is_thinned_before_others() -> None:
     assert sum(session.was_sent_away for session in crowd if session) == 1
 
 
-@pytest.mark.parametrize(("silent", "standing"), [(0.1, 0), (1.0, 1), (1.0, 2), (None, 0)])
+@pytest.mark.parametrize(("silent", "standing"), [(0.1, 0), (1.0, 1), (1.0, 2), (3.0, 3), (None, 0)])
 async def test_who_has_just_spoken_or_is_being_served_stays(silent: float | None, standing: int) -> None:
     where = make()
     sessions = [
@@ -332,9 +332,9 @@ def test_descriptors_bound_the_sessions(limit: int, wanted: int, allowed: int) -
 
 @pytest.fixture
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is silent may be sent away at once, and a newcomer waits as long as it takes."""
+    """Whoever is silent in no message may be sent away at once, and a newcomer waits as long as it takes."""
     monkeypatch.setattr(admission, "PATIENCE", 60.0)
-    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(Standing, 0.0))
+    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(Standing, 0.0) | {Standing.MESSAGE: 1000.0})
 
 
 @pytest.mark.usefixtures("strict")
@@ -377,6 +377,20 @@ async def test_who_is_sending_a_message_is_not_sent_away(start: Start, monkeypat
         writer.close()
         busy.send(b"From: a@remote.test\r\n\r\nText.\r\n.\r\n")
         assert (await busy.reply())[0].startswith("250 2.0.0 ")
+
+
+async def test_who_stops_in_the_middle_of_a_message_makes_room_in_the_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 60.0)
+    monkeypatch.setattr(admission, "SPARED", {Standing.MESSAGE: 0.1})
+    world = await start(max_connections=1)
+    async with await world.client() as stalled:
+        await stalled.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")
+        stalled.send(b"From: a@remote.test\r\n")
+        async with await world.client("127.0.0.10"):
+            assert (await stalled.reply())[0].startswith("421 4.3.2 ")
+    assert world.inbox("alice") == []
 
 
 async def test_waits_are_short_while_slots_are(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

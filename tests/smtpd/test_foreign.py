@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pwd
 import ssl
@@ -102,6 +103,7 @@ async def test_curl_sends_no_mail_by_gopher(world: World, caplog: pytest.LogCapt
 async def test_what_is_no_smtp_is_hung_up_on(
     world: World, source: str, octets: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with await world.client(source) as client:
         client.send(octets + (DIALOGUE if octets.endswith(b"\n") else b""))
         said = await client.reply()

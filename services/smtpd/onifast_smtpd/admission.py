@@ -47,9 +47,11 @@ class Standing(IntEnum):
     """A sender was accepted."""
     SERVED = 2
     """A message was accepted, or its client logged in."""
+    MESSAGE = 3
+    """A message is coming in."""
 
 
-SPARED = {Standing.NOTHING: 0.5, Standing.TRANSACTION: 2.0, Standing.SERVED: 2.0}
+SPARED = {Standing.NOTHING: 0.5, Standing.TRANSACTION: 2.0, Standing.SERVED: 2.0, Standing.MESSAGE: 5.0}
 """Seconds of silence in which nobody is sent away: a client at the other end of the world answers within them."""
 
 
@@ -66,7 +68,7 @@ class Running(Protocol):
 
     @property
     def silent_since(self) -> float | None:
-        """Since when we have waited for the client's next words, on the loop's clock; None where we do not."""
+        """Since when we have heard nothing and wait to, on the loop's clock; None where it is our turn."""
 
     @property
     def standing(self) -> Standing:
@@ -82,7 +84,7 @@ class Running(Protocol):
         """Closes the connection now."""
 
     def send_away(self) -> None:
-        """Ends the session, which waits for its client, since others need its slot."""
+        """Ends the session, whose client is silent, since others need its slot."""
 
     def hurry(self, seconds: float, rate: int) -> None:
         """Has no more patience than that with its client, and wants so many octets a second of a message."""

@@ -144,16 +144,18 @@ class Connection(SMTP):
 
     @property
     def silent_since(self) -> float | None:
-        """Since when we have waited for the client's next words, on the loop's clock; None where we do not."""
+        """Since when we have heard nothing and wait to, on the loop's clock; None where it is our turn."""
         return self._watch.silent_since
 
     @property
     def standing(self) -> Standing:
         """What the session has to show."""
+        if self._watch.in_transfer:
+            return Standing.MESSAGE
         return Standing.SERVED if self._has_delivered else Standing.NOTHING
 
     def send_away(self) -> None:
-        """Ends the session, which waits for its client, since others need its slot."""
+        """Ends the session, whose client is silent, since others need its slot."""
         self._say_last(replies.MAKE_ROOM)
 
     def hurry(self, seconds: float, rate: int) -> None:

@@ -76,7 +76,14 @@ def few_descriptors(sessions: int, wanted: int) -> None:
 
 def hung_up_on(session: str, client: Client, reason: str) -> None:
     """A client that does not speak SMTP, or does not listen; on this machine the user is who to ask."""
-    event(logger, "hung-up", logging.WARNING, session=session, **_who(client), reason=reason)
+    event(
+        logger,
+        "hung-up",
+        logging.WARNING if client.is_loopback else logging.INFO,
+        session=session,
+        **_who(client),
+        reason=reason,
+    )
 
 
 def no_proxy_header(session: str, client: Client, reason: object) -> None:

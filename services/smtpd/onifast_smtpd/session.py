@@ -338,9 +338,8 @@ class Session(Connection):
     @property
     def standing(self) -> Standing:
         """What the session has to show."""
-        if self.user is not None:
-            return Standing.SERVED
-        return max(super().standing, Standing.TRANSACTION if self.transaction is not None else Standing.NOTHING)
+        here = Standing.TRANSACTION if self.transaction is not None else Standing.NOTHING
+        return max(super().standing, here if self.user is None else Standing.SERVED)
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""

@@ -28,8 +28,13 @@ class Watch:
 
     @property
     def silent_since(self) -> float | None:
-        """Since when the client's turn is to say something; None where it is ours, or a message comes in."""
-        return self._since if self._due is None else None
+        """Since when it has been the client's turn and nothing came; None where the turn is ours."""
+        return self._since
+
+    @property
+    def in_transfer(self) -> bool:
+        """Whether it is a message that we wait for."""
+        return self._since is not None and self._due is not None
 
     def start(self) -> None:
         """The client's turn begins, or it has shown life."""
