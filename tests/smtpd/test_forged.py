@@ -33,6 +33,8 @@ CLAIMS = [
     b"Authentication-Results: mail.\r\n here\r\n\t.test; dmarc=pass",
     b"Authentication-Results:\r\n mail.here.test; dmarc=pass",
     b"Authentication-Results: mail(a).here(b (c)).test; dmarc=pass",
+    b'Authentication-Results: "mail.h(a(b))ere.test"; dmarc=pass',
+    b"Authentication-Results: mail.h(x)ere.test; dmarc=pass",
     b"Authentication-Results: (x; y) mail.here.test; dmarc=pass",
     b"Authentication-Results: (x) (y) \"mail.here.test\" (z) 1 (u); dmarc=pass",
     b"Authentication-Results: =?utf-8?q?mail=2Ehere=2Etest?=; dmarc=pass",

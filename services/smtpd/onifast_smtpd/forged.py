@@ -23,6 +23,8 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _RECEIVER = re.compile(r"\breceiver\s*=\s*([^;]*)", re.IGNORECASE)
 _VERSION = re.compile(r"\s\d+\s*$")
 _BETWEEN = re.compile(r"[\s(),/<>\x00-\x1f\x7f]+")
+_INNERMOST = re.compile(r"\([^()]*\)")
+_MOST_NESTED = 5
 _AROUND_DOT = re.compile(r"\s*\.\s*")
 
 
@@ -99,6 +101,10 @@ def _readings(text: str) -> Iterator[str]:
     yield strict.split()[0]
     yield _VERSION.sub("", strict)
     loose = text.partition(";")[0].translate({ord(each): None for each in '"\\'})
+    yield from _BETWEEN.split(loose)
+    # Some take whatever stands in brackets away, within a word or in quotes too.
+    for _ in range(_MOST_NESTED):
+        loose = _INNERMOST.sub("", loose)
     yield from _BETWEEN.split(loose)
 
 
