@@ -17,7 +17,7 @@ from onifast_smtpd import admission, replies
 from onifast_smtpd.admission import PRESSED_WAIT, Admission, Standing
 from onifast_smtpd.client import Client, Service, identify
 from onifast_smtpd.descriptors import SPARE
-from onifast_smtpd.limits import Budget
+from onifast_smtpd.limits import Budget, Tally
 from onifast_smtpd.processes import Place, Shared, alone
 
 from .helpers import HERE, OUTSIDE, World
@@ -73,8 +73,10 @@ def addresses() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long for what will not happen."""
+    """Nobody waits long for what will not happen, and no two peers happen to share a bucket."""
     monkeypatch.setattr(admission, "PATIENCE", 0.0)
+    numbers: dict[object, int] = {}
+    monkeypatch.setattr(Tally, "bucket", lambda _, key: numbers.setdefault(key, len(numbers)))
 
 
 async def enter(where: Admission, who: Client, silent: float | None = None, **more: Standing) -> FakeSession | None:
