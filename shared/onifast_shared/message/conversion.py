@@ -52,6 +52,9 @@ _UNTOUCHABLE = {
     "message/external-body": "it holds message/external-body, which must not be encoded",
 }
 
+# Header fields in groups, which no reader looks for in an encoding (RFC 3464 section 2.1).
+_FIELDS_ALONE = ("message/delivery-status", "message/disposition-notification", "message/feedback-report")
+
 Fits = Callable[[bytes], bool]
 
 
@@ -274,6 +277,8 @@ class _Conversion:
             return _mended(normalise_newlines(body), what.encoding), None
         if what.encoding.startswith(("x-", "uu")):
             return self._leave(body, f"it has a part in {what.encoding[:40]}"), None
+        if what.content_type in _FIELDS_ALONE and self.fits(converted := fit_head(normalise_newlines(body))):
+            return converted, _lines_encoding(converted) if what.encoding in ("binary", "8bit") else None
         if what.content_type in ("", "text") or what.content_type.startswith("text/"):
             encoded = _quoted_printable(body) if b"\0" not in body and not has_bare_line_ends(body) else None
             if encoded is not None:

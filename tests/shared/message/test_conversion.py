@@ -221,6 +221,14 @@ def test_a_message_in_a_digest_is_converted_as_one() -> None:
     assert text_of(inner.get_content()) == HTML
 
 
+def test_a_delivery_report_is_folded_and_not_encoded() -> None:
+    status = b"Reporting-MTA: dns; x.test\r\n\r\nAction: failed\r\nDiagnostic-Code: smtp; " + b"550 no " * 300 + b"\r\n"
+    head = MIME + b"Content-Type: multipart/report; boundary=m\r\n\r\n--m\r\n"
+    converted = fit(head + b"Content-Type: message/delivery-status\r\n\r\n" + status + b"\r\n--m--\r\n").message
+    assert is_sent(converted) and b"Content-Transfer-Encoding" not in converted
+    assert status.split() == converted.partition(b"delivery-status\r\n\r\n")[2].removesuffix(b"\r\n--m--\r\n").split()
+
+
 def test_a_part_in_an_unknown_encoding_stays() -> None:
     raw = MIME + b"Content-Transfer-Encoding: x-uuencode\r\n\r\n" + LONG + b"\r\n"
     assert fit(raw) == (raw, "", "lines of more than 998 octets: it has a part in x-uuencode")
