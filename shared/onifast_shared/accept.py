@@ -144,7 +144,7 @@ def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) ->
             onward.envelope,
             sender=_forwarded_sender(tx, incoming.reverse_path, passing.by, onward.settings, now),
             origin="forward",
-            owner=passing.owner,
+            owner=departed.forwarder_of(tx, passing.owner, str(passing.by), now),
             submitted_by=submitters.by_forward(passing.by),
             written_by=queue.written_by(onward.envelope),
             queue_id=incoming.queue_id,

@@ -83,6 +83,11 @@ def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
     return [Unfiled(*row) for row in tx.execute(sql, (int(now), limit))]
 
 
+def is_owners(tx: Connection, item: Unfiled) -> bool:
+    """Whether a message is still there, and its owner's: another may have his name, and his home, by now."""
+    return tx.execute("SELECT 1 FROM emails WHERE id = ? AND owner IS ?", (item.id, item.owner)).fetchone() is not None
+
+
 def set_filed(tx: Connection, email_id: int, path: str) -> None:
     """The copy is on disk."""
     tx.execute("UPDATE emails SET filing = 2, filing_error = NULL, file_path = ? WHERE id = ?", (path, email_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,14 @@ import pytest
 import sqlite_shell
 from onifast_outbox import leases
 from onifast_outbox.departures import Departures
+from onifast_outbox.filer import DONE
+from onifast_outbox.filing import Filer, Filing
 from onifast_shared import addresses
 from onifast_shared.address import Address
 from onifast_shared.config import Settings
-from onifast_shared.db.database import Database
-from onifast_shared.departed import store
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.departed import changes, moving, store
+from onifast_shared.departed.changes import Request
 from onifast_shared.departed.watching import PATIENCE
 
 from .programs import Program
@@ -63,6 +67,31 @@ def test_a_program_that_starts_finishes_what_another_began(run: Callable[..., Pr
     program.wait_for("user-moved source=ann target=~1:ann")
     assert sqlite_shell.run(settings.database, "SELECT owner FROM emails;") == ["~1:ann"]
     assert program.stop() == 0
+
+
+async def test_no_copy_is_written_into_the_home_of_the_next_one(database: Database) -> None:
+    """The list of what is to be filed was read before its owner went."""
+
+    def fill(tx: Connection) -> None:
+        for subject in ("first", "second"):
+            tx.execute("INSERT INTO emails (subject, owner, filing) VALUES (?, 'ann', 1)", (subject,))
+
+    written: list[str] = []
+
+    class Written(Filer):
+        async def write(self, owner: str, name: str, content: bytes) -> tuple[int, str]:
+            written.append(name)
+            await database.awrite(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+            moving.finish(database)
+            return DONE, name
+
+    database.write(fill)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        filing = Filing(database, Written(ours))
+        assert await filing.run_once(NOW) == 2
+        assert await filing.run_once(NOW) == 0
+    assert len(written) == 1
 
 
 async def test_a_sweep_lets_depart_and_deletes_in_time(

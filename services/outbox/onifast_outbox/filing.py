@@ -123,10 +123,9 @@ class Filing:
                 await self._db.awrite(lambda tx, email_id=email_id: indexing.refile(tx, email_id))  # type: ignore[misc]
 
     async def _file(self, item: Unfiled) -> list[Copy]:
-        """Has the copy written; nothing for a message that was removed for good meanwhile."""
-        try:
-            raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id))
-        except KeyError:
+        """Has the copy written; nothing for a message that is gone meanwhile, or whose owner is."""
+        raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id) if indexing.is_owners(tx, item) else None)
+        if raw is None:
             return []
         kind, text = await self._filer.write(item.owner, copy_name(item), raw)
         return [Copy(item, kind, text, time.monotonic())]

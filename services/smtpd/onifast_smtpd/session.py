@@ -36,7 +36,7 @@ from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.replies import Refused, refused
 
 MAX_LOGIN_FAILURES = 3
-LOGIN_CHECKED_EVERY = 60.0  # seconds
+LOGIN_CHECKED_EVERY = 5.0  # seconds
 
 
 class Session(Connection):

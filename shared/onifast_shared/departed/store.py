@@ -99,12 +99,26 @@ def keeper_of(tx: Connection, owner: str, recipient: str, now: float) -> str:
 
     Then it is set aside with the rest, or whoever gets his name would find it.
     """
-    sql = "SELECT id FROM departures WHERE username = ? AND departed_ts > ? ORDER BY id DESC LIMIT 1"
-    departure_id = tx.execute(sql, (owner, int(now) - LATE)).get
+    departure_id = _lately(tx, owner, now)
     if departure_id is None or not holds_address(tx, departure_id, recipient):
         return owner
     taken = "SELECT 1 FROM mail_addresses WHERE lower(address) = lower(?) AND owner = ?"
     return owner if tx.execute(taken, (recipient, owner)).fetchone() else set_aside_name(departure_id, owner)
+
+
+def forwarder_of(tx: Connection, owner: str | None, address: str, now: float) -> str | None:
+    """Who sees that a message is forwarded from an address: whose forward it is, or nobody if he went meanwhile."""
+    if owner is None or _lately(tx, owner, now) is None:
+        return owner
+    sql = "SELECT 1 FROM mail_forwards WHERE lower(address) = lower(?) AND owner = ?"
+    return owner if tx.execute(sql, (address, owner)).fetchone() else None
+
+
+def _lately(tx: Connection, username: str, now: float) -> int | None:
+    """The departure of a user who went so lately that mail may still be on its way to him."""
+    sql = "SELECT id FROM departures WHERE username = ? AND departed_ts > ? ORDER BY id DESC LIMIT 1"
+    row = tx.execute(sql, (username, int(now) - LATE)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def holds_address(tx: Connection, departure_id: int, address: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlite_shell
 from onifast_shared import accept, addresses, contents, forwards, mailbox
-from onifast_shared.accept import Delivery, Incoming
+from onifast_shared.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.accounts import app_passwords, sessions
 from onifast_shared.address import Address
 from onifast_shared.addresses import Remote, UnknownLocal
@@ -136,6 +136,31 @@ def test_a_message_that_was_accepted_for_him_before_he_went_follows_him(database
     database.write(lambda tx: addresses.add(tx, ADDRESS, "ann"))
     database.write(lambda tx: put(tx, "ann", "ann@annas.test", "new"))
     assert subjects(database, "ann") == ["new"]
+
+
+def test_a_forward_that_was_accepted_before_he_went_is_nobodys(database: Database, settings: Settings) -> None:
+    database.write(move_in)
+    passing = [Passing(QueuedRecipient("x@there.test"), Address.parse("sales@annas.test"), "ann")]
+    onward = Onward(passing, settings, Submission("y@there.test", "smtp"))
+
+    def forward(tx: Connection) -> str | None:
+        content_id = contents.attach(tx, contents.ContentRef(5, b"mail\n", None))
+        (row_id,) = accept.deliver_in(tx, content_id, 5, Incoming("", [], onward=onward)).outbox_ids
+        return view_owner(tx, row_id)
+
+    assert database.write(forward) == "ann"
+    change(database, "remove")
+    now = "UPDATE departures SET departed_ts = CAST(strftime('%s', 'now') AS INTEGER)"
+    database.write(lambda tx: tx.execute(now))
+    assert database.write(forward) is None
+    database.write(lambda tx: forwards.add(tx, Address.parse("sales@annas.test"), Address.parse("x@there.test"), "ann"))
+    assert database.write(forward) == "ann"
+
+
+def view_owner(tx: Connection, row_id: int) -> str | None:
+    row = view.get(tx, None, row_id)
+    assert row is not None
+    return row.owner
 
 
 def test_quotas_do_not_count_what_is_set_aside(database: Database) -> None:
