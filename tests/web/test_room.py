@@ -31,7 +31,8 @@ from web.test_serve import COOKIE, PROGRAM, connect, environment, offer
 SLOW_HEADER = b"GET /login HTTP/1.1\r\nHost: h\r\nX-Slow: "
 SLOW_BODY = b"POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nu"
 FORWARDED = {"X-Forwarded-For": "203.0.113.7"}
-BIG = 32 * 1024 * 1024
+MIB = 1024 * 1024
+BIG = 32 * MIB
 
 # A customer's program on this host. Nothing may be imported after it has become nobody.
 CUSTOMER = """
@@ -63,7 +64,7 @@ def say(environ: Environ, start_response: Callable[..., object]) -> list[bytes]:
     """An app that says who asks; at /big it says so at length."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     environ["wsgi.input"].read()
-    return [b"x" * BIG] if environ["PATH_INFO"] == "/big" else [environ[CLIENT].encode()]
+    return [b"x" * MIB] * (BIG // MIB) if environ["PATH_INFO"] == "/big" else [environ[CLIENT].encode()]
 
 
 @contextlib.contextmanager
@@ -181,7 +182,19 @@ def test_who_does_nothing_more_is_hung_up_on_in_time(settings: Settings, sent: b
         assert all(is_closed(connection) for connection in connections)
 
 
-def test_who_does_not_take_his_answer_keeps_no_thread(settings: Settings) -> None:
+def test_who_does_not_take_his_answer_keeps_no_thread_and_is_hung_up_on(settings: Settings) -> None:
+    clock = Clock()
+    one = dataclasses.replace(settings, http_threads=1, max_message_size=BIG)
+    with running(one, clock) as live, held(live, 1, b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n") as (reader,):
+        assert reader.recv(8) == b"HTTP/1.1"
+        assert is_served(live)  # by the only thread
+        clock.now += 61
+        assert is_served(live)  # wakes it
+        with contextlib.suppress(ConnectionError):
+            assert len(_all_of(reader)) < BIG
+
+
+def test_an_answer_that_fills_all_room_keeps_its_thread_for_a_minute_at_the_most(settings: Settings) -> None:
     clock = Clock()
     one = dataclasses.replace(settings, http_threads=1)
     with running(one, clock) as live, held(live, 1, b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n") as (reader,):
@@ -191,6 +204,11 @@ def test_who_does_not_take_his_answer_keeps_no_thread(settings: Settings) -> Non
             clock.now += 61
             with contextlib.suppress(OSError), held(live, 1):  # wakes it
                 assert other.getresponse().status == 200
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    with connection.makefile("rb") as stream:
+        return stream.read()
 
 
 def test_a_slow_large_body_gives_way_to_another(settings: Settings) -> None:

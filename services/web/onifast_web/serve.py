@@ -230,6 +230,8 @@ def _adjustments(settings: Settings) -> Adjustments:
         # What a client can have us hold in memory, before more of it goes into a file.
         max_request_header_size=64 * 1024,
         inbuf_overflow=128 * 1024,
+        # A thread hands a whole answer over, to a file where it is large, and waits for no client to take it.
+        outbuf_high_watermark=largest_body(settings.max_message_size),
         log_socket_errors=False,  # who breaks off is no news
         clear_untrusted_proxy_headers=False,  # forwarded.py judges them
     )
