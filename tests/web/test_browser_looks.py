@@ -55,6 +55,10 @@ def test_long_names_fit_on_a_phone(chrome: Browser, live: Live, database: Databa
     def write(tx: Connection) -> None:
         suppressions.add(tx, "maria", address, LONG * 3, clock())
         hold_rules.add(tx, Pattern.parse(domain, str(address), LONG), LONG * 3, f"user:{LONG}", clock())
+        name = LONG[:64]
+        missing = "INSERT INTO seen_users (username, missing_since_ts, held) VALUES (?, 1, 1), (?, 1, 0)"
+        tx.execute(missing, (name, name[1:]))
+        tx.execute("INSERT INTO departures (username, departed_ts, asked_by) VALUES (?, 1, ?)", (name, f"user:{name}"))
         destinations.set_limits(tx, OwnLimits(f"{LONG}.test:65535", None, 1_000_000))
 
     database.write(write)
