@@ -12,8 +12,8 @@ from typing import Any
 from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, show_one
 from onifast_shared.db import identity, inspection, long_readers, troubles
-from onifast_shared.db.connections import Files, file_size
 from onifast_shared.db.database import Database
+from onifast_shared.db.files import Files, file_size
 from onifast_shared.db.troubles import Troubles
 
 

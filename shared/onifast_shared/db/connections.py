@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from onifast_shared.db import identity
 from onifast_shared.db.checkpointer import WAL_LIMIT
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.db.files import Files
 from onifast_shared.db.writer import Writer
 
 T = TypeVar("T")
-
-
-class Files(NamedTuple):
-    """The inodes of the three files that SQLite works on; None for one that is not there."""
-
-    database: int | None
-    wal: int | None
-    shm: int | None
-
-    @classmethod
-    def at(cls, path: Path) -> Files:
-        """Those that lie at `path` now. Raises OSError where that cannot be told."""
-        return cls(*(_inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")))
-
-
-def _inode(path: str) -> int | None:
-    try:
-        return os.stat(path).st_ino  # noqa: PTH116 -- three a second, in each process
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def file_size(path: Path) -> int:
-    """Bytes of a file; 0 for one that is not there."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def connect(path: Path, timeout: float) -> apsw.Connection:
@@ -79,6 +51,7 @@ class Connections:
         # A look that would have to wait is no look for an event loop.
         self._observer.set_busy_timeout(0)
         self.files = Files.at(path)
+        self.writer.expect(self.files)
         self.id = identity.id_of(self._observer)
         self.reopenings = identity.reopenings(self._observer)
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 
 from onifast_shared.db import identity, migrate
-from onifast_shared.db.connections import Connections, connect, file_size
+from onifast_shared.db.connections import Connections, connect
 from onifast_shared.db.errors import (
     DatabaseBusy,
     DatabaseCorrupt,
@@ -27,6 +27,7 @@ from onifast_shared.db.errors import (
     DatabaseUnavailable,
     translated,
 )
+from onifast_shared.db.files import file_size
 from onifast_shared.db.keeper import Keeper
 from onifast_shared.db.troubles import REFUSED, Troubles
 

@@ -19,8 +19,9 @@ import apsw
 from onifast_shared import log
 from onifast_shared.db import rescue, troubles
 from onifast_shared.db.checkpointer import WAL_LIMIT
-from onifast_shared.db.connections import Connections, Files
+from onifast_shared.db.connections import Connections
 from onifast_shared.db.errors import DatabaseCorrupt, DatabaseError, DatabaseUnavailable
+from onifast_shared.db.files import Files
 from onifast_shared.db.long_readers import LongReaders
 from onifast_shared.db.troubles import Troubles
 

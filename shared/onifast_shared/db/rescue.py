@@ -15,8 +15,9 @@ from pathlib import Path
 
 import apsw
 
-from onifast_shared.db import identity
-from onifast_shared.db.connections import Connections, Files, connect
+from onifast_shared.db import identity, split_wal
+from onifast_shared.db.connections import Connections, connect
+from onifast_shared.db.files import Files
 from onifast_shared.db.turn import Turn
 
 COPY_PAGES = 10_000
@@ -31,11 +32,25 @@ def put_away(connections: Connections, path: Path) -> bool:
     turn = Turn(path)
     try:
         with turn.taken():
+            connections.peek(lambda observer: _make_whole(observer, connections.files, path))
             pages, _ = connections.peek(lambda observer: observer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE))
             connections.peek(lambda observer: observer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE))
             return pages > 0
     finally:
         turn.close()
+
+
+def _make_whole(observer: apsw.Connection, files: Files, path: Path) -> None:
+    """Brings into the open WAL what others have committed into one that they made anew at its path."""
+    wal = path.with_name(path.name + "-wal")
+    if files.wal is None or Files.at(path).database != files.database:
+        return
+    observer.execute("PRAGMA query_only=OFF")
+    observer.execute("BEGIN IMMEDIATE")
+    try:
+        split_wal.complete(files.wal, wal)
+    finally:
+        observer.execute("ROLLBACK")
 
 
 def take_away_wal(files: Files, path: Path, *, keep: bool) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,9 +16,13 @@ import apsw
 
 from onifast_shared.db.checkpointer import Checkpointer
 from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from onifast_shared.db.files import Files
 from onifast_shared.db.turn import Turn
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.002
+"""Between two looks at whose files lie in the database's place: less than another program takes to write to others."""
 
 GROUP_LIMIT = 256
 """Jobs in one commit: enough to share an fsync, few enough that the lock is not held for long."""
@@ -113,6 +118,9 @@ class Writer:
 
     def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:
         self._connect = connect
+        self._path = path
+        self._files: Files | None = None
+        self._next_look = 0.0
         self._turn = Turn(path)
         self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._closing = False
@@ -140,6 +148,10 @@ class Writer:
         if self._closing:
             raise DatabaseUnavailable("the database is closed")
         self._jobs.put(job)
+
+    def expect(self, files: Files) -> None:
+        """Commits nothing any more where other files than these lie in the database's place."""
+        self._files = files
 
     def fail(self, reason: DatabaseError) -> None:
         """Commits nothing any more: what waits, and what is handed over, fails with `reason`."""
@@ -174,8 +186,7 @@ class Writer:
         with self._turn.taken():
             self._gather(batch)
             self._sync(any(job.lasting for job in batch))
-            if self._failing is not None:
-                raise self._failing
+            self._refuse_others()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 if self._is_syncing:
@@ -188,6 +199,18 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 raise
         return outcomes
+
+    def _refuse_others(self) -> None:
+        """Raises DatabaseUnavailable where nobody would see the commit again; the keeper will mend that."""
+        if self._failing is not None:
+            raise self._failing
+        now = time.monotonic()
+        if self._files is None or now < self._next_look:
+            return
+        with contextlib.suppress(OSError):
+            if Files.at(self._path) != self._files:
+                raise DatabaseUnavailable(f"database {self._path}: other files lie in the place of those that are open")
+        self._next_look = now + LOOK_SECONDS
 
     def _sync(self, wanted: bool) -> None:
         """Whether the next commit waits for the disk. The next one that does takes those before it along."""

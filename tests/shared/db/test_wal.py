@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from onifast_shared.db import checkpointer, connections, keeper, long_readers, troubles
-from onifast_shared.db.connections import Files
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.files import Files
 
 PATIENCE = 60.0
 LIMIT = 1024 * 1024
