@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import store as queue

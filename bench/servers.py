@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from onifast_shared.config import describe
+from onifast_shared.machine.config import describe
 
 from peers.ports import free_port
 from peers.postfix import RemotePostfix

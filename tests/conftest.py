@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from folders import open_folder
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 
 # A busy machine takes its time: how long one example runs is no property of ours.
 hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

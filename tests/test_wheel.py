@@ -52,7 +52,7 @@ def test_the_administrators_command_needs_no_extra(tmp_path: Path, wheel: Path) 
 
 def test_the_wheel_carries_what_is_not_python(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("onifast_shared/migrations/0001", "onifast_web/templates/", "onifast_web/static/", "/py.typed"):
+    for wanted in ("onifast_shared/db/migrations/0001", "onifast_web/templates/", "onifast_web/static/", "/py.typed"):
         assert any(wanted in name for name in names), wanted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared.config import SettingDescription, describe
+from onifast_shared.machine.config import SettingDescription, describe
 
 from tools import licences
 from tools.environment import PROJECT

@@ -16,14 +16,16 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from onifast_shared import accept, addresses, mailbox
-from onifast_shared.accept import Delivery, Incoming, SentCopy
-from onifast_shared.address import Address
-from onifast_shared.config import ConfigError, Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message.compose import Draft, OutgoingAttachment, build
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 USER = "demo"
 PASSWORD = "demo"  # noqa: S105 - it is printed on the screen; the programs listen on loopback

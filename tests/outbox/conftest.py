@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer

@@ -8,12 +8,14 @@ from typing import Any
 
 import sqlite_shell
 from onifast_outbox.main import Program, assemble
-from onifast_shared import accept, addresses, mailbox
-from onifast_shared.accept import Accepted
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Accepted
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from fakes.dns import DnsServer
 

@@ -8,7 +8,7 @@ import sys
 import threading
 
 import sqlite_shell
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
 
 PATIENCE = 30.0
 

@@ -8,7 +8,7 @@ import email.policy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared import accept
+from onifast_shared.accepting import accept
 from onifast_shared.message.conversion import Unconvertible, are_lines, into_lines
 from onifast_shared.queue.store import QueuedRecipient, Submission
 

@@ -7,7 +7,7 @@ import email
 from dataclasses import replace
 
 import pytest
-from onifast_outbox.connections import MAX_TRIES
+from onifast_outbox.delivering.connections import MAX_TRIES
 from onifast_outbox.main import assemble
 from onifast_shared.queue.store import QueuedRecipient
 
@@ -388,7 +388,7 @@ async def test_an_unforeseen_error_defers_and_stops_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("onifast_outbox.courier.deliver_here", fail)
+    monkeypatch.setattr("onifast_outbox.delivering.courier.deliver_here", fail)
     await outbox.submit("carol@here.test")
     await outbox.round()
     assert outbox.states() == {"carol@here.test": "deferred"}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from onifast_outbox import dsn
 from onifast_outbox.dsn import Fate, Returned
 from onifast_outbox.reasons import LAST_ANSWER, explain
-from onifast_shared.address import Address
-from onifast_shared.envelope import Recipient
-from onifast_shared.reply import Deferred, Delivered, Failed, Reply, Trail
+from onifast_shared.values.address import Address
+from onifast_shared.values.envelope import Recipient
+from onifast_shared.values.reply import Deferred, Delivered, Failed, Reply, Trail
 
 from .helpers import MESSAGE
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import dkim
 import pytest
-from onifast_shared import accept
-from onifast_shared.accept import Incoming, Onward, Passing
-from onifast_shared.address import Address
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Incoming, Onward, Passing
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import DkimKeyError, dns_record
 from onifast_shared.message.authentication_results import parse_arc
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.values.address import Address
 
 from fakes.smtp_server import ScriptedSmtpServer
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from onifast_outbox.http_client import Answer, BadCertificate, HttpClient, HttpError
-from onifast_shared import dns as shared_dns
-from onifast_shared.config import Settings
+from onifast_shared.machine import dns as shared_dns
+from onifast_shared.machine.config import Settings
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer

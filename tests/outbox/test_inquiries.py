@@ -8,17 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from onifast_outbox.inquiries import respondent
-from onifast_shared import addresses, inquiries, sending_limits
-from onifast_shared.address import Address
+from onifast_outbox.delivery_check import respondent
+from onifast_shared.delivery_check import store
 from onifast_shared.dkim import keys as dkim_keys
-from onifast_shared.log import Secret
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.machine.log import Secret
 from onifast_shared.queue import hold_rules, sandbox, suppressions
 from onifast_shared.queue.hold_rules import Pattern
-from onifast_shared.relay import Relay
-from onifast_shared.sending_limits import Subject
+from onifast_shared.recipients import addresses
 from onifast_shared.transport import routes
+from onifast_shared.transport.relay import Relay
 from onifast_shared.transport.routes import StoredRoute
+from onifast_shared.values.address import Address
 
 from fakes.dns import DnsServer, Failure
 
@@ -29,10 +31,10 @@ ALICE, BOB = Address.parse("alice@here.test"), Address.parse("bob@remote.test")
 
 async def asked(outbox: Outbox, recipient: Address = BOB, sender: Address = ALICE) -> list[dict[str, Any]]:
     """The findings about mail of alice, whose address is alice@here.test."""
-    number = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "alice", sender, recipient, time.time()))
+    number = await outbox.db.awrite(lambda tx: store.ask(tx, "alice", sender, recipient, time.time()))
     assert await outbox.program.respondent.run_once() == 1
     await outbox.program.respondent.finish()
-    answer = await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number))
+    answer = await outbox.db.aread(lambda tx: store.answer_to(tx, number))
     assert answer is not None
     assert answer["problem"] == ""
     return list(answer["findings"])
@@ -149,8 +151,8 @@ async def test_recipients_of_this_server_are_told_apart(outbox: Outbox) -> None:
 
 
 async def test_answers_wait_for_nobody_for_ever(outbox: Outbox) -> None:
-    long_ago = time.time() - inquiries.KEPT - 1
-    await outbox.db.awrite(lambda tx: inquiries.ask(tx, "alice", ALICE, BOB, long_ago))
+    long_ago = time.time() - store.KEPT - 1
+    await outbox.db.awrite(lambda tx: store.ask(tx, "alice", ALICE, BOB, long_ago))
     assert await outbox.program.respondent.run_once() == 0
     await asked(outbox)
     assert await outbox.db.aread(lambda tx: tx.execute("SELECT count(*) FROM inquiries").get) == 1
@@ -163,16 +165,16 @@ async def test_an_answer_that_takes_long_holds_up_nobody_and_is_given_up(
     outbox.dns.fail("slow.test", Failure.SILENT)
     slow = Address.parse("bob@slow.test")
     monkeypatch.setattr(respondent, "LONGEST", 1.0)
-    number = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "carol", ALICE, slow, time.time()))
+    number = await outbox.db.awrite(lambda tx: store.ask(tx, "carol", ALICE, slow, time.time()))
     answers = outbox.program.respondent
     assert (await answers.run_once(), await answers.run_once()) == (1, 0)
-    quick = await outbox.db.awrite(lambda tx: inquiries.ask(tx, "alice", ALICE, BOB, time.time()))
+    quick = await outbox.db.awrite(lambda tx: store.ask(tx, "alice", ALICE, BOB, time.time()))
     assert await answers.run_once() == 1
     await asyncio.wait(list(answers._under_way.values()), return_when=asyncio.FIRST_COMPLETED)
-    assert await outbox.db.aread(lambda tx: inquiries.answer_to(tx, quick))
-    assert await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number)) is None
+    assert await outbox.db.aread(lambda tx: store.answer_to(tx, quick))
+    assert await outbox.db.aread(lambda tx: store.answer_to(tx, number)) is None
     await answers.finish()
-    answer = await outbox.db.aread(lambda tx: inquiries.answer_to(tx, number))
+    answer = await outbox.db.aread(lambda tx: store.answer_to(tx, number))
     assert answer is not None
     assert "gives no answer" in answer["problem"]
 

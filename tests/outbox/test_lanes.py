@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from onifast_outbox import flights
-from onifast_outbox.destination_desk import DestinationDesk
-from onifast_outbox.destinations import START
-from onifast_outbox.dispatcher import boot_clock
+from onifast_outbox.claiming import capacity
+from onifast_outbox.claiming.dispatcher import boot_clock
+from onifast_outbox.destinations.persistence import DestinationDesk
+from onifast_outbox.destinations.states import START
 from onifast_shared.queue import destinations as stored
 from onifast_shared.queue.destinations import OwnLimits
 
@@ -45,7 +45,7 @@ async def running(outbox: Outbox) -> AsyncIterator[None]:
 async def test_stalled_destinations_hold_no_place_that_others_need(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flights, "SLOW_AFTER", 0.05)
+    monkeypatch.setattr(capacity, "SLOW_AFTER", 0.05)
     outbox.reassemble(outbox_concurrency=4, smtp_timeout=60.0)
     with peer(outbox, 31, {"EHLO": STALL}) as stalled, peer(outbox, 32) as live:
         for number in range(30):

@@ -13,12 +13,13 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import sqlite_shell
-from onifast_outbox.destinations import START
-from onifast_shared import accept, addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_outbox.destinations.states import START
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from fakes.dns import DnsServer
 from fakes.smtp_script import STALL

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
 
 from fakes.smtp_script import STALL
 from fakes.smtp_server import ScriptedSmtpServer

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from onifast_outbox.connections import MAX_TRIES, Tour
-from onifast_shared.log import Secret
+from onifast_outbox.delivering.connections import MAX_TRIES, Tour
+from onifast_shared.machine.log import Secret
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import AttemptRow
-from onifast_shared.relay import Relay
-from onifast_shared.reply import STAGES, Failed, Reply
 from onifast_shared.transport import routes
+from onifast_shared.transport.relay import Relay
 from onifast_shared.transport.routes import StoredRoute
+from onifast_shared.values.reply import STAGES, Failed, Reply
 
 from fakes.certificates import Authority
 from fakes.dns import DnsServer
@@ -212,7 +212,7 @@ async def test_servers_that_all_refuse_are_all_asked_before_the_message_comes_ba
 def test_refusals_that_take_too_long_leave_servers_untried_and_the_message_in_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("onifast_outbox.connections.MAX_SECONDS", -1.0)
+    monkeypatch.setattr("onifast_outbox.delivering.connections.MAX_SECONDS", -1.0)
     tour = Tour()
     tour.add(Failed(Reply(554, "5.7.1", "go away")))
     assert tour.is_over

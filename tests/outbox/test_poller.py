@@ -7,9 +7,9 @@ import time
 
 import sqlite_shell
 from onifast_outbox.poller import LOOKS, Poller, Wakeup
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseBusy
+from onifast_shared.machine.config import Settings
 
 INSERT = "INSERT INTO outbox (status) VALUES ('held')"
 

@@ -12,7 +12,7 @@ from onifast_outbox.reasons import describe, explain
 from onifast_outbox.reasons.explaining import MAX_READ
 from onifast_outbox.reasons.providers import provider_of
 from onifast_outbox.reasons.rules import RULES
-from onifast_shared.reply import Delivered, Failed, Reply, Trail
+from onifast_shared.values.reply import Delivered, Failed, Reply, Trail
 
 GMAIL = "gmail-smtp-in.l.google.com[192.0.2.26]:25"
 OUTLOOK = "hotmail-com.olc.protection.outlook.com[192.0.2.27]:25"

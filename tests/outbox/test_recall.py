@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from onifast_shared import accept
-from onifast_shared.accept import SentCopy
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import SentCopy
 from onifast_shared.db.database import Connection
 from onifast_shared.queue import waiting
 from onifast_shared.queue.store import QueuedRecipient, Submission

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import relay
-from onifast_shared.config import Listen
-from onifast_shared.log import Secret
-from onifast_shared.relay import Relay, RelayTls
+from onifast_shared.machine.config import Listen
+from onifast_shared.machine.log import Secret
+from onifast_shared.transport import relay
+from onifast_shared.transport.relay import Relay, RelayTls
 
 from fakes.certificates import Authority
 from fakes.smtp_server import ScriptedSmtpServer

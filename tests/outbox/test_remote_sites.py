@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import AttemptRow
 

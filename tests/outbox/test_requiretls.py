@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from onifast_shared import accept
+from onifast_shared.accepting import accept
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 from fakes.certificates import Authority, Certificate

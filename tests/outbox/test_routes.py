@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared import accept, relay
-from onifast_shared.log import Secret
+from onifast_shared.accepting import accept
+from onifast_shared.machine.log import Secret
+from onifast_shared.machine.setting_types import Source
 from onifast_shared.queue.store import QueuedRecipient, Submission
-from onifast_shared.relay import Relay
-from onifast_shared.setting_types import Source
-from onifast_shared.transport import routes, sources
+from onifast_shared.transport import relay, routes, sources
+from onifast_shared.transport.relay import Relay
 from onifast_shared.transport.routes import Scope, StoredRoute
 from onifast_shared.transport.sources import StoredSource
 

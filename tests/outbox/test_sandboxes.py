@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from onifast_shared.address import Address
 from onifast_shared.queue import sandbox
+from onifast_shared.values.address import Address
 
 from fakes.smtp_server import ScriptedSmtpServer
 

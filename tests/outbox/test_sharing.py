@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 
 import sqlite_shell
-from onifast_outbox.janitor import Janitor
-from onifast_outbox.leases import Leases
-from onifast_shared.config import Settings
+from onifast_outbox.claiming.leases import Leases
+from onifast_outbox.housekeeping.janitor import Janitor
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 
 from fakes.smtp_script import STALL
 from fakes.smtp_server import ScriptedSmtpServer

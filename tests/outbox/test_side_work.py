@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.rotation import Rotations
+from onifast_shared.machine.config import Settings
 from onifast_shared.webhooks import store
 
 from fakes.certificates import Authority

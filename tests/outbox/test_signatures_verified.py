@@ -7,12 +7,12 @@ import sys
 
 import dkim
 import pytest
-from onifast_outbox.plain_header import mend_header
-from onifast_outbox.preparing import Preparer
-from onifast_outbox.signing import Signer, signed_headers
-from onifast_shared.config import Settings
+from onifast_outbox.delivering.plain_header import mend_header
+from onifast_outbox.delivering.preparing import Preparer
+from onifast_outbox.signing.signer import Signer, signed_headers
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import split_head
 from onifast_shared.message.parsing import summary
 from onifast_shared.queue.store import Claim, QueueRow, Submission

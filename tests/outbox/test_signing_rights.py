@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 import sqlite_shell
-from onifast_outbox.signing import Signed, Signer
-from onifast_shared import accept, addresses
-from onifast_shared.accept import Delivery, Incoming, Onward, Passing
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_outbox.signing.signer import Signed, Signer
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 from web.support import add_user
 
 from fakes.smtp_server import ScriptedSmtpServer

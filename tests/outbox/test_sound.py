@@ -10,13 +10,13 @@ from email.message import EmailMessage
 
 import dkim
 import pytest
-from onifast_shared import accept
-from onifast_shared.accept import Incoming, Onward, Passing
-from onifast_shared.address import Address
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Incoming, Onward, Passing
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import dns_record
 from onifast_shared.message.conversion import are_ascii_lines, are_lines
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.values.address import Address
 
 from fakes.smtp_server import ScriptedSmtpServer
 from peers.dkim import verify

@@ -27,9 +27,9 @@ from onifast_outbox.tls_policy.requirement import (
 )
 from onifast_outbox.tls_policy.secure_dns import SecureDns
 from onifast_outbox.tls_policy.tlsa import Tlsa, usable
-from onifast_shared import dns as shared_dns
-from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine import dns as shared_dns
+from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.tls import sts_policies
 
 from fakes.certificates import Authority

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from onifast_outbox.tls_policy.report import DayReport, Place, Reporter, build, build_message, parse_record
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, due_at
-from onifast_shared.address import Address
 from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins
+from onifast_shared.values.address import Address
 
 REPORTER = Reporter("mail.host.test")
 STS = PolicyUsed("sts", ("version: STSv1", "mode: testing", "mx: *.remote.test", "max_age: 86400"), ("*.remote.test",))

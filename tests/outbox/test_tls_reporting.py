@@ -15,8 +15,8 @@ import pytest
 from onifast_outbox.http_client import HttpClient
 from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, Reporting
-from onifast_shared import dns
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine import dns
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins, day_of

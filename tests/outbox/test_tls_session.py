@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from onifast_outbox.smtp_client import SmtpClient
-from onifast_outbox.smtp_session import Access, Hop, HopFailed, Security
+from onifast_outbox.smtp.client import SmtpClient
+from onifast_outbox.smtp.session import Access, Hop, HopFailed, Security
+from onifast_outbox.smtp.wire import Timeouts
 from onifast_outbox.tls_policy.certificates import Judge
 from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Insist, Requirement, ResultType, TlsLevel
 from onifast_outbox.tls_policy.tlsa import Tlsa
-from onifast_outbox.wire import Timeouts
 
 from fakes.certificates import Authority, Certificate
 from fakes.smtp_server import ScriptedSmtpServer

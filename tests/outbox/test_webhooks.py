@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from onifast_outbox.webhooks.poster import LARGEST_ANSWER, Poster
-from onifast_shared import dns as resolving
+from onifast_shared.machine import dns as resolving
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, addresses, contents, forwards, quotas, shared_keys
-from onifast_shared.accept import Delivery, Incoming, Onward, Passing
-from onifast_shared.address import Address
-from onifast_shared.addresses import Circular, Expansion, Local, Returned, UnknownLocal
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.expansion import Mailbox
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses, forwards, quotas
+from onifast_shared.recipients.addresses import Circular, Expansion, Local, Returned, UnknownLocal
+from onifast_shared.values.address import Address
+from onifast_shared.values.expansion import Mailbox
 
 ANN = Address.parse("ann@here.test")
 PANEL = """

@@ -6,17 +6,21 @@ import dataclasses
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, addresses, contents, indexing, mailbox, relay, times
-from onifast_shared.accept import Delivery, Incoming, SentCopy
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
 from onifast_shared.accounts import sessions, throttle
-from onifast_shared.address import Address
-from onifast_shared.addresses import Local, Remote, UnknownLocal
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.indexing import Index
-from onifast_shared.log import Secret
-from onifast_shared.paging import CursorError
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
+from onifast_shared.mailboxes import contents, indexing, mailbox
+from onifast_shared.mailboxes.indexing import Index
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.recipients.addresses import Local, Remote, UnknownLocal
+from onifast_shared.transport import relay
+from onifast_shared.values import times
+from onifast_shared.values.address import Address
+from onifast_shared.values.paging import CursorError
 
 RAW = b"From: Bob <bob@remote.test>\r\nSubject: Hello\r\n\r\nHi Ann, lunch tomorrow?\r\n"
 INDEX = Index("bob@remote.test", "Bob", "Hello", "Hi Ann, lunch tomorrow?", "Hi Ann", "<1@x>", has_attachments=False)

@@ -11,10 +11,10 @@ from typing import Any
 
 import bcrypt
 import pytest
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from fakes.certificates import Authority, Certificate
 from fakes.dns import DnsServer, ZoneData

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from onifast_shared import contents, mailbox
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.setting_types import Listen
-from onifast_shared.sockets import bind
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.machine.sockets import bind
+from onifast_shared.mailboxes import contents, mailbox
+from onifast_smtpd.clients.client import Service
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Server
 

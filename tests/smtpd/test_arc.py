@@ -6,10 +6,10 @@ import re
 from collections.abc import Awaitable, Callable
 
 import pytest
-from onifast_shared import mailbox
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message.authentication_results import parse
 from onifast_shared.message.headers import fields, unfold
-from onifast_smtpd.genuine.arc_check import Seal, vouched
+from onifast_smtpd.authentication.arc_check import Seal, vouched
 
 from fakes.dns import DnsServer, Failure
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import sqlite_shell
-from onifast_shared import arrivals
-from onifast_shared.arrivals import Arrival
+from onifast_shared.accepting import arrivals
+from onifast_shared.accepting.arrivals import Arrival
 
 from .helpers import MESSAGE, World
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
-from onifast_shared import dns_failures, mailbox
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.refused import dns_failures
 
 from fakes.dns import DnsServer, Failure
 
@@ -172,8 +173,8 @@ async def test_a_check_that_fails_for_a_bug_of_ours_excuses_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("onifast_smtpd.genuine.verify.check_dkim", fail)
-    monkeypatch.setattr("onifast_smtpd.genuine.verify.check_spf", fail)
+    monkeypatch.setattr("onifast_smtpd.authentication.verify.check_dkim", fail)
+    monkeypatch.setattr("onifast_smtpd.authentication.verify.check_spf", fail)
     assert (await send(world, signed(FORGED), sender="x@bank.test")).startswith(REFUSED)
     assert "a check of a message failed" in caplog.text
 
@@ -398,8 +399,8 @@ async def test_made_up_names_take_a_bounded_room(world: World, dns: DnsServer, m
 @pytest.fixture
 async def deaf(start: Start, dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> World:
     """A receiver whose own resolver does not say a word."""
-    monkeypatch.setattr("onifast_smtpd.genuine.outage.PROBE_TIME", 0.2)
-    monkeypatch.setattr("onifast_smtpd.genuine.outage.PROBE_EVERY", 0.05)
+    monkeypatch.setattr("onifast_smtpd.authentication.outage.PROBE_TIME", 0.2)
+    monkeypatch.setattr("onifast_smtpd.authentication.outage.PROBE_EVERY", 0.05)
     dns.silent = True
     return await start(dns_timeout=HASTE / 4)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
 from onifast_shared.departed import changes, moving
 from onifast_shared.departed.changes import Request
-from onifast_smtpd import session
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_smtpd.clients.client import Service
+from onifast_smtpd.sessions import session
 
 from .conftest import PASSWORDS, write_user
 from .helpers import HERE, MESSAGE, SmtpClient, World

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 from onifast_shared.accounts import app_passwords
-from onifast_shared.config import Settings
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_smtpd.clients.client import Service
 
 from .helpers import OUTSIDE, SmtpClient, World, no_verification
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from onifast_shared.config import Settings
-from onifast_shared.dns import Resolver
-from onifast_smtpd.genuine.dkim_check import DkimResult, check_dkim
-from onifast_smtpd.genuine.lookup import Lookups
-from onifast_smtpd.genuine.signature_rules import MAX_CLOCK_SKEW
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.dns import Resolver
+from onifast_smtpd.authentication.dkim_check import DkimResult, check_dkim
+from onifast_smtpd.authentication.lookup import Lookups
+from onifast_smtpd.authentication.signature_rules import MAX_CLOCK_SKEW
 
 from fakes.dns import DnsServer
 

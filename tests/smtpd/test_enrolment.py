@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from onifast_shared.accounts import app_passwords
-from onifast_smtpd.client import Service
+from onifast_smtpd.clients.client import Service
 
 from .conftest import PASSWORDS, write_user
 from .helpers import HERE, OUTSIDE, SmtpClient, World, encoded, plain

@@ -12,10 +12,11 @@ from typing import Any
 import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from onifast_shared import dmarc_reports, mailbox, refusals
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import EmailRow
-from onifast_shared.refusals import Refusal
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.refused import dmarc_reports, refusals
+from onifast_shared.refused.refusals import Refusal
 
 from fakes.dns import DnsServer, Failure
 

@@ -10,8 +10,8 @@ import argon2
 import pytest
 from onifast_shared.accounts import throttle
 from onifast_shared.accounts.panel_users import UserDirectory
-from onifast_shared.config import Settings
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_smtpd.clients.client import Service
 from onifast_smtpd.login import auth
 from onifast_smtpd.login.auth import Authenticator
 

@@ -13,8 +13,9 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from onifast_shared import addresses, mailbox
-from onifast_shared.address import Address
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from fakes.certificates import Certificate
 from fakes.dns import DnsServer, Failure

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared import mailbox, refusals
-from onifast_shared.setting_types import Listen, milters
+from onifast_shared.machine.setting_types import Listen, milters
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.refused import refusals
 from onifast_smtpd.milter import editing
 from onifast_smtpd.milter.editing import Body, Change, Field, edited
 from onifast_smtpd.milter.protocol import MilterTrouble

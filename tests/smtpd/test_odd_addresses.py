@@ -6,9 +6,9 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 
 import pytest
-from onifast_shared import addresses
-from onifast_shared.address import Address
 from onifast_shared.queue import suppressions
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from fakes.dns import DnsServer
 

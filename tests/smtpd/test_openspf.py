@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from onifast_shared.config import Settings
-from onifast_shared.dns import Resolver
-from onifast_smtpd.genuine.lookup import Lookups
-from onifast_smtpd.genuine.spf_check import check_spf
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.dns import Resolver
+from onifast_smtpd.authentication.lookup import Lookups
+from onifast_smtpd.authentication.spf_check import check_spf
 
 from fakes.dns import DnsServer
 from peers.openspf import Case, Scenario, scenarios

@@ -6,11 +6,11 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
+from onifast_shared.values.address import Address
 from onifast_smtpd import policy
-from onifast_smtpd.client import Client, Origin, Service, identify
-from onifast_smtpd.command import Bare
+from onifast_smtpd.clients.client import Client, Origin, Service, identify
+from onifast_smtpd.protocol.command import Bare
 
 BASE = Settings(hostname="mail.host.test", trusted_networks=(ip_network("10.1.0.0/16"), ip_network("2001:db8::/32")))
 

@@ -8,8 +8,9 @@ from email import message_from_bytes
 
 import pytest
 import sqlite_shell
-from onifast_shared import shared_keys, srs
-from onifast_shared.address import Address
+from onifast_shared.db import shared_keys
+from onifast_shared.values import srs
+from onifast_shared.values.address import Address
 
 from .helpers import HERE, MESSAGE, World
 

@@ -13,7 +13,7 @@ import pytest
 from onifast_shared.accounts import app_passwords, throttle
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.accounts.scram_verifier import Parameters
-from onifast_smtpd.client import Service
+from onifast_smtpd.clients.client import Service
 from scramp import ScramMechanism
 
 from fakes.certificates import Authority, Certificate

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
-from onifast_shared import sending_limits
-from onifast_shared.sending_limits import PERIODS, Subject
-from onifast_smtpd.client import Service
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import PERIODS, Subject
+from onifast_smtpd.clients.client import Service
 
 from .conftest import PASSWORDS
 from .helpers import HERE, OUTSIDE, SmtpClient, World

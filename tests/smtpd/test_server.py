@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseBusy, DatabaseFull
-from onifast_shared.setting_types import Listen
-from onifast_shared.sockets import bind
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.machine.sockets import bind
+from onifast_smtpd.clients.client import Service
+from onifast_smtpd.clients.limits import COPIES
 from onifast_smtpd.intake import Intake
-from onifast_smtpd.limits import COPIES
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Server
 

@@ -13,11 +13,11 @@ from typing import TypeVar
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
-from onifast_smtpd.client import Service
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
+from onifast_smtpd.clients.client import Service
 
 from .conftest import write_user
 from .helpers import HERE, SmtpClient, World, encoded, plain, start_world

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 
 import pytest
 from onifast_shared.message.headers import has_long_line
-from onifast_smtpd.client import Service
+from onifast_smtpd.clients.client import Service
 
 from .conftest import PASSWORDS
 from .helpers import HERE, World

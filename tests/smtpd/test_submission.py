@@ -10,9 +10,9 @@ from email.message import Message
 from ipaddress import ip_network
 
 import pytest
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_smtpd.client import Service
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
+from onifast_smtpd.clients.client import Service
 
 from .conftest import PASSWORDS
 from .helpers import HERE, OUTSIDE, SmtpClient, World

@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
-from onifast_shared.setting_types import Listen
-from onifast_shared.sockets import bind
-from onifast_smtpd.client import Service
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.machine.sockets import bind
+from onifast_smtpd.clients.client import Service
 from onifast_smtpd.server import Server
 
 from fakes.certificates import Authority, Certificate

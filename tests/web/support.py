@@ -14,17 +14,20 @@ from typing import Any
 
 import bcrypt
 from flask.testing import FlaskClient
-from onifast_shared import accept, addresses, contents, indexing, mailbox, sockets
-from onifast_shared.accept import SentCopy
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import SentCopy
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine import sockets
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.mailboxes import contents, indexing, mailbox
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.queue.store import QueuedRecipient, Submission
-from onifast_shared.setting_types import Listen
-from onifast_web.forwarded import Application
-from onifast_web.serve import Server
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
+from onifast_web.http.forwarded import Application
+from onifast_web.serving.serve import Server
 from werkzeug.test import TestResponse
 
 PNG = bytes.fromhex(

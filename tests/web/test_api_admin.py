@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from onifast_shared import refusals, relay
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue.store import STATES
-from onifast_shared.refusals import Refusal
+from onifast_shared.refused import refusals
+from onifast_shared.refused.refusals import Refusal
+from onifast_shared.transport import relay
 
 from web.support import Browser, Panel, queue
 

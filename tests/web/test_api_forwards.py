@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import sqlite_shell
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 from web.support import Panel, give_address
 

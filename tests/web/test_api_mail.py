@@ -7,8 +7,8 @@ import io
 from typing import Any
 
 import pytest
-from onifast_shared import mailbox
 from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message import parsing
 from onifast_shared.message.compose import OutgoingAttachment
 from werkzeug.test import TestResponse

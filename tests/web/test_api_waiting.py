@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from onifast_shared import mailbox, times
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message import parsing
 from onifast_shared.queue import sandbox
+from onifast_shared.values import times
 from werkzeug.test import TestResponse
 
 from web.support import Clock, Panel, give_address, queue

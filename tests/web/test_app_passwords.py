@@ -8,8 +8,8 @@ import time
 import pytest
 from onifast_shared.accounts import app_passwords
 from onifast_shared.accounts.app_passwords import Lock
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 
 from web.support import Browser, Clock, Panel, words
 

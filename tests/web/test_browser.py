@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared import mailbox
 from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.queue import view as queue_view
 from playwright.sync_api import Browser, Page, expect
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from onifast_shared.address import Address
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.queue import destinations, hold_rules, suppressions
 from onifast_shared.queue.destinations import OwnLimits
 from onifast_shared.queue.hold_rules import Pattern
+from onifast_shared.values.address import Address
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from peers.browser import DESKTOP, PHONE, Viewport, page_of

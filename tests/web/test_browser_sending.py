@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from onifast_shared import preferences
 from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import preferences
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import OutboxRow

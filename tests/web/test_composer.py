@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 import pytest
-from onifast_shared import mailbox
 from onifast_shared.db.database import Database
-from onifast_shared.mailbox import EmailRow
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.compose import OutgoingAttachment
 from onifast_shared.message.parsing import Parsed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.rotation import Rotations
+from onifast_shared.machine.config import Settings
 
 from fakes.dns import DnsServer, Failure
 from web.support import Browser, Clock, Panel, give_address

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import asking, inquiries
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.delivery_check import ask, store
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import Pattern
-from onifast_web.context import Web
-from onifast_web.problems import waiting_for_others
+from onifast_web.access.context import Web
+from onifast_web.http.problems import waiting_for_others
 
 from web.support import Browser, Panel
 
@@ -25,15 +25,15 @@ STOP = {"about": "recipient", "verdict": "stop", "text": "There is <no> such mai
 
 
 @contextmanager
-def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[inquiries.Inquiry]]:
+def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[store.Inquiry]]:
     """Answers every inquiry, as outbox does; gives those that came."""
-    seen: list[inquiries.Inquiry] = []
+    seen: list[store.Inquiry] = []
     done = threading.Event()
 
-    def write(tx: Connection) -> list[inquiries.Inquiry]:
-        waiting = inquiries.unanswered(tx, time.time())
+    def write(tx: Connection) -> list[store.Inquiry]:
+        waiting = store.unanswered(tx, time.time())
         for each in waiting:
-            inquiries.answer(tx, each.id, {"problem": "", "findings": list(findings)})
+            store.answer(tx, each.id, {"problem": "", "findings": list(findings)})
         return waiting
 
     def answer() -> None:
@@ -69,19 +69,19 @@ def test_only_own_addresses_may_be_asked_about_as_senders(panel: Panel) -> None:
 
 
 def test_without_outbox_the_api_says_so(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = asking.ask
-    monkeypatch.setattr(asking, "ask", lambda *values: real(*values, patience=0.1))
+    real = ask.ask
+    monkeypatch.setattr(ask, "ask", lambda *values: real(*values, patience=0.1))
     answer = panel.acting_for("demo").get(API, address="bob@remote.test")
     assert answer.status_code == 503
     assert "not running" in answer.get_json()["detail"]
 
 
 def test_questions_of_one_user_do_not_pile_up(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = asking.ask
-    monkeypatch.setattr(asking, "ask", lambda *values: real(*values, patience=0))
+    real = ask.ask
+    monkeypatch.setattr(ask, "ask", lambda *values: real(*values, patience=0))
     demo = panel.acting_for("demo")
-    codes = [demo.get(API, address="bob@remote.test").status_code for _ in range(inquiries.MOST_WAITING + 1)]
-    assert codes == [503] * inquiries.MOST_WAITING + [429]
+    codes = [demo.get(API, address="bob@remote.test").status_code for _ in range(store.MOST_WAITING + 1)]
+    assert codes == [503] * store.MOST_WAITING + [429]
 
 
 def test_the_page_shows_the_findings(browser: Browser, database: Database) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onifast_shared import forwards
-from onifast_shared.address import Address
 from onifast_shared.db.database import Database
+from onifast_shared.recipients import forwards
+from onifast_shared.values.address import Address
 
 from web.support import Browser, words
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from onifast_shared.accounts import sessions
 from onifast_shared.db.database import Connection, Database
-from onifast_web.auth import Who
+from onifast_web.access.auth import Who
 
 from web.support import Browser, queue
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import mailbox, sending_limits
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.sending_limits import FOREIGN_SENDER, Subject
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import FOREIGN_SENDER, Subject
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import mailbox
 from onifast_web.app import create_app
 
 from web.support import Browser, Clock, Panel, words

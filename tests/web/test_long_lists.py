@@ -6,13 +6,14 @@ import re
 
 import pytest
 from flask import Flask
-from onifast_shared import addresses, forwards, sending_limits
-from onifast_shared.address import Address
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import Subject
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import StoredState
-from onifast_shared.sending_limits import Subject
+from onifast_shared.recipients import addresses, forwards
 from onifast_shared.tls import history as tls_history
+from onifast_shared.values.address import Address
 
 from web.support import Browser, Clock, words
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from onifast_web.access.auth import Who
 from onifast_web.api import ENDPOINTS
-from onifast_web.auth import Who
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 REFERENCE = {

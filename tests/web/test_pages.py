@@ -6,9 +6,9 @@ import re
 
 import pytest
 from flask.testing import FlaskClient
-from onifast_shared import mailbox
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message.compose import OutgoingAttachment
 
 from web.support import PNG, Browser, Panel, deliver, index, queue, words

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 
 from web.support import Live, deliver, queue
 

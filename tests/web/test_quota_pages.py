@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared import quotas
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.quotas import Quota, Scope
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import quotas
+from onifast_shared.recipients.quotas import Quota, Scope
 from onifast_web.webmail import filters
 
 from web.support import Browser, deliver

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Flask
-from onifast_shared import refusals
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.refusals import Refusal
+from onifast_shared.machine.config import Settings
+from onifast_shared.refused import refusals
+from onifast_shared.refused.refusals import Refusal
 
 from web.support import Browser, Clock, words
 

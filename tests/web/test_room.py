@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from onifast_shared import sockets
-from onifast_shared.config import Settings
-from onifast_shared.setting_types import Listen
-from onifast_web.channel import SMALL_BODY
-from onifast_web.forwarded import CLIENT, Environ, ForwardedMiddleware
-from onifast_web.serve import Server
+from onifast_shared.machine import sockets
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import Listen
+from onifast_web.http.forwarded import CLIENT, Environ, ForwardedMiddleware
+from onifast_web.serving.channel import SMALL_BODY
+from onifast_web.serving.serve import Server
 
 from peers.ports import free_port
 from web.support import Live, serve

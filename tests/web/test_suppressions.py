@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared.address import Address
 from onifast_shared.db.database import Database
 from onifast_shared.queue import suppressions
+from onifast_shared.values.address import Address
 
 from web.support import Browser, Clock, Panel, words
 

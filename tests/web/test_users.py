@@ -8,11 +8,11 @@ import pytest
 import sqlite_shell
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.departed import moving, watching
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 from onifast_web.api import ENDPOINTS
 
 from web.support import Browser, Clock, Panel, deliver, queue

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from onifast_shared import mailbox, preferences, times
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import mailbox, preferences
 from onifast_shared.message import parsing
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import OutboxRow
+from onifast_shared.values import times
 from werkzeug.test import TestResponse
 
 from web.support import Browser, Clock, deliver, queue, words

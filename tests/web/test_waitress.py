@@ -7,8 +7,8 @@ import tomllib
 from importlib.metadata import version
 
 import pytest
-from onifast_web.channel import Channel, Parser
-from onifast_web.listener import Listener
+from onifast_web.serving.channel import Channel, Parser
+from onifast_web.serving.listener import Listener
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.webhooks import store
 
 from web.support import Browser, Clock, Panel, words

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import h11
-from onifast_shared.dns import DNSError, Resolver
+from onifast_shared.machine.dns import DNSError, Resolver
 
 # A server's header section; more is nobody's good answer.
 _MOST_HEADER = 16 * 1024

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from onifast_shared import log
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
 from onifast_shared.departed.changes import Change
-from onifast_shared.log import event, shown
-from onifast_shared.reply import Deferred, Delivered, Outcome
+from onifast_shared.machine import log
+from onifast_shared.machine.log import event, shown
+from onifast_shared.values.reply import Deferred, Delivered, Outcome
 
 _LOGGER = log.get("outbox")
 _REPORTS = Reports(_LOGGER)

@@ -36,31 +36,36 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import capabilities, command_line, dns, event_loop, log, privileges, reloading, rights
-from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.privileges import PrivilegeError
-from onifast_shared.supervised import Supervision
+from onifast_shared.machine import capabilities, dns, event_loop, log, privileges, rights
+from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.machine.privileges import PrivilegeError
+from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.supervised import Supervision
 from onifast_shared.webhooks import targets
 
-from onifast_outbox import allocation, departures, destination_desk, filer, indexer, key_keeper, maillog
-from onifast_outbox.connections import Connections
-from onifast_outbox.courier import Courier
-from onifast_outbox.departures import Departures
-from onifast_outbox.destination_desk import DestinationDesk
-from onifast_outbox.dispatcher import Dispatcher, boot_clock
-from onifast_outbox.filing import Filer, FilerGone, Filing
+from onifast_outbox import maillog, memory
+from onifast_outbox.claiming.dispatcher import Dispatcher, boot_clock
+from onifast_outbox.claiming.leases import Leases
+from onifast_outbox.delivering.connections import Connections
+from onifast_outbox.delivering.courier import Courier
+from onifast_outbox.delivering.routing import MailExchangers
+from onifast_outbox.delivering.settling import Settler
+from onifast_outbox.delivery_check.respondent import Respondent
+from onifast_outbox.destinations import persistence
+from onifast_outbox.destinations.persistence import DestinationDesk
+from onifast_outbox.dsn.notifier import Notifier
+from onifast_outbox.filing import filer, indexer
+from onifast_outbox.filing.copies import Filer, FilerGone, Filing
+from onifast_outbox.housekeeping import departures
+from onifast_outbox.housekeeping.departures import Departures
+from onifast_outbox.housekeeping.janitor import Janitor
 from onifast_outbox.http_client import HttpClient
-from onifast_outbox.inquiries.respondent import Respondent
-from onifast_outbox.janitor import Janitor
-from onifast_outbox.key_keeper import KeyKeeper
-from onifast_outbox.leases import Leases
-from onifast_outbox.notifier import Notifier
 from onifast_outbox.poller import Poller, Wakeup
-from onifast_outbox.routing import MailExchangers
-from onifast_outbox.settling import Settler
-from onifast_outbox.signing import Signer
+from onifast_outbox.signing import key_keeper
+from onifast_outbox.signing.key_keeper import KeyKeeper
+from onifast_outbox.signing.signer import Signer
 from onifast_outbox.tls_policy import policies as tls_policies
 from onifast_outbox.tls_policy import reporting as tls_reporting
 from onifast_outbox.tls_policy.contexts import Contexts
@@ -92,7 +97,7 @@ def main() -> None:
 
 def _run(settings: Settings, supervision: Supervision) -> int:
     log.configure(settings.log_level, "onifast-outbox")
-    allocation.give_back_large_blocks()
+    memory.give_back_large_blocks()
     # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
     gc.set_threshold(10_000, 20, 50)
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
@@ -198,7 +203,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("looking for users", lambda: gone.look(time.time()), Wakeup(departures.LOOK_SECONDS)),
         repeat("moving what users had", lambda: gone.carry_on(time.time()), user_wakeup),
-        repeat("telling of destinations", desk.round, Wakeup(destination_desk.ROUND_SECONDS)),
+        repeat("telling of destinations", desk.round, Wakeup(persistence.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
 
 # A tenth either way keeps a thousand messages that failed together from coming back together.
 SPREAD = 0.1

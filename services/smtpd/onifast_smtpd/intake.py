@@ -12,15 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from onifast_shared import accept, addresses, quotas, srs
-from onifast_shared.accept import Incoming, Onward
-from onifast_shared.address import Address
-from onifast_shared.addresses import Destination, Expansion, Returned
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Incoming, Onward
+from onifast_shared.accepting.distribution import Distribution, Place, distribute, locate, visited
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.directory import Directory
-from onifast_shared.distribution import Distribution, Place, distribute, locate, visited
-from onifast_shared.envelope import Body, Recipient
+from onifast_shared.limits.sending_limits import LimitExceeded
+from onifast_shared.machine.config import Settings
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
 from onifast_shared.message.conversion import Unconvertible, fit
@@ -36,17 +33,23 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue.store import QueuedRecipient, Submission
-from onifast_shared.reply import Reply
-from onifast_shared.sending_limits import LimitExceeded
+from onifast_shared.recipients import addresses, quotas
+from onifast_shared.recipients.addresses import Destination, Expansion, Returned
+from onifast_shared.recipients.directory import Directory
+from onifast_shared.values import srs
+from onifast_shared.values.address import Address
+from onifast_shared.values.envelope import Body, Recipient
+from onifast_shared.values.reply import Reply
 
-from onifast_smtpd import forged, form, maillog, policy, trace
-from onifast_smtpd.client import Origin
-from onifast_smtpd.command import Bare, Path
-from onifast_smtpd.genuine.judge import Inquiry, Judge, Judgement
+from onifast_smtpd import maillog, policy
+from onifast_smtpd.clients.client import Origin
+from onifast_smtpd.headers import forged, structure, trace
 from onifast_smtpd.milter.filters import Milters, Parcel
-from onifast_smtpd.outgoing import Outgoing, Submitter
-from onifast_smtpd.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
-from onifast_smtpd.replies import Refused, refused
+from onifast_smtpd.protocol.command import Bare, Path
+from onifast_smtpd.protocol.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
+from onifast_smtpd.protocol.replies import Refused, refused
+from onifast_smtpd.screening.screener import Inquiry, Judge, Judgement
+from onifast_smtpd.submission.outgoing import Outgoing, Submitter
 
 FITTED_AT_ONCE = 64 * 1024
 """Octets of a submission that is made fit without a thread; it takes some microseconds, unless something is to do."""
@@ -169,21 +172,21 @@ class Intake:
         settings, local = self._settings, transaction.origin.client.is_loopback
         head = head_within(raw, settings.max_header_size)
         if head is None:
-            raise Refused(form.head_too_large(settings))
+            raise Refused(structure.head_too_large(settings))
         raw, head = without_mbox_lines(raw, head)  # before signatures are checked: none covers it
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = head if transaction.is_binary else raw
         bare = has_bare_line_ends(lines)
-        check(form.judge_line_ends(settings, bare=bare, local=local))
-        check(form.judge_head(head, settings))
-        check(form.judge_lines(lines, settings))
-        if form.may_have_many_parts(raw, head, settings):
-            check(await asyncio.to_thread(form.judge_parts, raw, settings))
+        check(structure.judge_line_ends(settings, bare=bare, local=local))
+        check(structure.judge_head(head, settings))
+        check(structure.judge_lines(lines, settings))
+        if structure.may_have_many_parts(raw, head, settings):
+            check(await asyncio.to_thread(structure.judge_parts, raw, settings))
         if bare and not transaction.is_binary:
             raw = normalise_newlines(raw)
             head = split_head(raw)[0]
         if transaction.submitter is None:
-            check(form.judge_nul(raw, is_binary=transaction.is_binary))
+            check(structure.judge_nul(raw, is_binary=transaction.is_binary))
             await self._deliver(transaction, raw)
             return
         raw, head = await self._fit(transaction, raw, head)

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from onifast_shared.address import Address
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
-from onifast_shared.log import event
-from onifast_shared.reply import Reply
+from onifast_shared.machine.log import event
+from onifast_shared.values.address import Address
+from onifast_shared.values.reply import Reply
 
-from onifast_smtpd.client import Client, Origin
+from onifast_smtpd.clients.client import Client, Origin
 
 logger = logging.getLogger("onifast.smtpd")
 _reports = Reports(logger)

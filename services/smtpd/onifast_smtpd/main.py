@@ -29,17 +29,19 @@ import signal
 import sys
 from functools import partial
 
-from onifast_shared import command_line, event_loop, log, reloading, rights
-from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.privileges import PrivilegeError
-from onifast_shared.sockets import BindError
-from onifast_shared.supervised import Supervision
+from onifast_shared.machine import event_loop, log, rights
+from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.machine.privileges import PrivilegeError
+from onifast_shared.machine.sockets import BindError
+from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.supervised import Supervision
 
-from onifast_smtpd import maillog, processes
-from onifast_smtpd.descriptors import sessions_allowed
-from onifast_smtpd.processes import Parent, Place
+from onifast_smtpd import maillog
+from onifast_smtpd.process import processes
+from onifast_smtpd.process.descriptors import sessions_allowed
+from onifast_smtpd.process.processes import Parent, Place
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, Server, addresses, close_listeners, open_listeners
 

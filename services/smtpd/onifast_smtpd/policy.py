@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from enum import Enum
 
-from onifast_shared.address import Address
-from onifast_shared.addresses import ROLES, Circular, Remote, Returned, UnknownLocal
-from onifast_shared.config import Settings
-from onifast_shared.distribution import Place
-from onifast_shared.quotas import Verdict
-from onifast_shared.reply import Reply
+from onifast_shared.accepting.distribution import Place
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients.addresses import ROLES, Circular, Remote, Returned, UnknownLocal
+from onifast_shared.recipients.quotas import Verdict
+from onifast_shared.values.address import Address
+from onifast_shared.values.reply import Reply
 
-from onifast_smtpd.client import Client, Origin
-from onifast_smtpd.command import Bare, Path, needs_smtputf8
-from onifast_smtpd.parameters import MailOptions
-from onifast_smtpd.replies import STORAGE_FULL, TOO_LARGE, TOO_MANY_RECIPIENTS
+from onifast_smtpd.clients.client import Client, Origin
+from onifast_smtpd.protocol.command import Bare, Path, needs_smtputf8
+from onifast_smtpd.protocol.parameters import MailOptions
+from onifast_smtpd.protocol.replies import STORAGE_FULL, TOO_LARGE, TOO_MANY_RECIPIENTS
 
 
 class Cost(Enum):

@@ -7,25 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from onifast_shared.accounts.panel_users import UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.directory import Directory
-from onifast_shared.dns import Resolver
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.dns import Resolver
+from onifast_shared.recipients.directory import Directory
 from onifast_shared.tls.server import ServerContexts
 
-from onifast_smtpd.admission import Admission, Running
-from onifast_smtpd.client import Client
-from onifast_smtpd.genuine.judge import Judge
-from onifast_smtpd.genuine.verify import Verifier
+from onifast_smtpd.authentication.verify import Verifier
+from onifast_smtpd.clients.client import Client
+from onifast_smtpd.clients.limits import COPIES, Budget, Share
+from onifast_smtpd.clients.unix_owner import Owners
 from onifast_smtpd.intake import Intake
-from onifast_smtpd.limits import COPIES, Budget, Share
 from onifast_smtpd.login.auth import Authenticator
 from onifast_smtpd.milter.filters import Milters
-from onifast_smtpd.notebook import Notebook
-from onifast_smtpd.outgoing import Outgoing
-from onifast_smtpd.ownership import Owners
-from onifast_smtpd.processes import Place, alone
-from onifast_smtpd.refusing import Recorder
+from onifast_smtpd.process.admission import Admission, Running
+from onifast_smtpd.process.processes import Place, alone
+from onifast_smtpd.records.deferred_writes import Notebook
+from onifast_smtpd.records.refusing import Recorder
+from onifast_smtpd.screening.screener import Judge
+from onifast_smtpd.submission.outgoing import Outgoing
 
 
 @dataclass

@@ -8,12 +8,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from onifast_shared import sockets
-from onifast_shared.config import ConfigError, Settings
+from onifast_shared.machine import sockets
+from onifast_shared.machine.config import ConfigError, Settings
 
-from onifast_smtpd.client import Service
+from onifast_smtpd.clients.client import Service
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.session import Session
+from onifast_smtpd.sessions.session import Session
 
 BACKLOG = 1024
 PARTING = 1.0  # seconds that a client has to take its last reply and hang up

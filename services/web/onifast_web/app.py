@@ -10,14 +10,17 @@ from threading import BoundedSemaphore
 
 from flask import Flask, Response, redirect, send_from_directory, url_for
 from onifast_shared.accounts.panel_users import UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import api, auth, problems, response_headers, serve, service_token, webmail
-from onifast_web.auth import Who, allow
-from onifast_web.context import Web
-from onifast_web.forwarded import ForwardedMiddleware
+from onifast_web import api, webmail
+from onifast_web.access import auth, service_token
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import Web
+from onifast_web.http import problems, response_headers
+from onifast_web.http.forwarded import ForwardedMiddleware
+from onifast_web.serving import serve
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR = 365 * 86400

@@ -8,7 +8,7 @@ DESCRIPTION
     named `http` that systemd hands over. The panel's proxy shows them to the world, under any prefix.
 
     It reads and writes the database: mailboxes, queue rows, addresses, the relay's settings, sessions. What is sent
-    goes through `onifast_shared.accept` into the queue; outbox delivers it. It reads `users/` (logins) and `certs/`
+    goes through `onifast_shared.accepting.accept` into the queue; outbox delivers it. It reads `users/` (logins) and `certs/`
     (which DKIM record to publish), writes new DKIM keys to `certs/` where it may, and makes `config/panel.token`.
 
     It is trusted with everybody's mail, and with nothing else: started as root it binds, then becomes `run_as`; it
@@ -29,16 +29,17 @@ import signal
 import socket
 import sys
 
-from onifast_shared import command_line, log, privileges, reloading, rights, sockets
-from onifast_shared.config import ConfigError, Settings
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.supervised import Supervision
+from onifast_shared.machine import log, privileges, rights, sockets
+from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.supervised import Supervision
 
+from onifast_web.access.service_token import ServiceTokenError
 from onifast_web.app import create_app
-from onifast_web.forwarded import Application
-from onifast_web.serve import Server
-from onifast_web.service_token import ServiceTokenError
+from onifast_web.http.forwarded import Application
+from onifast_web.serving.serve import Server
 
 _logger = log.get("onifast-web")
 _SOCKET_NAME = "http"

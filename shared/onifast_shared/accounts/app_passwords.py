@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import shared_keys
 from onifast_shared.accounts import scram_verifier
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
+from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 
 SEEN_INTERVAL = 60
 """Seconds within which a password's last use is not written again."""

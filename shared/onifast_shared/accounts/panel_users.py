@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from onifast_shared.accounts import passwords, scram_verifier
 from onifast_shared.accounts.scram_verifier import ScramVerifier
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _MAX_FILE = 1 << 20

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from onifast_shared import capabilities, privileges
-from onifast_shared.config import Settings
+from onifast_shared.machine import capabilities, privileges
+from onifast_shared.machine.config import Settings
 
 UNITS = ("onifast-smtpd", "onifast-web", "onifast-outbox")
 _SYSTEMD = Path("/run/systemd/system")  # there where the machine was booted with it: sd_booted(3)

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.ctl import access
 from onifast_shared.ctl.tools import (
     DONE,
@@ -18,6 +17,7 @@ from onifast_shared.ctl.tools import (
 )
 from onifast_shared.db import inspection, troubles
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine.config import Settings
 from onifast_shared.transport import sources
 
 LOOK_SECONDS = 60.0

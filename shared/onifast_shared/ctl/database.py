@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, show_one
 from onifast_shared.db import identity, inspection, long_readers, troubles
 from onifast_shared.db.database import Database
 from onifast_shared.db.files import Files, file_size
 from onifast_shared.db.troubles import Troubles
+from onifast_shared.machine.config import Settings
 
 
 def declare(area: Any) -> None:

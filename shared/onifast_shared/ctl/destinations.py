@@ -6,11 +6,11 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import OwnLimits, StoredState
+from onifast_shared.values import times
 
 
 def declare(area: Any) -> None:

@@ -8,9 +8,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
-from onifast_shared import times
-from onifast_shared.address import parse_domain
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, Command, UsageError, add, complain, show_rows
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
@@ -18,6 +15,9 @@ from onifast_shared.dkim import published, report
 from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.rotation import RotationError, Rotations, Standing
 from onifast_shared.dkim.selectors import PUBLISHING, RETIRED
+from onifast_shared.machine.config import Settings
+from onifast_shared.values import times
+from onifast_shared.values.address import parse_domain
 
 T = TypeVar("T")
 

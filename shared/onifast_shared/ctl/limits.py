@@ -6,10 +6,11 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import sending_limits, times
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
-from onifast_shared.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
+from onifast_shared.machine.config import Settings
+from onifast_shared.values import times
 
 
 def declare(area: Any) -> None:

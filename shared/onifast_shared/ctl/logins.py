@@ -6,10 +6,8 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import times
 from onifast_shared.accounts import app_passwords, sessions
 from onifast_shared.accounts.app_passwords import AppPasswordError
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     UsageError,
     add,
@@ -21,6 +19,8 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
+from onifast_shared.machine.config import Settings
+from onifast_shared.values import times
 
 
 def declare_single_sign_on(area: Any) -> None:

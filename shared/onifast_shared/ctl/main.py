@@ -44,16 +44,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from onifast_shared import relay
 from onifast_shared.accounts.panel_users import AccountError
-from onifast_shared.address import AddressError
-from onifast_shared.config import ConfigError, Settings
 from onifast_shared.ctl import (
     check,
     database,
+    delivery_check,
     destinations,
     dkim,
-    explain,
     limits,
     logins,
     queue,
@@ -68,6 +65,9 @@ from onifast_shared.ctl import (
 from onifast_shared.ctl.tools import DONE, WRONG, Command, Parser, UsageError, area, complain
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.transport import relay
+from onifast_shared.values.address import AddressError
 
 _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, relay.RelayError, DatabaseError)
 
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
     database.declare(area(areas, "database", "the database itself"))
-    explain.declare(areas)
+    delivery_check.declare(areas)
     check.declare(areas)
     return parser
 

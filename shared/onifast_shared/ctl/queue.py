@@ -7,9 +7,6 @@ import time
 from functools import partial
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.address import Address, parse_domain
-from onifast_shared.config import Settings
 from onifast_shared.ctl import queue_row
 from onifast_shared.ctl.tools import (
     DONE,
@@ -27,11 +24,14 @@ from onifast_shared.ctl.tools import (
     write,
 )
 from onifast_shared.db.database import Connection
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import acting, sandbox, waiting
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import STATES
 from onifast_shared.queue.view import EVERYTHING, Search
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, parse_domain
 
 _MEANINGS = {
     "retry": "try again now",

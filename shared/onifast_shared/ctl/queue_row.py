@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import DONE, NOTHING, column, complain, read
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import AttemptRow, OutboxRow
+from onifast_shared.values import times
 
 
 def show(arguments: argparse.Namespace, settings: Settings) -> int:

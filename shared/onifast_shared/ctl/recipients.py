@@ -6,9 +6,6 @@ import argparse
 import dataclasses
 from typing import Any
 
-from onifast_shared import addresses, forwards, quotas
-from onifast_shared.address import Address, parse_domain
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
@@ -21,8 +18,11 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
-from onifast_shared.quotas import Quota, Scope
-from onifast_shared.setting_types import size
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import size
+from onifast_shared.recipients import addresses, forwards, quotas
+from onifast_shared.recipients.quotas import Quota, Scope
+from onifast_shared.values.address import Address, parse_domain
 
 _LARGEST = 2**53
 

@@ -6,9 +6,10 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import refusals, times
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import add, how_many, read, show_rows
+from onifast_shared.machine.config import Settings
+from onifast_shared.refused import refusals
+from onifast_shared.values import times
 
 
 def declare(area: Any) -> None:

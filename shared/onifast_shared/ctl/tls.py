@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.address import parse_domain
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import add, how_many, outcome, read, show_rows, write
+from onifast_shared.machine.config import Settings
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
 from onifast_shared.tls.history import TlsMemory
+from onifast_shared.values import times
+from onifast_shared.values.address import parse_domain
 
 
 def declare(area: Any) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
 
 DONE, NOTHING, WRONG = 0, 1, 2
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")

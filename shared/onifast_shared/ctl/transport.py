@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from onifast_shared import relay
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
@@ -21,9 +19,10 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
-from onifast_shared.relay import Relay
-from onifast_shared.transport import names, routes, sources
+from onifast_shared.machine.config import Settings
+from onifast_shared.transport import names, relay, routes, sources
 from onifast_shared.transport.names import BadField
+from onifast_shared.transport.relay import Relay
 from onifast_shared.transport.routes import Scope, StoredRoute
 from onifast_shared.transport.sources import StoredSource
 

@@ -8,9 +8,7 @@ import math
 import time
 from typing import Any
 
-from onifast_shared import times
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     NOTHING,
     WRONG,
@@ -28,6 +26,8 @@ from onifast_shared.ctl.tools import (
 from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import Request
 from onifast_shared.departed.store import UserChangeError
+from onifast_shared.machine.config import Settings
+from onifast_shared.values import times
 
 
 def declare(area: Any) -> None:

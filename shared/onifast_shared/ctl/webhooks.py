@@ -6,8 +6,6 @@ import argparse
 import time
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
@@ -21,6 +19,8 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
+from onifast_shared.machine.config import Settings
+from onifast_shared.values import times
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError

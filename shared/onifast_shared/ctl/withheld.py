@@ -7,9 +7,6 @@ import getpass
 import time
 from typing import Any
 
-from onifast_shared import times
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
@@ -24,9 +21,12 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import hold_rules, suppressions
 from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.queue.suppressions import Suppression
+from onifast_shared.values import times
+from onifast_shared.values.address import Address
 
 
 def declare_suppressions(area: Any) -> None:

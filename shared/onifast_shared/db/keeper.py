@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar
 
 import apsw
 
-from onifast_shared import log
 from onifast_shared.db import rescue, troubles
 from onifast_shared.db.checkpointer import WAL_LIMIT
 from onifast_shared.db.connections import Connections
@@ -24,6 +23,7 @@ from onifast_shared.db.errors import DatabaseCorrupt, DatabaseError, DatabaseUna
 from onifast_shared.db.files import Files
 from onifast_shared.db.long_readers import LongReaders
 from onifast_shared.db.troubles import Troubles
+from onifast_shared.machine import log
 
 LOOK_SECONDS = 0.9
 ALONE_SECONDS = 0.1

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from onifast_shared import log
 from onifast_shared.db import troubles
 from onifast_shared.db.connections import Connections
 from onifast_shared.db.troubles import Troubles
+from onifast_shared.machine import log
 
 WARN_SECONDS = 60.0
 """A snapshot that is older is worth a warning."""

@@ -17,7 +17,7 @@ from onifast_shared.db import adopt, identity
 from onifast_shared.db.errors import DatabaseUnavailable, SchemaTooNew
 from onifast_shared.db.turn import Turn
 
-MIGRATIONS = resources.files("onifast_shared") / "migrations"
+MIGRATIONS = resources.files("onifast_shared.db") / "migrations"
 
 SCHEMA_VERSION = max(int(entry.name[:4]) for entry in MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
 """The newest migration that this program knows: the number of its last file."""

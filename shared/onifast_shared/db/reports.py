@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from onifast_shared import log
 from onifast_shared.db.errors import DatabaseCorrupt, DatabaseError
+from onifast_shared.machine import log
 
 DAMAGE_SECONDS = 6 * 3600.0
 OTHER_SECONDS = 60.0

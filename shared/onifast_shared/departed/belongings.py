@@ -7,18 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onifast_shared.queue import submitters
-
-SET_ASIDE = "~"
-"""How the names begin that what is set aside lies under: no user's does (panel_users.check_username)."""
-
-LIVE = "(owner IS NULL OR owner NOT GLOB '~*')"
-"""The SQL condition on a row's `owner` that it is not set aside."""
-
-
-def is_set_aside(owner: str) -> bool:
-    """Whether an owner's name is such a one."""
-    return owner.startswith(SET_ASIDE)
+from onifast_shared.values import submitters
 
 
 @dataclass(frozen=True)

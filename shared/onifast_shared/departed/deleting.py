@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from onifast_shared import mailbox
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import store
 from onifast_shared.departed.belongings import FEW, MANY
 from onifast_shared.departed.store import BootTime, Departure, UserChangeError
+from onifast_shared.mailboxes import mailbox
 
 AT_ONCE = 100
 """Rows that one transaction deletes."""

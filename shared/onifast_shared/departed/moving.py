@@ -16,8 +16,9 @@ from typing import Any
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import store
-from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, SET_ASIDE, Column, Entry, is_set_aside
+from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, Column, Entry
 from onifast_shared.departed.store import Departure, UserChangeError
+from onifast_shared.values.set_aside import SET_ASIDE, is_set_aside
 
 AT_ONCE = 500
 """Rows that one transaction moves."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from onifast_shared import stored_forms
-from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
-from onifast_shared.departed.belongings import SET_ASIDE
+from onifast_shared.values import stored_forms
+from onifast_shared.values.address import Address
+from onifast_shared.values.set_aside import SET_ASIDE
 
 LATE = 3600
 """Seconds in which mail that was accepted for a user before he went may still come to an end."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from onifast_shared import addresses, stored_forms
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
-from onifast_shared.address import Address
-from onifast_shared.addresses import ROLES, Local
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import submitters
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue.store import Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.recipients.addresses import ROLES, Local
+from onifast_shared.values import stored_forms, submitters
+from onifast_shared.values.address import Address
 
 
 @dataclass(frozen=True)

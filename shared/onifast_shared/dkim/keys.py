@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from onifast_shared.address import AddressError, parse_domain
+from onifast_shared.values.address import AddressError, parse_domain
 
 RSA_FILE = "dkim_private.pem"
 ED25519_FILE = "dkim_private.ed25519.pem"

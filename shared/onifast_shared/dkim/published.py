@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from onifast_shared import dns
 from onifast_shared.dkim.keys import DnsRecord
+from onifast_shared.machine import dns
 
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KEY_LIKE = re.compile(r"\b(v\s*=\s*DKIM|p\s*=)", re.IGNORECASE)

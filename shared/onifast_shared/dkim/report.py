@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from onifast_shared import times
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import Algorithm, DnsRecord
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.rotation import Standing
 from onifast_shared.dkim.selectors import ACTIVE, PUBLISHING, RETIRED, RETIRING, Selector
+from onifast_shared.values import times
 
 SHOWN = (PUBLISHING, ACTIVE, RETIRING, RETIRED)
 """The states of keys that somebody has to do something about, in the order in which they are shown."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.message.headers import (
     LINE_LIMIT,
     encode_text,
@@ -24,6 +23,7 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.mime import write_parameter
+from onifast_shared.values.address import Address, AddressError, split_list
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,900}>")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.message.headers import (
     decode_text,
     decode_words,
@@ -21,6 +20,7 @@ from onifast_shared.message.headers import (
     unfold,
 )
 from onifast_shared.message.mime import parse_parameters, unquote, write_parameter
+from onifast_shared.values.address import AddressError, parse_domain
 
 MOST_OF_A_LINE = 900
 """Characters of a word that still fits into a line of 998 octets with the name of its field."""

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 
-from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.message.headers import (
     decode_words,
     fields,
@@ -19,6 +18,7 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.mime import Part, leaves
+from onifast_shared.values.address import Address, AddressError, split_list
 
 SNIPPET_LENGTH = 200
 _MAX_HEAD = 1 << 20  # octets of header that are looked at

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from onifast_shared import contents
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import contents
 from onifast_shared.queue import hold_rules, ready_rows
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.ready_rows import Head, Row
 from onifast_shared.queue.store import Claim, Lease
-from onifast_shared.reply import Reply
+from onifast_shared.values.reply import Reply
 
 GROUP_LIMIT = 100
 """Recipients claimed together: RFC 5321 section 4.5.3.1.8 lets a server refuse more in one transaction."""

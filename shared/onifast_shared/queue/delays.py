@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.queue.store import QueueRow, Submission
-from onifast_shared.reply import Reply, ReplyError
+from onifast_shared.values.reply import Reply, ReplyError
 
 MOST_ROWS = 1000
 """Recipients that one notice speaks of."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db.database import Connection
+from onifast_shared.values.address import AddressError, parse_domain
 
 STALE_AFTER = 180
 """Seconds after which a state that was not written again counts no more: its deliverer has ended."""

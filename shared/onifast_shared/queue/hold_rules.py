@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db.database import Connection
-from onifast_shared.departed.belongings import LIVE
 from onifast_shared.queue import view as queue_view
-from onifast_shared.stored_forms import folded
+from onifast_shared.values.address import Address, AddressError, parse_domain
+from onifast_shared.values.set_aside import LIVE
+from onifast_shared.values.stored_forms import folded
 
 ANY = ""
 """The pattern that every sender, recipient or owner meets."""

@@ -6,11 +6,11 @@ else, the recipient's domain. Its name is not an address to connect to: outbox's
 
 from __future__ import annotations
 
-from onifast_shared import addresses
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import standing
 from onifast_shared.queue.standing import Standing
+from onifast_shared.recipients import addresses
 from onifast_shared.transport.routes import Routes
 
 LOCAL = "(here)"

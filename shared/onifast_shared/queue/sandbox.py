@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import addresses
-from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 _NOT_THE_DOMAINS = ("forward", "bounce")
 

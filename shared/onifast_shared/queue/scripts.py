@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from onifast_shared import queue_ids
-from onifast_shared.contents import ContentRef, attach
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes.contents import ContentRef, attach
 from onifast_shared.queue.store import STATES
+from onifast_shared.values import queue_ids
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from onifast_shared import queue_ids
-from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import submitters
-from onifast_shared.reply import Reply
-from onifast_shared.times import stored
+from onifast_shared.values import queue_ids, submitters
+from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.reply import Reply
+from onifast_shared.values.times import stored
 
 STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed")
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from onifast_shared import paging
-from onifast_shared.address import Address
 from onifast_shared.db.database import Connection
-from onifast_shared.departed.belongings import LIVE
-from onifast_shared.paging import Page
-from onifast_shared.stored_forms import folded, searched
+from onifast_shared.values import paging
+from onifast_shared.values.address import Address
+from onifast_shared.values.paging import Page
+from onifast_shared.values.set_aside import LIVE
+from onifast_shared.values.stored_forms import folded, searched
 
 Origin = Literal["bounce", "manual"]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from onifast_shared import paging, stored_forms, times
 from onifast_shared.db.database import Connection
-from onifast_shared.departed.belongings import LIVE
-from onifast_shared.paging import Page
-from onifast_shared.reply import STAGES
+from onifast_shared.values import paging, stored_forms, times
+from onifast_shared.values.paging import Page
+from onifast_shared.values.reply import STAGES
+from onifast_shared.values.set_aside import LIVE
 
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "retry": ("pending", ("deferred", "failed", "held", "pending")),

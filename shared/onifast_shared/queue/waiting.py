@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from onifast_shared import contents, mailbox, sending_limits, times
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.limits import sending_limits
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.message.headers import fold, prepend, remove_headers
+from onifast_shared.values import times
 
 RECALLABLE = ("pending", "deferred", "held")
 """The states in which a message can be called back: on its way to nobody, and with nobody."""

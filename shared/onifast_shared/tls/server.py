@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
-from onifast_shared import log
-from onifast_shared.address import AddressError, parse_domain
+from onifast_shared.machine import log
+from onifast_shared.values.address import AddressError, parse_domain
 
 _Mark = tuple[tuple[int, int, int], ...]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared.address import AddressError, parse_domain
+from onifast_shared.values.address import AddressError, parse_domain
 
 
 class BadField(ValueError):

@@ -11,13 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from onifast_shared import relay
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db.database import Connection
-from onifast_shared.log import Secret
-from onifast_shared.relay import Relay, RelayError
-from onifast_shared.transport import sending_domain
+from onifast_shared.machine.log import Secret
+from onifast_shared.transport import relay, sending_domain
 from onifast_shared.transport.names import BadField, covering
+from onifast_shared.transport.relay import Relay, RelayError
+from onifast_shared.values.address import AddressError, parse_domain
 
 Scope = Literal["recipient_domain", "sender_domain"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -6,10 +6,10 @@ lose. So neither serves those who merely write a domain into MAIL FROM, as local
 
 from __future__ import annotations
 
-from onifast_shared import addresses
-from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import submitters
+from onifast_shared.recipients import addresses
+from onifast_shared.values import submitters
+from onifast_shared.values.address import Address, AddressError
 
 
 def of(tx: Connection, sender: str, submitted_by: str | None) -> str | None:

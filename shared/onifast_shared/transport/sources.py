@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db.database import Connection
-from onifast_shared.setting_types import Source
+from onifast_shared.machine.setting_types import Source
 from onifast_shared.transport import names, sending_domain
 from onifast_shared.transport.names import BadField
+from onifast_shared.values.address import AddressError, parse_domain
 
 Family = Literal[4, 6]
 

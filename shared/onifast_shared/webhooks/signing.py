@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 
 PREFIX = "whsec_"
 """What a secret begins with, so that it is known for one wherever it turns up."""

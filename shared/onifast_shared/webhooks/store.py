@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 from onifast_shared.webhooks.signing import new_secret
 
 EVENTS = ("delivered", "deferred", "bounced")

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from onifast_shared.setting_types import IPNetwork
+from onifast_shared.machine.setting_types import IPNetwork
 
 MAX_URL = 2000
 

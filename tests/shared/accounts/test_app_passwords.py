@@ -7,7 +7,7 @@ from onifast_shared.accounts import app_passwords, scram_verifier
 from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError, Locks
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db.database import Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 
 NOW = 1_800_000_000
 

@@ -20,7 +20,7 @@ from onifast_shared.accounts.panel_users import (
     UserFileError,
     check_username,
 )
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
 from onifast_shared.ctl import access
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db import adopt
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseCorrupt
+from onifast_shared.machine.config import Settings
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.dkim import keys as dkim_keys
+from onifast_shared.machine.config import Settings
 
 from fakes.dns import DnsServer
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import sending_limits
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
-from onifast_shared.sending_limits import Subject
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.machine.config import Settings
 
 ANN = Subject("user", "ann")
 Run = Callable[..., tuple[int, str, str]]

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared import contents, relay
 from onifast_shared.accounts import app_passwords, sessions
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
 from onifast_shared.queue import store as queue
+from onifast_shared.transport import relay
 
 
 @dataclass(frozen=True)

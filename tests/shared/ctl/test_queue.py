@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import accept, times
-from onifast_shared.accept import SentCopy
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import SentCopy
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
 from onifast_shared.queue import sandbox, store
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import Attempt, QueuedRecipient, Submission
 from onifast_shared.queue.view import OutboxRow
-from onifast_shared.reply import Reply
+from onifast_shared.values import times
+from onifast_shared.values.reply import Reply
 
 Run = Callable[..., int]
 

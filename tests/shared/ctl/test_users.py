@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared import addresses
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 Run = Callable[..., tuple[int, str, str]]
 ANN = Address.parse("ann@here.test")

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared import contents
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
 from onifast_shared.queue import hold_rules, suppressions
 from onifast_shared.queue import store as queue
 from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.values.address import Address
 
 EVE = Address.parse("Eve@there.test")
 Run = Callable[..., tuple[int, str, str]]

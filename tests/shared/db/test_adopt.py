@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared import addresses, mailbox, relay
 from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import Search
+from onifast_shared.recipients import addresses
+from onifast_shared.transport import relay
 
 TYPED = """
 CREATE TABLE emails (id INTEGER PRIMARY KEY AUTOINCREMENT, sender TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT,

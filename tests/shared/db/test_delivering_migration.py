@@ -7,8 +7,8 @@ from importlib import resources
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts

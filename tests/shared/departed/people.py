@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import deleting, moving
+from onifast_shared.machine.config import Settings
 
 NAMING = re.compile(r"(^|_)(owner|user|username|login|account|customer|member|principal|lane)$|_by$")
 """What columns are called that may name a user."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, addresses, contents, forwards, mailbox
-from onifast_shared.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.accounts import app_passwords, sessions
-from onifast_shared.address import Address
-from onifast_shared.addresses import Remote, UnknownLocal
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, deleting, moving, store
 from onifast_shared.departed.changes import Request
 from onifast_shared.departed.store import BootTime, UserChangeError
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import view
 from onifast_shared.queue.store import Lease, QueuedRecipient, Submission
+from onifast_shared.recipients import addresses, forwards
+from onifast_shared.recipients.addresses import Remote, UnknownLocal
+from onifast_shared.values.address import Address
 
 from .people import give, settle
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from onifast_shared.accounts.panel_users import UserDirectory, UserDirectoryMissing
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.departed import store, watching
 from onifast_shared.departed.store import BootTime
 from onifast_shared.departed.watching import PATIENCE, Look
+from onifast_shared.machine.config import Settings
 
 from .people import add_file, give, settle
 

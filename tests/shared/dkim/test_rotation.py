@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import report, rotation, selectors
 from onifast_shared.dkim.published import Check
 from onifast_shared.dkim.rotation import RotationError, Rotations, Standing, unused_name
 from onifast_shared.dkim.selectors import STATES, TRANSITIONS, Selector
+from onifast_shared.machine.config import Settings
 
 DOMAIN = "here.test"
 NOW = 1_795_000_000  # in November 2026

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.address import Address, split_list
 from onifast_shared.message.author import MAX_FROM, FromError, complete_from
 from onifast_shared.message.headers import fields, unfold
 from onifast_shared.message.parsing import summary
+from onifast_shared.values.address import Address, split_list
 
 SENDER = Address("info", "shop.test")
 REST = b"Subject: s\r\nTo: you@remote.test\r\n"

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.address import Address
 from onifast_shared.message.compose import (
     Draft,
     DraftError,
@@ -23,6 +22,7 @@ from onifast_shared.message.compose import (
 )
 from onifast_shared.message.headers import normalise_newlines, split_head
 from onifast_shared.message.parsing import parse
+from onifast_shared.values.address import Address
 
 HOST = "mail.example.org"
 DRAFT = Draft(from_="ann@example.org", to=["bob@example.net"], subject="Hello", text="Hi\n")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.address import Address
 from onifast_shared.message.parsing import Parsed, parse, summary
+from onifast_shared.values.address import Address
 
 PIXEL = base64.b64encode(b"\x89PNG")
 

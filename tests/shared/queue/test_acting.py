@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared import accept
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Database
 from onifast_shared.queue import acting
 from onifast_shared.queue import view as queue_view

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import accept, relay
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import ready_rows
@@ -19,8 +19,9 @@ from onifast_shared.queue.claims import MOST_BARREN, MOST_PUT_OFF, SMALL, Openin
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.ready_rows import SHORT
 from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
-from onifast_shared.relay import Relay
-from onifast_shared.reply import Reply
+from onifast_shared.transport import relay
+from onifast_shared.transport.relay import Relay
+from onifast_shared.values.reply import Reply
 
 NOW = 1_700_000_000
 LEASE = Lease("boot-1", 0, 60_000)

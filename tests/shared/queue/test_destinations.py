@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import STALE_AFTER, OwnLimits, StoredState
 

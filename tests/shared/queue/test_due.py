@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared import accept
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue.due import Mark

@@ -9,9 +9,9 @@ import pytest
 import sqlite_shell
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared import contents
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import hold_rules

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import sqlite_shell
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared import accept, addresses, preferences
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import preferences
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.queue.view import OutboxRow
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import Address
 
 NOW = 1_700_000_000.0
 ELSEWHERE = Address.parse("tester@example.net")

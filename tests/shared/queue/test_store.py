@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import sqlite_shell
-from onifast_shared import accept, contents
-from onifast_shared.config import Settings
-from onifast_shared.contents import ContentRef
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes.contents import ContentRef
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
@@ -20,7 +21,7 @@ from onifast_shared.queue.claims import Wanted
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.scripts import Prepared
 from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
-from onifast_shared.reply import Reply
+from onifast_shared.values.reply import Reply
 
 SETTINGS = Settings(hostname="mail.host.test")
 NOW = 1_700_000_000.0

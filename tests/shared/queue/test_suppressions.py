@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from onifast_shared.address import Address
 from onifast_shared.db.database import Database
-from onifast_shared.paging import CursorError
 from onifast_shared.queue import suppressions
+from onifast_shared.values.address import Address
+from onifast_shared.values.paging import CursorError
 
 EVE, ADAM = Address.parse("Eve@there.test"), Address.parse("adam@there.test")
 NOW, WEEK = 1_800_000_000, 7 * 86400

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import onifast_shared
 import pytest
-from onifast_shared import accept
-from onifast_shared.accept import SentCopy
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import SentCopy
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import moving
 from onifast_shared.departed.belongings import MANY
+from onifast_shared.machine.config import Settings
 from onifast_shared.queue import acting, due, hold_rules, sandbox, waiting
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import scripts as queue_scripts
@@ -26,6 +25,7 @@ from onifast_shared.queue.hold_rules import Pattern
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.scripts import ScriptRow
 from onifast_shared.queue.store import Lease, QueuedRecipient, Submission
+from onifast_shared.values.address import Address
 
 SETTINGS = Settings(hostname="mail.host.test")
 BOOT, TOKEN, LATER = "boot-1", "t" * 32, 2e9

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from onifast_shared import accept, contents, mailbox, sending_limits, times
-from onifast_shared.accept import Delivery, Incoming, SentCopy
-from onifast_shared.config import Settings
+from onifast_shared.accepting import accept
+from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.mailbox import EmailRow
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import LimitExceeded, Subject
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.queue import due as queue_due
@@ -17,7 +20,7 @@ from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
-from onifast_shared.sending_limits import LimitExceeded, Subject
+from onifast_shared.values import times
 
 NOW = 4_000_000_000.0  # far ahead: submissions are dated by the real clock
 LATER = int(NOW) + 3600

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.config import Settings
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies

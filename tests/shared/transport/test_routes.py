@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable
 
 import pytest
-from onifast_shared import addresses, relay
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.log import Secret
-from onifast_shared.relay import Relay, RelayError
-from onifast_shared.setting_types import Source
-from onifast_shared.transport import names, routes, sources
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
+from onifast_shared.machine.setting_types import Source
+from onifast_shared.recipients import addresses
+from onifast_shared.transport import names, relay, routes, sources
 from onifast_shared.transport.names import BadField
+from onifast_shared.transport.relay import Relay, RelayError
 from onifast_shared.transport.routes import Routes, StoredRoute, Way
 from onifast_shared.transport.sources import Family, StoredSource, sources_for
+from onifast_shared.values.address import Address
 
 ALICE = "alice@here.test"
 HIS = "user:alice"

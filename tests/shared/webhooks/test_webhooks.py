@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 from onifast_shared.webhooks import signing, store, targets
 from onifast_shared.webhooks.store import Waiting, Webhook
 from onifast_shared.webhooks.targets import TargetError, check_url

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from onifast_shared.address import Address
-from onifast_shared.reply import Reply
+from onifast_shared.values.address import Address
+from onifast_shared.values.reply import Reply
 
 from onifast_outbox.dsn.values import Fate, Returned
 

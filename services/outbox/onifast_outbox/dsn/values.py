@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from onifast_shared.address import Address
-from onifast_shared.envelope import Recipient, Ret
-from onifast_shared.reply import Deferred, Delivered, Failed, Outcome, Reply
+from onifast_shared.values.address import Address
+from onifast_shared.values.envelope import Recipient, Ret
+from onifast_shared.values.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 _PARAMETER = re.compile(r"[!-~]{1,500}")
 

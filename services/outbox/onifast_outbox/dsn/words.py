@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from onifast_shared.message.parsing import summary
-from onifast_shared.reply import Deferred, Delivered, Failed
+from onifast_shared.values.reply import Deferred, Delivered, Failed
 
 from onifast_outbox.dsn.values import Fate, Returned
 from onifast_outbox.reasons import explain

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onifast_shared.reply import Delivered, Outcome, Reply, ReplyError
+from onifast_shared.values.reply import Delivered, Outcome, Reply, ReplyError
 
 from onifast_outbox.reasons import blocklists, statuses
 from onifast_outbox.reasons.providers import provider_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared.reply import Reply
+from onifast_shared.values.reply import Reply
 
 # By enhanced status code (RFC 3463), without its class; the most specific key wins.
 _REASONS = {

@@ -27,7 +27,7 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
-from onifast_shared.config import ConfigError
+from onifast_shared.machine.config import ConfigError
 
 from onifast_outbox.tls_policy.requirement import Assurance, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
 from onifast_outbox.tls_policy.tlsa import DANE_EE, DANE_TA, Tlsa

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Self
 
-from onifast_shared.config import Settings
+from onifast_shared.machine.config import Settings
 
 from onifast_outbox.tls_policy.certificates import bad_authorities
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from onifast_shared.dns import Temporary
+from onifast_shared.machine.dns import Temporary
 
 from onifast_outbox.tls_policy.requirement import HostBarred, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
 from onifast_outbox.tls_policy.secure_dns import Found, SecureDns

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Database
-from onifast_shared.dns import Resolver, Temporary
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.dns import Resolver, Temporary
 from onifast_shared.webhooks import targets
 
 from onifast_outbox.http_client import HttpClient

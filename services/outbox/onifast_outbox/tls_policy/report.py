@@ -14,8 +14,8 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from onifast_shared.address import Address, AddressError
 from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins
+from onifast_shared.values.address import Address, AddressError
 
 MAIL_TYPE = "application/tlsrpt+gzip"
 

@@ -11,14 +11,15 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 
-from onifast_shared import accept, contents
-from onifast_shared.address import Address
-from onifast_shared.contents import ContentRef
+from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.dns import NoData, NoSuchDomain, Resolver, Temporary
+from onifast_shared.machine.dns import NoData, NoSuchDomain, Resolver, Temporary
+from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes.contents import ContentRef
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls.results import DAY, Report, SessionResult, State, day_begins
+from onifast_shared.values.address import Address
 
 from onifast_outbox import maillog
 from onifast_outbox.http_client import HttpClient, HttpError

@@ -15,7 +15,7 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.resolver
-from onifast_shared.dns import Resolver, Temporary
+from onifast_shared.machine.dns import Resolver, Temporary
 
 
 @dataclass(frozen=True)

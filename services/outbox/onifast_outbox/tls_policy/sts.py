@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.dns import DNSError, Resolver
+from onifast_shared.machine.dns import DNSError, Resolver
 from onifast_shared.tls import sts_policies
 from onifast_shared.tls.sts_policies import StoredPolicy
 

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared import times
 from onifast_shared.db.database import Connection
 from onifast_shared.queue.store import QueueRow, Submission
-from onifast_shared.reply import Outcome
+from onifast_shared.values import times
+from onifast_shared.values.reply import Outcome
 from onifast_shared.webhooks import store
 
 from onifast_outbox.reasons import describe

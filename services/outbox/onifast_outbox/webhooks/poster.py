@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.dns import Resolver
+from onifast_shared.machine.dns import Resolver
 from onifast_shared.webhooks import signing, store, targets
 from onifast_shared.webhooks.store import Waiting, Webhook
 

@@ -19,18 +19,18 @@ from weakref import WeakValueDictionary
 
 from onifast_shared.accounts import scram_verifier, throttle
 from onifast_shared.accounts.panel_users import AccountError, PanelUser, UserDirectory
-from onifast_shared.config import Settings
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.reply import Reply
+from onifast_shared.machine.config import Settings
+from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
-from onifast_smtpd.client import Client
+from onifast_smtpd.clients.client import Client
 from onifast_smtpd.login import scram
 from onifast_smtpd.login.keyring import Challenge, Keyring, Opened
 from onifast_smtpd.login.places import Places, is_one_client, place_of
 from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
-from onifast_smtpd.replies import Refused, refused
+from onifast_smtpd.protocol.replies import Refused, refused
 
 THREADS = 2  # a password hash takes a whole core for a while
 MAX_WAITING = 64  # passwords that wait to be checked

@@ -15,7 +15,7 @@ from onifast_shared.accounts.app_passwords import Lock, Locks
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db.database import Database
-from onifast_shared.log import Secret
+from onifast_shared.machine.log import Secret
 
 _WRITE_PATIENCE = 2.0
 

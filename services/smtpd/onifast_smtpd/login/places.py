@@ -18,7 +18,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 
 from onifast_smtpd import maillog
-from onifast_smtpd.client import Client
+from onifast_smtpd.clients.client import Client
 from onifast_smtpd.login.keyring import Keyring
 
 _WRITE_PATIENCE = 2.0

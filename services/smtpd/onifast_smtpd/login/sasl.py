@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from onifast_shared.accounts.scram_verifier import prepared
-from onifast_shared.log import Secret
-from onifast_shared.reply import Reply
+from onifast_shared.machine.log import Secret
+from onifast_shared.values.reply import Reply
 
-from onifast_smtpd.replies import Refused, refused
+from onifast_smtpd.protocol.replies import Refused, refused
 
 SCRAM, SCRAM_PLUS = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from onifast_shared.message.headers import fields, split_head
-from onifast_shared.reply import Reply, ReplyError
+from onifast_shared.values.reply import Reply, ReplyError
 
 from onifast_smtpd.milter import editing, protocol
 from onifast_smtpd.milter.editing import Edit

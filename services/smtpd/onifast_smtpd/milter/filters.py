@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onifast_shared.address import Address
-from onifast_shared.config import Settings
-from onifast_shared.reply import Reply
-from onifast_shared.setting_types import Listen
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.values.address import Address
+from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
-from onifast_smtpd.client import Origin
+from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.milter.conversation import Answer, Conversation, Letter, Macros
 from onifast_smtpd.milter.editing import edited
 from onifast_smtpd.milter.protocol import MilterTrouble

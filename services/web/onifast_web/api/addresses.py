@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import addresses, times
-from onifast_shared.address import Address, AddressError
-from onifast_shared.addresses import AddressRow
 from onifast_shared.db.database import Connection
+from onifast_shared.recipients import addresses
+from onifast_shared.recipients.addresses import AddressRow
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, AddressError
 from pydantic import Field
 
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
-from onifast_web.auth import Who
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 
 
 class AddressInfo(Model):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import log, times
 from onifast_shared.accounts import app_passwords, panel_users
 from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError
-from onifast_shared.log import Secret
+from onifast_shared.machine import log
+from onifast_shared.machine.log import Secret
+from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web import auth
+from onifast_web.access import auth
+from onifast_web.access.auth import Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
-from onifast_web.auth import Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 
 _logger = log.get("web")
 

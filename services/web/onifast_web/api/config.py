@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from onifast_shared import relay
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db.database import Connection
-from onifast_shared.log import Secret
-from onifast_shared.relay import Relay
+from onifast_shared.machine.log import Secret
+from onifast_shared.transport import relay
+from onifast_shared.transport.relay import Relay
+from onifast_shared.values.address import AddressError, parse_domain
 from pydantic import Field, field_validator
 
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model
-from onifast_web.auth import Who
-from onifast_web.problems import Problem
+from onifast_web.http.problems import Problem
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from onifast_shared import times
 from onifast_shared.db import troubles
+from onifast_shared.values import times
 
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
-from onifast_web.auth import Who
 
 
 class DatabaseTrouble(Model):

@@ -8,10 +8,10 @@ from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
-from onifast_web import signing_keys
+from onifast_web.access.auth import Who
+from onifast_web.actions import signing_keys
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
-from onifast_web.auth import Who
-from onifast_web.problems import Problem
+from onifast_web.http.problems import Problem
 
 
 class DkimQuery(Model):

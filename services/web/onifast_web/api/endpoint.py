@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from flask import Flask, Response, request
-from onifast_shared import times
 from onifast_shared.message.compose import DraftError
-from onifast_shared.paging import CursorError
+from onifast_shared.values import times
+from onifast_shared.values.paging import CursorError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import auth, context
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import Web
-from onifast_web.problems import Problem
+from onifast_web.access import auth, context
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import Web
+from onifast_web.http.problems import Problem
 
 FORM = "multipart/form-data"
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import addresses, forwards, stored_forms, times
-from onifast_shared.address import Address, AddressError, parse_domain
 from onifast_shared.db.database import Connection
-from onifast_shared.forwards import AliasRow, ForwardRow
+from onifast_shared.recipients import addresses, forwards
+from onifast_shared.recipients.forwards import AliasRow, ForwardRow
+from onifast_shared.values import stored_forms, times
+from onifast_shared.values.address import Address, AddressError, parse_domain
 from pydantic import Field
 
+from onifast_web.access.auth import Caller, Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
-from onifast_web.auth import Caller, Who
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 
 MAX_TARGETS = 100
 """Forwards of one address that users can make; a panel's INSERT knows no such limit."""

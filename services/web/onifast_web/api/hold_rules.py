@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import times
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
+from onifast_shared.values import times
 from pydantic import Field
 
+from onifast_web.access.auth import Caller, Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
-from onifast_web.auth import Caller, Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 
 Text = Annotated[str, Field(max_length=320)]
 

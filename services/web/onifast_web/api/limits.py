@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from onifast_shared import sending_limits, times
 from onifast_shared.db.database import Connection
-from onifast_shared.sending_limits import LARGEST, PERIODS, Standing, Subject
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import LARGEST, PERIODS, Standing, Subject
+from onifast_shared.values import times
 from pydantic import Field, model_validator
 
+from onifast_web.access.auth import Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
-from onifast_web.auth import Who
-from onifast_web.context import Web
 
 Scope = Literal["user", "unix", "domain"]
 Counted = Literal["messages_per_hour", "messages_per_day", "recipients_per_hour", "recipients_per_day"]

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from flask import request
-from onifast_shared import mailbox, times
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import EmailRow
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
-from onifast_shared.paging import Page
 from onifast_shared.queue import waiting
+from onifast_shared.values import times
+from onifast_shared.values.paging import Page
 from pydantic import Field, model_validator
 
-from onifast_web import bodies, csrf, impostors
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment
-from onifast_web.auth import Who
-from onifast_web.impostors import Reader
-from onifast_web.problems import not_found
+from onifast_web.http import csrf
+from onifast_web.http.problems import not_found
+from onifast_web.reading import bodies, impostors
+from onifast_web.reading.impostors import Reader
 
 Folder = Literal["inbox", "drafts", "sent", "junk", "archive", "trash"]
 MOST_IDS = 500

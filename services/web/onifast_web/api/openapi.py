@@ -12,10 +12,10 @@ from flask import Flask, Response, json
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from onifast_web.access.auth import ACT_FOR, COOKIE, Who, allow
 from onifast_web.api.endpoint import FORM, Endpoint, Nothing
-from onifast_web.auth import ACT_FOR, COOKIE, Who, allow
-from onifast_web.csrf import HEADER
-from onifast_web.problems import MEDIA_TYPE
+from onifast_web.http.csrf import HEADER
+from onifast_web.http.problems import MEDIA_TYPE
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM_SCHEMA = {

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import times
-from onifast_shared.address import Address, AddressError
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, AddressError
 from pydantic import Field, field_validator, model_validator
 
-from onifast_web import queue_actions
+from onifast_web.access.auth import Caller, Who
+from onifast_web.access.context import Web
+from onifast_web.actions import queue
+from onifast_web.actions.queue import Done
 from onifast_web.api.endpoint import (
     IF_ANY,
     Call,
@@ -22,10 +25,7 @@ from onifast_web.api.endpoint import (
     optional_moment,
     unprocessable,
 )
-from onifast_web.auth import Caller, Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
-from onifast_web.queue_actions import Done
+from onifast_web.http.problems import Problem, not_found
 
 Status = Literal["pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed"]
 
@@ -162,7 +162,7 @@ def act_on_outbox(call: Call) -> Acted:
     owner, ids = call.caller.manages, body.ids or []
     if body.matching is not None:
         search = Search(body.matching.status, body.matching.q)
-        return Acted(changed=queue_actions.act_on_all(call.web, call.caller, search, body.action).changed)
+        return Acted(changed=queue.act_on_all(call.web, call.caller, search, body.action).changed)
     if None in call.web.database.read(lambda tx: [queue_view.get(tx, owner, row_id) for row_id in ids]):
         raise not_found("outbox entry")
     done = _act(call.web, call.caller, body, ids)
@@ -201,14 +201,14 @@ ENDPOINTS = (
 def _act(web: Web, caller: Caller, body: ActBody, ids: list[int]) -> Done:
     match body.action:
         case "recall":
-            return queue_actions.recall(web, caller, ids)
+            return queue.recall(web, caller, ids)
         case "send_now":
-            return queue_actions.send_now(web, caller, ids)
+            return queue.send_now(web, caller, ids)
         case "reschedule":
-            return queue_actions.reschedule(web, caller, ids, times.parse_rfc3339(body.send_at or ""))
+            return queue.reschedule(web, caller, ids, times.parse_rfc3339(body.send_at or ""))
         case "redirect":
-            return queue_actions.redirect(web, caller, ids, _address(body.to or ""))
-    return queue_actions.act(web, caller, ids, body.action)
+            return queue.redirect(web, caller, ids, _address(body.to or ""))
+    return queue.act(web, caller, ids, body.action)
 
 
 def _address(text: str) -> Address:

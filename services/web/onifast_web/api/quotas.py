@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import quotas
-from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
-from onifast_shared.quotas import Quota
+from onifast_shared.recipients import quotas
+from onifast_shared.recipients.quotas import Quota
+from onifast_shared.values.address import Address, AddressError
 from pydantic import Field
 
+from onifast_web.access.auth import Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Model, known_user, unprocessable
-from onifast_web.auth import Who
-from onifast_web.context import Web
 
 
 class QuotaInfo(Model):

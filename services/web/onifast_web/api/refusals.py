@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import refusals, times
-from onifast_shared.refusals import RefusalRow
+from onifast_shared.refused import refusals
+from onifast_shared.refused.refusals import RefusalRow
+from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web import bodies
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
-from onifast_web.auth import Who
+from onifast_web.reading import bodies
 
 
 class RefusalsQuery(Model):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from onifast_shared import times
 from onifast_shared.db.database import Connection
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.names import BadField
 from onifast_shared.transport.routes import StoredRoute
 from onifast_shared.transport.sources import StoredSource
+from onifast_shared.values import times
 from pydantic import Field
 
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
-from onifast_web.auth import Who
-from onifast_web.problems import not_found
+from onifast_web.http.problems import not_found
 
 Scope = Literal["recipient_domain", "sender_domain"]
 Name = Annotated[str, Field(max_length=320)]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from onifast_web import sandboxes
+from onifast_web.access.auth import Who
+from onifast_web.actions import sandboxes
+from onifast_web.actions.sandboxes import DomainState
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
-from onifast_web.auth import Who
-from onifast_web.sandboxes import DomainState
 
 
 class SandboxBody(Model):

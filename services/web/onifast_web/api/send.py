@@ -7,15 +7,16 @@ import binascii
 from typing import Annotated, Any
 
 from flask import request
-from onifast_shared import times
 from onifast_shared.message.compose import Draft, OutgoingAttachment
+from onifast_shared.values import times
 from pydantic import Field, field_validator, model_validator
 
-from onifast_web import csrf, sending
+from onifast_web.access.auth import Who
+from onifast_web.access.context import Web
+from onifast_web.actions import sending
+from onifast_web.actions.sending import Wait
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Model, Moment, checked_moment, unprocessable
-from onifast_web.auth import Who
-from onifast_web.context import Web
-from onifast_web.sending import Wait
+from onifast_web.http import csrf
 
 
 class SendAttachment(Model):

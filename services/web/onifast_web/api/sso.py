@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import url_for
-from onifast_shared import times
 from onifast_shared.accounts import sessions
+from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web import auth
+from onifast_web.access import auth
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
-from onifast_web.auth import Who
-from onifast_web.problems import not_found
+from onifast_web.http.problems import not_found
 
 
 class SsoBody(Model):

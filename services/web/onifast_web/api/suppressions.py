@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared import times
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.suppressions import Suppression
+from onifast_shared.values import times
 from pydantic import Field
 
+from onifast_web.access.auth import Caller, Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
 from onifast_web.api.forwards import parsed
-from onifast_web.auth import Caller, Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 
 Text = Annotated[str, Field(max_length=320)]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import times
-from onifast_shared.address import AddressError, parse_domain
 from onifast_shared.db.database import Connection
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
@@ -13,11 +11,13 @@ from onifast_shared.tls import sts_policies
 from onifast_shared.tls.history import TlsMemory
 from onifast_shared.tls.results import Report
 from onifast_shared.tls.sts_policies import StoredPolicy
+from onifast_shared.values import times
+from onifast_shared.values.address import AddressError, parse_domain
 from pydantic import Field
 
+from onifast_web.access.auth import Who
 from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
-from onifast_web.auth import Who
-from onifast_web.problems import not_found
+from onifast_web.http.problems import not_found
 
 
 class TlsQuery(Model):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared import times
 from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import Change, Request
 from onifast_shared.departed.store import Departure, UserChangeError
 from onifast_shared.departed.watching import Missing
+from onifast_shared.values import times
 from pydantic import Field
 
+from onifast_web.access.auth import Caller, Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment
-from onifast_web.auth import Caller, Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem
+from onifast_web.http.problems import Problem
 
 PATIENCE = 2.0
 """Seconds that a request moves a user's mail; what is left then is outbox's to do."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal, get_args
 
-from onifast_shared import log, times
 from onifast_shared.db.database import Connection
+from onifast_shared.machine import log
+from onifast_shared.values import times
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from pydantic import Field
 
+from onifast_web.access.auth import Caller, Who
+from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
-from onifast_web.auth import Caller, Who
-from onifast_web.context import Web
-from onifast_web.problems import Problem, not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
 

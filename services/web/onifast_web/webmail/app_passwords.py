@@ -9,11 +9,11 @@ from onifast_shared.accounts import app_passwords as store
 from onifast_shared.accounts.app_passwords import AppPasswordError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import app_passwords as api
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
 
 

@@ -7,19 +7,23 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import addresses, preferences, times
-from onifast_shared.address import Address, AddressError, split_list
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import preferences
 from onifast_shared.message.compose import DraftError, OutgoingAttachment
 from onifast_shared.queue import suppressions
+from onifast_shared.recipients import addresses
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, AddressError, split_list
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import render, sending, serve
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import Web, current
-from onifast_web.problems import Problem
-from onifast_web.sending import Wait
-from onifast_web.suppressed import Suppressed
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import Web, current
+from onifast_web.actions import sending
+from onifast_web.actions.sending import Wait
+from onifast_web.actions.suppressed import Suppressed
+from onifast_web.http.problems import Problem
+from onifast_web.reading import render
+from onifast_web.serving import serve
 from onifast_web.webmail import drafts
 from onifast_web.webmail.drafts import Form
 from onifast_web.webmail.message import Opened, open_message, plain_text

@@ -7,10 +7,10 @@ from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import Request
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import users as api
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found
 from onifast_web.webmail.pages import page, user
 
 _MOST = 200

@@ -9,10 +9,10 @@ from onifast_shared.queue import destinations as store
 from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import not_found
-from onifast_web.render import sentence
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http.problems import not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import shown
 from onifast_web.webmail.pages import page, user
 

@@ -11,11 +11,11 @@ from onifast_shared.dkim.report import KeyReport, Report
 from onifast_shared.dkim.selectors import PUBLISHING
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import signing_keys
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem
-from onifast_web.signing_keys import Action
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import signing_keys
+from onifast_web.actions.signing_keys import Action
+from onifast_web.http.problems import Problem
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user

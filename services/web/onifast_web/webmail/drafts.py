@@ -6,15 +6,15 @@ import base64
 import json
 from dataclasses import dataclass, field, replace
 
-from onifast_shared import contents, mailbox
-from onifast_shared.address import split_list
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.message.compose import Draft, DraftError, OutgoingAttachment
 from onifast_shared.message.headers import fold, prepend
 from onifast_shared.message.parsing import Parsed
+from onifast_shared.values.address import split_list
 
-from onifast_web import sending
-from onifast_web.context import Web
+from onifast_web.access.context import Web
+from onifast_web.actions import sending
 
 # Holds what was typed as it was typed: half an address is no To field, and Bcc is never written into a message.
 _HEADER = "X-Onifast-Draft"

@@ -6,15 +6,15 @@ import zlib
 from datetime import UTC, datetime
 
 from flask import Flask
-from onifast_shared import times
-from onifast_shared.address import display_domain, split_list
-from onifast_shared.mailbox import EmailRow
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.queue.hold_rules import HELD_BY
 from onifast_shared.queue.view import AttemptRow, OutboxRow
-from onifast_shared.quotas import Quota
+from onifast_shared.recipients.quotas import Quota
+from onifast_shared.values import times
+from onifast_shared.values.address import display_domain, split_list
 
-from onifast_web import render
-from onifast_web.context import current
+from onifast_web.access.context import current
+from onifast_web.reading import render
 
 _TINTS = 8
 _NEARLY = 0.9  # of a quota

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import addresses as address_store
-from onifast_shared import forwards as store
-from onifast_shared.address import Address, AddressError
 from onifast_shared.db.database import Connection
+from onifast_shared.recipients import addresses as address_store
+from onifast_shared.recipients import forwards as store
+from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import forwards as api
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 

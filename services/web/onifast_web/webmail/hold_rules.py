@@ -7,11 +7,11 @@ from onifast_shared.queue import hold_rules as store
 from onifast_shared.queue.hold_rules import Pattern, RuleError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import hold_rules as api
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _MOST_NOTE = 500

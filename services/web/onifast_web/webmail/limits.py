@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import sending_limits
-from onifast_shared.sending_limits import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Standing, Subject
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Standing, Subject
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import limits as api
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 

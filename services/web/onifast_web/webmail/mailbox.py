@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import mailbox
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import FOLDERS, EmailRow
-from onifast_shared.paging import CursorError, Page
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.view import State
+from onifast_shared.values.paging import CursorError, Page
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import impostors
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.impostors import Reader
-from onifast_web.problems import Problem, not_found
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading import impostors
+from onifast_web.reading.impostors import Reader
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
 

@@ -7,19 +7,21 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request, url_for
-from onifast_shared import addresses, mailbox
-from onifast_shared.address import split_list
 from onifast_shared.db.database import Connection
-from onifast_shared.mailbox import EmailRow
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import html_text, parsing
 from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
+from onifast_shared.recipients import addresses
+from onifast_shared.values.address import split_list
 
-from onifast_web import bodies, csrf, impostors, render, response_headers
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import not_found
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http import csrf, response_headers
+from onifast_web.http.problems import not_found
+from onifast_web.reading import bodies, impostors, render
 from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")

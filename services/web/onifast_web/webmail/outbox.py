@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import contents
-from onifast_shared.address import Address, AddressError
+from onifast_shared.mailboxes import contents
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
-from onifast_shared.paging import CursorError
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
+from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import queue_actions, render
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import queue
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading import render
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.mailbox import selected_ids
 from onifast_web.webmail.message import download_attachment, html_page, plain_text, shown_attachments
@@ -66,9 +67,9 @@ def outbox_act() -> AnyResponse:
     every = bool(request.form.get("every"))
     try:
         if every:
-            changed = queue_actions.act_on_all(current(), caller, search, action).changed
+            changed = queue.act_on_all(current(), caller, search, action).changed
         else:
-            changed = queue_actions.act(current(), caller, ids, action).changed
+            changed = queue.act(current(), caller, ids, action).changed
         did = "outbox" if changed else "outbox-none" if ids or every else "none"
     except Problem:
         changed, did = [], "outbox-forbidden"
@@ -90,9 +91,9 @@ def captured(outbox_id: int) -> AnyResponse:
         raise Problem(400, "That action is not known.")
     try:
         if do == "release":
-            done = queue_actions.act(web, caller, [outbox_id], "release")
+            done = queue.act(web, caller, [outbox_id], "release")
         else:
-            done = queue_actions.redirect(web, caller, [outbox_id], Address.parse(request.form.get("to", "").strip()))
+            done = queue.redirect(web, caller, [outbox_id], Address.parse(request.form.get("to", "").strip()))
     except AddressError as error:
         return _captured_page(outbox_id, {"to": render.sentence(error)})
     except Problem as problem:

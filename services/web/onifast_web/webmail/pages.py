@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from onifast_shared import mailbox, quotas
 from onifast_shared.db import troubles
 from onifast_shared.db.database import Connection
 from onifast_shared.departed import watching
-from onifast_shared.mailbox import FOLDERS
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.queue import waiting
+from onifast_shared.recipients import quotas
 from pydantic import ValidationError
 
-from onifast_web import auth
-from onifast_web.auth import Caller
-from onifast_web.context import Web, current
-from onifast_web.problems import Problem
-from onifast_web.render import sentence
+from onifast_web.access import auth
+from onifast_web.access.auth import Caller
+from onifast_web.access.context import Web, current
+from onifast_web.http.problems import Problem
+from onifast_web.reading.render import sentence
 
 _MOST_UNDONE = 200
 _END_OF_TIME = 253_402_300_800  # the year 10000

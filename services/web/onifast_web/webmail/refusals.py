@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request
-from onifast_shared import refusals as store
-from onifast_shared.paging import CursorError
-from onifast_shared.refusals import Refusal, RefusalRow
+from onifast_shared.refused import refusals as store
+from onifast_shared.refused.refusals import Refusal, RefusalRow
+from onifast_shared.values.paging import CursorError
 
-from onifast_web import bodies
-from onifast_web.auth import Who, allow
-from onifast_web.bodies import Verdict
-from onifast_web.context import current
-from onifast_web.problems import not_found
-from onifast_web.render import sentence
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http.problems import not_found
+from onifast_web.reading import bodies
+from onifast_web.reading.bodies import Verdict
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50

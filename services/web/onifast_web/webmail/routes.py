@@ -12,11 +12,11 @@ from onifast_shared.transport.routes import StoredRoute
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import routes as api
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import field_errors, page
 from onifast_web.webmail.settings import TLS_CHOICES
 

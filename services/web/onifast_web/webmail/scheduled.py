@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import times
 from onifast_shared.db.database import Connection
 from onifast_shared.message.compose import DraftError
 from onifast_shared.queue import waiting
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, Recalled, TooLate
+from onifast_shared.values import times
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import queue_actions
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem, not_found
-from onifast_web.render import sentence
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import queue
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.composer import typed_moment
 from onifast_web.webmail.pages import page, user
 
@@ -75,7 +75,7 @@ def _edit(outbox_id: int) -> AnyResponse:
     messages = web.database.read(lambda tx: waiting.scheduled(tx, username, web.clock()))
     before = next((each for each in messages if each.outbox_id == outbox_id), None)
     try:
-        done = queue_actions.recall(web, caller, [outbox_id])
+        done = queue.recall(web, caller, [outbox_id])
     except Problem:
         return _too_late()
     return _compose(done.drafts[0], before)
@@ -86,9 +86,9 @@ def _unschedule(outbox_id: int) -> AnyResponse:
     caller, _ = user()
     web = current()
     try:
-        queue_actions.recall(web, caller, [outbox_id])
+        queue.recall(web, caller, [outbox_id])
     except Problem:
-        if not queue_actions.act(web, caller, [outbox_id], "cancel").changed:
+        if not queue.act(web, caller, [outbox_id], "cancel").changed:
             return _too_late()
         return redirect(url_for("webmail.scheduled", did="outbox", n=1), 303)
     return redirect(url_for("webmail.scheduled", did="unscheduled"), 303)
@@ -97,7 +97,7 @@ def _unschedule(outbox_id: int) -> AnyResponse:
 def _send_now(outbox_id: int) -> AnyResponse:
     caller, _ = user()
     try:
-        queue_actions.send_now(current(), caller, [outbox_id])
+        queue.send_now(current(), caller, [outbox_id])
     except Problem:
         return _too_late()
     return redirect(url_for("webmail.scheduled", did="sent-now"), 303)
@@ -110,7 +110,7 @@ def _change_time(outbox_id: int) -> AnyResponse:
     except ValueError:
         return _page(outbox_id, "Choose a date and a time.")
     try:
-        queue_actions.reschedule(current(), caller, [outbox_id], moment)
+        queue.reschedule(current(), caller, [outbox_id], moment)
     except DraftError as error:
         return _page(outbox_id, sentence(error.text))
     except Problem:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import preferences
-from onifast_shared.preferences import UNDO_CHOICES
+from onifast_shared.mailboxes import preferences
+from onifast_shared.mailboxes.preferences import UNDO_CHOICES
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import sandboxes
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import sandboxes
+from onifast_web.http.problems import Problem
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user

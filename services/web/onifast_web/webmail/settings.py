@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
-from onifast_shared import addresses as address_store
-from onifast_shared import quotas, times
-from onifast_shared import relay as relay_store
-from onifast_shared.address import Address, AddressError
-from onifast_shared.addresses import AddressRow
 from onifast_shared.db.database import Connection
-from onifast_shared.quotas import Quota
+from onifast_shared.recipients import addresses as address_store
+from onifast_shared.recipients import quotas
+from onifast_shared.recipients.addresses import AddressRow
+from onifast_shared.recipients.quotas import Quota
+from onifast_shared.transport import relay as relay_store
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, AddressError
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import auth
+from onifast_web.access import auth
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import config as relay_config
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import field_errors, page, user

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from flask import Response, make_response, redirect, render_template, request, url_for
-from onifast_shared import log
 from onifast_shared.accounts import enrolment, panel_users, sessions
+from onifast_shared.machine import log
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import auth, csrf
-from onifast_web.auth import Who, allow
-from onifast_web.context import Web, current
-from onifast_web.forwarded import CLIENT
-from onifast_web.guessing import Guesser
-from onifast_web.problems import Problem
+from onifast_web.access import auth
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import Web, current
+from onifast_web.access.guessing import Guesser
+from onifast_web.http import csrf
+from onifast_web.http.forwarded import CLIENT
+from onifast_web.http.problems import Problem
 
 _logger = log.get("web")
 BY_PROOF = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}  # what smtpd needs a verifier for

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.address import Address, AddressError
-from onifast_shared.paging import CursorError
 from onifast_shared.queue import suppressions as store
+from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.context import current
 from onifast_web.api.suppressions import owner_of
-from onifast_web.auth import Caller, Who, allow
-from onifast_web.context import current
-from onifast_web.problems import not_found
-from onifast_web.render import sentence
+from onifast_web.http.problems import not_found
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import wanted
 from onifast_web.webmail.pages import page, user
 

@@ -8,9 +8,9 @@ from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import not_found
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http.problems import not_found
 from onifast_web.webmail.long_lists import MOST
 from onifast_web.webmail.pages import page, user
 

@@ -10,11 +10,11 @@ from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
 from onifast_web.api import webhooks as api
-from onifast_web.auth import Who, allow
-from onifast_web.context import current
-from onifast_web.problems import Problem
-from onifast_web.render import sentence
+from onifast_web.http.problems import Problem
+from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
 
 _EVENTS = (

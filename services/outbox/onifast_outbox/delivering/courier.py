@@ -1,0 +1,363 @@
+"""Delivers one claimed message to its recipients: into mailboxes here, to the servers of other domains, or not at all.
+
+Each result is committed before the connection that brought it carries anything else. The claim's token is compared
+before the final dot and again in the transaction that writes the result, so of two deliverers only one counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from onifast_shared.accepting.distribution import Place, visited
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.dkim.keys import DkimKeyError
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import contents
+from onifast_shared.message.conversion import Unconvertible
+from onifast_shared.message.headers import split_head
+from onifast_shared.message.parsing import Summary, summary
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.claims import SMALL
+from onifast_shared.queue.store import Claim, QueueRow
+from onifast_shared.queue.suppressions import Suppression
+from onifast_shared.recipients.addresses import Remote
+from onifast_shared.transport.sources import Sources
+from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.envelope import Envelope, Recipient, Ret
+from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply
+
+from onifast_outbox import maillog
+from onifast_outbox.delivering import capturing, suppressing
+from onifast_outbox.delivering.capturing import Captured
+from onifast_outbox.delivering.connections import Connections, Parcel
+from onifast_outbox.delivering.local import deliver_here
+from onifast_outbox.delivering.preparing import Preparer
+from onifast_outbox.delivering.routing import MailExchangers, Route, Unroutable
+from onifast_outbox.delivering.settling import Consignment, Result, Settler
+from onifast_outbox.delivering.snapshot import Snapshot
+from onifast_outbox.dsn import clean
+from onifast_outbox.signing.signer import Signer
+from onifast_outbox.smtp.client import ClaimLost, Content
+from onifast_outbox.tls_policy.policy import is_waived_by
+
+T = TypeVar("T")
+
+# A message that went through so many servers goes in a circle (RFC 5321 section 6.3).
+MAX_HOPS = 50
+
+# Recipients whose whereabouts are looked up within the transaction that claims them.
+MOST_ROWS_AT_ONCE = 5
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A recipient on the delivery's tour: the row, and the address in it with its DSN parameters."""
+
+    row: QueueRow
+    recipient: Recipient
+
+
+class Held:
+    """A message's bytes, which several deliveries share for as long as one of them needs them."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one snapshot of the database says about a claim: `servers` are routes by smart hosts, by domain."""
+
+    raw: bytes
+    head: Summary
+    places: Mapping[int, Place]
+    servers: Mapping[str, Route | Deferred | None]
+    sources: Sources
+    suppressed: Mapping[Address, Suppression]
+    captured: Captured
+    held: Held
+
+
+class Courier:
+    """Delivers claims, any number at a time: whoever hands them over bounds that."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        *,
+        settler: Settler,
+        signer: Signer,
+        exchangers: MailExchangers,
+        connections: Connections,
+    ) -> None:
+        self._db = db
+        self._settings = settings
+        self._settler = settler
+        self._preparer = Preparer(signer)
+        # Large messages are read and prepared one after another: each takes several times its size meanwhile.
+        self._large_turn = asyncio.Lock()
+        self._held: WeakValueDictionary[int, Held] = WeakValueDictionary()
+        self._exchangers = exchangers
+        self._connections = connections
+
+    async def deliver(self, claim: Claim, loaded: Loaded | None = None) -> Sequence[Outcome]:
+        """Try each of the claim's recipients once and settle them all; gives their outcomes.
+
+        `loaded` is what `load` gave. Raises nothing but a cancellation.
+        """
+        outcomes: list[Outcome] = []
+        try:
+            await self._deliver(claim, loaded, outcomes)
+        except asyncio.CancelledError:
+            await self._settler.give_back(claim, claim.rows)
+            raise
+        except (ClaimLost, DatabaseError) as error:
+            maillog.trouble("delivering", error, claim.submission.queue_id)
+            await self._settler.give_back(claim, claim.rows)
+        except Exception:
+            maillog.unforeseen("delivering", claim.submission.queue_id)
+            await self._settle_as_unforeseen(claim)
+        return outcomes
+
+    async def close(self) -> None:
+        """Wait for what is computed; nothing more can be delivered."""
+        await self._preparer.close()
+
+    def load(self, snapshot: Snapshot, claim: Claim) -> Loaded | None:
+        """What a delivery has to know, from the transaction that claims; None where that would keep others waiting."""
+        if claim.content is None or len(claim.rows) > MOST_ROWS_AT_ONCE:
+            return None
+        return self._load(snapshot, claim, _stops(claim)[0])
+
+    async def _settle_as_unforeseen(self, claim: Claim) -> None:
+        """A bug of ours: rows that are not settled yet wait for the next attempt, like any other trouble."""
+        outcome = Deferred(Reply(451, "4.3.0", "an unforeseen error on this server; it will be tried again"))
+        consignment = Consignment(claim, b"", None, time.time(), time.monotonic())
+        results = [Result(row, Recipient(Address(row.recipient, "")), outcome) for row in claim.rows]
+        await self._settler.settle(consignment, results)
+
+    async def _deliver(self, claim: Claim, loaded: Loaded | None, outcomes: list[Outcome]) -> None:
+        what, started, started_clock = claim.submission, time.time(), time.monotonic()
+        stops, refused = _stops(claim)
+        if loaded is None:
+            async with self._turn(claim):
+                loaded = await self._db.aread(lambda tx: self._load(Snapshot(tx, self._settings), claim, stops))
+        mail_from, bad_sender = _mail_from(what.sender)
+        consignment = Consignment(
+            claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
+        )
+        if bad_sender:
+            refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
+            stops = []
+        captured = [stop for stop in stops if stop.row.id in loaded.captured.row_ids]
+        await self._settler.sandbox(consignment, [stop.row for stop in captured], loaded.captured.domain)
+        stops = [stop for stop in stops if stop not in captured]
+        refused += [
+            suppressing.refuse(stop.row, stop.recipient, loaded.suppressed[stop.recipient.address])
+            for stop in stops
+            if stop.recipient.address in loaded.suppressed
+        ]
+        stops = [stop for stop in stops if stop.recipient.address not in loaded.suppressed]
+        head = loaded.head
+        remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id].destination, Remote)]
+        been = visited(head.headers)
+        here = [
+            _deliver_here(stop, loaded.places[stop.row.id], mail_from, been) for stop in stops if stop not in remote
+        ]
+        await self._settler.settle(consignment, [*refused, *here])
+        if remote:
+            await self._deliver_remote(consignment, remote, loaded, head)
+
+    def _load(self, snapshot: Snapshot, claim: Claim, stops: Sequence[Stop]) -> Loaded:
+        held, what = self._hold(snapshot.tx, claim), claim.submission
+        addresses = [stop.recipient.address for stop in stops]
+        head = summary(split_head(held.raw)[0])
+        places = {stop.row.id: snapshot.place(stop.recipient.address, len(held.raw)) for stop in stops}
+        return Loaded(
+            held.raw,
+            head,
+            places,
+            {address.domain: snapshot.server(address.domain, what) for address in addresses},
+            snapshot.sources(what),
+            suppressing.look(snapshot.tx, what, addresses),
+            capturing.look(snapshot, what, head, places),
+            held,
+        )
+
+    def _hold(self, tx: Connection, claim: Claim) -> Held:
+        if claim.content is not None:
+            return Held(claim.content)
+        held = self._held.get(claim.content_id)
+        if held is None:
+            held = self._held[claim.content_id] = Held(contents.read(tx, claim.content_id))
+        return held
+
+    def _turn(self, claim: Claim) -> AbstractAsyncContextManager[object]:
+        return self._large_turn if claim.size > SMALL else nullcontext()
+
+    async def _deliver_remote(
+        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
+    ) -> None:
+        if (unreachable := consignment.claim.unreachable) is not None:
+            await self._settler.settle(
+                consignment, [Result(stop.row, stop.recipient, Deferred(unreachable)) for stop in stops]
+            )
+            return
+        content = await self._prepare(consignment, head)
+        if not isinstance(content, Content):
+            await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
+            return
+        routes = await self._route(consignment, stops, loaded)
+        await _together([self._deliver_along(consignment, route, group, content) for route, group in routes])
+
+    async def _prepare(self, consignment: Consignment, head: Summary) -> Content | Failed | Deferred:
+        """The bytes to be sent, signed; or why the message cannot go out at all now."""
+        if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
+            return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
+        try:
+            async with self._turn(consignment.claim):
+                return await self._preparer.prepare(consignment.claim, consignment.raw, head)
+        except Unconvertible as error:
+            text = f"the message holds what no server takes, and cannot be converted: {error}"
+            return Failed(Reply(554, "5.6.3", text))
+        except DkimKeyError as error:
+            return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
+
+    async def _in_seven_bits(self, consignment: Consignment) -> Content | Failed | Deferred:
+        """The same for a server without 8BITMIME (RFC 6152 section 3), or without SMTPUTF8."""
+        try:
+            async with self._turn(consignment.claim):
+                return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)
+        except Unconvertible as error:
+            text = f"the server takes no 8-bit text (8BITMIME), and the message cannot be converted: {error}"
+            return Failed(Reply(553, "5.6.7", text) if error.header else Reply(554, "5.6.3", text))
+        except DkimKeyError as error:
+            return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
+
+    async def _route(
+        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded
+    ) -> list[tuple[Route, list[Stop]]]:
+        """The stops by route; those that no route leads to are settled."""
+        domains = list(dict.fromkeys(stop.recipient.address.domain for stop in stops))
+        found = await _together([self._route_to(domain, loaded.servers[domain]) for domain in domains])
+        by_domain = dict(zip(domains, found, strict=True))
+        grouped: dict[str, tuple[Route, list[Stop]]] = {}
+        lost: list[Result] = []
+        for stop in stops:
+            route = by_domain[stop.recipient.address.domain]
+            if isinstance(route, Route):
+                route = route.leaving_from(loaded.sources)
+                route = route.waiving_tls() if route.policy and is_waived_by(loaded.head.headers) else route
+                grouped.setdefault(route.key, (route, []))[1].append(stop)
+            else:
+                lost.append(Result(stop.row, stop.recipient, route))
+        await self._settler.settle(consignment, lost)
+        return list(grouped.values())
+
+    async def _route_to(self, domain: str, server: Route | Deferred | None) -> Route | Deferred | Failed:
+        if server is not None:
+            return server
+        try:
+            return await self._exchangers.route(domain)
+        except Unroutable as unroutable:
+            return unroutable.outcome
+
+    async def _deliver_along(
+        self, consignment: Consignment, route: Route, stops: Sequence[Stop], content: Content
+    ) -> None:
+        """Bring the message to one destination. Its troubles stay its own: other destinations go on."""
+        claim = consignment.claim
+        rows: dict[Recipient, list[QueueRow]] = {}
+        for stop in stops:
+            rows.setdefault(stop.recipient, []).append(stop.row)
+
+        # No look at the parcel, which knows `confirm`: a message in a cycle would stay in memory until that is found.
+        unsettled = dict(rows)
+
+        async def confirm() -> bool:
+            ids = [row.id for waiting in unsettled.values() for row in waiting]
+            return len(await self._db.apeek(lambda tx: queue.holds(tx, claim.token, ids))) == len(ids)
+
+        async def settle(outcomes: Mapping[Recipient, Outcome], passed_on: bool) -> None:
+            results = [
+                Result(row, recipient, outcome, passed_on=passed_on)
+                for recipient, outcome in outcomes.items()
+                for row in rows[recipient]
+            ]
+            for recipient in outcomes:
+                unsettled.pop(recipient, None)
+            await self._settler.settle(consignment, results)
+
+        what = claim.submission
+        if what.requiretls:
+            route = route.insisting_on_tls()
+        envelope = Envelope(
+            consignment.mail_from,
+            tuple(rows),
+            smtputf8=what.smtputf8,
+            ret=consignment.ret,
+            envid=consignment.envid,
+            requiretls=what.requiretls,
+        )
+        parcel = Parcel(
+            envelope, content, confirm, settle, list(rows), in_seven_bits=lambda: self._in_seven_bits(consignment)
+        )
+        try:
+            await self._connections.deliver(route, parcel)
+        except (ClaimLost, DatabaseError) as error:
+            maillog.trouble("delivering", error, what.queue_id)
+            await self._settler.give_back(claim, [stop.row for stop in stops])
+
+
+async def _together(works: Sequence[Coroutine[None, None, T]]) -> list[T]:
+    """All of them at a time; one alone, as nearly always, needs no task of its own."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+
+
+def _deliver_here(stop: Stop, place: Place, mail_from: Address | None, been: Collection[str]) -> Result:
+    outcome, distribution = deliver_here(stop.recipient, place, mail_from, been)
+    return Result(
+        stop.row,
+        stop.recipient,
+        outcome,
+        copies=distribution.deliveries,
+        passing=distribution.passing,
+        # Whoever takes the message from here on says what became of it (RFC 3461 section 5.2.7).
+        passed_on=bool(distribution.passing),
+    )
+
+
+def _stops(claim: Claim) -> tuple[list[Stop], list[Result]]:
+    """The claim's recipients, and the results for rows that hold no address."""
+    stops, refused = [], []
+    for row in claim.rows:
+        try:
+            address = Address.parse(row.recipient)
+        except AddressError as error:
+            nobody = Recipient(Address(row.recipient, "invalid"), "NEVER")
+            reply = Reply(553, "5.1.3", f"recipient {row.recipient[:200]!r}: {error}")
+            refused.append(Result(row, nobody, Failed(reply)))
+            continue
+        stops.append(Stop(row, Recipient(address, clean(row.notify), clean(row.orcpt))))
+    return stops, refused
+
+
+def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:
+    if not sender:
+        return None, None
+    try:
+        return Address.parse(sender), None
+    except AddressError as error:
+        return None, Failed(Reply(553, "5.1.7", f"sender {sender[:200]!r}: {error}"))
+
+
+def _ret(text: str | None) -> Ret | None:
+    return "FULL" if text == "FULL" else "HDRS" if text == "HDRS" else None

@@ -1,0 +1,1 @@
+"""What crashes, other programs and users who are gone leave behind, put right."""

@@ -1,0 +1,1 @@
+"""The client side of SMTP: connections, sessions and mail transactions."""

@@ -1,0 +1,1 @@
+"""Several processes that receive mail, and whom they let in."""

@@ -1,0 +1,1 @@
+"""SMTP as it is written: commands, parameters, replies, and octets on the wire; no judgement."""

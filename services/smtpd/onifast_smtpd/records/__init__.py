@@ -1,0 +1,1 @@
+"""What is written down without anybody waiting for it."""

@@ -1,0 +1,1 @@
+"""What becomes of a message from outside, and why, in words."""

@@ -1,0 +1,402 @@
+"""A connection: what one client sends, heard and answered in order, until one of both has had enough (RFC 5321).
+
+The base is aiosmtpd's protocol, and commands are methods with the names that it gives them (`smtp_EHLO` …). Its loop is
+replaced: it knows neither pipelining nor enhanced status codes, and answers a bug with 500. Its constructor is passed
+over, since it looks at every attribute anew for each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, cast
+
+from aiosmtpd.smtp import SMTP
+from onifast_shared.db.errors import DatabaseError, DatabaseFull
+from onifast_shared.tls.server import end_point_of
+from onifast_shared.values import queue_ids
+from onifast_shared.values.reply import Reply
+
+from onifast_smtpd import maillog, policy
+from onifast_smtpd.clients.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
+from onifast_smtpd.policy import Cost
+from onifast_smtpd.process.admission import Standing
+from onifast_smtpd.protocol import replies
+from onifast_smtpd.protocol.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.protocol.deadlines import Watch
+from onifast_smtpd.protocol.foreign import ENDS_GROUP, HangUp, refuse_foreign
+from onifast_smtpd.protocol.proxy import ProxyError, read_header
+from onifast_smtpd.protocol.replies import Refused
+from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, Wire
+from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.sessions.conduct import Conduct
+from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
+
+TURN = 8  # commands of one session after which the others have their turn
+CROWDED = 4  # what strangers' limits are divided by while slots run short
+GREETINGS = frozenset(("EHLO", "HELO"))
+FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
+
+Method = Callable[[Any, str], Awaitable[Reply | None]]
+
+
+class TurnedAway(Exception):
+    """The client gets this reply for a greeting, and no session."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class Connection(SMTP):
+    """One connection. A command's method gives the reply (None: it is sent already), or raises Refused with it."""
+
+    commands: ClassVar[dict[str, Method]]
+
+    def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._receiver = receiver
+        self._service = service
+        self._watch = Watch(loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out)
+        self.name = queue_ids.new()
+        self.client: Client
+        self.wire: Wire
+        self.transport: asyncio.Transport
+        self.tls: Tls | None = None
+        self.messages = 0
+        self.ending: Reply | None = None
+        self._conduct = Conduct()
+        self._turn = 0
+        self._is_in_handshake = self._has_parted = False
+        self._has_delivered = False
+        self.ended: asyncio.Task[None]
+        self.closed: asyncio.Future[None] = loop.create_future()
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.wire = Wire(self.transport, self._watch, self._loop)
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            self.transport.abort()  # it is gone already
+            return
+        self._receiver.open.add(self)
+        self.client = identify(self._service, peer, self._receiver.settings)
+        if self._receiver.is_stopping or not self._receiver.enter(self, self.client.group):
+            self._turn_away(replies.SHUTTING_DOWN if self._receiver.is_stopping else replies.TOO_BUSY)
+            return
+        self.ended = self._loop.create_task(self._run())
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        if not self._has_parted:
+            self.wire.received(data)
+
+    def pause_writing(self) -> None:
+        """The client is slow to take our replies."""
+        self.wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of them."""
+        self.wire.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        """The client will send no more; what it sent before is still answered. TLS cannot be closed on one side."""
+        self.wire.ended()
+        return self.transport.get_extra_info("sslcontext") is None and not self._has_parted
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        """The connection is closed. The session finds out at its next read; what it is committing is finished."""
+        self.wire.lost()
+        self._watch.close()
+        self._receiver.open.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def stop(self) -> None:
+        """Ends the session as soon as it holds no message."""
+        self.ending = replies.SHUTTING_DOWN
+        if self.wire.waits_for_line:
+            self._part()
+
+    def cut_short(self) -> None:
+        """Ends the session whatever it is at, with a word where the client can hear one."""
+        self.ending = replies.SHUTTING_DOWN
+        if self._is_in_handshake:
+            self.transport.abort()
+        else:
+            self._part()
+
+    def abort(self) -> None:
+        """Closes the connection now."""
+        self.transport.abort()
+
+    def _part(self) -> None:
+        """Says that the service ends, hears nothing more, and leaves it to the client to hang up.
+
+        Closing while the client still sends would make the kernel reset the connection, and take the reply with it.
+        """
+        if self.transport.is_closing() or self._has_parted:
+            return
+        self._has_parted = True
+        self.wire.part(replies.SHUTTING_DOWN)
+
+    @property
+    def silent_since(self) -> float | None:
+        """Since when we have heard nothing and wait to, on the loop's clock; None where it is our turn."""
+        return self._watch.silent_since
+
+    @property
+    def standing(self) -> Standing:
+        """What the session has to show."""
+        if self._watch.in_transfer:
+            return Standing.MESSAGE
+        return Standing.SERVED if self._has_delivered else Standing.NOTHING
+
+    def send_away(self) -> None:
+        """Ends the session, whose client is silent, since others need its slot."""
+        self._say_last(replies.MAKE_ROOM)
+
+    def hurry(self, seconds: float, rate: int) -> None:
+        """Has no more patience than that with its client, and wants so many octets a second of a message."""
+        self._watch.hurry(seconds, rate)
+
+    def release(self) -> None:
+        """Gives back what the session holds; it is over."""
+
+    @property
+    def may_relay(self) -> bool:
+        """Whether mail of this session may go to any domain."""
+        return False
+
+    async def start_tls(self) -> None:
+        """The handshake, as the server; what was read already belongs to it. Raises Gone."""
+        self.wire.pause_reading()
+        read_already = self.wire.take_input()
+        context = self._receiver.certificates.listening_context()
+        self._is_in_handshake = True
+        self._watch.start()
+        try:
+            self.transport = await shake_hands(self.transport, self, context, read_already)
+        except HandshakeFailed as failure:
+            maillog.tls_failed(self.name, self.client, failure)
+            raise Gone from failure
+        finally:
+            self._watch.stop()
+            self._is_in_handshake = False
+        self.wire.replace(self.transport)
+        tls: Any = self.transport.get_extra_info("ssl_object")
+        self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
+
+    @property
+    def _may_be_proxy(self) -> bool:
+        return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
+
+    def _turn_away(self, reply: Reply) -> None:
+        if not self._service.implicit_tls:
+            self.transport.write(reply.octets)
+        self.transport.close()
+
+    def _timed_out(self) -> None:
+        self._say_last(replies.TIMED_OUT)
+
+    def _say_last(self, reply: Reply) -> None:
+        """Sends a reply and hangs up, from outside of the session's task."""
+        transport = self.transport
+        if self._has_parted:
+            return
+        if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
+            return
+        transport.write(reply.octets)
+        transport.close()
+        self.wire.ended()
+
+    # The conversation
+
+    async def _run(self) -> None:
+        how = "quit"
+        try:
+            await self._open()
+            while self.ending is None:
+                await self._one_command()
+                self._turn += 1
+                if self._turn == TURN:
+                    # A burst of commands is heard without waiting for anything: no other session would get a turn.
+                    self._turn = 0
+                    await asyncio.sleep(0)
+            self.wire.send(self.ending)
+            self._watch.start()
+            await self.wire.flush()
+        except Gone:
+            how = "lost"
+        except TurnedAway as turned_away:
+            how = "turned away"
+            if self.tls is not None or not self._service.implicit_tls:
+                self._say_last(turned_away.reply)
+        except Exception:
+            how = "error"
+            maillog.crashed(self.name)
+            self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
+        finally:
+            self._receiver.leave(self)
+            self._watch.close()
+            self.release()
+            if not self._has_parted:
+                self.transport.close()
+            maillog.disconnected(self.name, self.client, how, self.messages)
+
+    async def _open(self) -> None:
+        # Looked up now: when the client has closed its socket, nobody can tell whose it was.
+        local = self.transport.get_extra_info("sockname")
+        self.client = await self._receiver.owners.find(self.client, local)
+        if self._may_be_proxy:
+            await self._hear_proxy()
+        maillog.connected(self.name, self.client)
+        await self._admit(self.client)
+        if self._service.implicit_tls and self.tls is None:
+            await self.start_tls()
+        elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.client.is_local:
+            await self._catch_early_talker()
+        self._refuse_early_talker()
+        self.greet()
+
+    def greet(self) -> None:
+        """The greeting of RFC 5321 section 4.3.1."""
+        self.wire.send_line(f"220 {self._receiver.settings.hostname} ESMTP onifast-mail")
+
+    async def _admit(self, client: Client) -> None:
+        """Counts the session as the client's, instead of whose it was before. Raises TurnedAway."""
+        if refusal := await self._receiver.admission.admit(self, client):
+            raise TurnedAway(refusal)
+
+    async def _hear_proxy(self) -> None:
+        """Lets a proxy say for whom it speaks; others of its network are clients like any. Raises Gone."""
+        proxy, settings = self.client, self._receiver.settings
+        if not speaks_for_others(proxy, settings.proxy_networks, settings):
+            return
+        try:
+            told = await read_header(self.wire.read_octets)
+        except (ProxyError, TimeoutError) as error:
+            maillog.no_proxy_header(self.name, proxy, str(error) or "no header in time")
+            raise Gone from error
+        if told.client is None:
+            return
+        client = identify_proxied(proxy, told.client, settings)
+        self.client, self.tls = await self._receiver.owners.find(client, told.local), told.tls
+        maillog.proxied(self.name, proxy, self.client)
+
+    async def _catch_early_talker(self) -> None:
+        """Those who do not wait for the greeting send no mail that anybody wants. Raises TurnedAway, Gone."""
+        if await self.wire.hears(self._receiver.settings.banner_delay):
+            raise self._spoke_early()
+
+    def _refuse_early_talker(self) -> None:
+        """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
+        whether we live."""
+        if self.wire.is_ahead and not self.client.is_local and not self._may_be_proxy:
+            raise self._spoke_early()
+
+    def _spoke_early(self) -> TurnedAway:
+        maillog.turned_away(self.client, replies.EARLY_TALKER.text)
+        return TurnedAway(replies.EARLY_TALKER)
+
+    async def _one_command(self) -> None:
+        verb = "?"
+        try:
+            lenient = self.client.is_loopback
+            line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
+            if line is None:
+                line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
+            command = _parse(line)
+            verb = command.verb
+            method = self._method_of(command)
+            reply = await method(self, command.argument)
+        except Refused as refusal:
+            reply = refusal.reply
+        except HangUp as reason:
+            self._hang_up(reason)
+            return
+        except Misheard as misheard:
+            reply = self._misheard(misheard)
+        except DatabaseError as error:
+            maillog.database_trouble(self.name, error)
+            reply = replies.STORAGE_FULL if isinstance(error, DatabaseFull) else replies.NOT_NOW
+        except Gone:
+            raise
+        except Exception:
+            if verb == "?":
+                raise  # nothing can be heard any more: going on would never end
+            maillog.crashed(self.name)
+            reply = replies.NOT_NOW
+        if reply is not None:
+            self._answer(verb, reply)
+
+    def _misheard(self, misheard: Misheard) -> Reply | None:
+        """The answer to a line that cannot be taken whole; None where its beginning was enough to hang up."""
+        try:
+            refuse_foreign(misheard.line)
+        except HangUp as reason:
+            self._hang_up(reason)
+            return None
+        if isinstance(misheard, LineTooLong):
+            return replies.LINE_TOO_LONG
+        return Reply(500, "5.5.2", "command line must end with CRLF")
+
+    def _hang_up(self, reason: HangUp) -> None:
+        """Ends the session; what the client has sent besides is never heard."""
+        maillog.hung_up_on(self.name, self.client, reason.reason)
+        self.ending = reason.reply
+
+    def _method_of(self, command: Command) -> Method:
+        if command.verb in ENDS_GROUP and self.wire.is_ahead:
+            raise _did_not_wait(command.verb)
+        if command.verb in FUTILE_COMMANDS:
+            self.charge(Cost.FUTILE)
+        method = self.commands.get(command.verb)
+        if method is None:
+            raise Refused(replies.UNKNOWN_COMMAND)
+        return method
+
+    def _answer(self, verb: str, reply: Reply) -> None:
+        if reply.code >= 400:
+            maillog.refused(self.name, self.client, verb, reply)
+        if reply.code == 421:
+            self.ending = reply
+            return
+        if verb in GREETINGS and self.wire.has_input:
+            self._hang_up(_did_not_wait(verb))
+            return
+        self.wire.send(reply)
+        if reply.code >= 400:
+            self._conduct.pay(policy.cost_of(verb, reply, relaying=self.may_relay))
+            self.ending = self._too_much() or self.ending
+
+    def charge(self, cost: Cost) -> None:
+        """Counts what a command costs besides its reply; raises Refused where it is too much."""
+        self._conduct.pay(cost)
+        if ending := self._too_much():
+            raise Refused(ending)
+
+    def _too_much(self) -> Reply | None:
+        crowded = self._receiver.admission.crowded and not self.may_relay
+        return self._conduct.ending(CROWDED if crowded else 1)
+
+    def delivered(self) -> None:
+        """A message was accepted."""
+        self._has_delivered = True
+        self._conduct.forgive()
+
+
+def _did_not_wait(verb: str) -> HangUp:
+    return HangUp(replies.DID_NOT_WAIT, f"did not wait for the reply to {verb}")
+
+
+def _parse(line: bytes) -> Command:
+    """The command on a line; raises Refused, LineTooLong, HangUp."""
+    refuse_foreign(line)
+    if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
+        raise LineTooLong(b"")
+    return parse_line(line)

@@ -1,0 +1,1 @@
+"""Outgoing mail: who submits it, from which addresses, and how much."""

@@ -1,0 +1,86 @@
+"""Senders that mean nothing elsewhere, without a domain or at localhost: what they become, in envelope and header."""
+
+from __future__ import annotations
+
+import re
+
+from onifast_shared.values.address import Address, AddressError
+
+from onifast_smtpd.policy import is_localhost
+from onifast_smtpd.protocol.command import Bare, Path
+
+FALLBACK_LOCAL = "webmaster"
+
+MAX_FIELDS = 4
+MAX_VALUE = 8192  # characters; what is longer is no sender, and would take the pattern long
+
+_FIELDS = re.compile(rb"(?im)^(From|Sender)([ \t]*+:)([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)")
+# Quoted strings and comments go first, so that brackets inside them are left alone. One that is never closed runs to
+# the end, so no text is read twice.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<([^<>"]*)>', re.DOTALL)
+_LONE = re.compile(r"(\s*)([^\s@<>(),:;\"]+(?:@localhost(?:\.localdomain)?\.?)?)(\s*(?:\(.*\)\s*)?)", re.DOTALL | re.I)
+
+
+class Rewriter:
+    """Rewrites the senders of one transaction.
+
+    `primary` is the address of the user behind it, so that bounces reach him and DMARC aligns; where there is none,
+    a role name that this host accepts keeps its name, and every other becomes the webmaster of `hostname`.
+    """
+
+    def __init__(self, primary: Address | None, roles: frozenset[str], hostname: str) -> None:
+        self._primary = primary
+        self._roles = roles
+        self._hostname = hostname
+
+    def envelope(self, path: Path) -> Address | None:
+        """The envelope sender to use for `path`."""
+        if isinstance(path, Bare) or (path is not None and is_localhost(path)):
+            return self.replacement(path.local)
+        return path
+
+    def replacement(self, local: str) -> Address:
+        """The address that stands in for a local part."""
+        if self._primary is not None:
+            return self._primary
+        role = local.lower()
+        return Address(role if role in self._roles else FALLBACK_LOCAL, self._hostname)
+
+    def header(self, head: bytes) -> bytes:
+        """A message's header with its From and Sender fields rewritten where that is needed; display names stay."""
+        return _FIELDS.sub(self._field, head, count=MAX_FIELDS)
+
+    def _field(self, match: re.Match[bytes]) -> bytes:
+        if len(match[3]) > MAX_VALUE:
+            return match[0]
+        # Latin-1 maps every octet to a character and back, whatever charset a script wrote.
+        value = match[3].decode("latin-1")
+        rewritten = self._value(value)
+        return match[0] if rewritten == value else match[1] + match[2] + _to_header(rewritten)
+
+    def _value(self, value: str) -> str:
+        if lone := _LONE.fullmatch(value):
+            # A word that is no account's name is the author's, and gets the envelope's address.
+            is_name = "@" not in lone[2] and lone[2].lower() not in self._roles
+            return value if is_name else f"{lone[1]}{self._mailbox(lone[2])}{lone[3]}"
+        return _TOKEN.sub(self._bracketed, value)
+
+    def _bracketed(self, match: re.Match[str]) -> str:
+        return match[0] if match[1] is None else f"<{self._mailbox(match[1].strip())}>"
+
+    def _mailbox(self, text: str) -> str:
+        if not text:
+            return text
+        try:
+            address = Address.parse(text.removesuffix(".") if "@" in text else f"{text}@localhost")
+        except AddressError:
+            return text
+        return str(self.replacement(address.local)) if is_localhost(address) else text
+
+
+def _to_header(value: str) -> bytes:
+    """Back to octets; what is beyond Latin-1 can only come from an internationalised address of ours: UTF-8."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8")

@@ -1,0 +1,250 @@
+"""Who is calling, and what he may do.
+
+A request is a browser's (session cookie, with a CSRF token on every change), a program's with a personal API token, or
+the panel's with the service token. Every view says with `allow` who may call it; one that does not is never called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
+from onifast_shared.accounts import panel_users, sessions
+from onifast_shared.accounts.panel_users import PanelUser
+from onifast_shared.accounts.sessions import Session
+from onifast_shared.db.database import Connection
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.departed import store as departed
+from onifast_shared.machine import log
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.access.context import Web, current
+from onifast_web.http import csrf, problems
+from onifast_web.http.problems import Problem
+
+COOKIE = "onifast_mail"
+ACT_FOR = "X-Onifast-User"
+_WRITE_PATIENCE = 2.0
+
+_logger = log.get("web")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Who(Enum):
+    """Who may call a view."""
+
+    ANYONE = "anyone"
+    USER = "a panel user, or the service token"
+    ADMINISTRATOR = "an administrator, or the service token"
+    SERVICE = "the service token"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who made a request. `username` is None for the service token when it acts for nobody in particular."""
+
+    username: str | None
+    is_admin: bool
+    is_service: bool = False
+    csrf_token: str = ""
+
+    @property
+    def mail_of(self) -> str | None:
+        """Whose mail the caller reads: his own, administrator or not; everybody's (None) for the service token."""
+        return self.username
+
+    @property
+    def manages(self) -> str | None:
+        """Whose queue, addresses and domains the caller sees: everybody's (None) for administrators."""
+        return None if self.is_admin else self.username
+
+
+def allow(who: Who) -> Callable[[View], View]:
+    """Says who may call a view."""
+
+    def mark(view: View) -> View:
+        vars(view)["who"] = who
+        return view
+
+    return mark
+
+
+def caller() -> Caller:
+    """Who makes this request, in a view that not everyone may call."""
+    found: Caller | None = g.get("caller")
+    if found is None:
+        raise _no_login()
+    return found
+
+
+def register(app: Flask) -> None:
+    """Checks every request before its view runs; prolongs the cookies of sessions in use."""
+    app.before_request(_guard)
+    app.after_request(_renew_cookie)
+
+
+def start_session(response: AnyResponse, user: PanelUser) -> None:
+    """Logs the browser in that gets `response`, until the user's password is changed."""
+    web = current()
+    lifetime, stored = web.settings.session_lifetime, _stored_password(user)
+    token, _ = web.database.write(lambda tx: sessions.create_session(tx, user.username, web.clock(), lifetime, stored))
+    _set_cookie(response, token)
+
+
+def end_session(response: AnyResponse) -> None:
+    """Logs this browser out."""
+    token = request.cookies.get(COOKIE, "")
+    current().database.write(lambda tx: sessions.end_session(tx, token))
+    response.delete_cookie(COOKIE, path=_cookie_path())
+
+
+def active_user(web: Web, username: str) -> PanelUser | None:
+    """The panel user of that name, unless he is disabled.
+
+    Raises Problem(503) while his file cannot be read, or something of an earlier user of the name has still to be set
+    aside, which he must not see.
+    """
+    try:
+        user = web.directory.get(username)
+    except panel_users.AccountError as error:
+        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
+        raise Problem(503, "The panel's account data cannot be read just now.") from None
+    if user is None or user.disabled:
+        return None
+    if web.database.read(lambda tx: departed.is_moving(tx, username)):
+        raise Problem(503, "This account is being made ready; try again in a moment.", headers={"Retry-After": "2"})
+    return user
+
+
+def known_user(web: Web, username: str) -> str:
+    """The name of a panel user who is not disabled; raises ValueError for any other, with a sentence for who asked."""
+    if not panel_users.check_username(username) or active_user(web, username) is None:
+        raise ValueError(f"there is no panel user {username!r}, or he is disabled")
+    return username
+
+
+def _guard() -> AnyResponse | None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is None:
+        return None  # Flask answers 404 or 405.
+    who: Who = vars(view)["who"]  # A view without it is a bug: 500, and nobody gets in.
+    web = current()
+    g.caller = _identify(web, request)
+    if who is Who.ANYONE:
+        return None
+    if g.caller is None:
+        return _ask_to_log_in()
+    _check_rights(g.caller, who)
+    if g.caller.csrf_token:
+        csrf.check_token(request, g.caller.csrf_token)
+    return None
+
+
+def _check_rights(found: Caller, who: Who) -> None:
+    if who is Who.ADMINISTRATOR and not found.is_admin:
+        raise Problem(403, "Only administrators may do this.")
+    if who is Who.SERVICE and not (found.is_service and found.username is None):
+        raise Problem(403, "Only the panel's service token may do this.")
+
+
+def _ask_to_log_in() -> AnyResponse:
+    if problems.is_for_programs(request):
+        raise _no_login()
+    there = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("webmail.login", next=None if there == "/" else there), 303)
+
+
+def _no_login() -> Problem:
+    return Problem(401, "Log in, or send a token.", headers={"WWW-Authenticate": 'Bearer realm="onifast-mail"'})
+
+
+def _identify(web: Web, asked: Request) -> Caller | None:
+    scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return _bearer(web, asked, token.strip())
+    if ACT_FOR in asked.headers:
+        raise Problem(403, f"{ACT_FOR} goes with the panel's service token only.")
+    return _cookie(web, asked)
+
+
+def _bearer(web: Web, asked: Request, token: str) -> Caller:
+    if hmac.compare_digest(token.encode(), web.service_token.reveal().encode()):
+        return _service(web, asked.headers.get(ACT_FOR))
+    if ACT_FOR in asked.headers:
+        raise Problem(403, f"{ACT_FOR} goes with the panel's service token only.")
+    found = web.database.read(lambda tx: sessions.find_api_token(tx, token))
+    user = active_user(web, found.username) if found else None
+    if found is None or user is None:
+        raise Problem(401, "The token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL:
+        _note(web, lambda tx: sessions.touch_api_token(tx, found.id, web.clock()))
+    return Caller(user.username, user.is_admin)
+
+
+def _service(web: Web, act_for: str | None) -> Caller:
+    if act_for is None:
+        return Caller(None, is_admin=True, is_service=True)
+    user = active_user(web, act_for)
+    if user is None:
+        raise problems.not_found("panel user")
+    return Caller(user.username, user.is_admin, is_service=True)
+
+
+def _cookie(web: Web, asked: Request) -> Caller | None:
+    token = asked.cookies.get(COOKIE)
+    if not token:
+        return None
+    session = web.database.read(lambda tx: sessions.find_session(tx, token, web.clock()))
+    if session is None:
+        return None
+    user = active_user(web, session.username)
+    if user is None or not sessions.is_current(session, token, _stored_password(user)):
+        # For good: neither a suspension that is over nor a former password brings it back.
+        _note(web, lambda tx: sessions.end_session(tx, token))
+        return None
+    _keep_alive(web, token, session)
+    return Caller(user.username, user.is_admin, csrf_token=session.csrf_token)
+
+
+def _stored_password(user: PanelUser) -> str:
+    return user.password_hash.reveal() if user.password_hash else ""
+
+
+def _keep_alive(web: Web, token: str, session: Session) -> None:
+    now, lifetime = web.clock(), web.settings.session_lifetime
+    if now - session.seen_ts > sessions.SEEN_INTERVAL:
+        _note(web, lambda tx: sessions.touch_session(tx, token, now, lifetime))
+        g.renewed_cookie = token
+
+
+def _note(web: Web, fn: Callable[[Connection], None]) -> None:
+    """Writes what a request should leave behind; it goes on where even that cannot be written."""
+    with contextlib.suppress(DatabaseError):
+        web.database.write(fn, timeout=_WRITE_PATIENCE)
+
+
+def _renew_cookie(response: Response) -> Response:
+    if (token := g.get("renewed_cookie")) and "Set-Cookie" not in response.headers:
+        _set_cookie(response, token)
+    return response
+
+
+def _set_cookie(response: AnyResponse, token: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(current().settings.session_lifetime),
+        path=_cookie_path(),
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _cookie_path() -> str:
+    return request.script_root or "/"

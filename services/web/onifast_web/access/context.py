@@ -1,0 +1,47 @@
+"""What every view works with: settings, database, panel users, the service token and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
+
+from flask import current_app
+from onifast_shared.accounts.panel_users import UserDirectory
+from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
+
+from onifast_web.access.guessing import Turns
+
+_EXTENSION = "onifast"
+# Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
+_PASSWORDS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Web:
+    """The parts that `create_app` was given or made. `clock` gives epoch seconds.
+
+    `places_to_wait` are for requests that wait for others, the DNS or outbox: see problems.waiting_for_others.
+    """
+
+    settings: Settings
+    database: Database
+    directory: UserDirectory
+    service_token: Secret
+    places_to_wait: BoundedSemaphore
+    clock: Callable[[], float] = time.time
+    guesses: Turns = field(default_factory=Turns)
+    password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
+
+    def attach(self) -> dict[str, Web]:
+        """For app.extensions."""
+        return {_EXTENSION: self}
+
+
+def current() -> Web:
+    """The parts of the app that answers this request."""
+    web: Web = current_app.extensions[_EXTENSION]
+    return web

@@ -1,0 +1,223 @@
+"""Sending what a user wrote: the one way from the composer and the API to the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from onifast_shared.accepting import accept, limit_alerts
+from onifast_shared.accepting.accept import Accepted, SentCopy
+from onifast_shared.db.database import Connection
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import LimitExceeded
+from onifast_shared.machine import log
+from onifast_shared.mailboxes import contents
+from onifast_shared.message import compose, parsing
+from onifast_shared.message.compose import Draft, DraftError
+from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.recipients import addresses
+from onifast_shared.values import submitters
+from onifast_shared.values.address import Address, AddressError, split_list
+
+from onifast_web.access.auth import Caller
+from onifast_web.access.context import Web
+from onifast_web.actions import suppressed
+from onifast_web.http.problems import Problem
+
+_logger = log.get("web")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that was accepted: `email_id` is the copy in sent, if its sender has a mailbox here.
+
+    `release_ts` is when it leaves, 0 for at once; `queue_id` its name in logs and reports.
+    """
+
+    message_id: str
+    email_id: int | None
+    outbox_ids: list[int]
+    release_ts: int = 0
+    queue_id: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """When a message leaves: at `release_ts`, 0 for at once. `undo`: it waits only so that it can be called back."""
+
+    release_ts: int = 0
+    undo: bool = False
+
+
+NO_WAIT = Wait()
+
+
+def for_undo(web: Web, seconds: float) -> Wait:
+    """The wait of a message that its sender can call back for so many seconds."""
+    return Wait(math.ceil(web.clock() + seconds), undo=True) if seconds > 0 else Wait()
+
+
+def until(web: Web, moment: int) -> Wait:
+    """The wait of a message that is to be sent at a time; raises DraftError for one that is past or too far ahead."""
+    now, longest = web.clock(), web.settings.max_hold
+    if not longest:
+        raise DraftError("send_at", "sending later is switched off on this server")
+    if moment <= now:
+        raise DraftError("send_at", "this time is past")
+    if moment > now + longest:
+        raise DraftError("send_at", f"mail can wait for {_days(longest)} at the most")
+    return Wait(moment)
+
+
+def send(
+    web: Web,
+    caller: Caller,
+    draft: Draft,
+    *,
+    origin: str,
+    wait: Wait = NO_WAIT,
+    together_with: Callable[[Connection], None] | None = None,
+) -> Sent:
+    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction: `together_with` begins it.
+
+    Raises DraftError for a field that is wrong or names a suppressed recipient, Problem(403) for a sender that is not
+    the caller's, Problem(413) for a message that is too large, Problem(429) while a limit on what the caller or the
+    sender's domain sends is used up.
+    """
+    sender = sender_of(draft)
+    named = {name: _addresses(name, getattr(draft, name)) for name in ("to", "cc", "bcc")}
+    recipients = _recipients(named, web.settings.max_recipients)
+    _check_bodies(draft)
+    owner = _owner(web, caller, sender)
+    raw = build(web, _dated(draft, wait))
+    submission = Submission(
+        sender=str(sender),
+        origin=origin,
+        owner=owner,
+        submitted_by=submitters.by_user(caller.username) if caller.username else submitters.PANEL,
+        subject=draft.subject,
+        body_type="7BIT" if raw.isascii() else "8BITMIME",
+        smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in recipients),
+        release_ts=wait.release_ts,
+        undo=wait.undo,
+    )
+    copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
+    queued = [QueuedRecipient(str(address)) for address in recipients]
+    ref = contents.store(web.database, raw)
+    subjects = sending_limits.counted_for(submission.submitted_by, submission.sender)
+
+    def admit(tx: Connection) -> None:
+        sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
+
+    def submit(tx: Connection) -> Accepted:
+        if together_with is not None:
+            together_with(tx)
+        suppressed.check(tx, owner, named, web.clock())
+        return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
+
+    try:
+        accepted = web.database.write(submit)
+    except LimitExceeded as exceeded:
+        raise _beyond_limit(web, exceeded) from None
+    log.event(
+        _logger,
+        "accepted",
+        id=submission.queue_id,
+        by=submission.submitted_by,
+        mail_from=f"<{sender}>",
+        recipients=len(queued),
+        size=len(raw),
+    )
+    message_id = parsing.summary(raw).message_id
+    return Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
+
+
+def _dated(draft: Draft, wait: Wait) -> Draft:
+    """What is sent later is dated then: readers sort by Date, and filters distrust old ones."""
+    if not wait.release_ts or wait.undo:
+        return draft
+    return replace(draft, date=datetime.fromtimestamp(wait.release_ts, UTC))
+
+
+def _days(seconds: float) -> str:
+    days = seconds / 86400
+    return f"{days:g} days" if days >= 1 else f"{seconds / 3600:g} hours"
+
+
+def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
+    """What the caller is told who goes beyond a limit; administrators will see it."""
+    now = web.clock()
+    log.event(_logger, "limit-exceeded", logging.WARNING, subject=exceeded.subject, counted=exceeded.counted)
+    with contextlib.suppress(DatabaseError):
+        web.database.write(lambda tx: limit_alerts.hit(tx, exceeded, web.settings, now))
+    if exceeded.until is None:
+        return DraftError("to", f"the {exceeded}")
+    return Problem(429, f"The {exceeded}.", headers={"Retry-After": str(math.ceil(exceeded.until - now))})
+
+
+def build(web: Web, draft: Draft) -> bytes:
+    """The draft as a message; raises DraftError, or Problem(413) beyond `max_message_size`."""
+    raw = compose.build(draft, web.settings.hostname)
+    if len(raw) > web.settings.max_message_size:
+        limit = web.settings.max_message_size // (1024 * 1024)
+        raise Problem(413, f"The message is larger than {limit} MiB, which is the most that can be sent.")
+    return raw
+
+
+def sender_of(draft: Draft) -> Address:
+    """The address in the draft's From; raises DraftError."""
+    found = _addresses("from", [draft.from_])
+    if len(found) != 1:
+        raise DraftError("from", "exactly one address is needed")
+    return found[0]
+
+
+def _recipients(named: Mapping[str, Sequence[Address]], most: int) -> list[Address]:
+    """Everybody who gets the message, once each."""
+    found: dict[str, Address] = {}
+    for address in (each for addressees in named.values() for each in addressees):
+        found.setdefault(address.key, address)
+    if not found:
+        raise DraftError("to", "at least one recipient is needed")
+    if len(found) > most:
+        raise DraftError("to", f"there are {len(found)} recipients; {most} is the most for one message")
+    return list(found.values())
+
+
+def _check_bodies(draft: Draft) -> None:
+    if draft.text is None and draft.html is None:
+        raise DraftError("text", "text or html is needed")
+
+
+def _owner(web: Web, caller: Caller, sender: Address) -> str | None:
+    """Whose message it is. The service token sends for anybody, and what it sends belongs to the address's owner."""
+    if caller.username is None:
+        found = web.database.read(lambda tx: addresses.resolve(tx, sender, web.settings))
+        return found.owner if isinstance(found, addresses.Local) else None
+    username = caller.username
+    if not web.database.read(lambda tx: addresses.owns(tx, username, sender)):
+        raise Problem(
+            403,
+            f"{sender} is not one of your addresses.",
+            errors=[{"field": "from", "message": "not one of your addresses"}],
+        )
+    return username
+
+
+def _addresses(field: str, entries: list[str]) -> list[Address]:
+    found = []
+    for _, text in (pair for entry in entries for pair in split_list(entry)):
+        try:
+            found.append(Address.parse(text))
+        except AddressError as error:
+            raise DraftError(field, f"{text[:80]!r}: {error}") from None
+    return found
+
+
+def _texts(entries: list[str]) -> list[str]:
+    return [str(address) for address in _addresses("bcc", entries)]

@@ -1,0 +1,63 @@
+"""What would become of mail to an address, with nothing sent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from onifast_web.access.auth import Who
+from onifast_web.actions import delivery_check
+from onifast_web.api.endpoint import Call, Endpoint, Model, unprocessable
+
+
+class ExplainQuery(Model):
+    address: Annotated[str, Field(max_length=320, description="The recipient.")]
+    sender: Annotated[
+        str, Field(alias="from", max_length=320, description="One of the caller's addresses; his first if not given.")
+    ] = ""
+
+
+class Finding(Model):
+    """`good`, worth a `note`, or what would `stop` the message. `facts` depend on `about`; `text` says it in words."""
+
+    about: Literal["recipient", "suppression", "hold", "sandbox", "route", "server", "signature", "limits"]
+    verdict: Literal["good", "note", "stop"]
+    text: str
+    facts: dict[str, Any]
+
+
+class Explanation(Model):
+    """`would_go` says whether nothing of what was found stops the message."""
+
+    would_go: bool
+    findings: list[Finding]
+
+
+def explain(call: Call) -> Explanation:
+    """Route, servers with their TLS policy, keys that would sign, limits left, suppression: outbox's own view."""
+    query: ExplainQuery = call.query
+    try:
+        found = delivery_check.inquire(call.web, call.caller, query.sender, query.address)
+    except delivery_check.WrongAddress as error:
+        raise unprocessable(error.field, str(error)) from None
+    findings = [Finding.model_validate(finding) for finding in found]
+    return Explanation(would_go=all(finding.verdict != "stop" for finding in findings), findings=findings)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/mail/explain",
+        Who.USER,
+        "What would become of mail to an address, without sending any",
+        explain,
+        query=ExplainQuery,
+        answer=Explanation,
+        failures={
+            403: "The sender is not one of the caller's addresses.",
+            429: "Earlier questions of the caller wait for their answers.",
+            503: "Outbox gave no answer in time, or too many others wait for one.",
+        },
+    ),
+)

@@ -1,0 +1,1 @@
+"""HTTP as every view needs it: problems, headers, and where a request comes from."""

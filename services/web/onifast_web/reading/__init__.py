@@ -1,0 +1,1 @@
+"""A message made safe to show."""

@@ -1,0 +1,125 @@
+"""A message's body and the checks of its sender, ready to be shown."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared.message.parsing import Parsed
+from onifast_shared.values.address import display_domain
+
+from onifast_web.reading import render
+from onifast_web.reading.render import SafeHtml
+
+METHODS = ("spf", "dkim", "dmarc", "arc")
+_INLINE_TYPES = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp"})
+_MOST_INLINE = 8 * 1024 * 1024
+
+
+def safe_html(parsed: Parsed, *, images: bool = False) -> SafeHtml | None:
+    """The message's HTML, sanitised, with the images that it brought along; None if it has none."""
+    if parsed.html is None:
+        return None
+    return render.sanitise(parsed.html, images=images, inline=_inline_images(parsed))
+
+
+def _inline_images(parsed: Parsed) -> dict[str, str]:
+    """Attached images by Content-ID, as data: URIs: a sandboxed page needs no cookie for those."""
+    found: dict[str, str] = {}
+    room = _MOST_INLINE
+    for item in parsed.attachments:
+        if not item.content_id or item.content_type not in _INLINE_TYPES or item.size > room:
+            continue
+        room -= item.size
+        encoded = base64.b64encode(item.data).decode("ascii")
+        found[item.content_id.strip("<>")] = f"data:{item.content_type};base64,{encoded}"
+    return found
+
+
+def verdicts(authentication: Mapping[str, Any]) -> dict[str, str | None]:
+    """The result of each method in one word. smtpd stores either that word or an object that has it as `result`."""
+    return {method: _result(authentication.get(method)) for method in METHODS}
+
+
+def reasons(authentication: Mapping[str, Any]) -> list[str]:
+    """Why the message is where it is, in smtpd's sentences."""
+    found = authentication.get("why")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
+def _result(stored: Any) -> str | None:
+    if isinstance(stored, list):
+        results = [_result(item) for item in stored]
+        return "pass" if "pass" in results else next(iter(results), None)
+    if isinstance(stored, Mapping):
+        stored = stored.get("result")
+    return stored if isinstance(stored, str) and stored else None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One method's result in words."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks say about the sender: `kind` is good, bad or unknown. `why` has more than `checks`, if anything.
+
+    `reason` is why the message was treated in a special way, "" where it was not.
+    """
+
+    kind: str
+    text: str
+    checks: list[Check]
+    why: list[str]
+    reason: str = ""
+
+
+_NAMES = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "arc": "ARC"}
+_WORDS = {
+    "pass": "passed",
+    "fail": "failed",
+    "softfail": "failed weakly",
+    "hardfail": "failed",
+    "policy": "was not accepted",
+    "neutral": "says nothing",
+    "none": "is not set up by the sender",
+    "temperror": "could not be checked",
+    "permerror": "is set up wrongly by the sender",
+}
+
+
+def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | None:
+    """The checks in words, about the domain of the author that people see, "" where there is none.
+
+    None where nothing was checked (mail from here).
+    """
+    results = {method: result for method, result in verdicts(authentication).items() if result}
+    if not results:
+        return None
+    shown = {method: result for method, result in results.items() if method in ("spf", "dkim") or result != "none"}
+    checks = [Check(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
+    genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
+    why, reason = reasons(authentication), str(authentication.get("reason") or "")
+    if not sender_domain:
+        return Verdict("bad", "Does not say who it is from", checks, why, reason)
+    sender_domain = display_domain(sender_domain)
+    if genuine:
+        return Verdict("good", f"Really from {sender_domain}", checks, why, reason)
+    if "fail" in (results.get("dmarc"), results.get("spf")):
+        text = f"May not be from {sender_domain}: the sender’s address could be forged"
+        return Verdict("bad", text, checks, why, reason)
+    return Verdict("unknown", f"Could not be verified as coming from {sender_domain}", checks, why, reason)
+
+
+def _signed_by(authentication: Mapping[str, Any], results: Mapping[str, str], domain: str) -> bool:
+    """Whether the domain that people see, or one above it, signed the message, and DMARC does not object."""
+    signers = authentication.get("dkim_domains")
+    if results.get("dmarc") == "fail" or not isinstance(signers, list):
+        return False
+    return any(domain == signer or domain.endswith(f".{signer}") for signer in signers if isinstance(signer, str))

@@ -1,0 +1,220 @@
+"""Impostors: in whose name a message may be written that is not from him, in sentences for its reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+
+from onifast_shared.db.database import Connection
+from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.message.parsing import Author
+from onifast_shared.recipients import addresses, correspondents
+from onifast_shared.recipients.correspondents import Correspondent
+from onifast_shared.values.address import Address, AddressError, in_letters, parse_domain
+from onifast_shared.values.letters import conceals, plain, skeleton, turns_text
+from onifast_shared.values.lookalikes import Models, is_homoglyph
+from onifast_shared.values.suffixes import suffixes
+from onifast_shared.values.well_known import WELL_KNOWN
+
+MOST_AUTHORS = 10  # of one message that are looked at
+MAX_NAME = 400  # characters of a name that are looked at
+_SHOWN = 120  # characters of a stranger's words in a sentence
+_NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote himself
+
+# One letter may differ in names of so many letters: the fewer a user knows, the fewer are alike by chance.
+_SLIPS_OF_CORRESPONDENTS = 6
+_SLIPS_OF_WELL_KNOWN = 7
+
+_ADDRESS = re.compile(r"([^\s@<>()\[\]\"',;:]+)\s*@\s*([\w-]+(?:\s*\.\s*[\w-]+)+)")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+NOBODY = "The message does not say who it is from."
+
+
+class Reader:
+    """Who reads: whom he knows, the organizational domains of his own addresses, and domains that everybody knows.
+
+    What is made of these is made when it is asked for, and once.
+    """
+
+    def __init__(self, known: Sequence[Correspondent], own: frozenset[str], everybodys: frozenset[str]) -> None:
+        self.own = own
+        self.everybodys = everybodys
+        self._known = known
+
+    @cached_property
+    def people(self) -> dict[str, Correspondent]:
+        """Whom he knows, by address."""
+        return {each.address: each for each in self._known}
+
+    @cached_property
+    def by_place(self) -> dict[str, list[Correspondent]]:
+        """Whom he knows, by the domain of the address."""
+        return _grouped(self._known, lambda each: each.address.rpartition("@")[2])
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Correspondent]]:
+        """Whom he knows, by a name as it looks; without those whose name tells nothing."""
+        return _grouped(self._known, lambda each: _name(each.name))
+
+    @cached_property
+    def since(self) -> dict[str, float]:
+        """Since when he knows each organizational domain but his own, in epoch seconds."""
+        found: dict[str, float] = {}
+        for each in self._known:
+            if each.domain not in self.own:
+                found[each.domain] = min(each.known_ts, found.get(each.domain, each.known_ts))
+        return found
+
+    @cached_property
+    def his_own(self) -> Models:
+        """His own domains, as others may imitate them."""
+        return Models(suffixes(), dict.fromkeys(self.own, 0), _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
+
+    @cached_property
+    def his_correspondents(self) -> Models:
+        """The domains that he knows, as others may imitate them."""
+        return Models(suffixes(), self.since, _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
+
+    def has_written(self, organization: str, before: int) -> bool:
+        """Whether he has written to an organisation before a moment."""
+        return any(
+            each.domain == organization and each.written_ts is not None and each.written_ts < before
+            for each in self._known
+        )
+
+
+def _grouped(known: Sequence[Correspondent], key: Callable[[Correspondent], str]) -> dict[str, list[Correspondent]]:
+    found: dict[str, list[Correspondent]] = {}
+    for each in known:
+        if name := key(each):
+            found.setdefault(name, []).append(each)
+    return found
+
+
+def reader(tx: Connection, owner: str | None, settings: Settings) -> Reader:
+    """What is known of a mailbox's owner; None, an administrator who sees all mail, knows nobody."""
+    everybodys = frozenset((*WELL_KNOWN, *map(_organization, settings.well_known_domains)))
+    if owner is None:
+        return Reader((), frozenset(), everybodys)
+    own = {_organization(item.domain) for item in addresses.list_for(tx, owner) if item.domain}
+    return Reader(correspondents.of(tx, owner), frozenset(own), everybodys)
+
+
+def warnings(who: Reader, row: EmailRow, authors: Sequence[Author]) -> list[str]:
+    """What the reader of a message should know before he believes who it is from, each in a sentence."""
+    if row.folder in _NOT_OURS:
+        return []
+    if not any(author.address for author in authors):
+        return [NOBODY, *_dedupe(_about_name(author) for author in authors[:MOST_AUTHORS])]
+    found = (_about(who, author, row.received_ts) for author in authors[:MOST_AUTHORS])
+    return _dedupe(found)
+
+
+def shown_author(row: EmailRow) -> list[Author]:
+    """The author as lists show him."""
+    try:
+        return [Author(row.sender_name, Address.parse(row.sender), row.sender)]
+    except AddressError:
+        return [Author(row.sender_name, None, row.sender)]
+
+
+def _dedupe(found: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(sentence for sentences in found for sentence in sentences))
+
+
+def _about(who: Reader, author: Author, received: int) -> Iterator[str]:
+    yield from _about_name(author)
+    if author.address is None or author.address.is_literal:
+        return
+    organization = suffixes().organizational(author.address.domain)
+    sentence = _about_domain(who, author.address, organization, received)
+    sentence = sentence or _about_person(who, author, author.address, organization, received)
+    if sentence:
+        yield sentence
+
+
+def _about_name(author: Author) -> Iterator[str]:
+    name, written = author.name[:MAX_NAME], str(author.address or author.written)
+    if address := _foreign_address(name, author.address):
+        verb = "is" if address == "".join(plain(name).split()) else "contains"
+        yield f"The sender’s name {verb} the address {_shown(address)}, but the message comes from {_shown(written)}."
+    if turns_text(name + written):
+        yield "The sender’s name has characters that change the order in which it is shown."
+    if conceals(name + written):
+        yield "The sender’s name has characters that cannot be seen."
+
+
+def _foreign_address(name: str, sender: Address | None) -> str | None:
+    """An address in a name that is of another domain than the sender's."""
+    for match in _ADDRESS.finditer(plain(name)):
+        domain = "".join(match[2].split())
+        if sender is None or _organization(domain) != suffixes().organizational(sender.domain):
+            return f"{match[1]}@{domain}"
+    return None
+
+
+def _organization(domain: str) -> str:
+    try:
+        return suffixes().organizational(parse_domain(domain))
+    except AddressError:
+        return domain.lower()
+
+
+def _about_domain(who: Reader, address: Address, organization: str, received: int) -> str | None:
+    """A domain that can be taken for one that the reader knows."""
+    if organization in who.own or organization in who.everybodys:
+        return None
+    domain = address.domain
+    if model := who.his_own.like(domain):
+        return _looks_like(address, model, "your own domain")
+    # Who was known first is the model.
+    if model := who.his_correspondents.like(domain, min(received, who.since.get(organization, received))):
+        return _looks_like(address, model, "a domain that you have had mail with")
+    if not (model := _everybodys(who.everybodys).like(domain)):
+        return None
+    # Who writes to somebody knows him; where the letters themselves look the same, perhaps not.
+    if who.has_written(organization, received) and not is_homoglyph(suffixes(), domain, model):
+        return None
+    return _looks_like(address, model, "a well-known domain")
+
+
+@lru_cache(maxsize=4)
+def _everybodys(domains: frozenset[str]) -> Models:
+    return Models(suffixes(), dict.fromkeys(domains, 0), _SLIPS_OF_WELL_KNOWN)
+
+
+def _looks_like(address: Address, model: str, what: str) -> str:
+    shown = in_letters(address.domain)
+    written = f" (written {shown})" if shown != address.domain else ""
+    return f"The sender’s domain {_shown(address.domain)}{written} looks like {model}, {what}, but is another one."
+
+
+def _about_person(who: Reader, author: Author, address: Address, organization: str, received: int) -> str | None:
+    """An address or a name that can be taken for that of somebody whom the reader knows."""
+    himself = who.people.get(address.key)
+    first = min(received, himself.known_ts if himself else received)
+    local = skeleton(address.local)
+    for each in who.by_place.get(address.domain, ()):
+        if each is not himself and each.known_ts < first and skeleton(each.address.rpartition("@")[0]) == local:
+            return f"The sender’s address looks like {_shown(each.address)}, which you know, but is another one."
+    if first < received:
+        return None
+    for each in who.by_name.get(_name(author.name), ()):
+        if each.known_ts < first and each.domain != organization:
+            return f"The sender has the name of {_shown(each.address)}, whom you know, but writes from another address."
+    return None
+
+
+def _name(text: str) -> str:
+    """A person's name for comparison, "" where it has too little to tell people apart."""
+    words = plain(text)[:MAX_NAME].split()
+    return skeleton("".join(words)) if len(words) > 1 and len("".join(words)) > 5 else ""
+
+
+def _shown(text: str) -> str:
+    """A stranger's words inside a sentence: in one line, in the order in which they are written, not too long."""
+    clean = _CONTROLS.sub(" ", plain(text))
+    return clean if len(clean) <= _SHOWN else f"{clean[:_SHOWN]}…"

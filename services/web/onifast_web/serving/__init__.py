@@ -1,0 +1,1 @@
+"""The server: waitress with what it lacks for us."""

@@ -1,0 +1,279 @@
+"""A connection of waitress with what it lacks for us: whose it is, how far it has come, and limits to each step.
+
+These classes reach into waitress's own, which is why pyproject.toml holds its major version; tests/web/test_waitress.py
+says what they count on.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from onifast_shared.machine.rare_log import SeldomLog
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.task import ErrorTask, Task, WSGITask
+from waitress.utilities import RequestEntityTooLarge
+
+from onifast_web.http.forwarded import PEER, claimed_address
+from onifast_web.http.peer import Peers, places
+from onifast_web.http.problems import MEDIA_TYPE
+from onifast_web.serving.crowd import Phase, Shares
+from onifast_web.serving.large_bodies import LargeBodies
+
+SMALL_BODY = 1024 * 1024
+BUSY_SECONDS = 10  # after which to ask again, where there was no room
+
+
+@dataclass
+class Front:
+    """What all connections share."""
+
+    peers: Peers
+    large: LargeBodies
+    log: SeldomLog
+    connections: Shares
+    requests: Shares
+    """Those that came through a proxy, by the client that it names."""
+    clock: Callable[[], float] = time.monotonic
+    stopping: bool = field(default=False)
+
+
+class _NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
+    code = 503
+    reason = "Service Unavailable"
+
+
+class _ShareIsFull(RequestEntityTooLarge):  # type: ignore[misc]
+    code = 429
+    reason = "Too Many Requests"
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses a request before its body is received: one too many of a client, or too large for who is unknown."""
+
+    adj: Any
+    error: Any
+    places: tuple[str, ...] = ()
+    """What the client of a proxy is counted by, while its request lasts."""
+
+    def __init__(self, channel: Channel, adj: Any) -> None:
+        super().__init__(adj)
+        self._channel = channel
+        self._front = channel.front
+        self._refusal: RequestEntityTooLarge | None = None
+        self._is_closed = False
+
+    @property
+    def client_places(self) -> tuple[str, ...]:
+        """What the client is counted by, wherever it came through."""
+        return self.places or self._channel.peer.places
+
+    @property
+    def octets_a_second(self) -> float:
+        """How fast the body has come so far."""
+        return float(self.body_bytes_received / max(1.0, self.seconds))
+
+    @property
+    def seconds(self) -> float:
+        """How long the body has been coming."""
+        return self._front.clock() - self._channel.since
+
+    def give_way(self) -> None:
+        """Hangs up, in favour of another request."""
+        self._channel.handle_close()
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        self._count()
+        if not self._refusal and not self._may_be_large():
+            self._limit_body(SMALL_BODY)
+        if self._refusal:
+            self._limit_body(0)
+
+    def _count(self) -> None:
+        if not self._channel.peer.is_trusted_proxy:
+            return
+        claimed = places(claimed_address(self.headers.get("X_FORWARDED_FOR", "")))
+        if self._front.requests.load(claimed) >= 1.0:
+            self._refusal = _ShareIsFull("too many requests of one client at once")
+            return
+        self.places = claimed
+        self._front.requests.take(claimed)
+
+    def _limit_body(self, size: int) -> None:
+        self.adj = copy.copy(self.adj)
+        self.adj.max_request_body_size = min(size, self.adj.max_request_body_size)
+
+    def _may_be_large(self) -> bool:
+        is_large = self.chunked or SMALL_BODY <= self.content_length < self.adj.max_request_body_size
+        if not is_large or not self._front.large.may_come(self.path, self.headers):
+            return False
+        if not self._front.large.take(self):
+            self._refusal = _NoRoom("too many large requests at once")
+        return self._refusal is None
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self._refusal is not None and self.headers_finished and not isinstance(self.error, type(self._refusal)):
+            self.error = self._refusal
+            self.completed = True
+        if self.error is not None:
+            self.expect_continue = False  # waitress would ask for the body that it refuses
+        return consumed
+
+    def close(self) -> None:
+        super().close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._front.large.let_go(self)
+        self._front.requests.give(self.places)
+
+
+class _Ending(Task):  # type: ignore[misc]
+    """Tells the client that the connection ends with this answer, once the program is to stop."""
+
+    channel: Channel
+    request: Any
+
+    def build_response_header(self) -> bytes:
+        if self.channel.front.stopping:
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+
+class _Task(_Ending, WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[PEER] = self.channel.peer
+        return environ
+
+
+class _ErrorTask(_Ending, ErrorTask):  # type: ignore[misc]
+    """An error that waitress itself finds (bad syntax, a body that is too large), as RFC 9457 wants it."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        document = {"type": "about:blank", "title": error.reason, "status": error.code}
+        body = json.dumps(document).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend([("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")])
+        if isinstance(error, _NoRoom | _ShareIsFull):
+            self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection. The main thread reads and judges it; the thread that answers writes to it."""
+
+    task_class = _Task
+    error_task_class = _ErrorTask
+
+    since: float
+    total_outbufs_len: int
+    close_when_flushed: bool
+    request: Parser | None
+    requests: list[Parser]
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
+        self.front: Front = server.front
+        self.peer = self.front.peers.find(sock.getsockname(), addr)
+        self.since = self.progressed = self.front.clock()
+        self.octets = 0
+        self._is_answering = False
+        self._is_counted = True
+        self.front.connections.take(self.peer.places)
+        super().__init__(server, sock, server.fix_addr(addr), adj, map)
+
+    def parser_class(self, adj: Any) -> Parser:
+        """Waitress calls it for each request."""
+        return Parser(self, adj)
+
+    @property
+    def phase(self) -> Phase:
+        """What it is at."""
+        if self.total_outbufs_len or self.close_when_flushed:
+            return Phase.ANSWER
+        if self.requests:
+            return Phase.WORKING
+        request = self.request
+        if request is None:
+            return Phase.IDLE
+        return Phase.BODY if request.headers_finished else Phase.HEADER
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What its client is counted by."""
+        requests = (self.request, *self.requests)
+        return self.peer.places or next((one.places for one in requests if one is not None), ())
+
+    def received(self, data: bytes) -> bool:
+        """Takes what came."""
+        was_body = self.phase is Phase.BODY
+        self.progressed = self.front.clock()
+        taken: bool = super().received(data)
+        if self.phase is Phase.BODY and not was_body:
+            self._begin()
+        self.octets += len(data)
+        return taken
+
+    def service(self) -> None:
+        """Answers one request, in a thread."""
+        self._is_answering = False
+        super().service()
+        if not self.total_outbufs_len:
+            self._begin()
+
+    def write_soon(self, data: Any) -> int:
+        """Queues a piece of an answer, in a thread."""
+        if not self._is_answering and not self.total_outbufs_len:
+            self._is_answering = True
+            self._begin()
+        written: int = super().write_soon(data)
+        return written
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Sends what the client takes."""
+        sent: int = super().send(data, do_close)
+        if sent:
+            self.octets += sent
+            self.progressed = self.front.clock()
+        return sent
+
+    def handle_write(self) -> None:
+        super().handle_write()
+        if not self.total_outbufs_len and not self.requests:
+            self._begin()
+
+    def handle_expt(self) -> None:
+        # Urgent data, which HTTP does not know; unread it would wake us for ever.
+        self.handle_close()
+
+    def handle_error(self) -> None:
+        _, kind, value, where = self.compact_traceback()
+        self.front.log.event("connection-failed", client=self.peer.client, error=f"{kind.__name__}: {value}", at=where)
+        self.handle_close()
+
+    def handle_close(self) -> None:
+        if self.request is not None:
+            self.request.close()
+        super().handle_close()
+
+    def del_channel(self, map: Any = None) -> None:
+        if self._is_counted:
+            self._is_counted = False
+            self.front.connections.give(self.peer.places)
+        super().del_channel(map)
+
+    def _begin(self) -> None:
+        self.since = self.progressed = self.front.clock()
+        self.octets = 0

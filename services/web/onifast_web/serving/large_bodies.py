@@ -1,0 +1,82 @@
+"""Which requests may bring a large body, and how many at once: nobody fills the disk without a login.
+
+A body is spooled before the app sees the request, so what its header says has to do: where it goes, and that it names a
+session or a token. Whether that one is valid turns out later, so there is room for a few only; a client has a part of
+that room, and who is slow gives way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from onifast_web.access.auth import COOKIE
+
+AT_ONCE = 8
+OF_ONE_CLIENT = 2
+SLOW = 64 * 1024  # octets a second; a body that comes slower than that …
+PATIENCE = 10.0  # … after so many seconds gives way where another has no room
+_PATHS = ("/api/mail/send", "/compose")
+
+
+class LargeRequest(Protocol):
+    """A request with a large body."""
+
+    completed: bool
+
+    @property
+    def client_places(self) -> tuple[str, ...]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def octets_a_second(self) -> float: ...
+    def give_way(self) -> None: ...
+
+
+class LargeBodies:
+    """The large bodies that are being received or worked with; bodies come in one thread, and go in any."""
+
+    def __init__(self, url_prefix: str) -> None:
+        self._prefix = url_prefix
+        self._lock = threading.Lock()
+        self._spooled: list[LargeRequest] = []
+
+    def may_come(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether a request may bring one; `headers` as waitress names them (`CONTENT_TYPE`)."""
+        # Whoever sends a prefix of his own gets nothing by it that he does not get without.
+        prefixes = ("", self._prefix, headers.get("X_FORWARDED_PREFIX", "").rstrip("/"))
+        return path in {prefix + end for prefix in prefixes for end in _PATHS} and _names_somebody(headers)
+
+    def take(self, request: LargeRequest) -> bool:
+        """Room for a request's body, until it is let go; False if there is none just now."""
+        with self._lock:
+            if self._has_his_part(request.client_places):
+                return False
+            slowest = self._slowest() if len(self._spooled) >= AT_ONCE else None
+            if slowest is None and len(self._spooled) >= AT_ONCE:
+                return False
+            self._spooled.append(request)
+        if slowest is not None:
+            slowest.give_way()
+        return True
+
+    def let_go(self, request: LargeRequest) -> None:
+        """The request's body is gone, if it had one."""
+        with self._lock:
+            self._spooled = [other for other in self._spooled if other is not request]
+
+    def _has_his_part(self, places: tuple[str, ...]) -> bool:
+        return bool(places) and sum(other.client_places[:1] == places[:1] for other in self._spooled) >= OF_ONE_CLIENT
+
+    def _slowest(self) -> LargeRequest | None:
+        slow = [one for one in self._spooled if not one.completed and one.seconds > PATIENCE]
+        slowest = min(slow, key=lambda one: one.octets_a_second, default=None)
+        return slowest if slowest is not None and slowest.octets_a_second < SLOW else None
+
+
+def _names_somebody(headers: Mapping[str, str]) -> bool:
+    if headers.get("AUTHORIZATION", "").lower().startswith("bearer "):
+        return True
+    cookies = headers.get("COOKIE", "").split(";")
+    return any(cookie.partition("=")[0].strip() == COOKIE for cookie in cookies)

@@ -1,0 +1,237 @@
+"""waitress with what it lacks for us: room for everybody, problem documents, a stop that finishes work."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from onifast_shared.machine import descriptors, log
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.rare_log import SeldomLog
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
+
+from onifast_web.http.forwarded import Application
+from onifast_web.http.peer import Peers
+from onifast_web.serving.channel import SMALL_BODY, Channel, Front
+from onifast_web.serving.crowd import Phase, Shares, is_overdue, to_close
+from onifast_web.serving.large_bodies import LargeBodies
+from onifast_web.serving.listener import Listener, Shortage, kind_of
+
+# Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
+STOP_SECONDS = 25.0
+# Descriptors that are not connections: each thread's database, listening sockets, DNS, the log.
+SPARE = 64
+_EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
+_PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
+
+_logger = log.get("web")
+
+Renewal = Callable[[], tuple[Application, Settings]]
+
+
+def largest_body(max_message_size: int) -> int:
+    """The largest request body: a message's attachments in base64, its text, and room for the rest."""
+    return max_message_size * 3 // 2 + SMALL_BODY
+
+
+class Server:
+    """Serves `app` on listening sockets until `stop` is called, from a signal handler or another thread."""
+
+    def __init__(
+        self,
+        app: Application,
+        listeners: list[socket.socket],
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._map: dict[int, object] = {}
+        self._clock = clock
+        self._stopping = False
+        self._renewal: Renewal | None = None
+        self._renewal_is_due = False
+        peers, large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
+        self._front = Front(peers, large, SeldomLog(_logger, clock), Shares(), Shares(), clock)
+        self._tasks = ThreadedTaskDispatcher()
+        self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
+        self._listeners = [self._listen(app, listening, settings) for listening in listeners]
+        self._limit = self._apply(settings)
+        self._judged_at = self._short_at = float("-inf")
+
+    def run(self) -> None:
+        """Returns once `stop` was called and the requests that had begun by then have been answered."""
+        while not self._stopping:
+            self._poll(1.0)
+            self._renew()
+            for listener in self._listeners:
+                if listener.is_ready:
+                    listener.is_ready = False
+                    self._take_in(listener)
+            self._judge()
+        for listener in self._listeners:
+            self._take_in(listener)  # who has connected by now is not turned away
+            listener.accepting = False
+            listener.socket.close()
+            listener.del_channel()
+        self._finish()
+        self._tasks.shutdown(timeout=1)
+        self._front.peers.close()
+        wasyncore.close_all(self._map)
+
+    def stop(self) -> None:
+        """Asks `run` to end. Safe in a signal handler, and when it has ended already."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._listeners[0].pull_trigger()
+
+    def stop_on(self, *signals: signal.Signals) -> None:
+        """Makes these signals call `stop`."""
+        for number in signals:
+            signal.signal(number, lambda *_: self.stop())
+
+    def renew_on(self, number: signal.Signals, renewal: Renewal) -> None:
+        """Makes a signal ask `renewal` for another application and its settings; connections stay."""
+
+        def ask(*_: object) -> None:
+            self._renewal_is_due = True
+            self._listeners[0].pull_trigger()
+
+        self._renewal = renewal
+        signal.signal(number, ask)
+
+    def _renew(self) -> None:
+        if not self._renewal_is_due or self._renewal is None:
+            return
+        self._renewal_is_due = False
+        try:
+            app, settings = self._renewal()
+        except Exception:
+            _logger.exception("reload-refused")
+            return
+        self._front.peers.close()
+        self._front.peers, self._front.large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
+        for listener in self._listeners:
+            listener.application, listener.adj = app, _adjustments(settings)
+        self._limit = self._apply(settings)
+
+    def _apply(self, settings: Settings) -> int:
+        """Sets what settings say of numbers; gives how many connections there may be."""
+        self._tasks.set_thread_count(settings.http_threads)
+        limit = descriptors.connections_allowed(settings.max_http_connections, spare=SPARE, each=_EACH)
+        share = max(8, limit // 8)  # a browser opens six
+        self._front.connections.each = self._front.requests.each = share
+        return limit
+
+    def _listen(self, app: Application, listening: socket.socket, settings: Settings) -> Listener:
+        # Not waitress' create_server: it does not serve TCP and Unix sockets together.
+        info = (listening.family, listening.type, listening.proto, listening.getsockname())
+        kind = kind_of(listening)
+        listener = kind(
+            app,
+            self._map,
+            _sock=listening,
+            dispatcher=self._tasks,
+            adj=_adjustments(settings),
+            sockinfo=info,
+            bind_socket=False,
+        )
+        listener.front = self._front
+        return listener
+
+    def _poll(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, map=self._map, count=1, use_poll=True)
+
+    @property
+    def _channels(self) -> list[Channel]:
+        return [channel for listener in self._listeners for channel in listener.active_channels.values()]
+
+    def _take_in(self, listener: Listener) -> None:
+        """Takes in who waits at a listening socket, and hangs up on others where that needs room."""
+        try:
+            # No more at once than leaves each of them time to say something before he could make room for another.
+            for _ in range(max(1, self._limit // 8)):
+                if not self._make_room():
+                    return listener.pause(_PAUSE)
+                if listener.take_in(self._is_welcome) is None:
+                    return None
+        except Shortage as shortage:
+            self._short_at = self._clock()
+            self._front.log.event("connections-short", reason=str(shortage), connections=len(self._channels))
+            if not self._hang_up(self._some):
+                listener.pause(_PAUSE)
+
+    @property
+    def _some(self) -> int:
+        """How many are hung up on at once: looking for each newcomer again would cost more than he does."""
+        return max(1, self._limit // 16)
+
+    def _make_room(self) -> bool:
+        if len(self._channels) < self._limit:
+            return True
+        self._front.log.event("connections-full", limit=self._limit)
+        return self._hang_up(self._some)
+
+    def _hang_up(self, count: int) -> bool:
+        """Hangs up on some; False where all of them are waiting for us."""
+        chosen = to_close(self._channels, self._front.connections, self._clock(), count)
+        _close(chosen)
+        return bool(chosen)
+
+    def _is_welcome(self, newcomer: Channel) -> bool:
+        """Whether a client may have this connection too; where he has his share, an idle one of his makes room."""
+        crowded = self._front.connections.crowded(newcomer.peer.places)
+        if not crowded:
+            return True
+        his = [one for one in self._channels if one is not newcomer and crowded.intersection(one.peer.places)]
+        idling = [one for one in his if one.phase <= Phase.HEADER]
+        idle = to_close(idling, self._front.connections, self._clock(), 1)
+        _close(idle)
+        if not idle:
+            self._front.log.event("connections-of-one-client", client=newcomer.peer.client)
+        return bool(idle)
+
+    def _judge(self) -> None:
+        """Hangs up on who has had his time; looks once a second."""
+        now = self._clock()
+        if now - self._judged_at < 1.0:
+            return
+        self._judged_at = now
+        channels = self._channels
+        pressed = len(channels) > self._limit * 3 // 4 or now - self._short_at < 60.0
+        _close([channel for channel in channels if is_overdue(channel, now, pressed=pressed)])
+
+    def _finish(self) -> None:
+        """Answers what has begun, within STOP_SECONDS."""
+        self._front.stopping = True
+        deadline = self._clock() + STOP_SECONDS
+        self._poll(0)  # what has been sent by now has begun, read or not
+        while self._clock() < deadline:
+            _close([channel for channel in self._channels if channel.phase is Phase.IDLE])
+            if not self._channels:
+                return
+            self._poll(0.2)
+
+
+def _close(channels: list[Channel]) -> None:
+    for channel in channels:
+        channel.handle_close()
+
+
+def _adjustments(settings: Settings) -> Adjustments:
+    return Adjustments(
+        listen="",
+        ident=None,
+        max_request_body_size=largest_body(settings.max_message_size),
+        # What a client can have us hold in memory, before more of it goes into a file.
+        max_request_header_size=64 * 1024,
+        inbuf_overflow=128 * 1024,
+        # A thread hands a whole answer over, to a file where it is large, and waits for no client to take it.
+        outbuf_high_watermark=largest_body(settings.max_message_size),
+        log_socket_errors=False,  # who breaks off is no news
+        clear_untrusted_proxy_headers=False,  # forwarded.py judges them
+    )

@@ -1,0 +1,55 @@
+"""Delivery check: what would become of mail to an address."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from onifast_shared.recipients import addresses as address_store
+
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import delivery_check
+from onifast_web.http.problems import Problem
+from onifast_web.reading.render import sentence
+from onifast_web.webmail.pages import page, user
+
+_TITLES = {
+    "recipient": "Recipient",
+    "suppression": "Suppression",
+    "hold": "Hold rule",
+    "sandbox": "Sandbox",
+    "route": "Way",
+    "server": "Server",
+    "signature": "Signature",
+    "limits": "Limits",
+}
+
+
+@allow(Who.USER)
+def explain() -> Response:
+    """The form, and below it what was found out about the address that was asked for."""
+    caller, username = user()
+    web = current()
+    own = web.database.read(lambda tx: address_store.list_for(tx, username))
+    asked = {"address": request.args.get("address", ""), "from": request.args.get("from", "")}
+    findings, errors, status = None, {}, 200
+    if asked["address"]:
+        try:
+            findings = delivery_check.inquire(web, caller, asked["from"], asked["address"])
+        except delivery_check.WrongAddress as error:
+            errors, status = {error.field: sentence(error)}, 422
+        except Problem as problem:
+            errors, status = {"address": problem.detail}, problem.status
+    return page(
+        "explain.html",
+        "explain",
+        status,
+        own=[row.address for row in own],
+        asked=asked,
+        findings=findings,
+        titles=_TITLES,
+        stopped=any(finding["verdict"] == "stop" for finding in findings or ()),
+        errors=errors,
+    )
+
+
+ROUTES = (("GET", "/explain", explain),)

@@ -1,0 +1,1 @@
+"""The one door: takes responsibility for a message, in one durable transaction."""

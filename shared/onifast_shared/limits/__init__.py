@@ -1,0 +1,1 @@
+"""How much may be sent: by whom, how much of it is used, and what people see of that."""

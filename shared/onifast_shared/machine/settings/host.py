@@ -1,0 +1,77 @@
+"""Where things lie, who this host is, and where the programs listen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from onifast_shared.machine import setting_types as kinds
+from onifast_shared.machine.setting_types import Listen
+from onifast_shared.machine.settings.field import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """Paths, names and listening sockets."""
+
+    root: Path = setting(
+        "/home/root/onifast", kinds.path(), "The panel's root: `users/`, `certs/` and `config/` lie in it.", fixed=True
+    )
+    home_root: Path = setting("/home", kinds.path(), "The directory that holds the users' homes.", fixed=True)
+    run_as: str = setting(
+        "onifast-mail",
+        kinds.text("a user name", r"[A-Za-z_][A-Za-z0-9_.-]*"),
+        "The Unix user that a program started as root becomes once it has bound its ports.",
+        fixed=True,
+    )
+    log_level: str = setting(
+        "info", kinds.choice("debug", "info", "warning", "error"), "The least severe events that are logged."
+    )
+
+    hostname: str = setting(
+        "",
+        kinds.hostname(),
+        "The name in the greeting, in EHLO, Received and Message-ID.",
+        shown="the machine's FQDN",
+    )
+    administrators: tuple[str, ...] = setting(
+        "", kinds.names(), "Panel users who are administrators, besides those whose file says so."
+    )
+    postmaster: str = setting(
+        "root",
+        kinds.text("a user name", r"[A-Za-z0-9_][A-Za-z0-9_.@-]*"),
+        "The user who owns mail to postmaster and to the other role names at the host's own name.",
+    )
+
+    smtp_listen: tuple[Listen, ...] = setting(
+        "0.0.0.0:25,[::]:25",
+        kinds.listens(),
+        "Where smtpd takes mail from other sites and from local programs.",
+        fixed=True,
+    )
+    submission_listen: tuple[Listen, ...] = setting(
+        "0.0.0.0:587,[::]:587", kinds.listens(), "Where smtpd takes mail from users who log in (STARTTLS).", fixed=True
+    )
+    submissions_listen: tuple[Listen, ...] = setting(
+        "0.0.0.0:465,[::]:465", kinds.listens(), "The same with implicit TLS (RFC 8314).", fixed=True
+    )
+    http_listen: tuple[Listen, ...] = setting(
+        "127.0.0.1:4031", kinds.listens(unix=True), "Where web serves the webmail and the API.", fixed=True
+    )
+    url_prefix: str = setting(
+        "",
+        kinds.text("empty, or a path such as /mail with no slash at its end", r"(/[A-Za-z0-9._~-]+)*"),
+        "The path below which the panel shows the webmail, where its proxy does not say so.",
+    )
+    trusted_proxy_users: tuple[str, ...] = setting(
+        "root",
+        kinds.names(),
+        "Unix users whose loopback connections may speak for others: X-Forwarded-… (web's own user always may),"
+        " PROXY, XCLIENT.",
+    )
+    max_http_connections: int = setting(
+        "500",
+        kinds.number(8, 100_000),
+        "Connections to web at one time; one address or Unix user may have an eighth of them, a trusted proxy all.",
+    )
+    http_threads: int = setting("8", kinds.number(1, 256), "Threads that answer HTTP requests.")

@@ -1,0 +1,33 @@
+"""The database's patience, how long logins last, what departed users left, and what the webmail warns of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared.machine import setting_types as kinds
+from onifast_shared.machine.settings.field import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoringSettings:
+    """What is left: the database, departed users and sign-in."""
+
+    database_timeout: float = setting(
+        "30s",
+        kinds.seconds(1, 600),
+        "How long a program waits for a database that another program has locked.",
+        fixed=True,
+    )
+    departed_mail_kept: float = setting(
+        "30d",
+        kinds.seconds(0, 3650 * 86400),
+        "How long mail and settings of a user who is gone are kept, out of everybody's reach, before they are deleted.",
+    )
+    session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
+    sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
+    well_known_domains: tuple[str, ...] = setting(
+        "",
+        kinds.names(),
+        "Domains that the webmail knows beside the most imitated ones of the world (a bank of your country): where mail"
+        " comes from one that looks like them, it warns.",
+    )

@@ -1,0 +1,117 @@
+"""What is left to do for a message after its 250: parsing for list and search, and the copy in its owner's home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared.db.database import Connection
+from onifast_shared.values import times
+from onifast_shared.values.set_aside import LIVE
+
+RETRY_FILING = 300
+"""Seconds until a copy that could not be written is tried again."""
+
+
+@dataclass(frozen=True)
+class Unindexed:
+    """A row to be parsed. `received_at` is the column as it stands, `is_ours` whether this program wrote the row."""
+
+    id: int
+    received_at: Any
+    is_ours: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """What parsing found; see `onifast_shared.message.parsing`. `text` is what search looks through."""
+
+    sender: str
+    sender_name: str
+    subject: str
+    text: str
+    snippet: str
+    message_id: str
+    has_attachments: bool
+
+
+@dataclass(frozen=True)
+class Unfiled:
+    """A message whose copy is wanted. `received_ts` and `id` make the copy's name; `queue_id` finds it in the logs."""
+
+    id: int
+    owner: str
+    received_ts: int
+    queue_id: str = ""
+
+
+def unindexed(tx: Connection, limit: int = 50) -> list[Unindexed]:
+    """Rows that were not parsed yet, oldest first."""
+    sql = "SELECT id, received_at, content_id IS NOT NULL FROM emails WHERE indexed = 0 ORDER BY id LIMIT ?"
+    return [Unindexed(row[0], row[1], bool(row[2])) for row in tx.execute(sql, (limit,))]
+
+
+def set_index(tx: Connection, item: Unindexed, index: Index) -> None:
+    """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing."""
+    if tx.execute("SELECT indexed FROM emails WHERE id = ?", (item.id,)).get != 0:
+        return
+    columns = {"snippet": index.snippet, "message_id": index.message_id, "has_attachments": int(index.has_attachments)}
+    if item.is_ours:
+        columns |= {
+            "sender": index.sender,
+            "sender_name": index.sender_name,
+            "subject": index.subject,
+            "body": index.text,
+        }
+    else:
+        columns |= {"sender_name": index.sender_name} | _mended_time(item)
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    tx.execute(f"UPDATE emails SET indexed = 1, {assignments} WHERE id = ?", (*columns.values(), item.id))
+    tx.execute(
+        "INSERT INTO mail_search (rowid, sender, sender_name, recipient, subject, body)"
+        " SELECT id, sender, sender_name, recipient, subject, body FROM emails WHERE id = ?",
+        (item.id,),
+    )
+
+
+def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
+    """Messages whose copy in the owner's home is wanted and not there, oldest first."""
+    sql = f"""
+        SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
+        WHERE filing = 1 AND filing_retry_ts <= ? AND {LIVE} ORDER BY id LIMIT ?
+    """
+    return [Unfiled(*row) for row in tx.execute(sql, (int(now), limit))]
+
+
+def is_owners(tx: Connection, item: Unfiled) -> bool:
+    """Whether a message is still there, and its owner's: another may have his name, and his home, by now."""
+    return tx.execute("SELECT 1 FROM emails WHERE id = ? AND owner IS ?", (item.id, item.owner)).fetchone() is not None
+
+
+def set_filed(tx: Connection, email_id: int, path: str) -> None:
+    """The copy is on disk."""
+    tx.execute("UPDATE emails SET filing = 2, filing_error = NULL, file_path = ? WHERE id = ?", (path, email_id))
+
+
+def set_filing_failed(tx: Connection, email_id: int, error: str, now: float, *, permanent: bool) -> None:
+    """The copy could not be written; it is tried again later unless that is pointless."""
+    sql = "UPDATE emails SET filing = ?, filing_error = ?, filing_retry_ts = ? WHERE id = ?"
+    tx.execute(sql, (3 if permanent else 1, error, int(now) + RETRY_FILING, email_id))
+
+
+def filed(tx: Connection, after: int = 0, limit: int = 500) -> list[tuple[int, str, str]]:
+    """(id, owner, path) of copies that should be there, for the check at start."""
+    sql = f"SELECT id, owner, file_path FROM emails WHERE filing = 2 AND id > ? AND {LIVE} ORDER BY id LIMIT ?"
+    return [(int(row[0]), str(row[1]), str(row[2])) for row in tx.execute(sql, (after, limit))]
+
+
+def refile(tx: Connection, email_id: int) -> None:
+    """A copy is missing: it is to be written anew."""
+    tx.execute("UPDATE emails SET filing = 1, filing_retry_ts = 0 WHERE id = ? AND filing IN (2, 3)", (email_id,))
+
+
+def _mended_time(item: Unindexed) -> dict[str, Any]:
+    timestamp = times.parse(item.received_at)
+    if timestamp is None:
+        return {}
+    return {"received_ts": timestamp, "received_at": times.stored(timestamp)}

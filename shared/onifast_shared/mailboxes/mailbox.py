@@ -1,0 +1,283 @@
+"""Mailboxes: the rows of `emails`, seen by their owner.
+
+`owner` None stands for an administrator, who sees every row but those that are set aside (`departed`). A row that is
+not indexed yet is summarised from its bytes, so that a message shows in the webmail from the moment of its 250.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import contents
+from onifast_shared.message import columns, parsing
+from onifast_shared.message.headers import split_head, without_mbox_lines
+from onifast_shared.values import stored_forms, times
+from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.paging import CursorError, Page
+from onifast_shared.values.set_aside import LIVE
+
+FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
+
+
+@dataclass(frozen=True)
+class EmailRow:
+    """A message in a folder. `sender` is the From address, `reverse_path` the envelope's ('' is the null one)."""
+
+    id: int
+    owner: str | None
+    sender: str
+    sender_name: str
+    recipient: str
+    subject: str
+    snippet: str
+    received_ts: int
+    is_read: bool
+    folder: str
+    size: int
+    has_attachments: bool
+    reverse_path: str
+    authentication: dict[str, Any]
+    content_id: int | None
+
+
+def add(
+    tx: Connection,
+    *,
+    owner: str,
+    recipient: str,
+    reverse_path: str,
+    content_id: int,
+    size: int,
+    now: float,
+    folder: str = "inbox",
+    trace: bytes = b"",
+    is_read: bool = False,
+    authentication: dict[str, Any] | None = None,
+    file_copy: bool = False,
+    queue_id: str | None = None,
+) -> int:
+    """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it.
+
+    `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are.
+    """
+    row = {
+        "sender": reverse_path,
+        "recipient": recipient,
+        "received_at": times.stored(now),
+        "received_ts": int(now),
+        "is_read": int(is_read),
+        "folder": folder,
+        "owner": owner,
+        "content_id": content_id,
+        "trace": trace,
+        "reverse_path": reverse_path,
+        "size": size + len(trace),
+        "authentication": json.dumps(authentication) if authentication else None,
+        "filing": int(file_copy),
+        "queue_id": queue_id,
+    }
+    tx.execute(
+        f"INSERT INTO emails (subject, body, raw_content, file_path, {', '.join(row)})"
+        f" VALUES ('', '', '', '', {', '.join('?' * len(row))})",
+        tuple(row.values()),
+    )
+    return tx.last_insert_rowid()
+
+
+def get(tx: Connection, owner: str | None, email_id: int) -> EmailRow | None:
+    """A message; None where it does not exist or is somebody else's."""
+    sql = f"{_SELECT} WHERE e.id = ?1 AND (?2 IS NULL OR e.owner = ?2) AND {LIVE}"
+    row = tx.execute(sql, (email_id, owner)).fetchone()
+    return None if row is None else _row(tx, row)
+
+
+def list_page(
+    tx: Connection,
+    owner: str | None,
+    folder: str,
+    *,
+    address: str | None = None,
+    q: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[EmailRow]:
+    """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given."""
+    where, bind = ["e.folder = ?"], list[Any]([folder])
+    if owner is None:
+        where.append(LIVE)
+    else:
+        where.append("e.owner = ?")
+        bind.append(owner)
+    if address:
+        forms = _forms(address)
+        here = ", ".join(["lower(?)"] * len(forms))
+        where.append(f"(lower(e.recipient) IN ({here}) OR lower(e.sender) IN ({here}))")
+        bind += [*forms, *forms]
+    if q and q.strip():
+        where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
+        bind.append(match_expression(q))
+    if cursor:
+        where.append("(e.received_ts, e.id) < (?, ?)")
+        bind += _parse_cursor(cursor)
+    sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY e.received_ts DESC, e.id DESC LIMIT ?"
+    found = tx.execute(sql, (*bind, limit + 1)).fetchall()
+    rows = [_row(tx, row) for row in found[:limit]]
+    return Page(rows, f"{rows[-1].received_ts}-{rows[-1].id}" if len(found) > limit else None)
+
+
+def raw(tx: Connection, email_id: int) -> bytes:
+    """A message's bytes. A row that another program wrote without any gets them made from its columns.
+
+    What another program took from a mailbox file has that file's first line no more.
+    """
+    stored = tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
+    if stored:
+        data = bytes(stored)
+        return without_mbox_lines(data, split_head(data)[0])[0] if data.startswith((b"From ", b">")) else data
+    row = tx.execute(
+        "SELECT coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, ''), received_ts"
+        " FROM emails WHERE id = ?",
+        (email_id,),
+    ).fetchone()
+    if row is None:
+        raise KeyError(email_id)
+    return columns.to_message(*row)
+
+
+def move(tx: Connection, owner: str | None, ids: Iterable[int], folder: str) -> int:
+    """Moves messages; gives how many there were. The caller has checked the folder's name."""
+    sql = f"UPDATE emails SET folder = ? WHERE {_MINE}"
+    return sum(_changed(tx, sql, (folder, email_id, owner)) for email_id in ids)
+
+
+def set_read(tx: Connection, owner: str | None, ids: Iterable[int], is_read: bool) -> int:
+    """Marks messages; gives how many there were."""
+    sql = f"UPDATE emails SET is_read = ? WHERE {_MINE}"
+    return sum(_changed(tx, sql, (int(is_read), email_id, owner)) for email_id in ids)
+
+
+def purge(tx: Connection, owner: str | None, ids: Iterable[int]) -> int:
+    """Removes messages for good, from trash and drafts only; gives how many."""
+    sql = f"SELECT 1 FROM emails WHERE id = ?2 AND {_MINE} AND folder IN ('trash', 'drafts')"
+    return erase(tx, [email_id for email_id in ids if tx.execute(sql, (None, email_id, owner)).fetchone()])
+
+
+def erase(tx: Connection, ids: Iterable[int]) -> int:
+    """Removes messages for good, whoever's they are and wherever they lie; gives how many."""
+    removed = 0
+    for email_id in ids:
+        row = tx.execute("SELECT content_id, indexed FROM emails WHERE id = ?", (email_id,)).fetchone()
+        if row is None:
+            continue
+        if row[1]:
+            _forget(tx, email_id)
+        tx.execute("DELETE FROM emails WHERE id = ?", (email_id,))
+        if row[0] is not None:
+            contents.remove_unused(tx, [row[0]])
+        removed += 1
+    return removed
+
+
+def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]:
+    """Some of an owner's messages, set aside or not: `limit` at the most, and no more after so many octets."""
+    found, size = list[int](), 0
+    sql = "SELECT id, coalesce(size, 0) FROM emails WHERE owner = ? LIMIT ?"
+    for email_id, its_size in tx.execute(sql, (owner, limit)):
+        found.append(int(email_id))
+        size += its_size
+        if size >= octets:
+            break
+    return found
+
+
+def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
+    """For each folder how many messages it holds, and how many of them are unread."""
+    where = LIVE if owner is None else "owner = ?"
+    sql = f"SELECT folder, count(*), count(*) - total(is_read <> 0) FROM emails WHERE {where} GROUP BY folder"
+    found = {str(row[0]): (int(row[1]), int(row[2])) for row in tx.execute(sql, () if owner is None else (owner,))}
+    return {folder: found.get(folder, (0, 0)) for folder in FOLDERS}
+
+
+def match_expression(q: str) -> str:
+    """A user's words as an FTS5 query: all have to occur, the last one may be unfinished, none is an operator."""
+    words = re.findall(r"\w+(?:[.@+'-]\w+)*", q)
+    if not words:
+        return '""'
+    quoted = ['"' + word.replace('"', "") + '"' for word in words[:20]]
+    return " AND ".join(quoted) + "*"
+
+
+_MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
+_SELECT = """
+    SELECT e.id, e.owner, coalesce(e.sender, ''), coalesce(e.sender_name, ''), coalesce(e.recipient, ''),
+           coalesce(e.subject, ''), coalesce(e.snippet, ''), coalesce(e.received_ts, 0), coalesce(e.is_read, 0),
+           e.folder, coalesce(e.size, 0), e.has_attachments, coalesce(e.reverse_path, ''), e.authentication,
+           e.content_id, e.indexed
+    FROM emails e
+"""
+
+
+def _row(tx: Connection, row: Sequence[Any]) -> EmailRow:
+    sender, name, subject, snippet, has_attachments = row[2], row[3], row[5], row[6], bool(row[11])
+    if not row[15] and row[14] is not None:
+        summary = parsing.parse(contents.head(tx, row[14]))
+        sender, name = str(summary.sender or sender), summary.sender_name or name
+        subject, snippet, has_attachments = summary.subject, summary.snippet, summary.has_attachments
+    return EmailRow(
+        id=row[0],
+        owner=row[1],
+        sender=sender,
+        sender_name=name,
+        recipient=row[4],
+        subject=subject,
+        snippet=snippet,
+        received_ts=int(row[7]),
+        is_read=bool(row[8]),
+        folder=row[9],
+        size=int(row[10]),
+        has_attachments=has_attachments,
+        reverse_path=row[12],
+        authentication=_json(row[13]),
+        content_id=row[14],
+    )
+
+
+def _forms(address: str) -> tuple[str, ...]:
+    try:
+        return stored_forms.of_address(Address.parse(address.strip()))
+    except AddressError:
+        return (address,)
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _parse_cursor(cursor: str) -> list[int]:
+    match = re.fullmatch(r"(\d{1,12})-(\d{1,15})", cursor)
+    if match is None:
+        raise CursorError(cursor)
+    return [int(match[1]), int(match[2])]
+
+
+def _changed(tx: Connection, sql: str, values: Sequence[Any]) -> int:
+    tx.execute(sql, values)
+    return tx.changes()
+
+
+def _forget(tx: Connection, email_id: int) -> None:
+    """Takes a row out of the search index, which needs the words that it was indexed with."""
+    tx.execute(
+        "INSERT INTO mail_search (mail_search, rowid, sender, sender_name, recipient, subject, body)"
+        " SELECT 'delete', id, sender, sender_name, recipient, subject, body FROM emails WHERE id = ?",
+        (email_id,),
+    )

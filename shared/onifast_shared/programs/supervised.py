@@ -1,0 +1,34 @@
+"""Being run by supervisord: a program ends, politely, when that does; nobody else would end it, or free its ports.
+
+systemd ends what it started, and what somebody started with `nohup` is to outlive its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from onifast_shared.machine import capabilities
+from onifast_shared.programs import reloading
+
+
+class Supervision:
+    """The supervisord that started this process, if one did. To be made before anything else is done.
+
+    The variable is supervisord's protocol, not a setting: config does not read it.
+    """
+
+    def __init__(self) -> None:
+        self._parent = os.getppid()
+        self._is_there = os.environ.get("SUPERVISOR_ENABLED") == "1" and reloading.is_heard()
+
+    def follow(self) -> None:
+        """From now on supervisord's death is a SIGTERM to this process, which ends its children.
+
+        To be called after rights were given up, since the kernel forgets it then (PR_SET_PDEATHSIG in prctl(2)).
+        """
+        if not self._is_there:
+            return
+        capabilities.prctl(capabilities.PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != self._parent:  # it has died meanwhile
+            signal.raise_signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Who gets mail here: addresses and their owners, forwards, quotas, and whom their users write to."""

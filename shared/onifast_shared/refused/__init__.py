@@ -1,0 +1,1 @@
+"""What did not come in, and what was found out about those who tried."""

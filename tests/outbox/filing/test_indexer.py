@@ -1,0 +1,47 @@
+"""New mail becomes searchable, and rows that others wrote get their times mended."""
+
+from __future__ import annotations
+
+from onifast_outbox.filing import indexer
+from onifast_shared.mailboxes import mailbox
+from outbox.helpers import Outbox
+
+
+async def test_a_delivered_message_is_listed_and_found(outbox: Outbox) -> None:
+    await outbox.submit("carol@here.test")
+    await outbox.round()
+    assert await indexer.run_once(outbox.db) == 1
+    assert await indexer.run_once(outbox.db) == 0
+    assert outbox.sql("SELECT sender, sender_name, subject, snippet, message_id FROM emails") == [
+        "alice@here.test|Alice|Hello|Hello Bob, . .hidden|<1@here.test>"
+    ]
+    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="hidd"))
+    assert [row.subject for row in page.rows] == ["Hello"]
+
+
+async def test_times_of_rows_that_others_wrote_are_normalised(outbox: Outbox) -> None:
+    outbox.sql(
+        "INSERT INTO emails (sender, recipient, subject, body, received_at, folder) VALUES"
+        " ('a@x.test', 'carol@here.test', 'go', 'b', '2024-03-01 12:00:00.5 +0100 CET m=+0.1', 'inbox'),"
+        " ('a@x.test', 'carol@here.test', 'rfc', 'b', '2024-03-01T12:00:00+01:00', 'inbox'),"
+        " ('a@x.test', 'carol@here.test', 'epoch', 'b', 1709290800, 'inbox')"
+    )
+    await indexer.run_once(outbox.db)
+    assert outbox.sql("SELECT DISTINCT received_at, received_ts FROM emails") == ["2024-03-01 11:00:00|1709290800"]
+
+
+async def test_bytes_that_are_no_message_hold_nobody_up(outbox: Outbox) -> None:
+    for raw in (b"", b"\xff\x00" * 100, b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"):
+        await outbox.submit("carol@here.test", raw=raw)
+    outbox.sql("PRAGMA foreign_keys=OFF; INSERT INTO emails (owner, content_id) VALUES ('carol', 99999)")
+    await outbox.round()
+    await indexer.run_once(outbox.db)
+    assert outbox.sql("SELECT count(*), min(indexed) FROM emails") == ["4|1"]
+
+
+async def test_correspondents_are_learned_from_what_was_sent_and_indexed(outbox: Outbox) -> None:
+    await outbox.submit("carol@here.test")
+    outbox.sql("UPDATE outbox SET owner = 'alice', submitted_by = 'user:alice'")
+    assert await indexer.learn(outbox.db) == 1
+    assert await indexer.learn(outbox.db) == 0
+    assert outbox.sql("SELECT owner, address, domain FROM correspondents") == ["alice|carol@here.test|here.test"]
