@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.floors import FLOORS
+
 PROJECT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "onifast_smtpd": PROJECT / "services/smtpd/onifast_smtpd",
@@ -17,6 +19,7 @@ PROGRAMS = {
     "onifast_outbox": PROJECT / "services/outbox/onifast_outbox",
 }
 SHARED = PROJECT / "shared/onifast_shared"
+PACKAGES = {"onifast_shared": SHARED, **PROGRAMS}
 NOT_OURS = {".git", ".venv", ".venv-node", ".hypothesis", "var", "dist", "build", "node_modules", "__pycache__"}
 MAX_LINES = 450
 
@@ -62,6 +65,55 @@ def all_modules() -> list[Path]:
     return [module for package in (SHARED, *PROGRAMS.values()) for module in modules(package)]
 
 
+def standing(package: Path) -> set[str]:
+    """The rooms of a package, and the modules that stand alone at its root."""
+    rooms = {entry.name for entry in package.iterdir() if (entry / "__init__.py").exists()}
+    return rooms | {module.stem for module in package.glob("*.py")} - {"__init__"}
+
+
+def imported_names(module: Path) -> set[str]:
+    """The dotted names that a module imports, anywhere in it; of `from a import b`, both `a` and `a.b`."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text(), str(module))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
+def test_every_room_and_every_module_at_a_root_has_its_floor(package: Path) -> None:
+    placed = [name for floor in FLOORS[package.name] for name in floor]
+    assert sorted(placed) == sorted(standing(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES)
+def test_no_import_goes_up_or_across_a_floor(package: Path) -> None:
+    floor_of = {name: number for number, floor in enumerate(FLOORS[package.name]) for name in floor}
+    guilty = []
+    for module in modules(package):
+        own = module.relative_to(package).parts[0].removesuffix(".py")
+        for name in imported_names(module):
+            parts = name.split(".")
+            if parts[0] != package.name or len(parts) < 2 or parts[1] not in floor_of or parts[1] == own:
+                continue
+            if own == "__init__" or floor_of[parts[1]] >= floor_of[own]:
+                guilty.append(f"{module.relative_to(PROJECT)} imports {name}")
+    assert not guilty
+
+
+def test_every_room_says_what_it_is() -> None:
+    rooms = [entry for package in PACKAGES.values() for entry in package.rglob("__init__.py")]
+    assert not [str(room) for room in rooms if not ast.get_docstring(ast.parse(room.read_text()))]
+
+
+def test_the_page_on_the_architecture_shows_the_floors() -> None:
+    from tools.docs import ARCHITECTURE, with_floors
+
+    assert ARCHITECTURE.read_text() == with_floors(ARCHITECTURE.read_text()), "run `make docs`"
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_imports_no_other_program(program: str) -> None:
     others = set(PROGRAMS) - {program}
@@ -100,7 +152,7 @@ def test_programs_do_not_use_the_sqlite_library_themselves() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     # systemd hands sockets over in LISTEN_FDS; supervisord says SUPERVISOR_ENABLED
-    allowed = {SHARED / "config.py", SHARED / "sockets.py", SHARED / "supervised.py"}
+    allowed = {SHARED / "machine/config.py", SHARED / "machine/sockets.py", SHARED / "programs/supervised.py"}
     environment = re.compile(r"\bos\.(environ|getenv)\b")
     guilty = [module for module in all_modules() if module not in allowed and environment.search(module.read_text())]
     assert not [str(module.relative_to(PROJECT)) for module in guilty]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 from onifast_shared.machine.config import SettingDescription, describe
 
 from tools import licences
 from tools.environment import PROJECT
+from tools.floors import FLOORS
 
 TARGET = PROJECT / "docs" / "configuration.md"
+ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 
 INTRODUCTION = """\
 # Configuration
@@ -56,10 +61,49 @@ def _row(setting: SettingDescription) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
+def with_floors(page: str) -> str:
+    """The page on the architecture with its tables of floors as they are now."""
+    begin, end = "<!-- floors, written by `make docs` -->\n", "<!-- end of floors -->"
+    before, _, rest = page.partition(begin)
+    return before + begin + "".join(_floors(package) for package in FLOORS) + end + rest.partition(end)[2]
+
+
+def _floors(package: str) -> str:
+    """A table of one package, from the top floor down, with what each room or module says of itself."""
+    rows = [f"\n### {package}\n\n", "| floor | room or module | what it is | modules |\n| --- | --- | --- | --- |\n"]
+    for number, names in reversed(list(enumerate(FLOORS[package], 1))):
+        rows += [f"| {number} | {_place(_root(package), name)} |\n" for name in names]
+    return "".join(rows) + "\n"
+
+
+def _root(package: str) -> Path:
+    program = package.removeprefix("onifast_")
+    return PROJECT / ("shared" if program == "shared" else f"services/{program}") / package
+
+
+def _place(root: Path, name: str) -> str:
+    """The cells of a room, or of a module that stands alone."""
+    module, room = root / f"{name}.py", root / name
+    if module.exists():
+        return f"`{name}` | {_says(module)} |"
+    inside = sorted({entry.stem for entry in room.iterdir() if _is_part(entry)})
+    return f"`{name}/` | {_says(room / '__init__.py')} | {', '.join(f'`{each}`' for each in inside)}"
+
+
+def _is_part(entry: Path) -> bool:
+    return entry.name != "__init__.py" and (entry.suffix == ".py" or (entry / "__init__.py").exists())
+
+
+def _says(module: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return docstring.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
 def main() -> None:
     TARGET.write_text(render())
+    ARCHITECTURE.write_text(with_floors(ARCHITECTURE.read_text()))
     licences.TARGET.write_text(licences.render())
-    print(f"wrote {TARGET.relative_to(PROJECT)}, {licences.TARGET.relative_to(PROJECT)}")
+    print(f"wrote {', '.join(str(page.relative_to(PROJECT)) for page in (TARGET, ARCHITECTURE, licences.TARGET))}")
 
 
 if __name__ == "__main__":

@@ -100,8 +100,8 @@ def _seed(here: Embedded) -> None:
     """The demo user and his messages, once."""
     if Path(here.environ["ONIFAST_MAIL_ROOT"], "users", f"{DEMO_USER}.json").exists():
         return
-    command = [str(VENV / "bin" / "python"), "-m", "onifast_shared.demo"]
-    done = subprocess.run(command, env=dict(here.environ), capture_output=True, text=True, check=False)
+    command = [str(VENV / "bin" / "python"), "-m", "tools.demo"]
+    done = subprocess.run(command, cwd=PROJECT, env=dict(here.environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise CannotGoOn(_last_line(done.stderr) or f"the demo could not be made: exit status {done.returncode}")
 

@@ -25,8 +25,8 @@ from onifast_web.serving.channel import SMALL_BODY
 from onifast_web.serving.serve import Server
 
 from peers.ports import free_port
+from web.serving.test_serve import COOKIE, PROGRAM, connect, environment, offer
 from web.support import Live, serve
-from web.test_serve import COOKIE, PROGRAM, connect, environment, offer
 
 SLOW_HEADER = b"GET /login HTTP/1.1\r\nHost: h\r\nX-Slow: "
 SLOW_BODY = b"POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nu"

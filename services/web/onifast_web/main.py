@@ -8,8 +8,9 @@ DESCRIPTION
     named `http` that systemd hands over. The panel's proxy shows them to the world, under any prefix.
 
     It reads and writes the database: mailboxes, queue rows, addresses, the relay's settings, sessions. What is sent
-    goes through `onifast_shared.accepting.accept` into the queue; outbox delivers it. It reads `users/` (logins) and `certs/`
-    (which DKIM record to publish), writes new DKIM keys to `certs/` where it may, and makes `config/panel.token`.
+    goes through `onifast_shared.accepting.accept` into the queue; outbox delivers it. It reads `users/` (logins) and
+    `certs/` (which DKIM record to publish), writes new DKIM keys to `certs/` where it may, and makes
+    `config/panel.token`.
 
     It is trusted with everybody's mail, and with nothing else: started as root it binds, then becomes `run_as`; it
     touches no home, opens no connection but to DNS servers, runs no other program, and executes nothing of a message.

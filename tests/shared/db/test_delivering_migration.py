@@ -55,7 +55,7 @@ EARLIER = f"""
 @pytest.fixture
 def taken_over(settings: Settings) -> Iterator[Database]:
     """A database of schema version 3 with rows in every state, as today's program finds it."""
-    folder = resources.files("onifast_shared") / "migrations"
+    folder = resources.files("onifast_shared") / "db" / "migrations"
     parts = []
     for number, name in ((1, "0001_reference"), (2, "0002_mail_store"), (3, "0003_receiving")):
         parts.append((folder / f"{name}.sql").read_text("utf-8"))

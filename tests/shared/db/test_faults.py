@@ -139,7 +139,7 @@ def exchange_for_an_empty_one(path: Path) -> None:
 
 def exchange_for_another_installations(path: Path) -> None:
     path.unlink()
-    sqlite_shell.run(path, (Path(identity.__file__).parent.parent / "migrations/0001_reference.sql").read_text("utf-8"))
+    sqlite_shell.run(path, (Path(identity.__file__).parent / "migrations/0001_reference.sql").read_text("utf-8"))
 
 
 def write_a_letter(path: Path) -> None:

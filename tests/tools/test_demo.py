@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from onifast_shared import demo
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.recipients import addresses
+
+from tools import demo
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""python -m onifast_shared.demo - make the demo user of `make run`, with an address and a few messages, once.
+"""python -m tools.demo - make the demo user of `make run`, with an address and a few messages, once.
 
 Reads the settings as every program does (exit status 2 and one line for a wrong one). Writes `users/demo.json` below
 `root`, and the messages through the one door that all mail takes. A user file that is there already means that all of

@@ -1,0 +1,52 @@
+"""The floors of each package: which rooms and modules stand at its root, and on what they may rest.
+
+A room, or a module that stands alone, imports only from floors below its own; so nothing goes up, and no two of them
+import each other. docs/architecture.md shows this table (`make docs`), and test_architecture.py holds the code to it.
+"""
+
+from __future__ import annotations
+
+FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "onifast_shared": (
+        ("values", "machine"),
+        ("db", "message"),
+        ("programs", "accounts", "tls", "webhooks", "mailboxes", "refused"),
+        ("departed",),
+        ("recipients",),
+        ("transport", "limits"),
+        ("queue",),
+        ("dkim", "accepting", "delivery_check"),
+        ("ctl",),
+    ),
+    "onifast_smtpd": (
+        ("clients",),
+        ("maillog", "protocol"),
+        ("policy", "login", "milter", "process", "records"),
+        ("authentication", "submission"),
+        ("headers",),
+        ("screening",),
+        ("intake",),
+        ("receiver",),
+        ("sessions",),
+        ("server",),
+        ("main",),
+    ),
+    "onifast_outbox": (
+        ("maillog", "memory", "schedule", "http_client", "reasons", "destinations"),
+        ("poller", "dsn", "filing", "signing", "tls_policy"),
+        ("smtp", "webhooks"),
+        ("delivering",),
+        ("claiming", "delivery_check"),
+        ("housekeeping",),
+        ("main",),
+    ),
+    "onifast_web": (
+        ("http", "reading"),
+        ("access",),
+        ("actions", "serving"),
+        ("api",),
+        ("webmail",),
+        ("app",),
+        ("main",),
+    ),
+}
