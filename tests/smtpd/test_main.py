@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
 
+from fakes.certificates import Authority
 from peers.ports import free_port
+
+from .helpers import no_verification
 
 Environment = dict[str, str]
 PATIENCE = 60  # seconds, on a busy machine
@@ -62,6 +67,45 @@ def test_a_signal_ends_it_with_status_0(running: tuple[subprocess.Popen[str], st
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_each_session_hears_421_before_it_ends(environment: Environment, processes: str) -> None:
+    tls_port = free_port()
+    certs = Path(environment["ONIFAST_MAIL_ROOT"]) / "certs"
+    certs.mkdir(parents=True)
+    Authority(certs).issue("mail.host.test")
+    more = {"SUBMISSIONS_LISTEN": f"127.0.0.1:{tls_port}", "SMTPD_PROCESSES": processes}
+    with start(environment | {f"ONIFAST_MAIL_{name}": value for name, value in more.items()}) as process:
+        assert process.stderr is not None and " started " in process.stderr.readline()
+        port = int(environment["ONIFAST_MAIL_SMTP_LISTEN"].rpartition(":")[2])
+        try:
+            sessions = [_session(port, *said) for said in ([], ["MAIL FROM:<a@x.test>"], ["AUTH LOGIN"])]
+            sessions += [_session(tls_port, tls=True) for _ in range(4)]
+        finally:
+            process.terminate()
+        heard = [stream.read() for _, stream in sessions]
+        for connection, stream in sessions:
+            stream.close()
+            connection.close()
+        process.communicate(timeout=PATIENCE)
+    assert all(words.startswith(b"421 4.3.2 ") and words.count(b"\n") == 1 for words in heard), heard
+    assert process.returncode == 0
+
+
+def _session(port: int, *said: str, tls: bool = False) -> tuple[socket.socket, BufferedReader]:
+    """A session whose greeting, and the replies to what is said, are read."""
+    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    if tls:
+        connection = no_verification().wrap_socket(connection)
+    stream = connection.makefile("rb")
+    assert stream.readline().startswith(b"220 ")
+    for line in ("EHLO x", *said):
+        connection.sendall(f"{line}\r\n".encode())
+        while (reply := stream.readline())[3:4] == b"-":
+            pass
+        assert reply[:1] in {b"2", b"3"}, reply
+    return connection, stream
 
 
 def test_it_serves_smtp(running: tuple[subprocess.Popen[str], str], environment: Environment) -> None:
