@@ -25,12 +25,13 @@ from onifast_shared.message.html_text import to_text
 from onifast_shared.message.mime import write_parameter
 from onifast_shared.values.address import Address, AddressError, split_list
 
-_MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,900}>")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HTML_START = ("<!doctype", "<html")
-_MAX_REFERENCES = 50
+MAX_REFERENCES = 50
+"""Ids in References: RFC 5322 leaves their number open; the first one and the latest are what threads hang on."""
 _JUDGED = frozenset(("bcc", "resent-bcc", "from", "date", "message-id"))
 
 
@@ -125,6 +126,11 @@ def make_message_id(hostname: str) -> str:
     return f"<{secrets.token_hex(16)}@{hostname}>"
 
 
+def is_message_id(text: str) -> bool:
+    """Whether a text is an id, with its angle brackets, that can be written into a field."""
+    return bool(_MESSAGE_ID.fullmatch(text))
+
+
 def _is_unwanted(name: str, value: str) -> bool:
     if name in ("bcc", "resent-bcc"):
         return True
@@ -180,11 +186,10 @@ def _phrase(name: str) -> str:
 
 def _ids_field(field_name: str, header: str, ids: Sequence[str]) -> bytes:
     for message_id in ids:
-        if not _MESSAGE_ID.fullmatch(message_id):
+        if not is_message_id(message_id):
             raise DraftError(field_name, "not a message id in angle brackets")
-    if len(ids) > _MAX_REFERENCES:
-        # RFC 5322 leaves the length open; the first id and the latest are what threads hang on.
-        ids = [ids[0], *ids[1 - _MAX_REFERENCES :]]
+    if len(ids) > MAX_REFERENCES:
+        ids = [ids[0], *ids[1 - MAX_REFERENCES :]]
     return fold(header, " ".join(ids)) if ids else b""
 
 

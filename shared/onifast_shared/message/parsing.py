@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 
+from onifast_shared.message import mailboxes
 from onifast_shared.message.headers import (
     decode_words,
     fields,
@@ -17,8 +18,10 @@ from onifast_shared.message.headers import (
     unfold,
 )
 from onifast_shared.message.html_text import to_text
+from onifast_shared.message.mailboxes import Mailbox
+from onifast_shared.message.mailing_list import posting_address
 from onifast_shared.message.mime import Part, leaves
-from onifast_shared.values.address import Address, AddressError, split_list
+from onifast_shared.values.address import Address
 
 SNIPPET_LENGTH = 200
 _MAX_HEAD = 1 << 20  # octets of header that are looked at
@@ -30,21 +33,18 @@ _NEVER_ENCODED = ("authentication-results", "arc-", "dkim-signature", "received"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-@dataclass(frozen=True)
-class Author:
-    """An entry of From: the name, decoded, and the address, None where what is `written` there is none."""
-
-    name: str
-    address: Address | None
-    written: str
-
-
 class Summary:
-    """What the header section says. All values are decoded text without control characters."""
+    """What the header section says. All values are decoded text without control characters.
+
+    Address fields as text are lists with the addresses that the fields have, and no other ones: a name with a comma in
+    it stands in quotes.
+    """
 
     def __init__(self, head: bytes) -> None:
-        found = islice(fields(head[:_MAX_HEAD]), _MAX_FIELDS)
-        self._fields = [(name, value[:_MAX_VALUE]) for name, value in found]
+        found = list(islice(fields(head[:_MAX_HEAD]), _MAX_FIELDS))
+        if len(head) > _MAX_HEAD:
+            found = found[:-1]  # it may go on, and an address that is cut is another one
+        self._fields = [(name, _looked_at(name, value)) for name, value in found]
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
@@ -58,7 +58,11 @@ class Summary:
     def header(self, name: str) -> str | None:
         """The first field of that name, unfolded and decoded."""
         raw = self._raw(name)
-        return None if raw is None else _decoded(raw)
+        return None if raw is None else _decoded(name, raw)
+
+    def mailboxes(self, name: str) -> list[Mailbox]:
+        """The entries of all address fields of that name, whatever of these is an address."""
+        return mailboxes.read(self._all(name))
 
     @property
     def subject(self) -> str:
@@ -66,15 +70,20 @@ class Summary:
 
     @property
     def to(self) -> str:
-        return self.header("to") or ""
+        return self._list("to")
 
     @property
     def cc(self) -> str:
-        return self.header("cc") or ""
+        return self._list("cc")
 
     @property
     def reply_to(self) -> str:
-        return self.header("reply-to") or ""
+        return self._list("reply-to")
+
+    @property
+    def list_post(self) -> Address | None:
+        """Where answers to the mailing list go that it came through (RFC 2369); None where there is no such place."""
+        return posting_address(unfold(self._raw("list-post") or b""))
 
     @property
     def sender(self) -> Address | None:
@@ -95,8 +104,12 @@ class Summary:
     @property
     def in_reply_to(self) -> str:
         """The first id of the field, with its angle brackets, or ""."""
-        ids = self._ids("in-reply-to")
-        return ids[0] if ids else ""
+        return next(iter(self.in_reply_tos), "")
+
+    @property
+    def in_reply_tos(self) -> list[str]:
+        """All ids of the field."""
+        return self._ids("in-reply-to")
 
     @property
     def references(self) -> list[str]:
@@ -108,18 +121,24 @@ class Summary:
         """The Date field in UTC, if it can be read."""
         return _parse_date(self.header("date") or "")
 
+    def _list(self, name: str) -> str:
+        """The address fields of one name as one list."""
+        return mailboxes.written(self.mailboxes(name)) or self.header(name) or ""
+
     def _raw(self, name: str) -> bytes | None:
+        return next(iter(self._all(name)), None)
+
+    def _all(self, name: str) -> list[bytes]:
         wanted = name.lower()
-        return next((value for field, value in self._fields if field.lower() == wanted), None)
+        return [value for field, value in self._fields if field.lower() == wanted]
 
     def _ids(self, name: str) -> list[str]:
         return _MESSAGE_ID.findall(unfold(self._raw(name) or b""))
 
     @cached_property
-    def authors(self) -> list[Author]:
+    def authors(self) -> list[Mailbox]:
         """Everybody whom a From field names, whether there is one or several."""
-        values = [value for field, value in self._fields if field.lower() == "from"]
-        return [_author(name, written) for value in values for name, written in split_list(unfold(value))]
+        return self.mailboxes("from")
 
     @cached_property
     def _author(self) -> tuple[str, Address | None]:
@@ -223,20 +242,19 @@ def summary(raw_head: bytes) -> Summary:
     return Summary(split_head(raw_head)[0])
 
 
-def _author(name: str, written: str) -> Author:
-    try:
-        return Author(_cleaned(decode_words(name)), Address.parse(written), written)
-    except AddressError:
-        return Author(_cleaned(decode_words(name)), None, _cleaned(written))
+def _looked_at(name: str, value: bytes) -> bytes:
+    return value if name.lower() in mailboxes.FIELDS else value[:_MAX_VALUE]
 
 
 def _shown(name: str, value: bytes) -> str:
     if name.lower().startswith(_NEVER_ENCODED):
         return _cleaned(unfold(value))
-    return _decoded(value)
+    return _decoded(name, value)
 
 
-def _decoded(value: bytes) -> str:
+def _decoded(name: str, value: bytes) -> str:
+    if name.lower() in mailboxes.FIELDS:
+        return mailboxes.text_of(value)
     return _cleaned(decode_words(unfold(value)))
 
 

@@ -7,7 +7,9 @@ counts from the next look-up on.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection
@@ -21,7 +23,7 @@ from onifast_shared.values.expansion import Circular, Expansion, Remote, Target,
 __all__ = [
     "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "Returned",
     "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "has_mailbox",
-    "is_local_domain", "list_for", "owner_of", "owns", "primary_address", "remove", "resolve",
+    "is_local_domain", "list_for", "own_among", "owner_of", "owns", "primary_address", "remove", "resolve",
 ]  # fmt: skip
 
 ROLES = frozenset(
@@ -133,6 +135,28 @@ def resolve(tx: Connection, address: Address, settings: Settings) -> Resolution:
         owners = [matched.owner, *(target.owner for target in matched.targets)] if matched else []
         return next((Local(owner, str(address)) for owner in owners if owner), UnknownLocal())
     return Remote()
+
+
+def own_among(tx: Connection, username: str, some: Iterable[Address], settings: Settings) -> dict[str, Address]:
+    """Those addresses whose mail comes to this user and to nobody else: by key, the address that takes it.
+
+    So does that of his addresses with a tag, in domains that are other names of theirs, and by his catch-alls.
+    """
+    directory = StoredDirectory(tx, settings)
+    is_local = lru_cache(maxsize=None)(directory.is_local)
+    found = {each.key: _his(directory, username, each, settings) for each in some if is_local(each.domain)}
+    return {key: address for key, address in found.items() if address is not None}
+
+
+def _his(directory: StoredDirectory, username: str, address: Address, settings: Settings) -> Address | None:
+    matched = expansion.match(directory, address, settings.recipient_delimiter)
+    if matched is None or matched.owner == username:
+        return matched and matched.address
+    reached = expansion.expand(directory, address, settings.recipient_delimiter)
+    if not isinstance(reached, Expansion) or reached.forwards:
+        return None
+    owners = {each.owner for each in reached.mailboxes}
+    return reached.mailboxes[0].address if owners == {username} else None
 
 
 def is_local_domain(tx: Connection, domain: str, settings: Settings) -> bool:

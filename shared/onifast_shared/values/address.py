@@ -21,6 +21,8 @@ from onifast_shared.values.letters import imitates_latin
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1; senders that hold a recipient (VERP) are often longer
 MAX_DOMAIN = 255  # octets, RFC 5321 section 4.5.3.1.2
 MAX_ADDRESS = 254  # octets: a path has 256 at most, with its angle brackets (RFC 5321 section 4.5.3.1.3)
+MAX_LIST = 256 * 1024
+"""Characters of an address list that are looked at: thousands of recipients."""
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff"
 _DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
@@ -31,8 +33,10 @@ _WORD = re.compile(rf"({_QUOTED})|[^\"]+")
 _LABEL = re.compile(r"[a-z0-9_-]+")
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _QUOTED_PAIR = re.compile(r"\\(.)")
-# One token of an address list; a quoted string that is never closed runs to the end, so no text is read twice.
+# One token of an address list. A quoted string that is never closed runs to the end; no other one follows it, so no text
+# is read more than twice.
 _LIST_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\\.|[(,:;<>\[\]]|[^"\\(,:;<>\[\]]+|\\', re.DOTALL)
+_UNCLOSED = re.compile(r'"(?:[^"\\<]|\\.)*', re.DOTALL)
 _COMMENT_TOKEN = re.compile(r"[^()\\]+|\\.|[()\\]", re.DOTALL)
 
 
@@ -176,18 +180,21 @@ def split_list(text: str) -> list[tuple[str, str]]:
     """(display name, unchecked address) of each entry of an address list (RFC 5322 section 3.4); never raises.
 
     Comments and group names are dropped, but a comment stands in for a missing name (`a@b (Ann)`). A semicolon divides
-    too. Encoded words (RFC 2047) in names are left for the caller. Takes time in proportion to the text.
+    too, and a name whose closing quote is missing ends before the address in angle brackets. Encoded words (RFC 2047)
+    in names are left for the caller: what they hold divides nothing. Takes time in proportion to the text; of more than
+    MAX_LIST characters, the entries that are whole within these.
     """
-    splitter = _ListSplitter()
-    splitter.feed(text)
+    splitter = _ListSplitter(is_cut=len(text) > MAX_LIST)
+    splitter.feed(text[:MAX_LIST])
     return splitter.entries
 
 
 class _ListSplitter:
     """Takes an address list token by token."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_cut: bool) -> None:
         self.entries: list[tuple[str, str]] = []
+        self._is_cut = is_cut
         self._begin_entry()
 
     def _begin_entry(self) -> None:
@@ -200,13 +207,21 @@ class _ListSplitter:
 
     def feed(self, text: str) -> None:
         position = 0
-        while match := _LIST_TOKEN.match(text, position):
+        while match := self._next(text, position):
             position = match.end()
             if match[0] == "(" and not self._in_literal:
                 position = self._take_comment(text, position)
             else:
                 self._take(match[0])
-        self._end_entry()
+        if not self._is_cut:  # else the last one may go on, as another address
+            self._end_entry()
+
+    def _next(self, text: str, position: int) -> re.Match[str] | None:
+        match = _LIST_TOKEN.match(text, position)
+        if match is None or not match[0].startswith('"') or self._is_cut or self._in_angle or _is_closed(match[0]):
+            return match
+        # The quote that is missing stood before the address, whatever else is in the name.
+        return _UNCLOSED.match(text, position)
 
     def _take_comment(self, text: str, position: int) -> int:
         depth, words = 1, []
@@ -262,8 +277,13 @@ def _without_route(path: str) -> str:
         return path
 
 
+def _is_closed(token: str) -> bool:
+    """Whether a token that begins with a quote ends with its own, which no backslash takes the meaning of."""
+    return bool(re.fullmatch(_QUOTED, token, re.DOTALL))
+
+
 def _unquote(token: str) -> str:
-    closed = len(token) > 1 and token.endswith('"')
+    closed = _is_closed(token)
     return _QUOTED_PAIR.sub(r"\1", token[1:-1] if closed else token[1:])
 
 

@@ -1,0 +1,102 @@
+"""Who gets an answer, and which messages it belongs to: judged from the fields of the message that is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from onifast_shared.message import mailboxes
+from onifast_shared.message.compose import MAX_REFERENCES, is_message_id
+from onifast_shared.message.mailboxes import Mailbox
+from onifast_shared.message.parsing import Summary
+
+FIELDS = ("from", "reply-to", "mail-reply-to", "mail-followup-to", "to", "cc")
+"""The fields that say who gets an answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whom an answer goes to."""
+
+    to: list[Mailbox]
+    cc: list[Mailbox] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.to) + len(self.cc)
+
+
+class Answering:
+    """The ways to answer one message. `own` has the keys of the reader's addresses, `was_sent`: he wrote it himself."""
+
+    def __init__(self, message: Summary, own: Collection[str], *, was_sent: bool = False) -> None:
+        self._message = message
+        self._own = own
+        self._fields = {name: mailboxes.unique(message.mailboxes(name)) for name in FIELDS}
+        self._is_own = was_sent or not self._asked()
+
+    def reply(self) -> Answer:
+        """To its author alone, or where he wants personal answers; for one's own message, to its recipients."""
+        if self._is_own:
+            return Answer(self._recipients())
+        return Answer(self._others("mail-reply-to") or self._asked())
+
+    def reply_all(self) -> Answer:
+        """To its author and all its recipients, without oneself where others remain."""
+        if not self._is_own and (followup := self._followup()):
+            return Answer(followup)
+        to = self._recipients() if self._is_own else self._asked()
+        named = {each.address for each in to}
+        return Answer(to, [each for each in self._others("to", "cc") if each.address not in named])
+
+    def reply_to_list(self) -> Answer | None:
+        """To the list that it came through (RFC 2369), never to its Sender; None where that takes no messages."""
+        address = self._message.list_post
+        return None if address is None else Answer([Mailbox.of(address)])
+
+    def _asked(self) -> list[Mailbox]:
+        """Who wants the answers: Reply-To, or else From (RFC 5322 section 3.6.2); nobody, if that is oneself."""
+        return self._others("reply-to") or self._others("from")
+
+    def _recipients(self) -> list[Mailbox]:
+        found = self._others("to") or self._others("cc")
+        return found or self._fields["to"] or self._fields["reply-to"] or self._fields["from"]
+
+    def _followup(self) -> list[Mailbox]:
+        """Who is to get answers to all by Mail-Followup-To, of those who would get one anyway.
+
+        Few readers see that field: an author may leave people out by it, not bring in others whom nobody expects.
+        """
+        known = {each.address for name in FIELDS if name != "mail-followup-to" for each in self._fields[name]}
+        known.add(self._message.list_post)
+        return [each for each in self._others("mail-followup-to") if each.address in known]
+
+    def _others(self, *names: str) -> list[Mailbox]:
+        """Whom these fields name besides the reader, once each."""
+        found = mailboxes.unique(each for name in names for each in self._fields[name])
+        return [each for each in found if each.address and each.address.key not in self._own]
+
+
+def everybody(message: Summary) -> list[Mailbox]:
+    """All mailboxes that answers may go to, once each."""
+    return mailboxes.unique(each for name in FIELDS for each in message.mailboxes(name))
+
+
+def references(message: Summary) -> list[str]:
+    """The References of an answer (RFC 5322 section 3.6.4): the message's ancestors, as it knows them, and itself.
+
+    What is no message id is left out, and of many all but the first and the latest.
+    """
+    ancestors = message.references or _only(message.in_reply_tos)
+    ids = [each for each in (*ancestors, message.message_id) if is_message_id(each)]
+    return ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[1 - MAX_REFERENCES :]]
+
+
+def in_reply_to(message: Summary) -> str:
+    """The In-Reply-To of an answer: the message's id, "" where it has none that can be written."""
+    return message.message_id if is_message_id(message.message_id) else ""
+
+
+def _only(ids: Iterable[str]) -> list[str]:
+    """Where In-Reply-To names several messages, nobody knows which of them is the ancestor."""
+    found = list(ids)
+    return found if len(found) == 1 else []

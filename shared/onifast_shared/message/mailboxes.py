@@ -1,0 +1,118 @@
+"""Address fields (RFC 5322 section 3.4): split while encoded, decoded afterwards, and written so that they can be read.
+
+An encoded word stands for nothing but characters of a name (RFC 2047 section 5): one that holds a comma or an angle
+bracket divides no list and makes no address, neither in the field nor in what is made of it here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from onifast_shared.values.address import Address, AddressError, split_list
+from onifast_shared.message.headers import decode_words, unfold
+
+FIELDS = frozenset((
+    "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-reply-to", "resent-to",
+    "resent-cc", "resent-bcc", "mail-followup-to", "mail-reply-to", "disposition-notification-to",
+    "return-receipt-to", "errors-to",
+))  # fmt: skip
+"""The fields that hold address lists, in lower case."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# What a name may hold without quotes: no character that means something in a list, nor anything like an address.
+_PLAIN_NAME = re.compile(r"(?:[^\W_]|[ .'_-])+")
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """An entry of an address field: the name, decoded, and the address; None where what is `written` there is none."""
+
+    name: str
+    address: Address | None
+    written: str
+
+    @classmethod
+    def of(cls, address: Address, name: str = "") -> Mailbox:
+        """An entry made of an address."""
+        return cls(_one_line(name), address, str(address))
+
+    def __str__(self) -> str:
+        """The entry as text that is read as the same entry: for programs, with the address in ASCII where it can be."""
+        return _entry(self.name, str(self.address or _no_address(self.written)))
+
+    @property
+    def shown(self) -> str:
+        """`str` for people, who may edit it: an internationalised domain in its own script."""
+        return _entry(self.name, _for_people(self.address) if self.address else _no_address(self.written))
+
+
+def read(values: Iterable[bytes]) -> list[Mailbox]:
+    """The entries of the fields of one name, given as `headers.fields` gives them; never raises."""
+    return [_mailbox(name, written) for value in values for name, written in split_list(unfold(value))]
+
+
+def typed(text: str) -> list[Mailbox]:
+    """The entries of a list that somebody typed, in which nothing is encoded."""
+    return [Mailbox(_one_line(name), _parsed(written), _one_line(written)) for name, written in split_list(text)]
+
+
+def written(mailboxes: Iterable[Mailbox]) -> str:
+    """A list as text that is read as the same list."""
+    return ", ".join(map(str, mailboxes))
+
+
+def text_of(value: bytes) -> str:
+    """A field as text, names decoded: as a list, it has the addresses that the field has, and no other one.
+
+    What holds no entry, such as `undisclosed-recipients:;`, stays as it is, encoded words too.
+    """
+    return written(read([value])) or _one_line(unfold(value))
+
+
+def unique(mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
+    """Each mailbox that has an address, once."""
+    found: dict[str, Mailbox] = {}
+    for each in mailboxes:
+        if each.address is not None:
+            found.setdefault(each.address.key, each)
+    return list(found.values())
+
+
+def _mailbox(name: str, written: str) -> Mailbox:
+    address = _parsed(written)
+    return Mailbox(
+        _one_line(decode_words(name)), address, _one_line(written if address is not None else decode_words(written))
+    )
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except AddressError:
+        return None
+
+
+def _entry(name: str, address: str) -> str:
+    if not name:
+        return address
+    return f"{name if _PLAIN_NAME.fullmatch(name) else _quoted(name)} <{address}>"
+
+
+def _for_people(address: Address) -> str:
+    shown = address.display
+    return shown if _parsed(shown) == address else str(address)
+
+
+def _no_address(text: str) -> str:
+    """Text that stood where an address should: whatever it holds, it is none when it is read again."""
+    return text if _PLAIN_NAME.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROLS.sub(" ", text).split())
