@@ -20,7 +20,8 @@ LIST_FIELDS = {
     "warnings",
 }  # fmt: skip
 READ_FIELDS = LIST_FIELDS | {
-    "to", "cc", "reply_to", "message_id", "in_reply_to", "date", "text", "html", "headers", "attachments",
+    "to", "to_addresses", "cc", "cc_addresses", "reply_to", "reply_to_addresses", "list_post",
+    "message_id", "in_reply_to", "date", "text", "html", "headers", "attachments",
     "authentication",
 }  # fmt: skip
 LETTER = {"from": "demo@example.test", "to": ["ann@remote.example"], "subject": "Hi", "text": "Hello"}

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 
-from onifast_shared.message import mailboxes
+from onifast_shared.message import address_fields
+from onifast_shared.message.address_fields import Mailbox
 from onifast_shared.message.headers import (
     decode_words,
     fields,
@@ -18,7 +19,6 @@ from onifast_shared.message.headers import (
     unfold,
 )
 from onifast_shared.message.html_text import to_text
-from onifast_shared.message.mailboxes import Mailbox
 from onifast_shared.message.mailing_list import posting_address
 from onifast_shared.message.mime import Part, leaves
 from onifast_shared.values.address import Address
@@ -62,7 +62,7 @@ class Summary:
 
     def mailboxes(self, name: str) -> list[Mailbox]:
         """The entries of all address fields of that name, whatever of these is an address."""
-        return mailboxes.read(self._all(name))
+        return address_fields.read(self._all(name))
 
     @property
     def subject(self) -> str:
@@ -123,7 +123,7 @@ class Summary:
 
     def _list(self, name: str) -> str:
         """The address fields of one name as one list."""
-        return mailboxes.written(self.mailboxes(name)) or self.header(name) or ""
+        return address_fields.written(self.mailboxes(name)) or self.header(name) or ""
 
     def _raw(self, name: str) -> bytes | None:
         return next(iter(self._all(name)), None)
@@ -243,7 +243,7 @@ def summary(raw_head: bytes) -> Summary:
 
 
 def _looked_at(name: str, value: bytes) -> bytes:
-    return value if name.lower() in mailboxes.FIELDS else value[:_MAX_VALUE]
+    return value if name.lower() in address_fields.FIELDS else value[:_MAX_VALUE]
 
 
 def _shown(name: str, value: bytes) -> str:
@@ -253,8 +253,8 @@ def _shown(name: str, value: bytes) -> str:
 
 
 def _decoded(name: str, value: bytes) -> str:
-    if name.lower() in mailboxes.FIELDS:
-        return mailboxes.text_of(value)
+    if name.lower() in address_fields.FIELDS:
+        return address_fields.text_of(value)
     return _cleaned(decode_words(unfold(value)))
 
 

@@ -150,8 +150,10 @@ def own_among(tx: Connection, username: str, some: Iterable[Address], settings: 
 
 def _his(directory: StoredDirectory, username: str, address: Address, settings: Settings) -> Address | None:
     matched = expansion.match(directory, address, settings.recipient_delimiter)
-    if matched is None or matched.owner == username:
-        return matched and matched.address
+    if matched is None:
+        return None
+    if matched.owner == username:
+        return matched.address
     reached = expansion.expand(directory, address, settings.recipient_delimiter)
     if not isinstance(reached, Expansion) or reached.forwards:
         return None

@@ -33,9 +33,11 @@ _WORD = re.compile(rf"({_QUOTED})|[^\"]+")
 _LABEL = re.compile(r"[a-z0-9_-]+")
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _QUOTED_PAIR = re.compile(r"\\(.)")
-# One token of an address list. A quoted string that is never closed runs to the end; no other one follows it, so no text
-# is read more than twice.
-_LIST_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\\.|[(,:;<>\[\]]|[^"\\(,:;<>\[\]]+|\\', re.DOTALL)
+# One token of an address list. An encoded word (RFC 2047) is one, though it may hold what section 5 forbids there. A
+# quoted string that is never closed runs to the end; no other one follows it, so no text is read more than twice.
+_LIST_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.)*"?|\\.|=\?[^?\s"]{1,75}\?[bBqQ]\?[^?\r\n]*\?=|[(,:;<>\[\]]|[^"\\(,:;<>\[\]=]+|[\\=]', re.DOTALL
+)
 _UNCLOSED = re.compile(r'"(?:[^"\\<]|\\.)*', re.DOTALL)
 _COMMENT_TOKEN = re.compile(r"[^()\\]+|\\.|[()\\]", re.DOTALL)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from onifast_shared.message import mailboxes
+from onifast_shared.message import address_fields
+from onifast_shared.message.address_fields import Mailbox
 from onifast_shared.message.compose import MAX_REFERENCES, is_message_id
-from onifast_shared.message.mailboxes import Mailbox
 from onifast_shared.message.parsing import Summary
+from onifast_shared.values.address import Address
 
 FIELDS = ("from", "reply-to", "mail-reply-to", "mail-followup-to", "to", "cc")
 """The fields that say who gets an answer."""
+
+MOST = 2000
+"""Addresses of one message of which it is looked up whose they are."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Answering:
     def __init__(self, message: Summary, own: Collection[str], *, was_sent: bool = False) -> None:
         self._message = message
         self._own = own
-        self._fields = {name: mailboxes.unique(message.mailboxes(name)) for name in FIELDS}
+        self._fields = {name: address_fields.unique(message.mailboxes(name)) for name in FIELDS}
         self._is_own = was_sent or not self._asked()
 
     def reply(self) -> Answer:
@@ -45,8 +49,8 @@ class Answering:
         if not self._is_own and (followup := self._followup()):
             return Answer(followup)
         to = self._recipients() if self._is_own else self._asked()
-        named = {each.address for each in to}
-        return Answer(to, [each for each in self._others("to", "cc") if each.address not in named])
+        named = {each.key for each in to}
+        return Answer(to, [each for each in self._others("to", "cc") if each.key not in named])
 
     def reply_to_list(self) -> Answer | None:
         """To the list that it came through (RFC 2369), never to its Sender; None where that takes no messages."""
@@ -66,19 +70,26 @@ class Answering:
 
         Few readers see that field: an author may leave people out by it, not bring in others whom nobody expects.
         """
-        known = {each.address for name in FIELDS if name != "mail-followup-to" for each in self._fields[name]}
-        known.add(self._message.list_post)
-        return [each for each in self._others("mail-followup-to") if each.address in known]
+        known = {each.key for name in FIELDS if name != "mail-followup-to" for each in self._fields[name]}
+        if self._message.list_post:
+            known.add(self._message.list_post.key)
+        return [each for each in self._others("mail-followup-to") if each.key in known]
 
     def _others(self, *names: str) -> list[Mailbox]:
         """Whom these fields name besides the reader, once each."""
-        found = mailboxes.unique(each for name in names for each in self._fields[name])
-        return [each for each in found if each.address and each.address.key not in self._own]
+        found = address_fields.unique(each for name in names for each in self._fields[name])
+        return [each for each in found if each.key not in self._own]
 
 
-def everybody(message: Summary) -> list[Mailbox]:
-    """All mailboxes that answers may go to, once each."""
-    return mailboxes.unique(each for name in FIELDS for each in message.mailboxes(name))
+def to(message: Summary, own: Collection[str], *, folder: str) -> Answering:
+    """The ways to answer a message in one of the reader's folders; `own` has the keys of his addresses."""
+    return Answering(message, own, was_sent=folder == "sent")
+
+
+def everybody(message: Summary) -> list[Address]:
+    """Whom answers may go to, once each; MOST of them at the most."""
+    named = address_fields.unique(each for name in FIELDS for each in message.mailboxes(name))
+    return [each.address for each in named[:MOST] if each.address]
 
 
 def references(message: Summary) -> list[str]:

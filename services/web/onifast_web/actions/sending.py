@@ -22,7 +22,7 @@ from onifast_shared.message.compose import Draft, DraftError
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values import submitters
-from onifast_shared.values.address import Address, AddressError, split_list
+from onifast_shared.values.address import MAX_LIST, Address, AddressError, split_list
 
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
@@ -211,6 +211,8 @@ def _owner(web: Web, caller: Caller, sender: Address) -> str | None:
 
 def _addresses(field: str, entries: list[str]) -> list[Address]:
     found = []
+    if any(len(entry) > MAX_LIST for entry in entries):
+        raise DraftError(field, "the list is too long")
     for _, text in (pair for entry in entries for pair in split_list(entry)):
         try:
             found.append(Address.parse(text))

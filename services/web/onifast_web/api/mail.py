@@ -64,6 +64,13 @@ class ReadQuery(Model):
     mark_read: bool = True
 
 
+class NamedAddress(Model):
+    """An entry of an address field; `name` is decoded, "" for none."""
+
+    name: str
+    address: str
+
+
 class AttachmentInfo(Model):
     index: int
     filename: str
@@ -83,11 +90,20 @@ class Authentication(Model):
 
 
 class FullEmail(Email):
-    """A message whole. `html` is sanitised and loads nothing."""
+    """A message whole. `html` is sanitised and loads nothing.
+
+    `to`, `cc` and `reply_to` are text, the names decoded and in quotes where they need them; `to_addresses` and the
+    others are what stands in the fields, taken apart before it was decoded: only that says who is to get an answer.
+    `list_post` is where answers to a mailing list go, null for what came through none.
+    """
 
     to: str
+    to_addresses: list[NamedAddress]
     cc: str
+    cc_addresses: list[NamedAddress]
     reply_to: str
+    reply_to_addresses: list[NamedAddress]
+    list_post: str | None
     message_id: str
     in_reply_to: str
     date: Moment | None
@@ -262,8 +278,12 @@ def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str
         **_fields(row, release),
         warnings=warnings,
         to=parsed.to,
+        to_addresses=_addresses(parsed, "to"),
         cc=parsed.cc,
+        cc_addresses=_addresses(parsed, "cc"),
         reply_to=parsed.reply_to,
+        reply_to_addresses=_addresses(parsed, "reply-to"),
+        list_post=str(parsed.list_post) if parsed.list_post else None,
         message_id=parsed.message_id,
         in_reply_to=parsed.in_reply_to,
         date=times.rfc3339(parsed.date.timestamp()) if parsed.date else None,
@@ -282,3 +302,7 @@ def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str
         ],
         authentication=Authentication(**bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)),
     )
+
+
+def _addresses(parsed: Parsed, field: str) -> list[NamedAddress]:
+    return [NamedAddress(name=each.name, address=str(each.address)) for each in parsed.mailboxes(field) if each.address]

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.message.mailboxes import Mailbox
+from onifast_shared.message.address_fields import Mailbox
 from onifast_shared.recipients import addresses, correspondents
 from onifast_shared.recipients.correspondents import Correspondent
 from onifast_shared.values.address import Address, AddressError, in_letters, parse_domain

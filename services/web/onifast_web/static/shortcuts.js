@@ -47,6 +47,7 @@ function act(key, help) {
       return press(document.querySelector('[data-key="u"]'));
     case "r":
     case "a":
+    case "l":
     case "f":
       return press(document.querySelector(`.message [data-key="${key}"]`));
     case "e":

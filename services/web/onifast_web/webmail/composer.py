@@ -1,4 +1,4 @@
-"""Writing: new messages, replies, forwards and drafts."""
+"""The composer: what its form sends, and the form again where that cannot be sent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import preferences
 from onifast_shared.message.compose import DraftError, OutgoingAttachment
 from onifast_shared.queue import suppressions
-from onifast_shared.recipients import addresses
 from onifast_shared.values import times
-from onifast_shared.values.address import Address, AddressError, split_list
+from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
@@ -25,13 +24,13 @@ from onifast_web.http.problems import Problem
 from onifast_web.reading import render
 from onifast_web.serving import serve
 from onifast_web.webmail import drafts
+from onifast_web.webmail.beginning import begun, senders
 from onifast_web.webmail.drafts import Form
-from onifast_web.webmail.message import Opened, open_message, plain_text
+from onifast_web.webmail.message import open_message
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
 _KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments", "send_at"})
-_END_OF_TIME = 253_402_300_800  # the year 10000
 _LONGEST_INDEX = 9  # digits; no message has that many parts
 
 
@@ -53,7 +52,7 @@ def compose() -> AnyResponse:
     """The composer, empty or begun; and what its form sends."""
     caller, username = user()
     if request.method == "GET":
-        return _page(username, _begun(username))
+        return _page(username, begun(username))
     web = current()
     request.max_content_length = serve.largest_body(web.settings.max_message_size)
     form = _typed()
@@ -152,15 +151,15 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
 
 
 def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
-    senders, lifted = _senders(username), request.form.getlist("lift")
-    if form.sender and form.sender not in senders and any(form.sender.lower() == item.lower() for item in senders):
-        form = replace(form, sender=next(item for item in senders if item.lower() == form.sender.lower()))
+    own, lifted = senders(username), request.form.getlist("lift")
+    written_so = next((item for item in own if item.lower() == form.sender.lower()), form.sender)
+    form = form if form.sender in own else replace(form, sender=written_so)
     return page(
         "compose.html",
         "compose",
         trouble.status if trouble else 200,
         form=form,
-        senders=senders,
+        senders=own,
         heading=_heading(form),
         summary=trouble.summary if trouble else "",
         errors=trouble.errors if trouble else {},
@@ -174,10 +173,6 @@ def _heading(form: Form) -> str:
     if form.draft:
         return "Draft"
     return "Reply" if form.in_reply_to else "Forward" if form.source else "New message"
-
-
-def _senders(username: str) -> list[str]:
-    return [row.address for row in current().database.read(lambda tx: addresses.list_for(tx, username))]
 
 
 def _typed() -> Form:
@@ -224,82 +219,3 @@ def _kept() -> set[int]:
     if not all(text.isdecimal() and len(text) <= _LONGEST_INDEX for text in texts):
         raise Problem(400, "A file to keep is named by its number.")
     return {int(text) for text in texts}
-
-
-def _begun(username: str) -> Form:
-    """What the composer starts with."""
-    for name, begin in (("draft", _from_draft), ("reply", _reply), ("reply_all", _reply_all), ("forward", _forward)):
-        if email_id := request.args.get(name, type=int):
-            return replace(begin(username, open_message(username, email_id)), send_at=_former_time())
-    return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
-
-
-def _former_time() -> str:
-    """When a message was to be sent that is now written anew."""
-    number = request.args.get("send_at", 0, type=int)
-    return times.rfc3339(number) if current().clock() < number < _END_OF_TIME else ""
-
-
-def _from_draft(_username: str, opened: Opened) -> Form:
-    return drafts.load(opened.row.id, opened.parsed)
-
-
-def _reply(username: str, opened: Opened) -> Form:
-    parsed = opened.parsed
-    answered = opened.row.folder == "sent"
-    to = parsed.to if answered else parsed.reply_to or parsed.header("from") or opened.row.sender
-    references = [*parsed.references, parsed.message_id] if parsed.message_id else parsed.references
-    return Form(
-        sender=_answering(username, opened),
-        to=to,
-        subject=render.reply_subject(opened.row.subject),
-        text=render.quote(plain_text(parsed), _attribution(opened)),
-        in_reply_to=parsed.message_id,
-        references=" ".join(references),
-    )
-
-
-def _reply_all(username: str, opened: Opened) -> Form:
-    form = _reply(username, opened)
-    skip = {address.lower() for address in _senders(username)}
-    skip |= {address.lower() for _, address in split_list(form.to)}
-    others = split_list(f"{opened.parsed.to}, {opened.parsed.cc}")
-    return replace(form, cc=", ".join(_written(*item) for item in others if item[1].lower() not in skip))
-
-
-def _forward(username: str, opened: Opened) -> Form:
-    parsed = opened.parsed
-    head = [("From", parsed.header("from")), ("Date", parsed.header("date")), ("Subject", parsed.subject)]
-    head += [("To", parsed.to), ("Cc", parsed.cc)]
-    lines = "\n".join(f"{name}: {value}" for name, value in head if value)
-    return Form(
-        sender=_answering(username, opened),
-        subject=render.forward_subject(opened.row.subject),
-        text=f"\n\n---------- Forwarded message ----------\n{lines}\n\n{plain_text(parsed)}",
-        source=opened.row.id,
-        kept=drafts.kept(parsed),
-    )
-
-
-def _answering(username: str, opened: Opened) -> str:
-    """The address of the user's that the message came to, so that the answer comes from there."""
-    mine = {address.lower(): address for address in _senders(username)}
-    here = [opened.row.recipient, *(address for _, address in split_list(f"{opened.parsed.to}, {opened.parsed.cc}"))]
-    if opened.row.folder == "sent":
-        here.insert(0, str(opened.parsed.sender or ""))
-    return next((mine[text.lower()] for text in here if text.lower() in mine), "")
-
-
-def _attribution(opened: Opened) -> str:
-    parsed = opened.parsed
-    who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
-    when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""
-    return f"{when}{who} wrote:"
-
-
-def _written(name: str, address: str) -> str:
-    """An entry for an address field; a name with a comma in it needs quotes."""
-    if not name:
-        return address
-    plain = all(letter.isalnum() or letter in " '-_." for letter in name)
-    return f"{name} <{address}>" if plain else f'"{name.replace(chr(34), "")}" <{address}>'

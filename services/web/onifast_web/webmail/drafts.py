@@ -11,7 +11,6 @@ from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.message.compose import Draft, DraftError, OutgoingAttachment
 from onifast_shared.message.headers import fold, prepend
 from onifast_shared.message.parsing import Parsed
-from onifast_shared.values.address import split_list
 
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
@@ -94,9 +93,8 @@ def remove(tx: Connection, owner: str, draft: int | None) -> None:
 
 def load(email_id: int, parsed: Parsed) -> Form:
     """The form that a draft was saved from. Drafts of other programs work too."""
-    # "undisclosed-recipients:;" stands where there is nobody in To.
-    to = parsed.to if split_list(parsed.to) else ""
-    typed = {"to": to, "cc": parsed.cc, "bcc": parsed.header("bcc") or "", "in_reply_to": parsed.in_reply_to}
+    typed = {name: ", ".join(each.shown for each in parsed.mailboxes(name)) for name in ("to", "cc", "bcc")}
+    typed["in_reply_to"] = parsed.in_reply_to
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
     return Form(
         sender=str(parsed.sender or ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +16,11 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
 from onifast_shared.recipients import addresses
-from onifast_shared.values.address import split_list
+from onifast_shared.values.address import Address, AddressError
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
+from onifast_web.actions import answering
 from onifast_web.http import csrf, response_headers
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors, render
@@ -115,6 +117,15 @@ def open_message(owner: str, email_id: int) -> Opened:
     return Opened(row, data, parsing.parse(data))
 
 
+def own_addresses(owner: str, opened: Opened) -> dict[str, Address]:
+    """Those of the addresses in a message, and of where it came, whose mail comes to its owner alone: by key, the
+    address of his that takes it."""
+    web, named = current(), answering.everybody(opened.parsed)
+    with contextlib.suppress(AddressError):
+        named.append(Address.parse(opened.row.recipient))
+    return web.database.read(lambda tx: addresses.own_among(tx, owner, named, web.settings))
+
+
 def html_page(parsed: Parsed) -> Response:
     """A message's HTML in the page that the sandboxed frame shows."""
     images = request.args.get("images") == "1"
@@ -173,9 +184,8 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
     # Wherever he has put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web = current()
-    mine, deliveries, waiting, who = web.database.read(
+    deliveries, waiting, who = web.database.read(
         lambda tx: (
-            {item.address.lower() for item in addresses.list_for(tx, username)},
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
             impostors.reader(tx, username, web.settings),
@@ -183,8 +193,10 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
     recallable = bool(live) and all(status in waiting_store.RECALLABLE for status in live)
-    everybody = split_list(f"{parsed.to}, {parsed.cc}")
-    names = ["me" if address.lower() in mine else name or address for name, address in everybody]
+    own = own_addresses(username, opened)
+    answers = answering.to(parsed, own, folder=row.folder)
+    named = [*parsed.mailboxes("to"), *parsed.mailboxes("cc")]
+    names = ["me" if each.key in own else each.name or each.shown for each in named]
     sender = parsed.sender.display if parsed.sender else row.sender
     domain = parsed.sender.domain if parsed.sender else ""  # the envelope's sender is not what was shown to be genuine
     return {
@@ -192,7 +204,8 @@ def _head(username: str, opened: Opened) -> dict[str, Any]:
         "sender": sender,
         "sender_name": parsed.sender_name,
         "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
-        "reply_all": sum(address.lower() not in mine for _, address in everybody) > 0,
+        "reply_all": answers.reply_all() != answers.reply(),
+        "reply_list": parsed.list_post,
         "warnings": impostors.warnings(who, row, parsed.authors),
         "verdict": bodies.verdict(row.authentication, domain),
         "deliveries": deliveries,

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from onifast_shared.values.address import Address, AddressError, split_list
 from onifast_shared.message.headers import decode_words, unfold
+from onifast_shared.values.address import Address, AddressError, split_list
 
 FIELDS = frozenset((
     "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-reply-to", "resent-to",
@@ -37,6 +37,11 @@ class Mailbox:
     def of(cls, address: Address, name: str = "") -> Mailbox:
         """An entry made of an address."""
         return cls(_one_line(name), address, str(address))
+
+    @property
+    def key(self) -> str:
+        """The address for look-ups, "" where there is none."""
+        return self.address.key if self.address else ""
 
     def __str__(self) -> str:
         """The entry as text that is read as the same entry: for programs, with the address in ASCII where it can be."""
@@ -76,7 +81,7 @@ def unique(mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
     found: dict[str, Mailbox] = {}
     for each in mailboxes:
         if each.address is not None:
-            found.setdefault(each.address.key, each)
+            found.setdefault(each.key, each)
     return list(found.values())
 
 

@@ -1,0 +1,132 @@
+"""What the composer starts with: nothing, a draft, an answer, or a message to be forwarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from flask import request
+from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.recipients import addresses
+from onifast_shared.values import times
+from onifast_shared.values.address import Address, AddressError
+
+from onifast_web.access.context import current
+from onifast_web.actions import answering
+from onifast_web.actions.answering import Answer, Answering
+from onifast_web.http.problems import not_found
+from onifast_web.reading import render
+from onifast_web.webmail import drafts
+from onifast_web.webmail.drafts import Form
+from onifast_web.webmail.message import Opened, open_message, own_addresses, plain_text
+
+_END_OF_TIME = 253_402_300_800  # the year 10000
+
+
+def begun(username: str) -> Form:
+    """The form that the request asks for."""
+    for name, begin in _BEGINNINGS.items():
+        if email_id := request.args.get(name, type=int):
+            return replace(begin(username, open_message(username, email_id)), send_at=_former_time())
+    return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
+
+
+def senders(username: str) -> list[str]:
+    """The addresses that a user writes from."""
+    return [row.address for row in current().database.read(lambda tx: addresses.list_for(tx, username))]
+
+
+def _former_time() -> str:
+    """When a message was to be sent that is now written anew."""
+    number = request.args.get("send_at", 0, type=int)
+    return times.rfc3339(number) if current().clock() < number < _END_OF_TIME else ""
+
+
+def _from_draft(_username: str, opened: Opened) -> Form:
+    return drafts.load(opened.row.id, opened.parsed)
+
+
+def _reply(username: str, opened: Opened) -> Form:
+    return _answer(username, opened, Answering.reply)
+
+
+def _reply_all(username: str, opened: Opened) -> Form:
+    return _answer(username, opened, Answering.reply_all)
+
+
+def _reply_to_list(username: str, opened: Opened) -> Form:
+    return _answer(username, opened, Answering.reply_to_list)
+
+
+def _answer(username: str, opened: Opened, choose: Callable[[Answering], Answer | None]) -> Form:
+    own = own_addresses(username, opened)
+    answer = choose(answering.to(opened.parsed, own, folder=opened.row.folder))
+    if answer is None:
+        raise not_found("mailing list")
+    return Form(
+        sender=_sender(username, opened, own),
+        to=_list(answer.to) or opened.row.sender,
+        cc=_list(answer.cc),
+        subject=render.reply_subject(opened.row.subject),
+        text=render.quote(plain_text(opened.parsed), _attribution(opened)),
+        in_reply_to=answering.in_reply_to(opened.parsed),
+        references=" ".join(answering.references(opened.parsed)),
+    )
+
+
+def _forward(username: str, opened: Opened) -> Form:
+    parsed = opened.parsed
+    head = [("From", _list(parsed.mailboxes("from"))), ("Date", parsed.header("date")), ("Subject", parsed.subject)]
+    head += [("To", _list(parsed.mailboxes("to"))), ("Cc", _list(parsed.mailboxes("cc")))]
+    lines = "\n".join(f"{name}: {value}" for name, value in head if value)
+    return Form(
+        sender=_sender(username, opened, own_addresses(username, opened)),
+        subject=render.forward_subject(opened.row.subject),
+        text=f"\n\n---------- Forwarded message ----------\n{lines}\n\n{plain_text(parsed)}",
+        source=opened.row.id,
+        kept=drafts.kept(parsed),
+    )
+
+
+_BEGINNINGS = {
+    "draft": _from_draft,
+    "reply": _reply,
+    "reply_all": _reply_all,
+    "reply_list": _reply_to_list,
+    "forward": _forward,
+}
+
+
+def _sender(username: str, opened: Opened, own: dict[str, Address]) -> str:
+    """The address of the user's that the message came to, so that the answer comes from there; "" for none."""
+    mine = {address.key: text for text in senders(username) if (address := _parsed(text))}
+    for address in _where_it_came(opened):
+        for each in (address, own.get(address.key)):
+            if each is not None and each.key in mine:
+                return mine[each.key]
+    return ""
+
+
+def _where_it_came(opened: Opened) -> Iterable[Address]:
+    named = [each.address for name in ("to", "cc") for each in opened.parsed.mailboxes(name)]
+    first = opened.parsed.sender if opened.row.folder == "sent" else _parsed(opened.row.recipient)
+    return filter(None, (first, *named))
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except AddressError:
+        return None
+
+
+def _list(mailboxes: Sequence[Mailbox]) -> str:
+    """Mailboxes for a field of the composer: whatever the names hold, the field is read as the same mailboxes."""
+    return ", ".join(each.shown for each in mailboxes)
+
+
+def _attribution(opened: Opened) -> str:
+    parsed = opened.parsed
+    who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
+    when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""
+    return f"{when}{who} wrote:"
