@@ -27,9 +27,9 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import store as queue
-from onifast_shared.queue.claims import Turns, Wanted
+from onifast_shared.queue.claims import ClaimCapacity, LaneTurns
 from onifast_shared.queue.next_hops import NextHops
-from onifast_shared.queue.store import Attempt, Claim, Lease
+from onifast_shared.queue.store import Claim, DeliveryAttempt, Lease
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Deliverer:
     def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
         self._settings = settings
-        self._turns = Turns()
+        self._turns = LaneTurns()
 
     def round(self, times: Times) -> bool:
         """One message; False if none was ready."""
@@ -82,7 +82,7 @@ class Deliverer:
     def _claim(self, tx: Connection, now: float) -> list[Claim]:
         queue_due.place(tx)
         queue_due.promote(tx, now)
-        wanted = Wanted(1, turns=self._turns)
+        wanted = ClaimCapacity(1, turns=self._turns)
         found = queue_claims.claim(tx, NextHops(tx, self._settings), LEASE, wanted, now)
         self._turns = found.turns
         return found.claims
@@ -90,7 +90,7 @@ class Deliverer:
 
 def _settle(tx: Connection, claim: Claim, now: float) -> None:
     for row in claim.rows:
-        queue.settle(tx, claim.token, row.id, "sent", attempt=Attempt(int(now), 1, "delivered"))
+        queue.settle(tx, claim.token, row.id, "sent", attempt=DeliveryAttempt(int(now), 1, "delivered"))
 
 
 def _timed(into: list[float], work: Callable[[], T]) -> T:

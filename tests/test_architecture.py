@@ -211,3 +211,12 @@ def test_the_page_on_configuration_is_what_the_settings_say() -> None:
     from tools.docs import TARGET, render
 
     assert TARGET.read_text() == render(), "run `make docs`"
+
+
+def test_a_class_name_means_one_thing_in_all_packages() -> None:
+    defined: dict[str, list[str]] = {}
+    for module in all_modules():
+        for node in ast.walk(ast.parse(module.read_text(), str(module))):
+            if isinstance(node, ast.ClassDef):
+                defined.setdefault(node.name, []).append(str(module.relative_to(PROJECT)))
+    assert {name: where for name, where in defined.items() if len(where) > 1} == {}

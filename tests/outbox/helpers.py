@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlite_shell
-from onifast_outbox.main import Program, assemble
+from onifast_outbox.main import OutboxProgram, assemble
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import Accepted
 from onifast_shared.db.database import Database
@@ -32,7 +32,7 @@ class Outbox:
     settings: Settings
     db: Database
     dns: DnsServer
-    program: Program
+    program: OutboxProgram
 
     def reassemble(self, **changes: Any) -> None:
         """Wire the deliverer anew, with other settings."""

@@ -11,7 +11,7 @@ from flufl.bounce import all_failures
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_outbox import dsn
-from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.dsn import RecipientFate, ReturnedMessage
 from onifast_outbox.reasons import LAST_ANSWER, explain
 from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient
@@ -28,9 +28,9 @@ NOW = 1_700_000_000
 NOBODY: frozenset[bytes] = frozenset()
 
 
-def notice(returned: Returned, *fates: Fate) -> EmailMessage:
+def notice(returned: ReturnedMessage, *fates: RecipientFate) -> EmailMessage:
     """The notification, as the standard library reads it."""
-    raw = dsn.build(returned, fates or [Fate(BOB, GONE, 1)], hostname="mail.host.test", now=NOW)
+    raw = dsn.build(returned, fates or [RecipientFate(BOB, GONE, 1)], hostname="mail.host.test", now=NOW)
     assert b"\n" not in raw.replace(b"\r\n", b"")
     parsed = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
@@ -48,7 +48,7 @@ def parts(message: EmailMessage) -> tuple[str, list[EmailMessage], EmailMessage]
 
 
 def test_it_says_what_happened_what_to_do_and_what_the_server_said() -> None:
-    text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 3600)))
+    text, _, _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW - 3600)))
     assert "Your message could not be delivered to bob@remote.test." in text
     assert "The recipient's server refused this because there is no such mailbox." in text
     assert "What you can do: Check the address, above all the part before the @" in text
@@ -58,7 +58,7 @@ def test_it_says_what_happened_what_to_do_and_what_the_server_said() -> None:
 
 
 def test_it_is_an_rfc_3464_report_from_nobody() -> None:
-    message = notice(Returned(MESSAGE, ALICE, NOW - 3600, envid="QQ+2B1"))
+    message = notice(ReturnedMessage(MESSAGE, ALICE, NOW - 3600, envid="QQ+2B1"))
     assert message.get_content_type() == "multipart/report"
     assert message["Content-Type"].params["report-type"] == "delivery-status"
     assert message["From"] == "Mail Delivery System <MAILER-DAEMON@mail.host.test>"
@@ -78,28 +78,28 @@ def test_it_is_an_rfc_3464_report_from_nobody() -> None:
 
 
 def test_ret_full_returns_the_whole_message_unless_it_is_large() -> None:
-    _, _, original = parts(notice(Returned(MESSAGE, ALICE, NOW, ret="FULL")))
+    _, _, original = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW, ret="FULL")))
     assert original.get_content_type() == "message/rfc822"
     assert "Hello Bob" in original.as_string()
-    _, _, original = parts(notice(Returned(MESSAGE + b"x\r\n" * 100_000, ALICE, NOW, ret="FULL")))
+    _, _, original = parts(notice(ReturnedMessage(MESSAGE + b"x\r\n" * 100_000, ALICE, NOW, ret="FULL")))
     assert original.get_content_type() == "text/rfc822-headers"
 
 
 def test_what_has_lines_too_long_for_mail_is_returned_by_its_header() -> None:
-    _, _, original = parts(notice(Returned(MESSAGE + b"x" * 2000 + b"\r\n", ALICE, NOW, ret="FULL")))
+    _, _, original = parts(notice(ReturnedMessage(MESSAGE + b"x" * 2000 + b"\r\n", ALICE, NOW, ret="FULL")))
     assert original.get_content_type() == "text/rfc822-headers"
 
 
 def test_ret_full_is_about_failures_alone() -> None:
     arrived = Delivered(Reply(250, "2.1.5", "delivered"))
     for outcome in (arrived, LATE):
-        _, _, original = parts(notice(Returned(MESSAGE, ALICE, NOW, ret="FULL"), Fate(BOB, outcome, 1)))
+        _, _, original = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW, ret="FULL"), RecipientFate(BOB, outcome, 1)))
         assert original.get_content_type() == "text/rfc822-headers"
 
 
 def test_a_delay_is_told_with_its_end_and_that_nothing_need_be_done() -> None:
-    fate = Fate(BOB, LATE, 6, tried=NOW - 60, until=NOW + 86400, queue_id="k3v9")
-    message = notice(Returned(MESSAGE, ALICE, NOW - 14400, envid="QQ1"), fate)
+    fate = RecipientFate(BOB, LATE, 6, tried=NOW - 60, until=NOW + 86400, queue_id="k3v9")
+    message = notice(ReturnedMessage(MESSAGE, ALICE, NOW - 14400, envid="QQ1"), fate)
     text, (about, person), _ = parts(message)
     assert message["Subject"] == "Your message is delayed"
     assert "Your message has not reached bob@remote.test yet." in text
@@ -114,15 +114,15 @@ def test_a_delay_is_told_with_its_end_and_that_nothing_need_be_done() -> None:
 
 def test_a_delay_that_somebody_can_end_says_how() -> None:
     full = Deferred(Reply(452, "4.2.2", "mailbox full"), LATE.trail)
-    text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 14400), Fate(BOB, full, 6, until=NOW)))
+    text, _, _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW - 14400), RecipientFate(BOB, full, 6, until=NOW)))
     assert "What would help: Ask the recipient" in text
     assert "You need not send it again: it will be tried until" in text
 
 
 def test_what_is_given_up_shows_the_servers_own_last_answer() -> None:
     given_up = Failed(Reply(554, "5.4.7", f"given up after 120 hours; {LAST_ANSWER}{LATE.reply}"), LATE.trail)
-    fate = Fate(BOB, given_up, 41, said=LATE.reply, tried=NOW)
-    text, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW - 5 * 86400), fate))
+    fate = RecipientFate(BOB, given_up, 41, said=LATE.reply, tried=NOW)
+    text, (_, person), _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW - 5 * 86400), fate))
     assert "The message could not be delivered in time." in text
     assert "What you can do: Try again later, or reach the recipient in another way." in text
     assert "It was tried 41 times in 5 days and will not be tried again. The last answer (said by" in text
@@ -132,53 +132,55 @@ def test_what_is_given_up_shows_the_servers_own_last_answer() -> None:
 
 def test_what_this_server_says_itself_is_no_smtp_diagnostic() -> None:
     here = Failed(Reply(550, "5.1.1", "there is no mailbox bob here"))
-    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, here, 1)))
+    _, (_, person), _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(BOB, here, 1)))
     assert person["Diagnostic-Code"] == "x-onifast; 550 5.1.1 there is no mailbox bob here"
     assert person["Remote-MTA"] is None
 
 
 def test_what_was_not_tried_says_so_and_why() -> None:
     reason = ("It was not sent, since it bounced before.", "Lift the suppression.")
-    fate = Fate(BOB, Failed(Reply(550, "5.1.1", "not sent")), 0, reason=reason, outlook="One more thing.")
-    text, _, _ = parts(notice(Returned(MESSAGE, ALICE, NOW), fate))
+    fate = RecipientFate(BOB, Failed(Reply(550, "5.1.1", "not sent")), 0, reason=reason, outlook="One more thing.")
+    text, _, _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW), fate))
     assert "It was not sent, since it bounced before.\nWhat you can do: Lift the suppression.\nOne more thing." in text
     assert "It was not tried. The reason that this server noted:\n    550 5.1.1 not sent" in text
 
 
 def test_an_independent_parser_tells_failures_delays_and_arrivals_apart() -> None:
     carl = Recipient(Address.parse("Carl.O'Neil@other.test"))
-    failed = notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, GONE, 1), Fate(carl, GONE, 1))
+    failed = notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(BOB, GONE, 1), RecipientFate(carl, GONE, 1))
     assert all_failures(failed) == (NOBODY, frozenset((b"bob@remote.test", b"Carl.O'Neil@other.test")))
-    assert all_failures(notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, LATE, 1))) == (
+    assert all_failures(notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(BOB, LATE, 1))) == (
         frozenset((b"bob@remote.test",)),
         NOBODY,
     )
-    arrived = Fate(BOB, Delivered(Reply(250, "2.1.5", "delivered")), 1)
-    assert all_failures(notice(Returned(MESSAGE, ALICE, NOW), arrived)) == (NOBODY, NOBODY)
+    arrived = RecipientFate(BOB, Delivered(Reply(250, "2.1.5", "delivered")), 1)
+    assert all_failures(notice(ReturnedMessage(MESSAGE, ALICE, NOW), arrived)) == (NOBODY, NOBODY)
 
 
 def test_the_original_recipient_is_given_as_the_sender_wrote_it() -> None:
     aliased = Recipient(BOB.address, orcpt="rfc822;Bob+2BSales@remote.test")
-    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(aliased, GONE, 1)))
+    _, (_, person), _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(aliased, GONE, 1)))
     assert person["Original-Recipient"] == "rfc822; Bob+Sales@remote.test"
 
 
 def test_an_internationalised_recipient_stays_within_seven_bits() -> None:
     recipient = Recipient(Address.parse("jürgen@remote.test"))
-    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(recipient, GONE, 1)))
+    _, (_, person), _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(recipient, GONE, 1)))
     assert person["Final-Recipient"] == r"utf-8; j\x{FC}rgen@remote.test"
 
 
 def test_marks_that_a_report_gives_a_meaning_are_written_by_their_numbers() -> None:
     recipient = Recipient(Address.parse("jürgen+a=b@remote.test"))
-    _, (_, person), _ = parts(notice(Returned(MESSAGE, ALICE, NOW), Fate(recipient, GONE, 1)))
+    _, (_, person), _ = parts(notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(recipient, GONE, 1)))
     assert person["Final-Recipient"] == r"utf-8; j\x{FC}rgen\x{2B}a\x{3D}b@remote.test"
 
 
 def test_a_sender_in_another_script_gets_a_report_in_all_scripts() -> None:
     sender, recipient = Address.parse("jürgen@here.test"), Recipient(Address.parse("bärbel@remote.test"))
     letter = "From: jürgen@here.test\r\nSubject: Grüße\r\n\r\nHallo\r\n".encode()
-    raw = dsn.build(Returned(letter, sender, NOW), [Fate(recipient, GONE, 1)], hostname="mail.host.test", now=NOW)
+    raw = dsn.build(
+        ReturnedMessage(letter, sender, NOW), [RecipientFate(recipient, GONE, 1)], hostname="mail.host.test", now=NOW
+    )
     assert "To: jürgen@here.test\r\n".encode() in raw
     assert b"Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n" in raw
     assert "Final-Recipient: utf-8; bärbel@remote.test\r\n".encode() in raw
@@ -194,7 +196,7 @@ def test_who_named_no_events_is_not_told_of_delays_beyond_a_forward() -> None:
 def test_success_says_whether_the_next_server_has_it() -> None:
     relayed = Delivered(Reply(250, "2.0.0", "ok"), THERE)
     local = Delivered(Reply(250, "2.1.5", "delivered"))
-    message = notice(Returned(MESSAGE, ALICE, NOW), Fate(BOB, relayed, 1), Fate(BOB, local, 1))
+    message = notice(ReturnedMessage(MESSAGE, ALICE, NOW), RecipientFate(BOB, relayed, 1), RecipientFate(BOB, local, 1))
     text, (_, first, second), _ = parts(message)
     assert (first["Action"], second["Action"]) == ("relayed", "delivered")
     assert message["Subject"] == "Your message was delivered"
@@ -228,9 +230,9 @@ def test_who_is_told_of_what(
 
 @given(raw=st.binary(max_size=300), text=st.text(max_size=100), orcpt=st.text(max_size=60), envid=st.text(max_size=60))
 def test_nothing_that_others_wrote_can_break_the_report(raw: bytes, text: str, orcpt: str, envid: str) -> None:
-    fate = Fate(Recipient(BOB.address, orcpt=orcpt or None), Failed(Reply(550, "5.7.1", text), THERE), 2)
+    fate = RecipientFate(Recipient(BOB.address, orcpt=orcpt or None), Failed(Reply(550, "5.7.1", text), THERE), 2)
     for ret in ("FULL", "HDRS"):
-        returned = Returned(raw, ALICE, NOW, ret=ret, envid=envid or None)
+        returned = ReturnedMessage(raw, ALICE, NOW, ret=ret, envid=envid or None)
         built = dsn.build(returned, [fate], hostname="mail.host.test", now=NOW)
         assert built.count(b"\r") == built.count(b"\n") == built.count(b"\r\n")
         parsed = email.message_from_bytes(built)
@@ -246,8 +248,8 @@ def test_an_unknown_code_points_to_the_servers_own_words() -> None:
 @pytest.mark.parametrize("sender", [ALICE, Address.parse("älice@here.test")])
 @pytest.mark.parametrize("said", ["x" * 5000, "拒" * 900, "\N{GRINNING FACE}" * 900])
 def test_a_long_answer_in_any_script_makes_no_line_that_is_too_long(sender: Address, said: str) -> None:
-    fate = Fate(BOB, Failed(Reply(550, "5.7.1", said), THERE), 1)
-    raw = dsn.build(Returned(MESSAGE, sender, NOW), [fate], hostname="mail.host.test", now=NOW)
+    fate = RecipientFate(BOB, Failed(Reply(550, "5.7.1", said), THERE), 1)
+    raw = dsn.build(ReturnedMessage(MESSAGE, sender, NOW), [fate], hostname="mail.host.test", now=NOW)
     status = raw.partition(b"delivery-status\r\n")[2].partition(b"\r\n--=_")[0]
     assert b"Diagnostic-Code: smtp; 550 5.7.1 " in status
     assert max(map(len, status.split(b"\r\n"))) <= 998

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from onifast_outbox.tls_policy.certificates import CertificateRefused, Judge
+from onifast_outbox.tls_policy.certificates import CertificateRefused, CertificateVerifier
 from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Assurance, Insist, Requirement, TlsLevel
 from onifast_outbox.tls_policy.results import of_session
@@ -42,7 +42,7 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.mark.parametrize("share", range(4))
 def test_no_damage_to_a_certificate_is_more_than_trouble(issued: Certificate, share: int) -> None:
-    judge, (own, authority) = Judge(issued.authority), chain_of(issued)
+    judge, (own, authority) = CertificateVerifier(issued.authority), chain_of(issued)
     for der in islice(damaged(own), share, None, 4):
         assurance = judge.assure(OPPORTUNISTIC, HOST, [der, authority])
         assert assurance.level is TlsLevel.VERIFIED or assurance.trouble is not None
@@ -54,7 +54,7 @@ def test_an_authority_of_a_version_that_nobody_knows_is_passed_over(issued: Cert
     own, authority = chain_of(issued)
     version = authority.index(bytes.fromhex("a003020102")) + 4
     odd = authority[:version] + b"\x07" + authority[version + 1 :]
-    assert Judge(issued.authority).assure(OPPORTUNISTIC, HOST, [own, odd]).level is TlsLevel.VERIFIED
+    assert CertificateVerifier(issued.authority).assure(OPPORTUNISTIC, HOST, [own, odd]).level is TlsLevel.VERIFIED
 
 
 def test_of_thousands_of_records_and_certificates_few_are_looked_at(issued: Certificate) -> None:
@@ -63,7 +63,7 @@ def test_of_thousands_of_records_and_certificates_few_are_looked_at(issued: Cert
     requirement = Requirement(Insist.DANE, TlsLevel.DANE, (HOST,), records)
     assert len(records) == 100
     with pytest.raises(CertificateRefused):
-        Judge(issued.authority).assure(requirement, HOST, [own, *[authority] * 5000])
+        CertificateVerifier(issued.authority).assure(requirement, HOST, [own, *[authority] * 5000])
     session = of_session(
         TlsPolicy("remote.test"), requirement, host=HOST, mx_ip="", sending_ip="", had=Assurance(TlsLevel.DANE)
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from onifast_outbox.http_client import Answer, BadCertificate, HttpClient, HttpError
+from onifast_outbox.http_client import BadCertificate, HttpClient, HttpError, HttpResponse
 from onifast_shared.machine import dns as shared_dns
 from onifast_shared.machine.config import Settings
 
@@ -42,7 +42,7 @@ def client(dns: DnsServer, context: ssl.SSLContext, timeout: float = 60) -> Http
     return HttpClient(shared_dns.resolver(Settings(dns_servers=((dns.host, dns.port),))), context, timeout=timeout)
 
 
-async def fetch(server: HttpsServer, dns: DnsServer, context: ssl.SSLContext, page: Page) -> Answer:
+async def fetch(server: HttpsServer, dns: DnsServer, context: ssl.SSLContext, page: Page) -> HttpResponse:
     server.pages["/x?y=1"] = page
     return await client(dns, context).get(f"https://web.test:{server.port}/x?y=1", limit=100)
 

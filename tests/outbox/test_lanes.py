@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from onifast_outbox.claiming import capacity
 from onifast_outbox.claiming.dispatcher import boot_clock
-from onifast_outbox.destinations.persistence import DestinationDesk
+from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.destinations.states import START
 from onifast_shared.queue import destinations as stored
 from onifast_shared.queue.destinations import OwnLimits
@@ -146,7 +146,7 @@ async def test_limits_of_a_destination_bound_it(outbox: Outbox) -> None:
     outbox.db.write(lambda tx: stored.set_limits(tx, OwnLimits("remote.test", concurrency=2)))
 
     known = outbox.program.dispatcher.destinations
-    await DestinationDesk(outbox.db, outbox.settings, known, boot_clock).round()
+    await DestinationPersistence(outbox.db, outbox.settings, known, boot_clock).round()
     for _ in range(10):
         await outbox.submit("bob@remote.test")
     await outbox.program.dispatcher.drain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from onifast_outbox.delivering.connections import MAX_TRIES, Tour
+from onifast_outbox.delivering.connections import MAX_TRIES, RouteAttempt
 from onifast_shared.machine.log import Secret
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import AttemptRow
@@ -213,7 +213,7 @@ def test_refusals_that_take_too_long_leave_servers_untried_and_the_message_in_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("onifast_outbox.delivering.connections.MAX_SECONDS", -1.0)
-    tour = Tour()
+    tour = RouteAttempt()
     tour.add(Failed(Reply(554, "5.7.1", "go away")))
     assert tour.is_over
     tour.untried = 1

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onifast_outbox.main import assemble
 from onifast_outbox.tls_policy import policies
-from onifast_outbox.tls_policy.certificates import Judge, load_authorities
+from onifast_outbox.tls_policy.certificates import CertificateVerifier, load_authorities
 from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import (
@@ -280,7 +280,7 @@ def test_a_file_of_authorities_that_is_none_stops_the_program(tmp_path: Path, co
     if content:
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigError, match=r"^setting outbound_tls_ca: .*ca\.pem is not a file of certificates"):
-        Judge(tmp_path / "ca.pem").prepare()
+        CertificateVerifier(tmp_path / "ca.pem").prepare()
 
 
 async def test_a_program_reads_the_authorities_once_for_all_its_connections(

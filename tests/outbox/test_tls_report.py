@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from onifast_outbox.tls_policy.report import DayReport, Place, Reporter, build, build_message, parse_record
+from onifast_outbox.tls_policy.report import DayReport, ReportDestination, Reporter, build, build_message, parse_record
 from onifast_outbox.tls_policy.reporting import SPREAD_SECONDS, due_at
 from onifast_shared.tls.results import DAY, PolicyUsed, SessionResult, day_begins
 from onifast_shared.values.address import Address
@@ -25,18 +25,18 @@ RESULTS = {
 }
 
 
-def mailbox(text: str) -> Place:
-    return Place(f"mailto:{text}", Address.parse(text))
+def mailbox(text: str) -> ReportDestination:
+    return ReportDestination(f"mailto:{text}", Address.parse(text))
 
 
 @pytest.mark.parametrize(
     ("records", "places"),
     [
         ([b"v=TLSRPTv1; rua=mailto:reports@remote.test"], [mailbox("reports@remote.test")]),
-        ([b"v=TLSRPTv1;rua=https://r.remote.test/v1/tlsrpt;"], [Place("https://r.remote.test/v1/tlsrpt")]),
+        ([b"v=TLSRPTv1;rua=https://r.remote.test/v1/tlsrpt;"], [ReportDestination("https://r.remote.test/v1/tlsrpt")]),
         (
             [b"v=TLSRPTv1; x=1; rua=mailto:a@remote.test, https://r.remote.test/?a=1"],
-            [mailbox("a@remote.test"), Place("https://r.remote.test/?a=1")],
+            [mailbox("a@remote.test"), ReportDestination("https://r.remote.test/?a=1")],
         ),
         ([b"v=spf1 -all", b"v=TLSRPTv1; rua=mailto:a@remote.test"], [mailbox("a@remote.test")]),
         ([b"v=TLSRPTv1; rua=mailto:a@remote.test", b"v=TLSRPTv1; rua=mailto:b@remote.test"], []),
@@ -48,7 +48,7 @@ def mailbox(text: str) -> Place:
         ([], []),
     ],
 )
-def test_a_record_names_where_reports_go(records: list[bytes], places: list[Place]) -> None:
+def test_a_record_names_where_reports_go(records: list[bytes], places: list[ReportDestination]) -> None:
     assert parse_record(records) == places
 
 

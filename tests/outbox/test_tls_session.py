@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from onifast_outbox.smtp.client import SmtpClient
 from onifast_outbox.smtp.session import Access, Hop, HopFailed, Security
 from onifast_outbox.smtp.wire import Timeouts
-from onifast_outbox.tls_policy.certificates import Judge
+from onifast_outbox.tls_policy.certificates import CertificateVerifier
 from onifast_outbox.tls_policy.requirement import OPPORTUNISTIC, Insist, Requirement, ResultType, TlsLevel
 from onifast_outbox.tls_policy.tlsa import Tlsa
 
@@ -53,7 +53,7 @@ async def connect(
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     authority = certificate.authority if certificate else None
-    access = Access("mail.host.test", security, context, requirement, Judge(authority))
+    access = Access("mail.host.test", security, context, requirement, CertificateVerifier(authority))
     with ScriptedSmtpServer(tls=certificate.server_context() if certificate else None) as server:
         client = await SmtpClient.open(Hop(HOST, server.host, server.port), access, Timeouts())
         await client.quit()

@@ -14,7 +14,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses, forwards, quotas
-from onifast_shared.recipients.addresses import Circular, Expansion, Local, Returned, UnknownLocal
+from onifast_shared.recipients.addresses import Circular, Expansion, Local, RewrittenSender, UnknownLocal
 from onifast_shared.values.address import Address
 from onifast_shared.values.expansion import Mailbox
 
@@ -177,7 +177,7 @@ def test_a_forwarded_message_has_a_sender_whose_bounces_find_back(panel: Databas
     assert sender.startswith("SRS0=")
     assert sender.endswith("=remote.test=bob@here.test")
     found = panel.read(lambda tx: addresses.expand(tx, Address.parse(sender), settings))
-    assert found == Returned(Address.parse("bob@remote.test"))
+    assert found == RewrittenSender(Address.parse("bob@remote.test"))
 
 
 @pytest.mark.parametrize("sender", ["", "ann@here.test", "ann@alias.test"])
@@ -188,7 +188,7 @@ def test_a_sender_of_ours_and_none_at_all_stay_as_they_are(panel: Database, sett
 def test_a_rewritten_sender_is_nobodys_where_no_key_was_made(panel: Database, settings: Settings) -> None:
     forged = Address.parse("SRS0=AAAAAAAA=AA=remote.test=bob@here.test")
     found = panel.read(lambda tx: addresses.expand(tx, forged, settings))
-    assert isinstance(found, Returned)
+    assert isinstance(found, RewrittenSender)
     assert found.original is None
 
 

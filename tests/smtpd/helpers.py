@@ -17,7 +17,7 @@ from onifast_shared.machine.sockets import bind
 from onifast_shared.mailboxes import contents, mailbox
 from onifast_smtpd.clients.client import Service
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.server import Server
+from onifast_smtpd.server import SmtpServer
 
 HERE = "127.0.0.1"
 OUTSIDE = "127.0.0.9"
@@ -52,7 +52,7 @@ class World:
     settings: Settings
     database: Database
     receiver: Receiver
-    server: Server
+    server: SmtpServer
     ports: dict[Service, int]
     clock: Clock
 
@@ -163,7 +163,7 @@ async def start_world(settings: Settings, database: Database) -> World:
     listeners = {service: [bind(Listen(HERE, 0))] for service in Service}
     clock = Clock()
     receiver = Receiver.build(settings, database, clock=clock)
-    server = Server(receiver, listeners)
+    server = SmtpServer(receiver, listeners)
     await server.start()
     ports = {service: listening[0].getsockname()[1] for service, listening in listeners.items()}
     return World(settings, database, receiver, server, ports, clock)

@@ -51,13 +51,13 @@ def claims(domain: str = "bank.test", selector: str = "sel", message: bytes = FO
 
 async def later(world: World, seconds: float) -> None:
     """What was noted so far is written, and so much time passes; nothing is in the resolver's cache."""
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     world.clock.advance(seconds)
     world.receiver.verifier._resolver.sync.cache.flush()
 
 
 async def clocks(world: World) -> frozenset[str]:
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     return world.database.read(dns_failures.known)
 
 
@@ -266,7 +266,7 @@ async def test_a_host_that_refuses_spf_failures_waits_for_spf(start: Start, dns:
 async def test_nothing_is_reported_of_a_message_that_is_put_off(world: World, dns: DnsServer) -> None:
     dns.fail("broken._domainkey.bank.test", Failure.SERVFAIL)
     await send(world, claims(selector="broken"))
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     count = world.database.read(lambda tx: tx.execute("SELECT count(*) FROM dmarc_aggregates").get)
     assert count == 0
 

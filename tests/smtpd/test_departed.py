@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlite_shell
 from onifast_shared.departed import changes, moving
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.machine.config import Settings
 from onifast_smtpd.clients.client import Service
 from onifast_smtpd.sessions import session
@@ -28,7 +28,7 @@ def remove_file(settings: Settings, name: str) -> None:
 def remove(world: World, settings: Settings, name: str) -> None:
     """What the panel does with a customer."""
     remove_file(settings, name)
-    world.database.write(lambda tx: changes.make(tx, Request("remove", name, "test"), time.time()))
+    world.database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", name, "test"), time.time()))
     moving.finish(world.database)
 
 

@@ -15,7 +15,7 @@ from onifast_shared.machine.setting_types import Listen, milters
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.refused import refusals
 from onifast_smtpd.milter import editing
-from onifast_smtpd.milter.editing import Body, Change, Field, edited
+from onifast_smtpd.milter.editing import ChangedField, InsertedField, ReplacedBody, edited
 from onifast_smtpd.milter.protocol import MilterTrouble
 
 from fakes.milter import FakeMilter, Packet, negotiation
@@ -77,19 +77,19 @@ def test_a_setting_that_names_no_filter_is_refused(text: str) -> None:
     ("edits", "expected"),
     [
         ([], MESSAGE),
-        ([Field(b"X-New", b" n")], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-New: n\r\n\r\n")),
-        ([Field(b"X-New", b" n", 0)], b"X-New: n\r\n" + MESSAGE),
-        ([Field(b"X-New", b" n", 1)], MESSAGE.replace(b"X-Old: a", b"X-New: n\r\nX-Old: a")),
-        ([Field(b"X-New", b" n", 999)], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-New: n\r\n\r\n")),
-        ([Change(b"X-OLD", b" c", 2)], MESSAGE.replace(b"x-old : b", b"X-OLD: c")),
-        ([Change(b"X-Old", b"", 0)], MESSAGE.replace(b"X-Old: a\r\n folded\r\n", b"")),
+        ([InsertedField(b"X-New", b" n")], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-New: n\r\n\r\n")),
+        ([InsertedField(b"X-New", b" n", 0)], b"X-New: n\r\n" + MESSAGE),
+        ([InsertedField(b"X-New", b" n", 1)], MESSAGE.replace(b"X-Old: a", b"X-New: n\r\nX-Old: a")),
+        ([InsertedField(b"X-New", b" n", 999)], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-New: n\r\n\r\n")),
+        ([ChangedField(b"X-OLD", b" c", 2)], MESSAGE.replace(b"x-old : b", b"X-OLD: c")),
+        ([ChangedField(b"X-Old", b"", 0)], MESSAGE.replace(b"X-Old: a\r\n folded\r\n", b"")),
         (
-            [Change(b"X-Old", b"", 1), Change(b"X-Old", b"", 2)],
+            [ChangedField(b"X-Old", b"", 1), ChangedField(b"X-Old", b"", 2)],
             b"Subject: one\r\nTo: you\r\n\r\nbody\r\n",
         ),
-        ([Change(b"X-Old", b" c", 3)], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-Old: c\r\n\r\n")),
-        ([Change(b"X-Old", b"", 3)], MESSAGE),
-        ([Body(b"other\nlines\r\n")], MESSAGE.replace(b"body\r\n", b"other\r\nlines\r\n")),
+        ([ChangedField(b"X-Old", b" c", 3)], MESSAGE.replace(b"\r\n\r\n", b"\r\nX-Old: c\r\n\r\n")),
+        ([ChangedField(b"X-Old", b"", 3)], MESSAGE),
+        ([ReplacedBody(b"other\nlines\r\n")], MESSAGE.replace(b"body\r\n", b"other\r\nlines\r\n")),
     ],
 )
 def test_edits_change_what_they_say_and_nothing_else(edits: list[editing.Edit], expected: bytes) -> None:
@@ -97,11 +97,11 @@ def test_edits_change_what_they_say_and_nothing_else(edits: list[editing.Edit], 
 
 
 def test_the_words_of_a_filter_are_read() -> None:
-    assert editing.add(field(b"X-A", b"v")) == Field(b"X-A", b" v")
-    assert editing.add(field(b"X-A", b"v\n\tfolded")) == Field(b"X-A", b" v\r\n\tfolded")
+    assert editing.add(field(b"X-A", b"v")) == InsertedField(b"X-A", b" v")
+    assert editing.add(field(b"X-A", b"v\n\tfolded")) == InsertedField(b"X-A", b" v\r\n\tfolded")
     # Index 1 is below our own Received, which no filter sees.
     assert [editing.insert(field(b"X-A", b"v", index)).index for index in (0, 1, 2)] == [0, 0, 1]
-    assert editing.change(field(b"X-A", b"", 2)) == Change(b"X-A", b"", 2)
+    assert editing.change(field(b"X-A", b"", 2)) == ChangedField(b"X-A", b"", 2)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_a_refusal_is_recorded_with_its_reason(start: Start) -> None:
     with FakeMilter({b"E": [(b"y", b"554 5.7.1 Virus found\0")]}) as filter_:
         world = await start(milters=at(filter_))
         await deliver(world)
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     row, _ = world.database.read(lambda tx: refusals.list_page(tx, None)).rows
     assert "Refused by a content filter: Virus found." in str(row.refusal)
 

@@ -36,7 +36,7 @@ def at(world: World, seconds: float) -> str:
 
 async def hits(world: World) -> dict[tuple[str, str, str], int]:
     """What administrators will see, once it is written."""
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     found = world.database.read(sending_limits.hits)
     return {(hit.subject.scope, hit.subject.name, hit.counted): hit.times for hit in found}
 
@@ -165,7 +165,7 @@ async def test_the_record_of_the_refusal_says_why_too(start: Start) -> None:
     async with await login(world) as client:
         await client.deliver("alice@here.test", "you@remote.test", message=MINE)
         await client.say("MAIL FROM:<alice@here.test>")
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     rows = world.database.read(lambda tx: tx.execute("SELECT submitted_by, code, reason FROM refusals").fetchall())
     [(submitted_by, code, reason)] = rows
     assert (submitted_by, code) == ("user:alice", 450)

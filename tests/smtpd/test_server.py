@@ -26,7 +26,7 @@ from onifast_smtpd.clients.client import Service
 from onifast_smtpd.clients.limits import COPIES
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.server import Server
+from onifast_smtpd.server import SmtpServer
 
 from .helpers import HERE, MESSAGE, SmtpClient, World, start_world
 
@@ -156,7 +156,7 @@ async def test_the_unix_user_of_a_loopback_client_is_known(world: World, caplog:
 
 async def test_a_local_client_over_ipv6_is_one_too(world: World) -> None:
     listening = bind(Listen("::1", 0))
-    server = Server(world.receiver, {Service.MX: [listening]})
+    server = SmtpServer(world.receiver, {Service.MX: [listening]})
     await server.start()
     client = SmtpClient(*await asyncio.open_connection(*listening.getsockname()[:2]))
     await client.reply()

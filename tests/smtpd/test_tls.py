@@ -10,7 +10,7 @@ import pytest
 from onifast_shared.machine.setting_types import Listen
 from onifast_shared.machine.sockets import bind
 from onifast_smtpd.clients.client import Service
-from onifast_smtpd.server import Server
+from onifast_smtpd.server import SmtpServer
 
 from fakes.certificates import Authority, Certificate
 
@@ -92,7 +92,7 @@ async def test_465_answers_no_client_that_speaks_in_the_clear(world: World, cert
 
 async def test_all_of_it_over_ipv6(world: World, certificate: Certificate) -> None:
     listening = bind(Listen("::1", 0))
-    server = Server(world.receiver, {Service.SUBMISSIONS: [listening]})
+    server = SmtpServer(world.receiver, {Service.SUBMISSIONS: [listening]})
     await server.start()
     connection = await asyncio.open_connection(*listening.getsockname()[:2], ssl=no_verification())
     async with SmtpClient(*connection) as client:

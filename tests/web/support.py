@@ -27,7 +27,7 @@ from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
 from onifast_web.http.forwarded import Application
-from onifast_web.serving.serve import Server
+from onifast_web.serving.serve import WebServer
 from werkzeug.test import TestResponse
 
 PNG = bytes.fromhex(
@@ -214,7 +214,7 @@ class Live:
 
     host: str
     port: int
-    server: Server
+    server: WebServer
     thread: threading.Thread
 
     @property
@@ -227,7 +227,7 @@ def serve(app: Application, settings: Settings) -> Iterator[Live]:
     """The app behind waitress on a free port, as main serves it."""
     listener = sockets.bind(Listen("127.0.0.1", 0))
     host, port = listener.getsockname()
-    server = Server(app, [listener], settings)
+    server = WebServer(app, [listener], settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from onifast_shared.db.database import Database
-from onifast_shared.dkim.published import Check
+from onifast_shared.dkim.published import RecordCheck
 from onifast_shared.dkim.rotation import Rotations
 from onifast_shared.machine.config import Settings
 
@@ -175,7 +175,7 @@ def test_the_page_says_when_the_switch_comes_and_what_may_go(
     act(panel, "rotate")
     rotations = Rotations(database, settings)
     standing = rotations.standing(DOMAIN)
-    rotations.look(DOMAIN, {f"{row.selector}._domainkey.{DOMAIN}": Check(True) for row in standing.rows}, clock())
+    rotations.look(DOMAIN, {f"{row.selector}._domainkey.{DOMAIN}": RecordCheck(True) for row in standing.rows}, clock())
     assert "DNS has shown this record since" in browser.text_of("/dkim")
     act(panel, "switch", force=True)
     act(panel, "retire")

@@ -22,7 +22,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
 from onifast_web.http.forwarded import CLIENT, Environ, ForwardedMiddleware
 from onifast_web.serving.channel import SMALL_BODY
-from onifast_web.serving.serve import Server
+from onifast_web.serving.serve import WebServer
 
 from peers.ports import free_port
 from web.serving.test_serve import COOKIE, PROGRAM, connect, environment, offer
@@ -71,7 +71,7 @@ def say(environ: Environ, start_response: Callable[..., object]) -> list[bytes]:
 def running(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Iterator[Live]:
     listener = sockets.bind(Listen("127.0.0.1", 0))
     host, port = listener.getsockname()
-    server = Server(ForwardedMiddleware(say), [listener], settings, clock=clock)
+    server = WebServer(ForwardedMiddleware(say), [listener], settings, clock=clock)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -242,7 +242,7 @@ def test_tcp_and_unix_sockets_are_served_together(settings: Settings, tmp_path: 
     path = tmp_path / "web.sock"
     both = [sockets.bind(Listen("127.0.0.1", 0)), sockets.bind(Listen("", 0, path))]
     addresses = [both[0].getsockname(), str(path)]
-    server = Server(ForwardedMiddleware(say), both, settings)
+    server = WebServer(ForwardedMiddleware(say), both, settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -275,7 +275,7 @@ def test_a_request_whose_body_is_still_coming_is_finished_before_it_stops(settin
 
 def test_who_had_connected_when_it_stops_is_answered(settings: Settings) -> None:
     listener = sockets.bind(Listen("127.0.0.1", 0))
-    server = Server(ForwardedMiddleware(say), [listener], settings)
+    server = WebServer(ForwardedMiddleware(say), [listener], settings)
     with socket.create_connection(listener.getsockname(), 20) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         server._stopping = True  # before it has taken anybody in

@@ -7,7 +7,7 @@ import tomllib
 from importlib.metadata import version
 
 import pytest
-from onifast_web.serving.channel import Channel, Parser
+from onifast_web.serving.channel import Channel, RequestParser
 from onifast_web.serving.listener import Listener
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -57,5 +57,5 @@ def test_what_is_read_is_there() -> None:
     parser = {"headers_finished", "completed", "expect_continue", "body_bytes_received", "content_length", "chunked"}
     assert all(hasattr(HTTPRequestParser, name) for name in parser)
     assert "self.active_channels" in inspect.getsource(BaseWSGIServer)
-    assert issubclass(Channel, HTTPChannel) and issubclass(Parser, HTTPRequestParser)
+    assert issubclass(Channel, HTTPChannel) and issubclass(RequestParser, HTTPRequestParser)
     assert issubclass(Listener, BaseWSGIServer)

@@ -33,7 +33,7 @@ class BadCertificate(HttpError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What a server answered; header names are in lower case, the first of a name counts."""
 
     status: int
@@ -101,11 +101,11 @@ class HttpClient:
         self._may_ask = may_ask
         self._plain = plain
 
-    async def get(self, url: str, *, limit: int) -> Answer:
+    async def get(self, url: str, *, limit: int) -> HttpResponse:
         """Fetch `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
         incoming = _Incoming(limit)
         await self._exchange("GET", url, {}, b"", incoming)
-        return Answer(incoming.status, incoming.headers, bytes(incoming.body))
+        return HttpResponse(incoming.status, incoming.headers, bytes(incoming.body))
 
     async def post(
         self,

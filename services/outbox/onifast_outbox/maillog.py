@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
-from onifast_shared.departed.changes import Change
+from onifast_shared.departed.changes import UserChange
 from onifast_shared.machine import log
 from onifast_shared.machine.log import event, shown
 from onifast_shared.values.reply import Deferred, Delivered, Outcome
@@ -188,7 +188,7 @@ def user_departed(username: str, departure_id: int | None) -> None:
     event(_LOGGER, "user-departed", user=username, departure=departure_id)
 
 
-def user_changed(change: Change) -> None:
+def user_changed(change: UserChange) -> None:
     """A panel or an administrator had a user removed, restored, renamed, or what is kept of him deleted."""
     asked, level = change.request, logging.WARNING if change.problem else logging.INFO
     event(

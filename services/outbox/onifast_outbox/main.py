@@ -48,13 +48,13 @@ from onifast_shared.webhooks import targets
 from onifast_outbox import maillog, memory
 from onifast_outbox.claiming.dispatcher import Dispatcher, boot_clock
 from onifast_outbox.claiming.leases import Leases
-from onifast_outbox.delivering.connections import Connections
+from onifast_outbox.delivering.connections import OutgoingConnections
 from onifast_outbox.delivering.courier import Courier
 from onifast_outbox.delivering.routing import MailExchangers
 from onifast_outbox.delivering.settling import Settler
 from onifast_outbox.delivery_check.respondent import Respondent
 from onifast_outbox.destinations import persistence
-from onifast_outbox.destinations.persistence import DestinationDesk
+from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.dsn.notifier import Notifier
 from onifast_outbox.filing import filer, indexer
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
@@ -114,14 +114,14 @@ def _run(settings: Settings, supervision: Supervision) -> int:
 
 
 @dataclass(frozen=True)
-class Program:
+class OutboxProgram:
     """The parts of the deliverer, wired."""
 
     dispatcher: Dispatcher
     leases: Leases
     janitor: Janitor
     notifier: Notifier
-    connections: Connections
+    connections: OutgoingConnections
     respondent: Respondent
     queue_wakeup: Wakeup
     policies: TlsPolicies
@@ -129,12 +129,12 @@ class Program:
     poster: Poster
 
 
-def assemble(settings: Settings, db: Database) -> Program:
+def assemble(settings: Settings, db: Database) -> OutboxProgram:
     """Wire the deliverer's parts on one database. Nothing runs yet. Raises ConfigError."""
     resolver, contexts = dns.resolver(settings), Contexts.of(settings)
     policies = tls_policies.assemble(settings, db, resolver, contexts)
     exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
-    connections = Connections(settings, exchangers, contexts, policies=policies)
+    connections = OutgoingConnections(settings, exchangers, contexts, policies=policies)
     signer = Signer(settings, db)
     courier = Courier(
         db,
@@ -150,7 +150,7 @@ def assemble(settings: Settings, db: Database) -> Program:
     respondent = Respondent(db, settings, exchangers, policies, signer)
     # A stranger's record names the URL: it must not lead to what only this machine can reach.
     outward = HttpClient(resolver, contexts.verifying, timeout=REPORT_SECONDS, may_ask=targets.may_be_asked)
-    return Program(
+    return OutboxProgram(
         dispatcher,
         leases,
         Janitor(db, leases, settings),
@@ -192,25 +192,25 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     """Run every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, inquiry_wakeup, user_wakeup = (
+    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup = (
         Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(4)
     )
     keeper = KeyKeeper(db, settings)
     gone = Departures(db, settings)
-    desk = DestinationDesk(db, settings, program.dispatcher.destinations, boot_clock)
+    kept_states = DestinationPersistence(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("looking for users", lambda: gone.look(time.time()), Wakeup(departures.LOOK_SECONDS)),
         repeat("moving what users had", lambda: gone.carry_on(time.time()), user_wakeup),
-        repeat("telling of destinations", desk.round, Wakeup(persistence.ROUND_SECONDS)),
+        repeat("telling of destinations", kept_states.round, Wakeup(persistence.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
-        repeat("answering inquiries", lambda: _until_done(program.respondent.run_once), inquiry_wakeup),
+        repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
     ]
     if settings.tls_reports:
         loops.append(repeat("reporting TLS", program.reporting.run_once, Wakeup(tls_reporting.ROUND_SECONDS)))
@@ -219,7 +219,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     poller = Poller(
         settings.database,
         db.data_version,
-        (program.queue_wakeup, mail_wakeup, copy_wakeup, inquiry_wakeup, user_wakeup),
+        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup),
     )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)
@@ -231,7 +231,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     return code
 
 
-async def _until_stopped(program: Program, loops: list[Coroutine[Any, Any, None]], wishes: Wishes) -> int | None:
+async def _until_stopped(program: OutboxProgram, loops: list[Coroutine[Any, Any, None]], wishes: Wishes) -> int | None:
     """Run the loops until there is a wish, or until one of them ends, which none does but for the loss of the filer."""
     claiming = asyncio.create_task(program.dispatcher.run())
     renewing = asyncio.create_task(program.leases.run())

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import Incoming, Onward
-from onifast_shared.accepting.distribution import Distribution, Place, distribute, locate, visited
+from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute, locate, visited
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits.sending_limits import LimitExceeded
 from onifast_shared.machine.config import Settings
@@ -34,8 +34,8 @@ from onifast_shared.message.headers import (
 from onifast_shared.message.parsing import Summary, summary
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses, quotas
-from onifast_shared.recipients.addresses import Destination, Expansion, Returned
-from onifast_shared.recipients.directory import Directory
+from onifast_shared.recipients.addresses import Destination, Expansion, RewrittenSender
+from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.values import srs
 from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Body, Recipient
@@ -44,11 +44,11 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.headers import forged, structure, trace
-from onifast_smtpd.milter.filters import Milters, Parcel
+from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
 from onifast_smtpd.protocol.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
-from onifast_smtpd.screening.screener import Inquiry, Judge, Judgement
+from onifast_smtpd.screening.screener import ScreenedMessage, Screener, Screening
 from onifast_smtpd.submission.outgoing import Outgoing, Submitter
 
 FITTED_AT_ONCE = 64 * 1024
@@ -56,7 +56,7 @@ FITTED_AT_ONCE = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Target:
+class AcceptedRecipient:
     """An accepted recipient."""
 
     address: Address
@@ -75,16 +75,16 @@ class Target:
 
 
 @dataclass
-class Transaction:
+class MailTransaction:
     """A mail transaction between MAIL and the end of DATA; incoming mail has no submitter."""
 
     origin: Origin
     queue_id: str
     mail_from: Address | None
     options: MailOptions
-    inquiry: Inquiry
+    screening: Screening
     submitter: Submitter | None = None
-    targets: dict[str, Target] = field(default_factory=dict)
+    targets: dict[str, AcceptedRecipient] = field(default_factory=dict)
 
     @property
     def is_binary(self) -> bool:
@@ -110,30 +110,30 @@ class Intake:
         self,
         settings: Settings,
         database: Database,
-        directory: Directory,
+        directory: CachedDirectory,
         *,
-        judge: Judge,
+        screener: Screener,
         outgoing: Outgoing,
         milters: Milters,
     ) -> None:
         self._settings = settings
         self._database = database
         self._directory = directory
-        self._judge = judge
+        self._screener = screener
         self._outgoing = outgoing
         self._milters = milters
 
-    async def begin(self, origin: Origin, path: Path, options: MailOptions, queue_id: str) -> Transaction:
+    async def begin(self, origin: Origin, path: Path, options: MailOptions, queue_id: str) -> MailTransaction:
         """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
         check(policy.judge_sender_without_domain(path, relaying=origin.may_relay))
         if not origin.may_relay:
             sender = _as_given(path)
-            return Transaction(origin, queue_id, sender, options, self._judge.inquire(origin, sender))
+            return MailTransaction(origin, queue_id, sender, options, self._screener.screening(origin, sender))
         submitter = await self._outgoing.begin(origin, path, queue_id)
         sender = submitter.mail_from
-        return Transaction(origin, queue_id, sender, options, self._judge.inquire(origin, sender), submitter)
+        return MailTransaction(origin, queue_id, sender, options, self._screener.screening(origin, sender), submitter)
 
-    async def add_recipient(self, transaction: Transaction, path: Address | Bare, options: RcptOptions) -> None:
+    async def add_recipient(self, transaction: MailTransaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
         origin, settings = transaction.origin, self._settings
         check(policy.judge_recipient_count(len(transaction.targets), settings))
@@ -144,12 +144,12 @@ class Intake:
         null_sender = transaction.mail_from is None
         check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
         if transaction.submitter is None:
-            await transaction.inquiry.recipient(address)
+            await transaction.screening.recipient(address)
         elif address.key not in transaction.targets:
             self._outgoing.judge_recipient(transaction.submitter, len(transaction.targets))
-        transaction.targets.setdefault(address.key, Target(address, place.destination, options))
+        transaction.targets.setdefault(address.key, AcceptedRecipient(address, place.destination, options))
 
-    async def _locate(self, address: Address, size: int) -> Place:
+    async def _locate(self, address: Address, size: int) -> ResolvedRecipient:
         """Where a recipient leads, and whether there is room; from memory wherever nothing has changed."""
         settings = self._settings
         if srs.is_rewritten(address):  # what it leads to depends on the time
@@ -158,16 +158,18 @@ class Intake:
             ("destination", address), lambda tx: addresses.expand(tx, address, settings)
         )
         if not isinstance(destination, Expansion) or not await self._is_limited(destination):
-            return Place(destination)
+            return ResolvedRecipient(destination)
         mailboxes = destination.mailboxes
-        return Place(destination, await self._database.aread(lambda tx: quotas.judge(tx, mailboxes, size, settings)))
+        return ResolvedRecipient(
+            destination, await self._database.aread(lambda tx: quotas.judge(tx, mailboxes, size, settings))
+        )
 
     async def _is_limited(self, expansion: Expansion) -> bool:
         """Whether a quota holds for any of the mailboxes: only then does it matter how full they are."""
         mailboxes, settings = expansion.mailboxes, self._settings
         return await self._directory.ask(("limited", mailboxes), lambda tx: quotas.exist(tx, mailboxes, settings))
 
-    async def take(self, transaction: Transaction, raw: bytes) -> None:
+    async def take(self, transaction: MailTransaction, raw: bytes) -> None:
         """Makes the message durable, under the transaction's queue id. Raises Refused, DatabaseError."""
         settings, local = self._settings, transaction.origin.client.is_loopback
         head = head_within(raw, settings.max_header_size)
@@ -192,7 +194,7 @@ class Intake:
         raw, head = await self._fit(transaction, raw, head)
         await self._submit(transaction, transaction.submitter, raw, head)
 
-    async def _fit(self, transaction: Transaction, raw: bytes, head: bytes) -> tuple[bytes, bytes]:
+    async def _fit(self, transaction: MailTransaction, raw: bytes, head: bytes) -> tuple[bytes, bytes]:
         """A submission and its header as every server takes it, so that filters and signatures see no other form.
 
         Raises Refused. Binary parts stay as they are: outbox encodes them for those who cannot take them.
@@ -208,7 +210,7 @@ class Intake:
             maillog.converted(transaction.queue_id, fitted.done, fitted.left)
         return (raw, head) if fitted.message is raw else (fitted.message, split_head(fitted.message)[0])
 
-    async def _submit(self, transaction: Transaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
+    async def _submit(self, transaction: MailTransaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
         body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
         sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
         try:
@@ -246,23 +248,25 @@ class Intake:
         self._outgoing.admitted(submitter, len(recipients))
         self._accepted(transaction, len(message))
 
-    async def _filter(self, transaction: Transaction, raw: bytes) -> tuple[bytes, bytes]:
+    async def _filter(self, transaction: MailTransaction, raw: bytes) -> tuple[bytes, bytes]:
         """Header and body of a submission as the content filters leave it; raises Refused.
 
         What a filter puts aside is refused: its sender is to know that it does not go out.
         """
         filtered = await self._milters.filter(
-            Parcel(transaction.origin, transaction.queue_id, transaction.mail_from, transaction.recipients, raw)
+            FilteredMessage(
+                transaction.origin, transaction.queue_id, transaction.mail_from, transaction.recipients, raw
+            )
         )
         check(filtered.refusal)
         if filtered.quarantine is not None:
             raise refused(550, "5.7.1", f"message put aside by a content filter: {filtered.reason}")
         return split_head(filtered.raw)
 
-    async def _deliver(self, transaction: Transaction, raw: bytes) -> None:
+    async def _deliver(self, transaction: MailTransaction, raw: bytes) -> None:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
-        judged = await transaction.inquiry.message(raw, received_field, transaction.recipients, transaction.queue_id)
+        judged = await transaction.screening.message(raw, received_field, transaction.recipients, transaction.queue_id)
         genuine = forged.remove(judged.raw, self._settings.hostname)
         message = prepend(genuine, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
@@ -279,21 +283,21 @@ class Intake:
         await accept.deliver(self._database, message, incoming)
         self._accepted(transaction, len(message), judged.summary)
 
-    async def _places(self, transaction: Transaction, raw: bytes) -> dict[Recipient, Expansion | Returned]:
+    async def _places(self, transaction: MailTransaction, raw: bytes) -> dict[Recipient, Expansion | RewrittenSender]:
         """Where the message goes, now that its header is known; raises Refused if it goes in a circle."""
         been = visited(summary(split_head(raw)[0]).headers)
-        places: dict[Recipient, Expansion | Returned] = {}
+        places: dict[Recipient, Expansion | RewrittenSender] = {}
         for target in transaction.targets.values():
             match target.destination:
                 case Expansion() as expansion:
                     if not (places.setdefault(target.recipient, expansion.without(been))):
                         raise Refused(policy.looping(target.address))
-                case Returned() as returned:
+                case RewrittenSender() as returned:
                     places[target.recipient] = returned
         await self._check_room(places, len(raw))
         return places
 
-    async def _check_room(self, places: Mapping[Recipient, Expansion | Returned], size: int) -> None:
+    async def _check_room(self, places: Mapping[Recipient, Expansion | RewrittenSender], size: int) -> None:
         """One message has one reply: it is taken where anybody has room, now that its size is known."""
 
         def judge(tx: Connection) -> list[Reply | None]:
@@ -309,7 +313,7 @@ class Intake:
         if len(refusals) == len(places) and all(refusals):
             check(refusals[0])
 
-    def _onward(self, transaction: Transaction, distribution: Distribution, message: bytes) -> Onward | None:
+    def _onward(self, transaction: MailTransaction, distribution: Distribution, message: bytes) -> Onward | None:
         if not distribution.passing:
             return None
         envelope = Submission(
@@ -325,10 +329,10 @@ class Intake:
         )
         return Onward(distribution.passing, self._settings, envelope)
 
-    def _received(self, transaction: Transaction) -> bytes:
+    def _received(self, transaction: MailTransaction) -> bytes:
         recipients = transaction.recipients
         return trace.received(
-            trace.Hop(
+            trace.TraceInformation(
                 transaction.origin,
                 self._settings.hostname,
                 transaction.queue_id,
@@ -338,7 +342,7 @@ class Intake:
             )
         )
 
-    def _accepted(self, transaction: Transaction, size: int, results: str | None = None) -> None:
+    def _accepted(self, transaction: MailTransaction, size: int, results: str | None = None) -> None:
         maillog.accepted(
             transaction.queue_id,
             transaction.origin,
@@ -354,7 +358,7 @@ def _as_given(path: Path) -> Address | None:
 
 
 def _acknowledged(
-    transaction: Transaction, places: Mapping[Recipient, Expansion | Returned], judged: Judgement
+    transaction: MailTransaction, places: Mapping[Recipient, Expansion | RewrittenSender], judged: ScreenedMessage
 ) -> list[QueuedRecipient]:
     """Recipients whose mail ends its way in mailboxes here, and whose sender asked to be told (RFC 3461 section 4.1).
 
@@ -369,18 +373,18 @@ def _acknowledged(
     return [target.queued for target in asked if _ends_here(places.get(target.recipient))]
 
 
-def _ends_here(place: Expansion | Returned | None) -> bool:
+def _ends_here(place: Expansion | RewrittenSender | None) -> bool:
     return isinstance(place, Expansion) and bool(place.mailboxes) and not place.forwards
 
 
-def _body_type(transaction: Transaction, message: bytes) -> Body:
+def _body_type(transaction: MailTransaction, message: bytes) -> Body:
     """What the next hop must be able to take; looked at, since programs declare 7BIT for what is not."""
     if transaction.is_binary:
         return "BINARYMIME"
     return "7BIT" if message.isascii() else "8BITMIME"
 
 
-def _needs_smtputf8(transaction: Transaction, message: bytes) -> bool:
+def _needs_smtputf8(transaction: MailTransaction, message: bytes) -> bool:
     """Whether the next hop must know SMTPUTF8: the client said so, and something in the message is why (RFC 6531)."""
     if not transaction.options.smtputf8:
         return False

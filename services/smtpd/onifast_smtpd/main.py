@@ -41,9 +41,9 @@ from onifast_shared.programs.supervised import Supervision
 from onifast_smtpd import maillog
 from onifast_smtpd.process import processes
 from onifast_smtpd.process.descriptors import sessions_allowed
-from onifast_smtpd.process.processes import Parent, Place
+from onifast_smtpd.process.processes import Parent, ProcessPlace
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.server import Listeners, Server, addresses, close_listeners, open_listeners
+from onifast_smtpd.server import Listeners, SmtpServer, addresses, close_listeners, open_listeners
 
 PROGRAM = "onifast-smtpd"
 GRACE = 20.0  # seconds that sessions have to finish what they send; supervisors kill after 30 and 40
@@ -66,7 +66,7 @@ def main() -> int:
     count = processes.how_many(settings)
     if (allowed := sessions_allowed(settings.max_connections)) < settings.max_connections:
         maillog.few_descriptors(allowed, settings.max_connections)
-    program = Program(settings, listeners)
+    program = SmtpdProgram(settings, listeners)
 
     def serving() -> None:
         maillog.started(addresses(listeners), settings.hostname, settings.database, settings.source, count)
@@ -76,7 +76,7 @@ def main() -> int:
     return Parent(count, program.work, serving, program.reload, partial(close_listeners, listeners)).run()
 
 
-class Program:
+class SmtpdProgram:
     """One process's work, with the settings as they are now."""
 
     def __init__(self, settings: Settings, listeners: Listeners) -> None:
@@ -87,7 +87,7 @@ class Program:
         """Takes the settings anew."""
         self._settings = reloading.renewed(self._settings, maillog.logger)
 
-    def work(self, place: Place) -> int:
+    def work(self, place: ProcessPlace) -> int:
         """From opening the database to closing it; gives the exit status."""
         try:
             timeout = self._settings.database_timeout
@@ -103,14 +103,14 @@ class Program:
             database.close()
         return 0
 
-    async def _serve(self, database: Database, place: Place) -> None:
+    async def _serve(self, database: Database, place: ProcessPlace) -> None:
         told_to_end = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told_to_end.set)
         if place.lifeline is not None:
             loop.add_reader(place.lifeline, told_to_end.set)
-        server = Server(Receiver.build(self._settings, database, place), self._listeners)
+        server = SmtpServer(Receiver.build(self._settings, database, place), self._listeners)
 
         def renew() -> None:
             self.reload()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from onifast_shared.accepting.distribution import Place
+from onifast_shared.accepting.distribution import ResolvedRecipient
 from onifast_shared.machine.config import Settings
-from onifast_shared.recipients.addresses import ROLES, Circular, Remote, Returned, UnknownLocal
+from onifast_shared.recipients.addresses import ROLES, Circular, Remote, RewrittenSender, UnknownLocal
 from onifast_shared.recipients.quotas import Verdict
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
@@ -143,7 +143,7 @@ def qualify_recipient(path: Address | Bare, client: Client, settings: Settings, 
     return path
 
 
-def judge_place(address: Address, place: Place, *, relaying: bool, null_sender: bool) -> Reply | None:
+def judge_place(address: Address, place: ResolvedRecipient, *, relaying: bool, null_sender: bool) -> Reply | None:
     """Where a recipient leads: somewhere, and to room for the message."""
     match place.destination:
         case UnknownLocal():
@@ -154,13 +154,13 @@ def judge_place(address: Address, place: Place, *, relaying: bool, null_sender: 
             return unknown_recipient(address)
         case Remote():
             return judge_remote(address, relaying=relaying)
-        case Returned() as returned:
+        case RewrittenSender() as returned:
             return judge_returned(address, returned, null_sender=null_sender)
     # Mail of our own users waits in our own queue for room.
     return None if relaying else judge_room(address, place.room)
 
 
-def judge_returned(address: Address, returned: Returned, *, null_sender: bool) -> Reply | None:
+def judge_returned(address: Address, returned: RewrittenSender, *, null_sender: bool) -> Reply | None:
     """A rewritten sender (SRS) takes bounces only, and only if it was really made here: else we would relay for all."""
     if returned.expired:
         return Reply(550, "5.7.1", f"<{address}>: {returned.problem}")

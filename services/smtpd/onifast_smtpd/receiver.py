@@ -10,7 +10,7 @@ from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.dns import Resolver
-from onifast_shared.recipients.directory import Directory
+from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.tls.server import ServerContexts
 
 from onifast_smtpd.authentication.verify import Verifier
@@ -21,10 +21,10 @@ from onifast_smtpd.intake import Intake
 from onifast_smtpd.login.auth import Authenticator
 from onifast_smtpd.milter.filters import Milters
 from onifast_smtpd.process.admission import Admission, Running
-from onifast_smtpd.process.processes import Place, alone
-from onifast_smtpd.records.deferred_writes import Notebook
+from onifast_smtpd.process.processes import ProcessPlace, alone
+from onifast_smtpd.records.deferred_writes import DeferredWrites
 from onifast_smtpd.records.refusing import Recorder
-from onifast_smtpd.screening.screener import Judge
+from onifast_smtpd.screening.screener import Screener
 from onifast_smtpd.submission.outgoing import Outgoing
 
 
@@ -38,10 +38,10 @@ class Receiver:
     settings: Settings
     certificates: ServerContexts
     authenticator: Authenticator
-    directory: Directory
+    directory: CachedDirectory
     intake: Intake
     verifier: Verifier
-    notebook: Notebook
+    deferred_writes: DeferredWrites
     refusals: Recorder
     octets: Budget
     users: UserDirectory
@@ -57,7 +57,7 @@ class Receiver:
         cls,
         settings: Settings,
         database: Database,
-        place: Place | None = None,
+        place: ProcessPlace | None = None,
         *,
         before: Admission | None = None,
         clock: Callable[[], float] = time.time,
@@ -70,21 +70,21 @@ class Receiver:
         place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
         users = UserDirectory(settings)
-        directory = Directory(database)
-        notebook = Notebook(database, settings.refusals_kept)
-        outgoing = Outgoing(settings, database, directory, notebook, clock)
+        directory = CachedDirectory(database)
+        deferred_writes = DeferredWrites(database, settings.refusals_kept)
+        outgoing = Outgoing(settings, database, directory, deferred_writes, clock)
         milters = Milters(settings)
         octets = Budget(settings.bytes_in_flight, place.octets)
-        judge = Judge(settings, database, verifier, notebook, milters, clock=clock)
+        screener = Screener(settings, database, verifier, deferred_writes, milters, clock=clock)
         return cls(
             settings=settings,
             certificates=ServerContexts(settings.certs_dir, settings.hostname),
             authenticator=Authenticator(settings, database, users),
             directory=directory,
-            intake=Intake(settings, database, directory, judge=judge, outgoing=outgoing, milters=milters),
+            intake=Intake(settings, database, directory, screener=screener, outgoing=outgoing, milters=milters),
             verifier=verifier,
-            notebook=notebook,
-            refusals=Recorder(settings, notebook),
+            deferred_writes=deferred_writes,
+            refusals=Recorder(settings, deferred_writes),
             octets=octets,
             users=users,
             admission=before.renewed(settings, octets) if before else Admission(settings, place, octets),

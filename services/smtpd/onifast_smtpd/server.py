@@ -50,7 +50,7 @@ def close_listeners(listeners: Listeners) -> None:
             sock.close()
 
 
-class Server:
+class SmtpServer:
     """Accepts connections on listening sockets, each for one service."""
 
     def __init__(self, receiver: Receiver, listeners: Listeners) -> None:
@@ -83,7 +83,7 @@ class Server:
     async def _retire(self, receiver: Receiver) -> None:
         while receiver.sessions:
             await asyncio.wait([session.ended for session in receiver.sessions])
-        await receiver.notebook.settled()
+        await receiver.deferred_writes.settled()
         self._earlier = [other for other in self._earlier if other is not receiver]
         receiver.close()
 
@@ -112,7 +112,7 @@ async def _end_sessions(receiver: Receiver, grace: float) -> None:
     for connection in list(receiver.open):
         connection.abort()
     await _until_over(receiver, PARTING)
-    await receiver.notebook.settled()
+    await receiver.deferred_writes.settled()
 
 
 async def _until_over(receiver: Receiver, seconds: float) -> None:

@@ -40,7 +40,7 @@ from onifast_shared.programs.supervised import Supervision
 from onifast_web.access.service_token import ServiceTokenError
 from onifast_web.app import create_app
 from onifast_web.http.forwarded import Application
-from onifast_web.serving.serve import Server
+from onifast_web.serving.serve import WebServer
 
 _logger = log.get("onifast-web")
 _SOCKET_NAME = "http"
@@ -68,7 +68,7 @@ def main() -> int:
 
 def _serve(settings: Settings, listeners: list[socket.socket], database: Database) -> int:
     try:
-        server = Server(create_app(settings, database), listeners, settings)
+        server = WebServer(create_app(settings, database), listeners, settings)
         server.stop_on(signal.SIGTERM, signal.SIGINT)
         if reloading.is_heard():
             server.renew_on(signal.SIGHUP, Reloader(settings, database).renewed)

@@ -14,7 +14,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import fold
 from onifast_shared.queue.store import QueuedRecipient
 from onifast_shared.recipients import addresses, quotas
-from onifast_shared.recipients.addresses import Destination, Returned
+from onifast_shared.recipients.addresses import Destination, RewrittenSender
 from onifast_shared.recipients.quotas import Verdict
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.envelope import Recipient
@@ -22,7 +22,7 @@ from onifast_shared.values.expansion import Expansion, Forward, Mailbox
 
 
 @dataclass(frozen=True)
-class Place:
+class ResolvedRecipient:
     """Where a recipient leads, and whether there is room in all its mailboxes."""
 
     destination: Destination
@@ -37,12 +37,12 @@ class Distribution:
     passing: tuple[Passing, ...]
 
 
-def locate(tx: Connection, address: Address, size: int, settings: Settings) -> Place:
+def locate(tx: Connection, address: Address, size: int, settings: Settings) -> ResolvedRecipient:
     """Where a recipient leads, for a message of this size (0 where that is not known)."""
     destination = addresses.expand(tx, address, settings)
     if not isinstance(destination, Expansion):
-        return Place(destination)
-    return Place(destination, quotas.judge(tx, destination.mailboxes, size, settings))
+        return ResolvedRecipient(destination)
+    return ResolvedRecipient(destination, quotas.judge(tx, destination.mailboxes, size, settings))
 
 
 def visited(fields: Iterable[tuple[str, str]]) -> set[str]:
@@ -51,7 +51,7 @@ def visited(fields: Iterable[tuple[str, str]]) -> set[str]:
 
 
 def distribute(
-    mail_from: Address | None, places: Mapping[Recipient, Expansion | Returned], *, folder: str = "inbox"
+    mail_from: Address | None, places: Mapping[Recipient, Expansion | RewrittenSender], *, folder: str = "inbox"
 ) -> Distribution:
     """One copy for each mailbox and one passing on to each address elsewhere, by however many recipients it is reached.
 
@@ -82,7 +82,7 @@ def delivered_to(address: Address) -> bytes:
     return fold("Delivered-To", str(address))
 
 
-def _forwards(recipient: Recipient, place: Expansion | Returned) -> Iterable[Forward]:
+def _forwards(recipient: Recipient, place: Expansion | RewrittenSender) -> Iterable[Forward]:
     if isinstance(place, Expansion):
         return place.forwards
     return [Forward(place.original, recipient.address, None)] if place.original else []

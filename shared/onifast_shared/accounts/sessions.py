@@ -17,7 +17,7 @@ SEEN_INTERVAL = 60
 
 
 @dataclass(frozen=True)
-class Session:
+class BrowserSession:
     """A browser's login. `credential` tells whether its user's password is still the same (see `is_current`)."""
 
     username: str
@@ -41,11 +41,11 @@ class ApiToken:
 
 def create_session(
     tx: Connection, username: str, now: float, lifetime: float, password_hash: str
-) -> tuple[str, Session]:
+) -> tuple[str, BrowserSession]:
     """Begins a session; gives the cookie's value, which is not kept, and the session."""
     token = secrets.token_urlsafe(32)
     credential = _credential(token, password_hash)
-    session = Session(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)
+    session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)
     tx.execute("DELETE FROM web_sessions WHERE expires_ts <= ?", (int(now),))
     tx.execute(
         """
@@ -57,17 +57,17 @@ def create_session(
     return token, session
 
 
-def find_session(tx: Connection, token: str, now: float) -> Session | None:
+def find_session(tx: Connection, token: str, now: float) -> BrowserSession | None:
     """The session of a cookie; None if it has ended."""
     sql = """
         SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
         WHERE token_hash = ? AND expires_ts > ?
     """
     row = tx.execute(sql, (_hash(token), int(now))).fetchone()
-    return None if row is None else Session(*row)
+    return None if row is None else BrowserSession(*row)
 
 
-def is_current(session: Session, token: str, password_hash: str) -> bool:
+def is_current(session: BrowserSession, token: str, password_hash: str) -> bool:
     """Whether the user's password is the one that he had when this session began."""
     return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
 

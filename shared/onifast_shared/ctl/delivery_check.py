@@ -10,7 +10,7 @@ from typing import Any
 from onifast_shared.ctl.tools import DONE, NOTHING, add, complain
 from onifast_shared.db.database import Database
 from onifast_shared.delivery_check import ask
-from onifast_shared.delivery_check.store import TooManyInquiries
+from onifast_shared.delivery_check.store import TooManyDeliveryChecks
 from onifast_shared.machine.config import Settings
 from onifast_shared.values.address import Address
 
@@ -35,7 +35,7 @@ def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
             found = ask.with_notes(database, ask.ask(database, arguments.user, sender, recipient))
         except ask.NoAnswer as error:
             return complain(str(error), NOTHING)
-        except TooManyInquiries:
+        except TooManyDeliveryChecks:
             return complain("too many inquiries are waiting for outbox: is it running?", NOTHING)
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))

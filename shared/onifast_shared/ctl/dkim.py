@@ -12,8 +12,8 @@ from onifast_shared.ctl.tools import DONE, NOTHING, Command, UsageError, add, co
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import published, report
-from onifast_shared.dkim.report import KeyReport, Report
-from onifast_shared.dkim.rotation import RotationError, Rotations, Standing
+from onifast_shared.dkim.report import DomainKeyReport, KeyReport
+from onifast_shared.dkim.rotation import DomainKeys, RotationError, Rotations
 from onifast_shared.dkim.selectors import PUBLISHING, RETIRED
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
@@ -70,7 +70,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 def _rotate(arguments: argparse.Namespace, settings: Settings) -> int:
     found = _step(settings, lambda rotations: rotations.begin(arguments.domain, time.time()))
     told = report.of(found)
-    return _print_records(arguments, found, Report(told.domain, tuple(told.in_state(PUBLISHING))))
+    return _print_records(arguments, found, DomainKeyReport(told.domain, tuple(told.in_state(PUBLISHING))))
 
 
 def _switch(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -90,7 +90,7 @@ def _retire(arguments: argparse.Namespace, settings: Settings) -> int:
     return _told(arguments, settings, lambda rotations: rotations.retire(arguments.domain, time.time()))
 
 
-def _told(arguments: argparse.Namespace, settings: Settings, step: Callable[[Rotations], Standing]) -> int:
+def _told(arguments: argparse.Namespace, settings: Settings, step: Callable[[Rotations], DomainKeys]) -> int:
     """Takes a step, and says what to do next."""
     told = report.of(_step(settings, step))
     if arguments.json:
@@ -109,17 +109,17 @@ def _step(settings: Settings, step: Callable[[Rotations], T]) -> T:
             raise UsageError(str(error)) from None
 
 
-def _asked(settings: Settings, found: Standing) -> Report:
+def _asked(settings: Settings, found: DomainKeys) -> DomainKeyReport:
     return report.of(found, published.look_now(settings, report.records(found)))
 
 
-def _warn_of_exposed(found: Standing) -> None:
+def _warn_of_exposed(found: DomainKeys) -> None:
     for key in found.signing:
         if key.exposed:
             complain(f"warning: {key.path} can be read by every user of this machine", DONE)
 
 
-def _print_records(arguments: argparse.Namespace, found: Standing, told: Report) -> int:
+def _print_records(arguments: argparse.Namespace, found: DomainKeys, told: DomainKeyReport) -> int:
     if not arguments.json:
         for key in told.keys:
             if key.state != RETIRED:

@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
 from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import PERIODS, SCOPES, WORDS, Hit, Standing, Subject
+from onifast_shared.limits.sending_limits import PERIODS, SCOPES, WORDS, Hit, Subject, SubjectStanding
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
 
@@ -70,7 +70,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         raise UsageError(f"{arguments.name!r}: {error}") from None
 
 
-def _summary(standing: Standing, now: float) -> dict[str, Any]:
+def _summary(standing: SubjectStanding, now: float) -> dict[str, Any]:
     tally = standing.tally
     shown: dict[str, Any] = {"scope": tally.subject.scope, "name": tally.subject.name}
     for counted, limit in tally.limits.items():
@@ -78,7 +78,7 @@ def _summary(standing: Standing, now: float) -> dict[str, Any]:
     return shown | {"refused": sum(hit.times for hit in standing.hits.values())}
 
 
-def _details(standing: Standing, now: float) -> dict[str, Any]:
+def _details(standing: SubjectStanding, now: float) -> dict[str, Any]:
     tally = standing.tally
     limits = [
         {

@@ -62,7 +62,7 @@ from onifast_shared.ctl import (
     webhooks,
     withheld,
 )
-from onifast_shared.ctl.tools import DONE, WRONG, Command, Parser, UsageError, area, complain
+from onifast_shared.ctl.tools import DONE, WRONG, Command, CommandParser, UsageError, area, complain
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.machine.config import ConfigError, Settings
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
+    parser = CommandParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
     parser.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
     areas = parser.add_subparsers(metavar="AREA", required=True)
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Command = Callable[[argparse.Namespace, Settings], int]
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """A parser whose complaint is one line; `--help` has the rest."""
 
     def error(self, message: str) -> NoReturn:

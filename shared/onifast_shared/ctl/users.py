@@ -24,7 +24,7 @@ from onifast_shared.ctl.tools import (
     write,
 )
 from onifast_shared.departed import changes, store, watching
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.store import UserChangeError
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
@@ -62,23 +62,25 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> int:
-    return _change(arguments, settings, Request(changes.REMOVE, arguments.user, _by()))
+    return _change(arguments, settings, UserChangeRequest(changes.REMOVE, arguments.user, _by()))
 
 
 def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
-    request = Request(changes.RESTORE, arguments.user, _by(), arguments.new_name, arguments.id, merge=arguments.merge)
+    request = UserChangeRequest(
+        changes.RESTORE, arguments.user, _by(), arguments.new_name, arguments.id, merge=arguments.merge
+    )
     return _change(arguments, settings, request)
 
 
 def _rename(arguments: argparse.Namespace, settings: Settings) -> int:
-    return _change(arguments, settings, Request(changes.RENAME, arguments.user, _by(), arguments.new_name))
+    return _change(arguments, settings, UserChangeRequest(changes.RENAME, arguments.user, _by(), arguments.new_name))
 
 
 def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
-    return _change(arguments, settings, Request(changes.PURGE, "", _by(), departure_id=arguments.id))
+    return _change(arguments, settings, UserChangeRequest(changes.PURGE, "", _by(), departure_id=arguments.id))
 
 
-def _change(arguments: argparse.Namespace, settings: Settings, request: Request) -> int:
+def _change(arguments: argparse.Namespace, settings: Settings, request: UserChangeRequest) -> int:
     with opened(settings) as database:
         try:
             done = changes.done_at_once(database, request, time.time(), math.inf)

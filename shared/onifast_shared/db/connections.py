@@ -15,7 +15,7 @@ from onifast_shared.db import identity
 from onifast_shared.db.checkpointer import WAL_LIMIT
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.files import Files
-from onifast_shared.db.writer import Writer
+from onifast_shared.db.writer import DatabaseWriter
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def connect(path: Path, timeout: float) -> apsw.Connection:
     return connection
 
 
-class Connections:
+class DatabaseConnections:
     """All of them; made when the database is opened, and again when it had to be opened anew.
 
     Nobody can put another file under connections that are open: they go on with the old one, whatever lies at its path.
@@ -45,7 +45,7 @@ class Connections:
         self._readers: list[apsw.Connection] = []
         self._reading: dict[int, float] = {}
         self._lock = threading.Lock()
-        self.writer = Writer(partial(_ready, path, timeout), path)
+        self.writer = DatabaseWriter(partial(_ready, path, timeout), path)
         self._observer = _ready(path, timeout)
         self._observer.execute("PRAGMA query_only=ON")
         # A look that would have to wait is no look for an event loop.

@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 
 from onifast_shared.db import identity, migrate
-from onifast_shared.db.connections import Connections, connect
+from onifast_shared.db.connections import DatabaseConnections, connect
 from onifast_shared.db.errors import (
     DatabaseBusy,
     DatabaseCorrupt,
@@ -52,7 +52,9 @@ class Database:
     It may be without its file for a while, and then refuses everything: the keeper opens it anew.
     """
 
-    def __init__(self, path: Path, timeout: float, connections: Connections | None, reason: DatabaseError) -> None:
+    def __init__(
+        self, path: Path, timeout: float, connections: DatabaseConnections | None, reason: DatabaseError
+    ) -> None:
         """For `open` alone. `reason` is what everything is refused with, where there are no connections."""
         self.path = path
         self.troubles = Troubles(path)
@@ -152,7 +154,7 @@ class Database:
     # For the keeper
 
     @property
-    def connections(self) -> Connections | None:
+    def connections(self) -> DatabaseConnections | None:
         """What is open; None while nothing is."""
         return self._connections
 
@@ -167,21 +169,21 @@ class Database:
         self._openings += 1
         self._connections = connections
 
-    def _open(self) -> Connections:
+    def _open(self) -> DatabaseConnections:
         connections = self._connections
         if connections is None:
             raise type(self._reason)(str(self._reason))
         return connections
 
 
-def _opened(path: Path, timeout: float, opened_before: identity.Mark | None = None) -> Connections:
+def _opened(path: Path, timeout: float, opened_before: identity.IdentityMark | None = None) -> DatabaseConnections:
     _let_group_in()
     try:
         with translated(path):
             identity.refuse_nothing(path, opened_before)
             _create(path)
             migrate.migrate(partial(connect, path, timeout), path)
-            return Connections(path, timeout)
+            return DatabaseConnections(path, timeout)
     except DatabaseCorrupt as error:
         raise DatabaseCorrupt(f"{error}; {_WAY_OUT.format(path)}") from error
 

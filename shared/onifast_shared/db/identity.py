@@ -20,14 +20,14 @@ from onifast_shared.db.errors import DatabaseRefused
 MODE = 0o660
 
 
-class Mark(NamedTuple):
+class IdentityMark(NamedTuple):
     """What the file beside a database remembers: its id, and the inode of the file that was opened last."""
 
     id: str
     inode: int
 
 
-UNKNOWN = Mark("", 0)
+UNKNOWN = IdentityMark("", 0)
 """There was a database, and nobody knows which: the file cannot be understood."""
 
 
@@ -36,7 +36,7 @@ def mark_path(database: Path) -> Path:
     return database.with_suffix(".id")
 
 
-def remembered(database: Path) -> Mark | None:
+def remembered(database: Path) -> IdentityMark | None:
     """What is known of the database that was here; None where there was none. Raises OSError."""
     try:
         text = mark_path(database).read_text("utf-8", "replace")
@@ -44,12 +44,12 @@ def remembered(database: Path) -> Mark | None:
         return None
     try:
         values = json.loads(text)
-        return Mark(str(values["id"]), int(values["inode"]))
+        return IdentityMark(str(values["id"]), int(values["inode"]))
     except (ValueError, KeyError, TypeError):
         return UNKNOWN
 
 
-def refuse_nothing(database: Path, opened_before: Mark | None) -> None:
+def refuse_nothing(database: Path, opened_before: IdentityMark | None) -> None:
     """Raises DatabaseRefused where there was a database, and is none any more, or one with another's WAL; OSError.
 
     `opened_before` is what the caller knows by himself: the folder may have gone with all that is in it.
@@ -93,7 +93,7 @@ def refuse_another(connection: apsw.Connection, database: Path) -> None:
 
 def is_settled(connection: apsw.Connection, database: Path) -> bool:
     """Whether the file beside the database says what is so."""
-    return remembered(database) == Mark(id_of(connection), database.stat().st_ino)
+    return remembered(database) == IdentityMark(id_of(connection), database.stat().st_ino)
 
 
 def remember(connection: apsw.Connection, database: Path) -> None:

@@ -18,7 +18,7 @@ import apsw
 
 from onifast_shared.db import rescue, troubles
 from onifast_shared.db.checkpointer import WAL_LIMIT
-from onifast_shared.db.connections import Connections
+from onifast_shared.db.connections import DatabaseConnections
 from onifast_shared.db.errors import DatabaseCorrupt, DatabaseError, DatabaseUnavailable
 from onifast_shared.db.files import Files
 from onifast_shared.db.long_readers import LongReaders
@@ -35,14 +35,14 @@ _LOGGER = log.get("database")
 T = TypeVar("T")
 
 
-class Kept(Protocol):
+class KeptDatabase(Protocol):
     """What the keeper keeps: a program's database, which may be open or not."""
 
     path: Path
     troubles: Troubles
 
     @property
-    def connections(self) -> Connections | None:
+    def connections(self) -> DatabaseConnections | None:
         """What is open; None while nothing is."""
 
     def lose(self, reason: DatabaseError) -> None:
@@ -55,7 +55,7 @@ class Kept(Protocol):
 class Keeper:
     """A thread that looks after one program's database."""
 
-    def __init__(self, database: Kept) -> None:
+    def __init__(self, database: KeptDatabase) -> None:
         self._database = database
         self._path = database.path
         self._readers = LongReaders(database.troubles)
@@ -97,7 +97,7 @@ class Keeper:
         else:
             self._watch_wal(connections)
 
-    def _is_ours(self, connections: Connections) -> bool:
+    def _is_ours(self, connections: DatabaseConnections) -> bool:
         """Whether the file holds what it held. Only where somebody has written to it is it looked into."""
         found = self._path.stat()
         if found.st_size == 0:
@@ -113,7 +113,7 @@ class Keeper:
         self._written_at = found.st_mtime_ns
         return is_ours
 
-    def _watch_wal(self, connections: Connections) -> None:
+    def _watch_wal(self, connections: DatabaseConnections) -> None:
         with contextlib.suppress(OSError):
             size = self._path.with_name(self._path.name + "-wal").stat().st_size
             if size > WAL_LIMIT:
@@ -122,7 +122,7 @@ class Keeper:
 
     # Losing it
 
-    def _lose(self, connections: Connections, what: str, leave: Callable[[Connections], None]) -> None:
+    def _lose(self, connections: DatabaseConnections, what: str, leave: Callable[[DatabaseConnections], None]) -> None:
         reason = DatabaseUnavailable(f"database {self._path} {what}; nothing is written until it is opened anew")
         self._database.lose(reason)
         log.event(_LOGGER, "database-lost", logging.ERROR, reason=reason)
@@ -132,7 +132,7 @@ class Keeper:
         leave(connections)
         self._written_at = 0
 
-    def _leave_without_wal(self, connections: Connections) -> None:
+    def _leave_without_wal(self, connections: DatabaseConnections) -> None:
         self._save(lambda: rescue.put_away(connections, self._path))
         connections.close()
         while not self._closing.wait(ALONE_SECONDS):
@@ -140,25 +140,25 @@ class Keeper:
                 if rescue.renewed(self._path, connections.reopenings):
                     return
 
-    def _leave_moved(self, connections: Connections) -> None:
+    def _leave_moved(self, connections: DatabaseConnections) -> None:
         had_more = self._save(lambda: rescue.put_away(connections, self._path))
         if rescue.is_deleted(connections.files) and not self._is_put_back(connections):
             self._save(lambda: self._copy(connections, again=bool(had_more)))
         self._save(lambda: rescue.take_away_wal(connections.files, self._path, keep=False))
         connections.close()
 
-    def _leave_overwritten(self, connections: Connections) -> None:
+    def _leave_overwritten(self, connections: DatabaseConnections) -> None:
         connections.close(checkpoint=False)
         self._save(lambda: rescue.take_away_wal(connections.files, self._path, keep=True))
 
-    def _is_put_back(self, connections: Connections) -> bool:
+    def _is_put_back(self, connections: DatabaseConnections) -> bool:
         """Whether an administrator has put another copy of the same database in its place."""
         try:
             return self._path.stat().st_size > 0 and rescue.id_in(self._path) == connections.id
         except (apsw.Error, OSError):
             return False
 
-    def _copy(self, connections: Connections, *, again: bool) -> None:
+    def _copy(self, connections: DatabaseConnections, *, again: bool) -> None:
         if target := rescue.copy(connections, self._path, again=again):
             way = f"mv {target} {self._path}"
             log.event(_LOGGER, "database-rescued", logging.WARNING, copy=target, to_put_it_back=way)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from onifast_shared.db import troubles
-from onifast_shared.db.connections import Connections
+from onifast_shared.db.connections import DatabaseConnections
 from onifast_shared.db.troubles import Troubles
 from onifast_shared.machine import log
 
@@ -88,7 +88,7 @@ class LongReaders:
         self._seen: list[set[int]] = []
         self._told: float | None = None
 
-    def look(self, wal_bytes: int, connections: Connections) -> None:
+    def look(self, wal_bytes: int, connections: DatabaseConnections) -> None:
         """One look; to be made every second."""
         stuck = connections.writer.checkpointer.stuck_for()
         if stuck < WARN_SECONDS:
@@ -101,7 +101,7 @@ class LongReaders:
         if len(self._seen) >= LOOKS:
             self._tell(stuck, wal_bytes, found)
 
-    def _short_reads(self, connections: Connections) -> set[int]:
+    def _short_reads(self, connections: DatabaseConnections) -> set[int]:
         """This very process, where none of its reads is an old one."""
         return set() if connections.longest_read() > WARN_SECONDS / 2 else {os.getpid()}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 
 from onifast_shared.db import identity, split_wal
-from onifast_shared.db.connections import Connections, connect
+from onifast_shared.db.connections import DatabaseConnections, connect
 from onifast_shared.db.files import Files
 from onifast_shared.db.turn import Turn
 
@@ -24,7 +24,7 @@ COPY_PAGES = 10_000
 """Pages that are copied at once."""
 
 
-def put_away(connections: Connections, path: Path) -> bool:
+def put_away(connections: DatabaseConnections, path: Path) -> bool:
     """Copies all that was committed from the open WAL into the open database, and empties it; False if it was empty.
 
     Raises apsw.Error where that cannot be done now: then nothing may be closed.
@@ -89,7 +89,7 @@ def is_deleted(files: Files) -> bool:
     return False
 
 
-def copy(connections: Connections, path: Path, *, again: bool) -> Path | None:
+def copy(connections: DatabaseConnections, path: Path, *, again: bool) -> Path | None:
     """Copies a deleted database, while it is open, to a new file beside its place.
 
     None where another program has done so, unless it is to be done `again`: for what was committed since. Raises

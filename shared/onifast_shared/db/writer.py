@@ -113,7 +113,7 @@ class Outcome(NamedTuple):
 _NOTHING_WRITTEN = "the database is busy; nothing was written"
 
 
-class Writer:
+class DatabaseWriter:
     """Owns the connection that writes, and the thread that uses it."""
 
     def __init__(self, connect: Callable[[], apsw.Connection], path: Path) -> None:

@@ -23,12 +23,12 @@ STALE = 60
 """Seconds after which nobody waits for an answer any more."""
 
 
-class TooManyInquiries(Exception):
+class TooManyDeliveryChecks(Exception):
     """The asker has as many open questions as anybody may have."""
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class DeliveryCheck:
     """A question: mail from `sender` (None for the null reverse-path) to `recipient`; `owner` '' for administrators."""
 
     id: int
@@ -38,13 +38,13 @@ class Inquiry:
 
 
 def ask(tx: Connection, owner: str | None, sender: Address | None, recipient: Address, now: float) -> int:
-    """Stores a question; gives its id. `owner` None stands for an administrator. Raises TooManyInquiries."""
+    """Stores a question; gives its id. `owner` None stands for an administrator. Raises TooManyDeliveryChecks."""
     waiting = tx.execute(
         "SELECT count(*) FROM inquiries WHERE answer IS NULL AND owner = ? AND asked_ts > ?",
         (owner or "", int(now) - STALE),
     ).get
     if int(waiting) >= MOST_WAITING:
-        raise TooManyInquiries
+        raise TooManyDeliveryChecks
     tx.execute(
         "INSERT INTO inquiries (owner, sender, recipient, asked_ts) VALUES (?, ?, ?, ?)",
         (owner or "", "" if sender is None else str(sender), str(recipient), int(now)),
@@ -52,14 +52,14 @@ def ask(tx: Connection, owner: str | None, sender: Address | None, recipient: Ad
     return tx.last_insert_rowid()
 
 
-def unanswered(tx: Connection, now: float, limit: int = 10) -> list[Inquiry]:
+def unanswered(tx: Connection, now: float, limit: int = 10) -> list[DeliveryCheck]:
     """Questions that somebody still waits for, oldest first."""
     sql = """
         SELECT id, owner, sender, recipient FROM inquiries
         WHERE answer IS NULL AND asked_ts > ? ORDER BY id LIMIT ?
     """
     return [
-        Inquiry(row[0], row[1], Address.parse(row[2]) if row[2] else None, Address.parse(row[3]))
+        DeliveryCheck(row[0], row[1], Address.parse(row[2]) if row[2] else None, Address.parse(row[3]))
         for row in tx.execute(sql, (int(now) - STALE, limit))
     ]
 

@@ -37,7 +37,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Entry:
+class OwnedTable:
     """A table of the directory. `condition` says which rows are a user's, whose name is bound as ?1.
 
     `owner` is the column that names him; "" where the row is his by its address or domain. `key` is an SQL expression.
@@ -54,7 +54,7 @@ _ADDRESSES = "(SELECT lower(address) FROM mail_addresses WHERE owner = ?1)"
 
 DIRECTORY = (
     # A forward of nobody's at his address would take the mail of whoever gets that next.
-    Entry(
+    OwnedTable(
         "mail_forwards",
         f"""owner = ?1 OR coalesce(owner, '') = '' AND (
             lower(address) IN {_ADDRESSES}
@@ -63,12 +63,12 @@ DIRECTORY = (
                                WHERE lower(a.address) = lower(mail_forwards.address)))""",
         "owner",
     ),
-    Entry("domain_aliases", f"lower(domain) IN {_DOMAINS}"),
-    Entry("sandbox_domains", f"lower(domain) IN {_DOMAINS}"),
-    Entry("sending_limits", f"scope = 'domain' AND lower(name) IN {_DOMAINS}"),
-    Entry("mail_quotas", f"scope = 'address' AND lower(name) IN {_ADDRESSES}"),
-    Entry("mail_addresses", "owner = ?1", "owner", "lower(address)"),
-    Entry("domains", "owner = ?1", "owner"),
+    OwnedTable("domain_aliases", f"lower(domain) IN {_DOMAINS}"),
+    OwnedTable("sandbox_domains", f"lower(domain) IN {_DOMAINS}"),
+    OwnedTable("sending_limits", f"scope = 'domain' AND lower(name) IN {_DOMAINS}"),
+    OwnedTable("mail_quotas", f"scope = 'address' AND lower(name) IN {_ADDRESSES}"),
+    OwnedTable("mail_addresses", "owner = ?1", "owner", "lower(address)"),
+    OwnedTable("domains", "owner = ?1", "owner"),
 )
 """What says where mail goes, in the order in which it is taken away: the condition of one may look at those below."""
 

@@ -17,7 +17,7 @@ REMOVE, RESTORE, RENAME, PURGE = "remove", "restore", "rename", "purge"
 
 
 @dataclass(frozen=True)
-class Request:
+class UserChangeRequest:
     """`new_name` is where it goes (rename, restore; None for the old name), `departure_id` which of the departures of
     `username` is meant, None for the last. `merge`: see moving.bring_back.
     """
@@ -31,20 +31,20 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Change:
+class UserChange:
     """What was done. `departure_id` is None where nothing was there to be set aside.
 
     `lost` are the addresses that could not be given back, since others have them.
     """
 
     id: int
-    request: Request
+    request: UserChangeRequest
     departure_id: int | None = None
     lost: tuple[str, ...] = ()
     problem: str = ""
 
 
-def make(tx: Connection, request: Request, now: float) -> Change:
+def make(tx: Connection, request: UserChangeRequest, now: float) -> UserChange:
     """Does what is asked for, but for what there is much of (`moving.finish`). Raises UserChangeError."""
     tx.execute(
         "INSERT INTO user_changes (action, username, new_name, departure_id, asked_by, asked_ts, done_ts)"
@@ -57,10 +57,10 @@ def make(tx: Connection, request: Request, now: float) -> Change:
     change_id = tx.last_insert_rowid()
     departure_id, lost = _perform(tx, request, now)
     tx.execute("UPDATE user_changes SET departure_id = ? WHERE id = ?", (departure_id, change_id))
-    return Change(change_id, request, departure_id, tuple(lost))
+    return UserChange(change_id, request, departure_id, tuple(lost))
 
 
-def done_at_once(database: Database, request: Request, now: float, patience: float) -> Change:
+def done_at_once(database: Database, request: UserChangeRequest, now: float, patience: float) -> UserChange:
     """`make`, and what is left to do for so many seconds. Blocks; raises UserChangeError, DatabaseError."""
     change = database.write(lambda tx: make(tx, request, now))
     moving.finish(database, patience)
@@ -82,11 +82,11 @@ def work_off(database: Database, now: float) -> None:
         database.write(lambda tx, change_id=change_id: _work_off(tx, change_id, now))  # type: ignore[misc]
 
 
-def done_since(tx: Connection, after: int) -> list[Change]:
+def done_since(tx: Connection, after: int) -> list[UserChange]:
     """What was done, or refused, of the requests behind the id `after`, whoever did it."""
     sql = f"SELECT {_REQUEST}, id, problem FROM user_changes WHERE id > ? AND done_ts IS NOT NULL ORDER BY id"
     found: list[tuple[Any, ...]] = tx.execute(sql, (after,)).fetchall()
-    return [Change(row[5], Request(*row[:5]), row[4], problem=row[6]) for row in found]
+    return [UserChange(row[5], UserChangeRequest(*row[:5]), row[4], problem=row[6]) for row in found]
 
 
 def last_told(tx: Connection) -> int:
@@ -108,7 +108,7 @@ def _work_off(tx: Connection, change_id: int, now: float) -> None:
     ).fetchone()
     if row is None:
         return  # another process did it
-    request, problem = Request(*row), ""
+    request, problem = UserChangeRequest(*row), ""
     departure_id = request.departure_id
     # It waits no more, and so stands in nobody's way, its own included.
     tx.execute("UPDATE user_changes SET done_ts = ? WHERE id = ?", (int(now), change_id))
@@ -127,7 +127,7 @@ def _work_off(tx: Connection, change_id: int, now: float) -> None:
 _LOST = "Somebody else has these addresses by now: {}."
 
 
-def _perform(tx: Connection, request: Request, now: float) -> tuple[int | None, list[str]]:
+def _perform(tx: Connection, request: UserChangeRequest, now: float) -> tuple[int | None, list[str]]:
     """The departure that it is about, and the addresses that were lost. Raises UserChangeError."""
     match request.action:
         case "remove":
@@ -147,7 +147,7 @@ def _perform(tx: Connection, request: Request, now: float) -> tuple[int | None, 
     raise UserChangeError(text, SENSELESS)
 
 
-def _departure(tx: Connection, request: Request) -> store.Departure:
+def _departure(tx: Connection, request: UserChangeRequest) -> store.Departure:
     if request.departure_id is None:
         return store.latest_of(tx, request.username)
     found = store.find(tx, request.departure_id)
@@ -156,7 +156,7 @@ def _departure(tx: Connection, request: Request) -> store.Departure:
     return found
 
 
-def _new_name(request: Request) -> str:
+def _new_name(request: UserChangeRequest) -> str:
     if not request.new_name or request.new_name == request.username:
         raise UserChangeError("A new name is missing.", SENSELESS)
     return _checked(request.new_name)

@@ -16,7 +16,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import store
-from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, Column, Entry
+from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, Column, OwnedTable
 from onifast_shared.departed.store import Departure, UserChangeError
 from onifast_shared.values.set_aside import SET_ASIDE, is_set_aside
 
@@ -170,7 +170,7 @@ def _newest(tx: Connection) -> dict[str, int]:
     return {table: int(tx.execute(f"SELECT max(id) FROM {table}").get or 0) for table in tables}
 
 
-def _take_away(tx: Connection, entry: Entry, username: str, departure_id: int) -> None:
+def _take_away(tx: Connection, entry: OwnedTable, username: str, departure_id: int) -> None:
     chosen = f"FROM {entry.table} WHERE {entry.condition}"
     found = tx.execute(f"SELECT {entry.key}, * {chosen}", (username,))
     rows = [(str(key), json.dumps(dict(zip(_names(found), row, strict=True)))) for key, *row in found]
@@ -185,7 +185,7 @@ def _names(cursor: Any) -> list[str]:
     return [str(column[0]) for column in cursor.get_description()[1:]]
 
 
-def _give_back(tx: Connection, entry: Entry, departure_id: int, username: str) -> list[str]:
+def _give_back(tx: Connection, entry: OwnedTable, departure_id: int, username: str) -> list[str]:
     """Gives the addresses that cannot be given back, since somebody has them."""
     sql = "SELECT key, content FROM departed_rows WHERE departure_id = ? AND kind = ? ORDER BY id"
     lost = []

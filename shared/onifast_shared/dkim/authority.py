@@ -20,7 +20,7 @@ from onifast_shared.values.address import Address
 
 
 @dataclass(frozen=True)
-class Writer:
+class MessageWriter:
     """Who wrote a message, as its queue rows tell; `who` is for the log.
 
     `trusted`: the panel or a script with access to the database, or a program of ours. `account` is the user, if
@@ -41,14 +41,14 @@ class Authority:
         self._settings = settings
         self._users = UserDirectory(settings)
 
-    def writer_of(self, what: Submission) -> Writer:
+    def writer_of(self, what: Submission) -> MessageWriter:
         """Who wrote a message. What is forwarded was written by who is in `written_by`, not by who forwards it."""
         if what.origin == "forward":
             return self._writer(what.written_by or "somebody elsewhere", None)
         if what.submitted_by is None:
             # Neither smtpd nor web queues anything without saying whose it is: the row is ours, or a script's.
             account = what.owner or None
-            return Writer(account or "this server", account, trusted=account is None)
+            return MessageWriter(account or "this server", account, trusted=account is None)
         return self._writer(what.submitted_by, what.owner)
 
     def allows(self, tx: Connection, what: Submission, author: Address, domain: str) -> bool:
@@ -68,15 +68,15 @@ class Authority:
             return True
         return writer.logged_in and self._is_administrator(writer.account)
 
-    def _writer(self, submitted_by: str, owner: str | None) -> Writer:
+    def _writer(self, submitted_by: str, owner: str | None) -> MessageWriter:
         if submitted_by == submitters.PANEL:
-            return Writer("the panel", trusted=True)
+            return MessageWriter("the panel", trusted=True)
         if (account := submitters.user_of(submitted_by)) is not None:
-            return Writer(submitted_by, account, logged_in=True)
+            return MessageWriter(submitted_by, account, logged_in=True)
         if (account := submitters.unix_user_of(submitted_by)) is not None:
             trusted = account == "root" or account in self._settings.dkim_shared_users
-            return Writer(submitted_by, account, trusted=trusted, is_local=True)
-        return Writer(submitted_by, owner, is_local=_is_loopback(submitted_by, self._settings))
+            return MessageWriter(submitted_by, account, trusted=trusted, is_local=True)
+        return MessageWriter(submitted_by, owner, is_local=_is_loopback(submitted_by, self._settings))
 
     def _is_administrator(self, username: str) -> bool:
         try:
@@ -86,7 +86,7 @@ class Authority:
         return user is not None and user.is_admin
 
 
-def _is_own_name(author: Address, writer: Writer) -> bool:
+def _is_own_name(author: Address, writer: MessageWriter) -> bool:
     """Whether a local program sends as its own Unix user, or as one of the names that those use who have no other."""
     local = author.local.lower()
     return local in ROLES or local == (writer.account or "").lower()

@@ -22,7 +22,7 @@ class BadTags(ValueError):
 
 
 @dataclass(frozen=True)
-class Check:
+class RecordCheck:
     """What DNS says of one key: `published` is None where it gave no answer. `problem` is a sentence, or ''.
 
     A record that is right may still have a problem worth knowing: that it is marked as a test.
@@ -32,22 +32,22 @@ class Check:
     problem: str = ""
 
 
-def compare(record: DnsRecord, found: Sequence[bytes]) -> Check:
+def compare(record: DnsRecord, found: Sequence[bytes]) -> RecordCheck:
     """What the TXT records at a key's name are worth for verifying its signatures."""
     texts = [text.decode("utf-8", "replace") for text in found]
     likely = [text for text in texts if _KEY_LIKE.search(text)]
     if not texts:
-        return Check(False, f"There is no TXT record at {record.name}.")
+        return RecordCheck(False, f"There is no TXT record at {record.name}.")
     if _is_split(record.value, texts):
-        return Check(
+        return RecordCheck(
             False,
             f"The value is divided among {len(texts)} records at {record.name}:"
             " publish one record, as one text or as several strings.",
         )
     if not likely:
-        return Check(False, f"The TXT record at {record.name} is no DKIM key: {_quoted(texts[0])}.")
+        return RecordCheck(False, f"The TXT record at {record.name} is no DKIM key: {_quoted(texts[0])}.")
     if len(likely) > 1:
-        return Check(
+        return RecordCheck(
             False,
             f"There are {len(likely)} DKIM records at {record.name}, and a verifier may read any of them:"
             " leave only the one that is shown here.",
@@ -63,18 +63,20 @@ def _is_split(expected: str, texts: Sequence[str]) -> bool:
     return any("".join("".join(order).split()) == wanted for order in itertools.permutations(texts))
 
 
-def _compare_one(expected: str, text: str) -> Check:
+def _compare_one(expected: str, text: str) -> RecordCheck:
     try:
         tags = parse_tags(text)
     except BadTags as error:
-        return Check(False, _pasted_wrongly(expected, text) or f"The record cannot be read: {error}.")
+        return RecordCheck(False, _pasted_wrongly(expected, text) or f"The record cannot be read: {error}.")
     wanted = parse_tags(expected)
     problem = _wrong_form(tags, text) or _wrong_key(tags, wanted, expected, text)
     if problem:
-        return Check(False, problem)
+        return RecordCheck(False, problem)
     if "y" in _words(tags.get("t", "")):
-        return Check(True, "The record is marked as a test (t=y): verifiers may ignore the signatures. Remove t=y.")
-    return Check(True)
+        return RecordCheck(
+            True, "The record is marked as a test (t=y): verifiers may ignore the signatures. Remove t=y."
+        )
+    return RecordCheck(True)
 
 
 def parse_tags(text: str) -> dict[str, str]:
@@ -147,7 +149,7 @@ def _quoted(text: str) -> str:
     return "“" + "".join(letter if letter.isprintable() else "?" for letter in shown) + "”"
 
 
-async def look(resolver: dns.Resolver, record: DnsRecord, timeout: float) -> Check:
+async def look(resolver: dns.Resolver, record: DnsRecord, timeout: float) -> RecordCheck:
     """Asks DNS for one record; `timeout` in seconds."""
     try:
         async with asyncio.timeout(timeout):
@@ -155,11 +157,11 @@ async def look(resolver: dns.Resolver, record: DnsRecord, timeout: float) -> Che
     except (dns.NoSuchDomain, dns.NoData):
         found = []
     except (dns.Temporary, TimeoutError):
-        return Check(None, f"DNS gave no answer about {record.name}.")
+        return RecordCheck(None, f"DNS gave no answer about {record.name}.")
     return compare(record, found)
 
 
-async def look_at_all(settings: dns.DNSSettings, records: Iterable[DnsRecord]) -> dict[str, Check]:
+async def look_at_all(settings: dns.DNSSettings, records: Iterable[DnsRecord]) -> dict[str, RecordCheck]:
     """Asks DNS for several records at once; the answers by the records' names.
 
     With a resolver of its own: whoever asks may have just changed a record, and a cache would deny it.
@@ -170,6 +172,6 @@ async def look_at_all(settings: dns.DNSSettings, records: Iterable[DnsRecord]) -
     return {record.name: check for record, check in zip(wanted, found, strict=True)}
 
 
-def look_now(settings: dns.DNSSettings, records: Iterable[DnsRecord]) -> dict[str, Check]:
+def look_now(settings: dns.DNSSettings, records: Iterable[DnsRecord]) -> dict[str, RecordCheck]:
     """`look_at_all` for threads without an event loop."""
     return asyncio.run(look_at_all(settings, records))

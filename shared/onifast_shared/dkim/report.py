@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import Algorithm, DnsRecord
-from onifast_shared.dkim.published import Check
-from onifast_shared.dkim.rotation import Standing
+from onifast_shared.dkim.published import RecordCheck
+from onifast_shared.dkim.rotation import DomainKeys
 from onifast_shared.dkim.selectors import ACTIVE, PUBLISHING, RETIRED, RETIRING, Selector
 from onifast_shared.values import times
 
@@ -30,7 +30,7 @@ class KeyReport:
     published_ts: int | None = None
     switched_ts: int | None = None
     retire_ts: int | None = None
-    check: Check | None = None
+    check: RecordCheck | None = None
 
     @property
     def published(self) -> bool | None:
@@ -39,8 +39,8 @@ class KeyReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """A domain's keys, in the order of SHOWN. `is_replaced` as in Standing."""
+class DomainKeyReport:
+    """A domain's keys, in the order of SHOWN. `is_replaced` as in DomainKeys."""
 
     domain: str
     keys: tuple[KeyReport, ...]
@@ -57,12 +57,12 @@ class Report:
         return next((key for key in active if key.algorithm == "rsa-sha256"), active[0] if active else None)
 
 
-def records(standing: Standing) -> list[DnsRecord]:
+def records(standing: DomainKeys) -> list[DnsRecord]:
     """What DNS is to be asked about for a report."""
     return [key.record for key in of(standing).keys]
 
 
-def of(standing: Standing, checks: Mapping[str, Check] | None = None) -> Report:
+def of(standing: DomainKeys, checks: Mapping[str, RecordCheck] | None = None) -> DomainKeyReport:
     """The report on a domain's keys; `checks` is what DNS says, by the records' names."""
     rows = {row.fingerprint: row for row in standing.rows}
     signing = {key.fingerprint: key for key in standing.signing}
@@ -78,10 +78,10 @@ def of(standing: Standing, checks: Mapping[str, Check] | None = None) -> Report:
     keys.sort(key=lambda key: SHOWN.index(key.state))
     if checks is not None:
         keys = [replace(key, check=checks.get(key.record.name, key.check)) for key in keys]
-    return Report(standing.domain, tuple(keys), standing.is_replaced)
+    return DomainKeyReport(standing.domain, tuple(keys), standing.is_replaced)
 
 
-def advice(report: Report, publish_wait: float) -> str:
+def advice(report: DomainKeyReport, publish_wait: float) -> str:
     """What to do next, in a sentence or several; '' where all is well."""
     if report.is_replaced:
         return (
@@ -128,5 +128,5 @@ def _of_row(row: Selector, state: str) -> KeyReport:
         row.published_ts,
         row.switched_ts,
         row.retire_ts,
-        Check(None, row.problem) if row.problem and state == PUBLISHING else None,
+        RecordCheck(None, row.problem) if row.problem and state == PUBLISHING else None,
     )

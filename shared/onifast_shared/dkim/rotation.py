@@ -22,7 +22,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import selectors
 from onifast_shared.dkim.keys import ED25519_SUFFIX, DkimKeyError, DkimKeyExists, SigningKey
-from onifast_shared.dkim.published import Check
+from onifast_shared.dkim.published import RecordCheck
 from onifast_shared.dkim.selectors import ABORTED, ACTIVE, PUBLISHING, REMOVED, RETIRED, RETIRING, Selector
 
 LOOK_EVERY = 300
@@ -59,7 +59,7 @@ class RotationSettings(Protocol):
 
 
 @dataclass(frozen=True)
-class Standing:
+class DomainKeys:
     """A domain's keys: those that sign, by the files, and the table's rows, which may be more or fewer."""
 
     domain: str
@@ -88,15 +88,15 @@ class Rotations:
         self._settings = settings
         self._ring = dkim_keys.KeyRing(settings.certs_dir, settings.dkim_selector)
 
-    def standing(self, domain: str) -> Standing:
+    def standing(self, domain: str) -> DomainKeys:
         """A domain's keys as they are, under the names that they are known by."""
         keys = self._ring.load(domain)
         name = keys[0].domain if keys else domain
         return self._db.read(
-            lambda tx: Standing(name, tuple(selectors.named(tx, keys)), tuple(selectors.list_for(tx, name)))
+            lambda tx: DomainKeys(name, tuple(selectors.named(tx, keys)), tuple(selectors.list_for(tx, name)))
         )
 
-    def begin(self, domain: str, now: float) -> Standing:
+    def begin(self, domain: str, now: float) -> DomainKeys:
         """Makes a new key for each one that signs, to be published; raises RotationError."""
         found = self.mend(domain, now)
         if not found.signing:
@@ -108,7 +108,7 @@ class Rotations:
         self._db.write(lambda tx: _enter(tx, found.signing, fresh, now))
         return self.standing(domain)
 
-    def look(self, domain: str, checks: Mapping[str, Check], now: float) -> bool:
+    def look(self, domain: str, checks: Mapping[str, RecordCheck], now: float) -> bool:
         """Notes what DNS shows, by the records' names; whether the new keys may sign from now on.
 
         That takes two looks, `dkim_publish_wait` apart, with no look between them that saw something else.
@@ -122,7 +122,7 @@ class Rotations:
         waiting = [row for row in self._db.write(write) if row.state == PUBLISHING]
         return bool(waiting) and all(self._is_ripe(row, now) for row in waiting)
 
-    def switch(self, domain: str, now: float) -> Standing:
+    def switch(self, domain: str, now: float) -> DomainKeys:
         """Signs with the new keys from now on; raises RotationError. Whether DNS shows them is the caller's matter."""
         found = self.mend(domain, now)
         waiting = found.in_state(PUBLISHING)
@@ -134,14 +134,14 @@ class Rotations:
             self._exchange(row, current.get(row.algorithm))
         return self.mend(domain, now)
 
-    def abort(self, domain: str, now: float) -> Standing:
+    def abort(self, domain: str, now: float) -> DomainKeys:
         """Gives a rotation up: the new keys are deleted, the old ones go on signing; raises RotationError."""
         if not self.mend(domain, now).in_state(PUBLISHING):
             raise RotationError(f"No rotation of {domain}'s key is under way.")
         self._change(domain, PUBLISHING, lambda row: replace(row, state=ABORTED))
         return self.mend(domain, now)
 
-    def retire(self, domain: str, now: float) -> Standing:
+    def retire(self, domain: str, now: float) -> DomainKeys:
         """Declares the old keys' records unneeded before their time; raises RotationError."""
         if not self.mend(domain, now).in_state(RETIRING):
             raise RotationError(f"{domain} has no old key whose record is still needed.")
@@ -152,7 +152,7 @@ class Rotations:
         """Has those who look at a rotation read why it does not go on."""
         self._change(domain, PUBLISHING, lambda row: replace(row, problem=problem))
 
-    def mend(self, domain: str, now: float) -> Standing:
+    def mend(self, domain: str, now: float) -> DomainKeys:
         """Has the table follow the files, and time; deletes keys that are of no use any more."""
         found = self.standing(domain)
         signing = {key.fingerprint: key.selector for key in found.signing}
@@ -252,7 +252,7 @@ def followed(row: Selector, signing: Mapping[str, str], now: float, retire_after
     return row
 
 
-def looked(row: Selector, check: Check | None, now: float) -> Selector:
+def looked(row: Selector, check: RecordCheck | None, now: float) -> Selector:
     """A row after a look at its record; without one nothing changes."""
     if check is None:
         return row

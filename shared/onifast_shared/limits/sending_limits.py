@@ -70,14 +70,14 @@ def subject(scope: str, name: str) -> Subject:
     raise ValueError(f"scope is one of {', '.join(SCOPES)}")
 
 
-class Room(NamedTuple):
+class SendingRoom(NamedTuple):
     """What may be sent at the least, from a moment on: time only makes it more."""
 
     messages: float
     recipients: float
 
 
-class Tally(NamedTuple):
+class SubjectUsage(NamedTuple):
     """A subject's limits and what is used of them: a bucket for each limit that there is.
 
     `limits` holds 0 where there is none; `own` names those that were set for the subject itself.
@@ -99,20 +99,20 @@ class Tally(NamedTuple):
         until = bucket.free_at(1, now) if bucket else now
         return until if until and until > now else None
 
-    def filled(self, recipients: int, now: float, messages: int = 1) -> Tally:
+    def filled(self, recipients: int, now: float, messages: int = 1) -> SubjectUsage:
         """The tally with so many messages more, to so many recipients in all."""
         buckets = {
             name: bucket.filled(_units(name, recipients, messages), now) for name, bucket in self.buckets.items()
         }
-        return Tally(self.subject, self.limits, buckets, self.own)
+        return SubjectUsage(self.subject, self.limits, buckets, self.own)
 
-    def room(self, now: float) -> Room:
+    def room(self, now: float) -> SendingRoom:
         """What the limits leave."""
         left: dict[str, float] = {"messages": math.inf, "recipients": math.inf}
         for counted, bucket in self.buckets.items():
             unit = counted.partition("_")[0]
             left[unit] = min(left[unit], bucket.capacity - bucket.level_at(now))
-        return Room(**left)
+        return SendingRoom(**left)
 
 
 class LimitExceeded(Exception):
@@ -141,20 +141,20 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubjectStanding:
     """Where a subject stands: its limits, and how often it hit them."""
 
-    tally: Tally
+    tally: SubjectUsage
     hits: Mapping[str, Hit]
 
 
-def of(tx: Connection, subject: Subject, settings: Settings) -> Tally:
+def of(tx: Connection, subject: Subject, settings: Settings) -> SubjectUsage:
     """A subject's limits and their use."""
     row = tx.execute(_TALLY, subject).fetchone()
     return _tally(subject, row, settings)
 
 
-def judge(tallies: Iterable[Tally], recipients: int, now: float, *, taken: int = 0) -> LimitExceeded | None:
+def judge(tallies: Iterable[SubjectUsage], recipients: int, now: float, *, taken: int = 0) -> LimitExceeded | None:
     """What keeps one message to so many recipients from being sent: of several limits that which lasts longest.
 
     `taken` of the recipients have been promised their room already.
@@ -258,13 +258,13 @@ def hits(tx: Connection, username: str | None = None) -> list[Hit]:
     return [hit for hit in found if mine is None or hit.subject in mine]
 
 
-def standing(tx: Connection, subject: Subject, settings: Settings) -> Standing:
+def standing(tx: Connection, subject: Subject, settings: Settings) -> SubjectStanding:
     """Where one subject stands."""
     rows: list[Any] = tx.execute(f"{_HITS} WHERE scope = ? AND name = ? ORDER BY last_ts DESC", subject).fetchall()
-    return Standing(of(tx, subject, settings), {row[2]: _hit(row) for row in rows if row[2] in _COUNTED})
+    return SubjectStanding(of(tx, subject, settings), {row[2]: _hit(row) for row in rows if row[2] in _COUNTED})
 
 
-def list_for(tx: Connection, username: str | None, settings: Settings, now: float) -> list[Standing]:
+def list_for(tx: Connection, username: str | None, settings: Settings, now: float) -> list[SubjectStanding]:
     """Where everybody stands who has used, hit or been given a limit (None, for administrators), or a user.
 
     Who was refused lately comes first, then who has used most.
@@ -356,7 +356,7 @@ def _store(subjects: int) -> str:
     """
 
 
-def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
+def _tally(subject: Subject, row: Any, settings: Settings) -> SubjectUsage:
     given, levels, updated = row[:4], row[4:8], row[8]
     limits: dict[str, int] = {}
     buckets: dict[str, Bucket] = {}
@@ -365,7 +365,7 @@ def _tally(subject: Subject, row: Any, settings: Settings) -> Tally:
         limits[counted] = limit
         if limit:
             buckets[counted] = Bucket(limit, PERIODS[counted], settings.limit_burst / 100, level or 0.0, updated or 0.0)
-    return Tally(
+    return SubjectUsage(
         subject, limits, buckets, frozenset(name for name, own in zip(PERIODS, given, strict=True) if own is not None)
     )
 
@@ -407,7 +407,7 @@ def _known(tx: Connection) -> list[Subject]:
     return [Subject(scope, name) for scope, name in rows if scope in SCOPES and not is_set_aside(name)]
 
 
-def _order(standing: Standing, now: float) -> tuple[float, float, Subject]:
+def _order(standing: SubjectStanding, now: float) -> tuple[float, float, Subject]:
     last = max((hit.last_ts for hit in standing.hits.values()), default=0)
     buckets = standing.tally.buckets.values()
     used = max((bucket.level_at(now) / bucket.capacity for bucket in buckets), default=0.0)

@@ -29,7 +29,7 @@ _MESSAGE = struct.Struct("=BBBB")  # struct inet_diag_msg: family, state, timer,
 _TAIL = struct.Struct("=IIIII")  # expires, receive queue, send queue, uid, inode
 
 
-class Found(NamedTuple):
+class SocketOwner(NamedTuple):
     """Whose a socket is. An inode of 0 means that its process has closed it, and then the uid says nothing."""
 
     uid: int
@@ -43,7 +43,7 @@ class Finder:
         self._netlink: socket.socket | None = None
         self._asked = 0
 
-    def find(self, local: tuple[str, int], peer: tuple[str, int]) -> Found | None:
+    def find(self, local: tuple[str, int], peer: tuple[str, int]) -> SocketOwner | None:
         """The socket whose own address is `local` and whose other end is `peer`; None if there is none.
 
         Raises OSError where the kernel does not answer such questions, ValueError for what is no IP address.
@@ -76,7 +76,7 @@ class Finder:
         return netlink
 
 
-def find(local: tuple[str, int], peer: tuple[str, int]) -> Found | None:
+def find(local: tuple[str, int], peer: tuple[str, int]) -> SocketOwner | None:
     """`Finder.find` for those who ask once."""
     finder = Finder()
     try:
@@ -99,7 +99,7 @@ def _packed(host: str) -> tuple[int, bytes]:
     return (socket.AF_INET if ip.version == 4 else socket.AF_INET6), ip.packed
 
 
-def _answer(message: bytes, local_port: int, peer_port: int) -> Found | None:
+def _answer(message: bytes, local_port: int, peer_port: int) -> SocketOwner | None:
     kind = _HEADER.unpack_from(message)[1]
     if kind == _NLMSG_ERROR:
         code = -struct.unpack_from("=i", message, _HEADER.size)[0]
@@ -114,4 +114,4 @@ def _answer(message: bytes, local_port: int, peer_port: int) -> Found | None:
     if state == _TCP_LISTEN or ports != (local_port, peer_port):
         return None  # where no connection fits, the kernel offers a listener
     uid, inode = _TAIL.unpack_from(message, place + _MESSAGE.size + _ID.size + _ID_REST.size)[3:]
-    return Found(uid, inode)
+    return SocketOwner(uid, inode)

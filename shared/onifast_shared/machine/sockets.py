@@ -14,7 +14,7 @@ from pathlib import Path
 
 from onifast_shared.machine import sock_diag
 from onifast_shared.machine.setting_types import Listen
-from onifast_shared.machine.sock_diag import Found
+from onifast_shared.machine.sock_diag import SocketOwner
 
 # Below self, where it stays visible under systemd's ProcSubset=pid.
 _TCP = Path("/proc/self/net/tcp")
@@ -102,7 +102,7 @@ def socket_owner(local: tuple[str, int], peer: tuple[str, int]) -> int | None:
 
 
 def socket_owner_at_once(
-    local: tuple[str, int], peer: tuple[str, int], find: Callable[[End, End], Found | None] | None = None
+    local: tuple[str, int], peer: tuple[str, int], find: Callable[[End, End], SocketOwner | None] | None = None
 ) -> int | None:
     """`socket_owner` for event loops: the kernel answers in microseconds. Raises OSError where it cannot be asked.
 

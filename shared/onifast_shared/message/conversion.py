@@ -192,7 +192,7 @@ def _list(signers: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Context:
+class _EntityContext:
     """Where an entity stands: how deep, what it is unless it says so, and which charset its headers may be in."""
 
     depth: int = 0
@@ -231,15 +231,15 @@ class _Conversion:
 
     def whole(self, message: bytes) -> bytes:
         """The message converted. Raises Unconvertible."""
-        return self._entity(message, _Context(charset=charset_of(*split_head(message))), is_message=True)
+        return self._entity(message, _EntityContext(charset=charset_of(*split_head(message))), is_message=True)
 
-    def _entity(self, entity: bytes, context: _Context, *, is_message: bool = False) -> bytes:
+    def _entity(self, entity: bytes, context: _EntityContext, *, is_message: bool = False) -> bytes:
         if context.depth > MAX_DEPTH:
             return self._leave(entity, "its parts are nested too deeply")
         head, body = split_head(entity)
         what = _described(head, context.default_type)
         fit = fit_head(normalise_newlines(head), what.charset or context.charset)
-        inside = _Context(
+        inside = _EntityContext(
             context.depth + 1,
             "message/rfc822" if what.content_type == "multipart/digest" else "",  # RFC 2046 section 5.1.5
             what.charset or context.charset,
@@ -249,7 +249,7 @@ class _Conversion:
             fit = _with_mime(fit, body)
         return entity if fit == head and new == body and label is None else _joined(fit, new, label)
 
-    def _body(self, body: bytes, what: _Described, inside: _Context) -> tuple[bytes, str | None]:
+    def _body(self, body: bytes, what: _Described, inside: _EntityContext) -> tuple[bytes, str | None]:
         """The body converted, and its transfer encoding where that is another one now."""
         if what.content_type in _UNTOUCHABLE:
             return (body if self.fits(body) else self._leave(body, _UNTOUCHABLE[what.content_type])), None
@@ -285,7 +285,7 @@ class _Conversion:
                 return encoded, "quoted-printable"
         return base64.encodebytes(body).replace(b"\n", b"\r\n"), "base64"
 
-    def _parts(self, body: bytes, boundary: str, inside: _Context) -> bytes:
+    def _parts(self, body: bytes, boundary: str, inside: _EntityContext) -> bytes:
         delimiter = b"--" + boundary.encode("utf-8", "replace")
         pieces: list[bytes] = []
         position, closed, is_new = 0, False, not self.fits(body)

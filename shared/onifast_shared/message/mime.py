@@ -45,7 +45,7 @@ _EXTENSIONS = {
 
 
 @dataclass
-class _Context:
+class _PartContext:
     """Where a part stands: how deep, in which multipart/alternative (the outermost one's number), in what."""
 
     depth: int = 0
@@ -56,7 +56,7 @@ class _Context:
 class Part:
     """A leaf: a part that holds no others, or that is not opened (message/rfc822, or too deep)."""
 
-    def __init__(self, head: bytes, body: bytes, context: _Context) -> None:
+    def __init__(self, head: bytes, body: bytes, context: _PartContext) -> None:
         self._head = _Head(head, context.parent)
         self._body = body
         self.alternative = context.alternative
@@ -133,7 +133,7 @@ def leaves(raw: bytes) -> list[Part]:
     found: list[Part] = []
     groups = itertools.count()
     # A stack instead of recursion: depth is the sender's choice.
-    todo = [(raw, _Context())]
+    todo = [(raw, _PartContext())]
     for _ in range(2 * MAX_PARTS):
         if not todo:
             break
@@ -144,7 +144,7 @@ def leaves(raw: bytes) -> list[Part]:
         if not described.content_type.startswith("multipart/") or not boundary or context.depth == MAX_DEPTH:
             found.append(Part(head, body, context))
             continue
-        inside = _Context(context.depth + 1, context.alternative, described.content_type)
+        inside = _PartContext(context.depth + 1, context.alternative, described.content_type)
         if described.content_type == "multipart/alternative" and context.alternative is None:
             inside.alternative = next(groups)
         parts = list(_split_multipart(body, boundary.encode("utf-8", "replace")))

@@ -53,7 +53,7 @@ class Unreachable:
 
 
 @dataclass(frozen=True)
-class Opening:
+class ClaimAllowance:
     """How many claims may go to a destination, and whether it took mail when it was last asked."""
 
     free: int = GROUP_LIMIT
@@ -61,29 +61,29 @@ class Opening:
     unreachable: Unreachable | None = None
 
 
-Gate = Callable[[str], Opening]
+Gate = Callable[[str], ClaimAllowance]
 """What the deliverer says of a destination, by name. It is asked on the writer's thread."""
 
 
-def wide_open(_: str) -> Opening:
+def wide_open(_: str) -> ClaimAllowance:
     """A gate that lets everything through."""
-    return Opening()
+    return ClaimAllowance()
 
 
 @dataclass
-class Turns:
+class LaneTurns:
     """Whose turn it is: the lane that was served last, and in each lane the domain. Kept in memory by each process."""
 
     lane: str = ""
     domains: dict[str, str] = field(default_factory=dict)
 
-    def copy(self) -> Turns:
+    def copy(self) -> LaneTurns:
         """One that may be changed while this one stays: a transaction can be run again from the start."""
-        return Turns(self.lane, dict(self.domains))
+        return LaneTurns(self.lane, dict(self.domains))
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ClaimCapacity:
     """What the deliverer has room for at this moment: `total` claims, of which `unproven` to unproven destinations.
 
     `octets` is the room for messages that are not SMALL; those in `held` are in memory already and take none, and where
@@ -96,30 +96,30 @@ class Wanted:
     octets: int = 2**40
     held: Collection[int] = ()
     lifetime: int = 2**31
-    turns: Turns = field(default_factory=Turns)
+    turns: LaneTurns = field(default_factory=LaneTurns)
 
 
 @dataclass(frozen=True)
-class Round:
+class ClaimedRound:
     """What one round gave. `put_off` counts rows by destination; `more` says that it ended before it had seen all."""
 
     claims: list[Claim]
-    turns: Turns
+    turns: LaneTurns
     put_off: Mapping[str, int]
     more: bool
 
 
-def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: float) -> Round:
+def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: ClaimCapacity, now: float) -> ClaimedRound:
     """Claims messages that are ready, each for one destination, one after the other by lane and domain."""
-    walk = _Walk(tx, hops, lease, wanted, int(now))
+    walk = _LaneWalk(tx, hops, lease, wanted, int(now))
     claims = list(walk)
-    return Round(claims, walk.turns, walk.put_off, walk.more)
+    return ClaimedRound(claims, walk.turns, walk.put_off, walk.more)
 
 
-class _Walk:
+class _LaneWalk:
     """One round through the lanes; iterating claims."""
 
-    def __init__(self, tx: Connection, hops: NextHops, lease: Lease, wanted: Wanted, now: int) -> None:
+    def __init__(self, tx: Connection, hops: NextHops, lease: Lease, wanted: ClaimCapacity, now: int) -> None:
         self._tx = tx
         self._hops = hops
         self._lease = lease
@@ -129,7 +129,7 @@ class _Walk:
         self._unproven = wanted.unproven
         self._octets = wanted.octets
         self._held = set(wanted.held)
-        self._openings: dict[str, Opening] = {}
+        self._openings: dict[str, ClaimAllowance] = {}
         self._taken: Counter[str] = Counter()
         self._steps = MOST_STEPS
         self._barren = 0
@@ -221,14 +221,14 @@ class _Walk:
     def _hop(self, row: Row) -> str:
         return self._hops.of(row.sender or "", row.submitted_by, row.domain)
 
-    def _opening(self, destination: str) -> Opening:
+    def _opening(self, destination: str) -> ClaimAllowance:
         if destination == LOCAL:
-            return Opening()
+            return ClaimAllowance()
         if destination not in self._openings:
             self._openings[destination] = self._wanted.gate(destination)
         return self._openings[destination]
 
-    def _take(self, head: Head, destination: str, opening: Opening) -> bool:
+    def _take(self, head: Head, destination: str, opening: ClaimAllowance) -> bool:
         """Take the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
         if is_burden and self._held and head.size > self._octets:

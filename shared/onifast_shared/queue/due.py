@@ -40,7 +40,7 @@ def wake(tx: Connection, destination: str, now: float, limit: int = MOST_AT_ONCE
     return tx.changes()
 
 
-class Mark(NamedTuple):
+class DuePosition(NamedTuple):
     """Where a walk over the waiting rows goes on: after this row."""
 
     next_attempt_ts: float
@@ -48,17 +48,17 @@ class Mark(NamedTuple):
 
 
 def recall(
-    tx: Connection, latest: float, now: float, after: Mark | None = None, limit: int = MOST_AT_ONCE
-) -> Mark | None:
+    tx: Connection, latest: float, now: float, after: DuePosition | None = None, limit: int = MOST_AT_ONCE
+) -> DuePosition | None:
     """Has rows tried now whose next attempt lies after `latest`, which no wait of ours does.
 
     A clock that was set back leaves them. What its sender wants to go later is left alone: there may be any number of
     that, so this looks at the next `limit` rows only, and gives where to go on; None at the end.
     """
-    begin = max(Mark(int(latest), _LAST_ID), after) if after else Mark(int(latest), _LAST_ID)
+    begin = max(DuePosition(int(latest), _LAST_ID), after) if after else DuePosition(int(latest), _LAST_ID)
     rows: list[tuple[Any, ...]] = tx.execute(_LATEST, (*begin, limit)).fetchall()
     tx.executemany(_TRY_AT, [(int(now), row_id) for _, row_id, is_wait_of_ours in rows if is_wait_of_ours])
-    return Mark(*rows[-1][:2]) if len(rows) == limit else None
+    return DuePosition(*rows[-1][:2]) if len(rows) == limit else None
 
 
 def place(tx: Connection, limit: int = MOST_AT_ONCE) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from onifast_shared.db.database import Connection
 
 
-class Standing(NamedTuple):
+class RoutingState(NamedTuple):
     """Two that are equal saw the same directory and relay. Of the rest they tell whether there is any.
 
     `directory` counts the changes of the tables that say which domains are ours, `relay` is the text of `mail_config`.
@@ -21,10 +21,10 @@ class Standing(NamedTuple):
     has_hold_rules: int
 
 
-def read(tx: Connection) -> Standing:
+def read(tx: Connection) -> RoutingState:
     """As this transaction sees it. Outbox, which keeps it, writes none of these tables itself."""
     row: tuple[Any, ...] = tx.execute(_STANDING).fetchall()[0]
-    return Standing(*row)
+    return RoutingState(*row)
 
 
 _STANDING = """

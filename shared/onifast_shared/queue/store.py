@@ -131,7 +131,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class DeliveryAttempt:
     """What happened when a recipient was tried, for its history. Durations are milliseconds.
 
     `tls_level` and `stages` are as in reply.Trail; `explanation` says the same as `reply` in plain words.
@@ -180,8 +180,8 @@ def settle(
     row_id: int,
     status: str,
     *,
-    attempt: Attempt | None,
-    earlier: Sequence[Attempt] = (),
+    attempt: DeliveryAttempt | None,
+    earlier: Sequence[DeliveryAttempt] = (),
     last_error: str = "",
     next_attempt_ts: int = 0,
 ) -> bool:
@@ -313,7 +313,7 @@ def submission_of(columns: Sequence[Any]) -> Submission:
     return Submission(**fields)
 
 
-def _record(tx: Connection, row_id: int, attempt: Attempt) -> None:
+def _record(tx: Connection, row_id: int, attempt: DeliveryAttempt) -> None:
     reply = attempt.reply
     tx.execute(
         "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"

@@ -98,7 +98,7 @@ class Count(NamedTuple):
     oldest_ts: int
 
 
-class State(NamedTuple):
+class RecipientState(NamedTuple):
     """How a recipient of a message stands, in short."""
 
     status: str
@@ -153,10 +153,10 @@ def for_email(tx: Connection, email_id: int) -> list[OutboxRow]:
     return [_row(tx, row) for row in tx.execute(f"{_SELECT} WHERE email_id = ? ORDER BY id", (email_id,)).fetchall()]
 
 
-def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[State]]:
+def states_of(tx: Connection, email_ids: Iterable[int]) -> dict[int, list[RecipientState]]:
     """How the recipients of messages in sent stand; those that went through no queue are left out."""
     sql = "SELECT status, release_ts, undo FROM outbox WHERE email_id = ?"
-    found = {each: [State(*row) for row in tx.execute(sql, (each,))] for each in email_ids}
+    found = {each: [RecipientState(*row) for row in tx.execute(sql, (each,))] for each in email_ids}
     return {each: states for each, states in found.items() if states}
 
 

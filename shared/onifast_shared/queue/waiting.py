@@ -28,7 +28,7 @@ _OURS = ("web", "api")  # whose Date is ours to write
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingMessage:
     """A message that waits; `outbox_id` is the first of its queue rows, `email_id` its copy in sent, if it has one.
 
     `undo` says that it waits only so that it can be called back.
@@ -70,7 +70,7 @@ class NotWaiting(Exception):
     """Nothing was changed: there is no such message, or it does not wait any more."""
 
 
-def scheduled(tx: Connection, owner: str, now: float, limit: int = 200) -> list[Waiting]:
+def scheduled(tx: Connection, owner: str, now: float, limit: int = 200) -> list[WaitingMessage]:
     """A user's messages that are to be sent later, the next one first."""
     return _find(tx, "undo = 0", (owner, int(now)), limit)
 
@@ -92,13 +92,13 @@ def release_times(tx: Connection, email_ids: Iterable[int], now: float) -> dict[
     return {email_id: int(moment) for email_id, moment in found.items() if moment is not None}
 
 
-def undoable(tx: Connection, owner: str, now: float) -> Waiting | None:
+def undoable(tx: Connection, owner: str, now: float) -> WaitingMessage | None:
     """Of the messages that a user has just sent and can still call back, the latest."""
     found = _find(tx, "undo = 1 AND email_id IS NOT NULL", (owner, int(now)), 100)
     return max(found, key=lambda each: each.outbox_id, default=None)
 
 
-def of_email(tx: Connection, owner: str, email_id: int, now: float) -> Waiting | None:
+def of_email(tx: Connection, owner: str, email_id: int, now: float) -> WaitingMessage | None:
     """The waiting message whose copy in sent this is."""
     return next(iter(_find(tx, "email_id = ?", (owner, int(now), email_id), 1)), None)
 
@@ -200,7 +200,7 @@ _PUT_OFF = "UPDATE outbox SET release_ts = ?, next_attempt_ts = ?, queued_ts = ?
 _NOT_GONE = ("pending", "held", "cancelled")
 
 
-def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> list[Waiting]:
+def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> list[WaitingMessage]:
     sql = f"""
         SELECT min(id), owner, (SELECT e.id FROM emails e WHERE e.id = outbox.email_id), coalesce(sender, ''),
                coalesce(subject, ''), group_concat(coalesce(recipient, ''), char(10)), release_ts, undo
@@ -209,7 +209,7 @@ def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> li
     """
     rows: list[tuple[Any, ...]] = tx.execute(sql, (*bind, limit)).fetchall()
     return [
-        Waiting(row[0], row[1], row[2], row[3], row[4], tuple(row[5].split("\n")), int(row[6]), bool(row[7]))
+        WaitingMessage(row[0], row[1], row[2], row[3], row[4], tuple(row[5].split("\n")), int(row[6]), bool(row[7]))
         for row in rows
     ]
 

@@ -18,10 +18,10 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import forwards
 from onifast_shared.values import expansion, srs, stored_forms
 from onifast_shared.values.address import Address
-from onifast_shared.values.expansion import Circular, Expansion, Remote, Target, UnknownLocal
+from onifast_shared.values.expansion import Circular, Expansion, ForwardTarget, Remote, UnknownLocal
 
 __all__ = [
-    "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "Returned",
+    "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "RewrittenSender",
     "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "has_mailbox",
     "is_local_domain", "list_for", "own_among", "owner_of", "owns", "primary_address", "remove", "resolve",
 ]  # fmt: skip
@@ -44,7 +44,7 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Returned:
+class RewrittenSender:
     """A sender that was rewritten here (SRS): its bounces go to `original`.
 
     Where that is None, it cannot be taken back, and `problem` says why; `expired`, that it was ours once.
@@ -56,7 +56,7 @@ class Returned:
 
 
 Resolution = Local | UnknownLocal | Remote
-Destination = Expansion | UnknownLocal | Remote | Circular | Returned
+Destination = Expansion | UnknownLocal | Remote | Circular | RewrittenSender
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class StoredDirectory:
             return None
         return domain_owner(self._tx, address.domain) or self._settings.postmaster
 
-    def targets(self, address: Address) -> list[Target]:
+    def targets(self, address: Address) -> list[ForwardTarget]:
         """Where an address' mail is forwarded to."""
         return forwards.targets_of(self._tx, address)
 
@@ -120,11 +120,11 @@ def expand(tx: Connection, address: Address, settings: Settings) -> Destination:
     return expansion.expand(directory, address, settings.recipient_delimiter)
 
 
-def _returned(tx: Connection, address: Address) -> Returned:
+def _returned(tx: Connection, address: Address) -> RewrittenSender:
     try:
-        return Returned(srs.restore(address, shared_keys.find(tx, shared_keys.SRS), time.time()))
+        return RewrittenSender(srs.restore(address, shared_keys.find(tx, shared_keys.SRS), time.time()))
     except srs.SrsError as error:
-        return Returned(None, str(error), isinstance(error, srs.SrsExpired))
+        return RewrittenSender(None, str(error), isinstance(error, srs.SrsExpired))
 
 
 def resolve(tx: Connection, address: Address, settings: Settings) -> Resolution:

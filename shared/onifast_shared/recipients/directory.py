@@ -21,7 +21,7 @@ MOST_KEPT = 20_000
 _VERSION = "SELECT version FROM directory_version"
 
 
-class Directory:
+class CachedDirectory:
     """Keeps answers for one event loop; a look-up that was made before needs neither thread nor file."""
 
     def __init__(self, database: Database) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from onifast_shared.db.database import Connection
 from onifast_shared.values import stored_forms
 from onifast_shared.values.address import Address, AddressError, parse_domain
-from onifast_shared.values.expansion import Target
+from onifast_shared.values.expansion import ForwardTarget
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class AliasRow:
     created_at: str
 
 
-def targets_of(tx: Connection, address: Address) -> list[Target]:
+def targets_of(tx: Connection, address: Address) -> list[ForwardTarget]:
     """Where mail for exactly this address goes; [] if it is not forwarded."""
     sql = f"SELECT target, owner FROM mail_forwards WHERE {_BY_ADDRESS} ORDER BY id"
     rows = tx.execute(sql, stored_forms.of_address(address)).fetchall()
     found = ((_parsed(str(target)), owner) for target, owner in rows)
-    return [Target(target, str(owner) if owner else None) for target, owner in found if target is not None]
+    return [ForwardTarget(target, str(owner) if owner else None) for target, owner in found if target is not None]
 
 
 def list_for(tx: Connection, username: str | None) -> list[ForwardRow]:

@@ -17,7 +17,7 @@ MOST = 100_000
 
 
 @dataclass(frozen=True)
-class Entry:
+class GreylistEntry:
     """One key's history: first and last attempt (epoch seconds), and whether an attempt after the wait was seen."""
 
     first_ts: int
@@ -25,13 +25,13 @@ class Entry:
     passed: bool = False
 
 
-def get(tx: Connection, key: str) -> Entry | None:
+def get(tx: Connection, key: str) -> GreylistEntry | None:
     """The history of a key, if there is one."""
     row = tx.execute("SELECT first_ts, last_ts, passed FROM greylist WHERE key = ?", (key,)).fetchone()
-    return None if row is None else Entry(int(row[0]), int(row[1]), bool(row[2]))
+    return None if row is None else GreylistEntry(int(row[0]), int(row[1]), bool(row[2]))
 
 
-def put(tx: Connection, key: str, entry: Entry) -> None:
+def put(tx: Connection, key: str, entry: GreylistEntry) -> None:
     """Keeps the history of a key."""
     tx.execute(
         "INSERT INTO greylist (key, first_ts, last_ts, passed) VALUES (?1, ?2, ?3, ?4)"

@@ -50,7 +50,7 @@ class SessionResult:
 
 
 @dataclass(frozen=True)
-class Report:
+class TlsReport:
     """A day's report to one of the places that a domain names."""
 
     day: str
@@ -74,7 +74,7 @@ def day_begins(day: str) -> int:
 def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> None:
     """Adds sessions to those of today."""
     day = day_of(now)
-    room = _Room(tx, day)
+    room = _KindRoom(tx, day)
     for item, sessions in results.items():
         policy = json.dumps({"string": item.policy.string, "mx": item.policy.mx})
         key = (
@@ -86,7 +86,7 @@ def count(tx: Connection, results: Mapping[SessionResult, int], now: float) -> N
             tx.execute(_COUNT_FIRST, (*key, sessions))
 
 
-class _Room:
+class _KindRoom:
     """How many more kinds a day may have. Each number is found out once: that reads all that there were so far."""
 
     def __init__(self, tx: Connection, day: str) -> None:
@@ -148,18 +148,18 @@ def begin(tx: Connection, day: str, policy_domain: str, reports: Sequence[tuple[
     return True
 
 
-def claim_posting(tx: Connection, now: float, seconds: float) -> Report | None:
+def claim_posting(tx: Connection, now: float, seconds: float) -> TlsReport | None:
     """A report that waits to be posted, which is this process's for so long."""
     sql = f"{_SELECT} WHERE state = 'posting' AND retry_ts <= ? ORDER BY retry_ts LIMIT 1"
     row = tx.execute(sql, (int(now),)).fetchone()
     if row is None:
         return None
-    report = Report(*row)
+    report = TlsReport(*row)
     _set(tx, report, "posting", int(now + seconds), report.detail)
     return report
 
 
-def end_posting(tx: Connection, report: Report, state: State, detail: str) -> None:
+def end_posting(tx: Connection, report: TlsReport, state: State, detail: str) -> None:
     """Records what became of a report; one that is still 'posting' is tried again when its time has come."""
     tx.execute(
         "UPDATE tls_reports SET state = ?, detail = ? WHERE day = ? AND policy_domain = ? AND uri = ?",
@@ -167,10 +167,10 @@ def end_posting(tx: Connection, report: Report, state: State, detail: str) -> No
     )
 
 
-def list_reports(tx: Connection, limit: int = 500) -> list[Report]:
+def list_reports(tx: Connection, limit: int = 500) -> list[TlsReport]:
     """The newest reports, those that somebody wanted."""
     sql = f"{_SELECT} WHERE state <> 'unwanted' ORDER BY day DESC, policy_domain LIMIT ?"
-    return [Report(*row) for row in tx.execute(sql, (limit,))]
+    return [TlsReport(*row) for row in tx.execute(sql, (limit,))]
 
 
 def sweep(tx: Connection, now: float) -> None:
@@ -196,7 +196,7 @@ _COUNT_FIRST = """
 _SELECT = "SELECT day, policy_domain, uri, state, retry_ts, detail FROM tls_reports"
 
 
-def _set(tx: Connection, report: Report, state: State, retry_ts: int, detail: str) -> None:
+def _set(tx: Connection, report: TlsReport, state: State, retry_ts: int, detail: str) -> None:
     tx.execute(
         "UPDATE tls_reports SET state = ?, retry_ts = ?, detail = ? WHERE day = ? AND policy_domain = ? AND uri = ?",
         (state, retry_ts, detail, report.day, report.policy_domain, report.uri),

@@ -28,7 +28,7 @@ class Directory(Protocol):
     def role_owner(self, address: Address) -> str | None:
         """Who reads a role's mail, such as postmaster's, where no mailbox is made for it."""
 
-    def targets(self, address: Address) -> Sequence[Target]:
+    def targets(self, address: Address) -> Sequence[ForwardTarget]:
         """Where an address' mail is forwarded to; an address that keeps a copy has itself among them."""
 
     def is_local(self, domain: str) -> bool:
@@ -42,7 +42,7 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True)
-class Target:
+class ForwardTarget:
     """One of an address' forwards; `owner` is the user whose forward it is."""
 
     address: Address
@@ -55,7 +55,7 @@ class Match:
 
     address: Address
     owner: str | None
-    targets: Sequence[Target]
+    targets: Sequence[ForwardTarget]
 
 
 @dataclass(frozen=True)
@@ -138,14 +138,14 @@ def expand(directory: Directory, address: Address, delimiter: str) -> Expansion 
     """Where an address' mail goes. Aliases may lead anywhere, even back: each is followed once."""
     if not directory.is_local(address.domain):
         return Remote(directory.is_departed(address))
-    walk = _Walk(directory, delimiter)
+    walk = _ExpansionWalk(directory, delimiter)
     walk.visit(address)
     if walk.found:
         return walk.found
     return UnknownLocal() if walk.is_missing else Circular()
 
 
-class _Walk:
+class _ExpansionWalk:
     def __init__(self, directory: Directory, delimiter: str) -> None:
         self._directory = directory
         self._delimiter = delimiter

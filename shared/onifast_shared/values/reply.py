@@ -135,7 +135,7 @@ class Trail:
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _WithReply:
     reply: Reply
     trail: Trail = Trail()
 
@@ -156,17 +156,17 @@ class _Ended:
 
 
 @dataclass(frozen=True)
-class Delivered(_Ended):
+class Delivered(_WithReply):
     """The next hop took responsibility."""
 
 
 @dataclass(frozen=True)
-class Deferred(_Ended):
+class Deferred(_WithReply):
     """Not now: try again later, until the queue's lifetime ends."""
 
 
 @dataclass(frozen=True)
-class Failed(_Ended):
+class Failed(_WithReply):
     """Never: the sender is to be told."""
 
 

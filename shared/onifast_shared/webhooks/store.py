@@ -59,7 +59,7 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingEvent:
     """An event to be told. `attempts` made so far."""
 
     id: int
@@ -141,13 +141,13 @@ def anything_waits(tx: Connection) -> bool:
     return tx.execute("SELECT 1 FROM webhooks WHERE waiting > 0 LIMIT 1").fetchone() is not None
 
 
-def take(tx: Connection, now: float, lease: int, limit: int, batch: int) -> list[tuple[Webhook, list[Waiting]]]:
+def take(tx: Connection, now: float, lease: int, limit: int, batch: int) -> list[tuple[Webhook, list[WaitingEvent]]]:
     """What is due for up to `limit` webhooks, the longest not served first, up to `batch` events of each.
 
     Nobody else gets anything of theirs for `lease` seconds: the server that is asked would be just as busy for others.
     """
     sql = f"{_SELECT} WHERE waiting > 0 AND disabled_ts IS NULL AND pause_ts <= ? ORDER BY pause_ts"
-    taken: list[tuple[Webhook, list[Waiting]]] = []
+    taken: list[tuple[Webhook, list[WaitingEvent]]] = []
     for webhook in [_webhook(row) for row in tx.execute(sql, (int(now),))]:
         if len(taken) < limit and (events := _due(tx, webhook.id, now, batch)):
             taken.append((webhook, events))
@@ -155,7 +155,7 @@ def take(tx: Connection, now: float, lease: int, limit: int, batch: int) -> list
     return taken
 
 
-def told(tx: Connection, webhook: Webhook, event: Waiting, now: float) -> None:
+def told(tx: Connection, webhook: Webhook, event: WaitingEvent, now: float) -> None:
     """An event has reached its receiver."""
     _forget(tx, webhook.id, event.id)
     tx.execute(
@@ -163,7 +163,7 @@ def told(tx: Connection, webhook: Webhook, event: Waiting, now: float) -> None:
     )
 
 
-def failed(tx: Connection, webhook: Webhook, event: Waiting, reason: str, now: float) -> bool:
+def failed(tx: Connection, webhook: Webhook, event: WaitingEvent, reason: str, now: float) -> bool:
     """An event was not taken; it is tried again, or dropped after a day. Whether the webhook was disabled for it."""
     if event.attempts < len(RETRY_AFTER):
         tx.execute(
@@ -209,13 +209,13 @@ def _webhook(row: tuple[object, ...]) -> Webhook:
     return Webhook(number, owner, url, tuple(str(events).split()), Secret(str(secret)), *rest)  # type: ignore[arg-type]
 
 
-def _due(tx: Connection, webhook_id: int, now: float, batch: int) -> list[Waiting]:
+def _due(tx: Connection, webhook_id: int, now: float, batch: int) -> list[WaitingEvent]:
     rows = tx.execute(
         "SELECT id, message_id, payload, attempts FROM webhook_events WHERE webhook_id = ? AND next_ts <= ?"
         " ORDER BY next_ts, id LIMIT ?",
         (webhook_id, int(now), batch),
     )
-    return [Waiting(*row) for row in rows]
+    return [WaitingEvent(*row) for row in rows]
 
 
 def _forget(tx: Connection, webhook_id: int, event_id: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from onifast_outbox.claiming.capacity import Flight, Flights
+from onifast_outbox.claiming.capacity import RunningDeliveries, RunningDelivery
 from onifast_shared.queue.store import Claim, QueueRow, Submission
 from onifast_shared.values.reply import Outcome
 
@@ -18,12 +18,12 @@ async def test_a_bug_in_a_delivery_frees_its_place_and_is_told() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     ended: list[Sequence[Outcome]] = []
     room = asyncio.Event()
-    flights = Flights(1, 1 << 20, room.set)
+    flights = RunningDeliveries(1, 1 << 20, room.set)
 
     async def fail() -> Sequence[Outcome]:
         raise ValueError("a bug")
 
-    flights.start(Flight(CLAIM, is_proven=True), fail(), lambda _, outcomes: ended.append(outcomes))
+    flights.start(RunningDelivery(CLAIM, is_proven=True), fail(), lambda _, outcomes: ended.append(outcomes))
     assert flights.room() == 0
     await room.wait()
     assert (flights.room(), ended) == (1, [()])

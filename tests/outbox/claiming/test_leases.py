@@ -8,7 +8,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import store as queue
-from onifast_shared.queue.claims import Wanted
+from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.store import Claim, Lease, QueuedRecipient, Submission
 
@@ -16,7 +16,7 @@ from onifast_shared.queue.store import Claim, Lease, QueuedRecipient, Submission
 def claimed(db: Database, settings: Settings, lease: Lease) -> Claim:
     what = Submission(sender="ann@here.test", origin="api", owner="ann")
     accept.submit(db, b"\r\nx\r\n", what, [QueuedRecipient("bob@remote.test")])
-    found = db.write(lambda tx: queue_claims.claim(tx, NextHops(tx, settings), lease, Wanted(1), 2e9))
+    found = db.write(lambda tx: queue_claims.claim(tx, NextHops(tx, settings), lease, ClaimCapacity(1), 2e9))
     return found.claims[0]
 
 

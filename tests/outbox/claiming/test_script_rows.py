@@ -6,7 +6,7 @@ import email
 import email.policy
 
 import pytest
-from onifast_outbox.claiming.script_rows import Unusable, build
+from onifast_outbox.claiming.script_rows import UnusableRow, build
 from onifast_shared.queue.scripts import ScriptRow
 from outbox.helpers import Outbox
 
@@ -79,5 +79,5 @@ def test_a_subject_cannot_add_header_fields() -> None:
 
 @pytest.mark.parametrize("sender", ["", "a@b.test, c@d.test", "a b@c.test", "a@b..test", "a@b.test\r\nBcc: eve@x.test"])
 def test_an_unusable_sender_is_refused(sender: str) -> None:
-    with pytest.raises(Unusable, match="sender"):
+    with pytest.raises(UnusableRow, match="sender"):
         build(row(sender=sender), "mail.host.test")

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-from onifast_outbox.delivering.compute_threads import Workbench
+from onifast_outbox.delivering.compute_threads import ComputeThreads
 
 
 class Squares:
@@ -35,7 +35,7 @@ def squares() -> Squares:
 
 
 async def test_each_gets_his_own_result_or_error_from_another_thread(squares: Squares) -> None:
-    bench = Workbench("squares", squares)
+    bench = ComputeThreads("squares", squares)
     found = await asyncio.gather(*(bench.do(number) for number in range(5)), return_exceptions=True)
     assert [str(each) for each in found] == ["0", "1", "4", "three", "16"]
     assert threading.get_ident() not in squares.threads
@@ -43,14 +43,14 @@ async def test_each_gets_his_own_result_or_error_from_another_thread(squares: Sq
 
 
 async def test_what_comes_in_one_step_of_the_loop_shares_hops(squares: Squares) -> None:
-    bench = Workbench("squares", squares)
+    bench = ComputeThreads("squares", squares)
     await asyncio.gather(*(bench.do(2) for _ in range(100)))
     assert len(squares.shares) < 50 and max(map(len, squares.shares)) > 1
     await bench.close()
 
 
 async def test_what_comes_while_all_threads_are_busy_is_done_as_well(squares: Squares) -> None:
-    bench = Workbench("squares", squares)
+    bench = ComputeThreads("squares", squares)
     squares.may_go_on.clear()
     numbers = [number for number in range(40) if number not in (3, 13)]
     early = [bench.do(number) for number in numbers[:20]]
@@ -63,7 +63,7 @@ async def test_what_comes_while_all_threads_are_busy_is_done_as_well(squares: Sq
 
 
 async def test_work_that_breaks_off_leaves_nobody_waiting(squares: Squares) -> None:
-    bench = Workbench("squares", squares)
+    bench = ComputeThreads("squares", squares)
     found = await asyncio.gather(*(bench.do(13) for _ in range(10)), return_exceptions=True)
     assert all(isinstance(each, Exception) for each in found)
     assert await bench.do(4) == 16
@@ -71,7 +71,7 @@ async def test_work_that_breaks_off_leaves_nobody_waiting(squares: Squares) -> N
 
 
 async def test_who_does_not_wait_any_more_disturbs_nobody(squares: Squares) -> None:
-    bench = Workbench("squares", squares)
+    bench = ComputeThreads("squares", squares)
     squares.may_go_on.clear()
     gone, there = bench.do(2), bench.do(4)
     await asyncio.sleep(0)

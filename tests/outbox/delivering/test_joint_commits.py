@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from onifast_outbox.delivering.joint_commits import JointCommits, Sheet
+from onifast_outbox.delivering.joint_commits import JointCommits, JointTransaction
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 
@@ -19,10 +19,10 @@ def commits(database: Database) -> JointCommits:
     return JointCommits(database)
 
 
-def note(text: str | None) -> Callable[[Sheet], Sheet]:
+def note(text: str | None) -> Callable[[JointTransaction], JointTransaction]:
     """A write that gives the sheet that it was made on."""
 
-    def write(sheet: Sheet) -> Sheet:
+    def write(sheet: JointTransaction) -> JointTransaction:
         sheet.tx.execute("INSERT INTO notes VALUES (?)", (text,))
         return sheet
 
@@ -63,7 +63,7 @@ async def test_what_has_gathered_is_one_change(database: Database, commits: Join
 
 
 async def test_one_that_cannot_be_written_fails_alone(database: Database, commits: JointCommits) -> None:
-    def wrong(sheet: Sheet) -> None:
+    def wrong(sheet: JointTransaction) -> None:
         sheet.tx.execute("INSERT INTO notes VALUES ('half')")
         raise ValueError("a bug")
 
@@ -72,7 +72,7 @@ async def test_one_that_cannot_be_written_fails_alone(database: Database, commit
         works = [asyncio.ensure_future(commits.write(each)) for each in writes]
         await asyncio.sleep(0)
     found = await asyncio.gather(*works, return_exceptions=True)
-    assert [type(each) for each in found[::3]] == [Sheet, Sheet]
+    assert [type(each) for each in found[::3]] == [JointTransaction, JointTransaction]
     assert isinstance(found[1], ValueError) and isinstance(found[2], Exception)
     assert notes(database) == ["a", "b"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from onifast_outbox.destinations.persistence import DestinationDesk
+from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.destinations.states import DEAD_AFTER, Destinations, Feedback, Limits
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
@@ -18,8 +18,8 @@ def known() -> Destinations:
     return Destinations(Limits(), 60.0)
 
 
-def desk(settings: Settings, db: Database, destinations: Destinations) -> DestinationDesk:
-    return DestinationDesk(db, settings, destinations, lambda: BOOT)
+def desk(settings: Settings, db: Database, destinations: Destinations) -> DestinationPersistence:
+    return DestinationPersistence(db, settings, destinations, lambda: BOOT)
 
 
 def states(db: Database) -> list[StoredState]:

@@ -11,9 +11,9 @@ from onifast_outbox.destinations.states import (
     LONGEST_DOUBLING,
     START,
     Destinations,
+    DestinationStatus,
     Feedback,
     Limits,
-    State,
     feedback,
 )
 from onifast_shared.values.reply import Deferred, Delivered, Failed, Outcome, Reply, Trail
@@ -155,7 +155,7 @@ def test_it_says_why_it_is_dead_and_since_when() -> None:
     destinations = known()
     kill(destinations, now=7.0)
     dead = destinations.opening(NAME, 8.0).dead
-    assert dead == State(NAME, 0, 2, 7.0, 7.0 + PROBE, "451 4.4.1 no")
+    assert dead == DestinationStatus(NAME, 0, 2, 7.0, 7.0 + PROBE, "451 4.4.1 no")
 
 
 def test_an_answer_makes_it_live_as_if_it_were_new() -> None:
@@ -233,7 +233,7 @@ def test_whatever_happens_the_bounds_hold(
         elif in_flight:
             destinations.end(NAME, said, "no", now)
             in_flight -= 1
-        (state,) = destinations.states(now) or [State(NAME, 0, 1, None, None, "")]
+        (state,) = destinations.states(now) or [DestinationStatus(NAME, 0, 1, None, None, "")]
         assert 1 <= state.concurrency <= concurrency
         assert state.in_flight == in_flight
     # Whatever is closed now opens by itself, once what is under way has ended.

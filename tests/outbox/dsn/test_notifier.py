@@ -9,7 +9,7 @@ import time
 from email.message import EmailMessage
 
 import pytest
-from onifast_outbox.dsn.notice_rate import HOUR, MOST_AN_HOUR, Restraint
+from onifast_outbox.dsn.notice_rate import HOUR, MOST_AN_HOUR, NoticeRate
 from onifast_outbox.dsn.notifier import Notifier
 from onifast_shared.accepting import arrivals
 from onifast_shared.accepting.arrivals import Arrival
@@ -191,14 +191,14 @@ async def test_two_processes_write_no_summary_of_the_same_delays(outbox: Outbox)
     both = [later(outbox, 5) for _ in range(2)]
     for notifier in both:
         for _ in range(MOST_AN_HOUR):
-            notifier._restraint.note("alice@here.test", time.time() + 5 * HOUR)
+            notifier._notice_rate.note("alice@here.test", time.time() + 5 * HOUR)
     await put_off(outbox, 10)
     await asyncio.gather(*(notifier.tell() for notifier in both))
     assert notices(outbox) == ["alice@here.test"]
 
 
 def test_a_senders_hour_begins_anew_after_an_hour_or_when_the_clock_goes_back() -> None:
-    restraint = Restraint(most=1)
+    restraint = NoticeRate(most=1)
     seen = []
     for now in (0, 10, 20, HOUR - 1, HOUR, HOUR - 1):
         seen.append(restraint.manner("ann", now))

@@ -14,7 +14,7 @@ import pytest
 from onifast_outbox.filing import copies as filing_module
 from onifast_outbox.filing import filer
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
-from onifast_outbox.filing.filer import DONE, LATER, NEVER, Refused, check_name
+from onifast_outbox.filing.filer import DONE, LATER, NEVER, CopyRefused, check_name
 from onifast_shared.machine import capabilities
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import indexing
@@ -166,7 +166,7 @@ async def test_a_home_of_the_group_root_lends_no_rights_of_it(
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/etc", "a\0b", "x" * 256])
 def test_names_that_are_no_single_component_are_refused(name: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(CopyRefused):
         check_name(name)
 
 
@@ -263,7 +263,7 @@ async def test_a_home_that_hangs_is_not_waited_for_with_each_of_its_messages(
 ) -> None:
     tried, write = open_folder / "tried", filer.carry_out
 
-    def hang(home_root: Path, request: filer.Request, *, sweep: bool) -> str:
+    def hang(home_root: Path, request: filer.FilerRequest, *, sweep: bool) -> str:
         with tried.open("a") as log:
             log.write(f"{request.owner}\n")
         if request.owner == "mallory":

@@ -16,7 +16,7 @@ from onifast_outbox.filing.filer import DONE
 from onifast_outbox.housekeeping.departures import Departures
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, moving, store
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.watching import PATIENCE
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import addresses
@@ -80,7 +80,7 @@ async def test_no_copy_is_written_into_the_home_of_the_next_one(database: Databa
     class Written(Filer):
         async def write(self, owner: str, name: str, content: bytes) -> tuple[int, str]:
             written.append(name)
-            await database.awrite(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+            await database.awrite(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
             moving.finish(database)
             return DONE, name
 

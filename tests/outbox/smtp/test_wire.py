@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from onifast_outbox.smtp.wire import CHUNK, MAX_LINE, MAX_REPLY_LINES, Wire, WireError
+from onifast_outbox.smtp.wire import CHUNK, MAX_LINE, MAX_REPLY_LINES, ClientWire, WireError
 from onifast_shared.machine import event_loop
 
 from fakes.certificates import Authority
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Use = Callable[[Wire], Awaitable[None]]
+Use = Callable[[ClientWire], Awaitable[None]]
 Meet = Callable[[Peer, Use], None]
 
 
@@ -34,7 +34,7 @@ def meet(request: pytest.FixtureRequest) -> Meet:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
-            wire = await Wire.connect("127.0.0.1", server.sockets[0].getsockname()[1], timeout=30)
+            wire = await ClientWire.connect("127.0.0.1", server.sockets[0].getsockname()[1], timeout=30)
             try:
                 async with asyncio.timeout(60):
                     await use(wire)
@@ -63,7 +63,7 @@ def saying(*pieces: bytes) -> Peer:
 
 
 def test_replies_that_come_together_are_heard_one_by_one(meet: Meet) -> None:
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         assert await wire.read_reply(30) == [b"250-first", b"250 line"]
         assert await wire.read_reply(30) == [b"354"]
         with pytest.raises(WireError, match=r"^connection lost$"):
@@ -74,7 +74,7 @@ def test_replies_that_come_together_are_heard_one_by_one(meet: Meet) -> None:
 
 
 def test_a_line_without_code_belongs_to_the_reply_that_has_begun(meet: Meet) -> None:
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         assert await wire.read_reply(30) == [b"550-a", b"", b"no code", b"55", b"450 b"]
         assert await wire.read_reply(30) == [b"250"]
 
@@ -91,7 +91,7 @@ def test_a_line_without_code_belongs_to_the_reply_that_has_begun(meet: Meet) -> 
     ],
 )
 def test_what_is_no_reply_is_told_so(meet: Meet, reply: bytes, why: str) -> None:
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         with pytest.raises(WireError, match=why):
             await wire.read_reply(30)
 
@@ -103,7 +103,7 @@ def test_a_silent_peer_is_given_up_and_an_earlier_deadline_is_not_missed(meet: M
         writer.write(b"220 hello\r\n")
         await reader.read()
 
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         await wire.read_reply(50)
         with pytest.raises(WireError, match=r"no reply within 0.01 s"):
             await wire.read_reply(0.01)
@@ -119,7 +119,7 @@ def test_a_peer_that_takes_no_data_is_given_up(meet: Meet) -> None:
     async def peer(*_: object) -> None:
         await done.wait()
 
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         with pytest.raises(WireError, match="took no data"):
             await wire.write(bytes(100 * CHUNK), 0.1)
         done.set()
@@ -133,7 +133,7 @@ def test_a_peer_that_reads_slowly_gets_everything(meet: Meet) -> None:
         writer.write(b"250 %d\r\n" % got)
         await reader.read()
 
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         await wire.write(bytes(20 * CHUNK + 1), 30)
         assert await wire.read_reply(30) == [b"250 %d" % (20 * CHUNK + 1)]
 
@@ -153,7 +153,7 @@ def test_what_came_in_the_clear_before_encryption_is_never_heard(meet: Meet, tmp
         await writer.drain()
         await reader.read()
 
-    async def use(wire: Wire) -> None:
+    async def use(wire: ClientWire) -> None:
         await wire.read_reply(30)
         await wire.start_tls(context, "mx.remote.test", 30)
         await wire.write(b"encrypted\r\n", 30)

@@ -16,7 +16,7 @@ from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
 from onifast_shared.queue import sandbox, store
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.store import Attempt, QueuedRecipient, Submission
+from onifast_shared.queue.store import DeliveryAttempt, QueuedRecipient, Submission
 from onifast_shared.queue.view import OutboxRow
 from onifast_shared.values import times
 from onifast_shared.values.reply import Reply
@@ -106,7 +106,7 @@ def test_a_delivery_is_shown_with_each_attempt(
     run: Run, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row_id = submit(database)
-    attempt = Attempt(
+    attempt = DeliveryAttempt(
         1_800_000_000,
         1200,
         "deferred",

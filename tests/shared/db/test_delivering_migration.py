@@ -14,7 +14,7 @@ from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.claims import Wanted
+from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.store import Claim, Lease
 
@@ -75,7 +75,7 @@ def claims(db: Database, now: float = 1000.0) -> list[Claim]:
         while queue_due.place(tx):
             pass
         queue_due.promote(tx, now)
-        wanted = Wanted(100)
+        wanted = ClaimCapacity(100)
         return queue_claims.claim(tx, NextHops(tx, Settings()), Lease("new-boot", 0, 60_000), wanted, now).claims
 
     return db.write(take)

@@ -7,7 +7,7 @@ from onifast_shared.accounts.panel_users import check_username
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, store
 from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, NOT_THEIRS, Column
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 
 from .people import columns, dump, give, mentions, naming_columns, settle, tables
 
@@ -56,7 +56,7 @@ def test_every_column_that_is_accounted_for_exists(database: Database) -> None:
 def test_nothing_is_left_under_the_name_of_who_is_gone(database: Database) -> None:
     database.write(lambda tx: everything(tx, "ann"))
     assert database.read(lambda tx: mentions(tx, "ann")) >= KNOWN
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     settle(database)
     assert database.read(lambda tx: mentions(tx, "ann")) - NOT_THEIRS.keys() == set()
     assert not check_username(store.set_aside_name(1, "ann"))
@@ -66,9 +66,9 @@ def test_the_others_keep_all_that_is_theirs(database: Database) -> None:
     database.write(lambda tx: everything(tx, "ben"))
     before = database.read(dump)
     database.write(lambda tx: everything(tx, "ann"))
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     settle(database)
-    database.write(lambda tx: changes.make(tx, Request("purge", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("purge", "ann", "test"), NOW))
     settle(database)
     after = database.read(dump)
     after["mail_usage"] = [row for row in after["mail_usage"] if row[3]]  # what counts nothing says nothing
@@ -81,9 +81,9 @@ def test_the_others_keep_all_that_is_theirs(database: Database) -> None:
 def test_what_is_restored_is_what_was_set_aside(database: Database) -> None:
     database.write(lambda tx: everything(tx, "ann"))
     before = database.read(dump)
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     settle(database)
-    database.write(lambda tx: changes.make(tx, Request("restore", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("restore", "ann", "test"), NOW))
     settle(database)
     after = database.read(dump)
     ended = {each.table for each in ENDED} | {"user_changes", "directory_version", "outbox"}
@@ -96,7 +96,7 @@ def test_what_is_restored_is_what_was_set_aside(database: Database) -> None:
 def test_a_renamed_user_has_all_that_he_had(database: Database) -> None:
     database.write(lambda tx: everything(tx, "ann"))
     had = database.read(lambda tx: mentions(tx, "ann"))
-    database.write(lambda tx: changes.make(tx, Request("rename", "ann", "test", "anna"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("rename", "ann", "test", "anna"), NOW))
     settle(database)
     ended = {(each.table, each.name) for each in ENDED}
     assert database.read(lambda tx: mentions(tx, "ann")) - NOT_THEIRS.keys() == set()
@@ -108,7 +108,7 @@ def test_a_crash_between_two_steps_leaves_no_part_behind(database: Database, act
     """Whoever comes next finds the move under way, and the name shut until it is done."""
     database.write(lambda tx: everything(tx, "ann"))
     new_name = "anna" if action == "rename" else None
-    database.write(lambda tx: changes.make(tx, Request(action, "ann", "test", new_name), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest(action, "ann", "test", new_name), NOW))
     assert database.read(lambda tx: store.is_moving(tx, "ann"))
     assert ("emails", "owner") in database.read(lambda tx: mentions(tx, "ann"))
     settle(database)

@@ -9,7 +9,7 @@ from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
 from onifast_shared.accounts import app_passwords, sessions
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, deleting, moving, store
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.store import BootTime, UserChangeError
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents, mailbox
@@ -57,7 +57,7 @@ def queued(database: Database, name: str | None) -> list[tuple[str, str]]:
 def change(
     database: Database, action: str, name: str = "ann", new_name: str | None = None, **more: object
 ) -> int | None:
-    done = database.write(lambda tx: changes.make(tx, Request(action, name, "test", new_name, **more), NOW))  # type: ignore[arg-type]
+    done = database.write(lambda tx: changes.make(tx, UserChangeRequest(action, name, "test", new_name, **more), NOW))  # type: ignore[arg-type]
     settle(database)
     return done.departure_id
 
@@ -215,7 +215,7 @@ def test_an_address_that_somebody_else_has_by_now_stays_his(database: Database) 
     database.write(move_in)
     change(database, "remove")
     database.write(lambda tx: addresses.add(tx, Address.parse("Ann@annas.test"), "ben"))
-    done = database.write(lambda tx: changes.make(tx, Request("restore", "ann", "test"), NOW))
+    done = database.write(lambda tx: changes.make(tx, UserChangeRequest("restore", "ann", "test"), NOW))
     settle(database)
     assert done.lost == ("ann@annas.test",)
     assert [row.owner for row in database.read(lambda tx: addresses.list_for(tx, None))] == ["ben"]
@@ -225,9 +225,9 @@ def test_an_address_that_somebody_else_has_by_now_stays_his(database: Database) 
 def test_a_name_that_goes_twice_is_kept_twice(database: Database) -> None:
     """Also where the second goes before what the first left has been carried away."""
     database.write(move_in)
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     database.write(lambda tx: move_in(tx, mark="new"))
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     settle(database)
     change(database, "restore", departure_id=1)
     assert subjects(database, "ann") == ["old"]
@@ -238,7 +238,7 @@ def test_a_name_that_goes_twice_is_kept_twice(database: Database) -> None:
 def test_what_the_next_one_gets_meanwhile_is_his(database: Database) -> None:
     """A move ends at what was there when it began."""
     database.write(move_in)
-    database.write(lambda tx: changes.make(tx, Request("remove", "ann", "test"), NOW))
+    database.write(lambda tx: changes.make(tx, UserChangeRequest("remove", "ann", "test"), NOW))
     database.write(lambda tx: move_in(tx, mark="new"))
     settle(database)
     assert subjects(database, "ann") == ["new"]

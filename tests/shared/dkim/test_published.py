@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.dkim.keys import record_of
-from onifast_shared.dkim.published import BadTags, Check, compare, look_now, parse_tags
+from onifast_shared.dkim.published import BadTags, RecordCheck, compare, look_now, parse_tags
 
 from fakes.dns import DnsServer, Failure
 
@@ -36,7 +36,7 @@ class Settings:
     ],
 )
 def test_the_same_key_in_any_lawful_form_is_published(text: str) -> None:
-    assert compare(RSA, [text.encode()]) == Check(True)
+    assert compare(RSA, [text.encode()]) == RecordCheck(True)
 
 
 @pytest.mark.parametrize(

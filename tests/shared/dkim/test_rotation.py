@@ -12,15 +12,15 @@ import pytest
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import report, rotation, selectors
-from onifast_shared.dkim.published import Check
-from onifast_shared.dkim.rotation import RotationError, Rotations, Standing, unused_name
+from onifast_shared.dkim.published import RecordCheck
+from onifast_shared.dkim.rotation import DomainKeys, RotationError, Rotations, unused_name
 from onifast_shared.dkim.selectors import STATES, TRANSITIONS, Selector
 from onifast_shared.machine.config import Settings
 
 DOMAIN = "here.test"
 NOW = 1_795_000_000  # in November 2026
 HOUR, DAY = 3600, 86400
-SHOWN, MISSING, SILENT = Check(True), Check(False, "There is none."), Check(None, "No answer.")
+SHOWN, MISSING, SILENT = RecordCheck(True), RecordCheck(False, "There is none."), RecordCheck(None, "No answer.")
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def rotations(settings: Settings, database: Database, monkeypatch: pytest.Monkey
     return Rotations(database, settings)
 
 
-def signs(found: Standing) -> list[str]:
+def signs(found: DomainKeys) -> list[str]:
     return [key.selector for key in found.signing]
 
 
-def states(found: Standing) -> dict[str, str]:
+def states(found: DomainKeys) -> dict[str, str]:
     return {row.selector: row.state for row in found.rows}
 
 
-def seen(check: Check, *names: str) -> dict[str, Check]:
+def seen(check: RecordCheck, *names: str) -> dict[str, RecordCheck]:
     return {f"{name}._domainkey.{DOMAIN}": check for name in names or ("mail-202611",)}
 
 
@@ -47,7 +47,7 @@ def files(settings: Settings) -> list[str]:
     return sorted(path.name for path in (settings.certs_dir / DOMAIN).iterdir())
 
 
-def is_consistent(found: Standing) -> bool:
+def is_consistent(found: DomainKeys) -> bool:
     """What must hold at every moment: each key that signs does so under the name that its record has."""
     names = {row.fingerprint: row.selector for row in found.rows}
     return all(names.get(key.fingerprint, "mail") == key.selector for key in found.signing)
@@ -88,7 +88,7 @@ def test_a_second_key_rotates_along(rotations: Rotations, settings: Settings) ->
 
 
 @pytest.mark.parametrize(("between", "is_ripe"), [(SHOWN, True), (SILENT, True), (MISSING, False)])
-def test_dns_must_have_shown_the_key_without_a_break(rotations: Rotations, between: Check, is_ripe: bool) -> None:
+def test_dns_must_have_shown_the_key_without_a_break(rotations: Rotations, between: RecordCheck, is_ripe: bool) -> None:
     rotations.begin(DOMAIN, NOW)
     rotations.look(DOMAIN, seen(SHOWN), NOW)
     rotations.look(DOMAIN, seen(between), NOW + HOUR / 2)
@@ -104,7 +104,7 @@ def test_even_without_a_wait_no_single_look_that_fails_switches(rotations: Rotat
 
 @pytest.mark.parametrize("step", [Rotations.switch, Rotations.abort, Rotations.retire])
 def test_a_step_that_does_not_apply_is_refused(
-    rotations: Rotations, step: Callable[[Rotations, str, float], Standing]
+    rotations: Rotations, step: Callable[[Rotations, str, float], DomainKeys]
 ) -> None:
     with pytest.raises(RotationError):
         step(rotations, DOMAIN, NOW)
@@ -185,7 +185,7 @@ def test_a_crash_between_the_files_and_the_table_is_mended(
     rotations.begin(DOMAIN, NOW)
     calls = []
 
-    def dying(self: Rotations, domain: str, now: float) -> Standing:
+    def dying(self: Rotations, domain: str, now: float) -> DomainKeys:
         calls.append(domain)
         if len(calls) > 1:
             raise Crash
@@ -322,7 +322,7 @@ def test_time_files_and_dns_take_only_the_steps_of_the_table(state: str) -> None
 
 
 def test_the_advice_follows_the_rotation(rotations: Rotations) -> None:
-    def advice(checks: dict[str, Check] | None = None) -> str:
+    def advice(checks: dict[str, RecordCheck] | None = None) -> str:
         return report.advice(report.of(rotations.standing(DOMAIN), checks), HOUR)
 
     assert advice() == "" and advice(seen(MISSING, "mail")) == f"Publish mail._domainkey.{DOMAIN}."
@@ -340,7 +340,7 @@ def test_what_hinders_a_switch_is_shown(rotations: Rotations) -> None:
     rotations.begin(DOMAIN, NOW)
     rotations.note(DOMAIN, "Somebody has to help.")
     (waiting,) = report.of(rotations.standing(DOMAIN)).in_state("publishing")
-    assert waiting.check == Check(None, "Somebody has to help.")
+    assert waiting.check == RecordCheck(None, "Somebody has to help.")
 
 
 def test_a_row_keeps_all_that_it_is_given(database: Database) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from onifast_outbox.filing.filer import Identity, become
+from onifast_outbox.filing.filer import UnixIdentity, become
 from onifast_shared.machine import capabilities
 
 pytestmark = pytest.mark.root
@@ -41,7 +41,7 @@ def test_a_unit_with_setuid_becomes_the_owner_and_keeps_nothing_of_it() -> None:
         _raise_again()
         if not capabilities.can_become_others():
             return False
-        become(Identity(61001, 61001))
+        become(UnixIdentity(61001, 61001))
         return os.getresuid() == (61001,) * 3 and os.getgroups() == [61001] and not capabilities.effective()
 
     assert in_child(work)

@@ -15,10 +15,19 @@ from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import ready_rows
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
-from onifast_shared.queue.claims import MOST_BARREN, MOST_PUT_OFF, SMALL, Opening, Round, Turns, Unreachable, Wanted
+from onifast_shared.queue.claims import (
+    MOST_BARREN,
+    MOST_PUT_OFF,
+    SMALL,
+    ClaimAllowance,
+    ClaimCapacity,
+    ClaimedRound,
+    LaneTurns,
+    Unreachable,
+)
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.ready_rows import SHORT
-from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
+from onifast_shared.queue.store import Claim, DeliveryAttempt, Lease, QueuedRecipient, Submission
 from onifast_shared.transport import relay
 from onifast_shared.transport.relay import Relay
 from onifast_shared.values.reply import Reply
@@ -34,7 +43,7 @@ class Queue:
     def __init__(self, db: Database, settings: Settings) -> None:
         self.db = db
         self.settings = settings
-        self.turns = Turns()
+        self.turns = LaneTurns()
 
     def submit(self, by: str, *recipients: str, raw: bytes = b"\r\nx\r\n") -> list[int]:
         what = Submission(sender=f"{by}@sender.test", origin="api", owner=by)
@@ -47,8 +56,8 @@ class Queue:
         self.db.write(lambda tx: tx.execute(_CONTENTS, {"rows": rows - 1}))
         self.db.write(lambda tx: tx.execute(_ROWS))
 
-    def round(self, total: int = 1, **wanted: object) -> Round:
-        asked = Wanted(total, turns=self.turns, **wanted)  # type: ignore[arg-type]
+    def round(self, total: int = 1, **wanted: object) -> ClaimedRound:
+        asked = ClaimCapacity(total, turns=self.turns, **wanted)  # type: ignore[arg-type]
         settings = self.settings
         found = self.db.write(lambda tx: queue_claims.claim(tx, NextHops(tx, settings), LEASE, asked, NOW))
         self.turns = found.turns
@@ -88,9 +97,9 @@ def where(claims: list[Claim]) -> list[str]:
     return [one.destination for one in claims]
 
 
-def gate(**openings: Opening) -> Callable[[str], Opening]:
+def gate(**openings: ClaimAllowance) -> Callable[[str], ClaimAllowance]:
     named = {name.replace("_", "."): opening for name, opening in openings.items()}
-    return lambda destination: named.get(destination, Opening())
+    return lambda destination: named.get(destination, ClaimAllowance())
 
 
 def test_a_single_message_goes_next_beside_50_000_of_another_sender(waiting: Queue) -> None:
@@ -121,7 +130,7 @@ def test_a_destination_without_room_holds_nobody_up(waiting: Queue) -> None:
     waiting.fill("ann", "busy.test", 20)
     waiting.fill("ann", "free.test", 3)
     waiting.fill("bob", "busy.test", 20)
-    found = waiting.round(10, gate=gate(busy_test=Opening(2)))
+    found = waiting.round(10, gate=gate(busy_test=ClaimAllowance(2)))
     assert sorted(where(found.claims)) == ["busy.test"] * 2 + ["free.test"] * 3
     assert sorted(map(str, who(found.claims)))[-1] == "bob"
     assert not found.more
@@ -133,9 +142,9 @@ def test_a_thousand_domains_without_room_are_passed_over_bit_by_bit(waiting: Que
     waiting.submit("quiet", "x@free.test")
     asked: list[str] = []
 
-    def opening(name: str) -> Opening:
+    def opening(name: str) -> ClaimAllowance:
         asked.append(name)
-        return Opening(free=int(name == "free.test"))
+        return ClaimAllowance(free=int(name == "free.test"))
 
     rounds = [waiting.round(10, gate=opening) for _ in range(2)]
     assert who([one for each in rounds for one in each.claims]) == ["quiet"]
@@ -146,7 +155,7 @@ def test_unproven_destinations_do_not_get_every_place(waiting: Queue) -> None:
     for number in range(8):
         waiting.submit("ann", f"x@new{number}.test")
     waiting.fill("ann", "known.test", 4)
-    opening = lambda name: Opening(is_proven=name == "known.test")  # noqa: E731
+    opening = lambda name: ClaimAllowance(is_proven=name == "known.test")  # noqa: E731
     assert where(waiting.claim(10, unproven=3, gate=opening)).count("known.test") == 4
     assert len(waiting.claim(10, unproven=3, gate=opening)) == 3
 
@@ -174,7 +183,7 @@ def test_recipients_here_are_one_claim_that_needs_no_opening(waiting: Queue, set
     )
     waiting.submit("ann", "x@a.test", "x@b.test", "x@remote.test")
     waiting.submit("bob", "no address")
-    claims = waiting.claim(5, unproven=0, gate=lambda _: Opening(0, is_proven=False))
+    claims = waiting.claim(5, unproven=0, gate=lambda _: ClaimAllowance(0, is_proven=False))
     assert where(claims) == [LOCAL, LOCAL]
     assert [[row.recipient for row in one.rows] for one in claims] == [["x@a.test", "x@b.test"], ["no address"]]
 
@@ -200,7 +209,7 @@ def test_mail_for_a_dead_destination_is_put_off_without_a_claim(waiting: Queue) 
     waiting.fill("ann", "dead.test", 20)
     waiting.fill("bob", "dead.test", 20)
     waiting.submit("bob", "x@live.test")
-    found = waiting.round(10, gate=gate(dead_test=Opening(0, unreachable=NO_ANSWER)))
+    found = waiting.round(10, gate=gate(dead_test=ClaimAllowance(0, unreachable=NO_ANSWER)))
     assert where(found.claims) == ["live.test"]
     assert found.put_off == {"dead.test": 40}
     assert waiting.ask("SELECT DISTINCT last_error FROM outbox WHERE domain = 'dead.test'") == [str(NO_ANSWER.reply)]
@@ -210,7 +219,7 @@ def test_mail_for_a_dead_destination_is_put_off_without_a_claim(waiting: Queue) 
 
 def test_much_mail_for_a_dead_destination_is_put_off_in_steps(waiting: Queue) -> None:
     waiting.fill("ann", "dead.test", MOST_PUT_OFF + 10)
-    rounds = [waiting.round(10, gate=gate(dead_test=Opening(0, unreachable=NO_ANSWER))) for _ in range(2)]
+    rounds = [waiting.round(10, gate=gate(dead_test=ClaimAllowance(0, unreachable=NO_ANSWER))) for _ in range(2)]
     assert [(found.put_off["dead.test"], found.more) for found in rounds] == [(MOST_PUT_OFF, True), (10, False)]
 
 
@@ -218,7 +227,7 @@ def test_what_is_put_off_comes_back_spread_and_never_after_its_lifetime(waiting:
     waiting.fill("ann", "dead.test", 50)
     waiting.db.write(lambda tx: tx.execute("UPDATE outbox SET queued_ts = ?, sender = sender", (NOW,)))
     waiting.db.write(lambda tx: tx.execute("UPDATE outbox SET queued_ts = ? WHERE id = 1", (NOW - 10_000,)))
-    waiting.round(10, gate=gate(dead_test=Opening(0, unreachable=NO_ANSWER)), lifetime=10_100)
+    waiting.round(10, gate=gate(dead_test=ClaimAllowance(0, unreachable=NO_ANSWER)), lifetime=10_100)
     due = [int(str(each)) for each in waiting.ask("SELECT next_attempt_ts FROM outbox ORDER BY id")]
     assert due[0] == NOW + 100
     assert len(set(due[1:])) == 49
@@ -227,7 +236,7 @@ def test_what_is_put_off_comes_back_spread_and_never_after_its_lifetime(waiting:
 
 def test_what_waited_for_a_dead_destination_in_vain_is_claimed_with_the_answer(waiting: Queue) -> None:
     waiting.submit("ann", "x@dead.test")
-    closed = gate(dead_test=Opening(0, unreachable=NO_ANSWER))
+    closed = gate(dead_test=ClaimAllowance(0, unreachable=NO_ANSWER))
     assert waiting.claim(10, gate=closed) == []
     waiting.db.write(lambda tx: queue_due.promote(tx, NOW + 5000))
     assert [one.unreachable for one in waiting.claim(10, gate=closed)] == [NO_ANSWER.reply]
@@ -236,11 +245,11 @@ def test_what_waited_for_a_dead_destination_in_vain_is_claimed_with_the_answer(w
 def test_mail_is_woken_when_its_destination_answers(waiting: Queue) -> None:
     waiting.fill("ann", "dead.test", 30)
     waiting.submit("ann", "x@other.test")
-    waiting.round(40, gate=gate(dead_test=Opening(0, unreachable=NO_ANSWER), other_test=Opening(0)))
+    waiting.round(40, gate=gate(dead_test=ClaimAllowance(0, unreachable=NO_ANSWER), other_test=ClaimAllowance(0)))
     assert waiting.db.write(lambda tx: queue_due.wake(tx, "dead.test", NOW, 1)) == 1
-    assert len(waiting.claim(40, gate=gate(other_test=Opening(0)))) == 1
+    assert len(waiting.claim(40, gate=gate(other_test=ClaimAllowance(0)))) == 1
     assert waiting.db.write(lambda tx: queue_due.wake(tx, "dead.test", NOW)) == 29
-    claims = waiting.claim(40, gate=gate(other_test=Opening(0)))
+    claims = waiting.claim(40, gate=gate(other_test=ClaimAllowance(0)))
     assert [one.unreachable for one in claims] == [None] * 29
 
 
@@ -358,10 +367,12 @@ def cost(waiting: Queue) -> int:
     def work(tx: Connection) -> None:
         queue_due.glance(tx)
         queue_due.promote(tx, NOW)
-        found = queue_claims.claim(tx, NextHops(tx, waiting.settings), LEASE, Wanted(1, turns=waiting.turns), NOW)
+        found = queue_claims.claim(
+            tx, NextHops(tx, waiting.settings), LEASE, ClaimCapacity(1, turns=waiting.turns), NOW
+        )
         waiting.turns = found.turns
         (one,) = found.claims
-        queue.settle(tx, one.token, one.rows[0].id, "sent", attempt=Attempt(NOW, 1, "delivered"))
+        queue.settle(tx, one.token, one.rows[0].id, "sent", attempt=DeliveryAttempt(NOW, 1, "delivered"))
 
     def measure(tx: Connection) -> int:
         return steps(tx, lambda: work(tx))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.queue import due as queue_due
-from onifast_shared.queue.due import Mark
+from onifast_shared.queue.due import DuePosition
 from onifast_shared.queue.store import QueuedRecipient, Submission
 
 NOW = 4_000_000_000.0  # far ahead: submissions are dated by the real clock
@@ -32,10 +32,10 @@ def next_attempts(db: Database, row_ids: list[int]) -> set[int]:
 
 def recall_all(db: Database, limit: int) -> int:
     """Rounds until the walk is at its end."""
-    after: Mark | None = None
+    after: DuePosition | None = None
     for rounds in range(1, 100):
 
-        def step(tx: Connection, after: Mark | None = after) -> Mark | None:
+        def step(tx: Connection, after: DuePosition | None = after) -> DuePosition | None:
             queue_due.place(tx)
             return queue_due.recall(tx, NOW + 86_400, NOW, after, limit)
 

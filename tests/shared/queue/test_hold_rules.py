@@ -17,7 +17,7 @@ from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.claims import Wanted
+from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.store import Lease, QueuedRecipient, Submission
@@ -62,9 +62,9 @@ class Queue:
     def claim(self) -> list[str]:
         """The recipients of all that is claimed now, until nothing more is."""
 
-        def once(tx: Any) -> queue_claims.Round:
+        def once(tx: Any) -> queue_claims.ClaimedRound:
             queue_due.promote(tx, time.time())
-            return queue_claims.claim(tx, NextHops(tx, self.settings), LEASE, Wanted(1000), time.time())
+            return queue_claims.claim(tx, NextHops(tx, self.settings), LEASE, ClaimCapacity(1000), time.time())
 
         found: list[str] = []
         while (given := self.db.write(once)).claims or given.more:

@@ -17,10 +17,10 @@ from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import view as queue_view
-from onifast_shared.queue.claims import Wanted
+from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.scripts import Prepared
-from onifast_shared.queue.store import Attempt, Claim, Lease, QueuedRecipient, Submission
+from onifast_shared.queue.store import Claim, DeliveryAttempt, Lease, QueuedRecipient, Submission
 from onifast_shared.values.reply import Reply
 
 SETTINGS = Settings(hostname="mail.host.test")
@@ -41,7 +41,7 @@ def claim(db: Database, *, boot: str = BOOT, at_ms: int = 0, now: float = 2e9, l
         queue_due.place(tx)
         queue_due.promote(tx, now)
         lease = Lease(boot, at_ms, 60_000)
-        return queue_claims.claim(tx, NextHops(tx, SETTINGS), lease, Wanted(limit), now).claims
+        return queue_claims.claim(tx, NextHops(tx, SETTINGS), lease, ClaimCapacity(limit), now).claims
 
     return db.write(take)
 
@@ -53,7 +53,7 @@ def status(db: Database, row_id: int) -> str:
 
 
 def settle(db: Database, one: Claim, row_id: int, state: str, next_attempt_ts: int = 0) -> bool:
-    attempt = Attempt(int(NOW), 12, state, "mx.remote.test", "127.0.0.25", "TLSv1.3", Reply(250, "2.0.0", "ok"))
+    attempt = DeliveryAttempt(int(NOW), 12, state, "mx.remote.test", "127.0.0.25", "TLSv1.3", Reply(250, "2.0.0", "ok"))
     return db.write(
         lambda tx: queue.settle(tx, one.token, row_id, state, attempt=attempt, next_attempt_ts=next_attempt_ts)
     )

@@ -37,7 +37,7 @@ Step = Callable[[Connection, int], object]
 def claim(tx: Connection, _: int) -> None:
     due.place(tx)
     due.promote(tx, LATER)
-    queue_claims.claim(tx, NextHops(tx, SETTINGS), Lease(BOOT, 0, 60_000), queue_claims.Wanted(10), LATER)
+    queue_claims.claim(tx, NextHops(tx, SETTINGS), Lease(BOOT, 0, 60_000), queue_claims.ClaimCapacity(10), LATER)
 
 
 def claim_under_a_rule(tx: Connection, row_id: int) -> None:

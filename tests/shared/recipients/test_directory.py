@@ -6,12 +6,12 @@ import pytest
 import sqlite_shell
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.recipients import directory as directory_module
-from onifast_shared.recipients.directory import Directory
+from onifast_shared.recipients.directory import CachedDirectory
 
 
 @pytest.fixture
-def directory(database: Database) -> Directory:
-    return Directory(database)
+def directory(database: Database) -> CachedDirectory:
+    return CachedDirectory(database)
 
 
 class Question:
@@ -25,7 +25,7 @@ class Question:
         return int(tx.execute("SELECT count(*) FROM mail_addresses").get)
 
 
-async def test_an_answer_is_kept_while_only_mail_comes_in(database: Database, directory: Directory) -> None:
+async def test_an_answer_is_kept_while_only_mail_comes_in(database: Database, directory: CachedDirectory) -> None:
     question = Question()
     assert await directory.ask("count", question) == 0
     await database.awrite(lambda tx: tx.execute("INSERT INTO emails (recipient) VALUES ('x@y.test')"))
@@ -54,7 +54,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_what_another_program_changes_counts_at_once(
-    database: Database, directory: Directory, change: str
+    database: Database, directory: CachedDirectory, change: str
 ) -> None:
     sqlite_shell.run(
         database.path,
@@ -71,7 +71,7 @@ async def test_what_another_program_changes_counts_at_once(
 
 
 async def test_a_stranger_cannot_make_us_keep_without_end(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch
+    directory: CachedDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory_module, "MOST_KEPT", 3)
     question = Question()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.values import expansion
 from onifast_shared.values.address import Address
-from onifast_shared.values.expansion import Circular, Expansion, Remote, Target, UnknownLocal
+from onifast_shared.values.expansion import Circular, Expansion, ForwardTarget, Remote, UnknownLocal
 
 
 @dataclass
@@ -28,8 +28,8 @@ class Given:
     def role_owner(self, address: Address) -> str | None:
         return "root" if address.local == "postmaster" else None
 
-    def targets(self, address: Address) -> list[Target]:
-        return [Target(Address.parse(text), "ann") for text in self.forwards.get(address.key, ())]
+    def targets(self, address: Address) -> list[ForwardTarget]:
+        return [ForwardTarget(Address.parse(text), "ann") for text in self.forwards.get(address.key, ())]
 
     def is_local(self, domain: str) -> bool:
         known = [text.rpartition("@")[2] for text in (*self.owners, *self.forwards)]

@@ -8,7 +8,7 @@ import pytest
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.log import Secret
 from onifast_shared.webhooks import signing, store, targets
-from onifast_shared.webhooks.store import Waiting, Webhook
+from onifast_shared.webhooks.store import WaitingEvent, Webhook
 from onifast_shared.webhooks.targets import TargetError, check_url
 
 NOW = 1_795_000_000
@@ -31,7 +31,9 @@ def add(database: Database, webhook: Webhook, *payloads: str) -> None:
         database.write(lambda tx, payload=payload: store.add_event(tx, webhook.id, payload, NOW))  # type: ignore[misc]
 
 
-def take(database: Database, now: float = NOW, limit: int = 8, batch: int = 20) -> list[tuple[Webhook, list[Waiting]]]:
+def take(
+    database: Database, now: float = NOW, limit: int = 8, batch: int = 20
+) -> list[tuple[Webhook, list[WaitingEvent]]]:
     return database.write(lambda tx: store.take(tx, now, 90, limit, batch))
 
 
@@ -247,7 +249,7 @@ def test_two_days_of_failures_disable_a_webhook_until_somebody_enables_it(databa
     def fail(tx: Connection, now: float) -> bool:
         found = store.get(tx, webhook.id)
         assert found is not None
-        return store.failed(tx, found, Waiting(1, "msg", "1", 0), "It broke.", now)
+        return store.failed(tx, found, WaitingEvent(1, "msg", "1", 0), "It broke.", now)
 
     assert not database.write(lambda tx: fail(tx, NOW))
     assert not database.write(lambda tx: fail(tx, NOW + 2 * DAY - 1))

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.values.suffixes import suffixes
 from onifast_smtpd.authentication.dmarc import (
+    ApplicablePolicy,
+    DmarcRecord,
     DmarcResult,
-    Found,
     Identifier,
-    Record,
-    Unusable,
+    UnusableRecord,
     choose,
     evaluate,
     is_aligned,
@@ -26,7 +26,7 @@ from onifast_smtpd.authentication.dmarc_check import MAX_AUTHORS, author_domains
 NOBODY = Identifier("", "none")
 
 
-def record(text: str) -> Record:
+def record(text: str) -> DmarcRecord:
     found = parse(text)
     assert found is not None
     return found
@@ -34,7 +34,7 @@ def record(text: str) -> Record:
 
 def result(text: str, *, spf: Identifier = NOBODY, dkim: tuple[Identifier, ...] = (), sample: int = 0) -> DmarcResult:
     found = record(text)
-    return evaluate(suffixes(), "bank.test", Found(found, found.policy), spf=spf, dkim=dkim, sample=sample)
+    return evaluate(suffixes(), "bank.test", ApplicablePolicy(found, found.policy), spf=spf, dkim=dkim, sample=sample)
 
 
 def test_a_record_with_every_tag_is_understood() -> None:
@@ -122,7 +122,7 @@ def test_no_text_makes_the_parser_fail(tail: str) -> None:
     ],
 )
 def test_something_that_is_meant_as_a_record_is_not_passed_over(texts: list[str], problem: str) -> None:
-    with pytest.raises(Unusable, match=problem):
+    with pytest.raises(UnusableRecord, match=problem):
         choose(texts)
 
 

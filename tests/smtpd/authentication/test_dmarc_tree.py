@@ -9,7 +9,7 @@ import pytest
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.dns import Resolver
 from onifast_shared.values.suffixes import suffixes
-from onifast_smtpd.authentication.dmarc import Unusable
+from onifast_smtpd.authentication.dmarc import UnusableRecord
 from onifast_smtpd.authentication.dmarc_tree import discover, organizational, path, walk
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 
@@ -151,7 +151,7 @@ def test_a_domain_or_organisation_without_one_usable_record_ends_the_search(
     lookups: Lookups, dns: DnsServer, records: Records, domain: str, problem: str
 ) -> None:
     publish(dns, records)
-    with pytest.raises(Unusable, match=problem):
+    with pytest.raises(UnusableRecord, match=problem):
         found(lookups, domain)
 
 

@@ -50,7 +50,7 @@ async def test_a_listed_client_is_refused_with_the_lists_words(start: Start, dns
     assert await rcpt(world) == (
         "550 5.7.1 127.0.0.9 is on the block list list.test: see https://list.test/?ip=127.0.0.9"
     )
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     [row] = world.database.read(lambda tx: refusals.list_page(tx, "alice")).rows
     assert row.refusal.stage == "RCPT"
 

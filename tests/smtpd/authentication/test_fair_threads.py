@@ -11,7 +11,7 @@ from smtpd.helpers import PATIENCE, World
 
 import pytest
 from onifast_smtpd.authentication import verify
-from onifast_smtpd.authentication.fair_threads import Crew, TooBusy, network_of
+from onifast_smtpd.authentication.fair_threads import FairThreads, TooBusy, network_of
 
 from fakes.dns import DnsServer, Failure
 
@@ -66,17 +66,17 @@ async def test_no_client_passes_a_block_list_that_was_not_asked(
 ) -> None:
     monkeypatch.setattr(verify, "PATIENCE", 0.1)
     world = await start(dnsbl_zones=("block.test",))
-    async with occupied(world.receiver.verifier._crew, "127.0.0.0/24", 16), await world.client() as client:
+    async with occupied(world.receiver.verifier._threads, "127.0.0.0/24", 16), await world.client() as client:
         answer = await client.say("EHLO client.test", "MAIL FROM:<x@open.test>", "RCPT TO:<alice@here.test>")
     assert answer.startswith("451 4.3.2 ")
 
 
 @asynccontextmanager
-async def occupied(crew: Crew, network: str, count: int) -> AsyncIterator[None]:
+async def occupied(threads: FairThreads, network: str, count: int) -> AsyncIterator[None]:
     """A network's work that goes on for the length of the block."""
     over = threading.Event()
     try:
-        running = [await crew.start(network, over.wait) for _ in range(count)]
+        running = [await threads.start(network, over.wait) for _ in range(count)]
         yield
     finally:
         over.set()
@@ -84,65 +84,65 @@ async def occupied(crew: Crew, network: str, count: int) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def crew() -> Iterator[Crew]:
+def threads() -> Iterator[FairThreads]:
     """Four threads, of which each network has one."""
-    crew = Crew(4, 0.1)
-    yield crew
-    crew.close()
+    threads = FairThreads(4, 0.1)
+    yield threads
+    threads.close()
 
 
-async def test_what_a_thread_finds_comes_back(crew: Crew) -> None:
-    assert [await (await crew.start("a", lambda: 7)) for _ in range(9)] == [7] * 9
+async def test_what_a_thread_finds_comes_back(threads: FairThreads) -> None:
+    assert [await (await threads.start("a", lambda: 7)) for _ in range(9)] == [7] * 9
 
 
-async def test_a_network_has_its_share_and_others_have_theirs(crew: Crew) -> None:
-    async with occupied(crew, "a", 1):
+async def test_a_network_has_its_share_and_others_have_theirs(threads: FairThreads) -> None:
+    async with occupied(threads, "a", 1):
         with pytest.raises(TooBusy):
-            await crew.start("a", lambda: 7)
-        assert await (await crew.start("b", lambda: 7)) == 7
+            await threads.start("a", lambda: 7)
+        assert await (await threads.start("b", lambda: 7)) == 7
 
 
-async def test_work_that_nobody_waits_for_any_more_counts_until_it_ends(crew: Crew) -> None:
+async def test_work_that_nobody_waits_for_any_more_counts_until_it_ends(threads: FairThreads) -> None:
     over = threading.Event()
-    (await crew.start("a", over.wait)).cancel()
+    (await threads.start("a", over.wait)).cancel()
     with pytest.raises(TooBusy):
-        await crew.start("a", lambda: 7)
+        await threads.start("a", lambda: 7)
     over.set()
-    assert await (await crew.start("a", lambda: 7)) == 7
+    assert await (await threads.start("a", lambda: 7)) == 7
 
 
-async def test_work_that_was_never_begun_is_not_done_later(crew: Crew) -> None:
+async def test_work_that_was_never_begun_is_not_done_later(threads: FairThreads) -> None:
     done: list[str] = []
-    async with occupied(crew, "a", 1):
+    async with occupied(threads, "a", 1):
         with pytest.raises(TooBusy):
-            await crew.start("a", lambda: done.append("late"))
-    await (await crew.start("a", lambda: done.append("now")))
+            await threads.start("a", lambda: done.append("late"))
+    await (await threads.start("a", lambda: done.append("now")))
     assert done == ["now"]
 
 
 async def test_networks_that_wait_take_turns() -> None:
-    crew, order = Crew(1, 10.0), list[str]()
+    threads, order = FairThreads(1, 10.0), list[str]()
 
     async def work(name: str) -> None:
-        await (await crew.start(name, lambda: order.append(name)))
+        await (await threads.start(name, lambda: order.append(name)))
 
-    async with occupied(crew, "a", 1):
+    async with occupied(threads, "a", 1):
         waiting = [asyncio.create_task(work(name)) for name in "aaabbc"]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
-    crew.close()
+    threads.close()
     assert order == list("abcaba")
 
 
 async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
-    crew = Crew(1, 10.0)
-    async with occupied(crew, "a", 1):
-        waiting = asyncio.create_task(crew.start("b", lambda: 7))
+    threads = FairThreads(1, 10.0)
+    async with occupied(threads, "a", 1):
+        waiting = asyncio.create_task(threads.start("b", lambda: 7))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    assert await (await crew.start("c", lambda: 7)) == 7
-    crew.close()
+    assert await (await threads.start("c", lambda: 7)) == 7
+    threads.close()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from smtpd.helpers import HERE, OUTSIDE, SmtpClient, World
 
 import pytest
 from onifast_smtpd.clients.client import Service
-from onifast_smtpd.clients.limits import Rate, Tally
+from onifast_smtpd.clients.limits import Rate, SharedTally
 from onifast_smtpd.process import admission
 from onifast_smtpd.process.processes import Shared
 
@@ -111,6 +111,6 @@ def test_a_tally_is_kept_by_all_processes_and_forgets_a_dead_one() -> None:
 
 def test_a_tally_is_no_larger_than_its_buckets() -> None:
     tally = Shared(1).place(0, lambda: None).peers
-    for number in range(2 * Tally.BUCKETS):
+    for number in range(2 * SharedTally.BUCKETS):
         tally.add(tally.bucket(number), 1)
-    assert sum(tally.total(bucket) for bucket in range(Tally.BUCKETS)) == 2 * Tally.BUCKETS
+    assert sum(tally.total(bucket) for bucket in range(SharedTally.BUCKETS)) == 2 * SharedTally.BUCKETS

@@ -27,7 +27,7 @@ from onifast_smtpd.headers import trace
 
 CLIENT = Client(Service.MX, ip_address("192.0.2.7"), 1, is_loopback=False, is_trusted=False)
 ORIGIN = Origin("s", CLIENT, "client.test", extended=True)
-HOP = trace.Hop(ORIGIN, "mail.host.test", "s.1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+HOP = trace.TraceInformation(ORIGIN, "mail.host.test", "s.1", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 USER = PanelUser("alice", is_admin=False, disabled=False, password_hash=None)
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from onifast_shared.machine.config import Settings
 from onifast_smtpd.clients.client import Client, Service, identify
-from onifast_smtpd.clients.limits import Budget, Tally
+from onifast_smtpd.clients.limits import Budget, SharedTally
 from onifast_smtpd.process import admission
-from onifast_smtpd.process.admission import PRESSED_WAIT, Admission, Standing
+from onifast_smtpd.process.admission import PRESSED_WAIT, Admission, SessionRank
 from onifast_smtpd.process.descriptors import SPARE
-from onifast_smtpd.process.processes import Place, Shared, alone
+from onifast_smtpd.process.processes import ProcessPlace, Shared, alone
 from onifast_smtpd.protocol import replies
 
 Start = Callable[..., Awaitable[World]]
@@ -40,7 +40,7 @@ class FakeSession:
     ended: asyncio.Task[None]
     closed: asyncio.Future[None]
 
-    def __init__(self, silent: float | None = None, standing: Standing = Standing.NOTHING) -> None:
+    def __init__(self, silent: float | None = None, standing: SessionRank = SessionRank.NOTHING) -> None:
         self.silent_since = None if silent is None else asyncio.get_running_loop().time() - silent
         self.standing = standing
         self.was_sent_away = False
@@ -58,7 +58,7 @@ class FakeSession:
         self.hurried = seconds
 
 
-def make(place: Place | None = None, **changes: Any) -> Admission:
+def make(place: ProcessPlace | None = None, **changes: Any) -> Admission:
     place = place or alone()
     return Admission(replace(SETTINGS, **changes), place, Budget(100, place.octets))
 
@@ -76,10 +76,10 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long for what will not happen, and no two peers happen to share a bucket."""
     monkeypatch.setattr(admission, "PATIENCE", 0.0)
     numbers: dict[object, int] = {}
-    monkeypatch.setattr(Tally, "bucket", lambda _, key: numbers.setdefault(key, len(numbers)))
+    monkeypatch.setattr(SharedTally, "bucket", lambda _, key: numbers.setdefault(key, len(numbers)))
 
 
-async def enter(where: Admission, who: Client, silent: float | None = None, **more: Standing) -> FakeSession | None:
+async def enter(where: Admission, who: Client, silent: float | None = None, **more: SessionRank) -> FakeSession | None:
     """A session of that client; None where it is turned away."""
     session = FakeSession(silent, **more)
     return session if await where.admit(session, who) is None else None
@@ -117,7 +117,7 @@ async def test_who_has_done_nothing_is_sent_away_for_a_newcomer() -> None:
 
 async def test_who_has_most_to_show_is_sent_away_last() -> None:
     where = make()
-    standings = [Standing.MESSAGE, Standing.SERVED, Standing.TRANSACTION, Standing.NOTHING]
+    standings = [SessionRank.MESSAGE, SessionRank.SERVED, SessionRank.TRANSACTION, SessionRank.NOTHING]
     sessions = [
         await enter(where, client(address), 9.0, standing=standing)
         for address, standing in zip(addresses(), standings, strict=False)
@@ -144,7 +144,8 @@ async def test_a_crowd_from_one_address_is_thinned_before_others() -> None:
 async def test_who_has_just_spoken_or_is_being_served_stays(silent: float | None, standing: int) -> None:
     where = make()
     sessions = [
-        await enter(where, client(address), silent, standing=Standing(standing)) for address in addresses()[:ONE_GROUP]
+        await enter(where, client(address), silent, standing=SessionRank(standing))
+        for address in addresses()[:ONE_GROUP]
     ]
     assert await refusal(where, client("198.51.100.1")) == replies.TOO_BUSY
     assert not any(session.was_sent_away for session in sessions if session)
@@ -336,7 +337,7 @@ def test_descriptors_bound_the_sessions(limit: int, wanted: int, allowed: int) -
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is silent in no message may be sent away at once, and a newcomer waits as long as it takes."""
     monkeypatch.setattr(admission, "PATIENCE", 60.0)
-    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(Standing, 0.0) | {Standing.MESSAGE: 1000.0})
+    monkeypatch.setattr(admission, "SPARED", dict.fromkeys(SessionRank, 0.0) | {SessionRank.MESSAGE: 1000.0})
 
 
 @pytest.mark.usefixtures("strict")
@@ -385,7 +386,7 @@ async def test_who_stops_in_the_middle_of_a_message_makes_room_in_the_end(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "PATIENCE", 60.0)
-    monkeypatch.setattr(admission, "SPARED", {Standing.MESSAGE: 0.1})
+    monkeypatch.setattr(admission, "SPARED", {SessionRank.MESSAGE: 0.1})
     world = await start(max_connections=1)
     async with await world.client() as stalled:
         await stalled.say("EHLO x", "MAIL FROM:<a@remote.test>", "RCPT TO:<alice@here.test>", "DATA")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.refused import greylist
-from onifast_shared.refused.greylist import Entry
+from onifast_shared.refused.greylist import GreylistEntry
 from onifast_shared.values.address import Address
 from onifast_smtpd.screening import screener
 from onifast_smtpd.screening.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
@@ -34,21 +34,21 @@ def test_a_first_attempt_has_to_wait() -> None:
 
 
 def test_an_attempt_too_soon_is_told_the_rest() -> None:
-    assert step(Entry(NOON, NOON), NOON + 100, 300).wait == 200
+    assert step(GreylistEntry(NOON, NOON), NOON + 100, 300).wait == 200
 
 
 def test_an_attempt_after_the_wait_passes_and_proves_the_client() -> None:
-    after = step(Entry(NOON, NOON), NOON + 300, 300)
-    assert (after.wait, after.entry) == (0, Entry(NOON, NOON + 300, passed=True))
+    after = step(GreylistEntry(NOON, NOON), NOON + 300, 300)
+    assert (after.wait, after.entry) == (0, GreylistEntry(NOON, NOON + 300, passed=True))
 
 
 def test_who_comes_back_too_late_begins_anew() -> None:
-    after = step(Entry(NOON, NOON), NOON + WINDOW + 1, 300)
-    assert (after.wait, after.entry) == (300, Entry(NOON + WINDOW + 1, NOON + WINDOW + 1))
+    after = step(GreylistEntry(NOON, NOON), NOON + WINDOW + 1, 300)
+    assert (after.wait, after.entry) == (300, GreylistEntry(NOON + WINDOW + 1, NOON + WINDOW + 1))
 
 
 def test_a_proven_client_is_noted_once_a_day_only() -> None:
-    proven = Entry(NOON, NOON, passed=True)
+    proven = GreylistEntry(NOON, NOON, passed=True)
     assert step(proven, NOON + REFRESH - 1, 300).entry is proven
     assert step(proven, NOON + REFRESH, 300).entry.last_ts == NOON + REFRESH
 
@@ -101,7 +101,12 @@ def test_of_too_many_keys_the_oldest_that_did_not_come_back_go_first(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(greylist, "MOST", 3)
-    entries = {"old": Entry(1, 1), "older": Entry(0, 0), "proven": Entry(0, 0, passed=True), "a": Entry(2, 2)}
+    entries = {
+        "old": GreylistEntry(1, 1),
+        "older": GreylistEntry(0, 0),
+        "proven": GreylistEntry(0, 0, passed=True),
+        "a": GreylistEntry(2, 2),
+    }
 
     def flood(tx: Connection) -> set[str]:
         for key, entry in entries.items():

@@ -104,7 +104,7 @@ async def test_a_foreign_sender_is_only_noted_where_the_setting_says_warn(
         with caplog.at_level("WARNING", "onifast.smtpd"):
             reply = await client.deliver("bob@here.test", "you@remote.test", message=message)
     assert reply.startswith("250 2.0.0")
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     [hit] = world.database.read(sending_limits.hits)
     assert (str(hit.subject), hit.counted, hit.times) == ("user alice", "foreign_sender", 1)
     assert "foreign-sender" in caplog.text
@@ -123,7 +123,7 @@ async def test_a_foreign_sender_that_is_refused_is_noted_too(world: World) -> No
     async with await world.client(HERE, Service.SUBMISSION) as client:
         await client.log_in("alice", PASSWORDS["alice"])
         assert (await client.say("MAIL FROM:<bob@here.test>")).startswith("553 5.7.1")
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     assert [hit.counted for hit in world.database.read(sending_limits.hits)] == ["foreign_sender"]
 
 

@@ -26,7 +26,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.http.forwarded import Environ
 from onifast_web.serving import large_bodies
 from onifast_web.serving.channel import SMALL_BODY
-from onifast_web.serving.serve import Server
+from onifast_web.serving.serve import WebServer
 from web.support import Live, serve
 
 from peers.ports import free_port
@@ -87,7 +87,7 @@ def test_what_is_no_http_gets_a_problem_document(live: Live, request_line: bytes
 
 def test_a_unix_socket_serves_too(app: Flask, settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
-    server = Server(app, [sockets.bind(Listen("", 0, path))], settings)
+    server = WebServer(app, [sockets.bind(Listen("", 0, path))], settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -25,7 +25,7 @@ UNPROVEN_SHARE = 0.75
 
 
 @dataclass
-class Flight:
+class RunningDelivery:
     """One delivery. `is_slow` once it gave its place away."""
 
     claim: Claim
@@ -33,14 +33,14 @@ class Flight:
     is_slow: bool = False
 
 
-class Flights:
+class RunningDeliveries:
     """Deliveries of one process. `on_room` is called when there may be room for more."""
 
     def __init__(self, places: int, octets: int, on_room: Callable[[], None]) -> None:
         self._places = places
         self._octets = octets
         self._on_room = on_room
-        self._flights: dict[asyncio.Task[Sequence[Outcome]], Flight] = {}
+        self._flights: dict[asyncio.Task[Sequence[Outcome]], RunningDelivery] = {}
         self._burdens: Counter[int] = Counter()
         self._sizes: dict[int, int] = {}
 
@@ -66,7 +66,7 @@ class Flights:
 
     def start(
         self,
-        flight: Flight,
+        flight: RunningDelivery,
         work: Coroutine[None, None, Sequence[Outcome]],
         on_end: Callable[[Claim, Sequence[Outcome]], None],
     ) -> None:
@@ -103,7 +103,7 @@ class Flights:
             await asyncio.wait(late, timeout=max(limit, GIVE_BACK_SECONDS))
         return len(late)
 
-    def _grow_slow(self, flight: Flight) -> None:
+    def _grow_slow(self, flight: RunningDelivery) -> None:
         if sum(each.is_slow for each in self._flights.values()) < SLOW_SHARE * self._places:
             flight.is_slow = True
             self._on_room()

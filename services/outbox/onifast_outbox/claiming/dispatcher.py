@@ -13,7 +13,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
-from onifast_shared.queue.claims import Opening, Round, Turns, Unreachable, Wanted
+from onifast_shared.queue.claims import ClaimAllowance, ClaimCapacity, ClaimedRound, LaneTurns, Unreachable
 from onifast_shared.queue.due import MOST_AT_ONCE, Glance
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.store import Claim
@@ -21,12 +21,12 @@ from onifast_shared.values.reply import Outcome, Reply
 
 from onifast_outbox import maillog
 from onifast_outbox.claiming import script_rows
-from onifast_outbox.claiming.capacity import Flight, Flights
+from onifast_outbox.claiming.capacity import RunningDeliveries, RunningDelivery
 from onifast_outbox.claiming.leases import Leases
-from onifast_outbox.delivering.courier import Courier, Loaded
-from onifast_outbox.delivering.snapshot import Snapshot
+from onifast_outbox.delivering.courier import ClaimFacts, Courier
+from onifast_outbox.delivering.snapshot import DeliverySnapshot
 from onifast_outbox.destinations import states
-from onifast_outbox.destinations.states import Destinations, State
+from onifast_outbox.destinations.states import Destinations, DestinationStatus
 from onifast_outbox.poller import Wakeup
 
 PUT_OFF_SECONDS = 3000
@@ -48,13 +48,13 @@ BARREN_SHARE = 4
 
 
 @dataclass(frozen=True)
-class Taken:
+class ClaimRound:
     """What one transaction changed: rows made ready, rows woken by destination, and the claims with what they need."""
 
     readied: int
     woken: dict[str, int]
-    found: Round
-    loaded: list[Loaded | None]
+    found: ClaimedRound
+    loaded: list[ClaimFacts | None]
 
 
 class Dispatcher:
@@ -66,11 +66,11 @@ class Dispatcher:
         self._courier = courier
         self._leases = leases
         self._wakeup = wakeup
-        self._turns = Turns()
+        self._turns = LaneTurns()
         self._hops: NextHops | None = None
         self._barren_until = 0.0
         self._has_more = False
-        self._flights = Flights(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
+        self._flights = RunningDeliveries(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
         limits = states.Limits(settings.destination_concurrency, settings.destination_rate)
         self.destinations = Destinations(limits, settings.probe_interval)
 
@@ -129,7 +129,7 @@ class Dispatcher:
         """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
         wanted, began = self._wanted(), boot_clock()
 
-        def take(tx: Connection) -> Taken:
+        def take(tx: Connection) -> ClaimRound:
             return self._take(tx, seen, wanted, to_wake)
 
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
@@ -149,8 +149,8 @@ class Dispatcher:
         self._barren_until = 0.0 if changed else now + max(BARREN_REST, BARREN_SHARE * (now - began))
         return changed
 
-    def _wanted(self) -> Wanted:
-        return Wanted(
+    def _wanted(self) -> ClaimCapacity:
+        return ClaimCapacity(
             total=min(self._flights.room(), MOST_CLAIMS),
             unproven=self._flights.room_for_unproven(),
             gate=self._opening,
@@ -160,7 +160,9 @@ class Dispatcher:
             turns=self._turns,
         )
 
-    def _take(self, tx: Connection, seen: Glance, wanted: Wanted, to_wake: Sequence[tuple[str, bool]]) -> Taken:
+    def _take(
+        self, tx: Connection, seen: Glance, wanted: ClaimCapacity, to_wake: Sequence[tuple[str, bool]]
+    ) -> ClaimRound:
         """Make ready what is due, claim, and read what is claimed, in one transaction."""
         now = time.time()
         readied = queue_due.place(tx) if seen.unplaced else 0
@@ -169,18 +171,18 @@ class Dispatcher:
         woken = {name: queue_due.wake(tx, name, now, MOST_AT_ONCE if alive else 1) for name, alive in to_wake}
         hops = self._hops = NextHops(tx, self._settings, self._hops)
         found = queue_claims.claim(tx, hops, self._leases.new(), wanted, now)
-        snapshot = Snapshot(tx, self._settings, hops)
+        snapshot = DeliverySnapshot(tx, self._settings, hops)
         loaded = [self._courier.load(snapshot, claim) for claim in found.claims]
-        return Taken(readied, woken, found, loaded)
+        return ClaimRound(readied, woken, found, loaded)
 
-    def _opening(self, destination: str) -> Opening:
+    def _opening(self, destination: str) -> ClaimAllowance:
         """The gate of a round of claims. It runs on the writer's thread."""
         opening = self.destinations.opening(destination, boot_clock())
         if opening.dead is None:
-            return Opening(opening.free, opening.proven)
-        return Opening(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
+            return ClaimAllowance(opening.free, opening.proven)
+        return ClaimAllowance(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
 
-    def _note(self, taken: Taken, to_wake: Sequence[tuple[str, bool]]) -> None:
+    def _note(self, taken: ClaimRound, to_wake: Sequence[tuple[str, bool]]) -> None:
         """What the round says about mail that waits for destinations."""
         now = boot_clock()
         for name, alive in to_wake:
@@ -190,7 +192,7 @@ class Dispatcher:
             self.destinations.put_off(name, now)
             maillog.put_off(name, rows)
 
-    def _start(self, taken: Taken) -> None:
+    def _start(self, taken: ClaimRound) -> None:
         self._turns = taken.found.turns
         for claim, loaded in zip(taken.found.claims, taken.loaded, strict=True):
             is_counted = _is_counted(claim)
@@ -198,7 +200,7 @@ class Dispatcher:
             if is_counted:
                 self.destinations.begin(claim.destination, boot_clock())
             self._leases.keep(claim.token)
-            flight = Flight(claim, is_proven=opening is None or opening.proven)
+            flight = RunningDelivery(claim, is_proven=opening is None or opening.proven)
             self._flights.start(flight, self._courier.deliver(claim, loaded), self._end)
 
     def _end(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
@@ -214,7 +216,7 @@ def _is_counted(claim: Claim) -> bool:
     return claim.unreachable is None and claim.destination != LOCAL
 
 
-def _answer_for(dead: State) -> Reply:
+def _answer_for(dead: DestinationStatus) -> Reply:
     """What mail for a dead destination gets instead of an answer."""
     offset = time.time() - boot_clock()
     since = _clock_time(offset + (dead.dead_since or 0.0))

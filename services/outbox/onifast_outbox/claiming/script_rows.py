@@ -19,7 +19,7 @@ LOCAL_NAMES = ("localhost", "localhost.localdomain")
 
 
 @dataclass(frozen=True)
-class Built:
+class ScriptMessage:
     """The message of a row, its envelope sender, and its recipients."""
 
     message: bytes
@@ -27,15 +27,15 @@ class Built:
     recipients: list[str]
 
 
-class Unusable(ValueError):
+class UnusableRow(ValueError):
     """The row cannot become a message; the text tells the script's author what to write instead."""
 
 
-def build(row: ScriptRow, hostname: str) -> Built:
-    """The message that a row stands for. Raises Unusable."""
+def build(row: ScriptRow, hostname: str) -> ScriptMessage:
+    """The message that a row stands for. Raises UnusableRow."""
     for column, text in (("sender", row.sender), ("recipient", row.recipient)):
         if not text.strip().isprintable():
-            raise Unusable(f"{column}: contains a line end or control character")
+            raise UnusableRow(f"{column}: contains a line end or control character")
     name, sender = _sender(row.sender, hostname)
     recipients = _recipients(row.recipient)
     author = f'"{_quoted(name)}" <{sender}>' if name else str(sender)
@@ -44,9 +44,9 @@ def build(row: ScriptRow, hostname: str) -> Built:
     try:
         message = from_script(author, row.recipient.strip(), subject, row.body, hostname)
     except DraftError as error:
-        raise Unusable(f"the row makes no message: {error}") from None
+        raise UnusableRow(f"the row makes no message: {error}") from None
     unique = {recipient.key: str(recipient) for recipient in recipients}
-    return Built(message, str(sender), list(unique.values()))
+    return ScriptMessage(message, str(sender), list(unique.values()))
 
 
 async def prepare(db: Database, rows: Sequence[ScriptRow], hostname: str) -> None:
@@ -58,7 +58,7 @@ async def prepare(db: Database, rows: Sequence[ScriptRow], hostname: str) -> Non
 async def _make(db: Database, row: ScriptRow, hostname: str) -> None:
     try:
         built = build(row, hostname)
-    except Unusable as error:
+    except UnusableRow as error:
         await _refuse(db, row, str(error))
     except Exception:
         # A bug of ours: the row must not hold up those behind it.
@@ -73,7 +73,7 @@ async def _refuse(db: Database, row: ScriptRow, reason: str) -> None:
     maillog.refused(row.id, reason)
 
 
-async def _prepare(db: Database, row: ScriptRow, built: Built) -> None:
+async def _prepare(db: Database, row: ScriptRow, built: ScriptMessage) -> None:
     made = Prepared(await contents.astore(db, built.message), built.sender, built.recipients)
     rows = await db.awrite(lambda tx: queue_scripts.prepare(tx, row, made))
     for row_id, recipient in zip(rows, built.recipients, strict=False):
@@ -84,7 +84,7 @@ def _sender(text: str, hostname: str) -> tuple[str, Address]:
     """(name, address) of the sender column; one without a domain, or at localhost, is a user of this host."""
     entries = split_list(text)
     if len(entries) != 1:
-        raise Unusable("sender: exactly one address is needed")
+        raise UnusableRow("sender: exactly one address is needed")
     name, written = entries[0]
     local, at, domain = written.rpartition("@")
     if not at:
@@ -94,7 +94,7 @@ def _sender(text: str, hostname: str) -> tuple[str, Address]:
     try:
         return name, Address.parse(f"{local}@{domain}")
     except AddressError as error:
-        raise Unusable(f"sender {written[:100]!r}: {error}") from None
+        raise UnusableRow(f"sender {written[:100]!r}: {error}") from None
 
 
 def _recipients(text: str) -> list[Address]:
@@ -103,9 +103,9 @@ def _recipients(text: str) -> list[Address]:
         try:
             addresses.append(Address.parse(written))
         except AddressError as error:
-            raise Unusable(f"recipient {written[:100]!r}: {error}") from None
+            raise UnusableRow(f"recipient {written[:100]!r}: {error}") from None
     if not addresses:
-        raise Unusable("recipient: an address is needed")
+        raise UnusableRow("recipient: an address is needed")
     return addresses
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onifast_shared.accepting.distribution import Place
+from onifast_shared.accepting.distribution import ResolvedRecipient
 from onifast_shared.message.parsing import Summary
 from onifast_shared.queue import sandbox
 from onifast_shared.queue.store import Submission
 from onifast_shared.recipients.addresses import Remote
 
-from onifast_outbox.delivering.snapshot import Snapshot
+from onifast_outbox.delivering.snapshot import DeliverySnapshot
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Captured:
     domain: str | None = None
 
 
-def look(snapshot: Snapshot, what: Submission, head: Summary, places: Mapping[int, Place]) -> Captured:
+def look(
+    snapshot: DeliverySnapshot, what: Submission, head: Summary, places: Mapping[int, ResolvedRecipient]
+) -> Captured:
     """What of a message the sandboxes capture: all of it, or what is for other sites; never what somebody let out."""
     tx, settings = snapshot.tx, snapshot.settings
     domain = sandbox.captures(tx, what.origin, _senders(what, head)) if snapshot.has_sandboxes else None

@@ -16,7 +16,7 @@ R = TypeVar("R")
 LEAST_THREADS, MOST_THREADS = 2, 8
 
 
-class Workbench(Generic[J, R]):
+class ComputeThreads(Generic[J, R]):
     """Hands jobs to threads, and results back to the loop that waits for them.
 
     A hop to a thread and back costs as much as a good part of a short job. So jobs that came in the same step of the

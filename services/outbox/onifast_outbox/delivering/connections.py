@@ -42,7 +42,7 @@ Settle = Callable[[Mapping[Recipient, Outcome], bool], Awaitable[None]]
 
 
 @dataclass
-class Parcel:
+class RoutedMessage:
     """A message on its way to the servers of one route, with the recipients who have no outcome yet.
 
     `in_seven_bits` gives its form for servers without 8BITMIME or SMTPUTF8, or why there is none.
@@ -75,7 +75,7 @@ class Parcel:
 
 
 @dataclass
-class Tour:
+class RouteAttempt:
     """The servers of a route that an attempt came to in vain, and what they amount to together.
 
     `untried` of them were left out, for this attempt has cost enough.
@@ -112,7 +112,7 @@ class Tour:
         return decisive.after(earlier)
 
 
-class Connections:
+class OutgoingConnections:
     """All outgoing connections of this process."""
 
     def __init__(
@@ -133,26 +133,26 @@ class Connections:
         self._sweep: asyncio.Handle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, route: Route, parcel: Parcel) -> None:
+    async def deliver(self, route: Route, message: RoutedMessage) -> None:
         """Try the servers of `route` until each pending recipient has an outcome, settled. Raises ClaimLost."""
         client = self._take_idle(route)
         if client is not None:
             # That a server has closed a connection which waited says nothing about it: it will be tried anew.
-            await self._hand_over(client, route, parcel, Tour())
-        tour = Tour()
+            await self._hand_over(client, route, message, RouteAttempt())
+        attempt = RouteAttempt()
         hosts = self._in_turn(route)
         for place, host in enumerate(hosts):
-            if not parcel.pending:
+            if not message.pending:
                 return
-            if tour.is_over:
+            if attempt.is_over:
                 self._cut(route, hosts[:place])
-                tour.untried = len(hosts) - place
+                attempt.untried = len(hosts) - place
                 break
-            if not await self._try_host(host, route, parcel, tour):
+            if not await self._try_host(host, route, message, attempt):
                 break
-        if parcel.pending:
-            verdict = tour.verdict()
-            await parcel.note(dict.fromkeys(parcel.pending, _softened(verdict) if route.to_relay else verdict))
+        if message.pending:
+            verdict = attempt.verdict()
+            await message.note(dict.fromkeys(message.pending, _softened(verdict) if route.to_relay else verdict))
 
     def _in_turn(self, route: Route) -> Sequence[str]:
         """The hosts of a route; first those that the last attempt left out, or nobody would ever come to them."""
@@ -164,7 +164,7 @@ class Connections:
         if len(self._cut_short) > MOST_CUT_SHORT:
             self._cut_short.popitem(last=False)
 
-    async def _try_host(self, host: str, route: Route, parcel: Parcel, tour: Tour) -> bool:
+    async def _try_host(self, host: str, route: Route, message: RoutedMessage, attempt: RouteAttempt) -> bool:
         """One server at each of its addresses; False if no further server may be tried."""
         began = time.monotonic()
         try:
@@ -173,35 +173,37 @@ class Connections:
                 route.policy, host, route.tls_level if route.verify else None
             )
         except Unroutable as unroutable:
-            tour.add(unroutable.outcome)
+            attempt.add(unroutable.outcome)
             return True
         except HostBarred as barred:
             self._policies.note_barred(route.policy, host, barred.trouble)
-            tour.add(Deferred(Reply(451, "4.7.5", str(barred)), Trail(host)))
+            attempt.add(Deferred(Reply(451, "4.7.5", str(barred)), Trail(host)))
             return True
         if not addresses:
-            tour.add(no_address(host))
+            attempt.add(no_address(host))
         elif not any(map(route.sources.can_reach, addresses)):
-            tour.add(other_family(host, route.sources))
+            attempt.add(other_family(host, route.sources))
         looked_up = route.looked_up + time.monotonic() - began
         for address in filter(route.sources.can_reach, addresses):
-            if tour.is_over:
+            if attempt.is_over:
                 return True
             watch = Stopwatch()
             watch.add("dns", looked_up)
             try:
-                client = await self._open(Hop(host, address, route.port), route, requirement, watch, tour)
+                client = await self._open(Hop(host, address, route.port), route, requirement, watch, attempt)
             except HopFailed as failure:
-                tour.add(failure.outcome)
+                attempt.add(failure.outcome)
                 if failure.ourselves:
                     return False
                 continue
-            await self._hand_over(client, route, parcel, tour)
-            if not parcel.pending:
+            await self._hand_over(client, route, message, attempt)
+            if not message.pending:
                 return True
         return True
 
-    async def _open(self, hop: Hop, route: Route, requirement: Requirement, watch: Stopwatch, tour: Tour) -> SmtpClient:
+    async def _open(
+        self, hop: Hop, route: Route, requirement: Requirement, watch: Stopwatch, attempt: RouteAttempt
+    ) -> SmtpClient:
         if is_ourselves(hop, self._settings.smtp_listen):
             reply = Reply(554, "5.4.6", f"{hop} is this server itself: the mail would go round in a circle")
             raise HopFailed(Failed(reply, hop.trail), ourselves=True)
@@ -215,7 +217,7 @@ class Connections:
                 note(sending_ip=failure.sending_ip, had=trouble)
             if not (trouble and access.security is Security.OPPORTUNISTIC):
                 raise
-            tour.add(failure.outcome, is_answer=False)
+            attempt.add(failure.outcome, is_answer=False)
             client = await self._open_in_clear(hop, access, trouble)
         else:
             note(sending_ip=client.local_address, had=client.assurance)
@@ -248,34 +250,34 @@ class Connections:
             source.address if source else None,
         )
 
-    async def _hand_over(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
-        """Carry the parcel over one connection as far as that goes; `tour` has why it went no further."""
+    async def _hand_over(self, client: SmtpClient, route: Route, message: RoutedMessage, attempt: RouteAttempt) -> None:
+        """Carry the message over one connection as far as that goes; `attempt` has why it went no further."""
         try:
-            await self._carry(client, route, parcel, tour)
+            await self._carry(client, route, message, attempt)
         except BaseException:
             client.abort()
             raise
 
-    async def _carry(self, client: SmtpClient, route: Route, parcel: Parcel, tour: Tour) -> None:
-        content = await parcel.form_for(client)
+    async def _carry(self, client: SmtpClient, route: Route, message: RoutedMessage, attempt: RouteAttempt) -> None:
+        content = await message.form_for(client)
         if not isinstance(content, Content):
-            outcome = replace(content, trail=client.trail).after(tour.troubles)
-            await parcel.note(dict.fromkeys(parcel.pending, outcome))
-        while parcel.pending and client.usable and isinstance(content, Content):
-            envelope = parcel.envelope.only(*parcel.pending[:MAX_RECIPIENTS])
-            transaction = await client.send(envelope, content, parcel.confirm)
-            outcomes = {each: outcome.after(tour.troubles) for each, outcome in transaction.outcomes.items()}
-            await parcel.note(outcomes, passed_on="DSN" in client.extensions)
+            outcome = replace(content, trail=client.trail).after(attempt.troubles)
+            await message.note(dict.fromkeys(message.pending, outcome))
+        while message.pending and client.usable and isinstance(content, Content):
+            envelope = message.envelope.only(*message.pending[:MAX_RECIPIENTS])
+            transaction = await client.send(envelope, content, message.confirm)
+            outcomes = {each: outcome.after(attempt.troubles) for each, outcome in transaction.outcomes.items()}
+            await message.note(outcomes, passed_on="DSN" in client.extensions)
             if transaction.lost:
-                tour.add(transaction.lost)
+                attempt.add(transaction.lost)
                 return
         if client.usable and client.sent < MAX_MESSAGES and client.assurance.is_shareable:
             self._keep(client, route)
         else:
             self._leave(client)
-        if parcel.pending:
+        if message.pending:
             reply = Reply(451, "4.4.2", f"{client.hop}: the server closed the connection")
-            tour.add(Deferred(reply, client.hop.trail))
+            attempt.add(Deferred(reply, client.hop.trail))
 
     # Keeping connections
 

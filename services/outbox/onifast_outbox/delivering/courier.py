@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from onifast_shared.accepting.distribution import Place, visited
+from onifast_shared.accepting.distribution import ResolvedRecipient, visited
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim.keys import DkimKeyError
@@ -36,12 +36,12 @@ from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply
 from onifast_outbox import maillog
 from onifast_outbox.delivering import capturing, suppressing
 from onifast_outbox.delivering.capturing import Captured
-from onifast_outbox.delivering.connections import Connections, Parcel
+from onifast_outbox.delivering.connections import OutgoingConnections, RoutedMessage
 from onifast_outbox.delivering.local import deliver_here
 from onifast_outbox.delivering.preparing import Preparer
 from onifast_outbox.delivering.routing import MailExchangers, Route, Unroutable
-from onifast_outbox.delivering.settling import Consignment, Result, Settler
-from onifast_outbox.delivering.snapshot import Snapshot
+from onifast_outbox.delivering.settling import ClaimedMessage, RecipientResult, Settler
+from onifast_outbox.delivering.snapshot import DeliverySnapshot
 from onifast_outbox.dsn import clean
 from onifast_outbox.signing.signer import Signer
 from onifast_outbox.smtp.client import ClaimLost, Content
@@ -57,14 +57,14 @@ MOST_ROWS_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
-class Stop:
+class ClaimedRecipient:
     """A recipient on the delivery's tour: the row, and the address in it with its DSN parameters."""
 
     row: QueueRow
     recipient: Recipient
 
 
-class Held:
+class SharedBytes:
     """A message's bytes, which several deliveries share for as long as one of them needs them."""
 
     def __init__(self, raw: bytes) -> None:
@@ -72,17 +72,17 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class ClaimFacts:
     """What one snapshot of the database says about a claim: `servers` are routes by smart hosts, by domain."""
 
     raw: bytes
     head: Summary
-    places: Mapping[int, Place]
+    places: Mapping[int, ResolvedRecipient]
     servers: Mapping[str, Route | Deferred | None]
     sources: Sources
     suppressed: Mapping[Address, Suppression]
     captured: Captured
-    held: Held
+    shared: SharedBytes
 
 
 class Courier:
@@ -96,7 +96,7 @@ class Courier:
         settler: Settler,
         signer: Signer,
         exchangers: MailExchangers,
-        connections: Connections,
+        connections: OutgoingConnections,
     ) -> None:
         self._db = db
         self._settings = settings
@@ -104,18 +104,18 @@ class Courier:
         self._preparer = Preparer(signer)
         # Large messages are read and prepared one after another: each takes several times its size meanwhile.
         self._large_turn = asyncio.Lock()
-        self._held: WeakValueDictionary[int, Held] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[int, SharedBytes] = WeakValueDictionary()
         self._exchangers = exchangers
         self._connections = connections
 
-    async def deliver(self, claim: Claim, loaded: Loaded | None = None) -> Sequence[Outcome]:
+    async def deliver(self, claim: Claim, facts: ClaimFacts | None = None) -> Sequence[Outcome]:
         """Try each of the claim's recipients once and settle them all; gives their outcomes.
 
-        `loaded` is what `load` gave. Raises nothing but a cancellation.
+        `facts` is what `load` gave. Raises nothing but a cancellation.
         """
         outcomes: list[Outcome] = []
         try:
-            await self._deliver(claim, loaded, outcomes)
+            await self._deliver(claim, facts, outcomes)
         except asyncio.CancelledError:
             await self._settler.give_back(claim, claim.rows)
             raise
@@ -131,111 +131,115 @@ class Courier:
         """Wait for what is computed; nothing more can be delivered."""
         await self._preparer.close()
 
-    def load(self, snapshot: Snapshot, claim: Claim) -> Loaded | None:
+    def load(self, snapshot: DeliverySnapshot, claim: Claim) -> ClaimFacts | None:
         """What a delivery has to know, from the transaction that claims; None where that would keep others waiting."""
         if claim.content is None or len(claim.rows) > MOST_ROWS_AT_ONCE:
             return None
-        return self._load(snapshot, claim, _stops(claim)[0])
+        return self._load(snapshot, claim, _recipients(claim)[0])
 
     async def _settle_as_unforeseen(self, claim: Claim) -> None:
         """A bug of ours: rows that are not settled yet wait for the next attempt, like any other trouble."""
         outcome = Deferred(Reply(451, "4.3.0", "an unforeseen error on this server; it will be tried again"))
-        consignment = Consignment(claim, b"", None, time.time(), time.monotonic())
-        results = [Result(row, Recipient(Address(row.recipient, "")), outcome) for row in claim.rows]
-        await self._settler.settle(consignment, results)
+        claimed = ClaimedMessage(claim, b"", None, time.time(), time.monotonic())
+        results = [RecipientResult(row, Recipient(Address(row.recipient, "")), outcome) for row in claim.rows]
+        await self._settler.settle(claimed, results)
 
-    async def _deliver(self, claim: Claim, loaded: Loaded | None, outcomes: list[Outcome]) -> None:
+    async def _deliver(self, claim: Claim, facts: ClaimFacts | None, outcomes: list[Outcome]) -> None:
         what, started, started_clock = claim.submission, time.time(), time.monotonic()
-        stops, refused = _stops(claim)
-        if loaded is None:
+        recipients, refused = _recipients(claim)
+        if facts is None:
             async with self._turn(claim):
-                loaded = await self._db.aread(lambda tx: self._load(Snapshot(tx, self._settings), claim, stops))
+                facts = await self._db.aread(
+                    lambda tx: self._load(DeliverySnapshot(tx, self._settings), claim, recipients)
+                )
         mail_from, bad_sender = _mail_from(what.sender)
-        consignment = Consignment(
-            claim, loaded.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
+        claimed = ClaimedMessage(
+            claim, facts.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
         )
         if bad_sender:
-            refused += [Result(stop.row, stop.recipient, bad_sender) for stop in stops]
-            stops = []
-        captured = [stop for stop in stops if stop.row.id in loaded.captured.row_ids]
-        await self._settler.sandbox(consignment, [stop.row for stop in captured], loaded.captured.domain)
-        stops = [stop for stop in stops if stop not in captured]
+            refused += [RecipientResult(each.row, each.recipient, bad_sender) for each in recipients]
+            recipients = []
+        captured = [each for each in recipients if each.row.id in facts.captured.row_ids]
+        await self._settler.sandbox(claimed, [each.row for each in captured], facts.captured.domain)
+        recipients = [each for each in recipients if each not in captured]
         refused += [
-            suppressing.refuse(stop.row, stop.recipient, loaded.suppressed[stop.recipient.address])
-            for stop in stops
-            if stop.recipient.address in loaded.suppressed
+            suppressing.refuse(each.row, each.recipient, facts.suppressed[each.recipient.address])
+            for each in recipients
+            if each.recipient.address in facts.suppressed
         ]
-        stops = [stop for stop in stops if stop.recipient.address not in loaded.suppressed]
-        head = loaded.head
-        remote = [stop for stop in stops if isinstance(loaded.places[stop.row.id].destination, Remote)]
+        recipients = [each for each in recipients if each.recipient.address not in facts.suppressed]
+        head = facts.head
+        remote = [each for each in recipients if isinstance(facts.places[each.row.id].destination, Remote)]
         been = visited(head.headers)
         here = [
-            _deliver_here(stop, loaded.places[stop.row.id], mail_from, been) for stop in stops if stop not in remote
+            _deliver_here(each, facts.places[each.row.id], mail_from, been) for each in recipients if each not in remote
         ]
-        await self._settler.settle(consignment, [*refused, *here])
+        await self._settler.settle(claimed, [*refused, *here])
         if remote:
-            await self._deliver_remote(consignment, remote, loaded, head)
+            await self._deliver_remote(claimed, remote, facts, head)
 
-    def _load(self, snapshot: Snapshot, claim: Claim, stops: Sequence[Stop]) -> Loaded:
-        held, what = self._hold(snapshot.tx, claim), claim.submission
-        addresses = [stop.recipient.address for stop in stops]
-        head = summary(split_head(held.raw)[0])
-        places = {stop.row.id: snapshot.place(stop.recipient.address, len(held.raw)) for stop in stops}
-        return Loaded(
-            held.raw,
+    def _load(self, snapshot: DeliverySnapshot, claim: Claim, recipients: Sequence[ClaimedRecipient]) -> ClaimFacts:
+        shared, what = self._share(snapshot.tx, claim), claim.submission
+        addresses = [each.recipient.address for each in recipients]
+        head = summary(split_head(shared.raw)[0])
+        places = {each.row.id: snapshot.place(each.recipient.address, len(shared.raw)) for each in recipients}
+        return ClaimFacts(
+            shared.raw,
             head,
             places,
             {address.domain: snapshot.server(address.domain, what) for address in addresses},
             snapshot.sources(what),
             suppressing.look(snapshot.tx, what, addresses),
             capturing.look(snapshot, what, head, places),
-            held,
+            shared,
         )
 
-    def _hold(self, tx: Connection, claim: Claim) -> Held:
+    def _share(self, tx: Connection, claim: Claim) -> SharedBytes:
         if claim.content is not None:
-            return Held(claim.content)
-        held = self._held.get(claim.content_id)
-        if held is None:
-            held = self._held[claim.content_id] = Held(contents.read(tx, claim.content_id))
-        return held
+            return SharedBytes(claim.content)
+        shared = self._shared.get(claim.content_id)
+        if shared is None:
+            shared = self._shared[claim.content_id] = SharedBytes(contents.read(tx, claim.content_id))
+        return shared
 
     def _turn(self, claim: Claim) -> AbstractAsyncContextManager[object]:
         return self._large_turn if claim.size > SMALL else nullcontext()
 
     async def _deliver_remote(
-        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded, head: Summary
+        self, claimed: ClaimedMessage, recipients: Sequence[ClaimedRecipient], facts: ClaimFacts, head: Summary
     ) -> None:
-        if (unreachable := consignment.claim.unreachable) is not None:
+        if (unreachable := claimed.claim.unreachable) is not None:
             await self._settler.settle(
-                consignment, [Result(stop.row, stop.recipient, Deferred(unreachable)) for stop in stops]
+                claimed, [RecipientResult(each.row, each.recipient, Deferred(unreachable)) for each in recipients]
             )
             return
-        content = await self._prepare(consignment, head)
+        content = await self._prepare(claimed, head)
         if not isinstance(content, Content):
-            await self._settler.settle(consignment, [Result(stop.row, stop.recipient, content) for stop in stops])
+            await self._settler.settle(
+                claimed, [RecipientResult(each.row, each.recipient, content) for each in recipients]
+            )
             return
-        routes = await self._route(consignment, stops, loaded)
-        await _together([self._deliver_along(consignment, route, group, content) for route, group in routes])
+        routes = await self._route(claimed, recipients, facts)
+        await _together([self._deliver_along(claimed, route, group, content) for route, group in routes])
 
-    async def _prepare(self, consignment: Consignment, head: Summary) -> Content | Failed | Deferred:
+    async def _prepare(self, claimed: ClaimedMessage, head: Summary) -> Content | Failed | Deferred:
         """The bytes to be sent, signed; or why the message cannot go out at all now."""
         if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
-            async with self._turn(consignment.claim):
-                return await self._preparer.prepare(consignment.claim, consignment.raw, head)
+            async with self._turn(claimed.claim):
+                return await self._preparer.prepare(claimed.claim, claimed.raw, head)
         except Unconvertible as error:
             text = f"the message holds what no server takes, and cannot be converted: {error}"
             return Failed(Reply(554, "5.6.3", text))
         except DkimKeyError as error:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
-    async def _in_seven_bits(self, consignment: Consignment) -> Content | Failed | Deferred:
+    async def _in_seven_bits(self, claimed: ClaimedMessage) -> Content | Failed | Deferred:
         """The same for a server without 8BITMIME (RFC 6152 section 3), or without SMTPUTF8."""
         try:
-            async with self._turn(consignment.claim):
-                return await self._preparer.prepare(consignment.claim, consignment.raw, seven_bit=True)
+            async with self._turn(claimed.claim):
+                return await self._preparer.prepare(claimed.claim, claimed.raw, seven_bit=True)
         except Unconvertible as error:
             text = f"the server takes no 8-bit text (8BITMIME), and the message cannot be converted: {error}"
             return Failed(Reply(553, "5.6.7", text) if error.header else Reply(554, "5.6.3", text))
@@ -243,23 +247,23 @@ class Courier:
             return Deferred(Reply(451, "4.3.5", f"not sent, since it cannot be signed: {error}"))
 
     async def _route(
-        self, consignment: Consignment, stops: Sequence[Stop], loaded: Loaded
-    ) -> list[tuple[Route, list[Stop]]]:
-        """The stops by route; those that no route leads to are settled."""
-        domains = list(dict.fromkeys(stop.recipient.address.domain for stop in stops))
-        found = await _together([self._route_to(domain, loaded.servers[domain]) for domain in domains])
+        self, claimed: ClaimedMessage, recipients: Sequence[ClaimedRecipient], facts: ClaimFacts
+    ) -> list[tuple[Route, list[ClaimedRecipient]]]:
+        """The recipients by route; those that no route leads to are settled."""
+        domains = list(dict.fromkeys(each.recipient.address.domain for each in recipients))
+        found = await _together([self._route_to(domain, facts.servers[domain]) for domain in domains])
         by_domain = dict(zip(domains, found, strict=True))
-        grouped: dict[str, tuple[Route, list[Stop]]] = {}
-        lost: list[Result] = []
-        for stop in stops:
-            route = by_domain[stop.recipient.address.domain]
+        grouped: dict[str, tuple[Route, list[ClaimedRecipient]]] = {}
+        lost: list[RecipientResult] = []
+        for each in recipients:
+            route = by_domain[each.recipient.address.domain]
             if isinstance(route, Route):
-                route = route.leaving_from(loaded.sources)
-                route = route.waiving_tls() if route.policy and is_waived_by(loaded.head.headers) else route
-                grouped.setdefault(route.key, (route, []))[1].append(stop)
+                route = route.leaving_from(facts.sources)
+                route = route.waiving_tls() if route.policy and is_waived_by(facts.head.headers) else route
+                grouped.setdefault(route.key, (route, []))[1].append(each)
             else:
-                lost.append(Result(stop.row, stop.recipient, route))
-        await self._settler.settle(consignment, lost)
+                lost.append(RecipientResult(each.row, each.recipient, route))
+        await self._settler.settle(claimed, lost)
         return list(grouped.values())
 
     async def _route_to(self, domain: str, server: Route | Deferred | None) -> Route | Deferred | Failed:
@@ -271,15 +275,15 @@ class Courier:
             return unroutable.outcome
 
     async def _deliver_along(
-        self, consignment: Consignment, route: Route, stops: Sequence[Stop], content: Content
+        self, claimed: ClaimedMessage, route: Route, recipients: Sequence[ClaimedRecipient], content: Content
     ) -> None:
         """Bring the message to one destination. Its troubles stay its own: other destinations go on."""
-        claim = consignment.claim
+        claim = claimed.claim
         rows: dict[Recipient, list[QueueRow]] = {}
-        for stop in stops:
-            rows.setdefault(stop.recipient, []).append(stop.row)
+        for each in recipients:
+            rows.setdefault(each.recipient, []).append(each.row)
 
-        # No look at the parcel, which knows `confirm`: a message in a cycle would stay in memory until that is found.
+        # No look at the message, which knows `confirm`: a message in a cycle would stay in memory until that is found.
         unsettled = dict(rows)
 
         async def confirm() -> bool:
@@ -288,33 +292,33 @@ class Courier:
 
         async def settle(outcomes: Mapping[Recipient, Outcome], passed_on: bool) -> None:
             results = [
-                Result(row, recipient, outcome, passed_on=passed_on)
+                RecipientResult(row, recipient, outcome, passed_on=passed_on)
                 for recipient, outcome in outcomes.items()
                 for row in rows[recipient]
             ]
             for recipient in outcomes:
                 unsettled.pop(recipient, None)
-            await self._settler.settle(consignment, results)
+            await self._settler.settle(claimed, results)
 
         what = claim.submission
         if what.requiretls:
             route = route.insisting_on_tls()
         envelope = Envelope(
-            consignment.mail_from,
+            claimed.mail_from,
             tuple(rows),
             smtputf8=what.smtputf8,
-            ret=consignment.ret,
-            envid=consignment.envid,
+            ret=claimed.ret,
+            envid=claimed.envid,
             requiretls=what.requiretls,
         )
-        parcel = Parcel(
-            envelope, content, confirm, settle, list(rows), in_seven_bits=lambda: self._in_seven_bits(consignment)
+        message = RoutedMessage(
+            envelope, content, confirm, settle, list(rows), in_seven_bits=lambda: self._in_seven_bits(claimed)
         )
         try:
-            await self._connections.deliver(route, parcel)
+            await self._connections.deliver(route, message)
         except (ClaimLost, DatabaseError) as error:
             maillog.trouble("delivering", error, what.queue_id)
-            await self._settler.give_back(claim, [stop.row for stop in stops])
+            await self._settler.give_back(claim, [each.row for each in recipients])
 
 
 async def _together(works: Sequence[Coroutine[None, None, T]]) -> list[T]:
@@ -322,11 +326,13 @@ async def _together(works: Sequence[Coroutine[None, None, T]]) -> list[T]:
     return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
-def _deliver_here(stop: Stop, place: Place, mail_from: Address | None, been: Collection[str]) -> Result:
-    outcome, distribution = deliver_here(stop.recipient, place, mail_from, been)
-    return Result(
-        stop.row,
-        stop.recipient,
+def _deliver_here(
+    each: ClaimedRecipient, place: ResolvedRecipient, mail_from: Address | None, been: Collection[str]
+) -> RecipientResult:
+    outcome, distribution = deliver_here(each.recipient, place, mail_from, been)
+    return RecipientResult(
+        each.row,
+        each.recipient,
         outcome,
         copies=distribution.deliveries,
         passing=distribution.passing,
@@ -335,19 +341,19 @@ def _deliver_here(stop: Stop, place: Place, mail_from: Address | None, been: Col
     )
 
 
-def _stops(claim: Claim) -> tuple[list[Stop], list[Result]]:
+def _recipients(claim: Claim) -> tuple[list[ClaimedRecipient], list[RecipientResult]]:
     """The claim's recipients, and the results for rows that hold no address."""
-    stops, refused = [], []
+    recipients, refused = [], []
     for row in claim.rows:
         try:
             address = Address.parse(row.recipient)
         except AddressError as error:
             nobody = Recipient(Address(row.recipient, "invalid"), "NEVER")
             reply = Reply(553, "5.1.3", f"recipient {row.recipient[:200]!r}: {error}")
-            refused.append(Result(row, nobody, Failed(reply)))
+            refused.append(RecipientResult(row, nobody, Failed(reply)))
             continue
-        stops.append(Stop(row, Recipient(address, clean(row.notify), clean(row.orcpt))))
-    return stops, refused
+        recipients.append(ClaimedRecipient(row, Recipient(address, clean(row.notify), clean(row.orcpt))))
+    return recipients, refused
 
 
 def _mail_from(sender: str) -> tuple[Address | None, Failed | None]:

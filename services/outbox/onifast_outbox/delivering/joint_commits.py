@@ -15,7 +15,7 @@ from onifast_shared.webhooks import store as webhooks
 T = TypeVar("T")
 
 
-class Sheet:
+class JointTransaction:
     """A transaction that several results are written in, and what it says to all of them."""
 
     def __init__(self, tx: Connection) -> None:
@@ -28,7 +28,7 @@ class Sheet:
 
 
 class _Entry(NamedTuple):
-    write: Callable[[Sheet], Any]
+    write: Callable[[JointTransaction], Any]
     future: asyncio.Future[Any]
 
 
@@ -42,7 +42,7 @@ class JointCommits:
         self._has_asked = False
         self._commits: set[asyncio.Task[None]] = set()
 
-    async def write(self, write: Callable[[Sheet], T]) -> T:
+    async def write(self, write: Callable[[JointTransaction], T]) -> T:
         """What `write` returns, once what it wrote is on disk; see Database.write, whose errors it raises.
 
         What is handed over is committed even if the caller is cancelled, who then waits for it.
@@ -69,8 +69,8 @@ class JointCommits:
 
         def change(tx: Connection) -> list[Any]:
             self._take(taken)
-            sheet = Sheet(tx)
-            return [entry.write(sheet) for entry in taken]
+            joint = JointTransaction(tx)
+            return [entry.write(joint) for entry in taken]
 
         try:
             results = await self._db.awrite(change)
@@ -104,7 +104,7 @@ class JointCommits:
 
     async def _alone(self, entry: _Entry) -> None:
         try:
-            entry.future.set_result(await self._db.awrite(lambda tx: entry.write(Sheet(tx))))
+            entry.future.set_result(await self._db.awrite(lambda tx: entry.write(JointTransaction(tx))))
         except asyncio.CancelledError:
             entry.future.cancel()
             raise

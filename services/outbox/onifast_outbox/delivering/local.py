@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from onifast_shared.accepting.distribution import Distribution, Place, distribute
-from onifast_shared.recipients.addresses import Circular, Expansion, Remote, Returned, UnknownLocal
+from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute
+from onifast_shared.recipients.addresses import Circular, Expansion, Remote, RewrittenSender, UnknownLocal
 from onifast_shared.recipients.quotas import Verdict
 from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient
@@ -15,7 +15,7 @@ _NOWHERE = Distribution((), ())
 
 
 def deliver_here(
-    recipient: Recipient, place: Place, mail_from: Address | None, visited: Collection[str]
+    recipient: Recipient, place: ResolvedRecipient, mail_from: Address | None, visited: Collection[str]
 ) -> tuple[Outcome, Distribution]:
     """The outcome for one recipient, and what is to be committed with it."""
     assert not isinstance(place.destination, Remote)  # noqa: S101 - those go out
@@ -25,13 +25,13 @@ def deliver_here(
             return Failed(Reply(550, "5.1.1", f"there is no mailbox {shown} here")), _NOWHERE
         case Circular():
             return Failed(Reply(554, "5.4.6", f"aliases of {shown} lead in a circle")), _NOWHERE
-        case Returned() as returned:
+        case RewrittenSender() as returned:
             return _return(recipient, returned, mail_from)
         case Expansion() as expansion:
             return _distribute(recipient, expansion.without(visited), place.room, mail_from)
 
 
-def _return(recipient: Recipient, returned: Returned, mail_from: Address | None) -> tuple[Outcome, Distribution]:
+def _return(recipient: Recipient, returned: RewrittenSender, mail_from: Address | None) -> tuple[Outcome, Distribution]:
     if returned.original is None:
         return Failed(Reply(550, "5.1.1", f"{recipient.address.display}: {returned.problem}")), _NOWHERE
     if mail_from is not None:

@@ -18,7 +18,7 @@ from onifast_shared.queue.store import Claim, Submission
 from onifast_shared.values.address import Address, AddressError
 
 from onifast_outbox import maillog
-from onifast_outbox.delivering.compute_threads import Workbench
+from onifast_outbox.delivering.compute_threads import ComputeThreads
 from onifast_outbox.delivering.plain_header import mend_header
 from onifast_outbox.signing.signer import Signer
 from onifast_outbox.smtp.client import Content
@@ -63,7 +63,7 @@ class Preparer:
         self._in_use: WeakValueDictionary[_Variant, Content] = WeakValueDictionary()
         self._kept: OrderedDict[_Variant, Content] = OrderedDict()
         self._kept_bytes = 0
-        self._workbench = Workbench("prepare", self._make_all)
+        self._threads = ComputeThreads("prepare", self._make_all)
 
     async def prepare(
         self, claim: Claim, raw: bytes, head: Summary | None = None, *, seven_bit: bool = False
@@ -88,11 +88,11 @@ class Preparer:
 
     async def close(self) -> None:
         """Wait for what is under way; nothing more can be prepared."""
-        await self._workbench.close()
+        await self._threads.close()
 
     def _begin(self, job: _Job) -> asyncio.Future[Content]:
         if len(job.raw) <= SMALL:
-            return self._workbench.do(job)
+            return self._threads.do(job)
         # Others would have to wait for it there.
         return asyncio.get_running_loop().run_in_executor(None, self._make, job, self._signer)
 

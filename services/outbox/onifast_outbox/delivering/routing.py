@@ -23,7 +23,7 @@ from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import TlsLevel
 
 # A hostile zone may name thousands of hosts: how many of them, and of each one's addresses, are known. How many an
-# attempt comes to is another matter (connections.Tour).
+# attempt comes to is another matter (connections.RouteAttempt).
 MAX_EXCHANGERS = 100
 MAX_ADDRESSES = 4
 

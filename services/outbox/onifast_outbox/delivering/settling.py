@@ -17,16 +17,16 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import Settings
 from onifast_shared.queue import sandbox, suppressions
 from onifast_shared.queue import store as queue
-from onifast_shared.queue.store import Attempt, Claim, QueueRow, Submission
+from onifast_shared.queue.store import Claim, DeliveryAttempt, QueueRow, Submission
 from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient, Ret
 from onifast_shared.values.reply import Deferred, Delivered, Failed, Outcome, Reply
 
 from onifast_outbox import dsn, maillog
 from onifast_outbox.delivering.hard_bounces import is_hard
-from onifast_outbox.delivering.joint_commits import JointCommits, Sheet
-from onifast_outbox.dsn import Fate, Returned, notices
-from onifast_outbox.dsn.notices import Notice
+from onifast_outbox.delivering.joint_commits import JointCommits, JointTransaction
+from onifast_outbox.dsn import RecipientFate, ReturnedMessage, notices
+from onifast_outbox.dsn.notices import Notification
 from onifast_outbox.maillog import Queued
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
@@ -40,10 +40,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 
 
 @dataclass(frozen=True)
-class Result:
+class RecipientResult:
     """What became of one row. `copies` go into mailboxes with it, and to those in `passing` it is forwarded.
 
-    `passed_on`: see dsn.is_wanted. `untried` is the reason, in words (see dsn.Fate), why nothing was tried at all.
+    `passed_on`: see dsn.is_wanted. `untried` is why nothing was tried at all, in words (see dsn.RecipientFate).
     """
 
     row: QueueRow
@@ -61,7 +61,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Consignment:
+class ClaimedMessage:
     """A claimed message: its bytes, who is told if it fails and how, when (epoch, monotonic) this attempt began.
 
     `outcomes` gathers what became of its recipients.
@@ -78,13 +78,13 @@ class Consignment:
 
 
 @dataclass(frozen=True)
-class Decision:
+class RowDecision:
     """A row's next state, and what its sender and the log are told about it.
 
     `suppressed_until`: its recipient does not exist, and its owner's mail to him is refused until then.
     """
 
-    result: Result
+    result: RecipientResult
     status: str
     outcome: Outcome
     next_attempt_ts: int = 0
@@ -96,19 +96,19 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Record:
+class RowHistory:
     """A decision with what its history gets: the attempt at the server that decided, and those that it passed over."""
 
-    decision: Decision
-    attempt: Attempt | None
-    earlier: Sequence[Attempt]
+    decision: RowDecision
+    attempt: DeliveryAttempt | None
+    earlier: Sequence[DeliveryAttempt]
 
 
 class _Told(NamedTuple):
     """A notification to the sender, what it tells (a word of the log), and the rows that it is about."""
 
     tells: str
-    notice: Notice
+    notice: Notification
     row_ids: set[int]
 
 
@@ -122,56 +122,56 @@ class Settler:
         self._schedule = Schedule.of(settings)
         self._now = now
 
-    async def settle(self, consignment: Consignment, results: Sequence[Result]) -> None:
+    async def settle(self, claimed: ClaimedMessage, results: Sequence[RecipientResult]) -> None:
         """Write these results; a row that the claim holds no more is left alone, with all that belongs to it."""
         if not results:
             return
-        consignment.outcomes.extend(result.outcome for result in results)
-        decisions = [self._decide(consignment.claim.submission, result) for result in results]
-        told = [await self._notice(consignment, part) for part in _by_kind(consignment, decisions)]
-        seconds = time.monotonic() - consignment.started_clock
+        claimed.outcomes.extend(result.outcome for result in results)
+        decisions = [self._decide(claimed.claim.submission, result) for result in results]
+        told = [await self._notice(claimed, part) for part in _by_kind(claimed, decisions)]
+        seconds = time.monotonic() - claimed.started_clock
 
-        records = await _recorded(consignment, decisions, seconds)
+        records = await _recorded(claimed, decisions, seconds)
 
-        def write(sheet: Sheet) -> tuple[set[int], list[tuple[str, Queued]]]:
-            settled = {each.decision.result.row.id for each in records if self._write(sheet, consignment, each)}
+        def write(joint: JointTransaction) -> tuple[set[int], list[tuple[str, Queued]]]:
+            settled = {each.decision.result.row.id for each in records if self._write(joint, claimed, each)}
             return settled, [
-                (each.tells, notices.enqueue(sheet.tx, each.notice)) for each in told if settled & each.row_ids
+                (each.tells, notices.enqueue(joint.tx, each.notice)) for each in told if settled & each.row_ids
             ]
 
         settled, sent = await self._persist(write)
         for decision in decisions:
-            self._log(consignment, decision, seconds, held=decision.result.row.id in settled)
+            self._log(claimed, decision, seconds, held=decision.result.row.id in settled)
         for tells, queued in sent:
-            maillog.told(tells, consignment.claim.submission.queue_id, consignment.claim.submission.sender, queued)
+            maillog.told(tells, claimed.claim.submission.queue_id, claimed.claim.submission.sender, queued)
 
-    async def sandbox(self, consignment: Consignment, rows: Sequence[QueueRow], domain: str | None) -> None:
+    async def sandbox(self, claimed: ClaimedMessage, rows: Sequence[QueueRow], domain: str | None) -> None:
         """Keep these rows here until somebody lets them out; `domain` is whose sandbox it is, None for all of them."""
         if not rows:
             return
-        attempt = Attempt(int(consignment.started), 0, "sandboxed")
+        attempt = DeliveryAttempt(int(claimed.started), 0, "sandboxed")
 
-        def write(sheet: Sheet) -> None:
+        def write(joint: JointTransaction) -> None:
             for row in rows:
-                if queue.settle(sheet.tx, consignment.claim.token, row.id, "sandboxed", attempt=attempt):
-                    sandbox.mark(sheet.tx, row.id, domain)
+                if queue.settle(joint.tx, claimed.claim.token, row.id, "sandboxed", attempt=attempt):
+                    sandbox.mark(joint.tx, row.id, domain)
 
         await self._persist(write)
         for row in rows:
-            what = consignment.claim.submission
+            what = claimed.claim.submission
             maillog.sandboxed(what.queue_id, row.id, what.sender, row.recipient)
 
     async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
         """Put back those of the rows that the claim still holds: nobody was sent anything."""
         ids = [row.id for row in rows]
-        await self._persist(lambda sheet: queue.give_back(sheet.tx, claim.token, ids))
+        await self._persist(lambda joint: queue.give_back(joint.tx, claim.token, ids))
 
-    def _decide(self, submission: Submission, result: Result) -> Decision:
+    def _decide(self, submission: Submission, result: RecipientResult) -> RowDecision:
         outcome = result.outcome
         if isinstance(outcome, Delivered):
-            return Decision(result, "sent", outcome)
+            return RowDecision(result, "sent", outcome)
         if isinstance(outcome, Failed):
-            return Decision(result, "failed", outcome, suppressed_until=self._suppressed_until(submission, outcome))
+            return RowDecision(result, "failed", outcome, suppressed_until=self._suppressed_until(submission, outcome))
         returnable = bool(submission.sender)
         next_attempt = self._schedule.next_attempt(
             queued=result.row.queued_ts,
@@ -180,8 +180,8 @@ class Settler:
             returnable=returnable,
         )
         if next_attempt is not None:
-            return Decision(result, "deferred", outcome, next_attempt)
-        return Decision(result, "failed", _given_up(outcome, self._schedule.patience(returnable=returnable)))
+            return RowDecision(result, "deferred", outcome, next_attempt)
+        return RowDecision(result, "failed", _given_up(outcome, self._schedule.patience(returnable=returnable)))
 
     def _suppressed_until(self, submission: Submission, outcome: Failed) -> int | None:
         """Mail that is only forwarded says nothing of whom its owner writes to."""
@@ -190,15 +190,15 @@ class Settler:
             return None
         return int(self._now() + lasting)
 
-    async def _notice(self, consignment: Consignment, decisions: list[Decision]) -> _Told:
+    async def _notice(self, claimed: ClaimedMessage, decisions: list[RowDecision]) -> _Told:
         """The notification about these recipients, who fared alike."""
-        assert consignment.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
+        assert claimed.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
         rows = [each.result.row for each in decisions]
         arrived = min(row.queued_ts for row in rows)
-        what, now = consignment.claim.submission, int(self._now())
+        what, now = claimed.claim.submission, int(self._now())
         # Binary octets are no fit content for a report; secrets go back no further than needed (RFC 8689 section 5).
-        ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else consignment.ret
-        returned = Returned(consignment.raw, consignment.mail_from, arrived, ret, consignment.envid)
+        ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else claimed.ret
+        returned = ReturnedMessage(claimed.raw, claimed.mail_from, arrived, ret, claimed.envid)
         fates = [_fate(each, what.queue_id, now) for each in decisions]
         hostname = self._settings.hostname
         notice = await self._until_done(
@@ -207,11 +207,11 @@ class Settler:
         tells = "bounced" if isinstance(decisions[0].outcome, Failed) else "arrived"
         return _Told(tells, notice, {row.id for row in rows})
 
-    def _write(self, sheet: Sheet, consignment: Consignment, record: Record) -> bool:
-        tx, decision, result = sheet.tx, record.decision, record.decision.result
+    def _write(self, joint: JointTransaction, claimed: ClaimedMessage, record: RowHistory) -> bool:
+        tx, decision, result = joint.tx, record.decision, record.decision.result
         held = queue.settle(
             tx,
-            consignment.claim.token,
+            claimed.claim.token,
             result.row.id,
             decision.status,
             attempt=record.attempt,
@@ -220,16 +220,16 @@ class Settler:
             next_attempt_ts=decision.next_attempt_ts,
         )
         if held and (result.copies or result.passing):
-            incoming = self._incoming(consignment.claim.submission, result)
-            accept.deliver_in(tx, consignment.claim.content_id, len(consignment.raw), incoming)
+            incoming = self._incoming(claimed.claim.submission, result)
+            accept.deliver_in(tx, claimed.claim.content_id, len(claimed.raw), incoming)
         if held:
-            self._remember(tx, consignment.claim.submission, decision)
-        if held and sheet.has_webhooks:
+            self._remember(tx, claimed.claim.submission, decision)
+        if held and joint.has_webhooks:
             settled = Settled(result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts)
-            webhook_events.note(tx, consignment.claim.submission, settled, self._now())
+            webhook_events.note(tx, claimed.claim.submission, settled, self._now())
         return held
 
-    def _remember(self, tx: Connection, submission: Submission, decision: Decision) -> None:
+    def _remember(self, tx: Connection, submission: Submission, decision: RowDecision) -> None:
         """What a delivery tells about its recipient."""
         owner, recipient = submission.owner, decision.result.recipient.address
         if not owner or submission.forwarded_by:
@@ -240,7 +240,7 @@ class Settler:
         elif decision.status == "sent":
             suppressions.note_delivery(tx, owner, recipient)
 
-    def _incoming(self, submission: Submission, result: Result) -> Incoming:
+    def _incoming(self, submission: Submission, result: RecipientResult) -> Incoming:
         # The copy in sent tells its owner of his recipients, not of where these have their mail forwarded to.
         onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
         return Incoming(
@@ -251,8 +251,8 @@ class Settler:
             queue_id=submission.queue_id,
         )
 
-    def _log(self, consignment: Consignment, decision: Decision, seconds: float, *, held: bool) -> None:
-        row, what = decision.result.row, consignment.claim.submission
+    def _log(self, claimed: ClaimedMessage, decision: RowDecision, seconds: float, *, held: bool) -> None:
+        row, what = decision.result.row, claimed.claim.submission
         if not held:
             maillog.claim_lost(what.queue_id, row.id)
             return
@@ -266,7 +266,7 @@ class Settler:
             seconds=seconds,
         )
 
-    async def _persist(self, write: Callable[[Sheet], T]) -> T:
+    async def _persist(self, write: Callable[[JointTransaction], T]) -> T:
         """Commit, whatever it takes; a cancellation waits for a commit that has begun."""
         return await self._until_done(lambda: self._commits.write(write))
 
@@ -281,26 +281,26 @@ class Settler:
             wait = min(wait * 2, LONGEST_WAIT)
 
 
-def _by_kind(consignment: Consignment, decisions: Sequence[Decision]) -> list[list[Decision]]:
+def _by_kind(claimed: ClaimedMessage, decisions: Sequence[RowDecision]) -> list[list[RowDecision]]:
     """Those decisions that the sender is told of: one notification for what failed, one for what arrived."""
     wanted = [
         each
         for each in decisions
-        if dsn.is_wanted(consignment.mail_from, each.result.recipient, each.outcome, passed_on=each.result.passed_on)
+        if dsn.is_wanted(claimed.mail_from, each.result.recipient, each.outcome, passed_on=each.result.passed_on)
     ]
     failed = [each for each in wanted if isinstance(each.outcome, Failed)]
     arrived = [each for each in wanted if isinstance(each.outcome, Delivered)]
     return [part for part in (failed, arrived) if part]
 
 
-def _fate(decision: Decision, queue_id: str, now: int) -> Fate:
+def _fate(decision: RowDecision, queue_id: str, now: int) -> RecipientFate:
     result, outlook = decision.result, ""
     if decision.suppressed_until is not None:
         day = datetime.fromtimestamp(decision.suppressed_until, UTC)
         outlook = f"Until {day:%d %B %Y}, your mail to this address is returned at once, without trying.".replace(
             " 0", " "
         )
-    return Fate(
+    return RecipientFate(
         result.recipient,
         decision.outcome,
         result.attempts,
@@ -317,41 +317,41 @@ def _given_up(outcome: Deferred, patience: float) -> Failed:
     return Failed(Reply(554, "5.4.7", text), outcome.trail)
 
 
-async def _recorded(consignment: Consignment, decisions: Sequence[Decision], seconds: float) -> list[Record]:
+async def _recorded(claimed: ClaimedMessage, decisions: Sequence[RowDecision], seconds: float) -> list[RowHistory]:
     """The decisions' records, made before the transaction: others wait for that.
 
     To find words for an answer can take milliseconds if somebody means it to, so what failed is put into words in a
     thread.
     """
 
-    def make() -> list[Record]:
-        return [_record(consignment, each, seconds) for each in decisions]
+    def make() -> list[RowHistory]:
+        return [_record(claimed, each, seconds) for each in decisions]
 
     if all(isinstance(each.outcome, Delivered) for each in decisions):
         return make()
     return await asyncio.to_thread(make)
 
 
-def _record(consignment: Consignment, decision: Decision, seconds: float) -> Record:
-    earlier = [_passed_over(consignment, each) for each in decision.outcome.trail.earlier]
+def _record(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> RowHistory:
+    earlier = [_passed_over(claimed, each) for each in decision.outcome.trail.earlier]
     untried = decision.result.untried
-    return Record(decision, None if untried else _attempt(consignment, decision, seconds), earlier)
+    return RowHistory(decision, None if untried else _attempt(claimed, decision, seconds), earlier)
 
 
-def _attempt(consignment: Consignment, decision: Decision, seconds: float) -> Attempt:
+def _attempt(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> DeliveryAttempt:
     what = {"sent": "delivered"}.get(decision.status, decision.status)
-    return _at_server(consignment, decision.outcome, what, int(seconds * 1000))
+    return _at_server(claimed, decision.outcome, what, int(seconds * 1000))
 
 
-def _passed_over(consignment: Consignment, outcome: Outcome) -> Attempt:
+def _passed_over(claimed: ClaimedMessage, outcome: Outcome) -> DeliveryAttempt:
     """A server that the attempt came to on its way to the one that decided."""
-    return _at_server(consignment, outcome, "passed_over", outcome.trail.milliseconds)
+    return _at_server(claimed, outcome, "passed_over", outcome.trail.milliseconds)
 
 
-def _at_server(consignment: Consignment, outcome: Outcome, what: str, duration_ms: int) -> Attempt:
+def _at_server(claimed: ClaimedMessage, outcome: Outcome, what: str, duration_ms: int) -> DeliveryAttempt:
     trail = outcome.trail
-    return Attempt(
-        started_ts=int(consignment.started),
+    return DeliveryAttempt(
+        started_ts=int(claimed.started),
         duration_ms=duration_ms,
         outcome=what,
         host=trail.host,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onifast_shared.accepting.distribution import Place, locate
+from onifast_shared.accepting.distribution import ResolvedRecipient, locate
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.queue.next_hops import NextHops
@@ -16,7 +16,7 @@ from onifast_shared.values.reply import Deferred, Reply
 from onifast_outbox.delivering.routing import Route, relay_route
 
 
-class Snapshot:
+class DeliverySnapshot:
     """One transaction's view. `hops` are the next hops that the same transaction has looked up already."""
 
     def __init__(self, tx: Connection, settings: Settings, hops: NextHops | None = None) -> None:
@@ -26,10 +26,10 @@ class Snapshot:
         self._servers: dict[Relay, Route] = {}
         self._sources: dict[tuple[str, str | None], Sources] = {}
 
-    def place(self, address: Address, size: int) -> Place:
+    def place(self, address: Address, size: int) -> ResolvedRecipient:
         """Where a recipient leads, as `locate` has it."""
         if not self._hops.is_local(address.domain):
-            return Place(Remote())
+            return ResolvedRecipient(Remote())
         return locate(self.tx, address, size, self.settings)
 
     def server(self, domain: str, what: Submission) -> Route | Deferred | None:

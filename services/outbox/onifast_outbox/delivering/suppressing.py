@@ -14,7 +14,7 @@ from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient
 from onifast_shared.values.reply import Failed, Reply
 
-from onifast_outbox.delivering.settling import Result
+from onifast_outbox.delivering.settling import RecipientResult
 
 _LIST = "the page Suppressed addresses of the webmail"
 
@@ -29,10 +29,10 @@ def look(tx: Connection, what: Submission, recipients: Iterable[Address]) -> dic
     return suppressions.find(tx, what.owner, recipients, time.time())
 
 
-def refuse(row: QueueRow, recipient: Recipient, found: Suppression) -> Result:
+def refuse(row: QueueRow, recipient: Recipient, found: Suppression) -> RecipientResult:
     """The failure of a row whose recipient is suppressed for its owner."""
     reply = Reply(550, "5.1.1", f"not sent, since {found.why(_day(found.created_ts))}")
-    return Result(row, recipient, Failed(reply), untried=_words(found))
+    return RecipientResult(row, recipient, Failed(reply), untried=_words(found))
 
 
 def _words(found: Suppression) -> tuple[str, str]:

@@ -59,7 +59,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Room:
+class LimitRoom:
     """What limits leave to a subject; infinity where there is none."""
 
     subject: Subject
@@ -165,12 +165,12 @@ def signed(keys: Iterable[SigningKey], domain: str, problem: str) -> Finding:
     return Finding("signature", "good", f"It is signed with {names}.", {"keys": named})
 
 
-def limits(rooms: Iterable[Room]) -> list[Finding]:
+def limits(rooms: Iterable[LimitRoom]) -> list[Finding]:
     """What may still be sent."""
     return [_limit(room) for room in rooms]
 
 
-def _limit(room: Room) -> Finding:
+def _limit(room: LimitRoom) -> Finding:
     facts = {
         "scope": room.subject.scope,
         "name": room.subject.name,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.accepting.distribution import Place, locate
+from onifast_shared.accepting.distribution import ResolvedRecipient, locate
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.delivery_check import store
-from onifast_shared.delivery_check.store import Inquiry
+from onifast_shared.delivery_check.store import DeliveryCheck
 from onifast_shared.dkim.keys import DkimKeyError
 from onifast_shared.limits import sending_limits
 from onifast_shared.limits.sending_limits import Subject
@@ -30,7 +30,7 @@ from onifast_outbox import maillog
 from onifast_outbox.delivering.local import deliver_here
 from onifast_outbox.delivering.routing import MailExchangers, Route, Unroutable, relay_route
 from onifast_outbox.delivery_check import findings
-from onifast_outbox.delivery_check.findings import Finding, Host, Room
+from onifast_outbox.delivery_check.findings import Finding, Host, LimitRoom
 from onifast_outbox.signing.signer import Signer
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import HostBarred
@@ -46,10 +46,10 @@ LONGEST = 15.0
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class DeliveryCheckSnapshot:
     """What the database says about an inquiry."""
 
-    place: Place
+    place: ResolvedRecipient
     way: Way | Deferred
     findings: Sequence[Finding]
 
@@ -82,14 +82,14 @@ class Respondent:
         if self._under_way:
             await asyncio.wait(self._under_way.values())
 
-    async def _respond(self, inquiry: Inquiry) -> None:
+    async def _respond(self, inquiry: DeliveryCheck) -> None:
         answer = await self._answer(inquiry)
         try:
             await self._db.awrite(lambda tx: _store(tx, inquiry, answer))
         except DatabaseError as error:
             maillog.trouble("answering inquiries", error)
 
-    async def _answer(self, inquiry: Inquiry) -> dict[str, Any]:
+    async def _answer(self, inquiry: DeliveryCheck) -> dict[str, Any]:
         try:
             async with asyncio.timeout(LONGEST):
                 found = await self._find_out(inquiry)
@@ -100,7 +100,7 @@ class Respondent:
             return {"problem": "an unforeseen error on this server", "findings": []}
         return {"problem": "", "findings": [finding.as_json() for finding in found]}
 
-    async def _find_out(self, inquiry: Inquiry) -> list[Finding]:
+    async def _find_out(self, inquiry: DeliveryCheck) -> list[Finding]:
         seen = await self._db.aread(lambda tx: self._look(tx, inquiry))
         if not isinstance(seen.place.destination, Remote):
             outcome, _ = deliver_here(Recipient(inquiry.recipient), seen.place, inquiry.sender, ())
@@ -112,12 +112,14 @@ class Respondent:
             await asyncio.to_thread(self._signature, inquiry),
         ]
 
-    def _look(self, tx: Connection, inquiry: Inquiry) -> Snapshot:
+    def _look(self, tx: Connection, inquiry: DeliveryCheck) -> DeliveryCheckSnapshot:
         place = locate(tx, inquiry.recipient, 0, self._settings)
         what = _submission(inquiry)
-        return Snapshot(place, _way(tx, inquiry, what), self._judgements(tx, inquiry, what, place))
+        return DeliveryCheckSnapshot(place, _way(tx, inquiry, what), self._judgements(tx, inquiry, what, place))
 
-    def _judgements(self, tx: Connection, inquiry: Inquiry, what: Submission, place: Place) -> list[Finding]:
+    def _judgements(
+        self, tx: Connection, inquiry: DeliveryCheck, what: Submission, place: ResolvedRecipient
+    ) -> list[Finding]:
         now, domains = time.time(), [inquiry.sender.domain] if inquiry.sender else []
         found: list[Finding] = []
         if what.owner:
@@ -129,7 +131,7 @@ class Respondent:
         found += findings.captured(everything, sandbox.captures(tx, what.origin, domains))
         return found + findings.limits(self._rooms(tx, inquiry, now))
 
-    def _rooms(self, tx: Connection, inquiry: Inquiry, now: float) -> list[Room]:
+    def _rooms(self, tx: Connection, inquiry: DeliveryCheck, now: float) -> list[LimitRoom]:
         subjects = [Subject("user", inquiry.owner)] if inquiry.owner else []
         subjects += [Subject("domain", inquiry.sender.domain)] if inquiry.sender else []
         rooms = []
@@ -137,10 +139,10 @@ class Respondent:
             tally = sending_limits.of(tx, subject, self._settings)
             exceeded = sending_limits.judge([tally], 1, now)
             left = tally.room(now)
-            rooms.append(Room(subject, left.messages, left.recipients, exceeded.until if exceeded else None))
+            rooms.append(LimitRoom(subject, left.messages, left.recipients, exceeded.until if exceeded else None))
         return rooms
 
-    async def _on_the_way(self, inquiry: Inquiry, way: Way | Deferred) -> list[Finding]:
+    async def _on_the_way(self, inquiry: DeliveryCheck, way: Way | Deferred) -> list[Finding]:
         if isinstance(way, Deferred):
             return [findings.unroutable(way)]
         try:
@@ -167,7 +169,7 @@ class Respondent:
             return Host(name, (), requirement, unroutable.outcome.reply.text)
         return Host(name, addresses, requirement, "the DNS has none")
 
-    def _signature(self, inquiry: Inquiry) -> Finding:
+    def _signature(self, inquiry: DeliveryCheck) -> Finding:
         author = inquiry.sender
         if author is None:
             return findings.signed((), "a notice of the mail system", "")
@@ -178,20 +180,20 @@ class Respondent:
         return findings.signed(chosen.keys, author.domain, chosen.problem)
 
 
-def _submission(inquiry: Inquiry) -> Submission:
+def _submission(inquiry: DeliveryCheck) -> Submission:
     """The message as its sender would queue it in the webmail; an administrator's as the panel's."""
     by = submitters.by_user(inquiry.owner) if inquiry.owner else submitters.PANEL
     sender = "" if inquiry.sender is None else str(inquiry.sender)
     return Submission(sender, "web", owner=inquiry.owner or None, submitted_by=by)
 
 
-def _way(tx: Connection, inquiry: Inquiry, what: Submission) -> Way | Deferred:
+def _way(tx: Connection, inquiry: DeliveryCheck, what: Submission) -> Way | Deferred:
     try:
         return Routes(tx).way(inquiry.recipient.domain, what.sender, what.submitted_by)
     except RelayError as error:
         return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
 
 
-def _store(tx: Connection, inquiry: Inquiry, answer: dict[str, Any]) -> None:
+def _store(tx: Connection, inquiry: DeliveryCheck, answer: dict[str, Any]) -> None:
     store.answer(tx, inquiry.id, answer)
     store.sweep(tx, time.time())

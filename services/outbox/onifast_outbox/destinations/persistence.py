@@ -11,10 +11,10 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.queue import destinations as stored
 from onifast_shared.queue.destinations import OwnLimits, StoredState
 
-from onifast_outbox.destinations.states import START, Destinations, Limits, State
+from onifast_outbox.destinations.states import START, Destinations, DestinationStatus, Limits
 
 ROUND_SECONDS = 5.0
-"""How often the desk looks and tells."""
+"""How often the limits are read and the states are written."""
 
 REPEAT_AFTER = stored.STALE_AFTER / 3
 """Seconds after which it says again what has not changed."""
@@ -23,7 +23,7 @@ MOST_TOLD = 1000
 """Destinations whose state is written: the dead first."""
 
 
-class DestinationDesk:
+class DestinationPersistence:
     """`clock` is the one that the destinations count on; its offset from the wall clock may change at any time."""
 
     def __init__(
@@ -58,7 +58,9 @@ class DestinationDesk:
             if each.dead_since_ts is None:
                 continue
             since, probe = each.dead_since_ts - offset, (each.next_probe_ts or 0) - offset
-            self._destinations.restore(State(each.destination, 0, 1, since, probe, each.last_error), self._clock())
+            self._destinations.restore(
+                DestinationStatus(each.destination, 0, 1, since, probe, each.last_error), self._clock()
+            )
 
     def _limits(self, own: OwnLimits) -> Limits:
         concurrency = self._default.concurrency if own.concurrency is None else own.concurrency
@@ -71,7 +73,7 @@ class DestinationDesk:
         worth.sort(key=lambda each: (each.dead_since is None, -each.in_flight))
         return [self._stored(each, offset) for each in worth[:MOST_TOLD]]
 
-    def _stored(self, each: State, offset: float) -> StoredState:
+    def _stored(self, each: DestinationStatus, offset: float) -> StoredState:
         dead_since = None if each.dead_since is None else round(each.dead_since + offset)
         next_probe = None if each.next_probe is None else round(each.next_probe + offset)
         return StoredState(
@@ -79,5 +81,5 @@ class DestinationDesk:
         )
 
 
-def _is_worth_telling(state: State) -> bool:
+def _is_worth_telling(state: DestinationStatus) -> bool:
     return bool(state.in_flight or state.dead_since is not None or state.last_error or state.concurrency != START)

@@ -96,7 +96,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class State:
+class DestinationStatus:
     """A destination as it is shown to people. Times are seconds of the caller's clock; None where it lives."""
 
     name: str
@@ -108,7 +108,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Opening:
+class DeliveryAllowance:
     """How many deliveries to a destination may begin now. `dead` is its state where its mail is to be put off.
 
     `proven` says that it took mail, or answered, the last time that it was asked.
@@ -116,7 +116,7 @@ class Opening:
 
     free: int
     proven: bool = True
-    dead: State | None = None
+    dead: DestinationStatus | None = None
 
 
 class Destination:
@@ -229,16 +229,16 @@ class Destinations:
         self._watched: dict[str, Destination] = {}
         self._lock = threading.Lock()
 
-    def opening(self, name: str, now: float) -> Opening:
+    def opening(self, name: str, now: float) -> DeliveryAllowance:
         """What may be begun with a destination at this moment."""
         with self._lock:
             found = self._known.get(name)
             if found is None:
-                return Opening(Destination(self._limits(name), now).free(now), proven=False)
+                return DeliveryAllowance(Destination(self._limits(name), now).free(now), proven=False)
             free = found.free(now)
             if found.dead_since is not None and not free:
-                return Opening(0, proven=False, dead=_state(name, found))
-            return Opening(free, found.proven)
+                return DeliveryAllowance(0, proven=False, dead=_state(name, found))
+            return DeliveryAllowance(free, found.proven)
 
     def begin(self, name: str, now: float) -> None:
         """A delivery to it has begun."""
@@ -280,7 +280,7 @@ class Destinations:
                 each.limit(self._limits(name))
                 self._watch(name, each)
 
-    def restore(self, state: State, now: float) -> None:
+    def restore(self, state: DestinationStatus, now: float) -> None:
         """What an earlier process knew of a dead destination, whose mail it may have put off."""
         with self._known_one(state.name, now) as each:
             each.dead_since, each.next_probe, each.last_error = (
@@ -290,7 +290,7 @@ class Destinations:
             )
             each.window, each.failures, each.has_put_off = 1.0, DEAD_AFTER, True
 
-    def states(self, now: float) -> list[State]:
+    def states(self, now: float) -> list[DestinationStatus]:
         """All that are known; those at rest are forgotten after a while."""
         with self._lock:
             self._forget(now, FORGET_AFTER)
@@ -327,6 +327,6 @@ def _bucket(limits: Limits) -> Bucket | None:
     return Bucket(limits.per_minute, 60.0, RATE_BURST) if limits.per_minute else None
 
 
-def _state(name: str, each: Destination) -> State:
+def _state(name: str, each: Destination) -> DestinationStatus:
     probe = each.next_probe if each.dead_since is not None else None
-    return State(name, each.in_flight, int(each.window), each.dead_since, probe, each.last_error)
+    return DestinationStatus(name, each.in_flight, int(each.window), each.dead_since, probe, each.last_error)

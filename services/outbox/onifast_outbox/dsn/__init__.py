@@ -5,7 +5,7 @@ both together with the original.
 """
 
 from onifast_outbox.dsn.report import build
-from onifast_outbox.dsn.values import Fate, Returned, clean, is_wanted
+from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage, clean, is_wanted
 from onifast_outbox.dsn.words import subject
 
-__all__ = ["Fate", "Returned", "build", "clean", "is_wanted", "subject"]
+__all__ = ["RecipientFate", "ReturnedMessage", "build", "clean", "is_wanted", "subject"]

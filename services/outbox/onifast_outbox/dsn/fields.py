@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
-from onifast_outbox.dsn.values import Fate, Returned
+from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage
 
 # Characters that an internationalised address cannot hold as they are in a report (RFC 6533 section 3).
 _EMBEDDED = frozenset(" +=\\\x7f")
@@ -17,7 +17,7 @@ _EMBEDDED = frozenset(" +=\\\x7f")
 _LONGEST_ANSWER = 900  # octets, so that the field's line has fewer than 998
 
 
-def groups(returned: Returned, fates: Sequence[Fate], *, hostname: str, utf8: bool) -> list[list[str]]:
+def groups(returned: ReturnedMessage, fates: Sequence[RecipientFate], *, hostname: str, utf8: bool) -> list[list[str]]:
     """The fields, group by group. `utf8`: the report travels by SMTPUTF8, and may hold any script (RFC 6533)."""
     message = [f"Reporting-MTA: dns; {hostname}"]
     message += [f"Original-Envelope-Id: {from_xtext(returned.envid)}"] if returned.envid else []
@@ -30,7 +30,7 @@ def date(timestamp: float) -> str:
     return format_datetime(datetime.fromtimestamp(timestamp, UTC))
 
 
-def _recipient(fate: Fate, *, utf8: bool) -> list[str]:
+def _recipient(fate: RecipientFate, *, utf8: bool) -> list[str]:
     """In the order of RFC 3464 section 2.3."""
     recipient, trail = fate.recipient, fate.outcome.trail
     group = [f"Original-Recipient: {_original_recipient(recipient.orcpt)}"] if recipient.orcpt else []
@@ -44,7 +44,7 @@ def _recipient(fate: Fate, *, utf8: bool) -> list[str]:
     return group
 
 
-def _diagnostic(fate: Fate, *, utf8: bool) -> str:
+def _diagnostic(fate: RecipientFate, *, utf8: bool) -> str:
     """`smtp` is for what a server answered (RFC 3464 section 2.3.6); what is said here is of no registered type."""
     return f"{'smtp' if fate.outcome.trail.host else 'x-onifast'}; {_one_line(fate.answer, utf8=utf8)}"
 

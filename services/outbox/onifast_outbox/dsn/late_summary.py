@@ -10,7 +10,7 @@ from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
 from onifast_shared.values.address import Address, display_domain
 
-from onifast_outbox.dsn import Fate
+from onifast_outbox.dsn import RecipientFate
 from onifast_outbox.reasons import explain
 
 SUBJECT = "Many of your messages are delayed"
@@ -19,7 +19,7 @@ _HEADER = b"Auto-Submitted: auto-replied\r\nPrecedence: bulk\r\n"  # no vacation
 _MOST_CAUSES = 20
 
 
-def build(sender: Address, fates: Sequence[Fate], *, hostname: str, until: float, are_all: bool) -> bytes:
+def build(sender: Address, fates: Sequence[RecipientFate], *, hostname: str, until: float, are_all: bool) -> bytes:
     """The summary for `sender`; `are_all` where no more recipients wait than these.
 
     It is no delivery report: those speak of one message each (RFC 3464 section 2.1). `until` is up to when nothing
@@ -34,7 +34,7 @@ def build(sender: Address, fates: Sequence[Fate], *, hostname: str, until: float
     return _HEADER + compose.build(draft, hostname)
 
 
-def text(fates: Sequence[Fate], *, hostname: str, until: float, are_all: bool) -> str:
+def text(fates: Sequence[RecipientFate], *, hostname: str, until: float, are_all: bool) -> str:
     """What it says."""
     number = f"{len(fates)}" if are_all else f"More than {len(fates)}"
     waits = "recipient waits" if len(fates) == 1 else "recipients wait"
@@ -55,7 +55,7 @@ def text(fates: Sequence[Fate], *, hostname: str, until: float, are_all: bool) -
     return "\n".join(lines)
 
 
-def _causes(fates: Sequence[Fate]) -> list[str]:
+def _causes(fates: Sequence[RecipientFate]) -> list[str]:
     found = Counter((display_domain(fate.recipient.address.domain), _why(fate)) for fate in fates)
     lines = []
     for (domain, why), number in found.most_common(_MOST_CAUSES):
@@ -64,7 +64,7 @@ def _causes(fates: Sequence[Fate]) -> list[str]:
     return [*lines, *([f"{rest} elsewhere, or for other reasons.", ""] if rest else [])]
 
 
-def _why(fate: Fate) -> str:
+def _why(fate: RecipientFate) -> str:
     return explain(fate.outcome.reply, fate.outcome.host).what
 
 

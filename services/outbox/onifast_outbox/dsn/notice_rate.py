@@ -22,7 +22,7 @@ class _Hour:
         return 0 <= now - self.began < HOUR
 
 
-class Restraint:
+class NoticeRate:
     """What each sender was told lately. An hour begins with the first notice; times are epoch seconds."""
 
     def __init__(self, most: int = MOST_AN_HOUR) -> None:

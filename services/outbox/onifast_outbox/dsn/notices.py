@@ -13,12 +13,12 @@ from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.values.address import Address
 
 from onifast_outbox import dsn
-from onifast_outbox.dsn import Fate, Returned
+from onifast_outbox.dsn import RecipientFate, ReturnedMessage
 from onifast_outbox.maillog import Queued
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """A notification that is stored, or on its way into the database, and shown to nobody yet."""
 
     ref: ContentRef
@@ -28,14 +28,20 @@ class Notice:
 
 
 async def write(
-    db: Database, returned: Returned, fates: Sequence[Fate], *, hostname: str, now: float, requiretls: bool
-) -> Notice:
+    db: Database,
+    returned: ReturnedMessage,
+    fates: Sequence[RecipientFate],
+    *,
+    hostname: str,
+    now: float,
+    requiretls: bool,
+) -> Notification:
     """The notification about these recipients. Secrets stay secret on their way back (RFC 8689 section 5)."""
     raw = dsn.build(returned, fates, hostname=hostname, now=int(now))
-    return Notice(await contents.astore(db, raw), returned.sender, dsn.subject(fates[0]), requiretls)
+    return Notification(await contents.astore(db, raw), returned.sender, dsn.subject(fates[0]), requiretls)
 
 
-def enqueue(tx: Connection, notice: Notice) -> Queued:
+def enqueue(tx: Connection, notice: Notification) -> Queued:
     """Queues a notification together with its cause. No notice is ever sent about it."""
     submission = Submission(
         sender="",

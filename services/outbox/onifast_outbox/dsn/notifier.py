@@ -25,9 +25,9 @@ from onifast_shared.values.envelope import Recipient
 from onifast_shared.values.reply import Deferred, Delivered, Reply, Trail
 
 from onifast_outbox import dsn, maillog
-from onifast_outbox.dsn import Fate, Returned, late_summary, notices
-from onifast_outbox.dsn.notice_rate import Restraint
-from onifast_outbox.dsn.notices import Notice
+from onifast_outbox.dsn import RecipientFate, ReturnedMessage, late_summary, notices
+from onifast_outbox.dsn.notice_rate import NoticeRate
+from onifast_outbox.dsn.notices import Notification
 from onifast_outbox.maillog import Queued
 from onifast_outbox.schedule import Schedule
 
@@ -40,7 +40,7 @@ class Notifier:
         self._settings = settings
         self._schedule = Schedule.of(settings)
         self._now = now
-        self._restraint = Restraint()
+        self._notice_rate = NoticeRate()
 
     async def tell(self) -> None:
         """One round: everything that is to be told now. Raises DatabaseError."""
@@ -54,7 +54,7 @@ class Notifier:
 
     async def _tell_delay(self, delayed: Delayed, before: float) -> None:
         sender = delayed.submission.sender
-        manner = self._restraint.manner(sender, self._now())
+        manner = self._notice_rate.manner(sender, self._now())
         if manner == "singly" and _address(sender) is not None:
             await self._tell_of_one(delayed)
         else:
@@ -70,7 +70,7 @@ class Notifier:
 
         queued = await self._db.awrite(mark)
         if queued is not None:
-            self._restraint.note(delayed.submission.sender, self._now())
+            self._notice_rate.note(delayed.submission.sender, self._now())
             maillog.told("delayed", delayed.submission.queue_id, delayed.submission.sender, queued)
 
     async def _tell_of_many(self, first: Delayed, before: float, *, in_words: bool) -> None:
@@ -87,10 +87,10 @@ class Notifier:
 
         queued = await self._db.awrite(mark)
         if queued is not None:
-            self._restraint.note(what.sender, self._now())
+            self._notice_rate.note(what.sender, self._now())
             maillog.told("delayed", what.queue_id, what.sender, queued)
 
-    async def _made(self, making: Awaitable[Notice | None]) -> Notice | None:
+    async def _made(self, making: Awaitable[Notification | None]) -> Notification | None:
         """A notice; none where a bug of ours is in its way, which must not keep the others waiting for ever."""
         try:
             return await making
@@ -100,7 +100,7 @@ class Notifier:
             maillog.unforeseen("writing a notice")
             return None
 
-    async def _delay_notice(self, delayed: Delayed) -> Notice | None:
+    async def _delay_notice(self, delayed: Delayed) -> Notification | None:
         """None where the sender does not want to know, or will be told more before long."""
         what, sender = delayed.submission, _address(delayed.submission.sender)
         late = self._worth_telling(what, delayed.rows)
@@ -109,7 +109,7 @@ class Notifier:
         arrived = min(row.queued_ts for row in delayed.rows)
         return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
 
-    async def _summary(self, what: Submission, rows: Sequence[DelayedRow]) -> Notice | None:
+    async def _summary(self, what: Submission, rows: Sequence[DelayedRow]) -> Notification | None:
         """None where the sender does not want to know."""
         sender, late = _address(what.sender), self._worth_telling(what, rows)
         if sender is None or not late:
@@ -118,12 +118,12 @@ class Notifier:
             sender,
             late,
             hostname=self._settings.hostname,
-            until=self._restraint.until(what.sender, self._now()),
+            until=self._notice_rate.until(what.sender, self._now()),
             are_all=len(rows) < delays.MOST_ROWS,
         )
-        return Notice(await contents.astore(self._db, raw), sender, late_summary.SUBJECT, what.requiretls)
+        return Notification(await contents.astore(self._db, raw), sender, late_summary.SUBJECT, what.requiretls)
 
-    def _worth_telling(self, what: Submission, rows: Sequence[DelayedRow]) -> list[Fate]:
+    def _worth_telling(self, what: Submission, rows: Sequence[DelayedRow]) -> list[RecipientFate]:
         """Those of the recipients that the sender wants to hear of, and will not be told more of before long."""
         sender, now = _address(what.sender), int(self._now())
         return [
@@ -145,11 +145,11 @@ class Notifier:
         if queued is not None:
             maillog.told("arrived", arrival.queue_id, arrival.sender, queued)
 
-    async def _arrival_notice(self, arrival: Arrival) -> Notice | None:
+    async def _arrival_notice(self, arrival: Arrival) -> Notification | None:
         sender = _address(arrival.sender)
         outcome = Delivered(Reply(250, "2.1.5", "delivered to a mailbox here"))
         fates = [
-            Fate(
+            RecipientFate(
                 Recipient(address, orcpt=dsn.clean(each.orcpt)),
                 outcome,
                 1,
@@ -169,17 +169,17 @@ class Notifier:
         sender: Address,
         arrived: int,
         envid: str | None,
-        fates: Sequence[Fate],
+        fates: Sequence[RecipientFate],
         *,
         requiretls: bool = False,
-    ) -> Notice:
+    ) -> Notification:
         head = await self._db.aread(lambda tx: _head(tx, content_id))
-        returned = Returned(head, sender, arrived, envid=dsn.clean(envid))
+        returned = ReturnedMessage(head, sender, arrived, envid=dsn.clean(envid))
         hostname, now = self._settings.hostname, self._now()
         return await notices.write(self._db, returned, fates, hostname=hostname, now=now, requiretls=requiretls)
 
 
-def _late(row: DelayedRow, until: int) -> Fate | None:
+def _late(row: DelayedRow, until: int) -> RecipientFate | None:
     address = _address(row.recipient)
     if address is None:
         return None
@@ -187,7 +187,7 @@ def _late(row: DelayedRow, until: int) -> Fate | None:
     said = row.said if row.said and str(row.said) == row.last_error else None
     outcome = Deferred(said or Reply(451, "4.4.7", row.last_error), Trail(row.host) if said else Trail())
     recipient = Recipient(address, dsn.clean(row.notify), dsn.clean(row.orcpt))
-    return Fate(recipient, outcome, row.attempts, tried=row.tried_ts, until=until, queue_id=row.queue_id)
+    return RecipientFate(recipient, outcome, row.attempts, tried=row.tried_ts, until=until, queue_id=row.queue_id)
 
 
 def _arrived(address: Address, recipient: QueuedRecipient) -> Recipient:

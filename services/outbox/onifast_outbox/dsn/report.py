@@ -10,7 +10,7 @@ from onifast_shared.message.headers import normalise_newlines, split_head
 from onifast_shared.message.parsing import summary
 
 from onifast_outbox.dsn import fields, words
-from onifast_outbox.dsn.values import Fate, Returned
+from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage
 
 # What is returned in full, when the sender asked for that; of a larger message he gets the header.
 MAX_RETURNED = 100 * 1024
@@ -18,7 +18,7 @@ MAX_RETURNED = 100 * 1024
 _LONGEST_LINE = 998  # octets, RFC 5322 section 2.1.1
 
 
-def build(returned: Returned, fates: Sequence[Fate], *, hostname: str, now: int) -> bytes:
+def build(returned: ReturnedMessage, fates: Sequence[RecipientFate], *, hostname: str, now: int) -> bytes:
     """The notification to `returned.sender` about recipients who have all met with the same kind of fate."""
     # A sender in another script is reached by SMTPUTF8 alone, and so is what is written to him (RFC 6533 section 4).
     utf8 = returned.sender.needs_smtputf8
@@ -52,7 +52,7 @@ def _threading(raw: bytes) -> list[str]:
     return [f"In-Reply-To: {message_id}", f"References: {message_id}"]
 
 
-def _status(returned: Returned, fates: Sequence[Fate], hostname: str, *, utf8: bool) -> bytes:
+def _status(returned: ReturnedMessage, fates: Sequence[RecipientFate], hostname: str, *, utf8: bool) -> bytes:
     groups = fields.groups(returned, fates, hostname=hostname, utf8=utf8)
     content = "\r\n\r\n".join("\r\n".join(group) for group in groups) + "\r\n"
     if utf8:
@@ -60,7 +60,7 @@ def _status(returned: Returned, fates: Sequence[Fate], hostname: str, *, utf8: b
     return _part("message/delivery-status", content.encode("ascii", "backslashreplace"))
 
 
-def _original(returned: Returned, *, failed: bool, utf8: bool) -> list[bytes]:
+def _original(returned: ReturnedMessage, *, failed: bool, utf8: bool) -> list[bytes]:
     """The original message where its sender asked for it (RET=FULL), else its header.
 
     RET is about failures: other notifications bring the header alone (RFC 3461 section 4.3).

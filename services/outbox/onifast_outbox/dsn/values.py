@@ -16,7 +16,7 @@ Action = Literal["failed", "delayed", "delivered", "relayed"]
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnedMessage:
     """The message that a notification is about, and whose it was. `arrived` is epoch seconds.
 
     `raw` may be its header alone, or nothing where it is kept no more.
@@ -30,7 +30,7 @@ class Returned:
 
 
 @dataclass(frozen=True)
-class Fate:
+class RecipientFate:
     """What became of one recipient, after so many attempts.
 
     `said` is the answer that led to it, where the outcome's own reply is this server's verdict on it. `tried` is when

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from onifast_shared.message.parsing import summary
 from onifast_shared.values.reply import Deferred, Delivered, Failed
 
-from onifast_outbox.dsn.values import Fate, Returned
+from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage
 from onifast_outbox.reasons import explain
 
 _DAY, _HOUR = 86400, 3600
@@ -18,7 +18,7 @@ _MENDABLE = frozenset(
 )
 
 
-def subject(fate: Fate) -> str:
+def subject(fate: RecipientFate) -> str:
     """The notification's subject; it speaks of recipients with one kind of fate."""
     match fate.outcome:
         case Delivered():
@@ -29,7 +29,7 @@ def subject(fate: Fate) -> str:
             return "Your message could not be delivered"
 
 
-def text(returned: Returned, fates: Sequence[Fate], *, hostname: str) -> str:
+def text(returned: ReturnedMessage, fates: Sequence[RecipientFate], *, hostname: str) -> str:
     """The whole part, its lines divided by "\\n"."""
     about = f"Subject: {' '.join(summary(returned.raw).subject.split())[:200]}"
     stories = [line for fate in fates for line in [*_story(fate, returned.arrived), ""]]
@@ -37,7 +37,7 @@ def text(returned: Returned, fates: Sequence[Fate], *, hostname: str) -> str:
     return "\n".join([*stories, about, f"Sent: {_moment(returned.arrived)}", "", notice, ""])
 
 
-def _story(fate: Fate, since: int) -> list[str]:
+def _story(fate: RecipientFate, since: int) -> list[str]:
     match fate.outcome:
         case Delivered():
             return _arrival(fate)
@@ -47,7 +47,7 @@ def _story(fate: Fate, since: int) -> list[str]:
             return _failure(fate, since)
 
 
-def _arrival(fate: Fate) -> list[str]:
+def _arrival(fate: RecipientFate) -> list[str]:
     next_hop = ["It was handed to the next mail server, which sends no notices of its own."]
     return [
         f"Your message was delivered to {fate.recipient.address.display}.",
@@ -55,7 +55,7 @@ def _arrival(fate: Fate) -> list[str]:
     ]
 
 
-def _delay(fate: Fate) -> list[str]:
+def _delay(fate: RecipientFate) -> list[str]:
     found = explain(fate.outcome.reply, fate.outcome.host)
     helps = found.kind in _MENDABLE
     until = f" until {_moment(fate.until)}" if fate.until is not None else ""
@@ -71,7 +71,7 @@ def _delay(fate: Fate) -> list[str]:
     ]
 
 
-def _failure(fate: Fate, since: int) -> list[str]:
+def _failure(fate: RecipientFate, since: int) -> list[str]:
     what, advice = _reason(fate)
     return [
         f"Your message could not be delivered to {fate.recipient.address.display}.",
@@ -84,21 +84,21 @@ def _failure(fate: Fate, since: int) -> list[str]:
     ]
 
 
-def _reason(fate: Fate) -> tuple[str, str]:
+def _reason(fate: RecipientFate) -> tuple[str, str]:
     if fate.reason:
         return fate.reason
     found = explain(fate.outcome.reply, fate.outcome.host)
     return found.what, found.advice
 
 
-def _effort(fate: Fate, since: int) -> str:
+def _effort(fate: RecipientFate, since: int) -> str:
     if not fate.attempts:
         return "It was not tried."
     how_long = _duration(fate.tried - since) if fate.said is not None and fate.tried is not None else ""
     return f"It was tried {_times(fate.attempts)}{how_long} and will not be tried again."
 
 
-def _answer(fate: Fate, effort: str) -> list[str]:
+def _answer(fate: RecipientFate, effort: str) -> list[str]:
     which = "last answer" if fate.attempts > 1 else "answer"
     host = fate.outcome.host
     said = f"The {which} (said by {host}) was:" if host else "The reason that this server noted:"

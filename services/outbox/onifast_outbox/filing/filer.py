@@ -50,12 +50,12 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Refused(Exception):
+class CopyRefused(Exception):
     """No copy can ever be written for this owner as things are; the text says why."""
 
 
 @dataclass(frozen=True)
-class Request:
+class FilerRequest:
     """WRITE: `content` is to become the file `name`. CHECK: `content` is file names by line; which are missing?"""
 
     kind: int
@@ -65,7 +65,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Identity:
+class UnixIdentity:
     """Whom to become."""
 
     uid: int
@@ -86,7 +86,7 @@ def serve(channel: socket.socket, home_root: Path) -> None:
         channel.sendall(ANSWER.pack(kind, len(encoded)) + encoded)
 
 
-def _waiting_for(hung: dict[str, float], home_root: Path, request: Request, *, sweep: bool) -> tuple[int, str]:
+def _waiting_for(hung: dict[str, float], home_root: Path, request: FilerRequest, *, sweep: bool) -> tuple[int, str]:
     """Carry the request out, and note in `hung` whether its owner's home answers."""
     began = time.monotonic()
     result = _in_child(home_root, request, sweep=sweep)
@@ -96,15 +96,15 @@ def _waiting_for(hung: dict[str, float], home_root: Path, request: Request, *, s
     return result
 
 
-def _note_sweep(swept: set[str], request: Request, kind: int) -> None:
+def _note_sweep(swept: set[str], request: FilerRequest, kind: int) -> None:
     if request.kind == WRITE and kind == DONE:
         swept.add(request.owner)
     elif kind == LATER:
         swept.discard(request.owner)  # The child may have been killed while it wrote.
 
 
-def carry_out(home_root: Path, request: Request, *, sweep: bool) -> str:
-    """Become the owner and do what `request` asks; the path, or the missing names. Raises Refused or OSError.
+def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
+    """Become the owner and do what `request` asks; the path, or the missing names. Raises CopyRefused or OSError.
 
     With `sweep` a WRITE first removes what writers that were killed left in the directory.
     There is no way back: call it in a process that ends afterwards.
@@ -126,33 +126,33 @@ def carry_out(home_root: Path, request: Request, *, sweep: bool) -> str:
 def check_name(name: str) -> None:
     """Refuse what is not a single, visible path component."""
     if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 255:
-        raise Refused("not a file name")
+        raise CopyRefused("not a file name")
 
 
-def identity_of(home_root: Path, owner: str) -> Identity:
+def identity_of(home_root: Path, owner: str) -> UnixIdentity:
     """The owner's Unix identity: the passwd entry of that name, else whoever owns the home. Never root."""
     try:
         entry = pwd.getpwnam(owner)
-        identity = Identity(entry.pw_uid, entry.pw_gid)
+        identity = UnixIdentity(entry.pw_uid, entry.pw_gid)
     except KeyError:
         identity = _identity_of_home(home_root / owner)
     if identity.uid == 0:
-        raise Refused("the owner is root, as whom no copy is written")
+        raise CopyRefused("the owner is root, as whom no copy is written")
     return identity
 
 
-def _identity_of_home(home: Path) -> Identity:
+def _identity_of_home(home: Path) -> UnixIdentity:
     try:
         status = home.lstat()
     except FileNotFoundError:
-        raise Refused("the owner is no Unix user and has no home") from None
+        raise CopyRefused("the owner is no Unix user and has no home") from None
     if not stat.S_ISDIR(status.st_mode):
-        raise Refused("the owner is no Unix user and his home is not a directory")
+        raise CopyRefused("the owner is no Unix user and his home is not a directory")
     # A home that belongs to the group root must not lend that group's rights.
-    return Identity(status.st_uid, status.st_gid or status.st_uid)
+    return UnixIdentity(status.st_uid, status.st_gid or status.st_uid)
 
 
-def become(identity: Identity) -> None:
+def become(identity: UnixIdentity) -> None:
     """Become another user for good, with no right that he does not have."""
     os.setgroups([identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
@@ -160,7 +160,7 @@ def become(identity: Identity) -> None:
     # A process that was not root keeps its capabilities across setresuid.
     capabilities.keep_only()
     if os.getresuid() != (identity.uid,) * 3 or capabilities.effective():
-        raise Refused("the filer could not give up its own rights")
+        raise CopyRefused("the filer could not give up its own rights")
 
 
 def _open_home(home_root: Path, owner: str, *, create: bool) -> int:
@@ -170,10 +170,10 @@ def _open_home(home_root: Path, owner: str, *, create: bool) -> int:
             return _open_or_make(root, owner)
         return os.open(owner, _DIRECTORY, dir_fd=root)
     except FileNotFoundError:
-        raise Refused("the owner has no home") from None
+        raise CopyRefused("the owner has no home") from None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Refused("the owner's home is not a directory") from None
+            raise CopyRefused("the owner's home is not a directory") from None
         raise
     finally:
         os.close(root)
@@ -243,7 +243,7 @@ def _is_there(directory: int, name: str) -> bool:
         return False
 
 
-def _in_child(home_root: Path, request: Request, *, sweep: bool) -> tuple[int, str]:
+def _in_child(home_root: Path, request: FilerRequest, *, sweep: bool) -> tuple[int, str]:
     """Carry the request out in a child and take its result from a pipe: what it became must not come back here."""
     readable, writable = os.pipe()
     child = os.fork()
@@ -271,12 +271,12 @@ def _read_result(readable: int) -> bytes:
     return os.read(readable, 1 + MAX_TEXT) if ready else b""
 
 
-def _report(writable: int, home_root: Path, request: Request, *, sweep: bool) -> None:
+def _report(writable: int, home_root: Path, request: FilerRequest, *, sweep: bool) -> None:
     """The child's whole life. It must not return: a second copy of the filer would run on."""
     result, text = LATER, "the copy could not be written"
     try:
         result, text = DONE, carry_out(home_root, request, sweep=sweep)
-    except Refused as refusal:
+    except CopyRefused as refusal:
         result, text = NEVER, str(refusal)
     except OSError as error:
         text = f"the copy could not be written: {error.strerror}"
@@ -285,7 +285,7 @@ def _report(writable: int, home_root: Path, request: Request, *, sweep: bool) ->
         os._exit(0)
 
 
-def _receive(channel: socket.socket) -> Request | None:
+def _receive(channel: socket.socket) -> FilerRequest | None:
     header = _receive_exactly(channel, REQUEST.size)
     if header is None:
         return None
@@ -295,7 +295,7 @@ def _receive(channel: socket.socket) -> Request | None:
     content = _receive_exactly(channel, content_length)
     if owner is None or name is None or content is None:
         return None
-    return Request(kind, owner.decode("utf-8", "replace"), name.decode("utf-8", "replace"), content)
+    return FilerRequest(kind, owner.decode("utf-8", "replace"), name.decode("utf-8", "replace"), content)
 
 
 def _receive_exactly(channel: socket.socket, length: int) -> bytes | None:

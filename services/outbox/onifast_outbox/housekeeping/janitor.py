@@ -12,7 +12,7 @@ from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import history as queue_history
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import suppressions
-from onifast_shared.queue.due import Mark
+from onifast_shared.queue.due import DuePosition
 
 from onifast_outbox import maillog
 from onifast_outbox.claiming.dispatcher import LONGEST_PUT_OFF
@@ -30,7 +30,7 @@ class Janitor:
         self._longest_wait = max(settings.retry_max * 1.1, LONGEST_PUT_OFF) + 60
         self._history = settings.queue_history
         self._next_sweep = 0.0
-        self._looked: Mark | None = None
+        self._looked: DuePosition | None = None
 
     async def tidy(self, now: float) -> None:
         """One round. Raises DatabaseError."""
@@ -41,7 +41,7 @@ class Janitor:
             await self._sweep(now)
             self._next_sweep = now + SWEEP_INTERVAL
 
-    def _mend(self, tx: Connection, now: float) -> tuple[int, int, Mark | None]:
+    def _mend(self, tx: Connection, now: float) -> tuple[int, int, DuePosition | None]:
         looked = queue_due.recall(tx, now + self._longest_wait, now, self._looked)
         return self._leases.release_dead(tx), queue_scripts.hold_unknown(tx), looked
 

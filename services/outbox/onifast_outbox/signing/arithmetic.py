@@ -10,7 +10,7 @@ from onifast_shared.dkim.linear import put_in_place
 
 from onifast_outbox.signing.signature import sign_digest
 
-# dkimpy parses the key that it is given, in Python, for each message. It gets one of zeros: see Computing.
+# dkimpy parses the key that it is given, in Python, for each message. It gets one of zeros: see FastSigning.
 PLACEHOLDER = b"--\n" + base64.b64encode(b"\x30\x1b" + b"\x02\x01\x00" * 9) + b"\n--"
 
 
@@ -28,7 +28,7 @@ class _DigestSigner:
         return _Signature(sign_digest(self._private, digest))
 
 
-class Computing:
+class FastSigning:
     """Has dkimpy compute with `cryptography`: its own RSA in Python makes 176 signatures a second, this 2,300.
 
     dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header

@@ -8,7 +8,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import published, selectors
 from onifast_shared.dkim.keys import DkimKeyError, DnsRecord, record_of
-from onifast_shared.dkim.rotation import LOOK_EVERY, RotationError, Rotations, Standing
+from onifast_shared.dkim.rotation import LOOK_EVERY, DomainKeys, RotationError, Rotations
 from onifast_shared.dkim.selectors import PUBLISHING, RETIRED
 from onifast_shared.machine.config import Settings
 
@@ -59,6 +59,6 @@ class KeyKeeper:
             maillog.key_switched(domain, [key.selector for key in switched.signing])
 
 
-def _watched(standing: Standing) -> list[DnsRecord]:
+def _watched(standing: DomainKeys) -> list[DnsRecord]:
     """What DNS is asked about: keys that wait for it, and records that somebody was asked to remove."""
     return [record_of(row.domain, row.selector, row.value) for row in standing.in_state(PUBLISHING, RETIRED)]

@@ -10,7 +10,7 @@ from onifast_shared.dkim.keys import SigningKey
 from onifast_shared.message.authentication_results import MalformedResults, MethodResult, Results, parse
 from onifast_shared.message.headers import unfold
 
-from onifast_outbox.signing.arithmetic import PLACEHOLDER, Computing
+from onifast_outbox.signing.arithmetic import PLACEHOLDER, FastSigning
 
 # What every reader takes for one value, however it takes fields apart. The library that dkimpy writes results with
 # loses the quotes of others: what a sender wrote in them would become results.
@@ -78,5 +78,5 @@ def _own(headers: Sequence[Sequence[bytes]], hostname: str) -> Results | None:
     return None
 
 
-class _Sealer(Computing, dkim.ARC):  # type: ignore[misc]
+class _Sealer(FastSigning, dkim.ARC):  # type: ignore[misc]
     """dkimpy's sealer, computing with `cryptography`."""

@@ -52,7 +52,7 @@ class ClaimLost(Exception):
 
 
 @dataclass
-class Transaction:
+class TransactionResult:
     """What became of one mail transaction, recipient by recipient.
 
     A recipient without an outcome was not dealt with: `lost` tells why the connection ended, or, where it is None, the
@@ -66,12 +66,12 @@ class Transaction:
 class SmtpClient(SmtpSession):
     """A session that sends messages, one after another."""
 
-    async def send(self, envelope: Envelope, content: Content, confirm: Confirm) -> Transaction:
+    async def send(self, envelope: Envelope, content: Content, confirm: Confirm) -> TransactionResult:
         """One mail transaction for at most MAX_RECIPIENTS of `envelope`. Raises only ClaimLost.
 
         `confirm` is asked right before the final dot whether the message is still ours to send.
         """
-        done = Transaction()
+        done = TransactionResult()
         recipients = self._refuse_impossible(envelope, content, done)
         if not recipients:
             return done
@@ -90,7 +90,7 @@ class SmtpClient(SmtpSession):
         self._watch = Stopwatch()
         return done
 
-    def _refuse_impossible(self, envelope: Envelope, content: Content, done: Transaction) -> list[Recipient]:
+    def _refuse_impossible(self, envelope: Envelope, content: Content, done: TransactionResult) -> list[Recipient]:
         """Settle what this server says in advance that it cannot take; the recipients that remain."""
         limit = self.extensions.get("SIZE", "")
         refusal: Reply | None = None
@@ -123,7 +123,7 @@ class SmtpClient(SmtpSession):
         return (sender or header or recipient.address.needs_smtputf8) and "SMTPUTF8" not in self.extensions
 
     async def _announce(
-        self, envelope: Envelope, recipients: list[Recipient], content: Content, done: Transaction
+        self, envelope: Envelope, recipients: list[Recipient], content: Content, done: TransactionResult
     ) -> list[Recipient]:
         """MAIL, RCPT and DATA; the recipients that the message is now to be sent for."""
         commands = [
@@ -157,7 +157,9 @@ class SmtpClient(SmtpSession):
         await self._reset()
         return []
 
-    def _note_rcpt(self, recipient: Recipient, reply: Reply, accepted: list[Recipient], done: Transaction) -> None:
+    def _note_rcpt(
+        self, recipient: Recipient, reply: Reply, accepted: list[Recipient], done: TransactionResult
+    ) -> None:
         if reply.code // 100 == 2:
             accepted.append(recipient)
         elif accepted and reply.code in (452, 552):
@@ -166,7 +168,9 @@ class SmtpClient(SmtpSession):
         else:
             done.outcomes[recipient] = self._outcome(_as_temporary(reply) if reply.code == 552 else reply)
 
-    async def _transfer(self, accepted: list[Recipient], content: Content, confirm: Confirm, done: Transaction) -> None:
+    async def _transfer(
+        self, accepted: list[Recipient], content: Content, confirm: Confirm, done: TransactionResult
+    ) -> None:
         self._watch.enter("body")
         # What goes out in one piece goes with its final dot: a segment and a system call of its own for that is dear.
         data = content.data

@@ -13,8 +13,8 @@ from onifast_shared.machine.log import Secret
 from onifast_shared.values.reply import Deferred, Failed, Reply, ReplyError, Trail
 
 from onifast_outbox.smtp.stopwatch import Stopwatch
-from onifast_outbox.smtp.wire import Timeouts, TlsError, Wire, WireError, printable
-from onifast_outbox.tls_policy.certificates import CertificateRefused, Judge
+from onifast_outbox.smtp.wire import ClientWire, Timeouts, TlsError, WireError, printable
+from onifast_outbox.tls_policy.certificates import CertificateRefused, CertificateVerifier
 from onifast_outbox.tls_policy.requirement import (
     OPPORTUNISTIC,
     Assurance,
@@ -67,7 +67,7 @@ class Access:
     security: Security
     tls: ssl.SSLContext | None = None
     requirement: Requirement = OPPORTUNISTIC
-    judge: Judge = field(default_factory=Judge)
+    judge: CertificateVerifier = field(default_factory=CertificateVerifier)
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
     source: str | None = None
@@ -99,7 +99,7 @@ class HopFailed(Exception):
 class SmtpSession:
     """A connection past its greeting, encrypted and logged in as asked, ready for mail transactions."""
 
-    def __init__(self, wire: Wire, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch) -> None:
+    def __init__(self, wire: ClientWire, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch) -> None:
         self.hop = hop
         self.extensions: dict[str, str] = {}
         self.sent = 0
@@ -121,7 +121,7 @@ class SmtpSession:
         watch = watch or Stopwatch()
         watch.enter("connect")
         try:
-            wire = await Wire.connect(hop.address, hop.port, timeout=timeouts.connect, source=access.source)
+            wire = await ClientWire.connect(hop.address, hop.port, timeout=timeouts.connect, source=access.source)
         except WireError as error:
             trail = Trail(hop.host, hop.address, hop.port, stages=watch.stages())
             raise HopFailed(Deferred(Reply(451, "4.4.1", f"{hop}: {error}"), trail)) from error

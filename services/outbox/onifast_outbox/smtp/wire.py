@@ -62,7 +62,7 @@ class Timeouts:
         )
 
 
-class Wire(asyncio.Protocol):
+class ClientWire(asyncio.Protocol):
     """A connected socket. Every method raises WireError where the peer or the network fails.
 
     It is the protocol of its connection itself: asyncio's streams do the same in three objects, with a task's timeout
@@ -92,7 +92,7 @@ class Wire(asyncio.Protocol):
         *,
         timeout: float,
         source: str | None = None,
-    ) -> Wire:
+    ) -> ClientWire:
         """Connect to an IP address, from the address `source` of ours if it is given."""
         local = None if source is None else (source, 0)
         if source is not None and (why := why_unusable(source)):

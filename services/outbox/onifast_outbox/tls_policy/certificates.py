@@ -48,7 +48,7 @@ class CertificateRefused(Exception):
         self.trouble = trouble
 
 
-class Judge:
+class CertificateVerifier:
     """Knows the authorities that are trusted: those of the file `authorities`, or the system's."""
 
     def __init__(self, authorities: Path | None = None) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from onifast_shared.machine.dns import Temporary
 
 from onifast_outbox.tls_policy.requirement import HostBarred, Insist, Requirement, ResultType, TlsLevel, TlsTrouble
-from onifast_outbox.tls_policy.secure_dns import Found, SecureDns
+from onifast_outbox.tls_policy.secure_dns import SecureAnswer, SecureDns
 from onifast_outbox.tls_policy.tlsa import MALFORMED, Tlsa, usable
 
 
@@ -56,7 +56,7 @@ class Dane:
             return None
         return found[0].name
 
-    async def _try(self, host: str, kind: str) -> Found | None:
+    async def _try(self, host: str, kind: str) -> SecureAnswer | None:
         """None where nothing can be said now."""
         try:
             return await self._dns.look_up(host, kind)

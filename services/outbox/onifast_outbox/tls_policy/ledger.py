@@ -37,7 +37,7 @@ class _Had:
     why: str = ""
 
 
-class Ledger:
+class TlsLedger:
     """One for a process. Sessions are counted only `for_reports`; `now` gives epoch seconds."""
 
     def __init__(self, db: Database, *, for_reports: bool = True, now: Callable[[], float] = time.time) -> None:

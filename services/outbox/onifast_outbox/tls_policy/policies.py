@@ -15,10 +15,10 @@ from onifast_shared.webhooks import targets
 
 from onifast_outbox.http_client import HttpClient
 from onifast_outbox.tls_policy import results
-from onifast_outbox.tls_policy.certificates import Judge
+from onifast_outbox.tls_policy.certificates import CertificateVerifier
 from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.dane import Dane
-from onifast_outbox.tls_policy.ledger import Ledger
+from onifast_outbox.tls_policy.ledger import TlsLedger
 from onifast_outbox.tls_policy.policy import TlsPolicy
 from onifast_outbox.tls_policy.requirement import (
     OPPORTUNISTIC,
@@ -48,7 +48,7 @@ FETCH_SECONDS = 30.0
 
 def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Contexts) -> TlsPolicies:
     """The policies as the settings have them. Raises ConfigError for authorities that are none."""
-    judge = Judge(settings.outbound_tls_ca)
+    judge = CertificateVerifier(settings.outbound_tls_ca)
     if settings.outbound_tls_ca:
         judge.prepare()
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
@@ -58,7 +58,7 @@ def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Con
         may_ask = targets.or_in(settings.mta_sts_networks)
         client = HttpClient(resolver, contexts.verifying, timeout=FETCH_SECONDS, may_ask=may_ask)
         sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
-    return TlsPolicies(judge, dane=dane, sts=sts, ledger=Ledger(db, for_reports=settings.tls_reports))
+    return TlsPolicies(judge, dane=dane, sts=sts, ledger=TlsLedger(db, for_reports=settings.tls_reports))
 
 
 class TlsPolicies:
@@ -66,13 +66,13 @@ class TlsPolicies:
 
     def __init__(
         self,
-        judge: Judge | None = None,
+        judge: CertificateVerifier | None = None,
         *,
         dane: Dane | None = None,
         sts: StsPolicies | None = None,
-        ledger: Ledger | None = None,
+        ledger: TlsLedger | None = None,
     ) -> None:
-        self.judge = judge or Judge()
+        self.judge = judge or CertificateVerifier()
         self._dane = dane
         self._sts = sts
         self._ledger = ledger

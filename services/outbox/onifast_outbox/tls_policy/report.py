@@ -24,7 +24,7 @@ _MOST_PLACES = 5
 
 
 @dataclass(frozen=True)
-class Place:
+class ReportDestination:
     """Where a report is to go: a mailbox, or an https URL."""
 
     uri: str
@@ -54,7 +54,7 @@ class DayReport:
     body: bytes
 
 
-def parse_record(records: Sequence[bytes]) -> list[Place]:
+def parse_record(records: Sequence[bytes]) -> list[ReportDestination]:
     """The places that the TXT records of `_smtp._tls.<domain>` name; none where they ask for nothing (section 3).
 
     Several records count as none. Places of kinds that are unknown here are passed over.
@@ -67,14 +67,14 @@ def parse_record(records: Sequence[bytes]) -> list[Place]:
     return list(dict.fromkeys(place for place in places if place))[:_MOST_PLACES]
 
 
-def _place(uri: str) -> Place | None:
+def _place(uri: str) -> ReportDestination | None:
     try:
         parts = urlsplit(uri)
         if parts.scheme == "mailto":
             mailbox = Address.parse(unquote(parts.path))
-            return None if mailbox.needs_smtputf8 or mailbox.is_literal else Place(uri, mailbox)
+            return None if mailbox.needs_smtputf8 or mailbox.is_literal else ReportDestination(uri, mailbox)
         if parts.scheme == "https" and parts.hostname and not parts.username:
-            return Place(uri)
+            return ReportDestination(uri)
     except (AddressError, ValueError):
         pass
     return None

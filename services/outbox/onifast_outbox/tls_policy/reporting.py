@@ -18,13 +18,13 @@ from onifast_shared.mailboxes import contents
 from onifast_shared.mailboxes.contents import ContentRef
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.tls import results as tls_results
-from onifast_shared.tls.results import DAY, Report, SessionResult, State, day_begins
+from onifast_shared.tls.results import DAY, SessionResult, State, TlsReport, day_begins
 from onifast_shared.values.address import Address
 
 from onifast_outbox import maillog
 from onifast_outbox.http_client import HttpClient, HttpError
 from onifast_outbox.tls_policy import report
-from onifast_outbox.tls_policy.report import DayReport, Place, Reporter
+from onifast_outbox.tls_policy.report import DayReport, ReportDestination, Reporter
 
 ROUND_SECONDS = 600.0
 """How often it is looked whether a report is due."""
@@ -100,7 +100,7 @@ class Reporting:
     async def _write(self, built: DayReport, to: Address, now: float) -> ContentRef:
         return await contents.astore(self._db, report.build_message(self._reporter, built, to, now))
 
-    def _queue(self, tx: Connection, place: Place, letter: ContentRef, built: DayReport) -> None:
+    def _queue(self, tx: Connection, place: ReportDestination, letter: ContentRef, built: DayReport) -> None:
         submission = Submission(
             sender=self._reporter.contact,
             origin="report",
@@ -109,7 +109,7 @@ class Reporting:
         # Nobody wants to be told that a report could not be delivered (section 5.3).
         accept.submit_in(tx, letter, submission, [QueuedRecipient(str(place.mailbox), notify="NEVER")])
 
-    async def _post(self, posting: Report, now: float) -> None:
+    async def _post(self, posting: TlsReport, now: float) -> None:
         results: Mapping[SessionResult, int] = await self._db.aread(
             lambda tx: tls_results.of_day(tx, posting.day, posting.policy_domain)
         )
@@ -118,7 +118,7 @@ class Reporting:
         await self._db.awrite(lambda tx: tls_results.end_posting(tx, posting, state, detail))
         maillog.tls_reported(posting.policy_domain, posting.day, posting.uri, detail or state)
 
-    async def _hand_in(self, posting: Report, built: DayReport, now: float) -> tuple[State, str]:
+    async def _hand_in(self, posting: TlsReport, built: DayReport, now: float) -> tuple[State, str]:
         try:
             status = await self._client.post(posting.uri, report.MAIL_TYPE, built.body)
         except HttpError as error:

@@ -19,7 +19,7 @@ from onifast_shared.machine.dns import Resolver, Temporary
 
 
 @dataclass(frozen=True)
-class Found:
+class SecureAnswer:
     """An answer: its records (none where there are none), whether they are proved, and the name at the aliases' end.
 
     `malformed` is how many more records there are that say nothing.
@@ -42,14 +42,14 @@ class SecureDns:
         self._raw = resolver.raw
         self.believed = dnssec == "trust" or (dnssec == "auto" and _all_on_this_machine(resolver.raw))
 
-    async def look_up(self, name: str, kind: str) -> Found:
+    async def look_up(self, name: str, kind: str) -> SecureAnswer:
         """The records of that type; raises Temporary where nothing can be said now, which is how forgery shows."""
         try:
             question = dns.name.from_text(name)
             answer = await self._raw.resolve(question, kind, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
             response: dns.message.Message = error.response(question)  # type: ignore[no-untyped-call]
-            return Found((), self._is_secure(response), name)
+            return SecureAnswer((), self._is_secure(response), name)
         except (dns.exception.DNSException, OSError, EOFError, UnicodeError) as error:
             # dnspython waits on for a better answer than one that it cannot read.
             is_unread = isinstance(error, dns.resolver.NoNameservers | dns.exception.Timeout)
@@ -57,9 +57,9 @@ class SecureDns:
                 return found
             raise Temporary(f"no answer about the {kind} records of {name}") from error
         canonical = answer.canonical_name.to_text(omit_final_dot=True).lower()
-        return Found(tuple(answer.rrset or ()), self._is_secure(answer.response), canonical)
+        return SecureAnswer(tuple(answer.rrset or ()), self._is_secure(answer.response), canonical)
 
-    async def _read_leniently(self, name: dns.name.Name) -> Found | None:
+    async def _read_leniently(self, name: dns.name.Name) -> SecureAnswer | None:
         """The TLSA records of a name that holds malformed ones too; None where that is not why there was no answer.
 
         dnspython takes nothing of an answer in which one record has a digest of the wrong length. Such a record is
@@ -75,7 +75,7 @@ class SecureDns:
                     chain = response.resolve_chaining()  # type: ignore[attr-defined]
                     canonical = chain.canonical_name.to_text(omit_final_dot=True).lower()
                     records = tuple(chain.answer or ())
-                    return Found(records, self._is_secure(response), canonical, len(response.errors))
+                    return SecureAnswer(records, self._is_secure(response), canonical, len(response.errors))
         return None
 
     def _is_secure(self, response: dns.message.Message) -> bool:

@@ -11,7 +11,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.dns import Resolver
 from onifast_shared.webhooks import signing, store, targets
-from onifast_shared.webhooks.store import Waiting, Webhook
+from onifast_shared.webhooks.store import WaitingEvent, Webhook
 
 from onifast_outbox import maillog
 from onifast_outbox.http_client import HttpClient, HttpError
@@ -76,7 +76,7 @@ class Poster:
         if self._turns:
             await asyncio.wait(self._turns)
 
-    async def _take_turn(self, webhook: Webhook, events: list[Waiting]) -> None:
+    async def _take_turn(self, webhook: Webhook, events: list[WaitingEvent]) -> None:
         """Raises nothing: where the database fails, the lease ends by itself, and the events are told again."""
         try:
             await self._tell(webhook, events)
@@ -85,7 +85,7 @@ class Poster:
         except Exception:
             maillog.unforeseen("telling webhooks")
 
-    async def _tell(self, webhook: Webhook, events: list[Waiting]) -> None:
+    async def _tell(self, webhook: Webhook, events: list[WaitingEvent]) -> None:
         end = time.monotonic() + LONGEST_TURN
         for event in events:
             reason, is_gone = await self._call(webhook, event)
@@ -105,7 +105,7 @@ class Poster:
     async def _release(self, webhook: Webhook, pause: int) -> None:
         await self._db.awrite(lambda tx: store.release(tx, webhook.id, self._now() + pause))
 
-    async def _call(self, webhook: Webhook, event: Waiting) -> tuple[str, bool]:
+    async def _call(self, webhook: Webhook, event: WaitingEvent) -> tuple[str, bool]:
         """Why an event was not taken, '' if it was; and whether the receiver wants no more of them."""
         client = self._for_administrators if webhook.owner is None else self._for_users
         body = event.payload.encode()
@@ -121,7 +121,7 @@ class Poster:
             return f"The receiver answered {status}, but redirects are not followed.", False
         return f"The receiver answered {status}.", status == 410
 
-    async def _note_failure(self, webhook: Webhook, event: Waiting, reason: str) -> None:
+    async def _note_failure(self, webhook: Webhook, event: WaitingEvent, reason: str) -> None:
         def write(tx: Connection) -> bool:
             return store.failed(tx, webhook, event, reason, self._now())
 

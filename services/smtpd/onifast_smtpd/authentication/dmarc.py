@@ -15,11 +15,11 @@ MAX_RECORD = 4096  # characters; what a report address list needs, and no more
 _VERSION = re.compile(r"\s*[vV]\s*=\s*DMARC1\s*(?:;|$)")
 
 
-class Unusable(ValueError):
+class UnusableRecord(ValueError):
     """A name has something that says it is a DMARC record, yet no policy that counts; the text says why."""
 
 
-class Organizations(Protocol):
+class OrganizationLookup(Protocol):
     """What tells whose domains are one organisation's."""
 
     def organizational(self, domain: str) -> str:
@@ -27,7 +27,7 @@ class Organizations(Protocol):
 
 
 @dataclass(frozen=True)
-class Record:
+class DmarcRecord:
     """A published policy. `domain` is where it stands, `percent` the share of failing mail that it is meant for.
 
     `psd` says whether it is that of a public suffix, `y` or `n`, or does not say (`u`).
@@ -47,10 +47,10 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Found:
+class ApplicablePolicy:
     """The record that covers a domain, the policy that it has for just that domain, and who the domain is one with."""
 
-    record: Record
+    record: DmarcRecord
     policy: str
     organization: str = ""
 
@@ -81,7 +81,7 @@ class DmarcResult:
     disposition: str = "none"
     spf_aligned: bool = False
     dkim_aligned: bool = False
-    record: Record | None = None
+    record: DmarcRecord | None = None
     problem: str = ""
     at_stake: str = "none"
     failing: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class DmarcResult:
         return "policy_test_mode" if self.record and self.record.is_testing else "sampled_out"
 
 
-def parse(text: str) -> Record | None:
+def parse(text: str) -> DmarcRecord | None:
     """The record that a TXT record holds, None where there is none that can be used (RFC 9989 sections 4.7, 4.10.1).
 
     Unknown tags are passed over, and most tags with a bad value count as missing. Without a `p`, or with a bad `p`,
@@ -128,7 +128,7 @@ def parse(text: str) -> Record | None:
             return None
         policy = subdomains = missing = "none"
     testing = tags.get("t", "").lower()
-    return Record(
+    return DmarcRecord(
         text=text.strip(),
         policy=policy,
         subdomain_policy=subdomains or policy,
@@ -142,8 +142,8 @@ def parse(text: str) -> Record | None:
     )
 
 
-def choose(texts: Iterable[str]) -> Record | None:
-    """The record among a name's TXT records, None where there is none. Raises Unusable.
+def choose(texts: Iterable[str]) -> DmarcRecord | None:
+    """The record among a name's TXT records, None where there is none. Raises UnusableRecord.
 
     There must be just one (RFC 7489 section 6.6.3).
     """
@@ -151,14 +151,14 @@ def choose(texts: Iterable[str]) -> Record | None:
     if not candidates:
         return None
     if len(candidates) > 1:
-        raise Unusable("has several DMARC records")
+        raise UnusableRecord("has several DMARC records")
     record = parse(candidates[0])
     if record is None:
-        raise Unusable("has a DMARC record that cannot be used")
+        raise UnusableRecord("has a DMARC record that cannot be used")
     return record
 
 
-def is_aligned(organizations: Organizations, author: str, authenticated: str, *, strict: bool) -> bool:
+def is_aligned(organizations: OrganizationLookup, author: str, authenticated: str, *, strict: bool) -> bool:
     """Whether an authenticated domain speaks for the one in From (RFC 9989 section 4.4)."""
     if strict:
         return author == authenticated
@@ -166,7 +166,13 @@ def is_aligned(organizations: Organizations, author: str, authenticated: str, *,
 
 
 def evaluate(
-    organizations: Organizations, author: str, found: Found, *, spf: Identifier, dkim: Iterable[Identifier], sample: int
+    organizations: OrganizationLookup,
+    author: str,
+    found: ApplicablePolicy,
+    *,
+    spf: Identifier,
+    dkim: Iterable[Identifier],
+    sample: int,
 ) -> DmarcResult:
     """The result for one domain in From; `sample` is a number from 0 to 99 that `percent` is compared with.
 

@@ -11,7 +11,15 @@ from onifast_shared.values.address import AddressError, parse_domain, split_list
 from onifast_shared.values.suffixes import Suffixes
 
 from onifast_smtpd.authentication.dkim_check import DkimResult
-from onifast_smtpd.authentication.dmarc import DmarcResult, Found, Identifier, Unusable, doubtful, evaluate, strictest
+from onifast_smtpd.authentication.dmarc import (
+    ApplicablePolicy,
+    DmarcResult,
+    Identifier,
+    UnusableRecord,
+    doubtful,
+    evaluate,
+    strictest,
+)
 from onifast_smtpd.authentication.dmarc_tree import discover, organizational, walk
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 from onifast_smtpd.authentication.spf_check import SpfResult
@@ -53,7 +61,7 @@ class Published:
     """
 
     domain: str
-    found: Found | None = None
+    found: ApplicablePolicy | None = None
     trouble: str = ""
     problem: str = ""
     failing: tuple[str, ...] = ()
@@ -118,7 +126,7 @@ def look_up(lookups: Lookups, suffixes: Suffixes, domain: str) -> Published:
         return Published(domain, discover(lookups, suffixes, domain))
     except DnsTrouble as trouble:
         return _look_further(lookups, suffixes, domain, trouble)
-    except Unusable as error:
+    except UnusableRecord as error:
         return Published(domain, problem=str(error))
 
 
@@ -132,7 +140,7 @@ def _look_further(lookups: Lookups, suffixes: Suffixes, domain: str, trouble: Dn
             found = discover(lookups, suffixes, domain)
         except DnsTrouble as error:
             last = error
-        except Unusable:
+        except UnusableRecord:
             break
         else:
             return Published(domain, found, "" if found else str(trouble), failing=tuple(failing))

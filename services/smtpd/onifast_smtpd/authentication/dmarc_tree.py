@@ -11,7 +11,7 @@ from typing import Any
 
 from onifast_shared.values.suffixes import Suffixes
 
-from onifast_smtpd.authentication.dmarc import Found, Record, Unusable, choose
+from onifast_smtpd.authentication.dmarc import ApplicablePolicy, DmarcRecord, UnusableRecord, choose
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 
 MAX_LABELS = 7  # of the names that are asked after the first, which makes eight questions at most
@@ -22,7 +22,7 @@ class Level:
     """What stands at one name: a record, or a problem that keeps what is there from counting, or nothing."""
 
     domain: str
-    record: Record | None = None
+    record: DmarcRecord | None = None
     problem: str = ""
 
 
@@ -82,21 +82,21 @@ def organizational(suffixes: Suffixes, walked: Walk) -> str:
     return suffixes.organizational(walked.domain) if suffixes.is_public(top) and top != walked.domain else top
 
 
-def discover(lookups: Lookups, suffixes: Suffixes, domain: str) -> Found | None:
+def discover(lookups: Lookups, suffixes: Suffixes, domain: str) -> ApplicablePolicy | None:
     """The policy for a domain: its own, its organisation's, its registry's (section 4.10.1).
 
-    Raises DnsTrouble, and Unusable where something at one of these names ends the search.
+    Raises DnsTrouble, and UnusableRecord where something at one of these names ends the search.
     """
     walked = walk(lookups, suffixes, domain)
     organization = organizational(suffixes, walked)
     own = walked.levels[0]
     if own.record:
-        return Found(own.record, own.record.policy, organization)
+        return ApplicablePolicy(own.record, own.record.policy, organization)
     for level in (own, *_covering(suffixes, walked, organization)):
         if level.problem:
-            raise Unusable(level.problem)
+            raise UnusableRecord(level.problem)
         if level.record:
-            return Found(level.record, _for_name_below(lookups, level.record, domain), organization)
+            return ApplicablePolicy(level.record, _for_name_below(lookups, level.record, domain), organization)
     if walked.trouble:
         raise walked.trouble
     return None
@@ -121,7 +121,7 @@ def _one_below(top: str, domain: str) -> str:
     return ".".join(labels[-top.count(".") - 2 :])
 
 
-def _for_name_below(lookups: Lookups, record: Record, domain: str) -> str:
+def _for_name_below(lookups: Lookups, record: DmarcRecord, domain: str) -> str:
     if record.missing_policy == record.subdomain_policy:
         return record.subdomain_policy
     return record.subdomain_policy if lookups.exists(domain) else record.missing_policy
@@ -135,6 +135,6 @@ def _level(lookups: Lookups, domain: str) -> Level:
         texts.append(b"".join(strings.strings).decode("utf-8", "replace"))
     try:
         record = choose(texts)
-    except Unusable as error:
+    except UnusableRecord as error:
         return Level(domain, problem=f"{domain} {error}")
     return Level(domain, None if record is None else replace(record, domain=domain))

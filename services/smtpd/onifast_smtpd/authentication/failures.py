@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from onifast_shared.db.database import Database
 from onifast_shared.refused import dns_failures
 
-from onifast_smtpd.authentication.lookup import Ledger
-from onifast_smtpd.records.deferred_writes import Notebook
+from onifast_smtpd.authentication.lookup import LookupHistory
+from onifast_smtpd.records.deferred_writes import DeferredWrites
 
 PATIENCE = 86_400.0  # seconds that mail waits for a look-up; then it counts as one that finds nothing
 REREAD = 60.0  # seconds after which what other processes noted is read again
@@ -18,20 +18,20 @@ REREAD = 60.0  # seconds after which what other processes noted is read again
 class Failures:
     """The clocks of failing look-ups; one for a process. `clock` gives epoch seconds."""
 
-    def __init__(self, database: Database, notebook: Notebook, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, deferred_writes: DeferredWrites, clock: Callable[[], float]) -> None:
         self._database = database
-        self._notebook = notebook
+        self._deferred_writes = deferred_writes
         self._clock = clock
         self._known: frozenset[str] = frozenset()
         self._reread_at = float("-inf")
 
-    async def ledger(self) -> Ledger:
+    async def ledger(self) -> LookupHistory:
         """The ledger for one message: where a clock runs, an answer is to be noticed. Raises DatabaseError."""
         now = time.monotonic()
         if now >= self._reread_at:
             self._reread_at = now + REREAD
             self._known = await self._database.aread(dns_failures.known)
-        return Ledger(watched=self._known)
+        return LookupHistory(watched=self._known)
 
     async def overdue(self, lookups: Collection[str]) -> frozenset[str]:
         """Those that have failed for longer than mail waits. Raises DatabaseError."""
@@ -47,10 +47,10 @@ class Failures:
             now = self._clock()
             if len(self._known) < dns_failures.MOST:
                 self._known |= frozenset(lookups)
-            self._notebook.jot(lambda tx: dns_failures.note(tx, lookups, organization, now))
+            self._deferred_writes.jot(lambda tx: dns_failures.note(tx, lookups, organization, now))
 
     def answered(self, lookups: Collection[str]) -> None:
         """Notes that look-ups have an answer again."""
         if lookups:
             self._known -= frozenset(lookups)
-            self._notebook.jot(lambda tx: dns_failures.forget(tx, lookups))
+            self._deferred_writes.jot(lambda tx: dns_failures.forget(tx, lookups))

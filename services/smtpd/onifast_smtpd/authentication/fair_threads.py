@@ -1,4 +1,4 @@
-"""The crew: the threads that check messages, shared out so that no client's network keeps them all busy.
+"""The threads that check messages, shared out so that no client's network keeps them all busy.
 
 Work is handed to a thread only when one is free, so what waits has not begun: whoever waited in vain knows that nothing
 was looked up at all, which is not the same as DNS that said nothing.
@@ -26,7 +26,7 @@ class TooBusy(Exception):
     """No thread was free in time: the work was not begun."""
 
 
-class Crew:
+class FairThreads:
     """So many threads; one network has a quarter of them at the most, and all that wait take turns by network.
 
     Used from one event loop. `patience` is how many seconds work waits for a thread.

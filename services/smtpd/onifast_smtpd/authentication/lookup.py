@@ -26,7 +26,7 @@ class DnsTrouble(Exception):
 
 
 @dataclass(frozen=True)
-class Ledger:
+class LookupHistory:
     """What is known of a message's look-ups before, as "name type", and what is found of them.
 
     Those in `given_up` have failed for so long that they count as nothing, and are not asked. Those in `watched` that
@@ -51,13 +51,13 @@ class Lookups:
         timeout: float,
         end: float,
         *,
-        ledger: Ledger | None = None,
+        ledger: LookupHistory | None = None,
         outage: Outage | None = None,
     ) -> None:
         self._resolver = resolver
         self._timeout = timeout
         self._end = end
-        self._ledger = ledger or Ledger()
+        self._ledger = ledger or LookupHistory()
         self._outage = outage
         self._dead = ""
         self.failed = ""

@@ -27,9 +27,9 @@ from onifast_smtpd.authentication.dkim_check import DkimResult, check_dkim
 from onifast_smtpd.authentication.dmarc import DmarcResult
 from onifast_smtpd.authentication.dmarc_check import Organizations, Published
 from onifast_smtpd.authentication.dnsbl import Listing, check_list
-from onifast_smtpd.authentication.fair_threads import Crew, TooBusy, network_of
+from onifast_smtpd.authentication.fair_threads import FairThreads, TooBusy, network_of
 from onifast_smtpd.authentication.iprev import IprevResult, check_iprev
-from onifast_smtpd.authentication.lookup import Ledger, Lookups
+from onifast_smtpd.authentication.lookup import LookupHistory, Lookups
 from onifast_smtpd.authentication.outage import PROBE_TIME, Outage
 from onifast_smtpd.authentication.spf_check import SpfResult, check_spf
 from onifast_smtpd.clients.client import IP
@@ -116,11 +116,11 @@ class Verifier:
         self._hostname = hostname
         self._timeout = lookup_timeout
         self._suffixes = suffixes()
-        self._crew = Crew(THREADS, PATIENCE)
+        self._threads = FairThreads(THREADS, PATIENCE)
         self.outage = Outage(resolver)
 
     async def check_client(
-        self, ip: str, helo: str, mail_from: Address | None, ledger: Ledger | None = None
+        self, ip: str, helo: str, mail_from: Address | None, ledger: LookupHistory | None = None
     ) -> ClientCheck:
         """SPF of the client and its envelope, and the client's name. Raises Refused where all threads are busy."""
         sender = str(mail_from) if mail_from else ""
@@ -150,7 +150,7 @@ class Verifier:
         raw: bytes,
         known: ClientCheck | None = None,
         *,
-        ledger: Ledger | None = None,
+        ledger: LookupHistory | None = None,
     ) -> Authentication:
         """Everything about a message, as it was sent; `known` is what was found out before it came.
 
@@ -173,12 +173,17 @@ class Verifier:
     def _speaks(self, organizations: set[str], domain: str) -> bool:
         return self._suffixes.organizational(domain) in organizations
 
-    async def _policy(self, ip: str, domain: str, ledger: Ledger | None) -> Published:
+    async def _policy(self, ip: str, domain: str, ledger: LookupHistory | None) -> Published:
         look_up = partial(dmarc_check.look_up, suffixes=self._suffixes, domain=domain)
         return await self._run(ip, look_up, Published(domain, trouble=_BROKEN), ledger)
 
     async def _organizations(
-        self, ip: str, published: Sequence[Published], spf: SpfResult, dkim: Sequence[DkimResult], ledger: Ledger | None
+        self,
+        ip: str,
+        published: Sequence[Published],
+        spf: SpfResult,
+        dkim: Sequence[DkimResult],
+        ledger: LookupHistory | None,
     ) -> Organizations:
         domains = dmarc_check.related(published, spf, dkim)
         if not domains:
@@ -187,13 +192,13 @@ class Verifier:
         by_list = {domain: self._suffixes.organizational(domain) for domain in domains}
         return Organizations(published, await self._run(ip, place, by_list, ledger))
 
-    async def _run(self, ip: str, check: Callable[[Lookups], T], broken: T, ledger: Ledger | None = None) -> T:
+    async def _run(self, ip: str, check: Callable[[Lookups], T], broken: T, ledger: LookupHistory | None = None) -> T:
         """What `check` finds for that client, or `broken` where it has a bug.
 
         Raises Refused where it cannot begin, or does not end in time, though no look-up may take so long.
         """
         try:
-            begun = await self._crew.start(network_of(ip), lambda: check(self._lookups(ledger)))
+            begun = await self._threads.start(network_of(ip), lambda: check(self._lookups(ledger)))
             return await asyncio.wait_for(begun, CHECK_TIME + self._timeout + PROBE_TIME)
         except (TooBusy, TimeoutError):
             raise Refused(TOO_BUSY_TO_CHECK) from None
@@ -201,7 +206,7 @@ class Verifier:
             logging.getLogger("onifast.smtpd").exception("a check of a message failed")
             return broken
 
-    def _lookups(self, ledger: Ledger | None) -> Lookups:
+    def _lookups(self, ledger: LookupHistory | None) -> Lookups:
         """Look-ups of a check that begins now: what it waited for its thread is none of its time."""
         end = time.monotonic() + CHECK_TIME
         return Lookups(self._resolver.sync, self._timeout, end, ledger=ledger, outage=self.outage)
@@ -209,7 +214,7 @@ class Verifier:
     def close(self) -> None:
         """Ends the threads; checks that run are left to their deadlines."""
         self.outage.close()
-        self._crew.close()
+        self._threads.close()
 
 
 def _broken_dkim() -> tuple[DkimResult, ...]:

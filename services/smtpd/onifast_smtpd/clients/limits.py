@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from onifast_shared.machine.settings.receiving import COPIES
 
-__all__ = ["COPIES", "Budget", "Counter", "Rate", "Share", "Slots", "Tally"]
+__all__ = ["COPIES", "Budget", "Counter", "Rate", "Share", "SharedTally", "Slots"]
 
 
 class Counter:
@@ -26,7 +26,7 @@ class Counter:
         self._numbers[self._place] += amount
 
 
-class Tally:
+class SharedTally:
     """Counts by key that several processes keep together, in so many buckets: two keys may share one, seldom."""
 
     BUCKETS = 1 << 15

@@ -31,7 +31,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
-class Hop:
+class TraceInformation:
     """What Received says of one message's way to us; `queue_id` is the message's one name, in replies and logs too."""
 
     origin: Origin
@@ -42,7 +42,7 @@ class Hop:
     recipient: Address | None = None
 
 
-def protocol(hop: Hop) -> str:
+def protocol(hop: TraceInformation) -> str:
     """The keyword after `with` (RFC 3848, RFC 6531 section 3.7.3)."""
     if not hop.origin.extended:
         return "SMTP"
@@ -50,7 +50,7 @@ def protocol(hop: Hop) -> str:
     return base + ("S" if hop.origin.tls else "") + ("A" if hop.origin.user else "")
 
 
-def received(hop: Hop) -> bytes:
+def received(hop: TraceInformation) -> bytes:
     """The Received field of RFC 5321 section 4.4, with the `tls` clause of RFC 8314 section 4.3."""
     origin = hop.origin
     helo = origin.helo if _HELO.fullmatch(origin.helo) else "unknown"

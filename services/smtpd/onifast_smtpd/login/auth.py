@@ -27,7 +27,7 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd import maillog
 from onifast_smtpd.clients.client import Client
 from onifast_smtpd.login import scram
-from onifast_smtpd.login.keyring import Challenge, Keyring, Opened
+from onifast_smtpd.login.keyring import Challenge, Keyring, PasswordMatch
 from onifast_smtpd.login.places import Places, is_one_client, place_of
 from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
 from onifast_smtpd.protocol.replies import Refused, refused
@@ -54,7 +54,7 @@ class LoginFailed(Refused):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class LoginAttempt:
     """One AUTH command. `binding` is the channel binding that -PLUS is offered with, None where it is not offered."""
 
     session: str
@@ -115,14 +115,14 @@ class Authenticator:
             return names
         return words
 
-    async def log_in(self, attempt: Attempt) -> Login:
+    async def log_in(self, attempt: LoginAttempt) -> Login:
         """Who the client is; raises LoginFailed, and Refused for what is no login at all."""
         if attempt.mechanism in BY_PROOF:
             return await self._log_in_by_scram(attempt)
         credentials = await EXCHANGES[attempt.mechanism](attempt.initial, attempt.ask)
         return await self._judge(attempt, credentials.username, lambda: self._check(attempt.client, credentials))
 
-    async def _log_in_by_scram(self, attempt: Attempt) -> Login:
+    async def _log_in_by_scram(self, attempt: LoginAttempt) -> Login:
         message = await attempt.ask(b"") if attempt.initial is None else attempt.initial
         with _in_smtp():
             first = scram.parse_client_first(message)
@@ -146,7 +146,7 @@ class Authenticator:
             await attempt.ask(scram.server_final(found.verifier, proof))
         return login
 
-    async def _challenge(self, attempt: Attempt, username: str) -> Challenge:
+    async def _challenge(self, attempt: LoginAttempt, username: str) -> Challenge:
         loop = asyncio.get_running_loop()
         end = loop.time() + CHALLENGE_SECONDS
         challenge = await self._doors(attempt, username)
@@ -154,12 +154,14 @@ class Authenticator:
         await asyncio.sleep(end - loop.time())
         return challenge
 
-    async def _doors(self, attempt: Attempt, username: str) -> Challenge:
+    async def _doors(self, attempt: LoginAttempt, username: str) -> Challenge:
         with _trouble_is_ours(attempt, username):
             # Not in the pool: nothing here takes long, and nothing waits for those who guess.
             return await asyncio.to_thread(self._keyring.challenge, username)
 
-    async def _judge(self, attempt: Attempt, username: str, check: Callable[[], Awaitable[Opened | None]]) -> Login:
+    async def _judge(
+        self, attempt: LoginAttempt, username: str, check: Callable[[], Awaitable[PasswordMatch | None]]
+    ) -> Login:
         """What a check comes to, with the failures before it and the wait after it."""
         keys = throttle_keys(attempt.client, username)
         turn = self._turns.setdefault(keys[0], asyncio.Semaphore(GUESSES_AT_ONCE))
@@ -173,7 +175,7 @@ class Authenticator:
         await self._note_use(attempt.client, opened)
         return Login(opened.user, attempt.mechanism, opened.lock.name if opened.lock else None)
 
-    async def _wrong(self, attempt: Attempt) -> Reply:
+    async def _wrong(self, attempt: LoginAttempt) -> Reply:
         """What a wrong password is told. A proof may be wrong because we have no verifier, whoever the name is of."""
         if attempt.mechanism not in BY_PROOF:
             return WRONG
@@ -195,7 +197,7 @@ class Authenticator:
             text = f"too many failures, try again in {seconds} seconds"
             raise LoginFailed(username, Reply(454, "4.7.0", text))
 
-    async def _check(self, client: Client, credentials: Credentials) -> Opened | None:
+    async def _check(self, client: Client, credentials: Credentials) -> PasswordMatch | None:
         place = _key_of(client)
         if self._waiting.total() >= MAX_WAITING or self._waiting[place] >= MAX_WAITING_EACH:
             raise LoginFailed(credentials.username, NOT_AVAILABLE)
@@ -221,7 +223,7 @@ class Authenticator:
         elif await self._database.aread(lambda tx: throttle.has_failed(tx, keys)):
             await self._database.awrite(lambda tx: throttle.clear(tx, keys))
 
-    async def _note_use(self, client: Client, opened: Opened) -> None:
+    async def _note_use(self, client: Client, opened: PasswordMatch) -> None:
         where = f"{client.address} ({client.unix_user})" if client.unix_user else client.address
         with contextlib.suppress(DatabaseError):  # who may log in, may log in
             await self._keyring.note_use(opened, time.time(), where)
@@ -237,17 +239,17 @@ def _key_of(client: Client) -> str:
     return f"smtp {place_of(client)}"
 
 
-def _given(opened: Opened | None) -> Callable[[], Awaitable[Opened | None]]:
+def _given(opened: PasswordMatch | None) -> Callable[[], Awaitable[PasswordMatch | None]]:
     """A check whose outcome is known."""
 
-    async def check() -> Opened | None:
+    async def check() -> PasswordMatch | None:
         return opened
 
     return check
 
 
 @contextlib.contextmanager
-def _trouble_is_ours(attempt: Attempt, username: str) -> Iterator[None]:
+def _trouble_is_ours(attempt: LoginAttempt, username: str) -> Iterator[None]:
     """Users or counts that cannot be read: temporary trouble for the client, a line in the log for us."""
     try:
         yield

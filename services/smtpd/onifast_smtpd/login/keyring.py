@@ -21,7 +21,7 @@ _WRITE_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
-class Opened:
+class PasswordMatch:
     """Whose door was opened; `lock` is the app password's, None for the panel password."""
 
     user: PanelUser
@@ -29,10 +29,10 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Proved:
+class ProofMatch:
     """Whose door a proof opens, and the verifier that it fits."""
 
-    opened: Opened
+    opened: PasswordMatch
     verifier: ScramVerifier
 
 
@@ -44,7 +44,7 @@ class Challenge:
     user: PanelUser | None
     doors: tuple[tuple[ScramVerifier, Lock | None], ...]
 
-    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> Proved | None:
+    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> ProofMatch | None:
         """What the client's proof opens. Where nothing can be opened it is tried on the verifier of no password."""
         fitting = [(verifier, lock) for verifier, lock in self.doors if fits(verifier)]
         if not self.doors:
@@ -52,7 +52,7 @@ class Challenge:
         if not fitting or self.user is None:
             return None
         verifier, lock = fitting[0]
-        return Proved(Opened(self.user, lock), verifier)
+        return ProofMatch(PasswordMatch(self.user, lock), verifier)
 
 
 class Keyring:
@@ -65,20 +65,20 @@ class Keyring:
         self._enrols = enrols
         self._salt_secret: bytes | None = None
 
-    def open(self, username: str, password: Secret) -> Opened | None:
+    def open(self, username: str, password: Secret) -> PasswordMatch | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
         found = self._locks(username, None)
         derived = scram_verifier.derive(password.reveal(), found.parameters)
         lock = app_passwords.fitting(found.locks, derived)
         if lock is not None:
             user = self._active(username)
-            return Opened(user, lock) if user else None
+            return PasswordMatch(user, lock) if user else None
         user = self._users.authenticate(username, password.reveal())
         if user is None:
             return None
         if self._enrols:
             enrolment.learn(self._database, user, derived, time.time())
-        return Opened(user, None)
+        return PasswordMatch(user, None)
 
     def challenge(self, username: str) -> Challenge:
         """What to answer a SCRAM client of that name; raises AccountError, DatabaseError.
@@ -116,7 +116,7 @@ class Keyring:
         doors = self.challenge(regular.username).doors
         return any(lock is None or not regular.by_panel for _, lock in doors)
 
-    async def note_use(self, opened: Opened, now: float, where: str) -> None:
+    async def note_use(self, opened: PasswordMatch, now: float, where: str) -> None:
         """Remembers when and from where an app password was used last; raises DatabaseError."""
         lock = opened.lock
         if lock is not None and lock.use_is_news(now, where):

@@ -12,7 +12,7 @@ from onifast_shared.values.reply import Reply, ReplyError
 
 from onifast_smtpd.milter import editing, protocol
 from onifast_smtpd.milter.editing import Edit
-from onifast_smtpd.milter.protocol import MilterTrouble, Packet, Step
+from onifast_smtpd.milter.protocol import MilterTrouble, Packet, ProtocolStep
 
 MOST_EDITS = 1000
 
@@ -38,7 +38,7 @@ class Macros(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Letter:
+class FilterRequest:
     """A message and its envelope as filters are told of them; `client_name` is its name in DNS, "" where unknown."""
 
     client: str
@@ -52,7 +52,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FilterAnswer:
     """A filter's word: how it refuses the message, else its edits, and why it should be put aside."""
 
     refusal: Reply | None = None
@@ -60,10 +60,10 @@ class Answer:
     quarantine: str | None = None
 
 
-class _Ended(Exception):
+class _DecidedEarly(Exception):
     """The filter has decided before it saw everything."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: FilterAnswer) -> None:
         super().__init__()
         self.answer = answer
 
@@ -75,66 +75,66 @@ class Conversation:
         self._reader = reader
         self._writer = writer
         self._left = most
-        self._steps = Step(0)
+        self._steps = ProtocolStep(0)
 
-    async def hold(self, letter: Letter) -> Answer:
+    async def hold(self, request: FilterRequest) -> FilterAnswer:
         """Tells it everything, and gives its word. Raises MilterTrouble, EOFError, OSError."""
         self._send(protocol.offer())
         self._steps = protocol.agreed(await protocol.read(self._reader))
         try:
-            await self._envelope(letter)
-            await self._content(letter)
+            await self._envelope(request)
+            await self._content(request)
             answer = await self._end()
-        except _Ended as ended:
+        except _DecidedEarly as ended:
             answer = ended.answer
         self._send(Packet(b"Q"))
         await self._writer.drain()
         return answer
 
-    async def _envelope(self, letter: Letter) -> None:
-        what = letter.macros
-        name = letter.client_name or f"[{letter.client}]"
-        connection = {"j": what.hostname, "{daemon_name}": what.daemon, "_": f"{name} [{letter.client}]"}
+    async def _envelope(self, request: FilterRequest) -> None:
+        what = request.macros
+        name = request.client_name or f"[{request.client}]"
+        connection = {"j": what.hostname, "{daemon_name}": what.daemon, "_": f"{name} [{request.client}]"}
         await self._say(
-            protocol.macros(b"C", connection | {"{client_addr}": letter.client, "{client_name}": name}),
-            Packet(b"C", _client(letter, name)),
-            Step.NO_CONNECT,
-            Step.SILENT_CONNECT,
+            protocol.macros(b"C", connection | {"{client_addr}": request.client, "{client_name}": name}),
+            Packet(b"C", _client(request, name)),
+            ProtocolStep.NO_CONNECT,
+            ProtocolStep.SILENT_CONNECT,
         )
         tls = {"{tls_version}": what.tls_version, "{cipher}": what.cipher}
-        hello = protocol.texts(b"H", [letter.helo])
-        await self._say(protocol.macros(b"H", tls), hello, Step.NO_HELO, Step.SILENT_HELO)
+        hello = protocol.texts(b"H", [request.helo])
+        await self._say(protocol.macros(b"H", tls), hello, ProtocolStep.NO_HELO, ProtocolStep.SILENT_HELO)
         sender = {"i": what.queue_id, "{auth_authen}": what.user}
         await self._say(
-            protocol.macros(b"M", sender | {"{mail_addr}": letter.mail_from}),
-            protocol.texts(b"M", [f"<{letter.mail_from}>"]),
-            Step.NO_MAIL,
-            Step.SILENT_MAIL,
+            protocol.macros(b"M", sender | {"{mail_addr}": request.mail_from}),
+            protocol.texts(b"M", [f"<{request.mail_from}>"]),
+            ProtocolStep.NO_MAIL,
+            ProtocolStep.SILENT_MAIL,
         )
-        for recipient in letter.recipients:
+        for recipient in request.recipients:
             await self._say(
                 protocol.macros(b"R", {"i": what.queue_id, "{rcpt_addr}": recipient}),
                 protocol.texts(b"R", [f"<{recipient}>"]),
-                Step.NO_RECIPIENT,
-                Step.SILENT_RECIPIENT,
+                ProtocolStep.NO_RECIPIENT,
+                ProtocolStep.SILENT_RECIPIENT,
             )
 
-    async def _content(self, letter: Letter) -> None:
-        ours = protocol.macros(b"T", {"i": letter.macros.queue_id})
-        await self._say(ours, Packet(b"T"), Step.NO_DATA, Step.SILENT_DATA)
-        head, body = split_head(letter.raw)
+    async def _content(self, request: FilterRequest) -> None:
+        ours = protocol.macros(b"T", {"i": request.macros.queue_id})
+        await self._say(ours, Packet(b"T"), ProtocolStep.NO_DATA, ProtocolStep.SILENT_DATA)
+        head, body = split_head(request.raw)
         nothing = Packet(b"")
         for field in _fields(head):
-            await self._say(nothing, field, Step.NO_HEADERS, Step.SILENT_HEADERS)
-        await self._say(nothing, Packet(b"N"), Step.NO_END_OF_HEADER, Step.SILENT_END_OF_HEADER)
+            await self._say(nothing, field, ProtocolStep.NO_HEADERS, ProtocolStep.SILENT_HEADERS)
+        await self._say(nothing, Packet(b"N"), ProtocolStep.NO_END_OF_HEADER, ProtocolStep.SILENT_END_OF_HEADER)
         for begin in range(0, len(body), protocol.BODY_CHUNK):
             chunk = Packet(b"B", body[begin : begin + protocol.BODY_CHUNK])
-            if not await self._say(nothing, chunk, Step.NO_BODY, Step.SILENT_BODY):
+            if not await self._say(nothing, chunk, ProtocolStep.NO_BODY, ProtocolStep.SILENT_BODY):
                 break
-        self._send(protocol.macros(b"E", {"i": letter.macros.queue_id}))
+        self._send(protocol.macros(b"E", {"i": request.macros.queue_id}))
         self._send(Packet(b"E"))
 
-    async def _say(self, macros: Packet, packet: Packet, unwanted: Step, silent: Step) -> bool:
+    async def _say(self, macros: Packet, packet: Packet, unwanted: ProtocolStep, silent: ProtocolStep) -> bool:
         """Says one thing, unless the filter does not want it; False where it wants no more of its kind."""
         if unwanted in self._steps:
             return False
@@ -148,12 +148,12 @@ class Conversation:
         if answer.kind == b"s":
             return False
         if answer.kind == b"a":
-            raise _Ended(Answer())
+            raise _DecidedEarly(FilterAnswer())
         if answer.kind != b"c":
-            raise _Ended(Answer(_refusal(answer)))
+            raise _DecidedEarly(FilterAnswer(_refusal(answer)))
         return True
 
-    async def _end(self) -> Answer:
+    async def _end(self) -> FilterAnswer:
         """The filter's edits and its last word."""
         edits, body, quarantine = list[Edit](), list[bytes](), None
         while True:
@@ -170,10 +170,10 @@ class Conversation:
                 case b"q":
                     quarantine = data.rstrip(b"\0").decode("utf-8", "replace")
                 case b"c" | b"a":
-                    edits += [editing.Body(b"".join(body))] if body else []
-                    return Answer(None, tuple(edits), quarantine)
+                    edits += [editing.ReplacedBody(b"".join(body))] if body else []
+                    return FilterAnswer(None, tuple(edits), quarantine)
                 case _:
-                    return Answer(_refusal(Packet(kind, data)))
+                    return FilterAnswer(_refusal(Packet(kind, data)))
             self._left -= len(data)
             if self._left < 0 or len(edits) > MOST_EDITS:
                 raise MilterTrouble("it changes more than a message may hold")
@@ -188,11 +188,11 @@ class Conversation:
         self._writer.write(packet.octets)
 
 
-def _client(letter: Letter, name: str) -> bytes:
+def _client(request: FilterRequest, name: str) -> bytes:
     """What SMFIC_CONNECT holds: name, family, port, address."""
-    family = b"6" if ":" in letter.client else b"4"
-    address = f"IPv6:{letter.client}" if family == b"6" else letter.client
-    return name.encode() + b"\0" + family + letter.port.to_bytes(2, "big") + address.encode() + b"\0"
+    family = b"6" if ":" in request.client else b"4"
+    address = f"IPv6:{request.client}" if family == b"6" else request.client
+    return name.encode() + b"\0" + family + request.port.to_bytes(2, "big") + address.encode() + b"\0"
 
 
 def _fields(head: bytes) -> Iterator[Packet]:

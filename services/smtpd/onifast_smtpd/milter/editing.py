@@ -20,7 +20,7 @@ _FOLD_ONLY = re.compile(rb"(?:\r\n[ \t]+)+\Z")
 
 
 @dataclass(frozen=True)
-class Field:
+class InsertedField:
     """A field to put in: at the header's end, or before the one that is at `index` from 0."""
 
     name: bytes
@@ -29,7 +29,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedField:
     """Another value for the field of that name that is the `index`th from 1; without a value the field goes."""
 
     name: bytes
@@ -38,34 +38,34 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Body:
+class ReplacedBody:
     """Another body."""
 
     octets: bytes
 
 
-Edit = Field | Change | Body
+Edit = InsertedField | ChangedField | ReplacedBody
 
 
-def add(data: bytes) -> Field:
+def add(data: bytes) -> InsertedField:
     """SMFIR_ADDHEADER: name, value. Raises MilterTrouble."""
     name, value = _pair(data)
-    return Field(name, value)
+    return InsertedField(name, value)
 
 
-def insert(data: bytes) -> Field:
+def insert(data: bytes) -> InsertedField:
     """SMFIR_INSHEADER: index, name, value. Sendmail counts its own Received, which a filter does not see, as the first.
 
     Raises MilterTrouble.
     """
     name, value = _pair(data[4:])
-    return Field(name, value, max(int.from_bytes(data[:4], "big") - 1, 0))
+    return InsertedField(name, value, max(int.from_bytes(data[:4], "big") - 1, 0))
 
 
-def change(data: bytes) -> Change:
+def change(data: bytes) -> ChangedField:
     """SMFIR_CHGHEADER: index, name, value. Raises MilterTrouble."""
     name, value = _pair(data[4:])
-    return Change(name, value, int.from_bytes(data[:4], "big"))
+    return ChangedField(name, value, int.from_bytes(data[:4], "big"))
 
 
 def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
@@ -82,18 +82,18 @@ def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
         shown[cell.name].append(cell)
     for edit in edits:
         match edit:
-            case Field(name, value, None):
+            case InsertedField(name, value, None):
                 cells.append(_Cell(_field(name, value)))
-            case Field(name, value, int(index)):
+            case InsertedField(name, value, int(index)):
                 cells.insert(index, _Cell(_field(name, value)))
-            case Change(name, value, index):
+            case ChangedField(name, value, index):
                 place = max(index, 1) - 1  # Sendmail takes 0 for 1
                 field = _field(name, value) if value else b""
                 if place < len(shown[name.lower()]):
                     shown[name.lower()][place].line = field
                 else:
                     cells.append(_Cell(field))
-            case Body(octets):
+            case ReplacedBody(octets):
                 body = normalise_newlines(octets)
     return b"".join((*(cell.line for cell in cells), b"\r\n", body))
 

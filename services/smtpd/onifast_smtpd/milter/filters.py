@@ -13,7 +13,7 @@ from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
 from onifast_smtpd.clients.client import Origin
-from onifast_smtpd.milter.conversation import Answer, Conversation, Letter, Macros
+from onifast_smtpd.milter.conversation import Conversation, FilterAnswer, FilterRequest, Macros
 from onifast_smtpd.milter.editing import edited
 from onifast_smtpd.milter.protocol import MilterTrouble
 
@@ -21,7 +21,7 @@ NOT_CHECKED = Reply(451, "4.7.1", "a content filter does not answer, try again l
 
 
 @dataclass(frozen=True)
-class Filtered:
+class FilterResult:
     """What the filters make of a message: its octets now, how it is refused, or why it should be put aside."""
 
     raw: bytes
@@ -35,7 +35,7 @@ class Filtered:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class FilteredMessage:
     """A message on its way in or out, and between whom; `client_name` is the client's name in DNS, "" where unknown."""
 
     origin: Origin
@@ -61,48 +61,48 @@ class Milters:
         """Whether any is configured."""
         return bool(self._where)
 
-    async def filter(self, parcel: Parcel) -> Filtered:
+    async def filter(self, message: FilteredMessage) -> FilterResult:
         """What the message is after all filters, or why the first of them refuses it."""
-        raw, quarantine = parcel.raw, None
+        raw, quarantine = message.raw, None
         for where in self._where:
-            answer = await self._ask(where, self._letter(parcel, raw))
+            answer = await self._ask(where, self._request(message, raw))
             if answer.refusal:
-                return Filtered(raw, answer.refusal)
+                return FilterResult(raw, answer.refusal)
             raw = edited(raw, answer.edits)
             quarantine = quarantine if answer.quarantine is None else answer.quarantine
-        return Filtered(raw, quarantine=quarantine)
+        return FilterResult(raw, quarantine=quarantine)
 
-    def _letter(self, parcel: Parcel, raw: bytes) -> Letter:
-        origin, client = parcel.origin, parcel.origin.client
+    def _request(self, message: FilteredMessage, raw: bytes) -> FilterRequest:
+        origin, client = message.origin, message.origin.client
         user = origin.user.username if origin.user else ""
         tls, cipher = (origin.tls.version, origin.tls.cipher) if origin.tls else ("", "")
-        return Letter(
+        return FilterRequest(
             client.address,
             client.port,
-            parcel.client_name,
+            message.client_name,
             origin.helo,
-            str(parcel.mail_from or ""),
-            [*map(str, parcel.recipients)],
-            Macros(self._hostname, client.service.value, parcel.queue_id, user, tls, cipher),
+            str(message.mail_from or ""),
+            [*map(str, message.recipients)],
+            Macros(self._hostname, client.service.value, message.queue_id, user, tls, cipher),
             raw,
         )
 
-    async def _ask(self, where: Listen, letter: Letter) -> Answer:
+    async def _ask(self, where: Listen, request: FilterRequest) -> FilterAnswer:
         """One filter's word; where it has none in time, what `milter_failure` says."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._converse(where, letter)
+                return await self._converse(where, request)
         except (MilterTrouble, OSError, EOFError, TimeoutError) as error:
-            maillog.milter_trouble(letter.macros.queue_id, str(where), error)
-            return Answer() if self._goes_on else Answer(NOT_CHECKED)
+            maillog.milter_trouble(request.macros.queue_id, str(where), error)
+            return FilterAnswer() if self._goes_on else FilterAnswer(NOT_CHECKED)
 
-    async def _converse(self, where: Listen, letter: Letter) -> Answer:
+    async def _converse(self, where: Listen, request: FilterRequest) -> FilterAnswer:
         if where.unix_path:
             reader, writer = await asyncio.open_unix_connection(where.unix_path)
         else:
             reader, writer = await asyncio.open_connection(where.host, where.port)
         try:
-            answer = await Conversation(reader, writer, self._most).hold(letter)
+            answer = await Conversation(reader, writer, self._most).hold(request)
         except BaseException:
             writer.transport.abort()  # what a filter that hangs has not read must not stay in memory
             raise

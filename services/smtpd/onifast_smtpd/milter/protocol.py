@@ -41,7 +41,7 @@ OFFERED_ACTIONS = Action.ADD_HEADERS | Action.CHANGE_BODY | Action.CHANGE_HEADER
 """Who gets a message is decided before a filter sees it, so no filter may change its envelope."""
 
 
-class Step(IntFlag):
+class ProtocolStep(IntFlag):
     """What a filter does not want to be told (SMFIP_NO*), or does not answer (SMFIP_NR_*)."""
 
     NO_CONNECT = 0x01
@@ -65,7 +65,7 @@ class Step(IntFlag):
     SILENT_BODY = 0x80000
 
 
-OFFERED_STEPS = Step(sum(Step))
+OFFERED_STEPS = ProtocolStep(sum(ProtocolStep))
 
 
 class Packet(NamedTuple):
@@ -94,7 +94,7 @@ def offer() -> Packet:
     return Packet(b"O", _NEGOTIATION.pack(VERSION, OFFERED_ACTIONS, OFFERED_STEPS))
 
 
-def agreed(packet: Packet) -> Step:
+def agreed(packet: Packet) -> ProtocolStep:
     """The steps to leave out, as the filter answers our offer. Raises MilterTrouble."""
     if packet.kind != b"O" or len(packet.data) < _NEGOTIATION.size:
         raise MilterTrouble("it does not negotiate")
@@ -105,7 +105,7 @@ def agreed(packet: Packet) -> Step:
         raise MilterTrouble(f"it wants to do what is not offered: {Action(more)!r}")
     if more := steps & ~int(OFFERED_STEPS):
         raise MilterTrouble(f"it wants steps that are not offered: {more:#x}")
-    return Step(steps)
+    return ProtocolStep(steps)
 
 
 def texts(kind: bytes, items: Iterable[str]) -> Packet:

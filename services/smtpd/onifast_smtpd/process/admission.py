@@ -22,9 +22,9 @@ from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
 from onifast_smtpd.clients.client import Client
-from onifast_smtpd.clients.limits import Budget, Rate, Slots, Tally
+from onifast_smtpd.clients.limits import Budget, Rate, SharedTally, Slots
 from onifast_smtpd.process.descriptors import sessions_allowed
-from onifast_smtpd.process.processes import Place
+from onifast_smtpd.process.processes import ProcessPlace
 from onifast_smtpd.protocol import replies
 
 PATIENCE = 1.0  # seconds that a newcomer waits for a slot before he is told that there is none
@@ -40,7 +40,7 @@ PRESSED_RATE = 8 * 1024  # octets a second of a message, meanwhile
 REPORT = 60.0  # seconds between two lines in the log about it
 
 
-class Standing(IntEnum):
+class SessionRank(IntEnum):
     """What a session has to show; who has least is sent away first."""
 
     NOTHING = 0
@@ -52,7 +52,7 @@ class Standing(IntEnum):
     """A message is coming in."""
 
 
-SPARED = {Standing.NOTHING: 0.5, Standing.TRANSACTION: 2.0, Standing.SERVED: 2.0, Standing.MESSAGE: 5.0}
+SPARED = {SessionRank.NOTHING: 0.5, SessionRank.TRANSACTION: 2.0, SessionRank.SERVED: 2.0, SessionRank.MESSAGE: 5.0}
 """Seconds of silence in which nobody is sent away: a client at the other end of the world answers within them."""
 
 
@@ -72,7 +72,7 @@ class Running(Protocol):
         """Since when we have heard nothing and wait to, on the loop's clock; None where it is our turn."""
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> SessionRank:
         """What it has to show."""
 
     def stop(self) -> None:
@@ -102,8 +102,8 @@ class Slot:
 class Admission:
     """Slots and shares of the sessions of this process, which all processes count together."""
 
-    def __init__(self, settings: Settings, place: Place, octets: Budget) -> None:
-        self._tally: Tally = place.peers
+    def __init__(self, settings: Settings, place: ProcessPlace, octets: Budget) -> None:
+        self._tally: SharedTally = place.peers
         self._groups = place.groups
         self._bell = place.bell
         self.renewed(settings, octets)

@@ -24,7 +24,7 @@ from onifast_shared.programs import reloading
 
 from onifast_smtpd import maillog
 from onifast_smtpd.clients.client import GROUPS
-from onifast_smtpd.clients.limits import COPIES, Counter, Tally
+from onifast_smtpd.clients.limits import COPIES, Counter, SharedTally
 
 MOST_BY_DEFAULT = 4
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
@@ -40,7 +40,7 @@ def how_many(settings: Settings) -> int:
     return max(1, min(wanted, settings.bytes_in_flight // (COPIES * settings.max_message_size)))
 
 
-class Bell:
+class ProcessPipes:
     """Small numbers from each process to all the others, through pipes that were made before there were any.
 
     They are told at once or not at all: whoever is so busy that his pipe is full hears of it again.
@@ -67,18 +67,18 @@ class Bell:
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessPlace:
     """One process's place among those that receive mail, and what ties it to the others."""
 
     groups: Sequence[Counter]
     """The sessions of each group of clients."""
     octets: Counter
-    peers: Tally
+    peers: SharedTally
     serving: Callable[[], None]
     """To be called once connections are accepted."""
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
-    bell: Bell | None = None
+    bell: ProcessPipes | None = None
     """What the others are told by, where there are others."""
 
 
@@ -88,20 +88,20 @@ class Shared:
     def __init__(self, places: int) -> None:
         numbers = memoryview(mmap.mmap(-1, 8 * (GROUPS + 1) * places)).cast("q")
         self._octets, *self._groups = (numbers[at : at + places] for at in range(0, len(numbers), places))
-        self._peers = memoryview(mmap.mmap(-1, 2 * Tally.BUCKETS * places)).cast("H")
+        self._peers = memoryview(mmap.mmap(-1, 2 * SharedTally.BUCKETS * places)).cast("H")
         self._pipes = [os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(places)] if places > 1 else []
 
-    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> Place:
+    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> ProcessPlace:
         """The place of that number."""
         groups = [Counter(numbers, number) for numbers in self._groups]
-        octets, peers = Counter(self._octets, number), Tally(self._peers, number)
-        return Place(groups, octets, peers, serving, lifeline, self._bell(number))
+        octets, peers = Counter(self._octets, number), SharedTally(self._peers, number)
+        return ProcessPlace(groups, octets, peers, serving, lifeline, self._bell(number))
 
-    def _bell(self, number: int) -> Bell | None:
+    def _bell(self, number: int) -> ProcessPipes | None:
         if not self._pipes:
             return None
         others = [write for other, (_, write) in enumerate(self._pipes) if other != number]
-        return Bell(self._pipes[number][0], others)
+        return ProcessPipes(self._pipes[number][0], others)
 
     def close(self) -> None:
         """Closes the pipes."""
@@ -113,11 +113,11 @@ class Shared:
         """Takes back what a dead process held."""
         for numbers in (self._octets, *self._groups):
             numbers[number] = 0
-        begin = number * Tally.BUCKETS
-        self._peers[begin : begin + Tally.BUCKETS] = memoryview(bytes(2 * Tally.BUCKETS)).cast("H")
+        begin = number * SharedTally.BUCKETS
+        self._peers[begin : begin + SharedTally.BUCKETS] = memoryview(bytes(2 * SharedTally.BUCKETS)).cast("H")
 
 
-def alone(serving: Callable[[], None] = lambda: None) -> Place:
+def alone(serving: Callable[[], None] = lambda: None) -> ProcessPlace:
     """The place of a process that has no parent and no others beside it."""
     return Shared(1).place(0, serving)
 
@@ -135,7 +135,7 @@ class Parent:
     def __init__(
         self,
         count: int,
-        work: Callable[[Place], int],
+        work: Callable[[ProcessPlace], int],
         serving: Callable[[], None],
         reload: Callable[[], None] = lambda: None,
         ending: Callable[[], None] = lambda: None,

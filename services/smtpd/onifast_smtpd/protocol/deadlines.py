@@ -7,7 +7,7 @@ from collections.abc import Callable
 from math import inf
 
 
-class Watch:
+class Deadline:
     """Calls `expired` when `seconds` have gone by since `start`, unless `stop` came first.
 
     Of a message that comes in, `rate` octets a second are expected besides.

@@ -15,7 +15,7 @@ from onifast_shared.values.reply import Reply
 
 from onifast_smtpd.clients.limits import Share
 from onifast_smtpd.protocol.data import Collector
-from onifast_smtpd.protocol.deadlines import Watch
+from onifast_smtpd.protocol.deadlines import Deadline
 from onifast_smtpd.protocol.foreign import refuse_foreign
 
 MAX_INPUT = 128 * 1024  # octets that wait to be heard; what is beyond waits in the socket
@@ -44,14 +44,14 @@ class Gone(Exception):
     """The client hung up, or is no mail client."""
 
 
-class Wire:
+class ServerWire:
     """Both directions of one connection; `replace` carries it over into TLS.
 
     The protocol tells it what the event loop tells the protocol. asyncio's streams do the same, in three objects and
     with two hops more for each command.
     """
 
-    def __init__(self, transport: asyncio.Transport, watch: Watch, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, watch: Deadline, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._watch = watch
         self._loop = loop

@@ -1,4 +1,4 @@
-"""The notebook: small records that nobody waits for, written together by and by, and swept once in a while.
+"""The deferred_writes: small records that nobody waits for, written together by and by, and swept once in a while.
 
 What is noted here may be lost in a crash; what a client was told is never noted here.
 """
@@ -24,7 +24,7 @@ SWEEP_INTERVAL = 3600.0  # seconds
 Note = Callable[[Connection], None]
 
 
-class Notebook:
+class DeferredWrites:
     """Takes notes from the event loop, and writes them in transactions of its own."""
 
     def __init__(self, database: Database, kept: float) -> None:
@@ -57,7 +57,7 @@ class Notebook:
             try:
                 await self._database.awrite(partial(_write, notes=notes, now=now, before=before))
             except DatabaseError as error:
-                maillog.database_trouble("notebook", error)
+                maillog.database_trouble("deferred_writes", error)
 
 
 def _write(tx: Connection, notes: list[Note], now: float, before: float | None) -> None:

@@ -17,7 +17,7 @@ from onifast_shared.values.address import Address
 from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.protocol.command import Bare
 from onifast_smtpd.protocol.replies import TOO_MANY_RECIPIENTS, Refused
-from onifast_smtpd.records.deferred_writes import Notebook
+from onifast_smtpd.records.deferred_writes import DeferredWrites
 
 MOST_RECIPIENTS = 100  # of one refused message, that get a record each
 
@@ -25,9 +25,9 @@ MOST_RECIPIENTS = 100  # of one refused message, that get a record each
 class Recorder:
     """Makes records of refusals; one for a program."""
 
-    def __init__(self, settings: Settings, notebook: Notebook) -> None:
+    def __init__(self, settings: Settings, deferred_writes: DeferredWrites) -> None:
         self._settings = settings
-        self._notebook = notebook
+        self._deferred_writes = deferred_writes
 
     def record(
         self,
@@ -58,7 +58,7 @@ class Recorder:
             authentication=refused.authentication,
         )
         now = time.time()
-        self._notebook.jot(lambda tx: self._write(tx, refusal, recipients, now))
+        self._deferred_writes.jot(lambda tx: self._write(tx, refusal, recipients, now))
 
     def _write(self, tx: Connection, refusal: Refusal, recipients: list[Address | Bare], now: float) -> None:
         if not recipients:

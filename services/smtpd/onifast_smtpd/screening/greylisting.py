@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from onifast_shared.db.database import Connection
 from onifast_shared.refused import greylist
-from onifast_shared.refused.greylist import Entry
+from onifast_shared.refused.greylist import GreylistEntry
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -23,11 +23,11 @@ REFRESH = 86400  # seconds after which a proven client's last message is noted a
 
 
 @dataclass(frozen=True)
-class Step:
+class GreylistStep:
     """What an attempt leads to: seconds still to wait (0: come in), and the history from now on."""
 
     wait: int
-    entry: Entry
+    entry: GreylistEntry
 
 
 def network(ip: IP) -> str:
@@ -36,16 +36,16 @@ def network(ip: IP) -> str:
     return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
 
 
-def step(entry: Entry | None, now: float, delay: float) -> Step:
+def step(entry: GreylistEntry | None, now: float, delay: float) -> GreylistStep:
     """One more attempt of somebody with that history; `delay` is how long he has to wait at first, in seconds."""
     moment = int(now)
     if entry is None or (not entry.passed and moment - entry.first_ts > WINDOW):
-        return Step(max(1, int(delay)), Entry(moment, moment))
+        return GreylistStep(max(1, int(delay)), GreylistEntry(moment, moment))
     left = 0 if entry.passed else int(entry.first_ts + delay - moment)
     if left > 0:
-        return Step(left, replace(entry, last_ts=moment))
+        return GreylistStep(left, replace(entry, last_ts=moment))
     fresh = entry.passed and moment - entry.last_ts < REFRESH
-    return Step(0, entry if fresh else replace(entry, last_ts=moment, passed=True))
+    return GreylistStep(0, entry if fresh else replace(entry, last_ts=moment, passed=True))
 
 
 def is_known(tx: Connection, ip: IP) -> bool:

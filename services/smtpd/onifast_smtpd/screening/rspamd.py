@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from onifast_smtpd.screening.scan import Mail, Scan, ScanTrouble, exchange
+from onifast_smtpd.screening.scan import Scan, ScannedMessage, ScanTrouble, exchange
 
 _ACTIONS = {
     "no action": "accept",
@@ -24,7 +24,7 @@ _ACTIONS = {
 }
 
 
-async def scan(host: str, port: int, mail: Mail) -> Scan:
+async def scan(host: str, port: int, mail: ScannedMessage) -> Scan:
     """Asks rspamd. Raises OSError, ScanTrouble."""
     # HTTP/1.0: the answer ends with the connection, and comes in one piece.
     head = "".join(f"{name}: {value}\r\n" for name, value in _headers(host, mail))
@@ -56,7 +56,7 @@ def _rules(symbols: dict[str, Any]) -> Iterator[str]:
             yield str(name)
 
 
-def _headers(host: str, mail: Mail) -> Iterator[tuple[str, str]]:
+def _headers(host: str, mail: ScannedMessage) -> Iterator[tuple[str, str]]:
     yield "Host", host
     yield "Content-Length", str(len(mail.raw))
     yield "IP", mail.client

@@ -16,7 +16,7 @@ class ScanTrouble(Exception):
 
 
 @dataclass(frozen=True)
-class Mail:
+class ScannedMessage:
     """A message as the filter gets it; `raw` has our trace fields on top, since filters read the client in them."""
 
     raw: bytes

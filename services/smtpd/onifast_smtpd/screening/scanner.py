@@ -9,9 +9,9 @@ from onifast_shared.machine.config import Settings
 
 from onifast_smtpd import maillog
 from onifast_smtpd.screening import rspamd, spamd
-from onifast_smtpd.screening.scan import Mail, Scan, ScanTrouble
+from onifast_smtpd.screening.scan import Scan, ScannedMessage, ScanTrouble
 
-__all__ = ["Mail", "Scan", "Scanner"]
+__all__ = ["Scan", "ScannedMessage", "Scanner"]
 
 MOST_SCANNED = 4 * 1024 * 1024  # octets; larger messages are hardly ever junk, and take a filter long
 
@@ -23,7 +23,7 @@ class Scanner:
         self._where = settings.scanner
         self._timeout = settings.scanner_timeout
 
-    async def scan(self, mail: Mail) -> Scan | None:
+    async def scan(self, mail: ScannedMessage) -> Scan | None:
         """The filter's word; None where there is no filter, or where it does not answer in time."""
         if self._where is None or len(mail.raw) > MOST_SCANNED:
             return None

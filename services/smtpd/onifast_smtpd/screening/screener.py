@@ -21,18 +21,18 @@ from onifast_smtpd.authentication.failures import Failures
 from onifast_smtpd.authentication.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.headers import trace
-from onifast_smtpd.milter.filters import Milters, Parcel
+from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.replies import Refused
-from onifast_smtpd.records.deferred_writes import Notebook
+from onifast_smtpd.records.deferred_writes import DeferredWrites
 from onifast_smtpd.screening import greylisting, verdict, words
-from onifast_smtpd.screening.scanner import Mail, Scanner
+from onifast_smtpd.screening.scanner import ScannedMessage, Scanner
 
 SWEEP_AFTER = 1000  # attempts that greylisting noted
 MAX_ROUNDS = 10  # checks of one message, each without look-ups that the one before found overdue
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ScreenedMessage:
     """A message to take in, as filters left it: what its header tells of the checks, its folder, what to store."""
 
     raw: bytes
@@ -42,7 +42,7 @@ class Judgement:
     summary: str
 
 
-class Judge:
+class Screener:
     """Judges messages; one for a program."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Judge:
         settings: Settings,
         database: Database,
         verifier: Verifier,
-        notebook: Notebook,
+        deferred_writes: DeferredWrites,
         milters: Milters,
         *,
         clock: Callable[[], float] = time.time,
@@ -58,15 +58,15 @@ class Judge:
         self._settings = settings
         self._database = database
         self._verifier = verifier
-        self._notebook = notebook
+        self._deferred_writes = deferred_writes
         self._scanner = Scanner(settings)
         self._milters = milters
         self._attempts = 0
-        self._failures = Failures(database, notebook, clock)
+        self._failures = Failures(database, deferred_writes, clock)
 
-    def inquire(self, origin: Origin, mail_from: Address | None) -> Inquiry:
-        """The inquiry into one transaction, which looks nothing up yet."""
-        return Inquiry(self, origin, mail_from)
+    def screening(self, origin: Origin, mail_from: Address | None) -> Screening:
+        """The screening of one transaction, which looks nothing up yet."""
+        return Screening(self, origin, mail_from)
 
     async def client(self, origin: Origin, mail_from: Address | None) -> ClientCheck:
         """What is known of a client by its address and envelope."""
@@ -76,26 +76,26 @@ class Judge:
         """The block lists that have a client."""
         return await self._verifier.check_lists(origin.client.ip, self._settings.dnsbl_zones)
 
-    async def recipient(self, inquiry: Inquiry, recipient: Address) -> None:
+    async def recipient(self, screening: Screening, recipient: Address) -> None:
         """Whether this client may send to that mailbox now; raises Refused, DatabaseError.
 
         Postmaster hears everybody: whoever is refused must be able to complain (RFC 5321 section 4.5.1).
         """
         if recipient.local.lower() == "postmaster":
             return
-        if self._settings.dnsbl_action == "reject" and (listings := await inquiry.listings()):
-            raise Refused(listed(inquiry.origin, listings[0]), {"why": list(words.listing_sentences(listings))})
+        if self._settings.dnsbl_action == "reject" and (listings := await screening.listings()):
+            raise Refused(listed(screening.origin, listings[0]), {"why": list(words.listing_sentences(listings))})
         if self._settings.greylisting:
-            await self._greylist(inquiry, recipient)
+            await self._greylist(screening, recipient)
 
-    async def message(self, inquiry: Inquiry, mail: Mail, parcel: Parcel) -> Judgement:
+    async def message(self, screening: Screening, mail: ScannedMessage, message: FilteredMessage) -> ScreenedMessage:
         """The judgement on a message that came whole; raises Refused."""
-        origin, mail_from = inquiry.origin, inquiry.mail_from
+        origin, mail_from = screening.origin, screening.mail_from
         checked, listings, scan, filtered = await asyncio.gather(
-            self._authenticate(inquiry, parcel.raw),
-            inquiry.listings(),
+            self._authenticate(screening, message.raw),
+            screening.listings(),
             self._scanner.scan(mail),
-            self._milters.filter(parcel),
+            self._milters.filter(message),
         )
         if self._settings.dnsbl_action == "reject":
             listings = ()  # they have refused whom they could
@@ -109,14 +109,14 @@ class Judge:
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        return Judgement(filtered.raw, headers, decided.folder, stored, checked.summary)
+        return ScreenedMessage(filtered.raw, headers, decided.folder, stored, checked.summary)
 
-    async def _authenticate(self, inquiry: Inquiry, raw: bytes) -> Authentication:
+    async def _authenticate(self, screening: Screening, raw: bytes) -> Authentication:
         """What is found of a message's origin; look-ups that it has waited for long enough count as nothing."""
-        origin, ledger, known = inquiry.origin, await self._failures.ledger(), inquiry.known
+        origin, ledger, known = screening.origin, await self._failures.ledger(), screening.known
         for _ in range(MAX_ROUNDS):
             checked = await self._verifier.check(
-                origin.client.address, origin.helo, inquiry.mail_from, raw, known, ledger=ledger
+                origin.client.address, origin.helo, screening.mail_from, raw, known, ledger=ledger
             )
             judged = verdict.judge_origin(checked, self._settings)
             overdue = await self._failures.overdue(judged.waits_for)
@@ -130,13 +130,13 @@ class Judge:
             self._failures.failed(failing, suffixes().organizational(checked.dmarc.domain))
         return checked
 
-    async def _greylist(self, inquiry: Inquiry, recipient: Address) -> None:
-        ip, now = inquiry.origin.client.ip, time.time()
+    async def _greylist(self, screening: Screening, recipient: Address) -> None:
+        ip, now = screening.origin.client.ip, time.time()
         if await self._database.aread(lambda tx: greylisting.is_known(tx, ip)):
             return
-        if (await inquiry.client()).spf.result == "pass":
+        if (await screening.client()).spf.result == "pass":
             return
-        sender, delay = inquiry.mail_from, self._settings.greylisting_delay
+        sender, delay = screening.mail_from, self._settings.greylisting_delay
         self._attempts += 1
         sweeping = self._attempts % SWEEP_AFTER == 0
 
@@ -174,14 +174,14 @@ class Judge:
             },
         )
         now = time.time()
-        self._notebook.jot(lambda tx: dmarc_reports.count(tx, observation, now))
+        self._deferred_writes.jot(lambda tx: dmarc_reports.count(tx, observation, now))
 
 
-class Inquiry:
+class Screening:
     """What is found out in the course of one transaction, each thing once."""
 
-    def __init__(self, judge: Judge, origin: Origin, mail_from: Address | None) -> None:
-        self._judge = judge
+    def __init__(self, screener: Screener, origin: Origin, mail_from: Address | None) -> None:
+        self._screener = screener
         self.origin = origin
         self.mail_from = mail_from
         self.known: ClientCheck | None = None
@@ -190,28 +190,30 @@ class Inquiry:
     async def client(self) -> ClientCheck:
         """What is known of the client before the message comes."""
         if self.known is None:
-            self.known = await self._judge.client(self.origin, self.mail_from)
+            self.known = await self._screener.client(self.origin, self.mail_from)
         return self.known
 
     async def listings(self) -> tuple[Listing, ...]:
         """The block lists that have the client."""
         if self._listings is None:
-            self._listings = await self._judge.listings(self.origin)
+            self._listings = await self._screener.listings(self.origin)
         return self._listings
 
     async def recipient(self, recipient: Address) -> None:
-        """See `Judge.recipient`."""
-        await self._judge.recipient(self, recipient)
+        """See `Screener.recipient`."""
+        await self._screener.recipient(self, recipient)
 
-    async def message(self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str) -> Judgement:
+    async def message(
+        self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str
+    ) -> ScreenedMessage:
         """The judgement on a message; `received` is our own field, which a junk filter wants to see."""
         client = self.origin.client.address
-        mail = Mail(
+        mail = ScannedMessage(
             received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], queue_id
         )
         name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
-        parcel = Parcel(self.origin, queue_id, self.mail_from, recipients, raw, name)
-        return await self._judge.message(self, mail, parcel)
+        message = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, raw, name)
+        return await self._screener.message(self, mail, message)
 
 
 def listed(origin: Origin, listing: Listing) -> Reply:

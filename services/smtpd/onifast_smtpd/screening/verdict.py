@@ -14,7 +14,7 @@ from onifast_smtpd.authentication.arc_check import Seal, vouched
 from onifast_smtpd.authentication.dmarc import DmarcResult
 from onifast_smtpd.authentication.dnsbl import Listing
 from onifast_smtpd.authentication.verify import Authentication
-from onifast_smtpd.milter.filters import Filtered
+from onifast_smtpd.milter.filters import FilterResult
 from onifast_smtpd.protocol.replies import NO_DNS
 from onifast_smtpd.screening.scan import Scan
 from onifast_smtpd.screening.words import sentence
@@ -39,7 +39,7 @@ class Verdict:
 
 
 def decide(
-    checked: Authentication, listings: Sequence[Listing], scan: Scan | None, filtered: Filtered, settings: Settings
+    checked: Authentication, listings: Sequence[Listing], scan: Scan | None, filtered: FilterResult, settings: Settings
 ) -> Verdict:
     """The verdict on a message from outside: what was found by the first that refuses it, else by all together."""
     verdict = judge_origin(checked, settings)
@@ -78,7 +78,7 @@ def judge_scan(verdict: Verdict, scan: Scan | None, settings: Settings) -> Verdi
     return _to_junk(verdict, "It is in junk because the junk filter takes it for such.")
 
 
-def judge_filtered(verdict: Verdict, filtered: Filtered) -> Verdict:
+def judge_filtered(verdict: Verdict, filtered: FilterResult) -> Verdict:
     """What the content filters' word does, unless the message is refused already."""
     if verdict.refusal:
         return verdict

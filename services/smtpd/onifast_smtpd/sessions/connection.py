@@ -20,14 +20,14 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
 from onifast_smtpd.policy import Cost
-from onifast_smtpd.process.admission import Standing
+from onifast_smtpd.process.admission import SessionRank
 from onifast_smtpd.protocol import replies
 from onifast_smtpd.protocol.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
-from onifast_smtpd.protocol.deadlines import Watch
+from onifast_smtpd.protocol.deadlines import Deadline
 from onifast_smtpd.protocol.foreign import ENDS_GROUP, HangUp, refuse_foreign
 from onifast_smtpd.protocol.proxy import ProxyError, read_header
 from onifast_smtpd.protocol.replies import Refused
-from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, Wire
+from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, ServerWire
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.sessions.conduct import Conduct
 from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
@@ -48,7 +48,7 @@ class TurnedAway(Exception):
         self.reply = reply
 
 
-class Connection(SMTP):
+class SmtpConnection(SMTP):
     """One connection. A command's method gives the reply (None: it is sent already), or raises Refused with it."""
 
     commands: ClassVar[dict[str, Method]]
@@ -57,10 +57,12 @@ class Connection(SMTP):
         self._loop = loop
         self._receiver = receiver
         self._service = service
-        self._watch = Watch(loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out)
+        self._watch = Deadline(
+            loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out
+        )
         self.name = queue_ids.new()
         self.client: Client
-        self.wire: Wire
+        self.wire: ServerWire
         self.transport: asyncio.Transport
         self.tls: Tls | None = None
         self.messages = 0
@@ -77,7 +79,7 @@ class Connection(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self.transport = cast(asyncio.Transport, transport)
-        self.wire = Wire(self.transport, self._watch, self._loop)
+        self.wire = ServerWire(self.transport, self._watch, self._loop)
         peer = transport.get_extra_info("peername")
         if not peer:
             self.transport.abort()  # it is gone already
@@ -149,11 +151,11 @@ class Connection(SMTP):
         return self._watch.silent_since
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> SessionRank:
         """What the session has to show."""
         if self._watch.in_transfer:
-            return Standing.MESSAGE
-        return Standing.SERVED if self._has_delivered else Standing.NOTHING
+            return SessionRank.MESSAGE
+        return SessionRank.SERVED if self._has_delivered else SessionRank.NOTHING
 
     def send_away(self) -> None:
         """Ends the session, whose client is silent, since others need its slot."""

@@ -15,10 +15,10 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import Origin, Service, speaks_for_others
 from onifast_smtpd.clients.limits import Share
-from onifast_smtpd.intake import Transaction, check
+from onifast_smtpd.intake import MailTransaction, check
 from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.policy import Cost
-from onifast_smtpd.process.admission import Standing
+from onifast_smtpd.process.admission import SessionRank
 from onifast_smtpd.protocol import extensions, replies, xclient
 from onifast_smtpd.protocol.chunking import Chunk, Chunks, parse_chunk
 from onifast_smtpd.protocol.command import MAX_AUTH_LINE, Path, needs_smtputf8, parse_helo, parse_mail, parse_rcpt
@@ -27,13 +27,13 @@ from onifast_smtpd.protocol.foreign import refuse_foreign
 from onifast_smtpd.protocol.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.sessions.connection import Connection, TurnedAway
+from onifast_smtpd.sessions.connection import SmtpConnection, TurnedAway
 
 MAX_LOGIN_FAILURES = 3
 LOGIN_CHECKED_EVERY = 5.0  # seconds
 
 
-class Session(Connection):
+class Session(SmtpConnection):
     """One client's session. Each command is a method of its name."""
 
     def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
@@ -41,7 +41,7 @@ class Session(Connection):
         self.helo = ""
         self.extended = False
         self.user: PanelUser | None = None
-        self.transaction: Transaction | None = None
+        self.transaction: MailTransaction | None = None
         self._chunks: Chunks | None = None
         self._login_failures = 0
         self._login_checked = 0.0
@@ -104,7 +104,7 @@ class Session(Connection):
         if name not in auth.offered(self._receiver.settings.auth_mechanisms, binding):
             raise refused(504, "5.5.4", "authentication mechanism not supported")
         first = sasl.decode_base64(initial) if initial else None
-        attempt = auth.Attempt(self.name, self.client, name, first, self._challenge, binding)
+        attempt = auth.LoginAttempt(self.name, self.client, name, first, self._challenge, binding)
         try:
             login = await self._receiver.authenticator.log_in(attempt)
         except auth.LoginFailed as failure:
@@ -316,11 +316,11 @@ class Session(Connection):
         """Whether FUTURERELEASE is offered: to those who submit (RFC 4865 section 3), logged in yet or not."""
         return self.client.service.needs_login or self.may_relay
 
-    def _accepted(self, transaction: Transaction) -> Reply:
+    def _accepted(self, transaction: MailTransaction) -> Reply:
         self.delivered()
         return Reply(250, "2.0.0", f"message accepted, queued as {transaction.queue_id}")
 
-    def _record(self, refusal: Refused, verb: str, transaction: Transaction) -> None:
+    def _record(self, refusal: Refused, verb: str, transaction: MailTransaction) -> None:
         """Makes a record of a refusal of the transaction's message."""
         self._receiver.refusals.record(refusal, verb, transaction.origin, transaction.mail_from, transaction.recipients)
 
@@ -330,10 +330,10 @@ class Session(Connection):
         check(policy.judge_extensions(options, settings, tls=tls, may_hold=may_hold, now=time.time()))
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> SessionRank:
         """What the session has to show."""
-        here = Standing.TRANSACTION if self.transaction is not None else Standing.NOTHING
-        return max(super().standing, here if self.user is None else Standing.SERVED)
+        here = SessionRank.TRANSACTION if self.transaction is not None else SessionRank.NOTHING
+        return max(super().standing, here if self.user is None else SessionRank.SERVED)
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""

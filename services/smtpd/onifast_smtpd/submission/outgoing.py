@@ -10,19 +10,19 @@ from onifast_shared.accepting import limit_alerts
 from onifast_shared.accepting.accept import Admission
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, Tally
+from onifast_shared.limits.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, SubjectUsage
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import unfold, values_of
 from onifast_shared.recipients import addresses
 from onifast_shared.recipients.addresses import Local
-from onifast_shared.recipients.directory import Directory
+from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.values.address import Address, split_list
 
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.protocol.command import Path
 from onifast_smtpd.protocol.replies import Refused
-from onifast_smtpd.records.deferred_writes import Note, Notebook
+from onifast_smtpd.records.deferred_writes import DeferredWrites, Note
 from onifast_smtpd.submission.senders import Rewriter
 
 Clock = Callable[[], float]
@@ -32,7 +32,7 @@ MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
-class Identity:
+class SenderIdentity:
     """As whom somebody sends: `foreign` is his sender where that is not his. Kept in memory: nothing of a session."""
 
     mail_from: Address | None
@@ -67,7 +67,7 @@ class Submitter:
 class Usage:
     """How much of its limits a subject has used: as it was read, and what this process let pass since."""
 
-    def __init__(self, tally: Tally, read_at: float) -> None:
+    def __init__(self, tally: SubjectUsage, read_at: float) -> None:
         self.subject = tally.subject
         self._tally = tally
         self._read_at = read_at
@@ -89,7 +89,7 @@ class Usage:
         self._recipients += recipients
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> SubjectUsage:
         """All that is known. What passed is counted as early as can be, so nobody is refused by mistake."""
         return self._tally.filled(self._recipients, self._read_at, self._messages)
 
@@ -101,14 +101,14 @@ class Outgoing:
         self,
         settings: Settings,
         database: Database,
-        directory: Directory,
-        notebook: Notebook,
+        directory: CachedDirectory,
+        deferred_writes: DeferredWrites,
         clock: Clock = time.time,
     ) -> None:
         self._settings = settings
         self._database = database
         self._directory = directory
-        self._notebook = notebook
+        self._deferred_writes = deferred_writes
         self._clock = clock
         self._usages: dict[Subject, Usage] = {}
 
@@ -186,13 +186,13 @@ class Outgoing:
         self._note(submitter, exceeded.counted, lambda tx: limit_alerts.hit(tx, exceeded, settings, now))
         return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
 
-    def _look(self, tx: Connection, origin: Origin, path: Path) -> Identity:
+    def _look(self, tx: Connection, origin: Origin, path: Path) -> SenderIdentity:
         name = origin.account
         primary = addresses.primary_address(tx, name) if name else None
         rewriter = Rewriter(primary, addresses.ROLES, self._settings.hostname)
         sender = rewriter.envelope(path)
         foreign = self._foreign(tx, origin, primary, [sender] if sender else [])
-        return Identity(sender, rewriter, primary, name if origin.user or primary else None, foreign)
+        return SenderIdentity(sender, rewriter, primary, name if origin.user or primary else None, foreign)
 
     def _is_held(self, origin: Origin) -> bool:
         """Whether the submitter may use his own addresses only. Administrators, and root, use anybody's."""
@@ -243,7 +243,7 @@ class Outgoing:
         if counted in submitter.noted:
             return
         submitter.noted.add(counted)
-        self._notebook.jot(note)
+        self._deferred_writes.jot(note)
 
 
 def subjects_of(origin: Origin, mail_from: Address | None) -> list[Subject]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
 from onifast_shared.accounts import panel_users, sessions
 from onifast_shared.accounts.panel_users import PanelUser
-from onifast_shared.accounts.sessions import Session
+from onifast_shared.accounts.sessions import BrowserSession
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.departed import store as departed
@@ -215,7 +215,7 @@ def _stored_password(user: PanelUser) -> str:
     return user.password_hash.reveal() if user.password_hash else ""
 
 
-def _keep_alive(web: Web, token: str, session: Session) -> None:
+def _keep_alive(web: Web, token: str, session: BrowserSession) -> None:
     now, lifetime = web.clock(), web.settings.session_lifetime
     if now - session.seen_ts > sessions.SEEN_INTERVAL:
         _note(web, lambda tx: sessions.touch_session(tx, token, now, lifetime))

@@ -13,7 +13,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 
-from onifast_web.access.guessing import Turns
+from onifast_web.access.guessing import GuessingTurns
 
 _EXTENSION = "onifast"
 # Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
@@ -33,7 +33,7 @@ class Web:
     service_token: Secret
     places_to_wait: BoundedSemaphore
     clock: Callable[[], float] = time.time
-    guesses: Turns = field(default_factory=Turns)
+    guesses: GuessingTurns = field(default_factory=GuessingTurns)
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
 
     def attach(self) -> dict[str, Web]:

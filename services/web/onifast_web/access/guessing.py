@@ -25,7 +25,7 @@ AT_ONCE = 2
 _ADDRESS = "address:"
 
 
-class Turns:
+class GuessingTurns:
     """Who is guessing just now; safe to use from any thread."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onifast_shared.delivery_check import ask
-from onifast_shared.delivery_check.store import TooManyInquiries
+from onifast_shared.delivery_check.store import TooManyDeliveryChecks
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
 
@@ -34,7 +34,7 @@ def inquire(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[
     try:
         with waiting_for_others(web.places_to_wait):
             found = ask.ask(web.database, caller.username, by, to)
-    except TooManyInquiries:
+    except TooManyDeliveryChecks:
         raise Problem(429, "Earlier questions wait for their answers; ask again in a minute.") from None
     except ask.NoAnswer as error:
         raise Problem(503, sentence(error)) from None

@@ -9,9 +9,9 @@ from onifast_shared.db.database import Connection
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim import published, report
 from onifast_shared.dkim.keys import DkimKeyError
-from onifast_shared.dkim.published import Check
-from onifast_shared.dkim.report import Report
-from onifast_shared.dkim.rotation import RotationError, Rotations, Standing
+from onifast_shared.dkim.published import RecordCheck
+from onifast_shared.dkim.report import DomainKeyReport
+from onifast_shared.dkim.rotation import DomainKeys, RotationError, Rotations
 from onifast_shared.dkim.selectors import PUBLISHING
 from onifast_shared.machine import log
 from onifast_shared.recipients import addresses
@@ -50,7 +50,7 @@ def may_change(tx: Connection, caller: Caller, domain: str) -> bool:
     return caller.is_admin or addresses.domain_owner(tx, domain) == caller.username
 
 
-def state(web: Web, domain: str, *, ask_dns: bool) -> Report:
+def state(web: Web, domain: str, *, ask_dns: bool) -> DomainKeyReport:
     """A domain's keys, with what DNS says of each if it is asked.
 
     Raises Problem(409) for a key of no use, Problem(503) while too many ask.
@@ -62,7 +62,7 @@ def state(web: Web, domain: str, *, ask_dns: bool) -> Report:
     return report.of(standing, _look(web, standing) if ask_dns else None)
 
 
-def advice(web: Web, found: Report) -> str:
+def advice(web: Web, found: DomainKeyReport) -> str:
     """What to do next about a domain's keys."""
     return report.advice(found, web.settings.dkim_publish_wait)
 
@@ -110,7 +110,7 @@ def _switch(web: Web, domain: str, *, force: bool) -> None:
     rotations.switch(domain, web.clock())
 
 
-def _look(web: Web, standing: Standing) -> dict[str, Check]:
+def _look(web: Web, standing: DomainKeys) -> dict[str, RecordCheck]:
     with waiting_for_others(web.places_to_wait):
         return published.look_now(web.settings, report.records(standing))
 

@@ -33,7 +33,7 @@ class AddBody(Model):
     owner: Annotated[str, Field(max_length=128)]
 
 
-class RemoveQuery(Model):
+class RemoveAddressQuery(Model):
     address: Annotated[str, Field(max_length=320)]
 
 
@@ -98,7 +98,7 @@ ENDPOINTS = (
         Who.ADMINISTRATOR,
         "Take an address away",
         remove_address,
-        RemoveQuery,
+        RemoveAddressQuery,
         status=204,
         failures={404: "There is no such address."},
     ),

@@ -34,7 +34,7 @@ class AppPasswordList(Model):
     app_passwords: list[AppPasswordInfo]
 
 
-class CreateBody(Model):
+class AppPasswordBody(Model):
     """`name` is for the user: the program that the password is for."""
 
     name: Annotated[str, Field(max_length=app_passwords.MAX_NAME)]
@@ -121,7 +121,7 @@ ENDPOINTS = (
         Who.USER,
         "Make an app password",
         create_app_password,
-        body=CreateBody,
+        body=AppPasswordBody,
         answer=NewAppPassword,
         status=201,
     ),

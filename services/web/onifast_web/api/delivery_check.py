@@ -11,14 +11,14 @@ from onifast_web.actions import delivery_check
 from onifast_web.api.endpoint import Call, Endpoint, Model, unprocessable
 
 
-class ExplainQuery(Model):
+class DeliveryCheckQuery(Model):
     address: Annotated[str, Field(max_length=320, description="The recipient.")]
     sender: Annotated[
         str, Field(alias="from", max_length=320, description="One of the caller's addresses; his first if not given.")
     ] = ""
 
 
-class Finding(Model):
+class FindingInfo(Model):
     """`good`, worth a `note`, or what would `stop` the message. `facts` depend on `about`; `text` says it in words."""
 
     about: Literal["recipient", "suppression", "hold", "sandbox", "route", "server", "signature", "limits"]
@@ -27,22 +27,22 @@ class Finding(Model):
     facts: dict[str, Any]
 
 
-class Explanation(Model):
+class DeliveryCheckResult(Model):
     """`would_go` says whether nothing of what was found stops the message."""
 
     would_go: bool
-    findings: list[Finding]
+    findings: list[FindingInfo]
 
 
-def explain(call: Call) -> Explanation:
+def explain(call: Call) -> DeliveryCheckResult:
     """Route, servers with their TLS policy, keys that would sign, limits left, suppression: outbox's own view."""
-    query: ExplainQuery = call.query
+    query: DeliveryCheckQuery = call.query
     try:
         found = delivery_check.inquire(call.web, call.caller, query.sender, query.address)
     except delivery_check.WrongAddress as error:
         raise unprocessable(error.field, str(error)) from None
-    findings = [Finding.model_validate(finding) for finding in found]
-    return Explanation(would_go=all(finding.verdict != "stop" for finding in findings), findings=findings)
+    findings = [FindingInfo.model_validate(finding) for finding in found]
+    return DeliveryCheckResult(would_go=all(finding.verdict != "stop" for finding in findings), findings=findings)
 
 
 ENDPOINTS = (
@@ -52,8 +52,8 @@ ENDPOINTS = (
         Who.USER,
         "What would become of mail to an address, without sending any",
         explain,
-        query=ExplainQuery,
-        answer=Explanation,
+        query=DeliveryCheckQuery,
+        answer=DeliveryCheckResult,
         failures={
             403: "The sender is not one of the caller's addresses.",
             429: "Earlier questions of the caller wait for their answers.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared.dkim.report import KeyReport, Report
+from onifast_shared.dkim.report import DomainKeyReport, KeyReport
 from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
@@ -120,7 +120,7 @@ ENDPOINTS = (
 
 
 def _info(call: Call, domain: str) -> DkimInfo:
-    found: Report = signing_keys.state(call.web, domain, ask_dns=True)
+    found: DomainKeyReport = signing_keys.state(call.web, domain, ask_dns=True)
     main = found.main
     selector = main.selector if main else call.web.settings.dkim_selector
     return DkimInfo(

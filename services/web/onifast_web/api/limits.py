@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from onifast_shared.db.database import Connection
 from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import LARGEST, PERIODS, Standing, Subject
+from onifast_shared.limits.sending_limits import LARGEST, PERIODS, Subject, SubjectStanding
 from onifast_shared.values import times
 from pydantic import Field, model_validator
 
@@ -94,10 +94,10 @@ def set_limits(call: Call) -> LimitsOf:
     return _shown(change(call.web, subject, body.limits, reset=body.reset), call.web.clock())
 
 
-def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: bool) -> Standing:
+def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: bool) -> SubjectStanding:
     """Stores what a request or a form says."""
 
-    def store(tx: Connection) -> Standing:
+    def store(tx: Connection) -> SubjectStanding:
         sending_limits.put(tx, subject, limits)
         if reset:
             sending_limits.reset(tx, subject)
@@ -127,7 +127,7 @@ ENDPOINTS = (
 )
 
 
-def _shown(standing: Standing, now: float) -> LimitsOf:
+def _shown(standing: SubjectStanding, now: float) -> LimitsOf:
     tally = standing.tally
     return LimitsOf(
         scope=tally.subject.scope,
@@ -147,7 +147,7 @@ def _shown(standing: Standing, now: float) -> LimitsOf:
     )
 
 
-def _limit(standing: Standing, counted: Any, now: float) -> LimitInfo:
+def _limit(standing: SubjectStanding, counted: Any, now: float) -> LimitInfo:
     tally = standing.tally
     until = tally.used_up_until(counted, now)
     return LimitInfo(

@@ -79,7 +79,7 @@ class AttachmentInfo(Model):
     content_id: str
 
 
-class Authentication(Model):
+class AuthenticationInfo(Model):
     """Verdicts about the sender (RFC 8601), null where nothing was checked; `why` says them in sentences."""
 
     spf: str | None
@@ -111,7 +111,7 @@ class FullEmail(Email):
     html: str | None
     headers: list[tuple[str, str]]
     attachments: list[AttachmentInfo]
-    authentication: Authentication
+    authentication: AuthenticationInfo
 
 
 class MoveBody(Model):
@@ -300,7 +300,9 @@ def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str
             )
             for item in parsed.attachments
         ],
-        authentication=Authentication(**bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)),
+        authentication=AuthenticationInfo(
+            **bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)
+        ),
     )
 
 

@@ -99,7 +99,7 @@ class Matching(Model):
     q: Annotated[str, Field(max_length=200)] = ""
 
 
-class ActBody(Model):
+class QueueActionBody(Model):
     """What is to be done, and to which entries: either `ids`, or for retry, cancel, hold and release all `matching`.
 
     `reschedule` needs `send_at`, `redirect` needs `to`; no other action takes either.
@@ -117,7 +117,7 @@ class ActBody(Model):
         return checked_moment(value)
 
     @model_validator(mode="after")
-    def _goes_with_its_action(self) -> ActBody:
+    def _goes_with_its_action(self) -> QueueActionBody:
         for name, action in (("send_at", "reschedule"), ("to", "redirect")):
             if (getattr(self, name) is not None) != (self.action == action):
                 raise ValueError(f"{name} goes with {action}, and with nothing else")
@@ -158,7 +158,7 @@ def act_on_outbox(call: Call) -> Acted:
     `recall`, `send_now` and `reschedule` take the whole message that an entry belongs to, every recipient: `recall`
     makes a draft of it, unless it is on its way to one of them.
     """
-    body: ActBody = call.body
+    body: QueueActionBody = call.body
     owner, ids = call.caller.manages, body.ids or []
     if body.matching is not None:
         search = Search(body.matching.status, body.matching.q)
@@ -187,7 +187,7 @@ ENDPOINTS = (
         Who.USER,
         "Retry, cancel, hold, release, redirect, call back or reschedule entries",
         act_on_outbox,
-        body=ActBody,
+        body=QueueActionBody,
         answer=Acted,
         failures={
             403: "Only administrators, or the domain's owner, may have sent what was captured.",
@@ -198,7 +198,7 @@ ENDPOINTS = (
 )
 
 
-def _act(web: Web, caller: Caller, body: ActBody, ids: list[int]) -> Done:
+def _act(web: Web, caller: Caller, body: QueueActionBody, ids: list[int]) -> Done:
     match body.action:
         case "recall":
             return queue.recall(web, caller, ids)

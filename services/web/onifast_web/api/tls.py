@@ -9,7 +9,7 @@ from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
 from onifast_shared.tls.history import TlsMemory
-from onifast_shared.tls.results import Report
+from onifast_shared.tls.results import TlsReport
 from onifast_shared.tls.sts_policies import StoredPolicy
 from onifast_shared.values import times
 from onifast_shared.values.address import AddressError, parse_domain
@@ -156,5 +156,5 @@ def _policy(item: StoredPolicy) -> KeptPolicy:
     )
 
 
-def _report(item: Report) -> SentReport:
+def _report(item: TlsReport) -> SentReport:
     return SentReport(day=item.day, domain=item.policy_domain, place=item.uri, state=item.state, detail=item.detail)

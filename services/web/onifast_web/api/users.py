@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.departed import changes, store, watching
-from onifast_shared.departed.changes import Change, Request
+from onifast_shared.departed.changes import UserChange, UserChangeRequest
 from onifast_shared.departed.store import Departure, UserChangeError
 from onifast_shared.departed.watching import Missing
 from onifast_shared.values import times
@@ -109,20 +109,20 @@ def list_departed(call: Call) -> DepartedList:
 def remove(call: Call) -> ChangeInfo:
     """Sets aside all that is a user's, at once: whoever is made under that name next begins with nothing."""
     body: RemoveBody = call.body
-    return _changed(call, Request(changes.REMOVE, body.username, asked_by(call.caller)))
+    return _changed(call, UserChangeRequest(changes.REMOVE, body.username, asked_by(call.caller)))
 
 
 def restore(call: Call) -> ChangeInfo:
     """Gives back what was set aside."""
     body: RestoreBody = call.body
     by = asked_by(call.caller)
-    return _changed(call, Request(changes.RESTORE, body.username, by, body.new_name, body.id, body.merge))
+    return _changed(call, UserChangeRequest(changes.RESTORE, body.username, by, body.new_name, body.id, body.merge))
 
 
 def rename(call: Call) -> ChangeInfo:
     """Gives all that is a user's to the name that he has from now on."""
     body: RenameBody = call.body
-    return _changed(call, Request(changes.RENAME, body.username, asked_by(call.caller), body.new_name))
+    return _changed(call, UserChangeRequest(changes.RENAME, body.username, asked_by(call.caller), body.new_name))
 
 
 def confirm(call: Call) -> ConfirmedList:
@@ -133,7 +133,7 @@ def confirm(call: Call) -> ConfirmedList:
 
 def purge(call: Call) -> None:
     """Deletes what is kept of a user now, and not when its time has come."""
-    change(call.web, Request(changes.PURGE, "", asked_by(call.caller), departure_id=call.query.id))
+    change(call.web, UserChangeRequest(changes.PURGE, "", asked_by(call.caller), departure_id=call.query.id))
 
 
 def asked_by(caller: Caller) -> str:
@@ -141,7 +141,7 @@ def asked_by(caller: Caller) -> str:
     return f"user:{caller.username}" if caller.username else "panel"
 
 
-def change(web: Web, request: Request) -> Change:
+def change(web: Web, request: UserChangeRequest) -> UserChange:
     """Does what is asked for; raises Problem."""
     try:
         return changes.done_at_once(web.database, request, web.clock(), PATIENCE)
@@ -149,7 +149,7 @@ def change(web: Web, request: Request) -> Change:
         raise Problem(error.status, str(error)) from None
 
 
-def _changed(call: Call, request: Request) -> ChangeInfo:
+def _changed(call: Call, request: UserChangeRequest) -> ChangeInfo:
     done = change(call.web, request)
     names = (request.username, store.set_aside_name(done.departure_id or 0, request.username))
     moving = call.web.database.read(lambda tx: any(store.is_moving(tx, name) for name in names))

@@ -48,7 +48,7 @@ class WebhookList(Model):
     webhooks: list[WebhookInfo]
 
 
-class CreateBody(Model):
+class WebhookBody(Model):
     """`everybody` is for administrators, whose webhooks may also lead into their own network."""
 
     url: Annotated[str, Field(max_length=targets.MAX_URL)]
@@ -68,14 +68,14 @@ class NewWebhook(Model):
     secret: str
 
 
-class ActBody(Model):
+class WebhookActionBody(Model):
     """`enable` ends a webhook's being disabled; `test` has it told a `mail.test` now."""
 
     id: Id
     action: Literal["enable", "test"]
 
 
-class RemoveQuery(Model):
+class RemoveWebhookQuery(Model):
     id: Id
 
 
@@ -86,7 +86,7 @@ def list_webhooks(call: Call) -> WebhookList:
 
 def create_webhook(call: Call) -> NewWebhook:
     """A new webhook; it is told of what happens from now on."""
-    body: CreateBody = call.body
+    body: WebhookBody = call.body
     try:
         made = create(call.web, call.caller, body.url, body.events, everybody=body.everybody)
     except TargetError as error:
@@ -99,7 +99,7 @@ def create_webhook(call: Call) -> NewWebhook:
 
 def act_on_webhook(call: Call) -> WebhookInfo:
     """Enables a webhook, or tries it out."""
-    body: ActBody = call.body
+    body: WebhookActionBody = call.body
     act(call.web, call.caller, body.id, body.action)
     return _info(_find(call.web, call.caller, body.id))
 
@@ -160,7 +160,7 @@ ENDPOINTS = (
         Who.USER,
         "Make a webhook",
         create_webhook,
-        body=CreateBody,
+        body=WebhookBody,
         answer=NewWebhook,
         status=201,
         failures={403: "`everybody` is for administrators.", 409: "There are as many as there may be."},
@@ -171,7 +171,7 @@ ENDPOINTS = (
         Who.USER,
         "Enable or try a webhook",
         act_on_webhook,
-        body=ActBody,
+        body=WebhookActionBody,
         answer=WebhookInfo,
         failures={404: "The caller has no such webhook.", 409: "It is disabled (test)."},
     ),
@@ -181,7 +181,7 @@ ENDPOINTS = (
         Who.USER,
         "Remove a webhook",
         remove_webhook,
-        RemoveQuery,
+        RemoveWebhookQuery,
         status=204,
         failures={404: "The caller has no such webhook."},
     ),

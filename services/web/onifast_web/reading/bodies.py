@@ -59,7 +59,7 @@ def _result(stored: Any) -> str | None:
 
 
 @dataclass(frozen=True)
-class Check:
+class ShownResult:
     """One method's result in words."""
 
     name: str
@@ -67,7 +67,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SenderVerdict:
     """What the checks say about the sender: `kind` is good, bad or unknown. `why` has more than `checks`, if anything.
 
     `reason` is why the message was treated in a special way, "" where it was not.
@@ -75,7 +75,7 @@ class Verdict:
 
     kind: str
     text: str
-    checks: list[Check]
+    checks: list[ShownResult]
     why: list[str]
     reason: str = ""
 
@@ -94,7 +94,7 @@ _WORDS = {
 }
 
 
-def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | None:
+def verdict(authentication: Mapping[str, Any], sender_domain: str) -> SenderVerdict | None:
     """The checks in words, about the domain of the author that people see, "" where there is none.
 
     None where nothing was checked (mail from here).
@@ -103,18 +103,18 @@ def verdict(authentication: Mapping[str, Any], sender_domain: str) -> Verdict | 
     if not results:
         return None
     shown = {method: result for method, result in results.items() if method in ("spf", "dkim") or result != "none"}
-    checks = [Check(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
+    checks = [ShownResult(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
     genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
     why, reason = reasons(authentication), str(authentication.get("reason") or "")
     if not sender_domain:
-        return Verdict("bad", "Does not say who it is from", checks, why, reason)
+        return SenderVerdict("bad", "Does not say who it is from", checks, why, reason)
     sender_domain = display_domain(sender_domain)
     if genuine:
-        return Verdict("good", f"Really from {sender_domain}", checks, why, reason)
+        return SenderVerdict("good", f"Really from {sender_domain}", checks, why, reason)
     if "fail" in (results.get("dmarc"), results.get("spf")):
         text = f"May not be from {sender_domain}: the sender’s address could be forged"
-        return Verdict("bad", text, checks, why, reason)
-    return Verdict("unknown", f"Could not be verified as coming from {sender_domain}", checks, why, reason)
+        return SenderVerdict("bad", text, checks, why, reason)
+    return SenderVerdict("unknown", f"Could not be verified as coming from {sender_domain}", checks, why, reason)
 
 
 def _signed_by(authentication: Mapping[str, Any], results: Mapping[str, str], domain: str) -> bool:

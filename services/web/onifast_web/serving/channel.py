@@ -54,7 +54,7 @@ class _ShareIsFull(RequestEntityTooLarge):  # type: ignore[misc]
     reason = "Too Many Requests"
 
 
-class Parser(HTTPRequestParser):  # type: ignore[misc]
+class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     """Refuses a request before its body is received: one too many of a client, or too large for who is unknown."""
 
     adj: Any
@@ -181,8 +181,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     since: float
     total_outbufs_len: int
     close_when_flushed: bool
-    request: Parser | None
-    requests: list[Parser]
+    request: RequestParser | None
+    requests: list[RequestParser]
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.front: Front = server.front
@@ -194,9 +194,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.front.connections.take(self.peer.places)
         super().__init__(server, sock, server.fix_addr(addr), adj, map)
 
-    def parser_class(self, adj: Any) -> Parser:
+    def parser_class(self, adj: Any) -> RequestParser:
         """Waitress calls it for each request."""
-        return Parser(self, adj)
+        return RequestParser(self, adj)
 
     @property
     def phase(self) -> Phase:

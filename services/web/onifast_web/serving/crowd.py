@@ -28,7 +28,7 @@ class Phase(enum.IntEnum):
     WORKING = 4
 
 
-class Connection(Protocol):
+class SharedConnection(Protocol):
     """What is judged. Times are seconds of one clock."""
 
     @property
@@ -54,7 +54,7 @@ class Connection(Protocol):
         ...
 
 
-Some = TypeVar("Some", bound=Connection)
+Some = TypeVar("Some", bound=SharedConnection)
 
 
 class Shares:
@@ -90,7 +90,7 @@ class Shares:
         return self._taken[place] / (self.each << width)
 
 
-def is_overdue(connection: Connection, now: float, *, pressed: bool) -> bool:
+def is_overdue(connection: SharedConnection, now: float, *, pressed: bool) -> bool:
     """Whether a connection has had its time; `pressed` shortens it where connections run short."""
     phase = connection.phase
     if phase is Phase.WORKING:

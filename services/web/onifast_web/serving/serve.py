@@ -38,7 +38,7 @@ def largest_body(max_message_size: int) -> int:
     return max_message_size * 3 // 2 + SMALL_BODY
 
 
-class Server:
+class WebServer:
     """Serves `app` on listening sockets until `stop` is called, from a signal handler or another thread."""
 
     def __init__(

@@ -18,7 +18,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.reading import render
 from onifast_web.webmail import drafts
 from onifast_web.webmail.drafts import Form
-from onifast_web.webmail.message import Opened, open_message, own_addresses, plain_text
+from onifast_web.webmail.message import OpenedMessage, open_message, own_addresses, plain_text
 
 _END_OF_TIME = 253_402_300_800  # the year 10000
 
@@ -42,23 +42,23 @@ def _former_time() -> str:
     return times.rfc3339(number) if current().clock() < number < _END_OF_TIME else ""
 
 
-def _from_draft(_username: str, opened: Opened) -> Form:
+def _from_draft(_username: str, opened: OpenedMessage) -> Form:
     return drafts.load(opened.row.id, opened.parsed)
 
 
-def _reply(username: str, opened: Opened) -> Form:
+def _reply(username: str, opened: OpenedMessage) -> Form:
     return _answer(username, opened, Answering.reply)
 
 
-def _reply_all(username: str, opened: Opened) -> Form:
+def _reply_all(username: str, opened: OpenedMessage) -> Form:
     return _answer(username, opened, Answering.reply_all)
 
 
-def _reply_to_list(username: str, opened: Opened) -> Form:
+def _reply_to_list(username: str, opened: OpenedMessage) -> Form:
     return _answer(username, opened, Answering.reply_to_list)
 
 
-def _answer(username: str, opened: Opened, choose: Callable[[Answering], Answer | None]) -> Form:
+def _answer(username: str, opened: OpenedMessage, choose: Callable[[Answering], Answer | None]) -> Form:
     own = own_addresses(username, opened)
     answer = choose(answering.to(opened.parsed, own, folder=opened.row.folder))
     if answer is None:
@@ -74,7 +74,7 @@ def _answer(username: str, opened: Opened, choose: Callable[[Answering], Answer 
     )
 
 
-def _forward(username: str, opened: Opened) -> Form:
+def _forward(username: str, opened: OpenedMessage) -> Form:
     parsed = opened.parsed
     head = [("From", _list(parsed.mailboxes("from"))), ("Date", parsed.header("date")), ("Subject", parsed.subject)]
     head += [("To", _list(parsed.mailboxes("to"))), ("Cc", _list(parsed.mailboxes("cc")))]
@@ -97,7 +97,7 @@ _BEGINNINGS = {
 }
 
 
-def _sender(username: str, opened: Opened, own: dict[str, Address]) -> str:
+def _sender(username: str, opened: OpenedMessage, own: dict[str, Address]) -> str:
     """The address of the user's that the message came to, so that the answer comes from there; "" for none."""
     mine = {address.key: text for text in senders(username) if (address := _parsed(text))}
     for address in _where_it_came(opened):
@@ -107,7 +107,7 @@ def _sender(username: str, opened: Opened, own: dict[str, Address]) -> str:
     return ""
 
 
-def _where_it_came(opened: Opened) -> Iterable[Address]:
+def _where_it_came(opened: OpenedMessage) -> Iterable[Address]:
     named = [each.address for name in ("to", "cc") for each in opened.parsed.mailboxes(name)]
     first = opened.parsed.sender if opened.row.folder == "sent" else _parsed(opened.row.recipient)
     return filter(None, (first, *named))
@@ -125,7 +125,7 @@ def _list(mailboxes: Sequence[Mailbox]) -> str:
     return ", ".join(each.shown for each in mailboxes)
 
 
-def _attribution(opened: Opened) -> str:
+def _attribution(opened: OpenedMessage) -> str:
     parsed = opened.parsed
     who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
     when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""

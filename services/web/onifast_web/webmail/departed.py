@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.departed import changes, store, watching
-from onifast_shared.departed.changes import Request
+from onifast_shared.departed.changes import UserChangeRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
@@ -30,7 +30,7 @@ def departed() -> AnyResponse:
     if action is None or not 0 < departure_id < 2**63:
         raise not_found("departed user")
     try:
-        api.change(current(), Request(action, "", api.asked_by(caller), departure_id=departure_id))
+        api.change(current(), UserChangeRequest(action, "", api.asked_by(caller), departure_id=departure_id))
     except Problem as problem:
         return _page(problem)
     did = "user-restored" if action == changes.RESTORE else "user-purged"

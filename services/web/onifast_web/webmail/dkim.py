@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.dkim.report import KeyReport, Report
+from onifast_shared.dkim.report import DomainKeyReport, KeyReport
 from onifast_shared.dkim.selectors import PUBLISHING
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -41,7 +41,7 @@ class DomainCard:
     """A domain's keys on the page. `checked` says that DNS was asked just now; `problem`, why a key is of no use."""
 
     domain: str
-    report: Report | None
+    report: DomainKeyReport | None
     problem: str
     checked: bool
     may_change: bool

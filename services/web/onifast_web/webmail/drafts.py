@@ -21,7 +21,7 @@ _TYPED = ("to", "cc", "bcc", "in_reply_to", "references")
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptAttachment:
     """A file that is attached already, in the message `Form.source`."""
 
     index: int
@@ -45,7 +45,7 @@ class Form:
     send_at: str = ""
     draft: int | None = None
     source: int | None = None
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[KeptAttachment] = field(default_factory=list)
 
     def to_draft(self, attachments: list[OutgoingAttachment]) -> Draft:
         """The message that the form stands for."""
@@ -107,9 +107,9 @@ def load(email_id: int, parsed: Parsed) -> Form:
     )
 
 
-def kept(parsed: Parsed) -> list[Kept]:
+def kept(parsed: Parsed) -> list[KeptAttachment]:
     """A message's attachments, to be sent along."""
-    return [Kept(item.index, item.filename, item.size) for item in parsed.attachments]
+    return [KeptAttachment(item.index, item.filename, item.size) for item in parsed.attachments]
 
 
 def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment]:

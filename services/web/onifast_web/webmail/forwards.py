@@ -21,7 +21,7 @@ from onifast_web.webmail.pages import page, user
 
 
 @dataclass(frozen=True)
-class Line:
+class ForwardLine:
     """A forward in the table; `is_copy` says that the address keeps a copy in its own mailbox."""
 
     address: str
@@ -77,7 +77,7 @@ def _list_page(caller: Caller, errors: dict[str, str] | None = None) -> Response
         "forwards.html",
         "forwards",
         422 if errors else 200,
-        rows=[Line(row.address, row.target, row.address.lower() == row.target.lower()) for row in found.rows],
+        rows=[ForwardLine(row.address, row.target, row.address.lower() == row.target.lower()) for row in found.rows],
         found=found,
         own=[row.address for row in own],
         errors=errors or {},

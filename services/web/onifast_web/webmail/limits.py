@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Standing, Subject
+from onifast_shared.limits.sending_limits import (
+    FOREIGN_SENDER,
+    LARGEST,
+    PERIODS,
+    SCOPES,
+    WORDS,
+    Subject,
+    SubjectStanding,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
@@ -32,7 +40,7 @@ class Gauge:
 
 
 @dataclass(frozen=True)
-class Mark:
+class RefusalMark:
     """What a subject was refused for: a word, how often, and when last."""
 
     word: str
@@ -41,7 +49,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Line:
+class LimitLine:
     """A row of the table: a subject, its gauges, and what it was refused."""
 
     subject: Subject
@@ -49,11 +57,11 @@ class Line:
     messages: list[Gauge]
     recipients: list[Gauge]
     until: float | None
-    marks: list[Mark]
+    marks: list[RefusalMark]
 
 
 @dataclass(frozen=True)
-class Field:
+class LimitField:
     """A limit in the form: its name and words, its own value ("" for none), and the settings' value."""
 
     name: str
@@ -139,7 +147,7 @@ def _subject(scope: str, name: str) -> Subject | None:
         return None
 
 
-def _fields(subject: Subject) -> list[Field]:
+def _fields(subject: Subject) -> list[LimitField]:
     web = current()
     tally = web.database.read(lambda tx: sending_limits.of(tx, subject, web.settings))
 
@@ -149,15 +157,15 @@ def _fields(subject: Subject) -> list[Field]:
         return str(tally.limits[counted]) if counted in tally.own else ""
 
     return [
-        Field(counted, words.capitalize(), value(counted), sending_limits.default(subject, counted, web.settings))
+        LimitField(counted, words.capitalize(), value(counted), sending_limits.default(subject, counted, web.settings))
         for counted, words in WORDS.items()
     ]
 
 
-def _line(standing: Standing, now: float) -> Line:
+def _line(standing: SubjectStanding, now: float) -> LimitLine:
     tally = standing.tally
     ends = [until for counted in PERIODS if (until := tally.used_up_until(counted, now))]
-    return Line(
+    return LimitLine(
         subject=tally.subject,
         word=_title(tally.subject.scope),
         messages=_gauges(standing, "messages", now),
@@ -167,7 +175,7 @@ def _line(standing: Standing, now: float) -> Line:
     )
 
 
-def _gauges(standing: Standing, what: str, now: float) -> list[Gauge]:
+def _gauges(standing: SubjectStanding, what: str, now: float) -> list[Gauge]:
     tally = standing.tally
     return [
         Gauge(
@@ -182,13 +190,13 @@ def _gauges(standing: Standing, what: str, now: float) -> list[Gauge]:
     ]
 
 
-def _marks(standing: Standing) -> list[Mark]:
+def _marks(standing: SubjectStanding) -> list[RefusalMark]:
     beyond = [hit for counted, hit in standing.hits.items() if counted != FOREIGN_SENDER]
     marks = []
     if beyond:
-        marks.append(Mark("Refused", sum(hit.times for hit in beyond), max(hit.last_ts for hit in beyond)))
+        marks.append(RefusalMark("Refused", sum(hit.times for hit in beyond), max(hit.last_ts for hit in beyond)))
     if foreign := standing.hits.get(FOREIGN_SENDER):
-        marks.append(Mark("Foreign sender", foreign.times, foreign.last_ts))
+        marks.append(RefusalMark("Foreign sender", foreign.times, foreign.last_ts))
     return marks
 
 

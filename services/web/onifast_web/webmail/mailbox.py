@@ -11,7 +11,7 @@ from onifast_shared.mailboxes import mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
-from onifast_shared.queue.view import State
+from onifast_shared.queue.view import RecipientState
 from onifast_shared.values.paging import CursorError, Page
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -28,7 +28,7 @@ _MOST = 500
 _LONGEST_QUERY = 200
 
 
-class Mark(NamedTuple):
+class StatusPill(NamedTuple):
     """A pill beside a message: its word, its kind, and the time until which the message waits."""
 
     word: str
@@ -47,7 +47,7 @@ def folder(folder: str) -> Response:
 
     web = current()
 
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[State]], Reader]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[RecipientState]], Reader]:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
         states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
         return found, states, impostors.reader(tx, username, web.settings)
@@ -99,19 +99,21 @@ def selected_ids() -> list[int]:
     return found[:_MOST]
 
 
-def _mark(states: list[State], now: float) -> Mark | None:
+def _mark(states: list[RecipientState], now: float) -> StatusPill | None:
     """What is said of a message in Sent that was not simply sent."""
     waiting = [each for each in states if each.status == "pending" and each.release_ts > now]
     if waiting:
-        return Mark("Waiting" if waiting[0].undo else "Scheduled", "wait", max(each.release_ts for each in waiting))
+        return StatusPill(
+            "Waiting" if waiting[0].undo else "Scheduled", "wait", max(each.release_ts for each in waiting)
+        )
     found = {each.status for each in states}
     if found == {"cancelled"}:
-        return Mark("Not sent", "idle")
+        return StatusPill("Not sent", "idle")
     for status in ("failed", "held", "deferred", "sandboxed"):
         if status in found:
             word, kind = STATUS_WORDS[status]
             number = sum(each.status == status for each in states)
-            return Mark(word if number == len(states) else f"{number} of {len(states)} {word.lower()}", kind)
+            return StatusPill(word if number == len(states) else f"{number} of {len(states)} {word.lower()}", kind)
     return None
 
 

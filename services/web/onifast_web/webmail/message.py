@@ -34,7 +34,7 @@ _ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml"
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedMessage:
     """A message with its bytes read."""
 
     row: EmailRow
@@ -104,7 +104,7 @@ ROUTES = (
 )
 
 
-def open_message(owner: str, email_id: int) -> Opened:
+def open_message(owner: str, email_id: int) -> OpenedMessage:
     """A message of this owner's; raises Problem(404) for any other id."""
 
     def read(tx: Connection) -> tuple[EmailRow, bytes]:
@@ -114,10 +114,10 @@ def open_message(owner: str, email_id: int) -> Opened:
         return row, mailbox.raw(tx, email_id)
 
     row, data = current().database.read(read)
-    return Opened(row, data, parsing.parse(data))
+    return OpenedMessage(row, data, parsing.parse(data))
 
 
-def own_addresses(owner: str, opened: Opened) -> dict[str, Address]:
+def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
     """Those of the addresses in a message, and of where it came, whose mail comes to its owner alone: by key, the
     address of his that takes it."""
     web, named = current(), answering.everybody(opened.parsed)
@@ -164,7 +164,7 @@ def plain_text(parsed: Parsed) -> str:
     return parsed.text if parsed.text is not None else html_text.to_text(parsed.html or "")
 
 
-def _body(opened: Opened) -> dict[str, Any]:
+def _body(opened: OpenedMessage) -> dict[str, Any]:
     parsed, email_id = opened.parsed, opened.row.id
     wants_text = request.args.get("view") == "text"
     shows_html = parsed.html is not None and not (wants_text and parsed.text is not None)
@@ -179,7 +179,7 @@ def _body(opened: Opened) -> dict[str, Any]:
     }
 
 
-def _head(username: str, opened: Opened) -> dict[str, Any]:
+def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
     # Wherever he has put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()

@@ -14,7 +14,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies
-from onifast_web.reading.bodies import Verdict
+from onifast_web.reading.bodies import SenderVerdict
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
 
@@ -29,7 +29,7 @@ _STAGES = {
 
 
 @dataclass(frozen=True)
-class Line:
+class RefusalLine:
     """A refusal as the page tells it: `findings` are what the checks of the sender found, in sentences."""
 
     refused_ts: int
@@ -37,7 +37,7 @@ class Line:
     reason: str
     stage: str
     for_now: bool
-    verdict: Verdict | None
+    verdict: SenderVerdict | None
     findings: list[str]
 
 
@@ -66,12 +66,12 @@ def refusals() -> Response:
 ROUTES = (("GET", "/refusals", refusals),)
 
 
-def _line(row: RefusalRow) -> Line:
+def _line(row: RefusalRow) -> RefusalLine:
     item = row.refusal
     authentication = item.authentication or {}
     verdict = bodies.verdict(authentication, _author_domain(item))
     checks = [f"{check.name} {check.text}." for check in verdict.checks] if verdict else []
-    return Line(
+    return RefusalLine(
         refused_ts=row.refused_ts,
         refusal=item,
         reason=_reason(item),

@@ -40,7 +40,7 @@ def recall(email_id: int) -> AnyResponse:
     if email_id >= 2**63:
         raise not_found("message")
 
-    def write(tx: Connection) -> tuple[waiting.Waiting | None, Recalled]:
+    def write(tx: Connection) -> tuple[waiting.WaitingMessage | None, Recalled]:
         before = waiting.of_email(tx, username, email_id, now)
         return before, waiting.recall_email(tx, username, email_id, web.settings, now)
 
@@ -122,7 +122,7 @@ def _too_late() -> AnyResponse:
     return redirect(url_for("webmail.scheduled", did="too-late"), 303)
 
 
-def _compose(draft: int, before: waiting.Waiting | None) -> AnyResponse:
+def _compose(draft: int, before: waiting.WaitingMessage | None) -> AnyResponse:
     """The draft in the composer, with the time that it was to be sent at."""
     moment = before.release_ts if before and not before.undo else None
     return redirect(url_for("webmail.compose", draft=draft, send_at=moment, did="recalled"), 303)

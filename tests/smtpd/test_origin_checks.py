@@ -65,13 +65,13 @@ def newest(tx: Connection, folder: str) -> EmailRow:
 
 async def kept(world: World) -> list[Refusal]:
     """The refusals that are on record, newest first."""
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     page = world.database.read(lambda tx: refusals.list_page(tx, None))
     return [row.refusal for row in page.rows]
 
 
 async def aggregates(world: World) -> list[dmarc_reports.AggregateRow]:
-    await world.receiver.notebook.settled()
+    await world.receiver.deferred_writes.settled()
     return world.database.read(lambda tx: dmarc_reports.of_day(tx, datetime.now(UTC).strftime("%Y-%m-%d")))
 
 

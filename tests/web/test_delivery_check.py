@@ -25,12 +25,12 @@ STOP = {"about": "recipient", "verdict": "stop", "text": "There is <no> such mai
 
 
 @contextmanager
-def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[store.Inquiry]]:
+def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[store.DeliveryCheck]]:
     """Answers every inquiry, as outbox does; gives those that came."""
-    seen: list[store.Inquiry] = []
+    seen: list[store.DeliveryCheck] = []
     done = threading.Event()
 
-    def write(tx: Connection) -> list[store.Inquiry]:
+    def write(tx: Connection) -> list[store.DeliveryCheck]:
         waiting = store.unanswered(tx, time.time())
         for each in waiting:
             store.answer(tx, each.id, {"problem": "", "findings": list(findings)})
