@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onifast_shared.db.database import Database
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.parsing import summary
 from onifast_shared.recipients import forwards
 from onifast_shared.values.address import Address
@@ -30,7 +30,7 @@ def reply_all(folder: str = "inbox", **named: str) -> tuple[list[str], list[str]
     return texts(answer.to), texts(answer.cc)
 
 
-def texts(mailboxes: list[Mailbox]) -> list[str]:
+def texts(mailboxes: list[AddressEntry]) -> list[str]:
     return [str(each) for each in mailboxes]
 
 

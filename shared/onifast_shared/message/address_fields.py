@@ -26,7 +26,7 @@ _PLAIN_NAME = re.compile(r"(?:[^\W_]|[ .'_-])+")
 
 
 @dataclass(frozen=True)
-class Mailbox:
+class AddressEntry:
     """An entry of an address field: the name, decoded, and the address; None where what is `written` there is none."""
 
     name: str
@@ -34,7 +34,7 @@ class Mailbox:
     written: str
 
     @classmethod
-    def of(cls, address: Address, name: str = "") -> Mailbox:
+    def of(cls, address: Address, name: str = "") -> AddressEntry:
         """An entry made of an address."""
         return cls(_one_line(name), address, str(address))
 
@@ -53,17 +53,17 @@ class Mailbox:
         return _entry(self.name, _for_people(self.address) if self.address else _no_address(self.written))
 
 
-def read(values: Iterable[bytes]) -> list[Mailbox]:
+def read(values: Iterable[bytes]) -> list[AddressEntry]:
     """The entries of the fields of one name, given as `headers.fields` gives them; never raises."""
     return [_mailbox(name, written) for value in values for name, written in split_list(unfold(value))]
 
 
-def typed(text: str) -> list[Mailbox]:
+def typed(text: str) -> list[AddressEntry]:
     """The entries of a list that somebody typed, in which nothing is encoded."""
-    return [Mailbox(_one_line(name), _parsed(written), _one_line(written)) for name, written in split_list(text)]
+    return [AddressEntry(_one_line(name), _parsed(written), _one_line(written)) for name, written in split_list(text)]
 
 
-def written(mailboxes: Iterable[Mailbox]) -> str:
+def written(mailboxes: Iterable[AddressEntry]) -> str:
     """A list as text that is read as the same list."""
     return ", ".join(map(str, mailboxes))
 
@@ -76,18 +76,18 @@ def text_of(value: bytes) -> str:
     return written(read([value])) or _one_line(unfold(value))
 
 
-def unique(mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
+def unique(mailboxes: Iterable[AddressEntry]) -> list[AddressEntry]:
     """Each mailbox that has an address, once."""
-    found: dict[str, Mailbox] = {}
+    found: dict[str, AddressEntry] = {}
     for each in mailboxes:
         if each.address is not None:
             found.setdefault(each.key, each)
     return list(found.values())
 
 
-def _mailbox(name: str, written: str) -> Mailbox:
+def _mailbox(name: str, written: str) -> AddressEntry:
     address = _parsed(written)
-    return Mailbox(
+    return AddressEntry(
         _one_line(decode_words(name)), address, _one_line(written if address is not None else decode_words(written))
     )
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import islice
 
 from onifast_shared.message import address_fields
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.headers import (
     decode_words,
     fields,
@@ -60,7 +60,7 @@ class Summary:
         raw = self._raw(name)
         return None if raw is None else _decoded(name, raw)
 
-    def mailboxes(self, name: str) -> list[Mailbox]:
+    def mailboxes(self, name: str) -> list[AddressEntry]:
         """The entries of all address fields of that name, whatever of these is an address."""
         return address_fields.read(self._all(name))
 
@@ -136,7 +136,7 @@ class Summary:
         return _MESSAGE_ID.findall(unfold(self._raw(name) or b""))
 
     @cached_property
-    def authors(self) -> list[Mailbox]:
+    def authors(self) -> list[AddressEntry]:
         """Everybody whom a From field names, whether there is one or several."""
         return self.mailboxes("from")
 

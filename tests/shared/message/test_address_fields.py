@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from onifast_shared.message import address_fields
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.compose import mailbox
 from onifast_shared.message.headers import encode_text, encode_words, fields, fold
 from onifast_shared.message.parsing import summary
@@ -27,14 +27,14 @@ def of(value: str) -> list[tuple[str, str]]:
     return [(each.name, str(each.address or "")) for each in address_fields.read([value.encode()])]
 
 
-def addresses(mailboxes: list[Mailbox]) -> list[str]:
+def addresses(mailboxes: list[AddressEntry]) -> list[str]:
     return [str(each.address) for each in mailboxes if each.address]
 
 
 @given(LISTS)
 @example([('"', "a@x.test"), ("x@evil.test,", "a@x.test"), ("<x@evil.test>", "a@x.test"), ("\\", "a@x.test")])
 def test_a_list_that_is_written_into_a_header_is_read_as_the_same_list(entries: list[tuple[str, str]]) -> None:
-    mailboxes = [Mailbox.of(Address.parse(address), name) for name, address in entries]
+    mailboxes = [AddressEntry.of(Address.parse(address), name) for name, address in entries]
     head = fold("To", ", ".join(mailbox(each.name, each.address) for each in mailboxes if each.address))
     found = summary(head).mailboxes("to")
     assert addresses(found) == [str(Address.parse(address)) for _, address in entries]
@@ -43,7 +43,7 @@ def test_a_list_that_is_written_into_a_header_is_read_as_the_same_list(entries: 
 
 @given(LISTS)
 def test_a_list_as_people_see_and_edit_it_is_read_as_the_same_list(entries: list[tuple[str, str]]) -> None:
-    mailboxes = [Mailbox.of(Address.parse(address), name) for name, address in entries]
+    mailboxes = [AddressEntry.of(Address.parse(address), name) for name, address in entries]
     for text in (", ".join(each.shown for each in mailboxes), address_fields.written(mailboxes)):
         found = address_fields.typed(text)
         assert [(each.name, each.address) for each in found] == [(each.name, each.address) for each in mailboxes]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from onifast_shared.message import address_fields
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.compose import MAX_REFERENCES, is_message_id
 from onifast_shared.message.parsing import Summary
 from onifast_shared.values.address import Address
@@ -22,8 +22,8 @@ MOST = 2000
 class Answer:
     """Whom an answer goes to."""
 
-    to: list[Mailbox]
-    cc: list[Mailbox] = field(default_factory=list)
+    to: list[AddressEntry]
+    cc: list[AddressEntry] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.to) + len(self.cc)
@@ -55,17 +55,17 @@ class Answering:
     def reply_to_list(self) -> Answer | None:
         """To the list that it came through (RFC 2369), never to its Sender; None where that takes no messages."""
         address = self._message.list_post
-        return None if address is None else Answer([Mailbox.of(address)])
+        return None if address is None else Answer([AddressEntry.of(address)])
 
-    def _asked(self) -> list[Mailbox]:
+    def _asked(self) -> list[AddressEntry]:
         """Who wants the answers: Reply-To, or else From (RFC 5322 section 3.6.2); nobody, if that is oneself."""
         return self._others("reply-to") or self._others("from")
 
-    def _recipients(self) -> list[Mailbox]:
+    def _recipients(self) -> list[AddressEntry]:
         found = self._others("to") or self._others("cc")
         return found or self._fields["to"] or self._fields["reply-to"] or self._fields["from"]
 
-    def _followup(self) -> list[Mailbox]:
+    def _followup(self) -> list[AddressEntry]:
         """Who is to get answers to all by Mail-Followup-To, of those who would get one anyway.
 
         Few readers see that field: an author may leave people out by it, not bring in others whom nobody expects.
@@ -75,7 +75,7 @@ class Answering:
             known.add(self._message.list_post.key)
         return [each for each in self._others("mail-followup-to") if each.key in known]
 
-    def _others(self, *names: str) -> list[Mailbox]:
+    def _others(self, *names: str) -> list[AddressEntry]:
         """Whom these fields name besides the reader, once each."""
         found = address_fields.unique(each for name in names for each in self._fields[name])
         return [each for each in found if each.key not in self._own]

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.recipients import addresses, correspondents
 from onifast_shared.recipients.correspondents import Correspondent
 from onifast_shared.values.address import Address, AddressError, in_letters, parse_domain
@@ -103,7 +103,7 @@ def reader(tx: Connection, owner: str | None, settings: Settings) -> Reader:
     return Reader(correspondents.of(tx, owner), frozenset(own), everybodys)
 
 
-def warnings(who: Reader, row: EmailRow, authors: Sequence[Mailbox]) -> list[str]:
+def warnings(who: Reader, row: EmailRow, authors: Sequence[AddressEntry]) -> list[str]:
     """What the reader of a message should know before he believes who it is from, each in a sentence."""
     if row.folder in _NOT_OURS:
         return []
@@ -113,19 +113,19 @@ def warnings(who: Reader, row: EmailRow, authors: Sequence[Mailbox]) -> list[str
     return _dedupe(found)
 
 
-def shown_author(row: EmailRow) -> list[Mailbox]:
+def shown_author(row: EmailRow) -> list[AddressEntry]:
     """The author as lists show him."""
     try:
-        return [Mailbox(row.sender_name, Address.parse(row.sender), row.sender)]
+        return [AddressEntry(row.sender_name, Address.parse(row.sender), row.sender)]
     except AddressError:
-        return [Mailbox(row.sender_name, None, row.sender)]
+        return [AddressEntry(row.sender_name, None, row.sender)]
 
 
 def _dedupe(found: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(sentence for sentences in found for sentence in sentences))
 
 
-def _about(who: Reader, author: Mailbox, received: int) -> Iterator[str]:
+def _about(who: Reader, author: AddressEntry, received: int) -> Iterator[str]:
     yield from _about_name(author)
     if author.address is None or author.address.is_literal:
         return
@@ -136,7 +136,7 @@ def _about(who: Reader, author: Mailbox, received: int) -> Iterator[str]:
         yield sentence
 
 
-def _about_name(author: Mailbox) -> Iterator[str]:
+def _about_name(author: AddressEntry) -> Iterator[str]:
     name, written = author.name[:MAX_NAME], str(author.address or author.written)
     if address := _foreign_address(name, author.address):
         verb = "is" if address == "".join(plain(name).split()) else "contains"
@@ -192,7 +192,7 @@ def _looks_like(address: Address, model: str, what: str) -> str:
     return f"The sender’s domain {_shown(address.domain)}{written} looks like {model}, {what}, but is another one."
 
 
-def _about_person(who: Reader, author: Mailbox, address: Address, organization: str, received: int) -> str | None:
+def _about_person(who: Reader, author: AddressEntry, address: Address, organization: str, received: int) -> str | None:
     """An address or a name that can be taken for that of somebody whom the reader knows."""
     himself = who.people.get(address.key)
     first = min(received, himself.known_ts if himself else received)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from flask import request
-from onifast_shared.message.address_fields import Mailbox
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.recipients import addresses
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
@@ -120,7 +120,7 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
-def _list(mailboxes: Sequence[Mailbox]) -> str:
+def _list(mailboxes: Sequence[AddressEntry]) -> str:
     """Mailboxes for a field of the composer: whatever the names hold, the field is read as the same mailboxes."""
     return ", ".join(each.shown for each in mailboxes)
 
