@@ -59,6 +59,11 @@ class Caller:
         return self.username
 
     @property
+    def on_record(self) -> str:
+        """What is written down of who had something done."""
+        return f"user:{self.username}" if self.username else "panel"
+
+    @property
     def manages(self) -> str | None:
         """Whose queue, addresses and domains the caller sees: everybody's (None) for administrators."""
         return None if self.is_admin else self.username
@@ -126,6 +131,14 @@ def known_user(web: Web, username: str) -> str:
     if not panel_users.check_username(username) or active_user(web, username) is None:
         raise ValueError(f"there is no panel user {username!r}, or he is disabled")
     return username
+
+
+def user_in_field(web: Web, field: str, username: str) -> str:
+    """The name of a panel user that a field holds; raises Problem(422) where there is no such user."""
+    try:
+        return known_user(web, username)
+    except ValueError as error:
+        raise problems.unprocessable(field, str(error)) from None
 
 
 def _guard() -> AnyResponse | None:

@@ -11,9 +11,11 @@ from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 from pydantic import Field
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem, not_found, unprocessable
 
 
 class AddressInfo(Model):
@@ -47,7 +49,7 @@ def add_address(call: Call) -> AddressInfo:
     """Gives an address to a panel user; it counts from the next RCPT on."""
     body: AddBody = call.body
     address = parsed(body.address)
-    owner = known_user(call.web, "owner", body.owner)
+    owner = auth.user_in_field(call.web, "owner", body.owner)
 
     def add(tx: Connection) -> AddressRow:
         if not addresses.add(tx, address, owner):

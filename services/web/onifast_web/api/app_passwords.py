@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared.accounts import app_passwords, panel_users
+from onifast_shared.accounts import app_passwords
 from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError
-from onifast_shared.machine import log
-from onifast_shared.machine.log import Secret
 from onifast_shared.values import times
 from pydantic import Field
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
-from onifast_web.http.problems import Problem, not_found
-
-_logger = log.get("web")
+from onifast_web.actions import app_passwords as actions
+from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem, not_found, unprocessable
 
 
 class AppPasswordInfo(Model):
@@ -65,7 +62,7 @@ def create_app_password(call: Call) -> NewAppPassword:
     """A new password for SMTP; it works from now on, with SCRAM-SHA-256, PLAIN and LOGIN."""
     username = _username(call)
     try:
-        password, made = create(call.web, username, call.body.name)
+        password, made = actions.create(call.web, username, call.body.name)
     except AppPasswordError as error:
         raise unprocessable("name", str(error)) from None
     return NewAppPassword(
@@ -80,29 +77,8 @@ def create_app_password(call: Call) -> NewAppPassword:
 def revoke_app_password(call: Call) -> None:
     """Ends an app password at once."""
     username = _username(call)
-    if not revoke(call.web, username, call.query.id):
+    if not actions.revoke(call.web, username, call.query.id):
         raise not_found("app password")
-
-
-def create(web: Web, username: str, name: str) -> tuple[Secret, AppPassword]:
-    """A new app password; raises AppPasswordError, and Problem(503) while the user's file cannot be used."""
-    user = auth.active_user(web, username)
-    try:
-        panel = user.verifier() if user else None
-    except panel_users.AccountError as error:
-        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
-        raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
-    made = web.database.write(lambda tx: app_passwords.create(tx, username, panel, name, web.clock()))
-    log.event(_logger, "app-password-created", user=username, id=made[1].id, name=made[1].name)
-    return made
-
-
-def revoke(web: Web, username: str, password_id: int) -> bool:
-    """Ends an app password; False if the user has none of that id."""
-    revoked = web.database.write(lambda tx: app_passwords.revoke(tx, username, password_id))
-    if revoked:
-        log.event(_logger, "app-password-revoked", user=username, id=password_id)
-    return revoked
 
 
 ENDPOINTS = (

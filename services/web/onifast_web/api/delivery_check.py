@@ -8,7 +8,9 @@ from pydantic import Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import delivery_check
-from onifast_web.api.endpoint import Call, Endpoint, Model, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 
 class DeliveryCheckQuery(Model):

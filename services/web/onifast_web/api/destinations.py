@@ -9,7 +9,9 @@ from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, O
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 Concurrency = Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)] | None
 PerMinute = Annotated[int, Field(ge=0, le=MOST_A_MINUTE)] | None

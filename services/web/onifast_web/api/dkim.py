@@ -10,7 +10,8 @@ from pydantic import Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import signing_keys
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem
 
 

@@ -13,22 +13,17 @@ from flask import Flask, Response, request
 from onifast_shared.message.compose import DraftError
 from onifast_shared.values import times
 from onifast_shared.values.paging import CursorError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth, context
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web
-from onifast_web.http.problems import Problem
+from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem, unprocessable
 
 FORM = "multipart/form-data"
-
-
-class Model(BaseModel):
-    """The base of all models: a field that is not declared is an error."""
-
-    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
 
 
 class Nothing(Model):
@@ -112,19 +107,6 @@ def _answer(app: Flask, endpoint: Endpoint) -> Response:
         return Response(status=endpoint.status)
     text = app.json.dumps(found.model_dump(mode="json", by_alias=True))
     return Response(text, endpoint.status, content_type="application/json")
-
-
-def unprocessable(field: str, message: str) -> Problem:
-    """The answer to a request whose fields do not fit."""
-    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
-
-
-def known_user(web: Web, field: str, username: str) -> str:
-    """The name of a panel user that a field holds; raises Problem(422) where there is no such user."""
-    try:
-        return auth.known_user(web, username)
-    except ValueError as error:
-        raise unprocessable(field, str(error)) from None
 
 
 def _query() -> dict[str, str]:

@@ -7,16 +7,15 @@ from typing import Annotated
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import addresses, forwards
 from onifast_shared.recipients.forwards import AliasRow, ForwardRow
-from onifast_shared.values import stored_forms, times
+from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError, parse_domain
 from pydantic import Field
 
 from onifast_web.access.auth import Caller, Who
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment, unprocessable
-from onifast_web.http.problems import Problem, not_found
-
-MAX_TARGETS = 100
-"""Forwards of one address that users can make; a panel's INSERT knows no such limit."""
+from onifast_web.actions import forwards as actions
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem, not_found, unprocessable
 
 Text = Annotated[str, Field(max_length=320)]
 
@@ -78,7 +77,7 @@ def list_forwards(call: Call) -> ForwardList:
 def add_forward(call: Call) -> ForwardInfo:
     """Sends an address' mail on, instead of into its mailbox; it counts from the next message on."""
     address, target = parsed("address", call.body.address), parsed("target", call.body.target)
-    return _forward(call.web.database.write(lambda tx: add(tx, call.caller, address, target)))
+    return _forward(call.web.database.write(lambda tx: actions.add(tx, call.caller, address, target)))
 
 
 def remove_forward(call: Call) -> None:
@@ -86,7 +85,7 @@ def remove_forward(call: Call) -> None:
     query: RemoveForwardQuery = call.query
     address = parsed("address", query.address)
     target = parsed("target", query.target) if query.target else None
-    if not call.web.database.write(lambda tx: remove(tx, call.caller, address, target)):
+    if not call.web.database.write(lambda tx: actions.remove(tx, call.caller, address, target)):
         raise not_found("forward")
 
 
@@ -120,27 +119,6 @@ def remove_alias(call: Call) -> None:
 
     if not call.web.database.write(change):
         raise not_found("domain alias")
-
-
-def add(tx: Connection, caller: Caller, address: Address, target: Address) -> ForwardRow:
-    """Makes a forward of an address that the caller may forward; raises Problem."""
-    username = caller.manages
-    if username is not None and not addresses.owns(tx, username, address):
-        raise Problem(403, f"{address} is not one of your addresses.")
-    if username is not None and len(forwards.targets_of(tx, address)) >= MAX_TARGETS:
-        raise Problem(409, f"{address} has {MAX_TARGETS} forwards already.")
-    if not forwards.add(tx, address, target, username or addresses.owner_of(tx, address)):
-        raise Problem(409, f"{address} is forwarded to {target} already.")
-    rows = forwards.list_for(tx, None)
-    return next(row for row in rows if (row.address, row.target) == (str(address), str(target)))
-
-
-def remove(tx: Connection, caller: Caller, address: Address, target: Address | None) -> int:
-    """Ends forwards that the caller sees; gives how many there were."""
-    mine = {row.address.lower() for row in forwards.list_for(tx, caller.manages)}
-    if mine.isdisjoint(form.lower() for form in stored_forms.of_address(address)):
-        return 0
-    return forwards.remove(tx, address, target)
 
 
 def parsed(field: str, text: str) -> Address:

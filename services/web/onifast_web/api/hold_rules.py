@@ -9,10 +9,11 @@ from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Caller, Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, unprocessable
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.access.auth import Who
+from onifast_web.actions import hold_rules as actions
+from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import not_found, unprocessable
 
 Text = Annotated[str, Field(max_length=320)]
 
@@ -63,32 +64,14 @@ def add_rule(call: Call) -> RuleInfo:
         pattern = Pattern.parse(body.sender, body.recipient, body.owner)
     except RuleError as error:
         raise unprocessable(error.field, str(error)) from None
-    return _info(add(call.web, call.caller, pattern, body.note), 0)
+    return _info(actions.add(call.web, call.caller, pattern, body.note), 0)
 
 
 def remove_rule(call: Call) -> None:
     """Ends a rule."""
     query: RemoveRuleQuery = call.query
-    if not remove(call.web, query.id, release=query.release):
+    if not actions.remove(call.web, query.id, release=query.release):
         raise not_found("hold rule")
-
-
-def add(web: Web, caller: Caller, pattern: Pattern, note: str) -> HoldRule:
-    """Makes a rule; raises Problem(409) if there is one just like it."""
-    by, now = f"user:{caller.username}" if caller.username else "panel", web.clock()
-    made = web.database.write(lambda tx: hold_rules.add(tx, pattern, note, by, now))
-    if made is None:
-        raise Problem(409, f"There is such a rule already: {pattern}.")
-    return made
-
-
-def remove(web: Web, rule_id: int, *, release: bool) -> bool:
-    """Ends a rule, and lets go what it holds if asked; False if there is none."""
-    if not web.database.write(lambda tx: hold_rules.remove(tx, rule_id)):
-        return False
-    while release and web.database.write(lambda tx: hold_rules.release(tx, rule_id, web.clock())):
-        pass
-    return True
 
 
 ENDPOINTS = (

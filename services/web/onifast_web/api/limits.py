@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from onifast_shared.db.database import Connection
 from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import LARGEST, PERIODS, Subject, SubjectStanding
+from onifast_shared.limits.sending_limits import LARGEST, PERIODS, SubjectStanding
 from onifast_shared.values import times
 from pydantic import Field, model_validator
 
 from onifast_web.access.auth import Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
+from onifast_web.actions import limits as actions
+from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 Scope = Literal["user", "unix", "domain"]
 Counted = Literal["messages_per_hour", "messages_per_day", "recipients_per_hour", "recipients_per_day"]
@@ -91,19 +92,7 @@ def set_limits(call: Call) -> LimitsOf:
         subject = sending_limits.subject(body.scope, body.name)
     except ValueError as error:
         raise unprocessable("name", str(error)) from None
-    return _shown(change(call.web, subject, body.limits, reset=body.reset), call.web.clock())
-
-
-def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: bool) -> SubjectStanding:
-    """Stores what a request or a form says."""
-
-    def store(tx: Connection) -> SubjectStanding:
-        sending_limits.put(tx, subject, limits)
-        if reset:
-            sending_limits.reset(tx, subject)
-        return sending_limits.standing(tx, subject, web.settings)
-
-    return web.database.write(store)
+    return _shown(actions.change(call.web, subject, body.limits, reset=body.reset), call.web.clock())
 
 
 ENDPOINTS = (

@@ -16,8 +16,9 @@ from onifast_shared.values.paging import Page
 from pydantic import Field, model_validator
 
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Model, Moment
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment
 from onifast_web.http import csrf
+from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors
 from onifast_web.reading.impostors import Reader

@@ -14,18 +14,9 @@ from onifast_web.access.auth import Caller, Who
 from onifast_web.access.context import Web
 from onifast_web.actions import queue
 from onifast_web.actions.queue import Done
-from onifast_web.api.endpoint import (
-    IF_ANY,
-    Call,
-    Endpoint,
-    Id,
-    Model,
-    Moment,
-    checked_moment,
-    optional_moment,
-    unprocessable,
-)
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment, checked_moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem, not_found, unprocessable
 
 Status = Literal["pending", "sending", "sent", "deferred", "failed", "held", "cancelled", "sandboxed"]
 

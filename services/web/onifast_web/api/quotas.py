@@ -10,9 +10,12 @@ from onifast_shared.recipients.quotas import Quota
 from onifast_shared.values.address import Address, AddressError
 from pydantic import Field
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Model, known_user, unprocessable
+from onifast_web.api.endpoint import Call, Endpoint
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 
 class QuotaInfo(Model):
@@ -78,7 +81,7 @@ ENDPOINTS = (
 
 def _name(web: Web, body: QuotaBody) -> str:
     if body.scope == "owner":
-        return known_user(web, "name", body.name)
+        return auth.user_in_field(web, "name", body.name)
     try:
         return str(Address.parse(body.name.strip()))
     except AddressError as error:

@@ -10,7 +10,8 @@ from onifast_shared.values import times
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment
+from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.http.models import Model
 from onifast_web.reading import bodies
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
-from onifast_shared.db.database import Connection
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.names import BadField
 from onifast_shared.transport.routes import StoredRoute
@@ -14,12 +12,11 @@ from onifast_shared.values import times
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, unprocessable
-from onifast_web.http.problems import not_found
-
-Scope = Literal["recipient_domain", "sender_domain"]
-Name = Annotated[str, Field(max_length=320)]
-Tls = Literal["none", "starttls", "tls"]
+from onifast_web.actions import routes as actions
+from onifast_web.actions.routes import Name, RouteBody, Scope, SourceBody, Tls
+from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import not_found, unprocessable
 
 
 class RouteInfo(Model):
@@ -37,21 +34,6 @@ class RouteInfo(Model):
 
 class RouteList(Model):
     routes: list[RouteInfo]
-
-
-class RouteBody(Model):
-    """An empty `host` sends straight to the MX hosts, whatever the relay is. Without `port`, the usual one for `tls`.
-
-    Without `password` the stored one stays, unless host or user change. "" forgets it.
-    """
-
-    scope: Scope
-    name: Name
-    host: Annotated[str, Field(max_length=255)]
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    tls: Tls = "starttls"
-    user: Annotated[str, Field(max_length=255)] = ""
-    password: Annotated[str, Field(max_length=1024)] | None = None
 
 
 class RemoveRouteQuery(Model):
@@ -75,14 +57,6 @@ class SourceList(Model):
     settings: list[str]
 
 
-class SourceBody(Model):
-    """A domain has at most one address in each family; another one takes its place."""
-
-    domain: Name
-    address: Annotated[str, Field(max_length=64)]
-    helo_name: Annotated[str, Field(max_length=255)] = ""
-
-
 class RemoveSourceQuery(Model):
     """Without `family` (4 or 6) both addresses of the domain are taken away."""
 
@@ -100,7 +74,7 @@ def set_route(call: Call) -> RouteInfo:
     body: RouteBody = call.body
     now = int(call.web.clock())
     try:
-        return _route(call.web.database.write(lambda tx: store_route(tx, body, now)))
+        return _route(call.web.database.write(lambda tx: actions.store_route(tx, body, now)))
     except BadField as error:
         raise unprocessable(error.field, str(error)) from None
 
@@ -124,7 +98,7 @@ def list_sources(call: Call) -> SourceList:
 def set_source(call: Call) -> SourceInfo:
     """Sets the address of this machine that a domain's mail leaves from; it counts from the next attempt on."""
     try:
-        return _source(call.web.database.write(store_source(call.body, int(call.web.clock()))))
+        return _source(call.web.database.write(actions.store_source(call.body, int(call.web.clock()))))
     except BadField as error:
         raise unprocessable(error.field, str(error)) from None
 
@@ -136,29 +110,6 @@ def remove_source(call: Call) -> None:
     family: sources.Family | None = None if query.family is None else 6 if query.family == 6 else 4
     if not call.web.database.write(lambda tx: sources.remove(tx, domain, family)):
         raise not_found("source address")
-
-
-def store_route(tx: Connection, body: RouteBody, now: int) -> StoredRoute:
-    """Stores what a request or a form says. Raises BadField."""
-    name = names.checked(body.name)
-    password = _password(tx, body, name)
-    server = routes.checked_server(body.host, body.port, body.user, password, body.tls)
-    routes.put(tx, StoredRoute(body.scope, name, server, now))
-    stored = routes.get(tx, body.scope, name)
-    assert stored is not None  # noqa: S101 - written in this transaction
-    return stored
-
-
-def store_source(body: SourceBody, now: int) -> Callable[[Connection], StoredSource]:
-    """What stores a checked request or form. Raises BadField at once."""
-    checked = sources.checked(body.domain, body.address, body.helo_name)
-    source = StoredSource(checked.domain, checked.address, checked.helo_name, now)
-
-    def write(tx: Connection) -> StoredSource:
-        sources.put(tx, source)
-        return source
-
-    return write
 
 
 ENDPOINTS = (
@@ -200,16 +151,6 @@ ENDPOINTS = (
         failures={404: "The domain has no such address."},
     ),
 )
-
-
-def _password(tx: Connection, body: RouteBody, name: str) -> str:
-    if body.password is not None:
-        return body.password
-    old = routes.get(tx, body.scope, name)
-    # A password goes nowhere that it was not given for.
-    if old is None or old.server is None or (old.server.host, old.server.user) != (body.host.strip(), body.user):
-        return ""
-    return old.server.password.reveal()
 
 
 def _name(text: str, field: str) -> str:

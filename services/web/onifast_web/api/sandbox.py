@@ -9,7 +9,8 @@ from pydantic import Field
 from onifast_web.access.auth import Who
 from onifast_web.actions import sandboxes
 from onifast_web.actions.sandboxes import DomainState
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, optional_moment
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.http.models import Model
 
 
 class SandboxBody(Model):

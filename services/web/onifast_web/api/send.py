@@ -15,8 +15,10 @@ from onifast_web.access.auth import Who
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.actions.sending import Wait
-from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Model, Moment, checked_moment, unprocessable
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Moment, checked_moment
 from onifast_web.http import csrf
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 
 class SendAttachment(Model):

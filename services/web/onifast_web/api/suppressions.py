@@ -9,11 +9,11 @@ from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Caller, Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Model, Moment, known_user, optional_moment, unprocessable
+from onifast_web.access.auth import Who
+from onifast_web.actions import suppressions as actions
+from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.api.forwards import parsed
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.http.models import Model
 
 Text = Annotated[str, Field(max_length=320)]
 
@@ -77,29 +77,14 @@ def list_suppressions(call: Call) -> SuppressionList:
 def suppress(call: Call) -> SuppressionInfo:
     """Sends no more mail to a recipient, until that is lifted."""
     body: SuppressBody = call.body
-    recipient, owner = parsed("recipient", body.recipient), owner_of(call.web, call.caller, body.owner)
-    reason, now = " ".join(body.reason.split()), call.web.clock()
-    return _info(call.web.database.write(lambda tx: suppressions.add(tx, owner, recipient, reason, now)))
+    recipient = parsed("recipient", body.recipient)
+    return _info(actions.suppress(call.web, call.caller, recipient, body.reason, body.owner))
 
 
 def lift(call: Call) -> None:
     """Lets mail to a recipient out again."""
     query: LiftQuery = call.query
-    recipient, owner = parsed("recipient", query.recipient), owner_of(call.web, call.caller, query.owner)
-    if not call.web.database.write(lambda tx: suppressions.lift(tx, owner, recipient)):
-        raise not_found("suppression")
-
-
-def owner_of(web: Web, caller: Caller, named: str | None) -> str:
-    """Whose list is meant: the caller's own, unless an administrator names another user. Raises Problem."""
-    owner = (named or "").strip() or caller.username
-    if owner is None:
-        raise unprocessable("owner", "name the user whose mail is meant")
-    if owner == caller.username:
-        return owner
-    if caller.manages is not None:
-        raise Problem(403, "Only administrators may do this for other users.")
-    return known_user(web, "owner", owner)
+    actions.lift(call.web, call.caller, parsed("recipient", query.recipient), query.owner)
 
 
 ENDPOINTS = (

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.departed import changes, store, watching
-from onifast_shared.departed.changes import UserChange, UserChangeRequest
-from onifast_shared.departed.store import Departure, UserChangeError
+from onifast_shared.departed.changes import UserChangeRequest
+from onifast_shared.departed.store import Departure
 from onifast_shared.departed.watching import Missing
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Caller, Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment
-from onifast_web.http.problems import Problem
-
-PATIENCE = 2.0
-"""Seconds that a request moves a user's mail; what is left then is outbox's to do."""
+from onifast_web.access.auth import Who
+from onifast_web.actions import departed as actions
+from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
+from onifast_web.http.models import Model
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -109,48 +106,35 @@ def list_departed(call: Call) -> DepartedList:
 def remove(call: Call) -> ChangeInfo:
     """Sets aside all that is a user's, at once: whoever is made under that name next begins with nothing."""
     body: RemoveBody = call.body
-    return _changed(call, UserChangeRequest(changes.REMOVE, body.username, asked_by(call.caller)))
+    return _changed(call, UserChangeRequest(changes.REMOVE, body.username, call.caller.on_record))
 
 
 def restore(call: Call) -> ChangeInfo:
     """Gives back what was set aside."""
     body: RestoreBody = call.body
-    by = asked_by(call.caller)
+    by = call.caller.on_record
     return _changed(call, UserChangeRequest(changes.RESTORE, body.username, by, body.new_name, body.id, body.merge))
 
 
 def rename(call: Call) -> ChangeInfo:
     """Gives all that is a user's to the name that he has from now on."""
     body: RenameBody = call.body
-    return _changed(call, UserChangeRequest(changes.RENAME, body.username, asked_by(call.caller), body.new_name))
+    return _changed(call, UserChangeRequest(changes.RENAME, body.username, call.caller.on_record, body.new_name))
 
 
 def confirm(call: Call) -> ConfirmedList:
     """Says that users who vanished with many others are gone."""
-    by = asked_by(call.caller)
+    by = call.caller.on_record
     return ConfirmedList(confirmed=call.web.database.write(lambda tx: watching.confirm(tx, call.body.usernames, by)))
 
 
 def purge(call: Call) -> None:
     """Deletes what is kept of a user now, and not when its time has come."""
-    change(call.web, UserChangeRequest(changes.PURGE, "", asked_by(call.caller), departure_id=call.query.id))
-
-
-def asked_by(caller: Caller) -> str:
-    """Who has it done, for the record."""
-    return f"user:{caller.username}" if caller.username else "panel"
-
-
-def change(web: Web, request: UserChangeRequest) -> UserChange:
-    """Does what is asked for; raises Problem."""
-    try:
-        return changes.done_at_once(web.database, request, web.clock(), PATIENCE)
-    except UserChangeError as error:
-        raise Problem(error.status, str(error)) from None
+    actions.change(call.web, UserChangeRequest(changes.PURGE, "", call.caller.on_record, departure_id=call.query.id))
 
 
 def _changed(call: Call, request: UserChangeRequest) -> ChangeInfo:
-    done = change(call.web, request)
+    done = actions.change(call.web, request)
     names = (request.username, store.set_aside_name(done.departure_id or 0, request.username))
     moving = call.web.database.read(lambda tx: any(store.is_moving(tx, name) for name in names))
     return ChangeInfo(id=done.departure_id, username=request.username, done=not moving, lost=list(done.lost))

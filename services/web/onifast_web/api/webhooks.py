@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal, get_args
 
-from onifast_shared.db.database import Connection
-from onifast_shared.machine import log
 from onifast_shared.values import times
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from pydantic import Field
 
-from onifast_web.access.auth import Caller, Who
-from onifast_web.access.context import Web
-from onifast_web.api.endpoint import Call, Endpoint, Id, Model, Moment, optional_moment, unprocessable
-from onifast_web.http.problems import Problem, not_found
-from onifast_web.reading.render import sentence
-
-_logger = log.get("web")
-
-Event = Literal["delivered", "deferred", "bounced"]
+from onifast_web.access.auth import Who
+from onifast_web.actions import webhooks as actions
+from onifast_web.actions.webhooks import Event
+from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
+from onifast_web.http.models import Model
+from onifast_web.http.problems import unprocessable
 
 
 class WebhookInfo(Model):
@@ -81,14 +75,16 @@ class RemoveWebhookQuery(Model):
 
 def list_webhooks(call: Call) -> WebhookList:
     """The caller's webhooks; for administrators those of everybody's mail too."""
-    return WebhookList(webhooks=[_info(row) for row in call.web.database.read(lambda tx: visible(tx, call.caller))])
+    return WebhookList(
+        webhooks=[_info(row) for row in call.web.database.read(lambda tx: actions.visible(tx, call.caller))]
+    )
 
 
 def create_webhook(call: Call) -> NewWebhook:
     """A new webhook; it is told of what happens from now on."""
     body: WebhookBody = call.body
     try:
-        made = create(call.web, call.caller, body.url, body.events, everybody=body.everybody)
+        made = actions.create(call.web, call.caller, body.url, body.events, everybody=body.everybody)
     except TargetError as error:
         raise unprocessable("url", str(error)) from None
     shown = _info(made)
@@ -100,56 +96,13 @@ def create_webhook(call: Call) -> NewWebhook:
 def act_on_webhook(call: Call) -> WebhookInfo:
     """Enables a webhook, or tries it out."""
     body: WebhookActionBody = call.body
-    act(call.web, call.caller, body.id, body.action)
-    return _info(_find(call.web, call.caller, body.id))
+    actions.act(call.web, call.caller, body.id, body.action)
+    return _info(actions.find(call.web, call.caller, body.id))
 
 
 def remove_webhook(call: Call) -> None:
     """Ends a webhook at once, with what waits for it."""
-    remove(call.web, call.caller, call.query.id)
-
-
-def visible(tx: Connection, caller: Caller) -> list[Webhook]:
-    """The webhooks that a caller may see and change."""
-    found = [] if caller.username is None else store.list_for(tx, caller.username)
-    return [*found, *(store.list_for(tx, None) if caller.is_admin else [])]
-
-
-def create(web: Web, caller: Caller, url: str, events: list[Event], *, everybody: bool) -> Webhook:
-    """A new webhook.
-
-    Raises TargetError, Problem(403) for one that is not the caller's to make, Problem(409) where there are enough.
-    """
-    owner = None if everybody else caller.username
-    if owner is None and not caller.is_admin:
-        raise Problem(403, "Only administrators may be told of everybody's mail.")
-    target = targets.check_url(url.strip(), by_administrator=owner is None)
-    try:
-        made = web.database.write(lambda tx: store.create(tx, owner, target, events, web.clock()))
-    except store.TooMany as error:
-        raise Problem(409, sentence(error)) from None
-    log.event(_logger, "webhook-created", id=made.id, owner=owner)
-    return made
-
-
-def act(web: Web, caller: Caller, webhook_id: int, action: Literal["enable", "test"]) -> None:
-    """Enables or tries a webhook; raises Problem(404), and Problem(409) for trying one that is disabled."""
-    found = _find(web, caller, webhook_id)
-    if action == "enable":
-        web.database.write(lambda tx: store.enable(tx, found.owner, found.id))
-        return
-    if found.disabled_ts is not None:
-        raise Problem(409, "The webhook is disabled; enable it first.")
-    now = web.clock()
-    payload = {"type": "mail.test", "timestamp": times.rfc3339(now), "data": {"webhook_id": found.id}}
-    web.database.write(lambda tx: store.add_event(tx, found.id, json.dumps(payload), now))
-
-
-def remove(web: Web, caller: Caller, webhook_id: int) -> None:
-    """Ends a webhook; raises Problem(404)."""
-    found = _find(web, caller, webhook_id)
-    web.database.write(lambda tx: store.remove(tx, found.owner, found.id))
-    log.event(_logger, "webhook-removed", id=found.id, owner=found.owner)
+    actions.remove(call.web, call.caller, call.query.id)
 
 
 ENDPOINTS = (
@@ -186,13 +139,6 @@ ENDPOINTS = (
         failures={404: "The caller has no such webhook."},
     ),
 )
-
-
-def _find(web: Web, caller: Caller, webhook_id: int) -> Webhook:
-    for webhook in web.database.read(lambda tx: visible(tx, caller)):
-        if webhook.id == webhook_id:
-            return webhook
-    raise not_found("webhook")
 
 
 def _info(row: Webhook) -> WebhookInfo:

@@ -58,6 +58,11 @@ def not_found(what: str = "message") -> Problem:
     return Problem(404, f"There is no such {what}.")
 
 
+def unprocessable(field: str, message: str) -> Problem:
+    """The answer to a request whose fields do not fit."""
+    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
 @contextmanager
 def waiting_for_others(places: BoundedSemaphore) -> Iterator[None]:
     """For what waits for the DNS or for outbox; raises Problem(503) where as many do as there are places.

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import app_passwords as api
+from onifast_web.actions import app_passwords as actions
 from onifast_web.http.problems import not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
@@ -37,7 +37,7 @@ def app_passwords() -> AnyResponse:
     _, username = user()
     name = request.form.get("name", "")
     try:
-        password, made = api.create(current(), username, name)
+        password, made = actions.create(current(), username, name)
     except AppPasswordError as error:
         return _list_page(error=sentence(error))
     return _list_page(Fresh(made.name, username, password.reveal(), current().settings.hostname))
@@ -48,7 +48,7 @@ ROUTES = (("GET POST", "/app-passwords", app_passwords),)
 
 def _revoke() -> AnyResponse:
     _, username = user()
-    if not api.revoke(current(), username, request.form.get("id", 0, type=int)):
+    if not actions.revoke(current(), username, request.form.get("id", 0, type=int)):
         raise not_found("app password")
     return redirect(url_for("webmail.app_passwords", did="revoked"), 303)
 

@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import users as api
+from onifast_web.actions import departed as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.webmail.pages import page, user
 
 _MOST = 200
+_CHANGES = {"restore": changes.RESTORE, "purge": changes.PURGE}
 
 
 @allow(Who.ADMINISTRATOR)
@@ -25,12 +26,11 @@ def departed() -> AnyResponse:
     if request.form.get("do") == "confirm":
         return _confirm(caller, request.form.getlist("users"))
     departure_id = request.form.get("id", 0, type=int)
-    actions = {"restore": changes.RESTORE, "purge": changes.PURGE}
-    action = actions.get(request.form.get("do", ""))
+    action = _CHANGES.get(request.form.get("do", ""))
     if action is None or not 0 < departure_id < 2**63:
         raise not_found("departed user")
     try:
-        api.change(current(), UserChangeRequest(action, "", api.asked_by(caller), departure_id=departure_id))
+        actions.change(current(), UserChangeRequest(action, "", caller.on_record, departure_id=departure_id))
     except Problem as problem:
         return _page(problem)
     did = "user-restored" if action == changes.RESTORE else "user-purged"
@@ -41,8 +41,7 @@ ROUTES = (("GET POST", "/departed", departed),)
 
 
 def _confirm(caller: Caller, usernames: list[str]) -> AnyResponse:
-    by = api.asked_by(caller)
-    confirmed = current().database.write(lambda tx: watching.confirm(tx, usernames, by))
+    confirmed = current().database.write(lambda tx: watching.confirm(tx, usernames, caller.on_record))
     return redirect(url_for("webmail.departed", did="users-gone" if confirmed else "none"), 303)
 
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import forwards as api
+from onifast_web.actions import forwards as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
@@ -40,7 +40,7 @@ def forwards() -> AnyResponse:
     if address is None or target is None:
         return _list_page(caller, errors)
     if request.form.get("do") == "remove":
-        if not current().database.write(lambda tx: api.remove(tx, caller, address, target)):
+        if not current().database.write(lambda tx: actions.remove(tx, caller, address, target)):
             raise not_found("forward")
         return redirect(url_for("webmail.forwards", did="unforwarded", q=wanted() or None), 303)
     keep = request.form.get("keep") == "1"
@@ -55,10 +55,10 @@ ROUTES = (("GET POST", "/forwards", forwards),)
 
 
 def _add(tx: Connection, caller: Caller, address: Address, target: Address, *, keep: bool) -> None:
-    api.add(tx, caller, address, target)
+    actions.add(tx, caller, address, target)
     kept = any(known.address.key == address.key for known in store.targets_of(tx, address))
     if keep and not kept and address_store.has_mailbox(tx, address):
-        api.add(tx, caller, address, address)
+        actions.add(tx, caller, address, address)
 
 
 def _address(name: str, errors: dict[str, str]) -> Address | None:

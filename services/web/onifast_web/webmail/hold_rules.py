@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import hold_rules as api
+from onifast_web.actions import hold_rules as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
@@ -27,7 +27,7 @@ def hold_rules() -> AnyResponse:
         return _remove(release=request.form["do"] == "release")
     given = {name: request.form.get(name, "") for name in ("sender", "recipient", "owner")}
     try:
-        api.add(current(), caller, Pattern.parse(**given), request.form.get("note", "")[:_MOST_NOTE])
+        actions.add(current(), caller, Pattern.parse(**given), request.form.get("note", "")[:_MOST_NOTE])
     except RuleError as error:
         return _page({error.field: sentence(error)})
     except Problem as problem:
@@ -40,7 +40,7 @@ ROUTES = (("GET POST", "/hold-rules", hold_rules),)
 
 def _remove(*, release: bool) -> AnyResponse:
     rule_id = request.form.get("id", 0, type=int)
-    if not 0 < rule_id < 2**63 or not api.remove(current(), rule_id, release=release):
+    if not 0 < rule_id < 2**63 or not actions.remove(current(), rule_id, release=release):
         raise not_found("hold rule")
     return redirect(url_for("webmail.hold_rules", did="rule-released" if release else "rule-removed"), 303)
 

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import limits as api
+from onifast_web.actions import limits as actions
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import shown, wanted
@@ -84,13 +84,13 @@ def limits() -> AnyResponse:
     except ValueError as error:
         return _page(scope, name, {"name": sentence(error)})
     if request.form.get("do") == "reset":
-        current().database.write(lambda tx: sending_limits.reset(tx, subject))
+        actions.change(current(), subject, {}, reset=True)
         return redirect(url_for("webmail.limits", did="limits-reset", q=wanted() or None), 303)
     errors: dict[str, str] = {}
     chosen = {counted: _chosen(counted, errors) for counted in PERIODS}
     if errors:
         return _page(scope, name, errors)
-    api.change(current(), subject, chosen, reset=False)
+    actions.change(current(), subject, chosen, reset=False)
     return redirect(url_for("webmail.limits", did="limits"), 303)
 
 

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import routes as api
+from onifast_web.actions import routes as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import field_errors, page
@@ -77,8 +77,8 @@ def _save_route(form: dict[str, str]) -> dict[str, str]:
     values = {name: form[name] for name in ("scope", "name", "host", "tls", "user")} | _optional(form) | direct
     now = int(current().clock())
     try:
-        body = api.RouteBody.model_validate(values)
-        current().database.write(lambda tx: api.store_route(tx, body, now))
+        body = actions.RouteBody.model_validate(values)
+        current().database.write(lambda tx: actions.store_route(tx, body, now))
     except ValidationError as error:
         return field_errors(error)
     except BadField as error:
@@ -127,8 +127,8 @@ def _has_password(route: StoredRoute | None) -> bool:
 
 def _save_source(given: dict[str, str]) -> dict[str, str]:
     try:
-        body = api.SourceBody.model_validate(given)
-        current().database.write(api.store_source(body, int(current().clock())))
+        body = actions.SourceBody.model_validate(given)
+        current().database.write(actions.store_source(body, int(current().clock())))
     except ValidationError as error:
         return field_errors(error)
     except BadField as error:

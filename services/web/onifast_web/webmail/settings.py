@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import config as relay_config
+from onifast_web.actions import relay as actions
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.filters import in_script
@@ -76,10 +76,10 @@ def relay() -> AnyResponse:
         return _relay_page(_stored_relay())
     form = {name: request.form.get(name, "") for name in ("relay_host", "relay_port", "relay_user", "relay_tls")}
     try:
-        body = relay_config.RelayBody.model_validate(form | _optional(form))
+        body = actions.RelayBody.model_validate(form | _optional(form))
     except ValidationError as error:
         return _relay_page(form, field_errors(error))
-    current().database.write(lambda tx: relay_config.store(tx, body))
+    current().database.write(lambda tx: actions.store(tx, body))
     return redirect(url_for("webmail.relay", did="relay"), 303)
 
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
-from onifast_web.api.suppressions import owner_of
+from onifast_web.actions import suppressions as actions
 from onifast_web.http.problems import not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.long_lists import wanted
@@ -23,21 +23,18 @@ _MOST_REASON = 500
 @allow(Who.USER)
 def suppressions() -> AnyResponse:
     """The list with its form; for administrators the list of everybody."""
-    caller, username = user()
+    caller, _ = user()
     if request.method == "GET":
         return _page(caller)
     try:
         recipient = Address.parse(request.form.get("recipient", "").strip())
     except AddressError as error:
         return _page(caller, {"recipient": sentence(error)})
-    web = current()
     if request.form.get("do") == "lift":
-        owner = owner_of(web, caller, request.form.get("owner"))
-        if not web.database.write(lambda tx: store.lift(tx, owner, recipient)):
-            raise not_found("suppression")
+        actions.lift(current(), caller, recipient, request.form.get("owner"))
         return redirect(url_for("webmail.suppressions", did="lifted", q=wanted() or None), 303)
     reason = " ".join(request.form.get("reason", "").split())[:_MOST_REASON]
-    web.database.write(lambda tx: store.add(tx, username, recipient, reason, web.clock()))
+    actions.suppress(current(), caller, recipient, reason)
     return redirect(url_for("webmail.suppressions", did="suppressed"), 303)
 
 

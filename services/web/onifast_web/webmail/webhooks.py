@@ -12,7 +12,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.api import webhooks as api
+from onifast_web.actions import webhooks as actions
+from onifast_web.actions.webhooks import Event
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.pages import page, user
@@ -34,11 +35,11 @@ def webhooks() -> AnyResponse:
     if action == "create":
         return _create()
     if action == "remove":
-        api.remove(current(), caller, webhook_id)
+        actions.remove(current(), caller, webhook_id)
     elif action == "enable":
-        api.act(current(), caller, webhook_id, "enable")
+        actions.act(current(), caller, webhook_id, "enable")
     elif action == "test":
-        api.act(current(), caller, webhook_id, "test")
+        actions.act(current(), caller, webhook_id, "test")
     else:
         raise Problem(400, "That action is not known.")
     return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
@@ -54,8 +55,8 @@ def _create() -> AnyResponse:
         return _list_page(errors={"events": "Choose at least one."})
     everybody = request.form.get("everybody") == "1"
     try:
-        made = api.create(
-            current(), caller, request.form.get("url", ""), cast(list[api.Event], events), everybody=everybody
+        made = actions.create(
+            current(), caller, request.form.get("url", ""), cast(list[Event], events), everybody=everybody
         )
     except TargetError as error:
         return _list_page(errors={"url": sentence(error)})
@@ -66,7 +67,7 @@ def _create() -> AnyResponse:
 
 def _list_page(fresh: Webhook | None = None, errors: dict[str, str] | None = None) -> Response:
     caller, _ = user()
-    rows = current().database.read(lambda tx: api.visible(tx, caller))
+    rows = current().database.read(lambda tx: actions.visible(tx, caller))
     return page(
         "webhooks.html",
         "webhooks",

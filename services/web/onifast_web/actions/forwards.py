@@ -1,0 +1,36 @@
+"""Forwards, as users and administrators make and end them."""
+
+from __future__ import annotations
+
+from onifast_shared.db.database import Connection
+from onifast_shared.recipients import addresses, forwards
+from onifast_shared.recipients.forwards import ForwardRow
+from onifast_shared.values import stored_forms
+from onifast_shared.values.address import Address
+
+from onifast_web.access.auth import Caller
+from onifast_web.http.problems import Problem
+
+MAX_TARGETS = 100
+"""Forwards of one address that users can make; a panel's INSERT knows no such limit."""
+
+
+def add(tx: Connection, caller: Caller, address: Address, target: Address) -> ForwardRow:
+    """Makes a forward of an address that the caller may forward; raises Problem."""
+    username = caller.manages
+    if username is not None and not addresses.owns(tx, username, address):
+        raise Problem(403, f"{address} is not one of your addresses.")
+    if username is not None and len(forwards.targets_of(tx, address)) >= MAX_TARGETS:
+        raise Problem(409, f"{address} has {MAX_TARGETS} forwards already.")
+    if not forwards.add(tx, address, target, username or addresses.owner_of(tx, address)):
+        raise Problem(409, f"{address} is forwarded to {target} already.")
+    rows = forwards.list_for(tx, None)
+    return next(row for row in rows if (row.address, row.target) == (str(address), str(target)))
+
+
+def remove(tx: Connection, caller: Caller, address: Address, target: Address | None) -> int:
+    """Ends forwards that the caller sees; gives how many there were."""
+    mine = {row.address.lower() for row in forwards.list_for(tx, caller.manages)}
+    if mine.isdisjoint(form.lower() for form in stored_forms.of_address(address)):
+        return 0
+    return forwards.remove(tx, address, target)

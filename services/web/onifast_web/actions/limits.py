@@ -1,0 +1,21 @@
+"""What administrators change about how much may be sent."""
+
+from __future__ import annotations
+
+from onifast_shared.db.database import Connection
+from onifast_shared.limits import sending_limits
+from onifast_shared.limits.sending_limits import Subject, SubjectStanding
+
+from onifast_web.access.context import Web
+
+
+def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: bool) -> SubjectStanding:
+    """Gives a subject the limits that are named (None: the settings' again); `reset` forgets what it has used."""
+
+    def store(tx: Connection) -> SubjectStanding:
+        sending_limits.put(tx, subject, limits)
+        if reset:
+            sending_limits.reset(tx, subject)
+        return sending_limits.standing(tx, subject, web.settings)
+
+    return web.database.write(store)

@@ -1,0 +1,72 @@
+"""Webhooks, as users and administrators make, try, enable and remove them."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from onifast_shared.db.database import Connection
+from onifast_shared.machine import log
+from onifast_shared.values import times
+from onifast_shared.webhooks import store, targets
+from onifast_shared.webhooks.store import Webhook
+
+from onifast_web.access.auth import Caller
+from onifast_web.access.context import Web
+from onifast_web.http.problems import Problem, not_found
+from onifast_web.reading.render import sentence
+
+_logger = log.get("web")
+
+Event = Literal["delivered", "deferred", "bounced"]
+
+
+def visible(tx: Connection, caller: Caller) -> list[Webhook]:
+    """The webhooks that a caller may see and change."""
+    found = [] if caller.username is None else store.list_for(tx, caller.username)
+    return [*found, *(store.list_for(tx, None) if caller.is_admin else [])]
+
+
+def create(web: Web, caller: Caller, url: str, events: list[Event], *, everybody: bool) -> Webhook:
+    """A new webhook.
+
+    Raises TargetError, Problem(403) for one that is not the caller's to make, Problem(409) where there are enough.
+    """
+    owner = None if everybody else caller.username
+    if owner is None and not caller.is_admin:
+        raise Problem(403, "Only administrators may be told of everybody's mail.")
+    target = targets.check_url(url.strip(), by_administrator=owner is None)
+    try:
+        made = web.database.write(lambda tx: store.create(tx, owner, target, events, web.clock()))
+    except store.TooMany as error:
+        raise Problem(409, sentence(error)) from None
+    log.event(_logger, "webhook-created", id=made.id, owner=owner)
+    return made
+
+
+def act(web: Web, caller: Caller, webhook_id: int, action: Literal["enable", "test"]) -> None:
+    """Enables or tries a webhook; raises Problem(404), and Problem(409) for trying one that is disabled."""
+    found = find(web, caller, webhook_id)
+    if action == "enable":
+        web.database.write(lambda tx: store.enable(tx, found.owner, found.id))
+        return
+    if found.disabled_ts is not None:
+        raise Problem(409, "The webhook is disabled; enable it first.")
+    now = web.clock()
+    payload = {"type": "mail.test", "timestamp": times.rfc3339(now), "data": {"webhook_id": found.id}}
+    web.database.write(lambda tx: store.add_event(tx, found.id, json.dumps(payload), now))
+
+
+def remove(web: Web, caller: Caller, webhook_id: int) -> None:
+    """Ends a webhook; raises Problem(404)."""
+    found = find(web, caller, webhook_id)
+    web.database.write(lambda tx: store.remove(tx, found.owner, found.id))
+    log.event(_logger, "webhook-removed", id=found.id, owner=found.owner)
+
+
+def find(web: Web, caller: Caller, webhook_id: int) -> Webhook:
+    """A webhook that the caller may see; raises Problem(404)."""
+    for webhook in web.database.read(lambda tx: visible(tx, caller)):
+        if webhook.id == webhook_id:
+            return webhook
+    raise not_found("webhook")
