@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from onifast_shared.message.headers import decode_words, unfold
+from onifast_shared.message.headers import decode_words, settle, unfold, unfold_octets
 from onifast_shared.values.address import Address, AddressError, split_list
 
 FIELDS = frozenset((
@@ -53,9 +53,12 @@ class AddressEntry:
         return _entry(self.name, _for_people(self.address) if self.address else _no_address(self.written))
 
 
-def read(values: Iterable[bytes]) -> list[AddressEntry]:
-    """The entries of the fields of one name, given as `headers.fields` gives them; never raises."""
-    return [_mailbox(name, written) for value in values for name, written in split_list(unfold(value))]
+def read(values: Iterable[bytes], charset: str = "") -> list[AddressEntry]:
+    """The entries of the fields of one name, given as `headers.fields` gives them; never raises.
+
+    `charset` is what raw octets in names are in.
+    """
+    return [_mailbox(name, written) for value in values for name, written in _split(value, charset)]
 
 
 def typed(text: str) -> list[AddressEntry]:
@@ -68,12 +71,12 @@ def written(mailboxes: Iterable[AddressEntry]) -> str:
     return ", ".join(map(str, mailboxes))
 
 
-def text_of(value: bytes) -> str:
+def text_of(value: bytes, charset: str = "") -> str:
     """A field as text, names decoded: as a list, it has the addresses that the field has, and no other one.
 
     What holds no entry, such as `undisclosed-recipients:;`, stays as it is, encoded words too.
     """
-    return written(read([value])) or _one_line(unfold(value))
+    return written(read([value], charset)) or _one_line(unfold(value, charset))
 
 
 def unique(mailboxes: Iterable[AddressEntry]) -> list[AddressEntry]:
@@ -83,6 +86,18 @@ def unique(mailboxes: Iterable[AddressEntry]) -> list[AddressEntry]:
         if each.address is not None:
             found.setdefault(each.key, each)
     return list(found.values())
+
+
+def _split(value: bytes, charset: str) -> list[tuple[str, str]]:
+    """Names and what is written for addresses. The latter, and where one begins, depend on no charset: whoever reads
+    the field has to read the same addresses, or DMARC would be asked of another domain than is shown."""
+    entries = split_list(unfold(value))
+    if value.isascii() or not charset:
+        return entries
+    named = split_list(unfold_octets(value))
+    if len(named) != len(entries):
+        return entries
+    return [(settle(name, charset), written) for (name, _), (_, written) in zip(named, entries, strict=True)]
 
 
 def _mailbox(name: str, written: str) -> AddressEntry:

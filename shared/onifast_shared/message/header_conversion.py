@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from onifast_shared.message.charsets import decode
 from onifast_shared.message.headers import (
-    decode_text,
     decode_words,
     encode_words,
     fields,
@@ -108,7 +108,7 @@ def _text(value: bytes, charset: str) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        return decode_text(octets, charset)
+        return decode(octets, charset)
 
 
 def _fit_value(name: str, text: str) -> str:

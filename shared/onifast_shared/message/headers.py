@@ -8,6 +8,9 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from onifast_shared.message.charsets import decode
+from onifast_shared.message.transfer import decode_base64
+
 _FOLDABLE = r"[ \t]*[^ \t]+"  # a word with the white space before it, where a line can be broken
 LINE_LIMIT = 998  # octets without CRLF (RFC 5322 section 2.1.1)
 FOLD_AT = 78
@@ -27,60 +30,9 @@ _FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*
 # where text follows: a message without a header, or without the empty line after it, may begin with that word.
 _MBOX_LINE = re.compile(rb"(?<![^\n])>*+From (?![ \t]*:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
-_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?\r\n]*)\?=")
+# A word may hold bare question marks, as many programs write them, but not the beginning of another word.
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?((?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*+)\?=")
 _WORD_BYTES = 45  # octets in one encoded word: 60 characters of base64 and the frame make no more than 75
-# Whatever charset label mail carries is looked up here, never by codecs.lookup: that would import modules by a
-# stranger's word, keep each unknown name for ever, and offer codecs that take quadratic time (idna, punycode).
-_CHARSETS = {
-    "us-ascii": "cp1252",
-    "ascii": "cp1252",
-    "ansi-x3.4-1968": "cp1252",
-    "iso-8859-1": "cp1252",
-    "latin1": "cp1252",
-    "latin-1": "cp1252",
-    "iso-8859-8-i": "iso8859-8",
-    "iso-8859-8-e": "iso8859-8",
-    "utf8": "utf-8",
-    "unicode-1-1-utf-8": "utf-8",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "x-gbk": "gb18030",
-    "ks-c-5601-1987": "cp949",
-    "ks-c-5601": "cp949",
-    "euc-kr": "cp949",
-    "x-sjis": "cp932",
-    "shift-jis": "cp932",
-    "windows-31j": "cp932",
-    "windows-874": "cp874",
-    "tis-620": "cp874",
-    "big5": "big5hkscs",
-    "x-mac-roman": "mac-roman",
-    "macintosh": "mac-roman",
-    **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
-    **{f"cp{page}": f"cp{page}" for page in (437, 850, 852, 855, 858, 862, 866, *range(1250, 1259))},
-    **{f"iso-8859-{part}": f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)},
-    **{
-        name: name
-        for name in (
-            "utf-8",
-            "utf-7",
-            "utf-16",
-            "utf-16le",
-            "utf-16be",
-            "utf-32",
-            "gb18030",
-            "hz-gb-2312",
-            "iso-2022-jp",
-            "iso-2022-jp-2",
-            "iso-2022-kr",
-            "euc-jp",
-            "koi8-r",
-            "koi8-u",
-            "big5hkscs",
-        )
-    },
-    "hz-gb-2312": "hz",
-}
 
 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
@@ -142,11 +94,22 @@ def values_of(head: bytes, name: str) -> list[bytes]:
     return found
 
 
-def unfold(value: bytes) -> str:
-    """A field's value in one line (RFC 5322 section 2.2.3), its bytes taken for UTF-8 or else Windows-1252."""
-    # Nearly every value is ASCII, and needs no charset looked up.
-    text = value.decode("ascii") if value.isascii() else decode_text(value, "utf-8")
+def unfold(value: bytes, charset: str = "") -> str:
+    """A field's value in one line (RFC 5322 section 2.2.3): UTF-8, or else in the charset, or in Windows-1252."""
+    text = decode(value, fallback=charset or "windows-1252")
     return text.replace("\r", "").replace("\n", "").strip(" \t")
+
+
+def unfold_octets(value: bytes) -> str:
+    """A field's value in one line as UTF-8, other octets as lone surrogates: `settle` decodes each piece of it."""
+    return value.decode("utf-8", "surrogateescape").replace("\r", "").replace("\n", "").strip(" \t")
+
+
+def settle(piece: str, charset: str = "") -> str:
+    """A piece of a value, as `unfold_octets` gives it, decoded as `unfold` decodes a whole one."""
+    if piece.isascii() and "\x1b" not in piece:
+        return piece
+    return decode(piece.encode("utf-8", "surrogateescape"), fallback=charset or "windows-1252")
 
 
 def decode_words(text: str) -> str:
@@ -165,30 +128,14 @@ def decode_words(text: str) -> str:
         adjacent = bool(pending) and not between.strip()
         this = match[1].partition("*")[0]  # RFC 2231 section 5 puts a language after an asterisk
         if not (adjacent and this == charset):
-            pieces.append(decode_text(b"".join(pending), charset))
+            pieces.append(decode(b"".join(pending), charset))
             pending = []
         if not adjacent:
             pieces.append(between)
         charset = this
         pending.append(_word_bytes(match[2], match[3]))
-    pieces += (decode_text(b"".join(pending), charset), text[position:])
+    pieces += (decode(b"".join(pending), charset), text[position:])
     return "".join(pieces)
-
-
-def decode_text(data: bytes, charset: str) -> str:
-    """Bytes as text: by the named charset, else UTF-8, else Windows-1252; never raises."""
-    codec = _CHARSETS.get(charset.strip().lower().replace("_", "-")[:40], "utf-8")
-    if codec == "cp1252":
-        # What calls itself ASCII or Latin-1 is often UTF-8; what is no UTF-8 is surely Windows-1252.
-        codec = "utf-8"
-    for attempt in (codec, "utf-8"):
-        try:
-            return _without_surrogates(data.decode(attempt))
-        except (UnicodeError, ValueError):
-            continue
-    if codec not in ("utf-8", "cp1252"):
-        return _without_surrogates(data.decode(codec, "replace"))
-    return data.decode("cp1252", "replace")
 
 
 def encode_words(text: str) -> list[str]:
@@ -321,20 +268,3 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
     if encoding in "bB":
         return decode_base64(octets)
     return binascii.a2b_qp(octets, header=True)
-
-
-def decode_base64(data: bytes) -> bytes:
-    """What base64 text decodes to, whatever else stands in it or is missing at its end; never raises."""
-    letters = data.partition(b"=")[0].translate(None, _NOT_BASE64)
-    letters = letters[: len(letters) - 1] if len(letters) % 4 == 1 else letters
-    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
-
-
-_NOT_BASE64 = bytes(
-    octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
-)
-
-
-def _without_surrogates(text: str) -> str:
-    # UTF-7 and UTF-16 can smuggle lone surrogates in, which no output can encode.
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text

@@ -14,6 +14,7 @@ _PARAGRAPHS = {
     *("section", "article", "header", "footer", "address", "figure"),
 }
 _UNSEEN = {"script", "style", "title", "template", "textarea", "noscript", "svg"}
+_SURELY = 4096  # characters of HTML that are not there for nothing
 _LINKS = ("http://", "https://", "mailto:")
 
 
@@ -26,6 +27,13 @@ def to_text(source: str) -> str:
     while reader.step():
         pass
     return reader.text()
+
+
+def shows_something(source: str) -> bool:
+    """Whether a reader sees anything of `source`: a long one is not looked through."""
+    if len(source) > _SURELY or "<img" in source.lower():
+        return True
+    return bool(source.strip()) and bool(to_text(source))
 
 
 class _Reader:

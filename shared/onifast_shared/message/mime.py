@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import itertools
 import re
 import urllib.parse
@@ -10,8 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from onifast_shared.message.headers import decode_base64, decode_text, decode_words, fields, split_head, unfold
+from onifast_shared.message import charsets, transfer
+from onifast_shared.message.flowed import unflow
+from onifast_shared.message.headers import decode_words, fields, settle, split_head, unfold_octets
 
+MESSAGE_TYPES = ("message/rfc822", "message/global", "message/news")
 MAX_DEPTH = 50
 MAX_PARTS = 1000
 _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
@@ -19,17 +21,28 @@ _PLAIN_PARAMETER = 60  # characters of a value that is written as it is
 _MAX_FILENAME = 150  # characters, so that with UTF-8 and a prefix it still fits into a file system's 255 octets
 
 _SEGMENT = re.compile(r'(?:[^;"\\]++|"(?:[^"\\]++|\\.)*"?+|\\)+', re.DOTALL)  # not possessive: see headers._HEAD_LINES
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(?![^\s(;,])")
 _CONTINUED = re.compile(r"([^*]+)\*([0-9]{1,3})(\*?)")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_WINDOWS_PATH = re.compile(r'"(?:[A-Za-z]:\\(?!\\)|\\\\[^"\\/]+\\[^"\\])')
+_PATH = re.compile(r"[A-Za-z]:[/\\]|[/\\~.]")
+_USED_BOUNDARY = re.compile(rb"(?<![^\n])--([^\r\n]{1,200}+)\r?\n(?=Content-)", re.IGNORECASE)
+_IDENTITY = ("", "7bit", "8bit", "binary")
+_UNDECLARED = 4096  # octets of a text without charset that help to guess it
 _EXTENSIONS = {
     "application/pdf": "pdf",
     "application/pgp-signature": "asc",
     "application/zip": "zip",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
     "image/gif": "gif",
+    "image/heic": "heic",
     "image/jpeg": "jpg",
+    "image/jpg": "jpg",
+    "image/pjpeg": "jpg",
     "image/png": "png",
     "image/svg+xml": "svg",
+    "image/tiff": "tif",
     "image/webp": "webp",
     "message/delivery-status": "txt",
     "message/disposition-notification": "txt",
@@ -56,76 +69,141 @@ class _PartContext:
 class Part:
     """A leaf: a part that holds no others, or that is not opened (message/rfc822, or too deep)."""
 
-    def __init__(self, head: bytes, body: bytes, context: _PartContext) -> None:
-        self._head = _Head(head, context.parent)
+    def __init__(self, head: _Head, body: bytes, context: _PartContext) -> None:
+        self._head = head
         self._body = body
         self.alternative = context.alternative
-        self._parent = context.parent
-        self.content_type = self._head.content_type
+        self.parent = context.parent
+        self.content_type = head.content_type
 
     @cached_property
     def data(self) -> bytes:
         """The body without its transfer encoding (RFC 2045 section 6); never raises."""
-        return _decode(self._body, self._head.encoding)
+        return transfer.decode(self._split[0], self._head.encoding)
+
+    @property
+    def data_head(self) -> bytes:
+        """Some octets of `data`, enough to know its kind by."""
+        return transfer.decode(self._body[:200], self._head.encoding)
 
     @property
     def text(self) -> str:
-        """The body as text with "\\n" for line ends."""
-        return _newlines(decode_text(self.data, self._head.parameters.get("charset", "")))
+        """The body as text with "\\n" for line ends, its flowed paragraphs in one line each."""
+        footer = self._split[1]
+        text = self._as_text(self.data)
+        return (f"{text}\n" if text else "") + self._as_text(footer) if footer else text
 
     def text_head(self, length: int) -> str:
         """Some beginning of `text`: no more than comes from `length` octets of the encoded body."""
-        data = _decode(self._body[:length], self._head.encoding)
-        return _newlines(decode_text(data, self._head.parameters.get("charset", "")))
-
-    @cached_property
-    def is_body(self) -> bool:
-        """Whether it is text of the message itself rather than something attached."""
-        if self.content_type not in ("text/plain", "text/html"):
-            return False
-        return self._head.disposition != "attachment" and not self._head.filename
+        if len(self._body) <= length:
+            return self.text
+        return self._as_text(transfer.decode(self._body[:length], self._head.encoding))
 
     @property
-    def is_inline(self) -> bool:
-        """Whether the HTML shows it by its Content-ID (RFC 2392)."""
-        return bool(self.content_id) and (self._parent == "multipart/related" or self._is_inline_image)
+    def charset(self) -> str:
+        """The label that the part names, or its HTML; "" for none."""
+        return self._head.parameters.get("charset", "")
 
     @property
-    def _is_inline_image(self) -> bool:
-        return self._head.disposition == "inline" and self.content_type.startswith("image/")
+    def is_attached(self) -> bool:
+        """Whether its sender wants it to be apart from the text."""
+        return self._head.disposition == "attachment"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a file name."""
+        return bool(self._head.raw_filename)
 
     @property
     def content_id(self) -> str:
         """Without its angle brackets, or ""."""
         return self._head.content_id
 
-    def filename_or(self, index: int) -> str:
-        """Its file name, safe to be one, or a name made from its number and type."""
-        return self._head.filename or f"attachment-{index + 1}.{_EXTENSIONS.get(self.content_type, 'bin')}"
+    @property
+    def content_location(self) -> str:
+        """The URL that it stands for (RFC 2557), or ""."""
+        return self._head.content_location
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of its content type, names in lower case."""
+        return self._head.parameters
+
+    def filename_or(self, index: int, charset: str = "") -> str:
+        """Its file name, safe to be one, or a name made from its number and type; `charset` is for raw octets."""
+        name = clean_filename(decode_words(settle(self._head.raw_filename, charset)))
+        return name or f"attachment-{index + 1}.{_EXTENSIONS.get(self.content_type, 'bin')}"
+
+    def undeclared(self) -> bytes:
+        """Octets outside ASCII that are in nobody knows what: of the file name, and of a text without charset."""
+        is_text = self.content_type.startswith("text/") and not self.charset and not self._head.encoding
+        text = self._body[:_UNDECLARED] if is_text else b""
+        name = self._head.raw_filename.encode("utf-8", "surrogateescape")
+        return b"\n".join(each for each in (name, text) if not each.isascii())
+
+    @cached_property
+    def _split(self) -> tuple[bytes, bytes]:
+        """The body, and what a mailing list has put behind it in plain text."""
+        if self._head.encoding != "base64":
+            return self._body, b""
+        if self.content_type.startswith("text/") and not transfer.is_base64(self._body):
+            return b"", self._body  # it was labelled so, and never encoded
+        return transfer.split_footer(self._body)
+
+    def _as_text(self, data: bytes) -> str:
+        label = self.charset
+        if not label and self.content_type == "text/html":
+            label = charsets.meta_charset(data)
+        text = _newlines(charsets.decode(data, label))
+        if self._head.parameters.get("format", "").lower() == "flowed" and self.content_type == "text/plain":
+            return unflow(text, delete_space=self._head.parameters.get("delsp", "").lower() == "yes")
+        return text
 
 
 class _Head:
     """The Content-* fields of a part."""
 
-    def __init__(self, head: bytes, parent: str) -> None:
+    def __init__(self, head: bytes, parent: str = "") -> None:
         self._values: dict[str, bytes] = {}
         for name, value in fields(head[:_MAX_HEAD]):
             self._values.setdefault(name.lower(), value)
         content_type, self.parameters = parse_parameters(self._value("content-type"))
         default = "message/rfc822" if parent == "multipart/digest" else "text/plain"  # RFC 2046 section 5.1.5
-        self.content_type = content_type.lower() if _TYPE.fullmatch(content_type.lower()) else default
+        written = _TYPE.match(content_type.lower())  # what follows it is a comment, or lacks its semicolon
+        self.content_type = written[0] if written else default
         disposition, self._disposition_parameters = parse_parameters(self._value("content-disposition"))
         self.disposition = disposition.lower()
-        self.encoding = self._value("content-transfer-encoding").lower()
+        self.encoding = transfer.encoding_of(self._value("content-transfer-encoding"))
         self.content_id = _UNSAFE.sub("", self._value("content-id").strip("<> "))[:995]
 
-    @cached_property
-    def filename(self) -> str:
-        name = self._disposition_parameters.get("filename") or self.parameters.get("name") or ""
-        return clean_filename(decode_words(name))
+    @classmethod
+    def of_file(cls, name: str) -> _Head:
+        """That of a file that lay within a text."""
+        made = cls(b"Content-Type: application/octet-stream\r\nContent-Disposition: attachment\r\n")
+        made._disposition_parameters["filename"] = name
+        return made
+
+    def as_text(self) -> _Head:
+        """The same, of what turned out to be no multipart."""
+        self.content_type = "text/plain"
+        return self
+
+    @property
+    def boundary(self) -> bytes:
+        # A boundary does not end with white space (RFC 2046 section 5.1.1), whatever was written.
+        return self.parameters.get("boundary", "").rstrip().encode("utf-8", "surrogateescape")
+
+    @property
+    def raw_filename(self) -> str:
+        """As it is written, octets outside of UTF-8 as lone surrogates: which charset they are in is known later."""
+        return self._disposition_parameters.get("filename") or self.parameters.get("name") or ""
+
+    @property
+    def content_location(self) -> str:
+        return _UNSAFE.sub("", "".join(self._value("content-location").split()))[:2000]
 
     def _value(self, name: str) -> str:
-        return unfold(self._values.get(name, b""))
+        return unfold_octets(self._values.get(name, b""))
 
 
 def leaves(raw: bytes) -> list[Part]:
@@ -138,18 +216,62 @@ def leaves(raw: bytes) -> list[Part]:
         if not todo:
             break
         entity, context = todo.pop()
-        head, body = split_head(entity)
-        described = _Head(head, context.parent)
-        boundary = described.parameters.get("boundary", "")
-        if not described.content_type.startswith("multipart/") or not boundary or context.depth == MAX_DEPTH:
-            found.append(Part(head, body, context))
+        octets, body = split_head(entity)
+        head = _Head(octets, context.parent)
+        if not head.content_type.startswith("multipart/") or context.depth == MAX_DEPTH:
+            found += _leaf(head, body, context)
             continue
-        inside = _PartContext(context.depth + 1, context.alternative, described.content_type)
-        if described.content_type == "multipart/alternative" and context.alternative is None:
+        parts = _parts_of(head, body)
+        if not parts:
+            found.append(Part(head.as_text(), body, context))
+            continue
+        inside = _PartContext(context.depth + 1, context.alternative, head.content_type)
+        if head.content_type == "multipart/alternative" and context.alternative is None:
             inside.alternative = next(groups)
-        parts = list(_split_multipart(body, boundary.encode("utf-8", "replace")))
         todo += [(part, inside) for part in reversed(parts)]
     return found
+
+
+def charset_of(parts: list[Part], head: bytes) -> str:
+    """The charset that raw octets in a message's header and its files' names are in, as far as can be known.
+
+    That is the one that its texts name, or else what these octets look like.
+    """
+    named = (part.charset for part in parts if part.content_type.startswith("text/"))
+    label = next((label for label in named if charsets.is_of_a_script(label)), "")
+    if label:
+        return label
+    octets = b"\n".join((b"" if head.isascii() else head, *(part.undeclared() for part in parts[:50])))
+    return "" if octets.isascii() else charsets.guess_charset(octets)
+
+
+def _leaf(head: _Head, body: bytes, context: _PartContext) -> Iterator[Part]:
+    """A part, and the files that an old program put into its text (uuencode)."""
+    may_hold = head.content_type == "text/plain" and (
+        head.encoding in _IDENTITY or transfer.is_uuencoded(head.encoding)
+    )
+    files = list(transfer.uu_files(body)) if may_hold and b"begin" in body else []
+    if not files:
+        yield Part(head, body, context)
+        return
+    edges = [0, *(edge for file in files for edge in (file.start, file.end)), len(body)]
+    rest = b"".join(body[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+    head.encoding = ""
+    yield Part(head, rest, context)
+    for file in files:
+        name = file.name.decode("utf-8", "surrogateescape")
+        yield Part(_Head.of_file(name), file.content, _PartContext(context.depth, None, context.parent))
+
+
+def _parts_of(head: _Head, body: bytes) -> list[bytes]:
+    """A multipart's parts; where its boundary is missing or wrong, by the one that it uses; [] where it has none."""
+    if head.encoding == "base64":  # which RFC 2045 section 6.4 forbids, and some do
+        body = transfer.decode_base64(body)
+    parts = list(_split_multipart(body, head.boundary)) if head.boundary else []
+    if parts:
+        return parts
+    used = _USED_BOUNDARY.search(body[:_MAX_HEAD])
+    return list(_split_multipart(body, used[1].rstrip())) if used else []
 
 
 @dataclass(frozen=True)
@@ -167,14 +289,11 @@ def measure(raw: bytes, depth: int, parts: int) -> Structure:
     while todo and deepest <= depth and count <= parts:
         entity, level = todo.pop()
         deepest = max(deepest, level)
-        head, body = split_head(entity)
-        described = _Head(head, "")
-        boundary = described.parameters.get("boundary", "")
-        if not described.content_type.startswith("multipart/") or not boundary:
+        octets, body = split_head(entity)
+        head = _Head(octets)
+        if not head.content_type.startswith("multipart/") or not head.boundary:
             continue
-        found = list(
-            itertools.islice(_split_multipart(body, boundary.encode("utf-8", "replace"), parts + 2), parts + 1)
-        )
+        found = list(itertools.islice(_split_multipart(body, head.boundary, parts + 2), parts + 1))
         count += len(found)
         todo += [(part, level + 1) for part in found]
     return Structure(deepest, count)
@@ -189,7 +308,7 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for segment in segments[1:200]:
         name, equals, text = segment.partition("=")
-        name, text = name.strip().lower(), unquote(text.strip())
+        name, text = name.strip().lower(), _parameter_value(text.strip())
         if not equals:
             continue
         if match := _CONTINUED.fullmatch(name):
@@ -225,9 +344,20 @@ def unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1] if closed else text[1:], flags=re.DOTALL)
 
 
+def _parameter_value(text: str) -> str:
+    # Internet Explorer put whole paths into its quotes, without a backslash before its backslashes.
+    return text.strip('"') if _WINDOWS_PATH.match(text) else unquote(text)
+
+
 def clean_filename(name: str) -> str:
-    """A file name without path, control or direction characters, of bounded length; "" if nothing is left."""
-    base = re.split(r"[/\\]", _UNSAFE.sub("", name))[-1].strip().lstrip(".").strip()
+    """A file name without path, control or direction characters, of bounded length; "" if nothing is left.
+
+    Slashes within a name ("AC/DC 01/02.pdf") are part of it, and become underscores.
+    """
+    name = _UNSAFE.sub("", name).strip()
+    is_path = _PATH.match(name) is not None
+    base = re.split(r"[/\\]", name)[-1] if is_path else re.sub(r"[/\\]", "_", name)
+    base = base.strip().lstrip(".").strip()
     if len(base) <= _MAX_FILENAME:
         return base
     stem, dot, extension = base.rpartition(".")
@@ -268,14 +398,6 @@ def delimiters(body: bytes, delimiter: bytes, most: int = MAX_PARTS) -> Iterator
         yield before, after, closing
 
 
-def _decode(body: bytes, encoding: str) -> bytes:
-    if encoding == "base64":
-        return decode_base64(body)
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(body)
-    return body
-
-
 def _percent(octet: int) -> str:
     character = chr(octet)
     return character if character.isascii() and (character.isalnum() or character in "-._~") else f"%{octet:02X}"
@@ -290,9 +412,13 @@ def _join(pieces: dict[int, tuple[bool, str]]) -> str:
     charset, octets = "utf-8", b""
     for number, (encoded, text) in sorted(pieces.items()):
         if not encoded:
-            octets += text.encode("utf-8", "replace")
+            octets += text.encode("utf-8", "surrogateescape")
             continue
         if number == 0 and text.count("'") >= 2:
             charset = text.partition("'")[0]
-        octets += urllib.parse.unquote_to_bytes(text.split("'", 2)[-1] if number == 0 else text)
-    return decode_text(octets, charset)
+        octets += _unquoted(text.split("'", 2)[-1] if number == 0 else text)
+    return charsets.decode(octets, charset)
+
+
+def _unquoted(text: str) -> bytes:
+    return urllib.parse.unquote_to_bytes(text.encode("utf-8", "surrogateescape"))

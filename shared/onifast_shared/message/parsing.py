@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 
-from onifast_shared.message import address_fields
+from onifast_shared.message import address_fields, charsets, embedding, readable
 from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.headers import (
     decode_words,
     fields,
     split_head,
     unfold,
+    unfold_octets,
 )
-from onifast_shared.message.html_text import to_text
+from onifast_shared.message.html_text import shows_something, to_text
 from onifast_shared.message.mailing_list import posting_address
-from onifast_shared.message.mime import Part, leaves
+from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves, parse_parameters
+from onifast_shared.message.readable import Block
 from onifast_shared.values.address import Address
 
 SNIPPET_LENGTH = 200
@@ -53,16 +55,23 @@ class Summary:
         In trace fields and results there are no encoded words (RFC 2047 section 5): what a stranger put there would
         look like what we write ourselves.
         """
-        return [(name, _shown(name, value)) for name, value in self._fields]
+        return [(name, self._shown(name, value)) for name, value in self._fields]
+
+    @cached_property
+    def charset(self) -> str:
+        """What octets outside of ASCII and UTF-8 are in, as far as the header says that; "" if it does not."""
+        _, parameters = parse_parameters(unfold_octets(self._raw("content-type") or b""))
+        label = parameters.get("charset", "")
+        return label if charsets.is_of_a_script(label) else ""
 
     def header(self, name: str) -> str | None:
         """The first field of that name, unfolded and decoded."""
         raw = self._raw(name)
-        return None if raw is None else _decoded(name, raw)
+        return None if raw is None else self._decoded(name, raw)
 
     def mailboxes(self, name: str) -> list[AddressEntry]:
         """The entries of all address fields of that name, whatever of these is an address."""
-        return address_fields.read(self._all(name))
+        return address_fields.read(self._all(name), self.charset)
 
     @property
     def subject(self) -> str:
@@ -145,16 +154,25 @@ class Summary:
         found = next((each for each in self.authors if each.address), None)
         return (found.name, found.address) if found else ("", None)
 
+    def _shown(self, name: str, value: bytes) -> str:
+        if name.lower().startswith(_NEVER_ENCODED):
+            return _cleaned(unfold(value))
+        return self._decoded(name, value)
+
+    def _decoded(self, name: str, value: bytes) -> str:
+        if name.lower() in address_fields.FIELDS:
+            return address_fields.text_of(value, self.charset)
+        return _cleaned(decode_words(unfold(value, self.charset)))
+
 
 @dataclass(frozen=True)
 class Attachment:
-    """A part that is not the message's own text. `inline`: the HTML shows it by its Content-ID."""
+    """A part that is not the message's own text."""
 
     index: int
     filename: str
     content_type: str
     content_id: str
-    inline: bool
     _part: Part
 
     @property
@@ -167,41 +185,60 @@ class Attachment:
         """Octets of `data`."""
         return len(self._part.data)
 
+    @property
+    def content_location(self) -> str:
+        """The URL that it stands for in the HTML (RFC 2557), or ""."""
+        return self._part.content_location
+
+    @property
+    def image_type(self) -> str:
+        """The type of image that a browser can show it as, by its content, or ""."""
+        return embedding.image_type(self._part.content_type, self._part.data_head)
+
+    @cached_property
+    def message(self) -> Parsed | None:
+        """The message that it is (RFC 2046 section 5.2.1), None if it is anything else."""
+        return Parsed(self.data) if self.content_type in MESSAGE_TYPES else None
+
 
 class Parsed(Summary):
     """A whole message. Bodies and attachments are decoded when they are first asked for."""
 
     def __init__(self, raw: bytes) -> None:
-        super().__init__(split_head(raw)[0])
+        self._head = split_head(raw)[0]
+        super().__init__(self._head)
         self._leaves = leaves(raw)
+        self._texts = readable.texts(self._leaves)
+
+    @cached_property
+    def charset(self) -> str:
+        """What octets outside of ASCII and UTF-8 are in, in the header and in names of files, as far as it is known."""
+        return charset_of(self._leaves, self._head[:_MAX_HEAD])
 
     @cached_property
     def text(self) -> str | None:
         """The plain text that its author wrote, with "\\n" for line ends; None if he wrote HTML only."""
-        if not any(plain for plain, _ in self._blocks):
-            return None
-        return "\n".join(
-            "".join(part.text for part in plain) or to_text("".join(part.text for part in marked))
-            for plain, marked in self._blocks
-        )
+        if not any(block.plain.strip() for block in self._blocks):
+            return None if self.html is not None or not self._blocks else self._blocks[0].plain
+        return "\n".join(block.plain if block.plain.strip() else to_text(block.marked) for block in self._blocks)
 
     @cached_property
     def html(self) -> str | None:
         """The HTML, unsanitised, None if there is none; plain texts beside it (a list's footer) become `<pre>`."""
-        if not any(marked for _, marked in self._blocks):
+        if not any(shows_something(block.marked) for block in self._blocks):
             return None
         return "\n".join(
-            "\n".join(part.text for part in marked) or f"<pre>{html.escape(''.join(part.text for part in plain))}</pre>"
-            for plain, marked in self._blocks
+            block.marked if shows_something(block.marked) else f"<pre>{html.escape(block.plain)}</pre>"
+            for block in self._blocks
         )
 
     @cached_property
     def snippet(self) -> str:
         """The beginning of the text in one line, of at most 200 characters."""
-        for plain, marked in self._blocks:
-            source = "".join(part.text_head(_MAX_SNIPPET_SOURCE) for part in plain)
+        for block in self._texts.blocks:
+            source = block.plain_head(_MAX_SNIPPET_SOURCE)
             if not source.strip():
-                source = to_text("".join(part.text_head(_MAX_SNIPPET_SOURCE) for part in marked))
+                source = to_text(block.marked_head(_MAX_SNIPPET_SOURCE))
             if words := " ".join(_cleaned(source).split()):
                 return words[:SNIPPET_LENGTH]
         return ""
@@ -209,27 +246,34 @@ class Parsed(Summary):
     @cached_property
     def attachments(self) -> list[Attachment]:
         """The parts that are not the text, in order; `index` is the place in this list."""
-        parts = [part for part in self._leaves if not part.is_body]
         return [
-            Attachment(index, part.filename_or(index), part.content_type, part.content_id, part.is_inline, part)
-            for index, part in enumerate(parts)
+            Attachment(index, part.filename_or(index, self.charset), part.content_type, part.content_id, part)
+            for index, part in enumerate(self._texts.others)
         ]
+
+    @cached_property
+    def embedded(self) -> dict[str, Attachment]:
+        """The images that the HTML shows, by what it calls them: `cid:` and a Content-ID, or a Content-Location."""
+        return embedding.embedded(self.html or "", self.attachments) if self._texts.others else {}
 
     @property
     def has_attachments(self) -> bool:
         """Whether there is anything attached that the text does not show by itself."""
-        return any(not part.is_body and not part.is_inline for part in self._leaves)
+        return len(self.attachments) > len({item.index for item in self.embedded.values()})
 
     @cached_property
-    def _blocks(self) -> list[tuple[list[Part], list[Part]]]:
-        """The text as (plain parts, HTML parts) that say the same, block by block."""
-        blocks: dict[int, tuple[list[Part], list[Part]]] = {}
-        for place, part in enumerate(self._leaves):
-            if part.is_body:
-                # A part that stands in no multipart/alternative makes a block alone; its key meets no group's.
-                key = part.alternative if part.alternative is not None else -1 - place
-                blocks.setdefault(key, ([], []))[part.content_type == "text/html"].append(part)
-        return list(blocks.values())
+    def protection(self) -> str:
+        """What keeps its text from being read here: "pgp", "smime", "smime-signed", or ""."""
+        return readable.protection(self._leaves)
+
+    @cached_property
+    def calendar(self) -> str:
+        """Its first calendar object (RFC 5545), as text; "" if it has none."""
+        return next((part.text for part in self._leaves if part.content_type == "text/calendar"), "")
+
+    @cached_property
+    def _blocks(self) -> list[Block]:
+        return [block.read() for block in self._texts.blocks]
 
 
 def parse(raw: bytes) -> Parsed:
@@ -244,18 +288,6 @@ def summary(raw_head: bytes) -> Summary:
 
 def _looked_at(name: str, value: bytes) -> bytes:
     return value if name.lower() in address_fields.FIELDS else value[:_MAX_VALUE]
-
-
-def _shown(name: str, value: bytes) -> str:
-    if name.lower().startswith(_NEVER_ENCODED):
-        return _cleaned(unfold(value))
-    return _decoded(name, value)
-
-
-def _decoded(name: str, value: bytes) -> str:
-    if name.lower() in address_fields.FIELDS:
-        return address_fields.text_of(value)
-    return _cleaned(decode_words(unfold(value)))
 
 
 def _cleaned(text: str) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.message.headers import (
-    decode_base64,
-    decode_text,
     decode_words,
     encode_text,
     fields,
@@ -112,19 +108,6 @@ def test_encoded_words_are_decoded_where_they_can_be(text: str, decoded: str) ->
 @given(st.text(max_size=60) | st.text("=?utf-8qb_AZ ", max_size=60))
 def test_decoding_never_raises(text: str) -> None:
     decode_words(text).encode()
-
-
-@given(
-    st.binary(max_size=40), st.sampled_from(["utf-7", "utf-16", "utf-32", "gb2312", "iso-2022-jp", "hz-gb-2312", "x"])
-)
-def test_any_bytes_become_text_that_can_be_encoded(data: bytes, charset: str) -> None:
-    decode_text(data, charset).encode()
-
-
-@given(st.binary(max_size=60))
-def test_base64_is_decoded_whatever_is_around_it(data: bytes) -> None:
-    encoded = base64.encodebytes(data).rstrip(b"=\n")
-    assert decode_base64(b"\r\n".join((b"!", encoded))) == data
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=120))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from onifast_shared.message.parsing import Parsed, parse, summary
 from onifast_shared.values.address import Address
 
-PIXEL = base64.b64encode(b"\x89PNG")
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PIXEL = base64.b64encode(SIGNATURE)
 
 
 def read_everything(parsed: Parsed) -> None:
@@ -20,6 +21,7 @@ def read_everything(parsed: Parsed) -> None:
     texts = [parsed.subject, parsed.to, parsed.cc, parsed.reply_to, parsed.sender_name, parsed.message_id]
     texts += [parsed.in_reply_to, *parsed.references, parsed.text or "", parsed.html or "", parsed.snippet]
     texts += [text for field in parsed.headers for text in field]
+    texts += [*parsed.embedded, parsed.protection, parsed.calendar, parsed.charset]
     texts += [value for part in parsed.attachments for value in (part.filename, part.content_type, part.content_id)]
     for text in texts:
         text.encode()
@@ -113,7 +115,8 @@ def test_an_image_that_the_html_shows_is_inline() -> None:
     related = multipart("related", marked(b'<img src="cid:pic@x">'), image, boundary=b"r")
     parsed = parse(multipart("alternative", plain(b"hi"), related))
     (attachment,) = parsed.attachments
-    assert (attachment.content_id, attachment.inline, attachment.data) == ("pic@x", True, b"\x89PNG")
+    assert (attachment.content_id, attachment.data) == ("pic@x", SIGNATURE)
+    assert parsed.embedded == {"cid:pic@x": attachment}
     assert (parsed.text, parsed.html) == ("hi", '<img src="cid:pic@x">')
     assert not parsed.has_attachments
 
@@ -150,9 +153,9 @@ def test_a_multipart_that_never_ends_is_read_to_its_end() -> None:
     assert parse(b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nhello\n").text == "hello\n"
 
 
-def test_a_multipart_without_boundary_is_one_attachment() -> None:
+def test_a_multipart_without_boundary_is_text() -> None:
     parsed = parse(b"Content-Type: multipart/mixed\r\n\r\nhello")
-    assert [part.content_type for part in parsed.attachments] == ["multipart/mixed"]
+    assert (parsed.text, parsed.attachments) == ("hello", [])
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,10 @@ def test_a_multipart_without_boundary_is_one_attachment() -> None:
         ('attachment; filename="=?utf-8?q?=C3=BC.pdf?="', "ü.pdf"),
         ('attachment; filename="../../etc/passwd"', "passwd"),
         ('attachment; filename="C:\\\\temp\\\\a.exe"', "a.exe"),
+        ('attachment; filename="C:\\temp\\a.exe"', "a.exe"),
+        ('attachment; filename="\\\\host\\temp\\a.exe"', "a.exe"),
+        ('attachment; filename="AC/DC 01/02.pdf"', "AC_DC 01_02.pdf"),
+        ('attachment; filename="/tmp/a.exe"', "a.exe"),
         ('attachment; filename="..."', "attachment-1.pdf"),
         ('attachment; filename=".bashrc"', "bashrc"),
         ("attachment; filename*=utf-8''a%0D%0A%00b%E2%80%AEfdp.exe", "abfdp.exe"),
@@ -210,8 +217,15 @@ def test_texts_in_any_charset_are_read(head: str, body: bytes, text: str) -> Non
     [
         ("base64", b"aGVsbG8=", "hello"),
         ("base64", b"aGVs\r\nbG8", "hello"),
-        ("base64", b"aGVs*bG8===junk", "hello"),
+        ("base64", b"aGVs*bG8===", "hello"),
         ("base64", b"a", ""),
+        ("base64", b"aGVs\r\nbG8=\r\nIHlvdQ==", "hello you"),
+        ("base64", b"This was never encoded.", "This was never encoded."),
+        ("base64", b"aGVsbG8=\r\n____\r\nlist footer, plain\r\n", "hello\n____\nlist footer, plain\n"),
+        ('"base64"', b"aGVsbG8=", "hello"),
+        ("base64;", b"aGVsbG8=", "hello"),
+        ("(a) base64 (b)", b"aGVsbG8=", "hello"),
+        ("quoted-printable", b"a= \r\nb", "ab"),
         ("BASE64 ", b"aGVsbG8=", "hello"),
         ("quoted-printable", b"a=3Db=\r\nc=zz=", "a=bc=zz"),
         ("8bit", "ü".encode(), "ü"),
@@ -280,6 +294,19 @@ HOSTILE = {
     "countless parameters": b"Content-Type: text/plain" + b"; a*1=b" * (MEGABYTE // 7),
     "unclosed parameter": b'Content-Type: text/plain; a="' + b"\\" * MEGABYTE,
     "unclosed HTML": b"Content-Type: text/html\n\n" + b"<!--<a " * (MEGABYTE // 7),
+    "escapes of Japanese": b"Content-Type: text/plain; charset=iso-2022-jp\n\n" + b"\x1b$B" * (MEGABYTE // 3),
+    "octets of no charset": b"Subject: " + b"\xd0\xcf\xd2" * 20_000 + b"\n\n" + b"\xc3\xe2 \xd0" * (MEGABYTE // 4),
+    "half UTF-7": b"Content-Type: text/plain; charset=utf-7\n\n" + b"+AAA" * (MEGABYTE // 4),
+    "countless beginnings of uuencode": b"\n" + b"begin 644 a\nend\n" * (MEGABYTE // 16),
+    "a long beginning of uuencode": b"\nbegin " + b" " * MEGABYTE + b"644 a\n",
+    "a boundary that is not there": b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--" + b" \t" * MEGABYTE,
+    "padding in the middle": b"Content-Transfer-Encoding: base64\n\n" + b"AA==" * (MEGABYTE // 4),
+    "words without an end": b"Subject: " + b"=?u?q?a?" * (MEGABYTE // 8),
+    "flowed lines": b"Content-Type: text/plain; format=flowed\n\n" + b"> a \n" * (MEGABYTE // 5),
+    "references to images": b"Content-Type: text/html\n\n" + b"cid:" * (MEGABYTE // 4),
+    "openings of commands": b"Content-Type: text/enriched\n\n" + b"<param>" * (MEGABYTE // 7),
+    "escaped white space": b"Content-Transfer-Encoding: quoted-printable\n\n" + b"= " * (MEGABYTE // 2),
+    "a wall of white space": b"Content-Transfer-Encoding: quoted-printable\n\n=" + b" " * MEGABYTE,
     "padding only": b"Content-Transfer-Encoding: base64\n\n" + b"=" * MEGABYTE,
 }
 

@@ -93,7 +93,7 @@ def test_remote_images_come_when_asked_for() -> None:
 
 def test_a_cid_image_becomes_what_the_message_brought() -> None:
     data = "data:image/png;base64,AAAA"
-    assert f'src="{data}"' in render.sanitise('<img src="cid:logo@x">', inline={"logo@x": data}).html
+    assert f'src="{data}"' in render.sanitise('<img src="cid:logo@x">', inline={"cid:logo@x": data}).html
 
 
 def test_a_cid_image_that_is_not_there_leaves_its_description() -> None:

@@ -14,8 +14,6 @@ from onifast_web.reading import render
 from onifast_web.reading.render import SafeHtml
 
 METHODS = ("spf", "dkim", "dmarc", "arc")
-_INLINE_TYPES = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp"})
-_MOST_INLINE = 8 * 1024 * 1024
 
 
 def safe_html(parsed: Parsed, *, images: bool = False) -> SafeHtml | None:
@@ -26,16 +24,11 @@ def safe_html(parsed: Parsed, *, images: bool = False) -> SafeHtml | None:
 
 
 def _inline_images(parsed: Parsed) -> dict[str, str]:
-    """Attached images by Content-ID, as data: URIs: a sandboxed page needs no cookie for those."""
-    found: dict[str, str] = {}
-    room = _MOST_INLINE
-    for item in parsed.attachments:
-        if not item.content_id or item.content_type not in _INLINE_TYPES or item.size > room:
-            continue
-        room -= item.size
-        encoded = base64.b64encode(item.data).decode("ascii")
-        found[item.content_id.strip("<>")] = f"data:{item.content_type};base64,{encoded}"
-    return found
+    """Images that the message brought along, as data: URIs: a sandboxed page needs no cookie for those."""
+    return {
+        name: f"data:{item.image_type};base64,{base64.b64encode(item.data).decode('ascii')}"
+        for name, item in parsed.embedded.items()
+    }
 
 
 def verdicts(authentication: Mapping[str, Any]) -> dict[str, str | None]:

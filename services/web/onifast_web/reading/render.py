@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from html import escape
 
 import nh3
+from onifast_shared.message import embedding
 from onifast_shared.message.html_text import to_text
 
 # A larger body is shown as text: a browser would choke on it, and the sanitiser would hold a thread for seconds.
 MAX_HTML = 4 * 1024 * 1024
 # So is one of more tags: where they lie in each other, the sanitiser takes quadratic time in their number.
 MAX_TAGS = 20_000
+MAX_TEXT = 256 * 1024
+"""Characters of text on a page, unless it is asked for all of it: of links alone, ten times as much HTML comes."""
 FOLD_QUOTE_FROM_LINES = 4
 
 
@@ -73,21 +76,22 @@ _LINK_SCHEMES = ("http:", "https:", "mailto:", "tel:")
 
 @dataclass(frozen=True)
 class SafeHtml:
-    """A sanitised HTML fragment, and how many remote images were left out of it."""
+    """A sanitised HTML fragment, how many remote images were left out of it, and which embedded ones it shows."""
 
     html: str
     blocked_images: int
+    embedded: frozenset[str] = frozenset()
 
 
 def sanitise(html: str, *, images: bool = False, inline: Mapping[str, str] | None = None) -> SafeHtml:
     """The parts of `html` that cannot run, load, submit or cover anything.
 
-    Remote images are left out unless `images`; `cid:` images become the data: URIs that `inline` gives for their
-    Content-ID (RFC 2392).
+    Remote images are left out unless `images`; those that the message brings along become the data: URIs that `inline`
+    gives for their reference (see `embedding`). HTML that does not `fit` is shown as text, in part if need be.
     """
     gate = _Gate(images, inline or {})
-    if len(html) > MAX_HTML or html.count("<") > MAX_TAGS:
-        return SafeHtml(text_to_html(to_text(html)), 0)
+    if not fits(html):
+        return SafeHtml(text_to_html(to_text(html)[:MAX_TEXT]), 0)
     clean = nh3.clean(
         html,
         tags=set(_TAGS),
@@ -99,7 +103,12 @@ def sanitise(html: str, *, images: bool = False, inline: Mapping[str, str] | Non
         set_tag_attribute_values={"a": {"target": "_blank"}},
         filter_style_properties=set(_STYLES),
     )
-    return SafeHtml(clean, gate.blocked)
+    return SafeHtml(clean, gate.blocked, frozenset(gate.embedded))
+
+
+def fits(html: str) -> bool:
+    """Whether HTML can be sanitised and shown as such."""
+    return len(html) <= MAX_HTML and html.count("<") <= MAX_TAGS
 
 
 class _Gate:
@@ -109,6 +118,7 @@ class _Gate:
         self._images = images
         self._inline = inline
         self.blocked = 0
+        self.embedded: set[str] = set()
 
     def attribute(self, tag: str, name: str, value: str) -> str | None:
         if name == "style":
@@ -123,8 +133,9 @@ class _Gate:
 
     def _image(self, source: str) -> str | None:
         lower = source.lower()
-        if lower.startswith("cid:"):
-            return self._inline.get(source[4:])
+        if (name := embedding.reference(source)) in self._inline:
+            self.embedded.add(name)
+            return self._inline[name]
         if _INLINE_IMAGE.fullmatch(source):
             return source
         if not lower.startswith(("http:", "https:")):

@@ -24,6 +24,7 @@ from onifast_web.actions import answering
 from onifast_web.http import csrf, response_headers
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors, render
+from onifast_web.reading.render import SafeHtml
 from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
@@ -149,13 +150,11 @@ def download_attachment(parsed: Parsed, index: int) -> Response:
     )
 
 
-def shown_attachments(parsed: Parsed) -> list[ShownAttachment]:
-    """What is listed below a message: not the images that its HTML shows itself."""
-    hidden = parsed.html is not None
+def shown_attachments(parsed: Parsed, safe: SafeHtml | None) -> list[ShownAttachment]:
+    """What is listed below a message: all but the images that its HTML, where that is shown, really shows."""
+    hidden = {parsed.embedded[name].index for name in safe.embedded} if safe else set[int]()
     return [
-        ShownAttachment(item.index, _name(item), item.size)
-        for item in parsed.attachments
-        if not (hidden and item.inline)
+        ShownAttachment(item.index, _name(item), item.size) for item in parsed.attachments if item.index not in hidden
     ]
 
 
@@ -169,13 +168,13 @@ def _body(opened: OpenedMessage) -> dict[str, Any]:
     wants_text = request.args.get("view") == "text"
     shows_html = parsed.html is not None and not (wants_text and parsed.text is not None)
     images = request.args.get("images") == "1"
-    safe = bodies.safe_html(parsed) if shows_html and not images else None
+    safe = bodies.safe_html(parsed, images=images) if shows_html else None
     return {
         "frame_url": url_for("webmail.frame", email_id=email_id, images=1 if images else None) if shows_html else None,
         "blocked_images": safe.blocked_images if safe else 0,
         "text_html": "" if shows_html else render.text_to_html(plain_text(parsed)),
         "has_both": parsed.html is not None and parsed.text is not None,
-        "attachments": shown_attachments(parsed),
+        "attachments": shown_attachments(parsed, safe),
     }
 
 

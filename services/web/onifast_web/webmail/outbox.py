@@ -20,7 +20,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found
-from onifast_web.reading import render
+from onifast_web.reading import bodies, render
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.mailbox import selected_ids
 from onifast_web.webmail.message import download_attachment, html_page, plain_text, shown_attachments
@@ -125,7 +125,7 @@ def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Resp
         parsed=parsed,
         frame_url=url_for("webmail.captured_frame", outbox_id=outbox_id) if has_html else None,
         text_html="" if has_html else render.text_to_html(plain_text(parsed)),
-        attachments=shown_attachments(parsed),
+        attachments=shown_attachments(parsed, bodies.safe_html(parsed)),
         raw=raw[:_SOURCE_SHOWN].decode("utf-8", "replace"),
     )
 
