@@ -85,9 +85,7 @@ def test_a_foreign_one_is_not_adopted_and_ours_is_not_forgotten_for_it(run: Run,
 
 def test_a_copy_from_before_there_were_ids_is_adopted(run: Run, path: Path) -> None:
     path.unlink()
-    files = sorted(
-        file for file in (Path(adopt.__file__).parents[1] / "migrations").glob("*.sql") if file.name < "0007"
-    )
+    files = sorted(file for file in (Path(adopt.__file__).parent / "migrations").glob("*.sql") if file.name < "0007")
     sqlite_shell.run(path, "".join(map(Path.read_text, files)))
     columns = "(version, name, oldest_compatible)"
     for file in files:

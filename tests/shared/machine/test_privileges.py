@@ -16,9 +16,9 @@ READ = 1 << 2  # CAP_DAC_READ_SEARCH
 # Nothing may be imported after the drop: the interpreter may lie where only root can read.
 DROPPER = """
 import os, socket
-from onifast_shared.privileges import drop
-from onifast_shared.sockets import bind, socket_owner
-from onifast_shared.setting_types import Listen
+from onifast_shared.machine.privileges import drop
+from onifast_shared.machine.sockets import bind, socket_owner
+from onifast_shared.machine.setting_types import Listen
 listening = bind(Listen("127.0.0.1", 0))
 drop("nobody")
 print(os.getresuid(), os.getresgid(), os.getgroups())
@@ -48,7 +48,7 @@ def test_root_becomes_the_user_with_no_way_back() -> None:
 READER = """
 import os, sys
 from pathlib import Path
-from onifast_shared.privileges import drop
+from onifast_shared.machine.privileges import drop
 drop("nobody")
 file = Path(sys.argv[1])
 print(file.read_text())

@@ -13,8 +13,8 @@ PROGRAM = """
 import pwd, sys, tempfile
 from dataclasses import replace
 from pathlib import Path
-from onifast_shared import rights
-from onifast_shared.config import Settings
+from onifast_shared.machine import rights
+from onifast_shared.machine.config import Settings
 root, secret = map(Path, sys.argv[1:])
 tempfile.tempdir = str(root)
 rights.give_up_root(Settings(root=root, run_as="nobody"))

@@ -159,7 +159,7 @@ def test_a_directory_that_is_missing_is_an_error_in_one_line(tmp_path: Path) -> 
 # Takes over what its parent left at descriptors 3 and on, as systemd would, and says what it got.
 INHERITOR = """
 import os
-from onifast_shared.sockets import inherited
+from onifast_shared.machine.sockets import inherited
 if os.environ.pop("RIGHT_PID"):
     os.environ["LISTEN_PID"] = str(os.getpid())
 found = inherited()
