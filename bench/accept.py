@@ -32,7 +32,7 @@ CASES = (
 
 
 def main() -> int:
-    """Measures, prints the table; gives the exit status."""
+    """Measures, prints the table; returns the exit status."""
     options = _options()
     cases = [case for case in CASES if not options.case or case.name in options.case]
     with ExitStack() as stack:

@@ -101,7 +101,7 @@ def _timed(into: list[float], work: Callable[[], T]) -> T:
 
 
 def measure(rows: int, rounds: int, directory: Path) -> Times:
-    """Fill a queue with so many rows, and work it off for some rounds."""
+    """Fills a queue with so many rows, and works it off for some rounds."""
     settings = Settings(root=directory, hostname="bench.test")
     db = Database.open(settings.database)
     try:
@@ -117,7 +117,7 @@ def measure(rows: int, rounds: int, directory: Path) -> Times:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure each size and show one line for it."""
+    """Measures each size and shows one line for it."""
     parser = argparse.ArgumentParser(description="Measure what the queue costs.")
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

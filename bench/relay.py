@@ -117,14 +117,14 @@ class Sink:
             return self._at
 
     def stop(self) -> None:
-        """End it."""
+        """Ends it."""
         self._process.terminate()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
 
 
 def main() -> int:
-    """Measures, prints the tables; gives the exit status."""
+    """Measures, prints the tables; returns the exit status."""
     options = _options()
     cases = [case for case in CASES if not options.case or case.name in options.case]
     with ExitStack() as stack:

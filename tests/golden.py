@@ -52,7 +52,7 @@ def _described(parsed: Parsed) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write all files anew."""
+    """Writes all files anew."""
     from specimens import SPECIMENS
 
     for name, raw in SPECIMENS.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def run(database: Path, sql: str, *, timeout_ms: int = 10_000) -> list[str]:
-    """Runs SQL on the file; gives the rows, columns with `|` between them."""
+    """Runs SQL on the file; returns the rows, columns with `|` between them."""
     done = subprocess.run(
         ["/usr/bin/sqlite3", "-cmd", f".timeout {timeout_ms}", str(database)],
         input=sql,

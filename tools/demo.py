@@ -72,7 +72,7 @@ _FIGURES = "day,received,sent\r\nMonday,412,97\r\nTuesday,388,104\r\nWednesday,4
 
 
 def make(settings: Settings) -> bool:
-    """Make what is missing; False if the demo user was there already. Raises OSError, DatabaseError."""
+    """Makes what is missing; False if the demo user was there already. Raises OSError, DatabaseError."""
     user_file = settings.users_dir / f"{USER}.json"
     if user_file.exists():
         return False

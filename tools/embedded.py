@@ -94,7 +94,7 @@ def _run_dir(var: Path) -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory that only we can use. Raises CannotGoOn if someone else made it first."""
+    """Makes a directory that only we can use. Raises CannotGoOn if someone else made it first."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():

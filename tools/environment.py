@@ -30,7 +30,7 @@ class CannotGoOn(Exception):
 
 
 def ensure(extras: str) -> None:
-    """Bring .venv up to date with these extras of pyproject.toml. Raises CannotGoOn."""
+    """Brings .venv up to date with these extras of pyproject.toml. Raises CannotGoOn."""
     with _alone():
         if not _is_made_here():
             _make()
@@ -41,7 +41,7 @@ def ensure(extras: str) -> None:
 
 
 def make() -> None:
-    """Make .venv where there is none: all of `ensure` that may need apt, which serves one at a time."""
+    """Makes .venv where there is none: all of `ensure` that may need apt, which serves one at a time."""
     with _alone():
         if not _is_made_here():
             _make()
@@ -82,7 +82,7 @@ def _is_current(extras: str) -> bool:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Keep `make run` and `make check` from installing into one .venv at the same time."""
+    """Keeps `make run` and `make check` from installing into one .venv at the same time."""
     directory = os.open(PROJECT, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
@@ -144,7 +144,7 @@ def main() -> None:
 
 
 def complain(line: str) -> int:
-    """Print the one line and return the exit status that goes with it."""
+    """Prints the one line and returns the exit status that goes with it."""
     print(line, file=sys.stderr)
     return 2
 

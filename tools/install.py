@@ -42,7 +42,7 @@ def _make_venv(home: Path) -> None:
 
 
 def _move_scripts(home: Path, prefix: Path) -> None:
-    """Let the scripts name the interpreter at its final place."""
+    """Lets the scripts name the interpreter at its final place."""
     for script in [*(home / "bin").iterdir(), home / "pyvenv.cfg"]:
         if script.is_symlink() or not script.is_file():
             continue

@@ -39,7 +39,7 @@ LISTENERS = {
 
 
 def main() -> None:
-    """Prepare, start, follow, stop."""
+    """Prepares, starts, follows, stops."""
     here = embedded(os.environ)
     try:
         prepare(here)
@@ -127,7 +127,7 @@ class Wish:
 
 
 def supervise(here: Embedded) -> None:
-    """Run supervisord until a signal stops it or it ends. Raises CannotGoOn when a program does not start."""
+    """Runs supervisord until a signal stops it or it ends. Raises CannotGoOn when a program does not start."""
     stop = Wish()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # What `nohup`, or a shell's `&`, has us ignore stays ignored: it is to outlive its terminal.
@@ -257,7 +257,7 @@ def show_line(name: str, line: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print; a reader who went away (`make run | head`) is a wish to stop, not an error."""
+    """Prints; a reader who went away (`make run | head`) is a wish to stop, not an error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -70,7 +70,7 @@ def _what_is_missing(install: subprocess.Popen[bytes]) -> dict[str, str]:
 
 
 def _step(command: list[str]) -> bool:
-    """Run a tool of .venv, its output as it comes; whether it succeeded."""
+    """Runs a tool of .venv, its output as it comes; whether it succeeded."""
     lint.heading(" ".join(command))
     began = time.monotonic()
     # The tests start hundreds of programs: where no bytecode is kept, each of them compiles all that it imports.

@@ -148,7 +148,7 @@ class Site:
             self.eventually(lambda pid=pid, program=program: self._serves(program, pid), f"{program} serves")  # type: ignore[misc]
 
     def stop(self, *programs: str) -> dict[str, int]:
-        """Ends programs as supervisord does; gives their exit codes."""
+        """Ends programs as supervisord does; returns their exit codes."""
         ended = {program: self.running.pop(program) for program in list(programs)}
         for process in ended.values():
             process.terminate()

@@ -130,7 +130,7 @@ def test_swaks_pipelines_eight_bit_mail_over_tls(secure: Site) -> None:
 
 
 def msmtp(folder: Path, port: int, authority: Path, method: str, password: str, *more: str, message: str) -> str:
-    """Sends a message as ann; gives what msmtp complained of."""
+    """Sends a message as ann; returns what msmtp complained of."""
     lines = [
         "account default", "host 127.0.0.1", f"port {port}", "from ann@example.test", f"auth {method}", "user ann",
         f"password {password}", "tls on", f"tls_trust_file {authority}", *more,

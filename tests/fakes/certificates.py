@@ -23,13 +23,13 @@ class Certificate:
     authority: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """Return a context for a server that shows this certificate."""
+        """Returns a context for a server that shows this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """Return a context for a client that trusts this certificate's authority and nobody else."""
+        """Returns a context for a client that trusts this certificate's authority and nobody else."""
         return ssl.create_default_context(cafile=str(self.authority))
 
 
@@ -51,7 +51,7 @@ class Authority:
         self._path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, *names: str, expired: bool = False) -> Certificate:
-        """Make a certificate for *names* (host names or IP addresses), in a folder called like the first."""
+        """Makes a certificate for *names* (host names or IP addresses), in a folder called like the first."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = (

@@ -90,12 +90,12 @@ class DnsServer(LoopServer):
             return list(self._queries)
 
     def asked(self, name: str, rdtype: str) -> int:
-        """Return how often *name* was asked for *rdtype*."""
+        """Returns how often *name* was asked for *rdtype*."""
         wanted = name.rstrip(".").lower()
         return sum(query.name == wanted and query.rdtype == rdtype for query in self.queries)
 
     def load(self, zone: ZoneData | str) -> None:
-        """Add the records of *zone*, replacing those of the same name and type."""
+        """Adds the records of *zone*, replacing those of the same name and type."""
         if isinstance(zone, str):
             self._load_text(zone)
             return
@@ -104,7 +104,7 @@ class DnsServer(LoopServer):
                 self.set(name, rdtype, *([values] if isinstance(values, str) else values))
 
     def set(self, name: str, rdtype: str, *values: str) -> None:
-        """Give *name* exactly these records of type *rdtype*; with no value, none."""
+        """Gives *name* exactly these records of type *rdtype*; with no value, none."""
         key = _Key(_absolute(name), dns.rdatatype.from_text(rdtype))
         records = [_record(key.rdtype, value) for value in values]
         with self._lock:
@@ -113,13 +113,13 @@ class DnsServer(LoopServer):
                 self._records[key] = records
 
     def remove(self, name: str) -> None:
-        """Take away every record of *name*."""
+        """Takes away every record of *name*."""
         gone = _absolute(name)
         with self._lock:
             self._records = {key: value for key, value in self._records.items() if key.name != gone}
 
     def fail(self, name: str, failure: Failure | None, rdtype: str | None = None) -> None:
-        """Let queries for *name* (of every type, or just *rdtype*) fail from now on; None makes them work again."""
+        """Lets queries for *name* (of every type, or just *rdtype*) fail from now on; None makes them work again."""
         key = (_absolute(name), dns.rdatatype.from_text(rdtype) if rdtype else None)
         with self._lock:
             self._failures.pop(key, None)
@@ -164,7 +164,7 @@ class DnsServer(LoopServer):
             writer.close()
 
     def answer(self, wire: bytes, transport: str) -> bytes | None:
-        """Return the answer to the message *wire*, or None where there is to be none."""
+        """Returns the answer to the message *wire*, or None where there is to be none."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
@@ -210,7 +210,7 @@ class DnsServer(LoopServer):
         response.authority.append(dns.rrset.from_text(".", _TTL, "IN", "SOA", "ns.test. root.test. 1 60 60 60 1"))
 
     def _owner(self, name: dns.name.Name) -> dns.name.Name | None:
-        """Return the name that holds the records of *name*: itself or a wildcard; None if there is none."""
+        """Returns the name that holds the records of *name*: itself or a wildcard; None if there is none."""
         names = {key.name for key in self._records}
         if any(known.is_subdomain(name) for known in names):
             return name  # also where only names below it have records (an empty non-terminal, RFC 8020)
@@ -274,7 +274,7 @@ def _to_wire(
 
 
 def _bind(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """Bind a UDP and a TCP socket to one port; where *port* is 0, to one that is free for both."""
+    """Binds a UDP and a TCP socket to one port; where *port* is 0, to one that is free for both."""
     while True:
         tcp = socket.create_server((host, port))
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

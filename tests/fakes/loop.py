@@ -21,7 +21,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run *coroutine* in the loop and return what it returns; to be called from other threads."""
+        """Runs *coroutine* in the loop and returns what it returns; to be called from other threads."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE)
 
     def _serve(self) -> None:
@@ -51,7 +51,7 @@ class LoopThread:
 
 
 async def leave(writer: asyncio.StreamWriter) -> None:
-    """Close a connection, and wait for its end; what its peer does not read until the loop ends is dropped."""
+    """Closes a connection, and waits for its end; what its peer does not read until the loop ends is dropped."""
     writer.close()
     try:
         await writer.wait_closed()
@@ -70,11 +70,11 @@ class LoopServer(ABC):
 
     @abstractmethod
     async def _listen(self) -> None:
-        """Begin to serve."""
+        """Begins to serve."""
 
     @abstractmethod
     async def _stop(self) -> None:
-        """Serve no more, and end the connections."""
+        """Serves no more, and ends the connections."""
 
     def __enter__(self) -> Self:
         self._thread.__enter__()

@@ -29,13 +29,13 @@ class Host(Protocol):
     logins: dict[str, str]
 
     def next_action(self, stage: str, argument: str) -> Action | None:
-        """Return what the script says for *stage* now, the line for its *argument* first."""
+        """Returns what the script says for *stage* now, the line for its *argument* first."""
 
     def note(self, session: Session, *, command: str = "", message: Message | None = None) -> None:
-        """Write down what came in."""
+        """Writes down what came in."""
 
     async def stall(self) -> None:
-        """Wait until the test lets it go on."""
+        """Waits until the test lets it go on."""
 
 
 class Dialogue:
@@ -57,7 +57,7 @@ class Dialogue:
         self._recipients: list[tuple[str, str]] = []
 
     async def run(self) -> None:
-        """Hold the dialogue until either side ends it."""
+        """Holds the dialogue until either side ends it."""
         await self._answer("CONNECT", f"220 {self._server.hostname} ESMTP fake")
         while line := await self._reader.readline():
             command = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -148,7 +148,7 @@ class Dialogue:
         await self._perform(verdict, _TAKEN)
 
     async def _read_body(self) -> bytes:
-        """Return the lines up to ``<CR><LF>.<CR><LF>`` (RFC 5321 §4.1.1.4; a bare LF before the dot ends nothing)."""
+        """Returns the lines up to ``<CR><LF>.<CR><LF>`` (RFC 5321 §4.1.1.4; a bare LF before the dot ends nothing)."""
         lines = [b"\r\n"]
         size = 0
         while (line := await self._reader.readuntil(b"\n")) != b".\r\n" or not lines[-1].endswith(b"\r\n"):
@@ -171,7 +171,7 @@ class Dialogue:
         self._recipients = []
 
     async def _answer(self, stage: str, default: str | bytes, argument: str = "") -> bool:
-        """Do what the script says for *stage*, or reply *default*; returns whether the reply was positive."""
+        """Does what the script says for *stage*, or replies *default*; returns whether the reply was positive."""
         action = self._server.next_action(stage, argument)
         await self._perform(action, default)
         return is_positive(action, default)
@@ -211,7 +211,7 @@ class Dialogue:
 
 
 def _path(rest: str) -> tuple[str, str]:
-    """Split ``FROM:<a@b.test> SIZE=5`` into the path and its parameters."""
+    """Splits ``FROM:<a@b.test> SIZE=5`` into the path and its parameters."""
     found = _PATH.search(rest)
     if not found:
         return rest, ""

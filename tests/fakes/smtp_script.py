@@ -64,7 +64,7 @@ class Session:
 
 
 def is_positive(action: Action | None, default: str | bytes) -> bool:
-    """Return whether the reply to which *action* (or else *default*) leads is 2xx or 3xx."""
+    """Returns whether the reply to which *action* (or else *default*) leads is 2xx or 3xx."""
     if isinstance(action, Drop):
         return False
     reply = default if action is None or isinstance(action, Stall) else action

@@ -81,7 +81,7 @@ class ScriptedSmtpServer(LoopServer):
         return [message for session in self.sessions for message in session.messages if message.accepted]
 
     def set(self, stage: str, action: Action | Sequence[Action] | None) -> None:
-        """Change the script from now on; None takes *stage* out of it."""
+        """Changes the script from now on; None takes *stage* out of it."""
         with self._changed:
             self._turns.pop(stage, None)
             self._script.pop(stage, None)
@@ -89,25 +89,25 @@ class ScriptedSmtpServer(LoopServer):
                 self._script[stage] = action
 
     def release(self) -> None:
-        """Let those go on that wait at a ``STALL`` now."""
+        """Lets those go on that wait at a ``STALL`` now."""
         self._thread.run(self._release())
 
     def wait_for_messages(self, count: int, timeout: float = _PATIENCE) -> list[Message]:
-        """Return the accepted messages as soon as there are *count*; raises TimeoutError."""
+        """Returns the accepted messages as soon as there are *count*; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.messages) >= count, timeout):
                 raise TimeoutError(f"{len(self.messages)} of {count} messages; sessions: {self._sessions}")
         return self.messages
 
     def wait_for_sessions(self, count: int, timeout: float = _PATIENCE) -> list[Session]:
-        """Return the sessions as soon as *count* have ended; raises TimeoutError."""
+        """Returns the sessions as soon as *count* have ended; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: sum(s.ended for s in self._sessions) >= count, timeout):
                 raise TimeoutError(f"fewer than {count} sessions ended: {self._sessions}")
         return self.sessions
 
     def wait_for_command(self, command: str, timeout: float = _PATIENCE) -> None:
-        """Return as soon as a line that begins with *command* came in; raises TimeoutError."""
+        """Returns as soon as a line that begins with *command* came in; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._has_heard(command), timeout):
                 raise TimeoutError(f"{command!r} did not come: {self._sessions}")
@@ -153,7 +153,7 @@ class ScriptedSmtpServer(LoopServer):
             self.note(session, ended=True)
 
     def note(self, session: Session, *, command: str = "", message: Message | None = None, ended: bool = False) -> None:
-        """Write down what *session* came to (for the dialogue)."""
+        """Writes down what *session* came to (for the dialogue)."""
         with self._changed:
             if command:
                 session.commands.append(command)
@@ -163,7 +163,7 @@ class ScriptedSmtpServer(LoopServer):
             self._changed.notify_all()
 
     def next_action(self, stage: str, argument: str) -> Action | None:
-        """Return what the script says for *stage* now, the line for its *argument* first (for the dialogue)."""
+        """Returns what the script says for *stage* now, the line for its *argument* first (for the dialogue)."""
         with self._changed:
             for key in (f"{stage} {argument}", stage):
                 if key in self._script:
@@ -179,7 +179,7 @@ class ScriptedSmtpServer(LoopServer):
         return actions[min(turn, len(actions) - 1)]
 
     async def stall(self) -> None:
-        """Wait for the next ``release()`` (for the dialogue)."""
+        """Waits for the next ``release()`` (for the dialogue)."""
         await self._released.wait()
 
 

@@ -49,20 +49,20 @@ class Outbox:
         smtputf8: bool = False,
         owner: str | None = None,
     ) -> Accepted:
-        """Queue a message as smtpd and web do."""
+        """Queues a message as smtpd and web do."""
         queued = [QueuedRecipient(each) if isinstance(each, str) else each for each in recipients]
         submission = Submission(sender=sender, origin="smtp", owner=owner, ret=ret, envid=envid, smtputf8=smtputf8)
         return await accept.asubmit(self.db, raw, submission, queued)
 
     async def round(self) -> None:
-        """Deliver what is due now, as much at a time as destinations take, and wait until that is done."""
+        """Delivers what is due now, as much at a time as destinations take, and waits until that is done."""
         await self.program.dispatcher.drain()
         while self.program.dispatcher.in_flight:
             await self.program.dispatcher.finish(30)
             await self.program.dispatcher.drain()
 
     async def deliver_all(self) -> None:
-        """Deliver what is due and what comes of it (bounces)."""
+        """Delivers what is due and what comes of it (bounces)."""
         for _ in range(3):
             await self.round()
 

@@ -36,13 +36,13 @@ class Program:
                 self._changed.notify_all()
 
     def wait_for(self, word: str, count: int = 1) -> None:
-        """Return once `count` lines hold `word`."""
+        """Returns once `count` lines hold `word`."""
         with self._changed:
             found = self._changed.wait_for(lambda: sum(word in line for line in self.lines) >= count, PATIENCE)
         assert found, "".join(self.lines)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal; the exit code."""
+        """Sends a signal; the exit code."""
         self.process.send_signal(number)
         return self.wait()
 

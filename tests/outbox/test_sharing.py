@@ -23,7 +23,7 @@ Run = Callable[..., Program]
 
 
 def wait_until_sent(settings: Settings, count: int) -> None:
-    """Return once so many rows were sent."""
+    """Returns once so many rows were sent."""
     end = time.monotonic() + PATIENCE
     while sqlite_shell.run(settings.database, "SELECT count(*) FROM outbox WHERE status = 'sent'") != [str(count)]:
         assert time.monotonic() < end, sqlite_shell.run(settings.database, "SELECT status, last_error FROM outbox")

@@ -36,7 +36,7 @@ PHONE = Viewport(390, 844)
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run one headless Chromium; it takes a second to start, so share it among the tests of a module.
+    """Runs one headless Chromium; it takes a second to start, so share it among the tests of a module.
 
     While it runs its event loop belongs to this thread: no async test can run in between.
     """
@@ -57,7 +57,7 @@ def page_of(
     color_scheme: ColorScheme = "light",
     reduced_motion: bool = True,
 ) -> Iterator[Page]:
-    """Open a page in a profile of its own, with no cookie; ``page.goto`` and the like take paths under *base_url*.
+    """Opens a page in a profile of its own, with no cookie; ``page.goto`` and the like take paths under *base_url*.
 
     At the end an error that a script of the page did not catch raises AssertionError.
     """
@@ -82,6 +82,6 @@ def page_of(
 
 
 def screenshot(page: Page, path: Path, *, full_page: bool = False) -> Path:
-    """Write a PNG of *page*, with animations at their end and no blinking cursor; returns *path*."""
+    """Writes a PNG of *page*, with animations at their end and no blinking cursor; returns *path*."""
     page.screenshot(path=path, full_page=full_page, animations="disabled", caret="hide")
     return path

@@ -68,7 +68,7 @@ class VerifierError(Exception):
 
 
 def verify(raw: bytes, dns_address: str) -> list[Signature]:
-    """Return what OpenDKIM makes of each signature of the message *raw*, with keys from the DNS at *dns_address*.
+    """Returns what OpenDKIM makes of each signature of the message *raw*, with keys from the DNS at *dns_address*.
 
     *dns_address* is ``HOST:PORT``; line ends may be CRLF or LF. The list is empty for a message without signature.
     """
@@ -89,7 +89,7 @@ def verify(raw: bytes, dns_address: str) -> list[Signature]:
 
 
 def verify_by_mail_dkim(raw: bytes, dns_address: str) -> list[Signature]:
-    """Return what Mail::DKIM makes of each signature of the message *raw*, whose line ends are CRLF.
+    """Returns what Mail::DKIM makes of each signature of the message *raw*, whose line ends are CRLF.
 
     Debian 12's knows no Ed25519: *result* is ``invalid`` then. Raises VerifierError.
     """

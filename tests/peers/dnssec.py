@@ -162,7 +162,7 @@ class Dnssec:
             self._wait_for(zone, "SOA", self.port)
 
     def _forge(self, zone: str, text: str, changes: Sequence[tuple[str, str]]) -> str:
-        """Write a zone that was changed after it was signed; its trust anchor."""
+        """Writes a zone that was changed after it was signed; its trust anchor."""
         origin = dns.name.from_text(zone)
         made = dns.zone.from_text(text, origin=origin, relativize=False)
         private = ec.generate_private_key(ec.SECP256R1())
@@ -186,7 +186,7 @@ class Dnssec:
             self._programs.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
 
     def _wait_for(self, zone: str, kind: str, port: int) -> dns.message.Message:
-        """Return the first whole answer about *zone*; raises TimeoutError with the programs' logs."""
+        """Returns the first whole answer about *zone*; raises TimeoutError with the programs' logs."""
         deadline = time.monotonic() + _PATIENCE
         query = dns.message.make_query(zone, kind, want_dnssec=True)
         while time.monotonic() < deadline:

@@ -86,7 +86,7 @@ class Exim:
         self._settings = settings or {}
 
     def send(self, mail_from: str, rcpt_to: Sequence[str], message: bytes) -> Run:
-        """Hand *message* (lines end with LF) to Exim as a program of its machine would; it relays it before it ends."""
+        """Hands *message* (lines end with LF) to Exim as a program of its machine would; relayed before it ends."""
         return self._exim("-v", "-odf", "-oi", "-f", mail_from or "<>", "--", *rcpt_to, stdin=message)
 
     def submit(
@@ -97,7 +97,7 @@ class Exim:
         mail_options: Sequence[str] = (),
         rcpt_options: Sequence[str] = (),
     ) -> Run:
-        """Hand *message* (lines end with LF) to Exim by SMTP, with parameters of extensions; it relays it at once."""
+        """Hands *message* (lines end with LF) to Exim by SMTP, with parameters of extensions; it relays it at once."""
         commands = [
             "EHLO localhost",
             " ".join((f"MAIL FROM:<{mail_from}>", *mail_options)),
@@ -109,15 +109,15 @@ class Exim:
         return self._exim("-v", "-odf", "-bs", stdin=dialogue + body + b".\r\nQUIT\r\n")
 
     def flush(self) -> Run:
-        """Try everything in the queue now."""
+        """Tries everything in the queue now."""
         return self._exim("-v", "-qff")
 
     def queue(self) -> str:
-        """Return the queue as ``exim -bp`` prints it; empty when nothing waits."""
+        """Returns the queue as ``exim -bp`` prints it; empty when nothing waits."""
         return self._exim("-bp").output
 
     def log(self) -> str:
-        """Return the main log."""
+        """Returns the main log."""
         path = self._folder / "log/mainlog"
         return path.read_text(errors="replace") if path.exists() else ""
 

@@ -60,7 +60,7 @@ class EximSite(RemoteSite):
     """An Exim with mailboxes."""
 
     def lay_out(self) -> None:
-        """Write its configuration. Key and program are where Exim's own user reaches them: it soon gives root up."""
+        """Writes its configuration. Key and program are where Exim's own user reaches them: it soon gives root up."""
         shutil.copy(unpacked("exim4-daemon-light") / "usr/sbin/exim4", self._program)
         for name in ("spool", "mail"):
             (self.folder / name).mkdir(mode=0o750)
@@ -83,7 +83,7 @@ class EximSite(RemoteSite):
         )
 
     def command(self) -> list[str | Path]:
-        """Return the daemon that stays in the foreground and delivers at once."""
+        """Returns the daemon that stays in the foreground and delivers at once."""
         return [self._program, "-C", self._config, "-bdf", "-odi"]
 
     @property

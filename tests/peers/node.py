@@ -34,7 +34,7 @@ class Run(NamedTuple):
 
 
 def nodemailer(transport: Mapping[str, Any], *messages: Mapping[str, Any]) -> Run:
-    """Send *messages* in turn over one transport; both as nodemailer's documentation has them."""
+    """Sends *messages* in turn over one transport; both as nodemailer's documentation has them."""
     modules = unpacked("npm") / "node_modules"
     run = subprocess.run(
         [_node(), "-e", _PROGRAM],

@@ -44,7 +44,7 @@ class OpenSmtpd(RemoteSite):
     """An OpenSMTPD with mailboxes."""
 
     def lay_out(self) -> None:
-        """Write its configuration, and the accounts that it insists on."""
+        """Writes its configuration, and the accounts that it insists on."""
         self.mailboxes.mkdir()
         os.chown(self.mailboxes, _NOBODY, _NOBODY)
         shutil.copy(self.certificate.chain, self.folder / "chain.pem")
@@ -72,5 +72,5 @@ class OpenSmtpd(RemoteSite):
         (self.folder / "start").write_text(_NAMESPACE.format(folder=self.folder, root=unpacked("opensmtpd")))
 
     def command(self) -> list[str | Path]:
-        """Return the program in its namespace, in the foreground."""
+        """Returns the program in its namespace, in the foreground."""
         return ["unshare", "--mount", "sh", self.folder / "start"]

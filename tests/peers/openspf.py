@@ -39,7 +39,7 @@ class Scenario(NamedTuple):
     cases: list[Case]
 
     def load_into(self, server: DnsServer) -> None:
-        """Make *server* answer as the scenario wants."""
+        """Makes *server* answer as the scenario wants."""
         for name, entries in self.zone.items():
             records: dict[str, list[str]] = {}
             for rdtype, value in _records(entries):
@@ -51,7 +51,7 @@ class Scenario(NamedTuple):
 
 
 def scenarios() -> list[Scenario]:
-    """Return the whole suite."""
+    """Returns the whole suite."""
     with tarfile.open(_distribution()) as archive:
         file = archive.extractfile(_FILE)
         assert file is not None

@@ -134,6 +134,6 @@ def _write(path: Path, text: str) -> Path:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* as a PHP string in single quotes."""
+    """Returns *text* as a PHP string in single quotes."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

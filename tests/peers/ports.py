@@ -12,7 +12,7 @@ _given: set[int] = set()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port of *host* that nobody listens on now; for programs that cannot be given port 0.
+    """Returns a TCP port of *host* that nobody listens on now; for programs that cannot be given port 0.
 
     None is given twice before all others were, and processes of one test run have ports of their own, since a program
     may take its time until it listens. It is drawn by lot, so that test runs beside each other get different ones.

@@ -97,17 +97,17 @@ class RemotePostfix:
         return f"{self.host}:{self.port}"
 
     def messages(self, user: str) -> list[Delivered]:
-        """Return the messages in the mailbox of *user*, oldest first."""
+        """Returns the messages in the mailbox of *user*, oldest first."""
         files = sorted((self._mailboxes / user / "new").glob("*"), key=lambda path: path.stat().st_mtime_ns)
         return [_delivered(path.read_bytes()) for path in files]
 
     def wait_for(self, user: str, count: int = 1, timeout: float = _PATIENCE) -> list[Delivered]:
-        """Return the messages of *user* as soon as there are *count*; raises PostfixError after *timeout* seconds."""
+        """Returns the messages of *user* as soon as there are *count*; raises PostfixError after *timeout* seconds."""
         self._wait(lambda: len(self.messages(user)) >= count, f"{count} message(s) for {user}", timeout)
         return self.messages(user)
 
     def wait_for_one(self, user: str, text: bytes, timeout: float = _PATIENCE) -> Delivered:
-        """Return the newest message of *user* that holds *text* as soon as there is one; raises PostfixError.
+        """Returns the newest message of *user* that holds *text* as soon as there is one; raises PostfixError.
 
         Where several tests share a site, a count of messages also counts what an earlier test has left on its way.
         """
@@ -119,7 +119,7 @@ class RemotePostfix:
         return found()[-1]
 
     def wait_for_log(self, text: str, timeout: float = _PATIENCE) -> str:
-        """Return the first line of the log with *text*; raises PostfixError after *timeout* seconds."""
+        """Returns the first line of the log with *text*; raises PostfixError after *timeout* seconds."""
         self._wait(lambda: text in self.log(), f"{text!r} in the log", timeout)
         return next(line for line in self.log().splitlines() if text in line)
 
@@ -131,7 +131,7 @@ class RemotePostfix:
         mail_options: Sequence[str] = (),
         rcpt_options: Sequence[str] = (),
     ) -> None:
-        """Queue *message* here, as a user of this site would; Postfix then delivers or relays it by itself.
+        """Queues *message* here, as a user of this site would; Postfix then delivers or relays it by itself.
 
         The options are parameters of MAIL and RCPT, such as ``SMTPUTF8`` and ``NOTIFY=SUCCESS``.
         """
@@ -139,19 +139,19 @@ class RemotePostfix:
             client.sendmail(mail_from, rcpt_to, message, mail_options, rcpt_options)
 
     def flush(self) -> None:
-        """Try everything in the queue now."""
+        """Tries everything in the queue now."""
         self.command("postqueue", "-f")
 
     def queue(self) -> str:
-        """Return the queue as ``postqueue -j`` prints it, one JSON object a line."""
+        """Returns the queue as ``postqueue -j`` prints it, one JSON object a line."""
         return self.command("postqueue", "-j")
 
     def log(self) -> str:
-        """Return the mail log."""
+        """Returns the mail log."""
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
 
     def command(self, name: str, *arguments: str) -> str:
-        """Run one of Postfix's own commands (postqueue, postsuper, postconf, postcat) and return its output."""
+        """Runs one of Postfix's own commands (postqueue, postsuper, postconf, postcat) and returns its output."""
         return subprocess.run(
             [self._program / "sbin" / name, "-c", self._config, *arguments],
             env=self._environment(),
@@ -162,7 +162,7 @@ class RemotePostfix:
         ).stdout
 
     def start(self) -> Self:
-        """Start it and wait until it answers 220."""
+        """Starts it and waits until it answers 220."""
         self.port = self.port or free_port(self.host)
         self._submission_port = free_port(self.host)
         with socket.create_server((self.host, self.port)):
@@ -186,7 +186,7 @@ class RemotePostfix:
         return self
 
     def stop(self) -> None:
-        """End it, and with it its mailboxes and its queue."""
+        """Ends it, and with it its mailboxes and its queue."""
         self._master.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._master.wait(_PATIENCE)
@@ -362,7 +362,7 @@ class RemotePostfix:
 
 
 def _delivered(raw: bytes) -> Delivered:
-    """Take apart what virtual(8) wrote: its own three lines on top tell the envelope."""
+    """Takes apart what virtual(8) wrote: its own three lines on top tell the envelope."""
     envelope: dict[bytes, str] = {}
     while True:
         line, _, rest = raw.partition(b"\n")

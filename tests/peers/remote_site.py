@@ -50,17 +50,17 @@ class RemoteSite(ABC):
         self.size_limit = size_limit
 
     def messages(self, user: str) -> list[bytes]:
-        """Return the messages in the mailbox of *user*, oldest first, with LF line ends."""
+        """Returns the messages in the mailbox of *user*, oldest first, with LF line ends."""
         files = sorted((self.mailboxes / user / "new").glob("*"), key=lambda path: path.stat().st_mtime_ns)
         return [path.read_bytes().replace(b"\r\n", b"\n") for path in files]
 
     def wait_for(self, user: str, count: int = 1) -> list[bytes]:
-        """Return the messages of *user* as soon as there are *count*; raises SiteError."""
+        """Returns the messages of *user* as soon as there are *count*; raises SiteError."""
         self._wait(lambda: len(self.messages(user)) >= count, f"{count} message(s) for {user}")
         return self.messages(user)
 
     def log(self) -> str:
-        """Return all that it has logged."""
+        """Returns all that it has logged."""
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
 
     @property
@@ -75,11 +75,11 @@ class RemoteSite(ABC):
 
     @abstractmethod
     def lay_out(self) -> None:
-        """Write the configuration into the empty directory."""
+        """Writes the configuration into the empty directory."""
 
     @abstractmethod
     def command(self) -> list[str | Path]:
-        """Return what is started, to stay in the foreground."""
+        """Returns what is started, to stay in the foreground."""
 
     def __enter__(self) -> Self:
         self.port = self.port or free_port(self.host)

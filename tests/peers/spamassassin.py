@@ -61,7 +61,7 @@ class SpamAssassin:
         return Scored(points, tuple(name for name in body.strip().split(",") if name))
 
     def log(self) -> str:
-        """Return what spamd has said."""
+        """Returns what spamd has said."""
         return self._log_file.read_text(errors="replace")
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ class Session:
 
 
 def swaks(host: str, port: int, *arguments: str, stdin: bytes = b"") -> Session:
-    """Run one session against *host*:*port*; *arguments* are swaks's own, *stdin* is for ``--data -``."""
+    """Runs one session against *host*:*port*; *arguments* are swaks's own, *stdin* is for ``--data -``."""
     run = subprocess.run(
         ["swaks", "--server", host, "--port", str(port), *arguments],
         input=stdin,

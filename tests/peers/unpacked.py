@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def unpacked(package: str) -> Path:
-    """Return the root of the files of *package*; raises FileNotFoundError that says what to run."""
+    """Returns the root of the files of *package*; raises FileNotFoundError that says what to run."""
     default = Path.home() / ".cache/onifast-mail-tests"
     root = Path(os.environ.get("ONIFAST_TEST_CACHE") or default) / package
     if not (root / ".complete").exists():

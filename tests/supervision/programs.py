@@ -59,7 +59,7 @@ def answers(here: Embedded, program: str) -> bool:
 
 
 def eventually(true: Callable[[], object], what: str) -> None:
-    """Wait for something that another process does; fail with `what` when it has not come in LIMIT seconds."""
+    """Waits for something that another process does; fails with `what` when it has not come in LIMIT seconds."""
     deadline = time.monotonic() + LIMIT
     while not true():
         assert time.monotonic() < deadline, f"not within {LIMIT:.0f} s: {what}"

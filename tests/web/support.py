@@ -146,7 +146,7 @@ def deliver(
     folder: str = "inbox",
     received: float | None = None,
 ) -> int:
-    """Puts a message into a mailbox, as smtpd does; gives its id."""
+    """Puts a message into a mailbox, as smtpd does; returns its id."""
     draft = Draft(
         from_=sender,
         to=[to],
@@ -199,7 +199,7 @@ def index(database: Database) -> None:
 
 
 def queue(database: Database, *recipients: str, owner: str = "demo", subject: str = "Queued") -> list[int]:
-    """Queues a message, as sending does; gives the queue rows' ids."""
+    """Queues a message, as sending does; returns the queue rows' ids."""
     raw = compose.build(
         Draft(from_="demo@example.test", to=list(recipients), subject=subject, text="Hi"), "mail.host.test"
     )

@@ -166,7 +166,7 @@ def test_what_was_written_outlives_a_server_that_is_away(chrome: Browser, live: 
 
 
 def answering(page: Page, *, accept: bool) -> list[str]:
-    """Answers what the page asks; gives the questions."""
+    """Answers what the page asks; returns the questions."""
     asked: list[str] = []
 
     def answer(dialog: Dialog) -> None:

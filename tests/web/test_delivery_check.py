@@ -26,7 +26,7 @@ STOP = {"about": "recipient", "verdict": "stop", "text": "There is <no> such mai
 
 @contextmanager
 def answering(database: Database, *findings: dict[str, Any]) -> Iterator[list[store.DeliveryCheck]]:
-    """Answers every inquiry, as outbox does; gives those that came."""
+    """Answers every inquiry, as outbox does; returns those that came."""
     seen: list[store.DeliveryCheck] = []
     done = threading.Event()
 

@@ -102,7 +102,7 @@ class HttpClient:
         self._plain = plain
 
     async def get(self, url: str, *, limit: int) -> HttpResponse:
-        """Fetch `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
+        """Fetches `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
         incoming = _Incoming(limit)
         await self._exchange("GET", url, {}, b"", incoming)
         return HttpResponse(incoming.status, incoming.headers, bytes(incoming.body))
@@ -116,7 +116,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         limit: int = 64 * 1024,
     ) -> int:
-        """Hand `body` to `url`; the answer's status. Raises HttpError where there is none.
+        """Hands `body` to `url`; the answer's status. Raises HttpError where there is none.
 
         What comes after the status is waited for, lest the server be cut off at its work, but not read: it may be
         longer than `limit`, late, or broken. Who said that he has taken the body is not given it a second time.

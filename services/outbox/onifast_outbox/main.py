@@ -165,7 +165,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
 
 
 async def run(settings: Settings, db: Database, filer_client: Filer | None) -> int:
-    """Serve until a signal ends it or the filer dies, and with other settings from each SIGHUP on; the exit code."""
+    """Serves until a signal ends it or the filer dies, and with other settings from each SIGHUP on; the exit code."""
     wishes = Wishes(asyncio.Event(), asyncio.Event())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -189,7 +189,7 @@ class Wishes:
 
 
 async def serve(settings: Settings, db: Database, filer_client: Filer | None, wishes: Wishes) -> int | None:
-    """Run every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
+    """Runs every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup, check_wakeup, user_wakeup = (
@@ -232,7 +232,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
 
 
 async def _until_stopped(program: OutboxProgram, loops: list[Coroutine[Any, Any, None]], wishes: Wishes) -> int | None:
-    """Run the loops until there is a wish, or until one of them ends, which none does but for the loss of the filer."""
+    """Runs the loops until there is a wish, or until one of them ends, as none does unless the filer is lost."""
     claiming = asyncio.create_task(program.dispatcher.run())
     renewing = asyncio.create_task(program.leases.run())
     others = [asyncio.create_task(loop) for loop in loops]
@@ -258,7 +258,7 @@ async def _end(task: asyncio.Future[Any]) -> None:
 
 
 async def repeat(name: str, work: Callable[[], Awaitable[object]], wakeup: Wakeup) -> None:
-    """Do `work` at each wakeup, for ever. Trouble passes: the next round tries again. Raises FilerGone."""
+    """Does `work` at each wakeup, for ever. Trouble passes: the next round tries again. Raises FilerGone."""
     while True:
         try:
             await work()
@@ -277,7 +277,7 @@ async def _until_done(work: Callable[[], Awaitable[int]]) -> None:
 
 
 async def _file(filing: Filing, wakeup: Wakeup) -> None:
-    """File new copies as they come, after those that went missing were looked for once."""
+    """Files new copies as they come, after those that went missing were looked for once."""
     with contextlib.suppress(DatabaseError):
         await filing.look_for_missing()
     await repeat("filing", lambda: _until_done(lambda: filing.run_once(time.time())), wakeup)

@@ -42,11 +42,11 @@ class Wakeup:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """End the present or the next wait: there is something to do."""
+        """Ends the present or the next wait: there is something to do."""
         self._woken.set()
 
     async def wait(self, longest: float | None = None) -> None:
-        """Sleep until `wake`, for `longest` seconds, or until the tick, whichever comes first."""
+        """Sleeps until `wake`, for `longest` seconds, or until the tick, whichever comes first."""
         timeout = self._interval if longest is None else max(0.0, min(longest, self._interval))
         clock = asyncio.get_running_loop().time
         with contextlib.suppress(TimeoutError):
@@ -77,7 +77,7 @@ class Poller:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watch while the block runs. Where inotify cannot be had, the wakeups' ticks alone have to do."""
+        """Watches while the block runs. Where inotify cannot be had, the wakeups' ticks alone have to do."""
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
             try:
@@ -117,7 +117,7 @@ class Poller:
             self._timer = None
 
     def _look(self) -> None:
-        """Look for the commits that events announced; a new event starts the waits from the beginning.
+        """Looks for the commits that events announced; a new event starts the waits from the beginning.
 
         A change that is seen ends nothing: two commits' events can come together, and the second is not visible yet.
         """

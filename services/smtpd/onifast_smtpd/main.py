@@ -50,7 +50,7 @@ GRACE = 20.0  # seconds that sessions have to finish what they send; supervisors
 
 
 def main() -> int:
-    """Runs the program; gives its exit status."""
+    """Runs the program; returns its exit status."""
     if (status := command_line.answer(PROGRAM, __doc__)) is not None:
         return status
     supervision = Supervision()
@@ -88,7 +88,7 @@ class SmtpdProgram:
         self._settings = reloading.renewed(self._settings, maillog.logger)
 
     def work(self, place: ProcessPlace) -> int:
-        """From opening the database to closing it; gives the exit status."""
+        """From opening the database to closing it; returns the exit status."""
         try:
             timeout = self._settings.database_timeout
             database = Database.open(self._settings.database, timeout=timeout, patient=True)

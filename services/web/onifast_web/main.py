@@ -48,7 +48,7 @@ _EXPECTED = (ConfigError, sockets.BindError, privileges.PrivilegeError, Database
 
 
 def main() -> int:
-    """Serves until a signal ends it; gives the exit status."""
+    """Serves until a signal ends it; returns the exit status."""
     if (answered := command_line.answer("onifast-web", __doc__)) is not None:
         return answered
     supervision = Supervision()

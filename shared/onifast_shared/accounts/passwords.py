@@ -83,7 +83,7 @@ def is_supported(stored: str, *, allow_plaintext: bool) -> bool:
 
 
 def waste(password: str, like: str = _DECOY) -> None:
-    """Take the time that a check against a hash such as `like` takes, so that an unknown user does not show."""
+    """Takes the time that a check against a hash such as `like` takes, so that an unknown user does not show."""
     verify(password, like, allow_plaintext=True)
 
 

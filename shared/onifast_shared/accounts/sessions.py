@@ -42,7 +42,7 @@ class ApiToken:
 def create_session(
     tx: Connection, username: str, now: float, lifetime: float, password_hash: str
 ) -> tuple[str, BrowserSession]:
-    """Begins a session; gives the cookie's value, which is not kept, and the session."""
+    """Begins a session; returns the cookie's value, which is not kept, and the session."""
     token = secrets.token_urlsafe(32)
     credential = _credential(token, password_hash)
     session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)

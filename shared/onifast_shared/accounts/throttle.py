@@ -35,7 +35,7 @@ def delay_after(failures: int, first: float) -> float:
 
 
 def record_failure(tx: Connection, keys: Iterable[str], now: float) -> int:
-    """A login failed for these keys; gives the largest number of failures that one of them has."""
+    """A login failed for these keys; returns the largest number of failures that one of them has."""
     most = 0
     tx.execute("DELETE FROM auth_failures WHERE last_ts < ?", (int(now) - FORGET_AFTER,))
     for key in keys:
@@ -72,7 +72,7 @@ def sprayer_blocked_for(tx: Connection, place: str, now: float) -> int:
 
 
 def record_strangers_failure(tx: Connection, username: str, now: float) -> int:
-    """A login as that user failed at a place that is none of his; gives how many did lately."""
+    """A login as that user failed at a place that is none of his; returns how many did lately."""
     return record_failure(tx, [_user_key(username)], now)
 
 

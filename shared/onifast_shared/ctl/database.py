@@ -88,7 +88,7 @@ def _init(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Renames what lies there, its WAL with it; gives the new name."""
+    """Renames what lies there, its WAL with it; returns the new name."""
     aside = path.with_name(f"{path.name}.set-aside-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
     for suffix in ("-wal", "-shm", ""):
         file = path.with_name(path.name + suffix)

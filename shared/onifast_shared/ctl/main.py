@@ -73,7 +73,7 @@ _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, re
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run one command and return the exit status."""
+    """Runs one command and returns the exit status."""
     arguments = _parser().parse_args(argv)
     command: Command = arguments.command
     try:

@@ -97,7 +97,7 @@ def column(value: object) -> str:
 
 
 def complain(text: str, status: int) -> int:
-    """Says something on standard error; gives the status."""
+    """Says something on standard error; returns the status."""
     print(f"onifast-mailctl: {_CONTROLS.sub(' ', text)}", file=sys.stderr)
     return status
 

@@ -95,7 +95,7 @@ class Checkpointer:
             self._next_full = time.monotonic() + READER_REST
 
     def _copy(self) -> int:
-        """Copies what no reader needs in the WAL any more; gives the WAL's length in pages."""
+        """Copies what no reader needs in the WAL any more; returns the WAL's length in pages."""
         pages, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         if copied >= pages:
             self._stuck_since = None

@@ -38,7 +38,7 @@ class DeliveryCheck:
 
 
 def ask(tx: Connection, owner: str | None, sender: Address | None, recipient: Address, now: float) -> int:
-    """Stores a question; gives its id. `owner` None stands for an administrator. Raises TooManyDeliveryChecks."""
+    """Stores a question; returns its id. `owner` None stands for an administrator. Raises TooManyDeliveryChecks."""
     waiting = tx.execute(
         "SELECT count(*) FROM inquiries WHERE answer IS NULL AND owner = ? AND asked_ts > ?",
         (owner or "", int(now) - STALE),
@@ -76,6 +76,6 @@ def answer_to(tx: Connection, inquiry_id: int) -> dict[str, Any] | None:
 
 
 def sweep(tx: Connection, now: float) -> int:
-    """Forgets old questions; gives how many."""
+    """Forgets old questions; returns how many."""
     tx.execute("DELETE FROM inquiries WHERE asked_ts <= ?", (int(now) - KEPT,))
     return tx.changes()

@@ -21,7 +21,7 @@ CERTAINTY_MS = 3_600_000
 
 
 def mark_over(tx: Connection, kept: float, now: float, clock: BootTime) -> list[int]:
-    """Marks what has been kept for `kept` seconds; gives the departures whose deletion begins, none of them moving."""
+    """Marks what has been kept for `kept` seconds; returns the departures (none moving) whose deletion begins."""
     sql = "SELECT id, departed_ts + ?, over_boot, over_ms FROM departures WHERE NOT deleting"
     rows: list[tuple[Any, ...]] = tx.execute(sql, (int(kept),)).fetchall()
     begun = []
@@ -52,7 +52,7 @@ def begin(tx: Connection, departure: Departure) -> None:
 
 
 def finish(database: Database) -> list[Departure]:
-    """Deletes all whose time has come; gives whose it was. Blocks; raises DatabaseError."""
+    """Deletes all whose time has come; returns whose it was. Blocks; raises DatabaseError."""
     gone = database.read(_begun)
     for departure in gone:
         while database.write(lambda tx, departure=departure: _delete_some(tx, departure)):  # type: ignore[misc]

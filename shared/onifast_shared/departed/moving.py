@@ -46,7 +46,7 @@ class Move:
 
 
 def set_aside(tx: Connection, username: str, asked_by: str, now: float, missing_since: int | None = None) -> int | None:
-    """Begins to set aside all that is a user's; gives the departure's number, None if he had nothing."""
+    """Begins to set aside all that is a user's; returns the departure's number, None if he had nothing."""
     if not has_anything(tx, username):
         _end(tx, username)
         return None
@@ -64,7 +64,7 @@ def set_aside(tx: Connection, username: str, asked_by: str, now: float, missing_
 
 
 def bring_back(tx: Connection, departure: Departure, username: str, *, merge: bool = False) -> list[str]:
-    """Begins to give a departed user's things to `username`; gives the addresses that others have by now.
+    """Begins to give a departed user's things to `username`; returns the addresses that others have by now.
 
     Raises UserChangeError where that user has something already, unless they are to be one (`merge`); what both have,
     such as a preference, stays as it is.
@@ -108,7 +108,7 @@ def require_free(tx: Connection, username: str) -> None:
 
 
 def finish(database: Database, patience: float = math.inf) -> list[Move]:
-    """Takes all moves that are under way to their end; gives those that ended. Blocks; raises DatabaseError.
+    """Takes all moves that are under way to their end; returns those that ended. Blocks; raises DatabaseError.
 
     After `patience` seconds it leaves the rest to outbox.
     """

@@ -94,7 +94,7 @@ def list_missing(tx: Connection) -> list[Missing]:
 
 
 def confirm(tx: Connection, usernames: Iterable[str], by: str) -> list[str]:
-    """Lets users depart who vanished with many others; gives those who are missing and waited for that."""
+    """Lets users depart who vanished with many others; returns those who are missing and waited for that."""
     sql = """
         UPDATE seen_users SET confirmed_by = ?
         WHERE username = ? AND missing_since_ts IS NOT NULL AND held AND confirmed_by IS NULL
@@ -147,7 +147,7 @@ def _note(tx: Connection, present: Collection[str], absent: Collection[str], clo
 
 
 def _hold(tx: Connection, total: int, present: Collection[str]) -> list[str]:
-    """Holds all who are missing if they are too many at once; gives those who were not held yet."""
+    """Holds all who are missing if they are too many at once; returns those who were not held yet."""
     doubtful = [each for each in _all_seen(tx).values() if each.since_ts is not None and each.confirmed_by is None]
     if present and not is_too_many(len(doubtful), total):
         return []

@@ -280,7 +280,7 @@ def _make_directory(directory: Path) -> None:
 
 
 def _share_group(path: Path, model: Path) -> None:
-    """Give a new file to the group that its directory is for: the programs may be of that group and nothing else."""
+    """Gives a new file to the group that its directory is for: the programs may be of that group and nothing else."""
     with contextlib.suppress(PermissionError):
         os.chown(path, -1, model.stat().st_gid)
 

@@ -51,7 +51,7 @@ def can_become_others() -> bool:
 
 
 def keep_only(*kept: int) -> None:
-    """Give up every capability but those of `kept` that the process has. Acts on the calling thread: call it early."""
+    """Gives up every capability but those of `kept` that the process has. Acts on the calling thread: call it early."""
     mask = sum(1 << number for number in set(kept) & permitted())
     data = (_Data * 2)(_Data(mask & 0xFFFFFFFF, mask & 0xFFFFFFFF, 0), _Data(mask >> 32, mask >> 32, 0))
     # The ambient set would hand them to whatever this process executes.

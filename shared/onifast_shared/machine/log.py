@@ -94,7 +94,7 @@ def _file_of(stream: TextIO) -> str | None:
 
 
 def configure(level: str, program: str) -> logging.Logger:
-    """Sets up the program's log on standard error; gives its logger."""
+    """Sets up the program's log on standard error; returns its logger."""
     handler = Lines(sys.stderr, program)
     # What no line of ours shows need not be found out for each of them: the caller's file and line, the thread.
     logging._srcfile = None

@@ -19,7 +19,7 @@ _NAME_SERVICES = ("/var/lib/sss", "/var/lib/extrausers")  # nss_sss(8), nss_extr
 
 
 def give_up_root(settings: Settings) -> None:
-    """Become `run_as`, keep no right but to read, and bind that to `readable`, where the kernel can; log what holds.
+    """Becomes `run_as`, keeps no right but to read, and binds that to `readable`, where the kernel can; logs it.
 
     Nothing happens unless we are root and are to become somebody else: systemd's units bind their programs themselves.
     When to call it, see `privileges.drop`. Raises PrivilegeError.

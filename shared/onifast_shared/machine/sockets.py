@@ -165,7 +165,7 @@ def _listen(sock: socket.socket) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove the socket that a dead process left; a live one's makes bind raise EADDRINUSE, as any other file does."""
+    """Removes the socket that a dead process left; a live one's makes bind raise EADDRINUSE, as any other file does."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return

@@ -99,7 +99,7 @@ def orphans(tx: Connection, now: float, after: int = 0, limit: int = 1000) -> tu
 
 
 def remove_unused(tx: Connection, content_ids: Iterable[int]) -> int:
-    """Removes those of the bytes that no row refers to; gives how many."""
+    """Removes those of the bytes that no row refers to; returns how many."""
     removed = 0
     for content_id in content_ids:
         if _is_used(tx, content_id):

@@ -150,25 +150,25 @@ def raw(tx: Connection, email_id: int) -> bytes:
 
 
 def move(tx: Connection, owner: str | None, ids: Iterable[int], folder: str) -> int:
-    """Moves messages; gives how many there were. The caller has checked the folder's name."""
+    """Moves messages; returns how many there were. The caller has checked the folder's name."""
     sql = f"UPDATE emails SET folder = ? WHERE {_MINE}"
     return sum(_changed(tx, sql, (folder, email_id, owner)) for email_id in ids)
 
 
 def set_read(tx: Connection, owner: str | None, ids: Iterable[int], is_read: bool) -> int:
-    """Marks messages; gives how many there were."""
+    """Marks messages; returns how many there were."""
     sql = f"UPDATE emails SET is_read = ? WHERE {_MINE}"
     return sum(_changed(tx, sql, (int(is_read), email_id, owner)) for email_id in ids)
 
 
 def purge(tx: Connection, owner: str | None, ids: Iterable[int]) -> int:
-    """Removes messages for good, from trash and drafts only; gives how many."""
+    """Removes messages for good, from trash and drafts only; returns how many."""
     sql = f"SELECT 1 FROM emails WHERE id = ?2 AND {_MINE} AND folder IN ('trash', 'drafts')"
     return erase(tx, [email_id for email_id in ids if tx.execute(sql, (None, email_id, owner)).fetchone()])
 
 
 def erase(tx: Connection, ids: Iterable[int]) -> int:
-    """Removes messages for good, whoever's they are and wherever they lie; gives how many."""
+    """Removes messages for good, whoever's they are and wherever they lie; returns how many."""
     removed = 0
     for email_id in ids:
         row = tx.execute("SELECT content_id, indexed FROM emails WHERE id = ?", (email_id,)).fetchone()

@@ -47,7 +47,7 @@ class _Reader:
         self._link_start = 0
 
     def step(self) -> bool:
-        """Read the text up to the next tag, and the tag; False at the end."""
+        """Reads the text up to the next tag, and the tag; False at the end."""
         start = self._source.find("<", self._position)
         self._text(self._source[self._position : start if start >= 0 else None])
         if start < 0:

@@ -25,7 +25,7 @@ def hold() -> None:
 
 
 def renewed(settings: Settings, logger: logging.Logger) -> Settings:
-    """Opens the log file anew and reads the settings; gives those to go on with, and logs how it went.
+    """Opens the log file anew and reads the settings; returns those to go on with, and logs how it went.
 
     Settings that count at start only stay what they are. Where the settings cannot be used, all of them do.
     """

@@ -17,7 +17,7 @@ AT_ONCE = 500
 
 
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
-    """Does one of view.ACTIONS to those rows that are in a state for it; gives their ids in order.
+    """Does one of view.ACTIONS to those rows that are in a state for it; returns their ids in order.
 
     `release` has captured rows sent after all, too.
     """

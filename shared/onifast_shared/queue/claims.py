@@ -196,7 +196,7 @@ class _LaneWalk:
         return ready_rows.next_head(self._tx, lane, after) if self._may_seek() else None
 
     def _may_seek(self) -> bool:
-        """Count a seek; False where the round has had enough of them."""
+        """Counts a seek; False where the round has had enough of them."""
         self._steps -= 1
         self._barren += 1
         self.more = self.more or self._steps < 0 or self._barren > MOST_BARREN
@@ -229,7 +229,7 @@ class _LaneWalk:
         return self._openings[destination]
 
     def _take(self, head: Head, destination: str, opening: ClaimAllowance) -> bool:
-        """Take the room that a claim needs; False where there is none."""
+        """Takes the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
         if is_burden and self._held and head.size > self._octets:
             return False

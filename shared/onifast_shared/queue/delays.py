@@ -96,7 +96,7 @@ def note(tx: Connection, row_ids: Sequence[int]) -> bool:
 
 
 def note_waiting(tx: Connection, row_ids: Sequence[int]) -> int:
-    """Marks those of the rows as thought of that still wait; gives how many."""
+    """Marks those of the rows as thought of that still wait; returns how many."""
     marked = 0
     for row_id in row_ids:
         tx.execute(f"UPDATE outbox SET delay_noted = 1 WHERE id = ? AND {_WAITS}", (row_id,))

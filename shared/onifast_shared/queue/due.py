@@ -29,13 +29,13 @@ def glance(tx: Connection) -> Glance:
 
 
 def promote(tx: Connection, now: float, limit: int = MOST_AT_ONCE) -> int:
-    """Makes rows ready that are due, the longest waiting first; gives how many."""
+    """Makes rows ready that are due, the longest waiting first; returns how many."""
     tx.execute(_PROMOTE, (int(now), limit))
     return tx.changes()
 
 
 def wake(tx: Connection, destination: str, now: float, limit: int = MOST_AT_ONCE) -> int:
-    """Makes rows ready that were put off because their destination could not be reached; gives how many."""
+    """Makes rows ready that were put off because their destination could not be reached; returns how many."""
     tx.execute(_WAKE, (int(now), destination, limit))
     return tx.changes()
 
@@ -62,7 +62,7 @@ def recall(
 
 
 def place(tx: Connection, limit: int = MOST_AT_ONCE) -> int:
-    """Gives rows that other programs wrote or readdressed, and earlier ones left, lane and domain; gives how many."""
+    """Gives rows that other programs wrote or readdressed, and earlier ones left, lane and domain; returns how many."""
     rows: list[tuple[Any, ...]] = tx.execute(_UNPLACED, (limit,)).fetchall()
     for row_id, recipient, sender, owner, submitted_by in rows:
         tx.execute(_PLACE, (domain_of(recipient), lane_of(sender, owner, submitted_by), row_id))

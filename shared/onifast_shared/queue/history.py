@@ -30,7 +30,7 @@ def finished(tx: Connection, before: float, after: int) -> tuple[list[int], int 
 
 
 def forget(tx: Connection, ids: Iterable[int]) -> int:
-    """Removes those of the rows that are over still, with their history; gives how many."""
+    """Removes those of the rows that are over still, with their history; returns how many."""
     marks = ", ".join("?" * len(FINISHED))
     removed = 0
     for row_id in ids:

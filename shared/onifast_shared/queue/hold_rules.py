@@ -100,7 +100,7 @@ def remove(tx: Connection, rule_id: int) -> bool:
 
 
 def hold(tx: Connection, row_ids: Iterable[int]) -> set[int]:
-    """Holds those of these waiting rows that a rule asks for; gives their ids."""
+    """Holds those of these waiting rows that a rule asks for; returns their ids."""
     held = set()
     for row_id in row_ids:
         row = tx.execute(_WAITING, (row_id,)).fetchone()
@@ -124,7 +124,7 @@ def count_held(tx: Connection) -> dict[int, int]:
 
 
 def release(tx: Connection, rule_id: int, now: float, limit: int = MOST_AT_ONCE) -> int:
-    """Lets go what a rule holds, or held before it was ended, the oldest first; gives how many rows."""
+    """Lets go what a rule holds, or held before it was ended, the oldest first; returns how many rows."""
     sql = """
         SELECT id FROM outbox INDEXED BY outbox_held_by
         WHERE status = 'held' AND hold_rule IS NOT NULL AND hold_rule = ? ORDER BY id LIMIT ?

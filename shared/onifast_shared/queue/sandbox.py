@@ -89,12 +89,12 @@ def may_let_out(tx: Connection, owner: str | None, outbox_id: int) -> bool:
 
 
 def release(tx: Connection, owner: str | None, ids: Iterable[int], now: float) -> list[int]:
-    """Has captured rows sent to those whom they are for; gives the ids of those that it changed."""
+    """Has captured rows sent to those whom they are for; returns the ids of those that it changed."""
     return [row_id for row_id in ids if _let_out(tx, owner, row_id, now)]
 
 
 def redirect(tx: Connection, owner: str | None, ids: Iterable[int], to: Address, now: float) -> list[int]:
-    """Has captured rows sent to another address instead; gives the ids of those that it changed."""
+    """Has captured rows sent to another address instead; returns the ids of those that it changed."""
     return [row_id for row_id in release(tx, owner, ids, now) if _readdress(tx, row_id, to)]
 
 

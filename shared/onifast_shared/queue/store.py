@@ -152,12 +152,12 @@ class DeliveryAttempt:
 def enqueue(
     tx: Connection, content_id: int, submission: Submission, recipients: Sequence[QueuedRecipient], now: float
 ) -> list[int]:
-    """Queues a message for its recipients; gives the rows' ids. The one way in, but for a script's INSERT."""
+    """Queues a message for its recipients; returns the rows' ids. The one way in, but for a script's INSERT."""
     return [_insert(tx, content_id, submission, recipient, now) for recipient in recipients]
 
 
 def renew(tx: Connection, tokens: Iterable[str], lease: Lease) -> set[str]:
-    """Prolongs leases; gives the tokens that still hold rows."""
+    """Prolongs leases; returns the tokens that still hold rows."""
     end = lease.boot_now_ms + lease.duration_ms
     sql = "UPDATE outbox SET lease_until = ? WHERE status = 'sending' AND lease_token = ?"
     held = set()

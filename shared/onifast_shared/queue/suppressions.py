@@ -124,7 +124,7 @@ def list_page(
 
 
 def sweep(tx: Connection, now: float) -> int:
-    """Forgets what has expired; gives how many."""
+    """Forgets what has expired; returns how many."""
     tx.execute("DELETE FROM suppressions WHERE expires_ts <= ?", (int(now),))
     return tx.changes()
 

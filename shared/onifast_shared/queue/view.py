@@ -170,7 +170,7 @@ def counts(tx: Connection) -> list[Count]:
 
 
 def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now: float) -> list[int]:
-    """Does what ACTIONS allows; gives the ids of the rows that it changed.
+    """Does what ACTIONS allows; returns the ids of the rows that it changed.
 
     What a rule holds is let go by administrators alone: it may be there because of its owner. What waits for the time
     that its sender chose goes on waiting for it, whatever is done here: see waiting.put_off.

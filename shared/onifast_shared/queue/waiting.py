@@ -136,7 +136,7 @@ def recall_email(tx: Connection, owner: str, email_id: int, settings: Settings, 
 
 
 def put_off(db: Database, owner: str | None, outbox_id: int, release_ts: int, now: float) -> list[int]:
-    """Gives a waiting message another time; gives the ids of its rows. A time that has come sends it now.
+    """Gives a waiting message another time; returns the ids of its rows. A time that has come sends it now.
 
     What was written here gets that time as its Date too: readers sort by it, and filters distrust old and future ones.
     Recipients for whom it is held wait for that time too; what has gone to others stays what it was. Raises NotWaiting.

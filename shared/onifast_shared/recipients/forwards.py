@@ -68,7 +68,7 @@ def add(tx: Connection, address: Address, target: Address, owner: str | None) ->
 
 
 def remove(tx: Connection, address: Address, target: Address | None = None) -> int:
-    """Ends one forward of an address, or all of them; gives how many there were."""
+    """Ends one forward of an address, or all of them; returns how many there were."""
     sql = f"DELETE FROM mail_forwards WHERE {_BY_ADDRESS}"
     if target is None:
         tx.execute(sql, stored_forms.of_address(address))

@@ -164,7 +164,7 @@ class _ExpansionWalk:
             waiting.extend(self._step(waiting.popleft()))
 
     def _step(self, address: Address) -> Iterator[Address]:
-        """Takes what is reached at once; gives the local addresses that are to be visited next."""
+        """Takes what is reached at once; returns the local addresses that are to be visited next."""
         matched = match(self._directory, address, self._delimiter)
         if matched is None:
             self.is_missing = True

@@ -26,7 +26,7 @@ def later(outbox: Outbox, hours: float) -> Notifier:
 
 
 async def defer(outbox: Outbox, *recipients: str | QueuedRecipient, sender: str = "alice@here.test") -> None:
-    """Queue a message and fail its first attempt: nothing listens where remote.test's mail goes."""
+    """Queues a message and fails its first attempt: nothing listens where remote.test's mail goes."""
     await outbox.submit(*recipients, sender=sender, ret="FULL", envid="QQ1")
     await outbox.round()
     assert set(outbox.states().values()) == {"deferred"}
@@ -139,7 +139,7 @@ class Clock:
 
 
 async def put_off(outbox: Outbox, messages: int, *, sender: str = "alice@here.test", notify: str | None = None) -> None:
-    """Queue messages to a site that is known to be down."""
+    """Queues messages to a site that is known to be down."""
     for number in range(messages):
         await outbox.submit(QueuedRecipient(f"u{number}@remote.test", notify), sender=sender)
     why = "451 4.4.1 remote.test does not answer"

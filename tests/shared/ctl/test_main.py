@@ -40,7 +40,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run one command on the test's tree."""
+    """Runs one command on the test's tree."""
     for username, content in {"ann": {"password": "x"}, "bob": {"role": "admin"}, "eve": {"disabled": True}}.items():
         (settings.users_dir / f"{username}.json").write_text(json.dumps(content))
     environ = {

@@ -26,7 +26,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def run(settings: Settings) -> Run:
-    """Runs one command on the test's tree; gives its exit status."""
+    """Runs one command on the test's tree; returns its exit status."""
     environ = {"ONIFAST_MAIL_ROOT": str(settings.root), "ONIFAST_MAIL_HOSTNAME": settings.hostname}
     return lambda *words: ctl.main([str(word) for word in words], environ)
 

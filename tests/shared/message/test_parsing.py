@@ -17,7 +17,7 @@ PIXEL = base64.b64encode(SIGNATURE)
 
 
 def read_everything(parsed: Parsed) -> None:
-    """Ask for all that a message has, and check that it can be stored as UTF-8."""
+    """Asks for all that a message has, and checks that it can be stored as UTF-8."""
     texts = [parsed.subject, parsed.to, parsed.cc, parsed.reply_to, parsed.sender_name, parsed.message_id]
     texts += [parsed.in_reply_to, *parsed.references, parsed.text or "", parsed.html or "", parsed.snippet]
     texts += [text for field in parsed.headers for text in field]

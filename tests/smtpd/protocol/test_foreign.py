@@ -40,7 +40,7 @@ def nothing_came_of_it(world: World) -> bool:
 
 
 async def curl(*arguments: str) -> int:
-    """Runs curl for a few seconds at the most; gives its exit status."""
+    """Runs curl for a few seconds at the most; returns its exit status."""
     process = await asyncio.create_subprocess_exec(
         *("curl", "--silent", "--max-time", "10", *arguments),
         stdin=asyncio.subprocess.DEVNULL,

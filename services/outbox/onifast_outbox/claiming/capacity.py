@@ -70,7 +70,7 @@ class RunningDeliveries:
         work: Coroutine[None, None, Sequence[Outcome]],
         on_end: Callable[[Claim, Sequence[Outcome]], None],
     ) -> None:
-        """Begin a delivery; `on_end` gets the recipients' outcomes."""
+        """Begins a delivery; `on_end` gets the recipients' outcomes."""
         claim = flight.claim
         task = asyncio.create_task(work)
         self._flights[task] = flight
@@ -92,7 +92,7 @@ class RunningDeliveries:
         task.add_done_callback(end)
 
     async def finish(self, limit: float) -> int:
-        """Wait at most `limit` seconds for what is in flight, then end the rest; how many that were."""
+        """Waits at most `limit` seconds for what is in flight, then ends the rest; how many that were."""
         if not self._flights:
             return 0
         _, late = await asyncio.wait(self._flights, timeout=limit)

@@ -75,7 +75,7 @@ class Dispatcher:
         self.destinations = Destinations(limits, settings.probe_interval)
 
     async def run(self) -> None:
-        """Work until cancelled; `finish` then deals with what is in flight."""
+        """Works until cancelled; `finish` then deals with what is in flight."""
         while True:
             pause: float | None = 1.0
             try:
@@ -87,7 +87,7 @@ class Dispatcher:
             await self._wakeup.wait(pause)
 
     async def drain(self) -> float | None:
-        """Start whatever is due; seconds until more is, or None where only an event brings more."""
+        """Starts whatever is due; seconds until more is, or None where only an event brings more."""
         while True:
             seen = await self._db.apeek(queue_due.glance)
             if seen.unprepared:
@@ -112,11 +112,11 @@ class Dispatcher:
         return len(self._flights)
 
     async def finish(self, limit: float) -> int:
-        """Wait at most `limit` seconds for what is in flight, then give the rest back; how many were given back."""
+        """Waits at most `limit` seconds for what is in flight, then gives the rest back; how many were given back."""
         return await self._flights.finish(limit)
 
     async def close(self) -> None:
-        """Wait for what is computed still, after `finish`."""
+        """Waits for what is computed still, after `finish`."""
         await self._courier.close()
 
     async def _prepare(self) -> None:
@@ -126,7 +126,7 @@ class Dispatcher:
     # Claiming
 
     async def _claim(self, seen: Glance, to_wake: Sequence[tuple[str, bool]]) -> bool:
-        """Claim what there is room for and start it; whether anything was changed, so that it is worth asking again."""
+        """Claims what there is room for and starts it; whether anything was changed, so that more may follow."""
         wanted, began = self._wanted(), boot_clock()
 
         def take(tx: Connection) -> ClaimRound:
@@ -163,7 +163,7 @@ class Dispatcher:
     def _take(
         self, tx: Connection, seen: Glance, wanted: ClaimCapacity, to_wake: Sequence[tuple[str, bool]]
     ) -> ClaimRound:
-        """Make ready what is due, claim, and read what is claimed, in one transaction."""
+        """Makes ready what is due, claims it, and reads what is claimed, in one transaction."""
         now = time.time()
         readied = queue_due.place(tx) if seen.unplaced else 0
         if seen.due_ts is not None and seen.due_ts <= now:

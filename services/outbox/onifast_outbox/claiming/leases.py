@@ -30,7 +30,7 @@ class Leases:
         return Lease(self._boot_id, boot_now_ms(), int(self._seconds * 1000))
 
     def keep(self, token: str) -> None:
-        """Renew this claim from now on."""
+        """Renews this claim from now on."""
         self._tokens.add(token)
 
     def drop(self, token: str) -> None:
@@ -38,7 +38,7 @@ class Leases:
         self._tokens.discard(token)
 
     def release_dead(self, tx: Connection) -> int:
-        """Put back what dead deliverers left; how many rows.
+        """Puts back what dead deliverers left; how many rows.
 
         Ours are renewed first: who can write this lives. Where no writer got its turn for longer than a lease, or the
         machine slept, they would be put back, and be sent again, while their deliveries still go on.
@@ -47,7 +47,7 @@ class Leases:
         return queue.release_dead(tx, self._boot_id, boot_now_ms())
 
     async def run(self) -> None:
-        """Renew all claims three times in the life of a lease, so that one failure or two cost nothing."""
+        """Renews all claims three times in the life of a lease, so that one failure or two cost nothing."""
         while True:
             await asyncio.sleep(self._seconds / 3)
             if self._tokens:

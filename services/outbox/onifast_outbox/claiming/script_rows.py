@@ -50,7 +50,7 @@ def build(row: ScriptRow, hostname: str) -> ScriptMessage:
 
 
 async def prepare(db: Database, rows: Sequence[ScriptRow], hostname: str) -> None:
-    """Make messages of these rows, or mark them as failed with the reason why not. Raises DatabaseError."""
+    """Makes messages of these rows, or marks them as failed with the reason why not. Raises DatabaseError."""
     # Together, so that they share commits.
     await asyncio.gather(*(_make(db, row, hostname) for row in rows))
 

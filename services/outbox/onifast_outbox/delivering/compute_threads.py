@@ -47,7 +47,7 @@ class ComputeThreads(Generic[J, R]):
         return future
 
     async def close(self) -> None:
-        """Wait for the threads; nothing more can be done."""
+        """Waits for the threads; nothing more can be done."""
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -68,7 +68,7 @@ class RoutedMessage:
         return self.content if isinstance(form, Failed) else form
 
     async def note(self, outcomes: Mapping[Recipient, Outcome], *, passed_on: bool = False) -> None:
-        """Commit these outcomes; their recipients are not tried again in this attempt."""
+        """Commits these outcomes; their recipients are not tried again in this attempt."""
         if outcomes:
             self.pending = [recipient for recipient in self.pending if recipient not in outcomes]
             await self.settle(outcomes, passed_on)
@@ -93,7 +93,7 @@ class RouteAttempt:
         return self._tries >= MAX_TRIES or time.monotonic() - self._began > MAX_SECONDS
 
     def add(self, trouble: Deferred | Failed, *, is_answer: bool = True) -> None:
-        """Note one server's trouble. It is no answer where the same server is tried in another way next."""
+        """Notes one server's trouble. It is no answer where the same server is tried in another way next."""
         self.troubles.append(trouble)
         if is_answer:
             self._answers.append(trouble)
@@ -134,7 +134,7 @@ class OutgoingConnections:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def deliver(self, route: Route, message: RoutedMessage) -> None:
-        """Try the servers of `route` until each pending recipient has an outcome, settled. Raises ClaimLost."""
+        """Tries the servers of `route` until each pending recipient has an outcome, settled. Raises ClaimLost."""
         client = self._take_idle(route)
         if client is not None:
             # That a server has closed a connection which waited says nothing about it: it will be tried anew.
@@ -251,7 +251,7 @@ class OutgoingConnections:
         )
 
     async def _hand_over(self, client: SmtpClient, route: Route, message: RoutedMessage, attempt: RouteAttempt) -> None:
-        """Carry the message over one connection as far as that goes; `attempt` has why it went no further."""
+        """Carries the message over one connection as far as that goes; `attempt` has why it went no further."""
         try:
             await self._carry(client, route, message, attempt)
         except BaseException:
@@ -299,7 +299,7 @@ class OutgoingConnections:
             self._sweep = loop.call_later(IDLE_SECONDS, self._leave_idle)
 
     def _leave_idle(self) -> None:
-        """Take leave of what has waited for long, and look again when the next one will have."""
+        """Takes leave of what has waited for long, and looks again when the next one will have."""
         loop = asyncio.get_running_loop()
         end = loop.time() - IDLE_SECONDS + SWEEP_GRAIN
         for key, waiting in list(self._idle.items()):
@@ -318,7 +318,7 @@ class OutgoingConnections:
         task.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
-        """Say goodbye on every connection that waits."""
+        """Says goodbye on every connection that waits."""
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None

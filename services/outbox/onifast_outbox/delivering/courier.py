@@ -109,7 +109,7 @@ class Courier:
         self._connections = connections
 
     async def deliver(self, claim: Claim, facts: ClaimFacts | None = None) -> Sequence[Outcome]:
-        """Try each of the claim's recipients once and settle them all; gives their outcomes.
+        """Tries each of the claim's recipients once and settles them all; returns their outcomes.
 
         `facts` is what `load` gave. Raises nothing but a cancellation.
         """
@@ -128,7 +128,7 @@ class Courier:
         return outcomes
 
     async def close(self) -> None:
-        """Wait for what is computed; nothing more can be delivered."""
+        """Waits for what is computed; nothing more can be delivered."""
         await self._preparer.close()
 
     def load(self, snapshot: DeliverySnapshot, claim: Claim) -> ClaimFacts | None:
@@ -277,7 +277,7 @@ class Courier:
     async def _deliver_along(
         self, claimed: ClaimedMessage, route: Route, recipients: Sequence[ClaimedRecipient], content: Content
     ) -> None:
-        """Bring the message to one destination. Its troubles stay its own: other destinations go on."""
+        """Brings the message to one destination. Its troubles stay its own: other destinations go on."""
         claim = claimed.claim
         rows: dict[Recipient, list[QueueRow]] = {}
         for each in recipients:

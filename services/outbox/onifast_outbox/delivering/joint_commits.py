@@ -88,7 +88,7 @@ class JointCommits:
             entry.future.set_result(result)
 
     def _take(self, taken: list[_Entry]) -> None:
-        """Take what has gathered for a commit, if it has not taken anything; what comes later asks for another one."""
+        """Takes what has gathered for a commit, if it has not taken anything; what comes later asks for another one."""
         with self._lock:
             if not taken:
                 taken += self._gathered

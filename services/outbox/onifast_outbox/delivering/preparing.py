@@ -87,7 +87,7 @@ class Preparer:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Wait for what is under way; nothing more can be prepared."""
+        """Waits for what is under way; nothing more can be prepared."""
         await self._threads.close()
 
     def _begin(self, job: _Job) -> asyncio.Future[Content]:
@@ -114,7 +114,7 @@ class Preparer:
             self._made.pop(oldest[0], None)
 
     def _drop(self, variant: _Variant) -> None:
-        """Keep it no longer; deliveries under way may hold it still, and share it."""
+        """Keeps it no longer; deliveries under way may hold it still, and share it."""
         content = self._kept.pop(variant, None)
         if content is None:
             return

@@ -123,7 +123,7 @@ class Settler:
         self._now = now
 
     async def settle(self, claimed: ClaimedMessage, results: Sequence[RecipientResult]) -> None:
-        """Write these results; a row that the claim holds no more is left alone, with all that belongs to it."""
+        """Writes these results; a row that the claim holds no more is left alone, with all that belongs to it."""
         if not results:
             return
         claimed.outcomes.extend(result.outcome for result in results)
@@ -146,7 +146,7 @@ class Settler:
             maillog.told(tells, claimed.claim.submission.queue_id, claimed.claim.submission.sender, queued)
 
     async def sandbox(self, claimed: ClaimedMessage, rows: Sequence[QueueRow], domain: str | None) -> None:
-        """Keep these rows here until somebody lets them out; `domain` is whose sandbox it is, None for all of them."""
+        """Keeps these rows here until somebody lets them out; `domain` is whose sandbox it is, None for all of them."""
         if not rows:
             return
         attempt = DeliveryAttempt(int(claimed.started), 0, "sandboxed")
@@ -162,7 +162,7 @@ class Settler:
             maillog.sandboxed(what.queue_id, row.id, what.sender, row.recipient)
 
     async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
-        """Put back those of the rows that the claim still holds: nobody was sent anything."""
+        """Puts back those of the rows that the claim still holds: nobody was sent anything."""
         ids = [row.id for row in rows]
         await self._persist(lambda joint: queue.give_back(joint.tx, claim.token, ids))
 
@@ -267,7 +267,7 @@ class Settler:
         )
 
     async def _persist(self, write: Callable[[JointTransaction], T]) -> T:
-        """Commit, whatever it takes; a cancellation waits for a commit that has begun."""
+        """Commits, whatever it takes; a cancellation waits for a commit that has begun."""
         return await self._until_done(lambda: self._commits.write(write))
 
     async def _until_done(self, work: Callable[[], Awaitable[T]]) -> T:

@@ -68,7 +68,7 @@ class Respondent:
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     async def run_once(self) -> int:
-        """Begin to answer what was asked; how many. One that takes long holds up nobody else. Raises DatabaseError."""
+        """Begins to answer what was asked; how many. One that takes long holds up nobody else. Raises DatabaseError."""
         found = await self._db.aread(lambda tx: store.unanswered(tx, time.time(), AT_ONCE))
         waiting = [inquiry for inquiry in found if inquiry.id not in self._under_way]
         for inquiry in waiting:
@@ -78,7 +78,7 @@ class Respondent:
         return len(waiting)
 
     async def finish(self) -> None:
-        """Wait for the answers under way."""
+        """Waits for the answers under way."""
         if self._under_way:
             await asyncio.wait(self._under_way.values())
 

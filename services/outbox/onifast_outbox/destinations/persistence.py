@@ -39,7 +39,7 @@ class DestinationPersistence:
         self._is_open = False
 
     async def round(self) -> None:
-        """Read the limits, and tell the states if they have changed. Raises DatabaseError."""
+        """Reads the limits, and tells the states if they have changed. Raises DatabaseError."""
         if not self._is_open:
             await self._restore()
             self._is_open = True
@@ -52,7 +52,7 @@ class DestinationPersistence:
         self._told, self._told_at = states, now
 
     async def _restore(self) -> None:
-        """Take over what earlier deliverers knew."""
+        """Takes over what earlier deliverers knew."""
         offset = time.time() - self._clock()
         for each in await self._db.aread(stored.known_dead):
             if each.dead_since_ts is None:

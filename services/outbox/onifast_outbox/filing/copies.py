@@ -67,7 +67,7 @@ class Filer:
         return self._streams
 
     async def close(self) -> None:
-        """End the filer: it stops when its channel closes."""
+        """Ends the filer: it stops when its channel closes."""
         if self._streams is None:
             self._channel.close()
             return
@@ -94,7 +94,7 @@ class Filing:
         self._filer = filer
 
     async def run_once(self, now: float) -> int:
-        """File the copies that are due; how many were tried. Raises FilerGone, DatabaseError."""
+        """Files the copies that are due; how many were tried. Raises FilerGone, DatabaseError."""
         items = await self._db.aread(lambda tx: indexing.unfiled(tx, now))
         copies: list[Copy] = []
         try:
@@ -108,7 +108,7 @@ class Filing:
         return len(items)
 
     async def look_for_missing(self) -> None:
-        """Have copies that are not there any more written anew. Raises FilerGone, DatabaseError."""
+        """Has copies that are not there any more written anew. Raises FilerGone, DatabaseError."""
         after = 0
         while copies := await self._db.aread(lambda tx, after=after: indexing.filed(tx, after)):  # type: ignore[misc]
             after = copies[-1][0]

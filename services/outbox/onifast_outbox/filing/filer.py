@@ -73,7 +73,7 @@ class UnixIdentity:
 
 
 def serve(channel: socket.socket, home_root: Path) -> None:
-    """Answer requests until the other end is closed. Runs in the forked filer process."""
+    """Answers requests until the other end is closed. Runs in the forked filer process."""
     swept: set[str] = set()  # owners whose directory holds nothing that a writer before us left behind
     hung: dict[str, float] = {}  # owners whose homes hang, and until when they are left alone
     while (request := _receive(channel)) is not None:
@@ -87,7 +87,7 @@ def serve(channel: socket.socket, home_root: Path) -> None:
 
 
 def _waiting_for(hung: dict[str, float], home_root: Path, request: FilerRequest, *, sweep: bool) -> tuple[int, str]:
-    """Carry the request out, and note in `hung` whether its owner's home answers."""
+    """Carries the request out, and notes in `hung` whether its owner's home answers."""
     began = time.monotonic()
     result = _in_child(home_root, request, sweep=sweep)
     hung.pop(request.owner, None)
@@ -104,7 +104,7 @@ def _note_sweep(swept: set[str], request: FilerRequest, kind: int) -> None:
 
 
 def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
-    """Become the owner and do what `request` asks; the path, or the missing names. Raises CopyRefused or OSError.
+    """Becomes the owner and does what `request` asks; the path, or the missing names. Raises CopyRefused or OSError.
 
     With `sweep` a WRITE first removes what writers that were killed left in the directory.
     There is no way back: call it in a process that ends afterwards.
@@ -124,7 +124,7 @@ def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what is not a single, visible path component."""
+    """Refuses what is not a single, visible path component."""
     if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 255:
         raise CopyRefused("not a file name")
 
@@ -153,7 +153,7 @@ def _identity_of_home(home: Path) -> UnixIdentity:
 
 
 def become(identity: UnixIdentity) -> None:
-    """Become another user for good, with no right that he does not have."""
+    """Becomes another user for good, with no right that he does not have."""
     os.setgroups([identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
@@ -199,7 +199,7 @@ def _open_or_make(parent: int, name: str) -> int:
 
 
 def _sweep(directory: int) -> None:
-    """Remove the temporary files of processes that are gone; one whose number is in use again stays for now."""
+    """Removes the temporary files of processes that are gone; one whose number is in use again stays for now."""
     for name in os.listdir(directory):
         match = _TEMPORARY.fullmatch(name)
         if match and not _is_running(int(match[1])):
@@ -219,7 +219,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _write(directory: int, name: str, content: bytes) -> None:
-    """Put the file there whole or not at all, and on disk before we say so."""
+    """Puts the file there whole or not at all, and on disk before we say so."""
     temporary = f".{name}.{os.getpid()}.tmp"
     fd = os.open(temporary, _NEW_FILE, 0o600, dir_fd=directory)
     try:
@@ -244,7 +244,7 @@ def _is_there(directory: int, name: str) -> bool:
 
 
 def _in_child(home_root: Path, request: FilerRequest, *, sweep: bool) -> tuple[int, str]:
-    """Carry the request out in a child and take its result from a pipe: what it became must not come back here."""
+    """Carries the request out in a child and takes its result from a pipe: what it became must not come back here."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -310,7 +310,7 @@ def _receive_exactly(channel: socket.socket, length: int) -> bytes | None:
 
 
 def start(home_root: Path) -> socket.socket:
-    """Fork the filer; our end of its channel. Call it before any thread, loop or database connection exists."""
+    """Forks the filer; our end of its channel. Call it before any thread, loop or database connection exists."""
     ours, theirs = socket.socketpair()
     if os.fork():
         theirs.close()

@@ -32,7 +32,7 @@ def index_of(raw: bytes) -> Index:
 
 
 async def run_once(db: Database) -> int:
-    """Index a batch of new rows in one transaction; how many. Raises DatabaseError."""
+    """Indexes a batch of new rows in one transaction; how many. Raises DatabaseError."""
     items = await db.aread(indexing.unindexed)
     indexes = [(item, await _index(db, item)) for item in items]
 
@@ -46,7 +46,7 @@ async def run_once(db: Database) -> int:
 
 
 async def learn(db: Database) -> int:
-    """Learn correspondents from a batch of messages; how many. Raises DatabaseError."""
+    """Learns correspondents from a batch of messages; how many. Raises DatabaseError."""
     if not await db.aread(correspondents.is_behind):
         return 0
     known = await asyncio.to_thread(suffixes)

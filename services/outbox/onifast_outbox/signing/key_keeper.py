@@ -27,7 +27,7 @@ class KeyKeeper:
         self._rotations = Rotations(db, settings)
 
     async def tend(self, now: float) -> None:
-        """Look after the domains whose turn it is. Raises DatabaseError."""
+        """Looks after the domains whose turn it is. Raises DatabaseError."""
         if not await self._db.aread(lambda tx: selectors.anything_due(tx, now)):
             return
         # All of them, some at a time: those that come first would have the next turn too before the others had theirs.

@@ -91,7 +91,7 @@ class SmtpClient(SmtpSession):
         return done
 
     def _refuse_impossible(self, envelope: Envelope, content: Content, done: TransactionResult) -> list[Recipient]:
-        """Settle what this server says in advance that it cannot take; the recipients that remain."""
+        """Settles what this server says in advance that it cannot take; the recipients that remain."""
         limit = self.extensions.get("SIZE", "")
         refusal: Reply | None = None
         if limit.isdigit() and 0 < int(limit) < content.size:
@@ -230,7 +230,7 @@ class SmtpClient(SmtpSession):
         return reply
 
     async def _drop_transaction(self, pipelined: bool, skip: int = 0) -> None:
-        """Leave a transaction that nobody is to receive, `skip` RCPT replies of which are still to come."""
+        """Leaves a transaction that nobody is to receive, `skip` RCPT replies of which are still to come."""
         if not pipelined:
             await self._reset()
             return

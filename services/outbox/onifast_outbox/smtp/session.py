@@ -114,7 +114,7 @@ class SmtpSession:
 
     @classmethod
     async def open(cls, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch | None = None) -> Self:
-        """Connect, greet, encrypt and log in as `access` says. Raises HopFailed.
+        """Connects, greets, encrypts and logs in as `access` says. Raises HopFailed.
 
         `watch` has the time that it took to find the server; it goes on with this connection's first message.
         """
@@ -159,7 +159,7 @@ class SmtpSession:
         return self._wire.local_address
 
     async def quit(self) -> None:
-        """Take leave as politely as the peer lets us, and close."""
+        """Takes leave as politely as the peer lets us, and closes."""
         try:
             if self._usable:
                 await self._command("QUIT", self._timeouts.quit)
@@ -169,7 +169,7 @@ class SmtpSession:
             self.abort()
 
     def abort(self) -> None:
-        """Close the connection at once. The server drops a message whose final dot it has not seen."""
+        """Closes the connection at once. The server drops a message whose final dot it has not seen."""
         self._usable = False
         self._wire.abort()
 
@@ -291,7 +291,7 @@ class SmtpSession:
         return await self._reply(timeout)
 
     async def _write(self, text: str) -> None:
-        """Send whole command lines; a stray line end in an address or parameter must never become a command."""
+        """Sends whole command lines; a stray line end in an address or parameter must never become a command."""
         if "\r" in text.replace("\r\n", "") or "\n" in text.replace("\r\n", ""):
             raise ValueError("a command holds a bare line end")
         await self._wire.write(text.encode(), self._timeouts.command)

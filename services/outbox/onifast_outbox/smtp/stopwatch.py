@@ -16,17 +16,17 @@ class Stopwatch:
         self._since = 0.0
 
     def add(self, stage: str, seconds: float) -> None:
-        """Count in what was measured elsewhere."""
+        """Counts in what was measured elsewhere."""
         self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
     def enter(self, stage: str) -> None:
-        """Begin a stage, or go on with it."""
+        """Begins a stage, or goes on with it."""
         self.stop()
         self.add(stage, 0.0)
         self._running, self._since = stage, self._clock()
 
     def stop(self) -> None:
-        """End the stage that runs, if one does."""
+        """Ends the stage that runs, if one does."""
         if self._running:
             self.add(self._running, self._clock() - self._since)
             self._running = ""

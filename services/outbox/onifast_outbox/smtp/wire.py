@@ -93,7 +93,7 @@ class ClientWire(asyncio.Protocol):
         timeout: float,
         source: str | None = None,
     ) -> ClientWire:
-        """Connect to an IP address, from the address `source` of ours if it is given."""
+        """Connects to an IP address, from the address `source` of ours if it is given."""
         local = None if source is None else (source, 0)
         if source is not None and (why := why_unusable(source)):
             raise WireError(f"nothing can be sent from {source}: {why}")
@@ -202,7 +202,7 @@ class ClientWire(asyncio.Protocol):
         return lines
 
     def _take_lines(self, lines: list[bytes]) -> bool:
-        """Move a reply's lines out of what came; whether it is complete with them."""
+        """Moves a reply's lines out of what came; whether it is complete with them."""
         while (end := self._input.find(b"\n")) >= 0:
             line = bytes(self._input[:end]).rstrip(b"\r")
             del self._input[: end + 1]
@@ -226,7 +226,7 @@ class ClientWire(asyncio.Protocol):
         return WireError("connection lost")
 
     async def write(self, data: bytes, timeout: float) -> None:
-        """Hand `data` to the network, at most CHUNK bytes ahead of the peer; `timeout` counts anew for each chunk."""
+        """Hands `data` to the network, at most CHUNK bytes ahead of the peer; `timeout` counts anew for each chunk."""
         for start in range(0, len(data), CHUNK):
             if self._is_lost or self._transport.is_closing():
                 raise self._lost() if self._trouble else WireError("connection lost: connection reset by the peer")
@@ -243,7 +243,7 @@ class ClientWire(asyncio.Protocol):
                 raise WireError(f"the peer took no data for {timeout:g} s") from None
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout: float) -> None:
-        """Upgrade to TLS. What the peer sent in the clear before the handshake is dropped, never read as a reply."""
+        """Upgrades to TLS. What the peer sent in the clear before the handshake is dropped, never read as a reply."""
         # From here on, the loop gives us what was decrypted, and nothing else (no response injection).
         self._input.clear()
         self._is_tls = self._is_reading = True
@@ -289,7 +289,7 @@ class ClientWire(asyncio.Protocol):
         return self._has_ended or self._transport.is_closing()
 
     def abort(self) -> None:
-        """Drop the connection at once, with whatever is still unsent."""
+        """Drops the connection at once, with whatever is still unsent."""
         self._transport.abort()
 
 

@@ -71,7 +71,7 @@ class CertificateVerifier:
         return Assurance(TlsLevel.ENCRYPTED, trouble) if trouble else Assurance(TlsLevel.VERIFIED)
 
     def prepare(self) -> None:
-        """Read the authorities now, not when the first certificate is to be judged. Raises ConfigError."""
+        """Reads the authorities now, not when the first certificate is to be judged. Raises ConfigError."""
         try:
             self._trusted()
         except (OSError, ValueError):

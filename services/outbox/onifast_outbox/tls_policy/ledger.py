@@ -59,7 +59,7 @@ class TlsLedger:
             self._had[_Had(domain, had.level.is_good, had.level.value, host, "" if had.level.is_good else why)] += 1
 
     async def sweep(self) -> None:
-        """Forget what is too old. Raises DatabaseError."""
+        """Forgets what is too old. Raises DatabaseError."""
         now = self._now()
 
         def forget(tx: Connection) -> None:
@@ -69,7 +69,7 @@ class TlsLedger:
         await self._db.awrite(forget)
 
     async def flush(self) -> None:
-        """Write what was noted since the last time. Raises DatabaseError, and then keeps it."""
+        """Writes what was noted since the last time. Raises DatabaseError, and then keeps it."""
         while self._sessions or self._had:
             await self._flush_some()
 

@@ -138,12 +138,12 @@ class TlsPolicies:
             self._ledger.note_protection(policy.domain, host, had)
 
     async def flush(self) -> None:
-        """Write what was noted; to be called every few seconds. Raises DatabaseError."""
+        """Writes what was noted; to be called every few seconds. Raises DatabaseError."""
         if self._ledger:
             await self._ledger.flush()
 
     async def refresh(self) -> None:
-        """Keep the kept policies fresh, and forget what is old; to be called now and then. Raises DatabaseError."""
+        """Keeps the kept policies fresh, and forgets what is old; to be called now and then. Raises DatabaseError."""
         if self._sts:
             await self._sts.refresh()
         if self._ledger:

@@ -56,7 +56,7 @@ class Reporting:
         self._now = now
 
     async def run_once(self) -> None:
-        """Send what is due. Raises DatabaseError."""
+        """Sends what is due. Raises DatabaseError."""
         now, after = self._now(), ("", "")
         while found := await self._db.aread(lambda tx, last=after: tls_results.unreported(tx, now, last)):  # type: ignore[misc]
             for day, domain in found:

@@ -84,7 +84,7 @@ class StsPolicies:
             return StsFinding(_parsed(kept), failed.trouble)
 
     async def refresh(self) -> int:
-        """Fetch anew what was not confirmed for a while; how many policies were tried. Raises DatabaseError."""
+        """Fetches anew what was not confirmed for a while; how many policies were tried. Raises DatabaseError."""
         now, after, tried = self._now(), "", 0
         while due := await self._db.aread(lambda tx, last=after: sts_policies.due(tx, now, last)):  # type: ignore[misc]
             await asyncio.gather(*map(self._refresh, due))

@@ -56,7 +56,7 @@ class Poster:
         self._is_stopping = False
 
     async def run_once(self) -> None:
-        """Begin to tell what is due. A slow receiver holds up nobody else. Raises DatabaseError."""
+        """Begins to tell what is due. A slow receiver holds up nobody else. Raises DatabaseError."""
         room = 0 if self._is_stopping else AT_ONCE - len(self._turns)
         if not room or not await self._db.aread(store.anything_waits):
             return
@@ -67,12 +67,12 @@ class Poster:
             turn.add_done_callback(self._turns.discard)
 
     async def stop(self) -> None:
-        """Begin no call more, and wait for those under way: what was told is not told again by who comes next."""
+        """Begins no further call, and waits for those under way, so that the next process tells nothing twice."""
         self._is_stopping = True
         await self.finish()
 
     async def finish(self) -> None:
-        """Wait for the turns under way."""
+        """Waits for the turns under way."""
         if self._turns:
             await asyncio.wait(self._turns)
 

@@ -221,7 +221,7 @@ class Admission:
         return all(self._waiting[share] < most for share in slot.shares)
 
     async def _wait(self, session: Running, slot: Slot, limits: tuple[int, ...], refusal: Reply | None) -> Reply | None:
-        """Tries again for a while; gives the refusal where it stays one."""
+        """Tries again for a while; returns the refusal where it stays one."""
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE
         self._waiting.update(slot.shares)
@@ -255,7 +255,7 @@ class Admission:
             self._send_away(need, MAKE_ROOM if need < self._slots.groups else 1, now)
 
     def _send_away(self, need: int, count: int, now: float) -> int:
-        """Ends as many sessions as asked for, those that have least to show first; gives how many there were."""
+        """Ends as many sessions as asked for, those that have least to show first; returns how many there were."""
         fits = self._fitting(need)
         found = [
             (standing, -self._crowd(slot), since, session)

@@ -155,7 +155,7 @@ class Parent:
         self._lifeline, self._held = os.pipe()
 
     def run(self) -> int:
-        """Returns when the last process has ended; gives the exit status.
+        """Returns the exit status when the last process has ended.
 
         That is 0 after a signal, or the status of the first process where it ended before it served.
         """

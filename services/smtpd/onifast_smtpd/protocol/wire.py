@@ -168,7 +168,7 @@ class ServerWire:
             await asyncio.shield(self._full)
 
     def more(self) -> asyncio.Future[None]:
-        """Sends what is queued; gives what to wait for until there may be more to hear. Raises Gone.
+        """Sends what is queued; returns what to wait for until there may be more to hear. Raises Gone.
 
         No coroutine, since each command of a client that waits for its reply comes by here.
         """

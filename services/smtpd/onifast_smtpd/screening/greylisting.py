@@ -55,7 +55,7 @@ def is_known(tx: Connection, ip: IP) -> bool:
 
 
 def attempt(tx: Connection, ip: IP, sender: Address | None, recipient: Address, now: float, *, delay: float) -> int:
-    """Notes an attempt; gives the seconds still to wait, 0 for none."""
+    """Notes an attempt; returns the seconds still to wait, 0 for none."""
     place = network(ip)
     key = f"{place}|{sender.key if sender else ''}|{recipient.key}"
     before = greylist.get(tx, key)

@@ -29,7 +29,7 @@ def add(tx: Connection, caller: Caller, address: Address, target: Address) -> Fo
 
 
 def remove(tx: Connection, caller: Caller, address: Address, target: Address | None) -> int:
-    """Ends forwards that the caller sees; gives how many there were."""
+    """Ends forwards that the caller sees; returns how many there were."""
     mine = {row.address.lower() for row in forwards.list_for(tx, caller.manages)}
     if mine.isdisjoint(form.lower() for form in stored_forms.of_address(address)):
         return 0

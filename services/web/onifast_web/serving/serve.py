@@ -120,7 +120,7 @@ class WebServer:
         self._limit = self._apply(settings)
 
     def _apply(self, settings: Settings) -> int:
-        """Sets what settings say of numbers; gives how many connections there may be."""
+        """Sets what settings say of numbers; returns how many connections there may be."""
         self._tasks.set_thread_count(settings.http_threads)
         limit = descriptors.connections_allowed(settings.max_http_connections, spare=SPARE, each=_EACH)
         share = max(8, limit // 8)  # a browser opens six

@@ -63,7 +63,7 @@ class Form:
 
 
 def save(web: Web, owner: str, form: Form, attachments: list[OutgoingAttachment]) -> int:
-    """Stores the form as a draft in the place of the one that it came from; gives the new draft's id."""
+    """Stores the form as a draft in the place of the one that it came from; returns the new draft's id."""
     raw = _message(web, form, attachments)
     ref = contents.store(web.database, raw)
 
