@@ -97,7 +97,7 @@ def make_tree(here: Embedded) -> None:
 
 
 def _seed(here: Embedded) -> None:
-    """The demo user and his messages, once."""
+    """The demo user and their messages, once."""
     if Path(here.environ["ONIFAST_MAIL_ROOT"], "users", f"{DEMO_USER}.json").exists():
         return
     command = [str(VENV / "bin" / "python"), "-m", "tools.demo"]

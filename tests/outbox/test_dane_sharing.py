@@ -19,7 +19,7 @@ HOST = "mx.remote.test"
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """One that gives anybody a certificate for his own domain, and that the exchanger's TLSA record names."""
+    """One that gives anybody a certificate for their own domain, and that the exchanger's TLSA record names."""
     return Authority(tmp_path)
 
 

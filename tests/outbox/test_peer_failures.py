@@ -95,7 +95,7 @@ async def test_a_server_where_nobody_listens_defers(outbox: Outbox) -> None:
     assert outbox.error("bob@remote.test").endswith("connection refused")
 
 
-# What happens at one of three recipients, and the states that this leaves behind: his, and the others'.
+# What happens at one of three recipients, and the states that this leaves behind: theirs, and the others'.
 AT_ONE: list[tuple[Action, str, str]] = [
     (TRANSIENT, "deferred", "sent"),
     (PERMANENT, "failed", "sent"),
@@ -111,16 +111,16 @@ async def test_what_happens_at_one_recipient_leaves_each_in_the_right_state(
     outbox: Outbox, at: str, extensions: tuple[str, ...]
 ) -> None:
     addresses = [f"{name}@remote.test" for name in NAMES]
-    for action, his, theirs in AT_ONE:
+    for action, ours, theirs in AT_ONE:
         await _begin_anew(outbox, "RCPT", action)
         with _peer(outbox, {f"RCPT {at}@remote.test": action}, extensions) as peer:
             await outbox.submit(*addresses, sender="")
             await outbox.round()
-            assert _states(outbox) == [his if name == at else theirs for name in NAMES], action
+            assert _states(outbox) == [ours if name == at else theirs for name in NAMES], action
             peer.set(f"RCPT {at}@remote.test", None)
             await _try_again(outbox, action)
             received = sorted(recipient for message in peer.messages for recipient in message.rcpt_to)
-            assert received == [each for each in addresses if his != "failed" or each[0] != at], action
+            assert received == [each for each in addresses if ours != "failed" or each[0] != at], action
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCKSTEP], ids=["pipelining", "lockstep"])

@@ -56,7 +56,7 @@ OWN = [
     ({"submitted_by": "user:ann"}, "ann@ann.test"),
     ({"submitted_by": "user:ann"}, "anything@ann.test"),  # her domain
     ({"submitted_by": "user:ann"}, "ben@ann.test"),  # Ben's address, in her domain
-    ({"submitted_by": "user:ben"}, "ben@ann.test"),  # his address, in her domain
+    ({"submitted_by": "user:ben"}, "ben@ann.test"),  # their address, in her domain
     ({"submitted_by": "unix:ann", "owner": "ann"}, "ann@ann.test"),
     ({"submitted_by": "unix:ann"}, "ann@ann.test"),
     ({"submitted_by": "unix:root"}, "ben@ben.test"),

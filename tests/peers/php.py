@@ -67,7 +67,7 @@ def mail(
 ) -> Run:
     """Option A: call PHP's ``mail()``, which runs msmtp, with files in *directory*.
 
-    The status is 1 if ``mail()`` returns false. As root, *user* is who runs it; the directory becomes his.
+    The status is 1 if ``mail()`` returns false. As root, *user* is who runs it; the directory becomes theirs.
     """
     logfile = directory / "msmtp.log"
     msmtprc = _write(directory / "msmtprc", _MSMTPRC.format(logfile=logfile, host=host, port=port))

@@ -234,7 +234,7 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: not self.over)
     @rule(good=st.booleans(), step_by_step=st.booleans())
     def log_in(self, good: bool, step_by_step: bool) -> None:
-        """Whoever guessed wrong a few times is slowed down, and then shut out for a while, even if he is right now."""
+        """Whoever guessed wrong a few times is slowed down, then shut out for a while, even if now right."""
         password = "secret" if good else "wrong"
         if not self._may_log_in:
             self._expect(self._say("AUTH PLAIN " + plain("alice", password)), "503 5.5.1")

@@ -1,4 +1,4 @@
-"""The demo user and his messages: made once, kept as they were left."""
+"""The demo user and their messages: made once, kept as they were left."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ LETTERS = (
 
 
 def fill(database: Database) -> list[int]:
-    """Delivers the letters to demo, the newest first, and queues one of his; returns the inbox's ids."""
+    """Delivers the letters to demo, the newest first, and queues one of theirs; returns the inbox's ids."""
     now = time.time()
     ids = [
         deliver(

@@ -120,7 +120,7 @@ def add_user(settings: Settings, username: str, **fields: Any) -> None:
 
 
 def change_user(settings: Settings, username: str, **fields: Any) -> None:
-    """Changes a panel user's file, as the panel does; his password stays unless it is among the fields."""
+    """Changes a panel user's file, as the panel does; their password stays unless it is among the fields."""
     path = settings.users_dir / f"{username}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 

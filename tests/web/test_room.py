@@ -144,7 +144,7 @@ def test_a_unix_user_of_this_host_has_his_share_and_no_more(settings: Settings, 
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as customer:
             assert customer.stdout is not None
             assert customer.stdout.readline() == "held\n"
-            # We are a trusted proxy: our idle connections stay, since his did not fill the room.
+            # We are a trusted proxy: our idle connections stay, since theirs did not fill the room.
             for connection in ours:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(8) == b"HTTP/1.0"

@@ -167,7 +167,7 @@ def tls_reported(domain: str, day: str, place: str, result: str) -> None:
 
 
 def user_missing(username: str, *, returned: bool = False) -> None:
-    """A panel user's file is not there, or is there again; if it stays away, he departs."""
+    """A panel user's file is not there, or is there again; if it stays away, they depart."""
     event(_LOGGER, "user-returned" if returned else "user-missing", user=username)
 
 
@@ -184,12 +184,12 @@ def users_unseen(error: Exception) -> None:
 
 
 def user_departed(username: str, departure_id: int | None) -> None:
-    """A user is gone; what was his is being set aside, or he had nothing."""
+    """A user is gone; what was theirs is being set aside, or they had nothing."""
     event(_LOGGER, "user-departed", user=username, departure=departure_id)
 
 
 def user_changed(change: UserChange) -> None:
-    """A panel or an administrator had a user removed, restored, renamed, or what is kept of him deleted."""
+    """A panel or an administrator had a user removed, restored, renamed, or what is kept of them deleted."""
     asked, level = change.request, logging.WARNING if change.problem else logging.INFO
     event(
         _LOGGER,

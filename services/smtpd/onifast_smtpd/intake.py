@@ -362,7 +362,7 @@ def _acknowledged(
 ) -> list[QueuedRecipient]:
     """Recipients whose mail ends its way in mailboxes here, and whose sender asked to be told (RFC 3461 section 4.1).
 
-    Whom the mail goes on to tells him himself (section 5.2.7). What seems forged, or junk, gets no answer: it would
+    The next server tells them (section 5.2.7). What seems forged, or junk, gets no answer: it would
     trouble somebody who has sent nothing.
     """
     asked = [target for target in transaction.targets.values() if "SUCCESS" in (target.options.notify or "")]

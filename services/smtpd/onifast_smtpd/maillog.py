@@ -107,7 +107,7 @@ def tls_failed(session: str, client: Client, reason: object) -> None:
 
 
 def logged_in(session: str, client: Client, username: str, mechanism: str, app_password: str | None) -> None:
-    """A user logged in, with his panel password or the app password of that name."""
+    """A user logged in, with their panel password or the app password of that name."""
     event(
         logger,
         "login",
@@ -195,7 +195,7 @@ def rewritten(queue_id: str, before: object, after: object) -> None:
 
 
 def foreign_sender(queue_id: str, address: Address, who: object, *, refused: bool) -> None:
-    """Somebody sends from an address that is not his."""
+    """Somebody sends from an address that is not theirs."""
     event(logger, "foreign-sender", logging.WARNING, id=queue_id, address=f"<{address}>", by=who, refused=refused)
 
 

@@ -203,7 +203,7 @@ def no_domain(path: Bare) -> Reply:
 
 
 def not_owned(address: Address, who: str) -> Reply:
-    """`who` used `address` in the envelope or in From, and it is not his."""
+    """`who` used `address` in the envelope or in From, and it is not theirs."""
     return Reply(553, "5.7.1", f"<{address}>: not an address of {who}")
 
 

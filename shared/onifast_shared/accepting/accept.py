@@ -59,7 +59,7 @@ class Incoming:
     """A message for mailboxes here, and to be forwarded.
 
     `reverse_path` '' is the null one; `authentication` is stored as JSON. That it has arrived is told to its sender for
-    the recipients in `acknowledged`, with his `envid` (RFC 3461). `queue_id` is the message's one name.
+    the recipients in `acknowledged`, with their `envid` (RFC 3461). `queue_id` is the message's one name.
     """
 
     reverse_path: str
@@ -74,7 +74,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class SentCopy:
-    """The sender's own copy. `bcc` is shown to him alone."""
+    """The sender's own copy. `bcc` is shown to them alone."""
 
     owner: str
     recipients: str

@@ -42,7 +42,7 @@ def _is_due(tx: Connection, exceeded: LimitExceeded, now: float) -> bool:
 
 
 def _people(tx: Connection, subject: Subject, settings: Settings) -> list[Address]:
-    """Who is told: whose mail it is, if he has an address here, and who looks after the host."""
+    """Who is told: whose mail it is, if they have an address here, and who looks after the host."""
     owner = addresses.domain_owner(tx, subject.name) if subject.scope == "domain" else subject.name
     primary = addresses.primary_address(tx, owner) if owner else None
     postmaster = Address("postmaster", settings.hostname)

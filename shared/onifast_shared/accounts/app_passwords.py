@@ -140,7 +140,7 @@ def exist(tx: Connection) -> bool:
 def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> Locks:
     """What a login of that name is checked against, whether such a user exists or not.
 
-    The salt is that of the user's app passwords, else that of his panel password, else made from the name.
+    The salt is that of the user's app passwords, else that of their panel password, else made from the name.
     """
     sql = """
         SELECT id, name, salt, iterations, stored_key, server_key, used_ts, used_from FROM app_passwords

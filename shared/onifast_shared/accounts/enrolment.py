@@ -36,7 +36,7 @@ def find(tx: Connection, user: PanelUser | None, username: str) -> ScramVerifier
 
 
 def learn(database: Database, user: PanelUser, derived: ScramVerifier, now: float) -> None:
-    """Keeps the verifier of the password that a user has just shown to be his; a database in trouble keeps nothing."""
+    """Keeps the verifier of a password that its user has just proved; a database in trouble keeps nothing."""
     if not _may_enrol(user):
         return
     with contextlib.suppress(DatabaseError):
@@ -55,7 +55,7 @@ def learn_password(database: Database, user: PanelUser, password: str, now: floa
 
 
 def _may_enrol(user: PanelUser) -> bool:
-    """Not who has a verifier in his file already, nor whose file has no hash: that would seal with the password."""
+    """Not who has a verifier in their file already, nor whose file has no hash: that would seal with the password."""
     stored = user.password_hash
     return user.scram is None and stored is not None and passwords.is_supported(stored.reveal(), allow_plaintext=False)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from onifast_shared.db.database import Connection
 
 KNOWN_FOR = 90 * 86400
-"""Seconds after a user's last login from there that a place is still one of his."""
+"""Seconds after a user's last login from there that a place is still one of theirs."""
 
 SEEN_INTERVAL = 3600
 """Seconds within which a login from the same place is not written again."""
@@ -26,7 +26,7 @@ _NOBODY = ""
 
 @dataclass(frozen=True)
 class Regular:
-    """A user who logs in from a place; `by_panel` where he used the panel password."""
+    """A user who logs in from a place; `by_panel` where they used the panel password."""
 
     username: str
     by_panel: bool

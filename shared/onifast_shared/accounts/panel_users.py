@@ -60,7 +60,7 @@ class AccountSettings(Protocol):
 
 @dataclass(frozen=True)
 class PanelUser:
-    """A user as his file describes him. The file's name is his name, whatever the file says."""
+    """A user as their file describes them. The file's name is their name, whatever the file says."""
 
     username: str
     is_admin: bool
@@ -69,7 +69,7 @@ class PanelUser:
     scram: Secret | None = None
 
     def verifier(self) -> ScramVerifier | None:
-        """The SCRAM verifier of his password, if the file holds one; raises UserFileError for one of no use."""
+        """The SCRAM verifier of their password, if the file holds one; raises UserFileError for one of no use."""
         if self.scram is None:
             return None
         found = scram_verifier.parse(self.scram.reveal())
@@ -101,7 +101,7 @@ class UserDirectory:
         return None if content is None else self._user(username, path, content)
 
     def authenticate(self, username: str, password: str) -> PanelUser | None:
-        """The user, if that is his password and he is not disabled; raises UserFileError or UserDirectoryMissing.
+        """The user, if that is their password and they are not disabled; raises UserFileError or UserDirectoryMissing.
 
         It takes as long for a user that does not exist as for one that does.
         """

@@ -68,7 +68,7 @@ def find_session(tx: Connection, token: str, now: float) -> BrowserSession | Non
 
 
 def is_current(session: BrowserSession, token: str, password_hash: str) -> bool:
-    """Whether the user's password is the one that he had when this session began."""
+    """Whether the user's password is the one that they had when this session began."""
     return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
 
 

@@ -15,7 +15,7 @@ from onifast_shared.values import times
 def declare(area: Any) -> None:
     """Adds the command to its area."""
     listing = add(area, "list", _list, "when, client, sender, recipient, command, reply")
-    listing.add_argument("--owner", metavar="USER", help="only what was for this user, or from him")
+    listing.add_argument("--owner", metavar="USER", help="only what was for this user, or from them")
     listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
 
 

@@ -33,12 +33,12 @@ from onifast_shared.values import times
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
     add(area, "list", _list, "name, administrator, disabled")
-    add(area, "remove", _remove, "set aside all that is a user's; his name is free at once", "user")
+    add(area, "remove", _remove, "set aside all that is a user's; their name is free at once", "user")
     restoring = add(area, "restore", _restore, "give back what was set aside", "user")
-    restoring.add_argument("--id", type=identifier, help="which of his departures; the last unless given")
+    restoring.add_argument("--id", type=identifier, help="which of their departures; the last unless given")
     restoring.add_argument("--as", dest="new_name", metavar="NAME", help="to a user of another name")
     restoring.add_argument("--merge", action="store_true", help="though that user has something: both are one")
-    add(area, "rename", _rename, "give all that is a user's to his new name", "user", "new_name")
+    add(area, "rename", _rename, "give all that is a user's to their new name", "user", "new_name")
     add(area, "departed", _departed, "number, name, gone since, deleted at, messages, octets, moving, by whom")
     add(area, "missing", _missing, "name, missing since, waits for confirmation, confirmed by whom")
     confirming = add(area, "confirm", _confirm, "say that users who vanished with many others are gone")

@@ -36,7 +36,7 @@ def declare_suppressions(area: Any) -> None:
     listing.add_argument("--recipient", metavar="ADDRESS", help="only this recipient")
     listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")
     making = add(area, "add", _suppression_add, "send none of a user's mail to a recipient", "owner", "recipient")
-    making.add_argument("--reason", default="", help="what his bounces will say")
+    making.add_argument("--reason", default="", help="what their bounces will say")
     add(area, "lift", _suppression_lift, "let a user's mail to a recipient out again", "owner", "recipient")
 
 

@@ -192,7 +192,7 @@ def _let_group_in() -> None:
     """Takes the group's bits out of the process's umask.
 
     SQLite makes the WAL anew at any time and mends its mode a moment later; in that moment a second Unix user would
-    find a file that he cannot write, and fail with an I/O error.
+    find a file that they cannot write, and fail with an I/O error.
     """
     old = os.umask(0o077)
     os.umask(old & ~0o070)

@@ -52,7 +52,7 @@ def remembered(database: Path) -> IdentityMark | None:
 def refuse_nothing(database: Path, opened_before: IdentityMark | None) -> None:
     """Raises DatabaseRefused where there was a database, and is none any more, or one with another's WAL; OSError.
 
-    `opened_before` is what the caller knows by himself: the folder may have gone with all that is in it.
+    `opened_before` is what the caller knows already: the folder may have gone with all that is in it.
     """
     mark = remembered(database) or opened_before
     if mark is None:

@@ -100,7 +100,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
     def tell(self) -> None:
-        """Tells whoever waits; in his own thread if that is an event loop's."""
+        """Tells whoever waits; in the waiter's own thread if that is an event loop's."""
         future = self.job.future if isinstance(self.job, ThreadJob | LoopJob) else None
         if future is None or future.done():
             return

@@ -1,4 +1,4 @@
-"""What is a user's: every column of the database that names one, and what becomes of its rows when he goes.
+"""What is a user's: every column of the database that names one, and what becomes of its rows when they go.
 
 A test looks through the schema for such columns, so that none of a new table is forgotten.
 """
@@ -12,9 +12,9 @@ from onifast_shared.values import submitters
 
 @dataclass(frozen=True)
 class Column:
-    """A column that names a user. `where` is a further condition; `form` is what his name looks like there.
+    """A column that names a user. `where` is a further condition; `form` is what their name looks like there.
 
-    `indexed`: his rows are found by an index. `ends`: what else is set in a row that is set aside. `derived`: its rows
+    `indexed`: their rows are found by an index. `ends`: what else is set in a row that is set aside. `derived`: rows
     are made from those of others, up to the end of a move.
     """
 
@@ -40,7 +40,7 @@ class Column:
 class OwnedTable:
     """A table of the directory. `condition` says which rows are a user's, whose name is bound as ?1.
 
-    `owner` is the column that names him; "" where the row is his by its address or domain. `key` is an SQL expression.
+    `owner` is the column that names them; "" where the row is theirs by address or domain. `key` is an SQL expression.
     """
 
     table: str
@@ -53,7 +53,7 @@ _DOMAINS = "(SELECT lower(domain) FROM domains WHERE owner = ?1)"
 _ADDRESSES = "(SELECT lower(address) FROM mail_addresses WHERE owner = ?1)"
 
 DIRECTORY = (
-    # A forward of nobody's at his address would take the mail of whoever gets that next.
+    # A forward of nobody's at their address would take the mail of whoever gets that next.
     OwnedTable(
         "mail_forwards",
         f"""owner = ?1 OR coalesce(owner, '') = '' AND (

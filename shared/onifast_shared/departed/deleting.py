@@ -47,7 +47,7 @@ def is_due(tx: Connection, kept: float, now: float) -> bool:
 def begin(tx: Connection, departure: Departure) -> None:
     """Has what a departed user left deleted now. Raises UserChangeError while it is being moved."""
     if departure.is_moving:
-        raise UserChangeError("What he had is still being moved; try again in a moment.")
+        raise UserChangeError("What they had is still being moved; try again in a moment.")
     tx.execute("UPDATE departures SET deleting = 1 WHERE id = ?", (departure.id,))
 
 
@@ -71,7 +71,7 @@ def _delete_some(tx: Connection, departure: Departure) -> bool:
     if ids:
         mailbox.erase(tx, ids)
         return True
-    # What others sent in his name is theirs.
+    # What others sent in their name is theirs.
     for column in (*(each for each in MANY if each.indexed), *FEW):
         if _delete_rows(tx, column.table, column.condition, column.value(departure.name)):
             return True

@@ -1,6 +1,6 @@
-"""Moves all that is a user's to another name: aside when he goes, back when he returns, along when he is renamed.
+"""Moves all that is a user's to another name: aside when they go, back when they return, along when they are renamed.
 
-A move begins in one transaction, which ends his logins and says where mail goes from then on. What there may be much of
+A move begins in one transaction, which ends the logins and says where mail goes from then on. What there may be much of
 follows some rows at a time; a row of `user_moves` stands until that is done, and whoever finds it goes on. Until then
 nobody gets in under the old name (`store.is_moving`), so nobody sees a part.
 """
@@ -46,7 +46,7 @@ class Move:
 
 
 def set_aside(tx: Connection, username: str, asked_by: str, now: float, missing_since: int | None = None) -> int | None:
-    """Begins to set aside all that is a user's; returns the departure's number, None if he had nothing."""
+    """Begins to set aside all that is a user's; returns the departure's number, None if they had nothing."""
     if not has_anything(tx, username):
         _end(tx, username)
         return None
@@ -70,9 +70,9 @@ def bring_back(tx: Connection, departure: Departure, username: str, *, merge: bo
     such as a preference, stays as it is.
     """
     if departure.is_moving:
-        raise UserChangeError("What he had is still being moved; try again in a moment.")
+        raise UserChangeError("What they had is still being moved; try again in a moment.")
     if tx.execute("SELECT deleting FROM departures WHERE id = ?", (departure.id,)).get:
-        raise UserChangeError("What he had is being deleted.")
+        raise UserChangeError("What they had is being deleted.")
     if not merge:
         require_free(tx, username)
     lost = [address for entry in reversed(DIRECTORY) for address in _give_back(tx, entry, departure.id, username)]
@@ -82,7 +82,7 @@ def bring_back(tx: Connection, departure: Departure, username: str, *, merge: bo
 
 
 def rename(tx: Connection, old: str, new: str) -> None:
-    """Begins to give all that is a user's to his new name. Raises UserChangeError where that one has something."""
+    """Begins to give all that is a user's to their new name. Raises UserChangeError where that one has something."""
     require_free(tx, new)
     _rename_owners(tx, old, new)
     _begin(tx, old, new, _newest(tx))

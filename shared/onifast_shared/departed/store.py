@@ -11,7 +11,7 @@ from onifast_shared.values.address import Address
 from onifast_shared.values.set_aside import SET_ASIDE
 
 LATE = 3600
-"""Seconds in which mail that was accepted for a user before he went may still come to an end."""
+"""Seconds in which mail that was accepted for a user before they went may still come to an end."""
 
 
 NOT_FOUND: Final = 404
@@ -39,7 +39,7 @@ class BootTime:
 
 @dataclass(frozen=True)
 class Departure:
-    """A user who is gone; `departed_ts` in epoch seconds, `asked_by` who said so. What was his is kept from then on.
+    """A user who is gone; `departed_ts` in epoch seconds, `asked_by` who said so. What was theirs is kept from then on.
 
     `is_moving`: something of it is still under way, to where it is kept or back. Messages and octets are those kept.
     """
@@ -54,7 +54,7 @@ class Departure:
 
     @property
     def name(self) -> str:
-        """What his things are set aside under."""
+        """What their things are set aside under."""
         return set_aside_name(self.id, self.username)
 
 
@@ -95,9 +95,9 @@ def is_moving(tx: Connection, username: str) -> bool:
 
 
 def keeper_of(tx: Connection, owner: str, recipient: str, now: float) -> str:
-    """Whose mailbox a message goes to that was accepted for `owner`: his, unless he went meanwhile.
+    """Whose mailbox a message goes to that was accepted for `owner`: theirs, unless they went meanwhile.
 
-    Then it is set aside with the rest, or whoever gets his name would find it.
+    Then it is set aside with the rest, or whoever gets their name would find it.
     """
     departure_id = _lately(tx, owner, now)
     if departure_id is None or not holds_address(tx, departure_id, recipient):
@@ -107,7 +107,7 @@ def keeper_of(tx: Connection, owner: str, recipient: str, now: float) -> str:
 
 
 def forwarder_of(tx: Connection, owner: str | None, address: str, now: float) -> str | None:
-    """Who sees that a message is forwarded from an address: whose forward it is, or nobody if he went meanwhile."""
+    """Who sees that a message is forwarded from an address: whose forward it is, or nobody if they went meanwhile."""
     if owner is None or _lately(tx, owner, now) is None:
         return owner
     sql = "SELECT 1 FROM mail_forwards WHERE lower(address) = lower(?) AND owner = ?"
@@ -115,7 +115,7 @@ def forwarder_of(tx: Connection, owner: str | None, address: str, now: float) ->
 
 
 def _lately(tx: Connection, username: str, now: float) -> int | None:
-    """The departure of a user who went so lately that mail may still be on its way to him."""
+    """The departure of a user who went so lately that mail may still be on its way to them."""
     sql = "SELECT id FROM departures WHERE username = ? AND departed_ts > ? ORDER BY id DESC LIMIT 1"
     row = tx.execute(sql, (username, int(now) - LATE)).fetchone()
     return None if row is None else int(row[0])
@@ -131,7 +131,7 @@ def holds_address(tx: Connection, departure_id: int, address: str) -> bool:
 
 
 def knows_address(tx: Connection, address: Address) -> bool:
-    """Whether an address was a departed user's, and is kept for him."""
+    """Whether an address was a departed user's, and is kept for them."""
     sql = f"SELECT 1 FROM departed_rows WHERE kind = 'mail_addresses' AND {stored_forms.matches('key')} LIMIT 1"
     return tx.execute(sql, stored_forms.of_address(address)).fetchone() is not None
 

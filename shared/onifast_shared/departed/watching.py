@@ -1,7 +1,7 @@
 """Finds out who is gone: whose file is not in the panel's users/ any more, for long enough, and not one of many.
 
 A file may be away for a moment, while the panel writes it anew; a directory that is not mounted is empty; a backup
-comes back one file at a time. So a user departs only when no look within `PATIENCE` found his file, by the boot clock,
+comes back one file at a time. So a user departs only when no look within `PATIENCE` found the file, by the boot clock,
 which no change of the date moves; a look that could not read the directory is none. Where many vanish at once, none of
 them departs before an administrator confirms it, however many have come back meanwhile.
 """
@@ -18,7 +18,7 @@ from onifast_shared.departed import moving
 from onifast_shared.departed.store import BootTime
 
 PATIENCE = 600
-"""Seconds from the first look without a user's file to the one that lets him depart."""
+"""Seconds from the first look without a user's file to the one that lets them depart."""
 
 MOST_AT_ONCE = 10
 """Users who may be missing at the same time without anybody's confirmation, if they are no more than a tenth of all."""
@@ -28,7 +28,7 @@ BY_SWEEP = "sweep"
 
 @dataclass(frozen=True)
 class Missing:
-    """A user whose file was not there at the last look. `is_held`: he departs only if an administrator confirms."""
+    """A user whose file was not there at the last look. `is_held`: they depart only if an administrator confirms."""
 
     username: str
     since_ts: int
@@ -43,7 +43,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look found. `departed` are names and departures' numbers (None: he had nothing); `held` all who wait."""
+    """What a look found. `departed` are names and departures' numbers (None: they had nothing); `held` all who wait."""
 
     missing: tuple[str, ...] = ()
     returned: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ def _due(tx: Connection, clock: BootTime) -> list[str]:
 
 
 def _depart(tx: Connection, username: str, clock: BootTime, now: float) -> tuple[bool, int | None]:
-    """Whether he departs now, and the departure's number. Another process may have seen him, or seen to it."""
+    """Whether they depart now, and the departure's number. Another process may have seen them, or seen to it."""
     seen = _all_seen(tx).get(username)
     if seen is None or not seen.is_due(clock):
         return False, None

@@ -1,7 +1,7 @@
 """Whose mail a domain's key may sign: that of who owns the author's address or its domain, and of nobody else.
 
 A signature says that the domain stands for the message. What comes from a network that may relay, or from a user whom
-`sender_ownership = warn` lets use a foreign address, is delivered, but signed with no one's key but his own.
+`sender_ownership = warn` lets use a foreign address, is delivered, but signed with no one's key but their own.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _has(tx: Connection, username: str, author: Address, settings: Settings) -> 
 
 
 def _has_whole_domain(tx: Connection, username: str, domain: str) -> bool:
-    """Whether a domain is a user's: by the table of domains, or since all addresses that there are in it are his."""
+    """Whether a domain is a user's: by the table of domains, or since all addresses that there are in it are theirs."""
     owner = addresses.domain_owner(tx, domain)
     if owner is not None:
         return owner == username

@@ -251,7 +251,7 @@ def reset(tx: Connection, subject: Subject) -> bool:
 
 
 def hits(tx: Connection, username: str | None = None) -> list[Hit]:
-    """Who was refused what, the latest first; for a user, only what is his."""
+    """Who was refused what, the latest first; for a user, only what is theirs."""
     rows: list[Any] = tx.execute(f"{_HITS} ORDER BY last_ts DESC").fetchall()
     mine = None if username is None else set(subjects_of(tx, username))
     found = (_hit(row) for row in rows if row[0] in SCOPES and row[2] in _COUNTED)
@@ -275,7 +275,7 @@ def list_for(tx: Connection, username: str | None, settings: Settings, now: floa
 
 
 def subjects_of(tx: Connection, username: str) -> list[Subject]:
-    """Who a panel user is to the limits: himself, by login and as Unix user, and his domains."""
+    """Who a panel user is to the limits: themselves, by login and as Unix user, and their domains."""
     domains = addresses.domains_of(tx, username)
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
 
@@ -289,7 +289,7 @@ def counted_for(submitted_by: str | None, sender: str) -> list[Subject]:
 
 
 def default(subject: Subject, counted: str, settings: Settings) -> int:
-    """The settings' limit, for who has none of his own."""
+    """The settings' limit, for who has none of their own."""
     # At the host's own name all sites meet that have no address of their own: one must not use up the others' share.
     if subject.scope == "domain" and subject.name == settings.hostname:
         return 0
@@ -297,7 +297,7 @@ def default(subject: Subject, counted: str, settings: Settings) -> int:
 
 
 def _limits(subject: Subject, own: Sequence[int | None], settings: Settings) -> tuple[int, ...]:
-    """A subject's limits, in the order of PERIODS: his own, else `default`; 0 where there is none."""
+    """A subject's limits, in the order of PERIODS: its own, else `default`; 0 where there is none."""
     at_host = subject.scope == "domain" and subject.name == settings.hostname
     limits: tuple[int, ...] = _NO_LIMITS if at_host else _OF_SETTINGS[subject.scope](settings)
     if own == _NONE_OF_HIS_OWN:

@@ -121,7 +121,7 @@ def event(logger: logging.Logger, what: str, level: int = logging.INFO, **values
     handlers = logging.root.handlers
     if len(handlers) == 1 and isinstance(handlers[0], Lines):
         # An event is a line already: a record made of it would cost three times as much, and say nothing more.
-        with contextlib.suppress(OSError, ValueError):  # nobody fails because his log cannot be written
+        with contextlib.suppress(OSError, ValueError):  # nobody fails because their log cannot be written
             handlers[0].write(time.time(), logging.getLevelName(level), text)
         return
     logger.log(level, "%s", text)

@@ -17,7 +17,7 @@ class PrivilegeError(Exception):
 
 
 def drop(run_as: str) -> None:
-    """Becomes the user `run_as` with his groups, for good; nothing happens unless we are root.
+    """Becomes the user `run_as` with their groups, for good; nothing happens unless we are root.
 
     Of root's capabilities only KEPT stays, where it is there, and no program that is executed gets it. To be called
     once the ports are bound, before any thread starts and before the database is opened. Raises PrivilegeError; the

@@ -84,7 +84,7 @@ def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
 
 
 def is_owners(tx: Connection, item: Unfiled) -> bool:
-    """Whether a message is still there, and its owner's: another may have his name, and his home, by now."""
+    """Whether a message is still there, and its owner's: another may have their name, and their home, by now."""
     return tx.execute("SELECT 1 FROM emails WHERE id = ? AND owner IS ?", (item.id, item.owner)).fetchone() is not None
 
 

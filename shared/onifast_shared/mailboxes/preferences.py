@@ -6,11 +6,11 @@ from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
-"""The seconds that a user may have his messages wait, so that he can call them back."""
+"""The seconds that a user may have their messages wait, so that they can call them back."""
 
 
 def undo_seconds(tx: Connection, username: str, settings: Settings) -> int:
-    """How long a user's messages from the webmail wait: as he chose, or else as the installation has it."""
+    """How long a user's messages from the webmail wait: as they chose, or else as the installation has it."""
     own = tx.execute("SELECT undo_seconds FROM user_preferences WHERE username = ?", (username,)).get
     return int(settings.undo_send) if own is None else max(0, int(own))
 

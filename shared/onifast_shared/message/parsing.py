@@ -217,7 +217,7 @@ class Parsed(Summary):
 
     @cached_property
     def text(self) -> str | None:
-        """The plain text that its author wrote, with "\\n" for line ends; None if he wrote HTML only."""
+        """The plain text that its author wrote, with "\\n" for line ends; None if they wrote HTML only."""
         if not any(block.plain.strip() for block in self._blocks):
             return None if self.html is not None or not self._blocks else self._blocks[0].plain
         return "\n".join(block.plain if block.plain.strip() else to_text(block.marked) for block in self._blocks)

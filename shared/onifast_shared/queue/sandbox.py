@@ -79,7 +79,7 @@ def let_out(tx: Connection, ids: Iterable[int]) -> set[int]:
 def may_let_out(tx: Connection, owner: str | None, outbox_id: int) -> bool:
     """Whether a user may have a captured row sent after all; None stands for an administrator.
 
-    It has to be his mail, captured by the sandbox of his domain: an installation that is one keeps what it captures
+    It has to be their mail, captured by the sandbox of their domain: an installation that is one keeps what it captures
     until an administrator says otherwise, and so does a domain of somebody else for those who have addresses in it.
     """
     row = tx.execute("SELECT owner, sandbox_domain FROM outbox WHERE id = ?", (outbox_id,)).fetchone()
@@ -113,7 +113,7 @@ def _let_out(tx: Connection, owner: str | None, row_id: int, now: float) -> bool
 
 
 def _readdress(tx: Connection, row_id: int, to: Address) -> bool:
-    """Who the message was for stays on record; his sender's wishes about notices (RFC 3461) were about him."""
+    """Who the message was for stays on record; their sender's wishes about notices (RFC 3461) were about them."""
     bind: tuple[Any, ...] = (str(to), int(to.needs_smtputf8), row_id)
     tx.execute(
         """

@@ -1,4 +1,4 @@
-"""Suppressed recipients: addresses that an owner's mail is not sent to, because it bounced there or he wants it so.
+"""Suppressed recipients: addresses that an owner's mail is not sent to, because it bounced there or they want it so.
 
 What bounced is suppressed for a while only, and for its owner alone: no customer's bounces concern another's mail.
 """
@@ -51,7 +51,7 @@ def find(tx: Connection, owner: str, recipients: Iterable[Address], now: float) 
 
 
 def note_bounce(tx: Connection, owner: str, recipient: Address, reason: str, now: float, *, until: float) -> None:
-    """Suppresses a recipient that bounced, for a while. What somebody wrote himself stays as it is."""
+    """Suppresses a recipient that bounced, for a while. What somebody wrote themselves stays as it is."""
     tx.execute(
         """
         INSERT INTO suppressions (owner, recipient, origin, reason, created_ts, expires_ts)

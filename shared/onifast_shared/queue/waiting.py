@@ -1,4 +1,4 @@
-"""Mail that waits because its sender wants it so: some seconds to call it back (undo), or until a time that he chose.
+"""Mail that waits because its sender wants it so: some seconds to call it back (undo), or until a time that they chose.
 
 A row of `outbox` waits while it is `pending` and its `release_ts` lies ahead (RFC 4865 brings it by SMTP). Here a
 message is seen whole, all its recipients together: it is called back, sent now or put off for all of them or for none,
@@ -106,7 +106,7 @@ def of_email(tx: Connection, owner: str, email_id: int, now: float) -> WaitingMe
 def recall(tx: Connection, owner: str | None, outbox_id: int, settings: Settings, now: float) -> Recalled:
     """Takes a message back whole: its rows are cancelled, and its copy in sent becomes a draft.
 
-    What it took of its sender's limits he may send again. It has to be claimed by nobody, and delivered to nobody; it
+    What it took of its sender's limits they may send again. It has to be claimed by nobody, and delivered to nobody; it
     need not wait for its sender's time. Raises NotWaiting for a message that is not there, TooLate, NoCopy.
     """
     rows = [row for row in _rows_of(tx, owner, outbox_id) if row.status != "cancelled"]

@@ -108,7 +108,7 @@ class StoredDirectory:
         return forwards.aliased_domain(self._tx, domain)
 
     def is_departed(self, address: Address) -> bool:
-        """Whether an address that nobody has was somebody's who is gone, and is kept for him."""
+        """Whether an address that nobody has was somebody's who is gone, and is kept for them."""
         return departed.knows_address(self._tx, address)
 
 
@@ -140,7 +140,7 @@ def resolve(tx: Connection, address: Address, settings: Settings) -> Resolution:
 def own_among(tx: Connection, username: str, some: Iterable[Address], settings: Settings) -> dict[str, Address]:
     """Those addresses whose mail comes to this user and to nobody else: by key, the address that takes it.
 
-    So does that of his addresses with a tag, in domains that are other names of theirs, and by his catch-alls.
+    So does that of their addresses with a tag, in domains that are other names of theirs, and by their catch-alls.
     """
     directory = StoredDirectory(tx, settings)
     is_local = lru_cache(maxsize=None)(directory.is_local)
@@ -174,7 +174,7 @@ def is_local_domain(tx: Connection, domain: str, settings: Settings) -> bool:
 
 
 def owns(tx: Connection, username: str, address: Address) -> bool:
-    """Whether a user may send as an address: it is his, or it lies in a domain of his that gives it to nobody else."""
+    """Whether a user may send as an address: it is theirs, or nobody else's in a domain of theirs."""
     row = _find(tx, address)
     if row is not None:
         return row.owner == username
@@ -213,7 +213,7 @@ def list_for(tx: Connection, username: str | None) -> list[AddressRow]:
 
 
 def primary_address(tx: Connection, username: str) -> Address | None:
-    """The address that stands for a user: his oldest usable one."""
+    """The address that stands for a user: their oldest usable one."""
     for row in list_for(tx, username):
         try:
             return Address.parse(row.address)
@@ -235,7 +235,7 @@ def add(tx: Connection, address: Address, owner: str) -> bool:
 
 
 def remove(tx: Connection, address: Address) -> bool:
-    """Takes an address away, and its owner's forwards of it; its earlier mail stays his. False if there was none."""
+    """Takes an address away, and its owner's forwards of it; its earlier mail stays theirs. False if there was none."""
     tx.execute(f"DELETE FROM mail_addresses WHERE {_MATCH}", stored_forms.of_address(address))
     return tx.changes() > 0
 

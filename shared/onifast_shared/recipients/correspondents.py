@@ -28,7 +28,7 @@ _WRITTEN, _RECEIVED = "outbox", "emails"
 
 @dataclass(frozen=True)
 class Correspondent:
-    """Somebody whom a user knows: since when, and since when he has written to him (None: never); epoch seconds."""
+    """Somebody whom a user knows: since when, and since when they have written to them (None: never); epoch seconds."""
 
     address: str
     domain: str

@@ -44,7 +44,7 @@ def targets_of(tx: Connection, address: Address) -> list[ForwardTarget]:
 
 
 def list_for(tx: Connection, username: str | None) -> list[ForwardRow]:
-    """The forwards that a user made, and those of his addresses and domains; all for None (administrators)."""
+    """The forwards that a user made, and those of their addresses and domains; all for None (administrators)."""
     sql = """
         SELECT f.address, f.target, coalesce(f.owner, ''), coalesce(f.created_at, '') FROM mail_forwards f
         WHERE ?1 IS NULL OR f.owner = ?1

@@ -85,7 +85,7 @@ def put(tx: Connection, scope: Scope, name: str, limit: int | None) -> None:
 
 
 def list_for(tx: Connection, owner: str | None, settings: Settings) -> list[Quota]:
-    """A user's quotas, his own first and then his addresses'; everybody's for None (administrators)."""
+    """A user's quotas, their own first and then their addresses'; everybody's for None (administrators)."""
     sql = """
         SELECT 'owner', owner FROM mail_addresses WHERE owner <> '' AND (?1 IS NULL OR owner = ?1)
         UNION SELECT 'owner', name FROM mail_usage WHERE scope = 'owner' AND (?1 IS NULL OR name = ?1)

@@ -23,7 +23,7 @@ MOST = 10_000
 """Rows in all."""
 
 MOST_EACH = 50
-"""Rows of one author's organization: whoever makes up names of his own takes no room from others."""
+"""Rows of one author's organization: whoever makes up names of their own takes no room from others."""
 
 
 def since(tx: Connection, lookups: Collection[str], now: float) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What greylisting remembers: who tried to send to whom, since when, and whether he came back."""
+"""What greylisting remembers: who tried to send to whom, since when, and whether they came back."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Recipient:
     orcpt: str | None = None
 
     def wants(self, event: Event) -> bool:
-        """Whether the sender is to be told of `event`; unless he said otherwise, of failures and delays."""
+        """Whether the sender is to be told of `event`; unless they said otherwise, of failures and delays."""
         if self.notify is None:
             return event != "SUCCESS"
         return event in self.notify.upper().split(",")

@@ -38,7 +38,7 @@ class Directory(Protocol):
         """The domain whose addresses this one has too."""
 
     def is_departed(self, address: Address) -> bool:
-        """Whether an address that nobody has was somebody's who is gone, and is kept for him."""
+        """Whether an address that nobody has was somebody's who is gone, and is kept for them."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def match(directory: Directory, address: Address, delimiter: str) -> Match | Non
         if candidate.domain == domains[-1] and (owner := directory.role_owner(candidate)):
             return Match(candidate, owner, ())
     if any(map(directory.is_departed, exact)):
-        # His mail is for nobody else, the one with the catch-all included, unless they make the address anew.
+        # Their mail is for nobody else, the one with the catch-all included, unless they make the address anew.
         return None
     for domain in domains:
         catch_all = Address(ANYBODY, domain)

@@ -1,4 +1,4 @@
-"""Letters: what text looks like to a hurried reader, and which characters in it he does not see at all."""
+"""Letters: what text looks like to a hurried reader, and which characters in it they do not see at all."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ PAUSE = 30
 
 
 class TooMany(ValueError):
-    """An owner has as many webhooks as he may have."""
+    """An owner has as many webhooks as they may have."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which failures suppress a recipient: those that are about himself."""
+"""Which failures suppress a recipient: those that are about the recipient."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ async def test_of_many_delays_a_sender_is_told_in_one_notice(outbox: Outbox) -> 
 
     await put_off(outbox, 3)
     await notifier.tell()
-    assert len(notices(outbox)) == MOST_AN_HOUR + 1, "he has been told that he would not be told"
+    assert len(notices(outbox)) == MOST_AN_HOUR + 1, "they have been told that they would not be told"
     clock.hours += 1
     await put_off(outbox, 2)
     await notifier.tell()
@@ -207,7 +207,7 @@ def test_a_senders_hour_begins_anew_after_an_hour_or_when_the_clock_goes_back() 
 
 
 async def arrive(outbox: Outbox, *recipients: QueuedRecipient, raw: bytes = MESSAGE) -> None:
-    """What smtpd writes when a sender wants to hear of his mail's arrival."""
+    """What smtpd writes when a sender wants to hear of their mail's arrival."""
     ref = await contents.astore(outbox.db, raw)
     now = int(time.time())
     await outbox.db.awrite(

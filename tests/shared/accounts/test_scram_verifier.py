@@ -12,7 +12,7 @@ from onifast_shared.accounts.scram_verifier import Parameters, derive, is_of, pa
 from scramp import ScramMechanism
 
 SALT = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
-# The user of RFC 7677 section 3, as PostgreSQL stores his password "pencil".
+# The user of RFC 7677 section 3, as PostgreSQL stores their password "pencil".
 PENCIL = (
     "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"
     "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="

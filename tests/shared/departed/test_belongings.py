@@ -1,4 +1,4 @@
-"""No table is forgotten when a user goes: what names him is looked for in the schema itself."""
+"""No table is forgotten when a user goes: what names them is looked for in the schema itself."""
 
 from __future__ import annotations
 

@@ -115,13 +115,13 @@ def test_mail_for_his_addresses_is_refused(database: Database, settings: Setting
     database.write(lambda tx: addresses.add(tx, Address.parse("ann@bens.test"), "ann"))
     database.write(lambda tx: addresses.add(tx, Address.parse("*@bens.test"), "ben"))
     change(database, "remove")
-    # In a domain that was his nobody is here any more: it may be somewhere else by now, for those who may relay.
+    # In a domain that was theirs nobody is here any more: it may be somewhere else by now, for those who may relay.
     assert ask("ann@annas.test") == Remote(was_here=True)
     assert ask("nobody@annas.test") == Remote(was_here=False)
-    # The one with the catch-all does not get his mail, with a tag or without.
+    # The one with the catch-all does not get their mail, with a tag or without.
     assert ask("ann@bens.test") == ask("Ann+tag@bens.test") == UnknownLocal()
     assert ask("eve@bens.test")
-    # Unless he makes the address his own.
+    # Unless they make the address their own.
     database.write(lambda tx: addresses.add(tx, Address.parse("ann@bens.test"), "ben"))
     assert ask("ann@bens.test") != UnknownLocal()
 
@@ -134,7 +134,7 @@ def test_a_message_that_was_accepted_for_him_before_he_went_follows_him(database
     database.write(lambda tx: put(tx, "ann", "ann@annas.test", "late"))
     assert subjects(database, "ann") == []
     assert database.read(lambda tx: store.find(tx, 1)).messages == 2
-    # The next one's own mail is his, though it is for the same address.
+    # The next one's own mail is theirs, though it is for the same address.
     database.write(lambda tx: addresses.add(tx, ADDRESS, "ann"))
     database.write(lambda tx: put(tx, "ann", "ann@annas.test", "new"))
     assert subjects(database, "ann") == ["new"]

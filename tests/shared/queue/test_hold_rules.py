@@ -1,4 +1,4 @@
-"""Hold rules: which mail waits for a person, and that what he released goes."""
+"""Hold rules: which mail waits for a person, and that what they released goes."""
 
 from __future__ import annotations
 

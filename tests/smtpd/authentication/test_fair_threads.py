@@ -23,7 +23,7 @@ ABUSER, NEIGHBOUR, STRANGER = "127.0.0.9", "127.0.0.10", "127.0.1.9"
 
 @pytest.fixture
 async def busy(start: Start, dns: DnsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """A receiver with few threads, and an abuser whose silent name servers keep all of his share busy."""
+    """A receiver with few threads, and an abuser whose silent name servers keep all of their share busy."""
     monkeypatch.setattr(verify, "THREADS", 8)
     monkeypatch.setattr(verify, "PATIENCE", 0.3)
     dns.set("_dmarc.bank.test", "TXT", "v=DMARC1; p=reject")

@@ -1,4 +1,4 @@
-"""Who does not speak SMTP, or does not listen, is hung up on, and nothing of what he sent is done."""
+"""Who does not speak SMTP, or does not listen, is hung up on, and nothing of what they sent is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which failures say that a recipient does not exist, so that trying again would only annoy his server."""
+"""Which failures say that a recipient does not exist, so that trying again would only annoy their server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OTHER_REASONS = re.compile(
 # begins: a reply without any blank would otherwise be read anew from each of its characters.
 _BRACKETED = re.compile(r"<[^<>]*>")
 _NAMES = re.compile(r"(?<!\S)[^\s@]*@\S*|https?://\S+")
-# Before its recipient was named, nothing can have been said of him.
+# Before its recipient was named, nothing can have been said of them.
 _TOO_EARLY = frozenset(("dns", "connect", "greeting", "ehlo", "tls", "login", "mail"))
 
 
 def is_hard(failed: Failed) -> bool:
-    """Whether this failure is about the recipient, and for good: he is unknown, or his mailbox is switched off.
+    """Whether this failure is about the recipient, and for good: they are unknown, or their mailbox is switched off.
 
     A refusal by rules or for what the message says is none, whatever its code: the next message may be welcome.
     """

@@ -152,7 +152,7 @@ def _in_form(raw: bytes, variant: _Variant) -> Fitted:
 
     A signature of somebody else's, on a message that is forwarded, does not survive a conversion to seven bits. It is
     converted all the same: the ARC seal tells the next server what the signature was worth when it came here, while a
-    bounce would lose the message for certain, and tell its author of a server that he cannot mend.
+    bounce would lose the message for certain, and tell its author of a server that they cannot mend.
     """
     # No server is sent binary (RFC 3030), since few of them take it.
     is_binary = variant.body_type == "BINARYMIME"

@@ -81,7 +81,7 @@ class ClaimedMessage:
 class RowDecision:
     """A row's next state, and what its sender and the log are told about it.
 
-    `suppressed_until`: its recipient does not exist, and its owner's mail to him is refused until then.
+    `suppressed_until`: its recipient does not exist, and its owner's mail to them is refused until then.
     """
 
     result: RecipientResult
@@ -241,7 +241,7 @@ class Settler:
             suppressions.note_delivery(tx, owner, recipient)
 
     def _incoming(self, submission: Submission, result: RecipientResult) -> Incoming:
-        # The copy in sent tells its owner of his recipients, not of where these have their mail forwarded to.
+        # The copy in sent tells its owner of their recipients, not of where these have their mail forwarded to.
         onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
         return Incoming(
             submission.sender,

@@ -22,7 +22,7 @@ _LIST = "the page Suppressed addresses of the webmail"
 def look(tx: Connection, what: Submission, recipients: Iterable[Address]) -> dict[Address, Suppression]:
     """Those of a message's recipients that its owner's mail is not sent to.
 
-    Whose address only forwards a stranger's mail decides on his own mail, not on whom the stranger's reaches.
+    Whose address only forwards a stranger's mail decides on their own mail, not on whom the stranger's reaches.
     """
     if not what.owner or what.forwarded_by:
         return {}

@@ -2,7 +2,7 @@
 
 Both are looked for every few seconds, one message at a time. A notice is queued in the transaction that marks its cause
 as told, so that each sender hears of it once, however many processes look. Of many delays a sender hears in one notice:
-a site that is down must not fill his mailbox.
+a site that is down must not fill their mailbox.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Notifier:
             maillog.told("delayed", delayed.submission.queue_id, delayed.submission.sender, queued)
 
     async def _tell_of_many(self, first: Delayed, before: float, *, in_words: bool) -> None:
-        """Marks what else is late of this sender's as told, as much as one step may; `in_words` tells him of it."""
+        """Marks what else is late of this sender's as told, as much as one step may; `in_words` tells them of it."""
         what = first.submission
         more = await self._db.aread(lambda tx: delays.alike(tx, what, before))
         rows = list({row.id: row for row in (*first.rows, *more)}.values())

@@ -12,7 +12,7 @@ from onifast_shared.message.parsing import summary
 from onifast_outbox.dsn import fields, words
 from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage
 
-# What is returned in full, when the sender asked for that; of a larger message he gets the header.
+# What is returned in full, when the sender asked for that; of a larger message they get the header.
 MAX_RETURNED = 100 * 1024
 
 _LONGEST_LINE = 998  # octets, RFC 5322 section 2.1.1
@@ -20,7 +20,7 @@ _LONGEST_LINE = 998  # octets, RFC 5322 section 2.1.1
 
 def build(returned: ReturnedMessage, fates: Sequence[RecipientFate], *, hostname: str, now: int) -> bytes:
     """The notification to `returned.sender` about recipients who have all met with the same kind of fate."""
-    # A sender in another script is reached by SMTPUTF8 alone, and so is what is written to him (RFC 6533 section 4).
+    # A sender in another script is reached by SMTPUTF8 alone, and so is what is written to them (RFC 6533 section 4).
     utf8 = returned.sender.needs_smtputf8
     parts = [
         _text_part("text/plain; charset=utf-8", words.text(returned, fates, hostname=hostname)),

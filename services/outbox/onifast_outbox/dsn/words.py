@@ -12,7 +12,7 @@ from onifast_outbox.dsn.values import RecipientFate, ReturnedMessage
 from onifast_outbox.reasons import explain
 
 _DAY, _HOUR = 86400, 3600
-# Causes of a delay that the sender, or somebody whom he can ask, may remove; the others pass or they do not.
+# Causes of a delay that the sender, or somebody whom they can ask, may remove; the others pass or they do not.
 _MENDABLE = frozenset(
     ("spf", "dkim", "dmarc", "authentication", "reverse-dns", "blocklist", "reputation", "mailbox-full")
 )

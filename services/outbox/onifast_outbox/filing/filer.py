@@ -1,9 +1,9 @@
-"""Writes copies into users' homes: a process of its own that becomes the owner before it touches his home.
+"""Writes copies into users' homes: a process of its own that becomes the owner before it touches their home.
 
 main starts it before privileges are dropped. It serves one request at a time over a socket pair: a frame with the
 owner, the file's name and its bytes comes in, a frame with the path or the reason why not goes back. Each request is
 carried out by a forked child that first gives up everything for the owner's rights, so that nothing in a home (a
-symbolic link, a hard link, a changed owner) reaches further than that user does by himself. Nothing is ever done as
+symbolic link, a hard link, a changed owner) reaches further than that user does alone. Nothing is ever done as
 root: an owner whose uid would be 0 gets no copy. Started without the right to become others (root's, or CAP_SETUID and
 CAP_SETGID) it stays what it is, and so do the files.
 
@@ -34,7 +34,7 @@ ANSWER = struct.Struct("!BH")
 WRITE, CHECK = 0, 1
 DONE, LATER, NEVER = 0, 1, 2
 
-# How long one request may take, in seconds: a home can lie on a file system that its owner runs himself.
+# How long one request may take, in seconds: a home can lie on a file system that its owner runs.
 PATIENCE = 60.0
 
 # How long nobody waits again for a home that took all of that, in seconds: all other owners' copies wait meanwhile.
@@ -147,13 +147,13 @@ def _identity_of_home(home: Path) -> UnixIdentity:
     except FileNotFoundError:
         raise CopyRefused("the owner is no Unix user and has no home") from None
     if not stat.S_ISDIR(status.st_mode):
-        raise CopyRefused("the owner is no Unix user and his home is not a directory")
+        raise CopyRefused("the owner is no Unix user and their home is not a directory")
     # A home that belongs to the group root must not lend that group's rights.
     return UnixIdentity(status.st_uid, status.st_gid or status.st_uid)
 
 
 def become(identity: UnixIdentity) -> None:
-    """Becomes another user for good, with no right that he does not have."""
+    """Becomes another user for good, with that user's rights alone."""
     os.setgroups([identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)

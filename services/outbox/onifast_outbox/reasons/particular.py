@@ -13,7 +13,7 @@ _CLEANER = (
     "Send only to people who asked for it, and have your provider see whether somebody else here sends junk.{page}"
 )
 _ASK_POSTMASTER = (
-    "Only the recipient's mail administrator can mend it: reach the recipient in another way, and tell him."
+    "Only the recipient's mail administrator can mend it: reach the recipient in another way, and tell them."
 )
 
 PARTICULAR = (
@@ -33,13 +33,13 @@ PARTICULAR = (
         "policy",
         r"TenantInboundAttribution",
         "the recipient's organisation takes mail only by way of its own filter",
-        "The MX records of the recipient's domain are wrong, or changed lately: his mail administrator has to look.",
+        "The MX records of the recipient's domain are wrong, or changed lately: their mail administrator has to look.",
     ),
     rule(
         "blocklist",
         r"\b5\.7\.511\b",
         "it has banned {server}",
-        "The server's administrator can ask for removal: he forwards this answer to delist@microsoft.com.",
+        "The server's administrator can ask for removal: they forward this answer to delist@microsoft.com.",
     ),
     rule(
         "reputation",
@@ -130,7 +130,7 @@ PARTICULAR = (
         "policy",
         r"manually Blocked Senders|Envelope blocked - User Entry|rejected by recipients|recipient preferences"
         r"|for one or more recipients \([^)]{0,200}:blocked\)",
-        "the recipient, or his mail administrator, has blocked your address or the like of this message",
+        "the recipient, or their mail administrator, has blocked your address or the like of this message",
         "Reach the recipient in another way, and ask to be let in.",
     ),
     rule(

@@ -150,7 +150,7 @@ _REPUTATION = (
         "policy",
         r"not authorized to send email directly to our servers",
         "it takes no mail straight from {server}",
-        "Mail for it has to go by way of your provider's relay: ask him.",
+        "Mail for it has to go by way of your provider's relay: ask them.",
     ),
     rule(
         "greylisted",
@@ -300,7 +300,7 @@ _OTHERS = (
         r"local policy|policy (reasons|restriction|violation|rejection)|administrative prohibition|rejected"
         r" by (policy|header)|5\.7\.9\b|5\.7\.7\b|access denied|not accepted for policy|organi[sz]ation(al)? polic",
         "its rules do not let this message in, and it does not say which",
-        "Write to the recipient in another way, and ask that his postmaster look for the message.{page}",
+        "Write to the recipient in another way, and ask that their postmaster look for the message.{page}",
     ),
     rule(
         "busy",

@@ -10,7 +10,7 @@ _REASONS = {
     "1.1": ("There is no such mailbox.", "Check the part before the @ for typing mistakes."),
     "1.2": ("The part after the @ is not a domain that takes mail.", "Check it for typing mistakes."),
     "1.3": ("The address is not written as it must be.", "Check it for typing mistakes."),
-    "1.6": ("The mailbox has moved, and where to is not known.", "Ask the recipient for his new address."),
+    "1.6": ("The mailbox has moved, and where to is not known.", "Ask the recipient for their new address."),
     "1.7": ("Your own address was refused.", "Check the sender address."),
     "1.8": ("The domain of your own address was refused.", "Check the sender address and its domain's DNS records."),
     "1.10": ("The recipient's domain takes no mail at all.", "Reach the recipient in another way."),

@@ -116,7 +116,7 @@ class Signer:
         )
 
     def choose(self, author: Address, what: Submission) -> Chosen:
-        """The keys for what is sent as `author`: those of his domain or, if the setting says so, of one above it.
+        """The keys for what is sent as `author`: those of their domain or, if the setting says so, of one above it.
 
         Raises DkimKeyError, DatabaseError.
         """

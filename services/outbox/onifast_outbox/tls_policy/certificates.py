@@ -87,7 +87,7 @@ class CertificateVerifier:
 def _by_dane(requirement: Requirement, names: Sequence[str], chain: Chain) -> Assurance:
     """What the TLSA records make of a chain. Raises CertificateRefused.
 
-    Anybody gets a certificate for a domain of his own from a public authority that the records may name. So one that is
+    Anybody gets a certificate for their own domain from a public authority that the records may name. So one that is
     good for the recipient's domain alone lets nobody else's mail over the connection.
     """
     trouble = dane_trouble(requirement.tlsa, names, chain)

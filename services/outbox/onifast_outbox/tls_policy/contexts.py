@@ -13,7 +13,7 @@ from onifast_outbox.tls_policy.certificates import bad_authorities
 
 @dataclass(frozen=True)
 class Contexts:
-    """`verifying` refuses a server that does not prove its name; `encrypting` asks nobody who he is.
+    """`verifying` refuses a server that does not prove its name; `encrypting` asks for no name.
 
     A mail exchanger's name comes from the DNS, unproven in any case, where no policy says more.
     """

@@ -102,7 +102,7 @@ def _check(lookups: Lookups, head: bytes, body: bytes, count: int) -> ArcResult:
 def vouched(seals: Sequence[Seal], trusted: Iterable[str], author: str) -> str | None:
     """The trusted handler that saw DMARC pass for the author's domain, None where there is none.
 
-    Everybody who sealed after him must be trusted too: he could have changed what he passed on.
+    Everybody who sealed after them must be trusted too: they could have changed what they passed on.
     """
     known = {domain.lower() for domain in trusted}
     for seal in seals:

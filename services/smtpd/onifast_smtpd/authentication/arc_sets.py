@@ -24,7 +24,7 @@ class BrokenChain(ValueError):
 
 @dataclass(frozen=True)
 class Seal:
-    """One set: who sealed it, and what it says the DMARC result was when he got the message."""
+    """One set: who sealed it, and what it says the DMARC result was when they got the message."""
 
     domain: str
     dmarc: str = ""
@@ -74,7 +74,7 @@ def _joined(found: dict[str, dict[int, str]]) -> tuple[Seal, ...]:
 
 
 def _sealer(value: str, number: int, last: int) -> str:
-    """Who sealed a set; what he found of the chain before must fit its place (section 5.1.1)."""
+    """Who sealed a set; what they found of the chain before must fit its place (section 5.1.1)."""
     tags = _tags(value.encode())
     found = tags.get(b"cv", b"").lower()
     if found == b"fail" and number == last:

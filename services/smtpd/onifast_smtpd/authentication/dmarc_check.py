@@ -110,7 +110,7 @@ def authors(head: bytes) -> Authors:
 
 
 def _nobody(problem: str, domain: str = "") -> Authors:
-    """Of whom nobody can tell who he is: whatever the reason is, it must not be the way around DMARC."""
+    """Of whom nobody can tell who they are: whatever the reason is, it must not be the way around DMARC."""
     return Authors(failure=DmarcResult("permerror", domain, problem=problem))
 
 

@@ -46,7 +46,7 @@ NOT_BY_PROOF = Reply(535, "5.7.8", f"{WRONG.text}; if they are right, log in wit
 
 
 class LoginFailed(Refused):
-    """Somebody who calls himself `username` may not log in."""
+    """Somebody who calls themselves `username` may not log in."""
 
     def __init__(self, username: str, reply: Reply) -> None:
         super().__init__(reply)

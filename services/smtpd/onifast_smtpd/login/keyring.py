@@ -1,4 +1,4 @@
-"""What opens a user's door over SMTP: his panel password, and his app passwords.
+"""What opens a user's door over SMTP: their panel password, and their app passwords.
 
 Everything here takes as long, and looks the same from outside, for a name that no user has. It blocks.
 """

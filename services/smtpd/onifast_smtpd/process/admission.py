@@ -2,7 +2,7 @@
 
 There are slots for each group (this machine, and the strangers of each listener) and for whoever comes first, and each
 peer has a share of them. Where a newcomer finds none free, a session that has done nothing, or is silent, is ended for
-him; so a thousand idle clients hold up nobody. When slots or memory run short, all waits are shortened (as Postfix's
+them; so a thousand idle clients hold up nobody. When slots or memory run short, all waits are shortened (as Postfix's
 `stress` does); and strangers may do less that brings no mail where it is slots.
 
 The counts are those of all processes; a process that finds nobody of its own to send away asks the others to.
@@ -27,7 +27,7 @@ from onifast_smtpd.process.descriptors import sessions_allowed
 from onifast_smtpd.process.processes import ProcessPlace
 from onifast_smtpd.protocol import replies
 
-PATIENCE = 1.0  # seconds that a newcomer waits for a slot before he is told that there is none
+PATIENCE = 1.0  # seconds that a newcomer waits for a slot before they are told that there is none
 AT_THE_DOOR = 64  # newcomers of each group that wait, in one process; fewer where there are few slots
 WAITING_EACH = 4  # of them of one peer
 WAITING_HERE = 32  # of one Unix user: a local program that is turned away often loses its mail

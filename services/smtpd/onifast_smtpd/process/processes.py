@@ -43,7 +43,7 @@ def how_many(settings: Settings) -> int:
 class ProcessPipes:
     """Small numbers from each process to all the others, through pipes that were made before there were any.
 
-    They are told at once or not at all: whoever is so busy that his pipe is full hears of it again.
+    They are told at once or not at all: whoever is so busy that their pipe is full hears of it again.
     """
 
     def __init__(self, ear: int, others: Sequence[int]) -> None:

@@ -37,7 +37,7 @@ def network(ip: IP) -> str:
 
 
 def step(entry: GreylistEntry | None, now: float, delay: float) -> GreylistStep:
-    """One more attempt of somebody with that history; `delay` is how long he has to wait at first, in seconds."""
+    """One more attempt of somebody with that history; `delay` is how long they have to wait at first, in seconds."""
     moment = int(now)
     if entry is None or (not entry.passed and moment - entry.first_ts > WINDOW):
         return GreylistStep(max(1, int(delay)), GreylistEntry(moment, moment))

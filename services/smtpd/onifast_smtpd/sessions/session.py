@@ -151,7 +151,7 @@ class Session(SmtpConnection):
         return None if user is None or user.disabled else user
 
     async def _check_login(self) -> None:
-        """A login ends with its user and his password: a session can last for days, and a name be given out anew."""
+        """A login ends with its user and their password: a session can last for days, and a name be given out anew."""
         if self.user is None or time.monotonic() - self._login_checked < LOGIN_CHECKED_EVERY:
             return
         now = await self._active_user(self.user.username)

@@ -1,4 +1,4 @@
-"""Outgoing mail: who submits it, which senders are his, and how much he may send."""
+"""Outgoing mail: who submits it, which senders are theirs, and how much they may send."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True)
 class SenderIdentity:
-    """As whom somebody sends: `foreign` is his sender where that is not his. Kept in memory: nothing of a session."""
+    """As whom somebody sends: `foreign` is a sender that is not theirs. Kept in memory: nothing of a session."""
 
     mail_from: Address | None
     rewriter: Rewriter
@@ -195,7 +195,7 @@ class Outgoing:
         return SenderIdentity(sender, rewriter, primary, name if origin.user or primary else None, foreign)
 
     def _is_held(self, origin: Origin) -> bool:
-        """Whether the submitter may use his own addresses only. Administrators, and root, use anybody's."""
+        """Whether the submitter may use their own addresses only. Administrators, and root, use anybody's."""
         if origin.user is not None:
             return not origin.user.is_admin
         if policy.is_unknown_program(origin):
@@ -211,12 +211,12 @@ class Outgoing:
         return next((address for address in senders if not self._may_use(tx, origin, primary, address)), None)
 
     def _may_use(self, tx: Connection, origin: Origin, primary: Address | None, address: Address) -> bool:
-        """Whether an address is his: listed so, in a domain of his, or a role name that reaches him."""
+        """Whether an address is theirs: listed so, in a domain of theirs, or a role name that reaches them."""
         name, hostname = origin.account, self._settings.hostname
         if name is None:
             return address.domain == hostname
         if primary is None and origin.user is None and policy.is_role_of(address, hostname):
-            return True  # what the rewriter gives a Unix user who has no address of his own
+            return True  # what the rewriter gives a Unix user who has no address of their own
         if addresses.owns(tx, name, address):
             return True
         resolution = addresses.resolve(tx, address, self._settings)
@@ -247,7 +247,7 @@ class Outgoing:
 
 
 def subjects_of(origin: Origin, mail_from: Address | None) -> list[Subject]:
-    """Whom a message counts for: its submitter, where he has a name, and the domain of its sender."""
+    """Whom a message counts for: its submitter, where they have a name, and the domain of its sender."""
     found = [] if origin.account is None and not policy.is_unknown_program(origin) else [_submitting(origin)]
     return found if mail_from is None else [*found, Subject("domain", mail_from.domain)]
 

@@ -24,7 +24,7 @@ _LONE = re.compile(r"(\s*)([^\s@<>(),:;\"]+(?:@localhost(?:\.localdomain)?\.?)?)
 class Rewriter:
     """Rewrites the senders of one transaction.
 
-    `primary` is the address of the user behind it, so that bounces reach him and DMARC aligns; where there is none,
+    `primary` is the address of the user behind it, so that bounces reach them and DMARC aligns; where there is none,
     a role name that this host accepts keeps its name, and every other becomes the webmaster of `hostname`.
     """
 

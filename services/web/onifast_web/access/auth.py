@@ -1,4 +1,4 @@
-"""Who is calling, and what he may do.
+"""Who is calling, and what they may do.
 
 A request is a browser's (session cookie, with a CSRF token on every change), a program's with a personal API token, or
 the panel's with the service token. Every view says with `allow` who may call it; one that does not is never called.
@@ -55,7 +55,7 @@ class Caller:
 
     @property
     def mail_of(self) -> str | None:
-        """Whose mail the caller reads: his own, administrator or not; everybody's (None) for the service token."""
+        """Whose mail the caller reads: their own, administrator or not; everybody's (None) for the service token."""
         return self.username
 
     @property
@@ -109,10 +109,10 @@ def end_session(response: AnyResponse) -> None:
 
 
 def active_user(web: Web, username: str) -> PanelUser | None:
-    """The panel user of that name, unless he is disabled.
+    """The panel user of that name, unless they are disabled.
 
-    Raises Problem(503) while his file cannot be read, or something of an earlier user of the name has still to be set
-    aside, which he must not see.
+    Raises Problem(503) while their file cannot be read, or something of an earlier user of the name has still to be set
+    aside, which they must not see.
     """
     try:
         user = web.directory.get(username)
@@ -129,7 +129,7 @@ def active_user(web: Web, username: str) -> PanelUser | None:
 def known_user(web: Web, username: str) -> str:
     """The name of a panel user who is not disabled; raises ValueError for any other, with a sentence for who asked."""
     if not panel_users.check_username(username) or active_user(web, username) is None:
-        raise ValueError(f"there is no panel user {username!r}, or he is disabled")
+        raise ValueError(f"there is no panel user {username!r}, or they are disabled")
     return username
 
 

@@ -2,7 +2,7 @@
 
 A client that fails for many users waits for all of them, unless it may be many people: a proxy that does not name its
 visitors, or a loopback address whose Unix user is unknown. Many clients that fail for one user wait together, but for
-those that he has logged in from.
+those that they have logged in from.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class GuessingTurns:
 
 @dataclass(frozen=True)
 class Guesser:
-    """Somebody at `client`, which is what forwarded.py made of the connection, who says he is `username`."""
+    """Somebody at `client`, which is what forwarded.py made of the connection, who says they are `username`."""
 
     client: str
     username: str
@@ -63,7 +63,7 @@ class Guesser:
         return f"{self.place} {self.username.lower()[:64]}"
 
     def blocked_for(self, database: Database, now: float) -> int:
-        """Seconds until he is heard again; 0 for now."""
+        """Seconds until they are heard again; 0 for now."""
 
         def wait(tx: Connection) -> int:
             sprayer = throttle.sprayer_blocked_for(tx, self.place, now) if self._is_one_client else 0

@@ -30,7 +30,7 @@ class Answer:
 
 
 class Answering:
-    """The ways to answer one message. `own` has the keys of the reader's addresses, `was_sent`: he wrote it himself."""
+    """The ways to answer one message. `own` has the keys of the reader's addresses; `was_sent` if they wrote it."""
 
     def __init__(self, message: Summary, own: Collection[str], *, was_sent: bool = False) -> None:
         self._message = message
@@ -39,7 +39,7 @@ class Answering:
         self._is_own = was_sent or not self._asked()
 
     def reply(self) -> Answer:
-        """To its author alone, or where he wants personal answers; for one's own message, to its recipients."""
+        """To its author alone, or where they want personal answers; for one's own message, to its recipients."""
         if self._is_own:
             return Answer(self._recipients())
         return Answer(self._others("mail-reply-to") or self._asked())
@@ -82,7 +82,7 @@ class Answering:
 
 
 def to(message: Summary, own: Collection[str], *, folder: str) -> Answering:
-    """The ways to answer a message in one of the reader's folders; `own` has the keys of his addresses."""
+    """The ways to answer a message in one of the reader's folders; `own` has the keys of their addresses."""
     return Answering(message, own, was_sent=folder == "sent")
 
 

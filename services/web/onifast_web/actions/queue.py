@@ -40,7 +40,7 @@ def act(web: Web, caller: Caller, ids: Sequence[int], action: str) -> Done:
 
 
 def act_on_all(web: Web, caller: Caller, search: Search, action: str) -> Done:
-    """`act` on all rows of the caller's that a search finds, those that he may not let out left as they are."""
+    """`act` on all rows of the caller's that a search finds, those that they may not let out left as they are."""
     return Done(acting.act_on_all(web.database, caller.manages, search, action, web.clock()))
 
 

@@ -27,7 +27,7 @@ _logger = log.get("web")
 
 
 def domains_of(tx: Connection, caller: Caller) -> list[str]:
-    """The domains whose keys the caller may see: those he owns or has an address in; all for administrators."""
+    """The domains whose keys the caller may see: those they own or have an address in; all for administrators."""
     owner = caller.manages
     found = set(addresses.domains_of(tx, owner))
     for row in addresses.list_for(tx, owner):

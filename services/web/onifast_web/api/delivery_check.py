@@ -16,7 +16,7 @@ from onifast_web.http.problems import unprocessable
 class DeliveryCheckQuery(Model):
     address: Annotated[str, Field(max_length=320, description="The recipient.")]
     sender: Annotated[
-        str, Field(alias="from", max_length=320, description="One of the caller's addresses; his first if not given.")
+        str, Field(alias="from", max_length=320, description="One of the caller's addresses; their first if not given.")
     ] = ""
 
 

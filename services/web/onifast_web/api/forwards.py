@@ -96,7 +96,7 @@ def list_aliases(call: Call) -> AliasList:
 
 
 def set_alias(call: Call) -> AliasInfo:
-    """Makes a domain an alias of another. A user can do it for two domains that he owns."""
+    """Makes a domain an alias of another. A user can do it for two domains that they own."""
     alias, domain = _domain("alias", call.body.alias), _domain("domain", call.body.domain)
     if alias == domain:
         raise unprocessable("alias", "a domain cannot be an alias of itself")

@@ -76,7 +76,7 @@ class LimitsBody(Model):
 
 
 def list_limits(call: Call) -> LimitsList:
-    """The caller's limits: for his logins, his local programs and his domains.
+    """The caller's limits: for their logins, their local programs and their domains.
 
     For administrators those of everybody who has used, hit or been given one: who was refused lately comes first.
     """

@@ -41,7 +41,7 @@ class QuotaBody(Model):
 
 
 def list_quotas(call: Call) -> QuotaList:
-    """The caller's quotas: for all his mail first, then for each address. Everybody's for administrators."""
+    """The caller's quotas: for all their mail first, then for each address. Everybody's for administrators."""
     rows = call.web.database.read(lambda tx: quotas.list_for(tx, call.caller.manages, call.web.settings))
     return QuotaList(quotas=[_info(row) for row in rows])
 

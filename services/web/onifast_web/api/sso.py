@@ -52,6 +52,6 @@ ENDPOINTS = (
         body=SsoBody,
         answer=SsoToken,
         status=201,
-        failures={404: "There is no such panel user, or he is disabled."},
+        failures={404: "There is no such panel user, or they are disabled."},
     ),
 )

@@ -1,4 +1,4 @@
-"""Suppressed recipients: whom a user's mail is not sent to, because it bounced there or he wants it so."""
+"""Suppressed recipients: whom a user's mail is not sent to, because it bounced there or they want it so."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class DepartedInfo(Model):
-    """What is kept of a user who is gone. `asked_by` says who had him removed, `sweep` that his file was gone.
+    """What is kept of a user who is gone. `asked_by` says who had them removed, `sweep` that their file was gone.
 
     `moving`: some of it is still on its way there, or back.
     """
@@ -36,7 +36,7 @@ class DepartedInfo(Model):
 
 
 class MissingInfo(Model):
-    """A user whose file is not there. Where `waits`, he departs only if an administrator confirms it."""
+    """A user whose file is not there. Where `waits`, they depart only if an administrator confirms it."""
 
     username: str
     missing_since: Moment
@@ -56,7 +56,7 @@ class RemoveBody(Model):
 class RestoreBody(Model):
     """The last departure of `username`, or the one with `id`. `new_name` gives it to another user.
 
-    Somebody who has something of his own already gets it only with `merge`, which says that both are one.
+    Somebody who has something of their own already gets it only with `merge`, which says that both are one.
     """
 
     username: Name
@@ -117,7 +117,7 @@ def restore(call: Call) -> ChangeInfo:
 
 
 def rename(call: Call) -> ChangeInfo:
-    """Gives all that is a user's to the name that he has from now on."""
+    """Gives all that is a user's to the name that they have from now on."""
     body: RenameBody = call.body
     return _changed(call, UserChangeRequest(changes.RENAME, body.username, call.caller.on_record, body.new_name))
 
@@ -206,7 +206,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/users/rename",
         Who.ADMINISTRATOR,
-        "Give all that is a user's to his new name",
+        "Give all that is a user's to their new name",
         rename,
         body=RenameBody,
         answer=ChangeInfo,

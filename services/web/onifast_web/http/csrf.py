@@ -19,7 +19,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def comes_from_here(request: Request) -> bool:
-    """Whether a page of ours, the user himself (a typed address, a bookmark) or a plain program made this request.
+    """Whether a page of ours, the user themselves (a typed address, a bookmark) or a plain program made this request.
 
     `same-site` is not enough: the other customers' sites may lie below the same registered domain.
     """

@@ -67,7 +67,7 @@ def unprocessable(field: str, message: str) -> Problem:
 def waiting_for_others(places: BoundedSemaphore) -> Iterator[None]:
     """For what waits for the DNS or for outbox; raises Problem(503) where as many do as there are places.
 
-    A domain's owner can have its name servers keep silent: he must not have all threads wait for them.
+    A domain's owner can have its name servers keep silent: they must not have all threads wait for them.
     """
     if not places.acquire(blocking=False):
         raise Problem(503, "Too many others wait for such an answer. Try again in a moment.", headers=_RETRY_SOON)

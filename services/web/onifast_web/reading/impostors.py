@@ -1,4 +1,4 @@
-"""Impostors: in whose name a message may be written that is not from him, in sentences for its reader."""
+"""Impostors: in whose name a message may be written that is not from them, in sentences for its reader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onifast_shared.values.well_known import WELL_KNOWN
 MOST_AUTHORS = 10  # of one message that are looked at
 MAX_NAME = 400  # characters of a name that are looked at
 _SHOWN = 120  # characters of a stranger's words in a sentence
-_NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote himself
+_NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote themselves
 
 # One letter may differ in names of so many letters: the fewer a user knows, the fewer are alike by chance.
 _SLIPS_OF_CORRESPONDENTS = 6
@@ -34,7 +34,7 @@ NOBODY = "The message does not say who it is from."
 
 
 class Reader:
-    """Who reads: whom he knows, the organizational domains of his own addresses, and domains that everybody knows.
+    """Who reads: whom they know, the organizational domains of their own addresses, and domains that everybody knows.
 
     What is made of these is made when it is asked for, and once.
     """
@@ -46,22 +46,22 @@ class Reader:
 
     @cached_property
     def people(self) -> dict[str, Correspondent]:
-        """Whom he knows, by address."""
+        """Whom they know, by address."""
         return {each.address: each for each in self._known}
 
     @cached_property
     def by_place(self) -> dict[str, list[Correspondent]]:
-        """Whom he knows, by the domain of the address."""
+        """Whom they know, by the domain of the address."""
         return _grouped(self._known, lambda each: each.address.rpartition("@")[2])
 
     @cached_property
     def by_name(self) -> dict[str, list[Correspondent]]:
-        """Whom he knows, by a name as it looks; without those whose name tells nothing."""
+        """Whom they know, by a name as it looks; without those whose name tells nothing."""
         return _grouped(self._known, lambda each: _name(each.name))
 
     @cached_property
     def since(self) -> dict[str, float]:
-        """Since when he knows each organizational domain but his own, in epoch seconds."""
+        """Since when they know each organizational domain but their own, in epoch seconds."""
         found: dict[str, float] = {}
         for each in self._known:
             if each.domain not in self.own:
@@ -70,16 +70,16 @@ class Reader:
 
     @cached_property
     def his_own(self) -> Models:
-        """His own domains, as others may imitate them."""
+        """Their own domains, as others may imitate them."""
         return Models(suffixes(), dict.fromkeys(self.own, 0), _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
 
     @cached_property
     def his_correspondents(self) -> Models:
-        """The domains that he knows, as others may imitate them."""
+        """The domains that they know, as others may imitate them."""
         return Models(suffixes(), self.since, _SLIPS_OF_CORRESPONDENTS, suffix_too=True)
 
     def has_written(self, organization: str, before: int) -> bool:
-        """Whether he has written to an organisation before a moment."""
+        """Whether they have written to an organisation before a moment."""
         return any(
             each.domain == organization and each.written_ts is not None and each.written_ts < before
             for each in self._known
@@ -104,7 +104,7 @@ def reader(tx: Connection, owner: str | None, settings: Settings) -> Reader:
 
 
 def warnings(who: Reader, row: EmailRow, authors: Sequence[AddressEntry]) -> list[str]:
-    """What the reader of a message should know before he believes who it is from, each in a sentence."""
+    """What the reader of a message should know before they believe who it is from, each in a sentence."""
     if row.folder in _NOT_OURS:
         return []
     if not any(author.address for author in authors):
@@ -114,7 +114,7 @@ def warnings(who: Reader, row: EmailRow, authors: Sequence[AddressEntry]) -> lis
 
 
 def shown_author(row: EmailRow) -> list[AddressEntry]:
-    """The author as lists show him."""
+    """The author as lists show them."""
     try:
         return [AddressEntry(row.sender_name, Address.parse(row.sender), row.sender)]
     except AddressError:
@@ -175,7 +175,7 @@ def _about_domain(who: Reader, address: Address, organization: str, received: in
         return _looks_like(address, model, "a domain that you have had mail with")
     if not (model := _everybodys(who.everybodys).like(domain)):
         return None
-    # Who writes to somebody knows him; where the letters themselves look the same, perhaps not.
+    # Who writes to somebody knows them; where the letters themselves look the same, perhaps not.
     if who.has_written(organization, received) and not is_homoglyph(suffixes(), domain, model):
         return None
     return _looks_like(address, model, "a well-known domain")
@@ -194,11 +194,11 @@ def _looks_like(address: Address, model: str, what: str) -> str:
 
 def _about_person(who: Reader, author: AddressEntry, address: Address, organization: str, received: int) -> str | None:
     """An address or a name that can be taken for that of somebody whom the reader knows."""
-    himself = who.people.get(address.key)
-    first = min(received, himself.known_ts if himself else received)
+    correspondent = who.people.get(address.key)
+    first = min(received, correspondent.known_ts if correspondent else received)
     local = skeleton(address.local)
     for each in who.by_place.get(address.domain, ()):
-        if each is not himself and each.known_ts < first and skeleton(each.address.rpartition("@")[0]) == local:
+        if each is not correspondent and each.known_ts < first and skeleton(each.address.rpartition("@")[0]) == local:
             return f"The sender’s address looks like {_shown(each.address)}, which you know, but is another one."
     if first < received:
         return None

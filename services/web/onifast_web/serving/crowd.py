@@ -106,7 +106,7 @@ def to_close(connections: Iterable[Some], shares: Shares, now: float, count: int
 
     First those that idle or have not finished a header, but `count` who have only just come are left alone; they have
     had no time to ask for anything. Then, one at a time, the slowest body or answer. Among them, first who has most of
-    his share, then who has been at it longest. Never one that waits for us.
+    their share, then who has been at it longest. Never one that waits for us.
     """
     closable = [connection for connection in connections if connection.phase is not Phase.WORKING]
     waiting = [connection for connection in closable if connection.phase <= Phase.HEADER]

@@ -44,7 +44,7 @@ class LargeBodies:
 
     def may_come(self, path: str, headers: Mapping[str, str]) -> bool:
         """Whether a request may bring one; `headers` as waitress names them (`CONTENT_TYPE`)."""
-        # Whoever sends a prefix of his own gets nothing by it that he does not get without.
+        # Whoever sends a prefix of their own gets nothing by it that they do not get without.
         prefixes = ("", self._prefix, headers.get("X_FORWARDED_PREFIX", "").rstrip("/"))
         return path in {prefix + end for prefix in prefixes for end in _PATHS} and _names_somebody(headers)
 

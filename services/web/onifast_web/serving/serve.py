@@ -153,7 +153,7 @@ class WebServer:
     def _take_in(self, listener: Listener) -> None:
         """Takes in who waits at a listening socket, and hangs up on others where that needs room."""
         try:
-            # No more at once than leaves each of them time to say something before he could make room for another.
+            # No more at once than leaves each of them time to say something before it has to make room for another.
             for _ in range(max(1, self._limit // 8)):
                 if not self._make_room():
                     return listener.pause(_PAUSE)
@@ -167,7 +167,7 @@ class WebServer:
 
     @property
     def _some(self) -> int:
-        """How many are hung up on at once: looking for each newcomer again would cost more than he does."""
+        """How many are hung up on at once: looking for each newcomer again would cost more than the newcomer does."""
         return max(1, self._limit // 16)
 
     def _make_room(self) -> bool:
@@ -183,12 +183,12 @@ class WebServer:
         return bool(chosen)
 
     def _is_welcome(self, newcomer: Channel) -> bool:
-        """Whether a client may have this connection too; where he has his share, an idle one of his makes room."""
+        """Whether a client may have this connection too; an idle one makes room if their share is full."""
         crowded = self._front.connections.crowded(newcomer.peer.places)
         if not crowded:
             return True
-        his = [one for one in self._channels if one is not newcomer and crowded.intersection(one.peer.places)]
-        idling = [one for one in his if one.phase <= Phase.HEADER]
+        theirs = [one for one in self._channels if one is not newcomer and crowded.intersection(one.peer.places)]
+        idling = [one for one in theirs if one.phase <= Phase.HEADER]
         idle = to_close(idling, self._front.connections, self._clock(), 1)
         _close(idle)
         if not idle:
@@ -196,7 +196,7 @@ class WebServer:
         return bool(idle)
 
     def _judge(self) -> None:
-        """Hangs up on who has had his time; looks once a second."""
+        """Hangs up on who has had their time; looks once a second."""
         now = self._clock()
         if now - self._judged_at < 1.0:
             return

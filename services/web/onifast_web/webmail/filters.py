@@ -62,7 +62,7 @@ _STAGES = {
     "body": "message",
     "end": "final answer",
 }
-# What a sender may do about one recipient of his message, and what the buttons say.
+# What a sender may do about one recipient of their message, and what the buttons say.
 _FATE_ACTIONS = {
     "deferred": (("retry", "Try now"), ("cancel", "Give up")),
     "failed": (("retry", "Try again"),),
@@ -173,7 +173,7 @@ def delivered_at(row: OutboxRow) -> float | None:
 
 
 def fate_actions(row: OutboxRow) -> tuple[tuple[str, str], ...]:
-    """What a sender may do about a recipient of his message; what a rule holds he can only give up."""
+    """What a sender may do about a recipient of their message; what a rule holds they can only give up."""
     found = _FATE_ACTIONS.get(row.status, ())
     return tuple(each for each in found if each[0] != "release") if is_held_by_rule(row) else found
 

@@ -1,4 +1,4 @@
-"""Forwards: where the mail of the user's addresses goes besides or instead of his mailbox."""
+"""Forwards: where the mail of the user's addresses goes besides or instead of their mailbox."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def open_message(owner: str, email_id: int) -> OpenedMessage:
 
 def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
     """Those of the addresses in a message, and of where it came, whose mail comes to its owner alone: by key, the
-    address of his that takes it."""
+    address of theirs that takes it."""
     web, named = current(), answering.everybody(opened.parsed)
     with contextlib.suppress(AddressError):
         named.append(Address.parse(opened.row.recipient))
@@ -180,7 +180,7 @@ def _body(opened: OpenedMessage) -> dict[str, Any]:
 
 def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
-    # Wherever he has put it since, the sender's copy tells what became of it.
+    # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web = current()
     deliveries, waiting, who = web.database.read(

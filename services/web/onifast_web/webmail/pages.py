@@ -54,7 +54,7 @@ class FolderCount:
 
 
 def user() -> tuple[Caller, str]:
-    """The caller and his name: a page belongs to a user, so the service token must name one."""
+    """The caller and their name: a page belongs to a user, so the service token must name one."""
     found = auth.caller()
     if found.username is None:
         raise Problem(403, "The service token has no mailbox; name a user.")

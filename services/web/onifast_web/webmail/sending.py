@@ -1,4 +1,4 @@
-"""How a user's mail leaves: how long it can be called back, and which of his domains are in the sandbox."""
+"""How a user's mail leaves: how long it can be called back, and which of their domains are in the sandbox."""
 
 from __future__ import annotations
 

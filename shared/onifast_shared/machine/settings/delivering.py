@@ -68,8 +68,8 @@ class DeliveringSettings:
     delay_notice_after: float = setting(
         "4h",
         kinds.seconds(0, 30 * 86400),
-        "When the sender of a message that still waits is told so, once; 0 for never. Of more than 20 in an hour he is"
-        " told in one notice.",
+        "When the sender of a message that still waits is told so, once; 0 for never. Of more than 20 in an hour, they"
+        " are told in one notice.",
     )
     suppression_time: float = setting(
         "7d",
