@@ -12,7 +12,9 @@ from typing import Any
 from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, complain, show_one
 from onifast_shared.db import identity, inspection, long_readers, troubles
 from onifast_shared.db.database import Database
+from onifast_shared.db.errors import SchemaDiffers, SchemaTooNew
 from onifast_shared.db.files import Files, file_size
+from onifast_shared.db.rebuild import rebuild
 from onifast_shared.db.troubles import Troubles
 from onifast_shared.machine.config import Settings
 
@@ -23,6 +25,12 @@ def declare(area: Any) -> None:
     add(area, "check", _check, "look for damage on every page, and compare the indexes with their tables")
     add(area, "init", _init, "begin with a new, empty database; what lies there is set aside")
     add(area, "adopt", _adopt, "work with the database that lies there, though it is not the one that was here")
+    add(
+        area,
+        "rebuild",
+        _rebuild,
+        "give the database this version's schema, with all that is in it; programs are stopped",
+    )
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -78,8 +86,10 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _init(arguments: argparse.Namespace, settings: Settings) -> int:
     path = settings.database
-    if path.exists() and inspection.trouble_with(path, settings.database_timeout) is None:
-        return complain(f"database {path} is the one that was here; move it away first if it is to go", NOTHING)
+    if path.exists():
+        trouble = inspection.trouble_with(path, settings.database_timeout)
+        if trouble is None or isinstance(trouble, SchemaDiffers | SchemaTooNew):
+            return complain(f"database {path} is the one that was here; move it away first if it is to go", NOTHING)
     aside = _set_aside(path)
     identity.forget(path)
     Database.open(path, timeout=settings.database_timeout).close()
@@ -99,13 +109,29 @@ def _set_aside(path: Path) -> Path | None:
 
 def _adopt(arguments: argparse.Namespace, settings: Settings) -> int:
     path = settings.database
-    if not file_size(path):
-        raise UsageError(f"there is no database {path} to adopt; onifast-mailctl database init makes a new one")
-    damage = inspection.soundness(path, settings.database_timeout).findings
-    if damage:
-        raise UsageError(f"database {path} is damaged: {damage[0]}")
+    _refuse_unsound(path, settings, "adopt")
     inspection.refuse_foreign(path, settings.database_timeout)
     identity.forget(path)
     with closing(Database.open(path, timeout=settings.database_timeout)):
         mark = identity.remembered(path)
     return show_one(arguments, {"adopted": str(path), "id": mark and mark.id}, f"adopted {path}")
+
+
+def _rebuild(arguments: argparse.Namespace, settings: Settings) -> int:
+    path = settings.database
+    _refuse_unsound(path, settings, "rebuild")
+    found = rebuild(path, settings.database_timeout)
+    Database.open(path, timeout=settings.database_timeout).close()
+    values = {"rebuilt": str(path), "rows": found.rows, "kept": str(found.kept), "left_behind": found.left_behind}
+    lines = [f"rebuilt {path} with {found.rows} rows; what was there is {found.kept}"]
+    return show_one(
+        arguments, values, "\n".join([*lines, *(f"left behind there: {each}" for each in found.left_behind)])
+    )
+
+
+def _refuse_unsound(path: Path, settings: Settings, action: str) -> None:
+    if not file_size(path):
+        raise UsageError(f"there is no database {path} to {action}; onifast-mailctl database init makes a new one")
+    damage = inspection.soundness(path, settings.database_timeout).findings
+    if damage:
+        raise UsageError(f"database {path} is damaged: {damage[0]}")

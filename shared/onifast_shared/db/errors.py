@@ -18,6 +18,10 @@ class SchemaTooNew(DatabaseError):
     """The database needs a newer program than this one. It was not touched."""
 
 
+class SchemaDiffers(DatabaseError):
+    """The database's schema is not what its migrations make: a version in development made it. It was not touched."""
+
+
 class DatabaseBusy(DatabaseError):
     """Another program held the database for too long. Nothing was written; it may work later."""
 

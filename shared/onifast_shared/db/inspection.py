@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from onifast_shared.db import adopt, identity
+from onifast_shared.db import adopt, identity, migrate
 from onifast_shared.db.connections import connect
 from onifast_shared.db.errors import DatabaseError, DatabaseRefused, translated
 
@@ -27,13 +27,15 @@ class Soundness(NamedTuple):
 def refuse(path: Path, timeout: float) -> str:
     """The id of the database that lies at `path`; nothing is made or changed.
 
-    Raises DatabaseRefused, DatabaseCorrupt, DatabaseUnavailable, as a program that opens it would.
+    Raises DatabaseRefused, SchemaTooNew, SchemaDiffers, DatabaseCorrupt, DatabaseUnavailable, as a program that opens
+    it would.
     """
     with translated(path):
         identity.refuse_nothing(path, None)
         connection = connect(path, timeout)
         try:
             identity.refuse_another(connection, path)
+            migrate.refuse_unfit(connection, path)
             return identity.id_of(connection)
         finally:
             connection.close()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from onifast_shared.db.errors import DatabaseError, SchemaTooNew
+from onifast_shared.db.errors import DatabaseError, SchemaDiffers, SchemaTooNew
 
 MAY_PASS = 1
 MEND_FIRST = 2  # the units' RestartPreventExitStatus, supervisord.conf's exitcodes
@@ -32,4 +32,6 @@ def answer(program: str, manual: str | None, arguments: Sequence[str] | None = N
 
 def status_of(error: Exception) -> int:
     """The exit status of a program that cannot start: whether starting it again could help."""
-    return MAY_PASS if isinstance(error, DatabaseError) and not isinstance(error, SchemaTooNew) else MEND_FIRST
+    if isinstance(error, SchemaTooNew | SchemaDiffers):
+        return MEND_FIRST
+    return MAY_PASS if isinstance(error, DatabaseError) else MEND_FIRST

@@ -87,9 +87,8 @@ def test_a_copy_from_before_there_were_ids_is_adopted(run: Run, path: Path) -> N
     path.unlink()
     files = sorted(file for file in (Path(adopt.__file__).parent / "migrations").glob("*.sql") if file.name < "0007")
     sqlite_shell.run(path, "".join(map(Path.read_text, files)))
-    columns = "(version, name, oldest_compatible)"
-    for file in files:
-        sqlite_shell.run(path, f"INSERT INTO schema_migrations {columns} VALUES ({int(file.name[:4])}, 'x', 2);")
+    rows = ", ".join(f"({int(file.name[:4])}, '{file.name}', 2)" for file in files)
+    sqlite_shell.run(path, f"INSERT INTO schema_migrations (version, name, oldest_compatible) VALUES {rows};")
     sqlite_shell.run(path, "INSERT INTO mail_config VALUES ('mail', 'x');")
     assert run("queue", "list")[0] == 2
     assert run("database", "adopt")[0] == 0

@@ -247,7 +247,7 @@ def test_two_unix_users_of_one_group_share_the_database(open_folder: Path) -> No
     # The files of the checkout may be closed to these users: everything is loaded before the change of user.
     script = (
         "import os, sys; from onifast_shared.db import database, migrate\n"
-        "files = migrate._files(); migrate._files = lambda: files\n"
+        "migrate.migrations()\n"
         "os.setgroups([64200]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2])); from pathlib import Path\n"
         "d = database.Database.open(Path(sys.argv[1]))\n"
         "d.write(lambda tx: tx.execute('INSERT INTO mail_config VALUES (?, ?)', (sys.argv[2], '')))\n"

@@ -1,0 +1,152 @@
+"""Migrations: files that never change, databases that lack some of them, and databases that others than ours made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import sqlite_shell
+from onifast_shared.db import migrate
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import SchemaDiffers
+from onifast_shared.db.migrate import Migration
+from onifast_shared.programs import command_line
+
+# A file that has landed never changes. What comes next gets a line here, and a number of its own.
+LANDED = {
+    "0001_reference.sql": "461426df42af1aaa8a4b6f692b3da3423753e89783c8484c79998b5593cfefc4",
+    "0002_mail_store.sql": "2429b8610b5b6a3c135f1e9952ea770f433341d9eaf9a238ab2b955c7d751c62",
+    "0003_receiving.sql": "9848b8e85ddc7ba7379263acc7b2552f749e310ab9d4ee831fa7b97276bc72e9",
+    "0004_delivering.sql": "c57d8381ddba649429fe9298f2e1c3f9afdb77dd840842332d7e169f0d527be4",
+    "0005_correspondents.sql": "5ee91680ce4d217e1383b688cd7af20745da532b7a13c2fdb92d95161018a015",
+    "0006_departures.sql": "01dcdf3c357fa6078e99d8d4d696044ea6fabdb3280921715ec01bdd2ef4793a",
+    "0007_identity.sql": "ed2fb28c7f01b4ce819b7dc0c0dd6a8a0441bd2a3ffaf961ba8376fd44bb69d3",
+    "0008_dns_failures.sql": "60a3bc7c2741cbb3f90d32cc8e7edf7b4af029e62f89057e749bbff0d416084d",
+    "0009_queue_ids.sql": "69d0975fd130e053cdfd1bcb522d9dc3538b903673b0864721c5354b4d10a233",
+    "0010_migration_hashes.sql": "cd5da029ec41e53a4dc7e722b7734f9ef58b435119af9e9cfd16c31394aaf5f4",
+}
+
+Edits = dict[int, tuple[str, str]]
+"""What stood in a file's place in development, by the file's number: what is replaced by what."""
+
+
+def made(path: Path, numbers: Sequence[int], edits: Edits | None = None, *, hashed: bool = False) -> None:
+    """A database of these migrations, as a program of before (or after) there were hashes made it."""
+    parts = []
+    for each in migrate.migrations():
+        if each.number not in numbers:
+            continue
+        old, new = (edits or {}).get(each.number, ("", ""))
+        assert old in each.sql
+        parts += [each.sql.replace(old, new) if old else each.sql, recorded(each)]
+        if hashed:
+            parts.append(f"UPDATE schema_migrations SET sha256 = '{each.sha256}' WHERE version = {each.number};")
+    sqlite_shell.run(path, "\n".join(["PRAGMA journal_mode=WAL;", "BEGIN;", *parts, "COMMIT;"]))
+
+
+def recorded(each: Migration) -> str:
+    values = f"({each.number}, '{each.name}', 2)"
+    return f"INSERT INTO schema_migrations (version, name, oldest_compatible) VALUES {values};"
+
+
+def opened(path: Path) -> None:
+    Database.open(path).close()
+
+
+def hashes(path: Path) -> list[str]:
+    return sqlite_shell.run(path, "SELECT version, sha256 FROM schema_migrations ORDER BY version;")
+
+
+WANTED = [f"{each.number}|{each.sha256}" for each in migrate.migrations()]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "onifast-mail.db"
+
+
+def test_a_file_that_has_landed_never_changes() -> None:
+    assert {each.name: each.sha256 for each in migrate.migrations()} == LANDED
+
+
+def test_each_file_has_a_number_of_its_own() -> None:
+    assert len({each.number for each in migrate.migrations()}) == len(LANDED)
+
+
+def test_a_new_database_remembers_what_it_was_made_of(path: Path) -> None:
+    opened(path)
+    assert hashes(path) == WANTED
+
+
+@pytest.mark.parametrize("last", range(2, 10))
+def test_a_database_of_each_earlier_version_is_brought_up(path: Path, last: int) -> None:
+    made(path, range(1, last + 1))
+    opened(path)
+    assert hashes(path) == WANTED
+
+
+@pytest.mark.parametrize("missing", [[5], [6], [5, 6], [7], [6, 8]], ids=str)
+def test_numbers_that_another_branch_added_are_made_up_for(path: Path, missing: list[int]) -> None:
+    made(path, [number for number in range(1, 10) if number not in missing])
+    opened(path)
+    assert hashes(path) == WANTED
+
+
+UNLIKE: dict[str, tuple[Edits, str]] = {
+    "a column is missing": ({3: ("ALTER TABLE web_sessions ADD COLUMN credential TEXT", "")}, "no column credential"),
+    "an index is missing": (
+        {5: ("CREATE INDEX correspondents_last ON correspondents (owner, last_ts);", "")},
+        "index correspondents_last is missing",
+    ),
+    "an index is another one": ({5: ("(owner, last_ts)", "(last_ts)")}, "index correspondents_last is another one"),
+    "a trigger is another one": ({6: ("SET status = 'cancelled'", "SET status = 'failed'")}, "trigger outbox_departed"),
+    "a default is another one": ({7: ("reopenings INTEGER NOT NULL DEFAULT 0", "reopenings INTEGER")}, "reopenings is"),
+    "a key is another one": ({5: ("PRIMARY KEY (owner, address)", "PRIMARY KEY (address)")}, "has other constraints"),
+    "a column must be filled": ({8: ("first_ts ", "zone TEXT NOT NULL, first_ts ")}, "dns_failures.zone is not known"),
+    "a table is missing": ({7: ("CREATE TABLE database_", "CREATE TEMP TABLE database_")}, "identity is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_a_database_of_another_shape_is_refused_with_advice_and_not_touched(path: Path, name: str) -> None:
+    edits, words = UNLIKE[name]
+    made(path, range(1, 10), edits)
+    before = path.read_bytes()
+    with pytest.raises(SchemaDiffers, match=f"{re.escape(words)}.*onifast-mailctl database rebuild") as refused:
+        opened(path)
+    assert path.read_bytes() == before
+    assert command_line.status_of(refused.value) == command_line.MEND_FIRST
+
+
+def test_comments_white_space_and_what_others_keep_there_are_no_difference(path: Path) -> None:
+    made(path, range(1, 10), {5: ("    known_ts   INTEGER NOT NULL, ", "-- since\n known_ts integer  NOT NULL,")})
+    sqlite_shell.run(path, "CREATE TABLE panels_own (a); CREATE INDEX panels_index ON emails (subject);")
+    sqlite_shell.run(path, "ALTER TABLE emails ADD COLUMN note;")
+    opened(path)
+
+
+def test_a_migration_that_does_not_fit_leaves_nothing_of_those_before_it(path: Path) -> None:
+    made(path, [1, 2, 3, 4, 7, 8])
+    sqlite_shell.run(path, "ALTER TABLE outbox ADD COLUMN queue_id TEXT;")
+    with pytest.raises(SchemaDiffers, match=r"0009_queue_ids\.sql cannot be applied: duplicate column"):
+        opened(path)
+    assert sqlite_shell.run(path, "SELECT count(*) FROM schema_migrations;") == ["6"]
+
+
+@pytest.mark.parametrize(
+    "change", ["sha256 = 'f00'", "name = '0004_other.sql'"], ids=["another content", "another name"]
+)
+def test_a_migration_that_was_another_one_is_refused(path: Path, change: str) -> None:
+    opened(path)
+    sqlite_shell.run(path, f"UPDATE schema_migrations SET {change} WHERE version = 4;")
+    with pytest.raises(SchemaDiffers, match="migration 4 was"):
+        opened(path)
+
+
+def test_what_was_compared_once_is_not_compared_again(path: Path) -> None:
+    made(path, range(1, 10))
+    opened(path)
+    sqlite_shell.run(path, "DROP INDEX outbox_queue_id;")
+    opened(path)
