@@ -75,14 +75,13 @@ class SharedBytes:
 class ClaimFacts:
     """What one snapshot of the database says about a claim: `servers` are routes by smart hosts, by domain."""
 
-    raw: bytes
+    message: SharedBytes
     head: Summary
     places: Mapping[int, ResolvedRecipient]
     servers: Mapping[str, Route | Deferred | None]
     sources: Sources
     suppressed: Mapping[Address, Suppression]
     captured: Captured
-    shared: SharedBytes
 
 
 class Courier:
@@ -154,7 +153,7 @@ class Courier:
                 )
         mail_from, bad_sender = _mail_from(what.sender)
         claimed = ClaimedMessage(
-            claim, facts.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
+            claim, facts.message.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
         )
         if bad_sender:
             refused += [RecipientResult(each.row, each.recipient, bad_sender) for each in recipients]
@@ -184,14 +183,13 @@ class Courier:
         head = summary(split_head(shared.raw)[0])
         places = {each.row.id: snapshot.place(each.recipient.address, len(shared.raw)) for each in recipients}
         return ClaimFacts(
-            shared.raw,
+            shared,
             head,
             places,
             {address.domain: snapshot.server(address.domain, what) for address in addresses},
             snapshot.sources(what),
             suppressing.look(snapshot.tx, what, addresses),
             capturing.look(snapshot, what, head, places),
-            shared,
         )
 
     def _share(self, tx: Connection, claim: Claim) -> SharedBytes:

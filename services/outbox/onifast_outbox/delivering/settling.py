@@ -79,8 +79,9 @@ class ClaimedMessage:
 
 @dataclass(frozen=True)
 class RowDecision:
-    """A row's next state, and what its sender and the log are told about it.
+    """A row's next state, what its sender and the log are told about it, and what its history gets.
 
+    `attempt` is that at the server that decided (None where nothing was tried), `earlier` those that it passed over.
     `suppressed_until`: its recipient does not exist, and its owner's mail to them is refused until then.
     """
 
@@ -89,19 +90,12 @@ class RowDecision:
     outcome: Outcome
     next_attempt_ts: int = 0
     suppressed_until: int | None = None
+    attempt: DeliveryAttempt | None = None
+    earlier: Sequence[DeliveryAttempt] = ()
 
     @property
     def last_error(self) -> str:
         return "" if isinstance(self.outcome, Delivered) else str(self.outcome.reply)
-
-
-@dataclass(frozen=True)
-class RowHistory:
-    """A decision with what its history gets: the attempt at the server that decided, and those that it passed over."""
-
-    decision: RowDecision
-    attempt: DeliveryAttempt | None
-    earlier: Sequence[DeliveryAttempt]
 
 
 class _Told(NamedTuple):
@@ -131,10 +125,10 @@ class Settler:
         told = [await self._notice(claimed, part) for part in _by_kind(claimed, decisions)]
         seconds = time.monotonic() - claimed.started_clock
 
-        records = await _recorded(claimed, decisions, seconds)
+        decisions = await _with_history(claimed, decisions, seconds)
 
         def write(joint: JointTransaction) -> tuple[set[int], list[tuple[str, Queued]]]:
-            settled = {each.decision.result.row.id for each in records if self._write(joint, claimed, each)}
+            settled = {each.result.row.id for each in decisions if self._write(joint, claimed, each)}
             return settled, [
                 (each.tells, notices.enqueue(joint.tx, each.notice)) for each in told if settled & each.row_ids
             ]
@@ -207,15 +201,15 @@ class Settler:
         tells = "bounced" if isinstance(decisions[0].outcome, Failed) else "arrived"
         return _Told(tells, notice, {row.id for row in rows})
 
-    def _write(self, joint: JointTransaction, claimed: ClaimedMessage, record: RowHistory) -> bool:
-        tx, decision, result = joint.tx, record.decision, record.decision.result
+    def _write(self, joint: JointTransaction, claimed: ClaimedMessage, decision: RowDecision) -> bool:
+        tx, result = joint.tx, decision.result
         held = queue.settle(
             tx,
             claimed.claim.token,
             result.row.id,
             decision.status,
-            attempt=record.attempt,
-            earlier=record.earlier,
+            attempt=decision.attempt,
+            earlier=decision.earlier,
             last_error=decision.last_error,
             next_attempt_ts=decision.next_attempt_ts,
         )
@@ -317,25 +311,25 @@ def _given_up(outcome: Deferred, patience: float) -> Failed:
     return Failed(Reply(554, "5.4.7", text), outcome.trail)
 
 
-async def _recorded(claimed: ClaimedMessage, decisions: Sequence[RowDecision], seconds: float) -> list[RowHistory]:
-    """The decisions' records, made before the transaction: others wait for that.
+async def _with_history(claimed: ClaimedMessage, decisions: list[RowDecision], seconds: float) -> list[RowDecision]:
+    """The decisions with their history, made before the transaction: others wait for that.
 
     To find words for an answer can take milliseconds if somebody means it to, so what failed is put into words in a
     thread.
     """
 
-    def make() -> list[RowHistory]:
-        return [_record(claimed, each, seconds) for each in decisions]
+    def make() -> list[RowDecision]:
+        return [_add_history(claimed, each, seconds) for each in decisions]
 
     if all(isinstance(each.outcome, Delivered) for each in decisions):
         return make()
     return await asyncio.to_thread(make)
 
 
-def _record(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> RowHistory:
+def _add_history(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> RowDecision:
     earlier = [_passed_over(claimed, each) for each in decision.outcome.trail.earlier]
     untried = decision.result.untried
-    return RowHistory(decision, None if untried else _attempt(claimed, decision, seconds), earlier)
+    return replace(decision, attempt=None if untried else _attempt(claimed, decision, seconds), earlier=earlier)
 
 
 def _attempt(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> DeliveryAttempt:

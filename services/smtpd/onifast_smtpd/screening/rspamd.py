@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from onifast_smtpd.screening.scan import Scan, ScannedMessage, ScanTrouble, exchange
+from onifast_smtpd.milter.filters import FilteredMessage
+from onifast_smtpd.screening.scan import Scan, ScanTrouble, exchange
 
 _ACTIONS = {
     "no action": "accept",
@@ -24,11 +25,11 @@ _ACTIONS = {
 }
 
 
-async def scan(host: str, port: int, mail: ScannedMessage) -> Scan:
+async def scan(host: str, port: int, message: FilteredMessage) -> Scan:
     """Asks rspamd. Raises OSError, ScanTrouble."""
     # HTTP/1.0: the answer ends with the connection, and comes in one piece.
-    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(host, mail))
-    answer = await exchange(host, port, f"POST /checkv2 HTTP/1.0\r\n{head}\r\n".encode() + mail.raw)
+    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(host, message))
+    answer = await exchange(host, port, f"POST /checkv2 HTTP/1.0\r\n{head}\r\n".encode() + message.raw)
     return parse(answer)
 
 
@@ -56,15 +57,15 @@ def _rules(symbols: dict[str, Any]) -> Iterator[str]:
             yield str(name)
 
 
-def _headers(host: str, mail: ScannedMessage) -> Iterator[tuple[str, str]]:
+def _headers(host: str, message: FilteredMessage) -> Iterator[tuple[str, str]]:
     yield "Host", host
-    yield "Content-Length", str(len(mail.raw))
-    yield "IP", mail.client
-    yield "Helo", _clean(mail.helo)
-    yield "From", _clean(mail.mail_from)
-    for recipient in mail.recipients:
-        yield "Rcpt", _clean(recipient)
-    yield "Queue-Id", mail.queue_id
+    yield "Content-Length", str(len(message.raw))
+    yield "IP", message.origin.client.address
+    yield "Helo", _clean(message.origin.helo)
+    yield "From", _clean(str(message.mail_from or ""))
+    for recipient in message.recipients:
+        yield "Rcpt", _clean(str(recipient))
+    yield "Queue-Id", message.queue_id
 
 
 def _clean(value: str) -> str:

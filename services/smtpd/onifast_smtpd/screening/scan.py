@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +12,6 @@ SHOWN_RULES = 12
 
 class ScanTrouble(Exception):
     """The filter's answer is none."""
-
-
-@dataclass(frozen=True)
-class ScannedMessage:
-    """A message as the filter gets it; `raw` has our trace fields on top, since filters read the client in them."""
-
-    raw: bytes
-    client: str
-    helo: str
-    mail_from: str
-    recipients: Sequence[str]
-    queue_id: str
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Any
 from onifast_shared.machine.config import Settings
 
 from onifast_smtpd import maillog
+from onifast_smtpd.milter.filters import FilteredMessage
 from onifast_smtpd.screening import rspamd, spamd
-from onifast_smtpd.screening.scan import Scan, ScannedMessage, ScanTrouble
+from onifast_smtpd.screening.scan import Scan, ScanTrouble
 
-__all__ = ["Scan", "ScannedMessage", "Scanner"]
+__all__ = ["Scan", "Scanner"]
 
 MOST_SCANNED = 4 * 1024 * 1024  # octets; larger messages are hardly ever junk, and take a filter long
 
@@ -23,15 +24,15 @@ class Scanner:
         self._where = settings.scanner
         self._timeout = settings.scanner_timeout
 
-    async def scan(self, mail: ScannedMessage) -> Scan | None:
+    async def scan(self, message: FilteredMessage) -> Scan | None:
         """The filter's word; None where there is no filter, or where it does not answer in time."""
-        if self._where is None or len(mail.raw) > MOST_SCANNED:
+        if self._where is None or len(message.raw) > MOST_SCANNED:
             return None
         ask: Any = rspamd.scan if self._where.protocol == "rspamd" else spamd.scan
         try:
             async with asyncio.timeout(self._timeout):
-                scan: Scan = await ask(self._where.host, self._where.port, mail)
+                scan: Scan = await ask(self._where.host, self._where.port, message)
         except (ScanTrouble, OSError, EOFError, TimeoutError) as error:
-            maillog.scanner_trouble(mail.queue_id, self._where.protocol, error)
+            maillog.scanner_trouble(message.queue_id, self._where.protocol, error)
             return None
         return scan

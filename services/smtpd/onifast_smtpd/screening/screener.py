@@ -25,7 +25,7 @@ from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.replies import Refused
 from onifast_smtpd.records.deferred_writes import DeferredWrites
 from onifast_smtpd.screening import greylisting, verdict, words
-from onifast_smtpd.screening.scanner import ScannedMessage, Scanner
+from onifast_smtpd.screening.scanner import Scanner
 
 SWEEP_AFTER = 1000  # attempts that greylisting noted
 MAX_ROUNDS = 10  # checks of one message, each without look-ups that the one before found overdue
@@ -88,13 +88,16 @@ class Screener:
         if self._settings.greylisting:
             await self._greylist(screening, recipient)
 
-    async def message(self, screening: Screening, mail: ScannedMessage, message: FilteredMessage) -> ScreenedMessage:
-        """The judgement on a message that came whole; raises Refused."""
+    async def message(self, screening: Screening, message: FilteredMessage, received: bytes) -> ScreenedMessage:
+        """What becomes of a message that came whole; `received` is our own field. Raises Refused.
+
+        Junk filters read the client in that field; milters are told of it by name.
+        """
         origin, mail_from = screening.origin, screening.mail_from
         checked, listings, scan, filtered = await asyncio.gather(
             self._authenticate(screening, message.raw),
             screening.listings(),
-            self._scanner.scan(mail),
+            self._scanner.scan(replace(message, raw=received + message.raw)),
             self._milters.filter(message),
         )
         if self._settings.dnsbl_action == "reject":
@@ -207,13 +210,9 @@ class Screening:
         self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str
     ) -> ScreenedMessage:
         """The judgement on a message; `received` is our own field, which a junk filter wants to see."""
-        client = self.origin.client.address
-        mail = ScannedMessage(
-            received + raw, client, self.origin.helo, str(self.mail_from or ""), [*map(str, recipients)], queue_id
-        )
         name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
         message = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, raw, name)
-        return await self._screener.message(self, mail, message)
+        return await self._screener.message(self, message, received)
 
 
 def listed(origin: Origin, listing: Listing) -> Reply:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
-from onifast_smtpd.screening.scan import Scan, ScannedMessage, ScanTrouble, exchange
+from onifast_smtpd.milter.filters import FilteredMessage
+from onifast_smtpd.screening.scan import Scan, ScanTrouble, exchange
 
 _STATUS = re.compile(rb"SPAMD/[0-9.]+ 0 ")
 _SPAM = re.compile(rb"^Spam: *(True|False|Yes|No) *; *(-?[0-9]+(?:\.[0-9]+)?) */ *(-?[0-9]+(?:\.[0-9]+)?)", re.M | re.I)
 _RULE = re.compile(rb"[A-Z0-9_]{1,80}")
 
 
-async def scan(host: str, port: int, mail: ScannedMessage) -> Scan:
+async def scan(host: str, port: int, message: FilteredMessage) -> Scan:
     """Asks spamd. Raises OSError, ScanTrouble."""
-    request = f"SYMBOLS SPAMC/1.5\r\nContent-length: {len(mail.raw)}\r\n\r\n".encode() + mail.raw
+    request = f"SYMBOLS SPAMC/1.5\r\nContent-length: {len(message.raw)}\r\n\r\n".encode() + message.raw
     return parse(await exchange(host, port, request))
 
 
