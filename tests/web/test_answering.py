@@ -91,6 +91,28 @@ def test_the_api_gives_addresses_that_no_name_can_add_to(panel: Panel, database:
     assert dict(found["headers"])["Reply-To"] == '"spy@evil.test," <boss@remote.test>'
 
 
+def test_a_list_of_names_with_commas_shows_where_each_ends(browser: Browser, database: Database) -> None:
+    raw = message(
+        From="=?utf-8?Q?Doe=2C_John?= <j@remote.test>", To="demo@example.test, =?utf-8?Q?Roe=2C_Jane?= <r@remote.test>"
+    )
+    assert "to me; Roe, Jane" in browser.text_of(f"/messages/{deliver(database, raw=raw)}")
+    assert "Doe, John" in browser.text_of("/folders/inbox")
+    send(browser, "save", to='"Poe, Ed" <ed@remote.test>, Ann <ann@remote.test>')
+    assert "Poe, Ed; Ann" in browser.text_of("/folders/drafts")
+
+
+def test_a_name_that_holds_another_address_is_marked(browser: Browser, database: Database) -> None:
+    raw = message(From="=?utf-8?Q?Bank_=3Csupport=40bank=2Etest=3E?= <x@evil.test>")
+    page = browser.text_of(f"/messages/{deliver(database, raw=raw)}")
+    assert "contains the address support@bank.test, but the message comes from x@evil.test" in page
+
+
+def test_a_message_without_an_id_is_answered_as_any_other(browser: Browser, database: Database) -> None:
+    email_id = deliver(database, raw=message(From="a@remote.test"))
+    page = browser.get(f"/compose?reply={email_id}").text
+    assert "<h1>Reply</h1>" in page and field(page, "in_reply_to") == ""
+
+
 def test_a_draft_of_another_program_is_edited_with_its_recipients(browser: Browser, database: Database) -> None:
     raw = message(From="demo@example.test", To="=?utf-8?Q?x=40evil.test=2C?= <a@remote.test>", Bcc="b@remote.test")
     page = browser.get(f"/compose?draft={deliver(database, raw=raw, folder='drafts')}").text

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from onifast_shared.message.conversion import are_ascii_lines
 from onifast_shared.message.headers import (
     LINE_LIMIT,
     encode_text,
@@ -46,8 +47,21 @@ class DraftError(ValueError):
 
 @dataclass(frozen=True)
 class OutgoingAttachment:
-    """A file to send. An unfit content type becomes application/octet-stream."""
+    """A file to send. An unfit content type becomes application/octet-stream.
 
+    So does message/rfc822 where the message is not in short lines of ASCII: its encoding may hide nothing else.
+    """
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class EmbeddedImage:
+    """An image that the HTML shows as `cid:` and its `content_id`, which has no angle brackets."""
+
+    content_id: str
     filename: str
     content_type: str
     data: bytes
@@ -57,8 +71,8 @@ class OutgoingAttachment:
 class Draft:
     """What a message is built from. Addresses are lists' entries such as `Ann <ann@example.org>`.
 
-    `bcc` is checked but not written. Of `text` and `html` one is enough. `in_reply_to` and `references` are message
-    ids. `date` is now unless given.
+    `bcc` is checked but not written. Of `text` and `html` one is enough; `images` are the HTML's. `in_reply_to` and
+    `references` are message ids. `date` is now unless given.
     """
 
     from_: str
@@ -66,6 +80,7 @@ class Draft:
     subject: str = ""
     text: str | None = None
     html: str | None = None
+    images: Sequence[EmbeddedImage] = ()
     cc: list[str] = field(default_factory=list)
     bcc: list[str] = field(default_factory=list)
     in_reply_to: str | None = None
@@ -215,7 +230,10 @@ def _text_part(draft: Draft) -> bytes:
     # Readers without HTML, and spam filters, want a text beside it.
     text = draft.text if draft.text is not None else to_text(draft.html) + "\n"
     plain = _leaf("text/plain; charset=utf-8", text)
-    return _multipart("alternative", [plain, _leaf("text/html; charset=utf-8", draft.html)])
+    marked = _leaf("text/html; charset=utf-8", draft.html)
+    if draft.images:
+        marked = _multipart("related", [marked, *map(_image_part, draft.images)], 'type="text/html"')
+    return _multipart("alternative", [plain, marked])
 
 
 def _leaf(content_type: str, text: str) -> bytes:
@@ -248,18 +266,30 @@ def _base64_lines(data: bytes) -> bytes:
 def _attachment_part(attachment: OutgoingAttachment) -> bytes:
     _refuse_controls("attachments", attachment.filename)
     content_type = attachment.content_type
+    disposition = f"attachment; {write_parameter('filename', attachment.filename)}"
+    if content_type == "message/rfc822" and are_ascii_lines(attachment.data):
+        head = fold("Content-Type", content_type) + fold("Content-Disposition", disposition)
+        return head + b"\r\n" + attachment.data
     if not _CONTENT_TYPE.fullmatch(content_type) or content_type.lower().startswith(("multipart/", "message/")):
         # Neither may be base64 (RFC 2045 section 6.4).
         content_type = "application/octet-stream"
-    head = fold("Content-Type", content_type)
-    head += fold("Content-Transfer-Encoding", "base64")
-    head += fold("Content-Disposition", f"attachment; {write_parameter('filename', attachment.filename)}")
-    return head + b"\r\n" + _base64_lines(attachment.data)
+    return _file_part(content_type, attachment.data, [("Content-Disposition", disposition)])
 
 
-def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:
+def _image_part(image: EmbeddedImage) -> bytes:
+    disposition = f"inline; {write_parameter('filename', image.filename)}"
+    head = [("Content-ID", f"<{image.content_id}>"), ("Content-Disposition", disposition)]
+    return _file_part(image.content_type, image.data, head)
+
+
+def _file_part(content_type: str, data: bytes, head: Sequence[tuple[str, str]]) -> bytes:
+    found = [("Content-Type", content_type), ("Content-Transfer-Encoding", "base64"), *head]
+    return b"".join(fold(name, value) for name, value in found) + b"\r\n" + _base64_lines(data)
+
+
+def _multipart(subtype: str, parts: Sequence[bytes], parameter: str = "") -> bytes:
     boundary = f"=_{secrets.token_hex(16)}"
     delimiter = f"--{boundary}".encode()
-    head = fold("Content-Type", f'multipart/{subtype}; boundary="{boundary}"')
+    head = fold("Content-Type", "; ".join(filter(None, (f"multipart/{subtype}", parameter, f'boundary="{boundary}"'))))
     body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in parts)
     return head + b"\r\n" + body + delimiter + b"--\r\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable, Iterator
 
 _TAG_NAME = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9:]*)")
 _ATTRIBUTE = re.compile(r"""\s(href|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
@@ -15,6 +16,12 @@ _PARAGRAPHS = {
 }
 _UNSEEN = {"script", "style", "title", "template", "textarea", "noscript", "svg"}
 _SURELY = 4096  # characters of HTML that are not there for nothing
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_MAX_TAG = 4096  # characters of a tag that are looked at
+_QUOTE_BEGINS, _QUOTE_ENDS = "\x0e", "\x0f"
+_MARKS = re.compile("[\x0e\x0f]")
+_DEEPEST = 20  # quotes within quotes that are told from each other
 _LINKS = ("http://", "https://", "mailto:")
 
 
@@ -36,11 +43,22 @@ def shows_something(source: str) -> bool:
     return bool(source.strip()) and bool(to_text(source))
 
 
+def to_quotable(source: str) -> str:
+    """`to_text` for an answer: quotes within are marked by `>`, and what the reader does not see is left out."""
+    reader = _Reader(source, marks_quotes=True)
+    while reader.step():
+        pass
+    return reader.text()
+
+
 class _Reader:
     """Walks over HTML from one `<` to the next."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, marks_quotes: bool = False) -> None:
         self._source = source
+        self._marks_quotes = marks_quotes
+        self._hidden_by = ""
+        self._hidden_depth = 0
         self._position = 0
         self._out: list[str] = []
         self._link = ""
@@ -66,6 +84,8 @@ class _Reader:
 
     def text(self) -> str:
         lines = [line.strip() for line in "".join(self._out).split("\n")]
+        if self._marks_quotes:
+            lines = list(_with_marks(lines))
         return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
     def _skip_past(self, mark: str, start: int) -> None:
@@ -74,6 +94,8 @@ class _Reader:
 
     def _tag(self, name: str, *, closing: bool, start: int) -> None:
         self._skip_past(">", start)
+        if self._hides(name, start, closing=closing):
+            return
         if name in _UNSEEN and not closing:
             self._skip_element(name)
         elif name == "a":
@@ -82,6 +104,8 @@ class _Reader:
             self._text(_attribute(self._source[start : self._position], "alt"))
         elif name in _PARAGRAPHS:
             self._out.append("\n\n")
+            if name == "blockquote" and self._marks_quotes:
+                self._out.append(f"{_QUOTE_ENDS if closing else _QUOTE_BEGINS}\n")
         elif name in _BREAKS and not (closing and name in ("li", "td", "th")):
             self._out.append(_BREAKS[name])
 
@@ -100,9 +124,34 @@ class _Reader:
             self._out.append(f" <{self._link}>" if shown else self._link)
         self._link = ""
 
+    def _hides(self, name: str, start: int, *, closing: bool) -> bool:
+        """Whether a tag stands in an element that is not shown, or begins one."""
+        if self._hidden_by:
+            if name == self._hidden_by:
+                self._hidden_depth += -1 if closing else 1
+            if not self._hidden_depth:
+                self._hidden_by = ""
+            return True
+        if closing or not self._marks_quotes or name in _VOID:
+            return False
+        if not _HIDDEN.search(self._source, start, min(self._position, start + _MAX_TAG)):
+            return False
+        self._hidden_by, self._hidden_depth = name, 1
+        return True
+
     def _text(self, raw: str) -> None:
-        if raw:
-            self._out.append(_BLANKS.sub(" ", _unescape(raw)))
+        if raw and not self._hidden_by:
+            self._out.append(_BLANKS.sub(" ", _MARKS.sub("", _unescape(raw))))
+
+
+def _with_marks(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, each with its depth of quotes before it, without those that tell where one begins or ends."""
+    depth = 0
+    for line in lines:
+        if line in (_QUOTE_BEGINS, _QUOTE_ENDS):
+            depth = max(depth + (1 if line == _QUOTE_BEGINS else -1), 0)
+        else:
+            yield f"{'>' * min(depth, _DEEPEST)} {line}".strip() if depth else line
 
 
 def _attribute(tag: str, name: str) -> str:

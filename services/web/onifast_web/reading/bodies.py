@@ -16,11 +16,11 @@ from onifast_web.reading.render import SafeHtml
 METHODS = ("spf", "dkim", "dmarc", "arc")
 
 
-def safe_html(parsed: Parsed, *, images: bool = False) -> SafeHtml | None:
-    """The message's HTML, sanitised, with the images that it brought along; None if it has none."""
+def safe_html(parsed: Parsed, *, images: bool = False, part: str = "") -> SafeHtml | None:
+    """The message's HTML, or a `part` of it, sanitised, with the images that it brought along; None if it has none."""
     if parsed.html is None:
         return None
-    return render.sanitise(parsed.html, images=images, inline=_inline_images(parsed))
+    return render.sanitise(part or parsed.html, images=images, inline=_inline_images(parsed))
 
 
 def _inline_images(parsed: Parsed) -> dict[str, str]:

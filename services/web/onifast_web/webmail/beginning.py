@@ -7,18 +7,20 @@ from dataclasses import replace
 
 from flask import request
 from onifast_shared.message.address_fields import AddressEntry
+from onifast_shared.message.html_text import to_quotable
+from onifast_shared.message.parsing import Parsed
 from onifast_shared.recipients import addresses
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 
 from onifast_web.access.context import current
-from onifast_web.actions import answering
+from onifast_web.actions import answering, forwarding
 from onifast_web.actions.answering import Answer, Answering
 from onifast_web.http.problems import not_found
 from onifast_web.reading import render
 from onifast_web.webmail import drafts
-from onifast_web.webmail.drafts import Form
-from onifast_web.webmail.message import OpenedMessage, open_message, own_addresses, plain_text
+from onifast_web.webmail.drafts import Enclosed, Form
+from onifast_web.webmail.message import OpenedMessage, file_stem, open_message, own_addresses
 
 _END_OF_TIME = 253_402_300_800  # the year 10000
 
@@ -68,24 +70,36 @@ def _answer(username: str, opened: OpenedMessage, choose: Callable[[Answering], 
         to=_list(answer.to) or opened.row.sender,
         cc=_list(answer.cc),
         subject=render.reply_subject(opened.row.subject),
-        text=render.quote(plain_text(opened.parsed), _attribution(opened)),
+        text=render.quote(_quotable(opened.parsed), _attribution(opened)),
         in_reply_to=answering.in_reply_to(opened.parsed),
         references=" ".join(answering.references(opened.parsed)),
     )
 
 
 def _forward(username: str, opened: OpenedMessage) -> Form:
-    parsed = opened.parsed
-    head = [("From", _list(parsed.mailboxes("from"))), ("Date", parsed.header("date")), ("Subject", parsed.subject)]
-    head += [("To", _list(parsed.mailboxes("to"))), ("Cc", _list(parsed.mailboxes("cc")))]
-    lines = "\n".join(f"{name}: {value}" for name, value in head if value)
-    return Form(
+    """A forward: with its HTML, if it has any; as text that can be edited; or as a file."""
+    form = Form(
         sender=_sender(username, opened, own_addresses(username, opened)),
         subject=render.forward_subject(opened.row.subject),
-        text=f"\n\n---------- Forwarded message ----------\n{lines}\n\n{plain_text(parsed)}",
-        source=opened.row.id,
-        kept=drafts.kept(parsed),
     )
+    if request.args.get("as") == "attachment":
+        return replace(form, enclosed=enclosed(opened))
+    form = replace(form, source=opened.row.id)
+    if request.args.get("as") != "text" and (forwarded := forwarding.with_formatting(opened.parsed)):
+        return replace(form, forwards=True, kept=drafts.kept(opened.parsed, forwarded))
+    lines = "\n".join(f"{name}: {value}" for name, value in forwarding.facts(opened.parsed))
+    text = f"\n\n{forwarding.TITLE}\n{lines}\n\n{_quotable(opened.parsed)}"
+    return replace(form, text=text, kept=drafts.kept(opened.parsed))
+
+
+def enclosed(opened: OpenedMessage) -> Enclosed:
+    """A message, to be sent along as a file."""
+    return Enclosed(opened.row.id, f"{file_stem(opened.row)}.eml", opened.row.size)
+
+
+def _quotable(parsed: Parsed) -> str:
+    """A message's words for an answer: as its HTML says them, where it has any, since that is what was read."""
+    return to_quotable(parsed.html) if parsed.html is not None else parsed.text or ""
 
 
 _BEGINNINGS = {

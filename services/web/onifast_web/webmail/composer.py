@@ -10,6 +10,7 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import preferences
 from onifast_shared.message.compose import DraftError, OutgoingAttachment
+from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import suppressions
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
@@ -17,16 +18,17 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.actions import sending
+from onifast_web.actions import forwarding, sending
+from onifast_web.actions.forwarding import Forwarded
 from onifast_web.actions.sending import Wait
 from onifast_web.actions.suppressed import Suppressed
 from onifast_web.http.problems import Problem
 from onifast_web.reading import render
 from onifast_web.serving import serve
 from onifast_web.webmail import drafts
-from onifast_web.webmail.beginning import begun, senders
-from onifast_web.webmail.drafts import Form
-from onifast_web.webmail.message import open_message
+from onifast_web.webmail.beginning import begun, enclosed, senders
+from onifast_web.webmail.drafts import Along, Form
+from onifast_web.webmail.message import file_stem, open_message
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
@@ -60,28 +62,31 @@ def compose() -> AnyResponse:
         web.database.write(lambda tx: drafts.remove(tx, username, form.draft))
         back = "inbox" if form.draft is None else "drafts"
         return redirect(url_for("webmail.folder", folder=back, did="discarded"), 303)
-    attachments = _attachments(username, form)
+    try:
+        form, along = _with_what_goes_along(username, form)
+    except Problem as error:
+        return _page(username, form, _trouble(error))
     if request.form.get("do") == "save":
-        return _save(web, username, form, attachments)
-    return _send(web, caller, form, attachments, later=request.form.get("do") == "later")
+        return _save(web, username, form, along)
+    return _send(web, caller, form, along, later=request.form.get("do") == "later")
 
 
 ROUTES = (("GET POST", "/compose", compose),)
 
 
-def _send(web: Web, caller: Caller, form: Form, attachments: list[OutgoingAttachment], *, later: bool) -> AnyResponse:
+def _send(web: Web, caller: Caller, form: Form, along: Along, *, later: bool) -> AnyResponse:
     username, lifted = str(caller.username), _lifted()
     try:
         sent = sending.send(
             web,
             caller,
-            form.to_draft(attachments),
+            form.to_draft(along),
             origin="web",
             wait=sending.until(web, _moment(form.send_at)) if later else _for_undo(web, username),
             together_with=lambda tx: _make_way(tx, username, form, lifted),
         )
     except (DraftError, Problem) as error:
-        return _not_sent(web, username, form, attachments, _trouble(error))
+        return _not_sent(web, username, form, along, _trouble(error))
     if later:
         return redirect(url_for("webmail.folder", folder="inbox", did="scheduled", n=sent.release_ts), 303)
     return redirect(url_for("webmail.folder", folder="inbox", did="sent"), 303)
@@ -113,26 +118,25 @@ def _moment(text: str) -> int:
         raise DraftError("send_at", "choose a date and a time") from None
 
 
-def _save(web: Web, username: str, form: Form, attachments: list[OutgoingAttachment]) -> AnyResponse:
+def _save(web: Web, username: str, form: Form, along: Along) -> AnyResponse:
     try:
-        drafts.save(web, username, form, attachments)
+        drafts.save(web, username, form, along)
     except (DraftError, Problem) as error:
         return _page(username, form, _trouble(error))
     return redirect(url_for("webmail.folder", folder="drafts", did="saved"), 303)
 
 
-def _not_sent(
-    web: Web, username: str, form: Form, attachments: list[OutgoingAttachment], trouble: _Trouble
-) -> AnyResponse:
+def _not_sent(web: Web, username: str, form: Form, along: Along, trouble: _Trouble) -> AnyResponse:
     """The composer again, with all that was typed. A browser forgets files, so these are kept in a draft."""
-    if not attachments:
+    if not along.attachments:
         return _page(username, form, trouble)
     try:
-        draft = drafts.save(web, username, form, attachments)
+        draft = drafts.save(web, username, form, along)
     except (DraftError, Problem):
         return _page(username, form, trouble)
-    kept = drafts.kept(open_message(username, draft).parsed)
-    return _page(username, replace(form, draft=draft, source=draft, kept=kept), trouble)
+    saved = drafts.load(draft, open_message(username, draft).parsed)
+    form = replace(form, draft=draft, source=draft, kept=saved.kept, forwards=saved.forwards, enclosed=None)
+    return _page(username, form, trouble)
 
 
 def _trouble(error: DraftError | Problem) -> _Trouble:
@@ -172,13 +176,12 @@ def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Respons
 def _heading(form: Form) -> str:
     if form.draft:
         return "Draft"
-    return "Reply" if form.in_reply_to else "Forward" if form.source else "New message"
+    is_reply = form.in_reply_to or any(name.startswith("reply") for name in request.args)
+    return "Reply" if is_reply else "Forward" if form.source or form.enclosed else "New message"
 
 
 def _typed() -> Form:
     text = request.form.get
-    number = request.form.get("draft", ""), request.form.get("source", "")
-    draft, source = (int(item) if item.isdecimal() and len(item) < 19 else None for item in number)
     return Form(
         sender=text("from", ""),
         to=text("to", ""),
@@ -189,9 +192,15 @@ def _typed() -> Form:
         in_reply_to=text("in_reply_to", ""),
         references=text("references", ""),
         send_at=typed_moment(),
-        draft=draft,
-        source=source,
+        draft=_number("draft"),
+        source=_number("source"),
+        forwards=request.form.get("forward") == "html",
     )
+
+
+def _number(name: str) -> int | None:
+    text = request.form.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def typed_moment() -> str:
@@ -203,14 +212,26 @@ def typed_moment() -> str:
     return request.form.get("send_at") or (f"{local}:00Z" if local else "")
 
 
-def _attachments(username: str, form: Form) -> list[OutgoingAttachment]:
-    """The files that were attached before and are kept, then the new ones."""
-    keep = _kept()
-    found: list[OutgoingAttachment] = []
-    if form.source is not None and keep:
-        found = drafts.attachments_of(open_message(username, form.source).parsed, keep)
+def _with_what_goes_along(username: str, form: Form) -> tuple[Form, Along]:
+    """The form, with what it encloses; and all that goes along: files that were attached before and are kept, a message
+    that is forwarded as a file or below the text, then the new files."""
+    keep, forwarded, found = _kept(), None, list[OutgoingAttachment]()
+    if form.source is not None and (keep or form.forwards):
+        parsed = open_message(username, form.source).parsed
+        found = drafts.attachments_of(parsed, keep)
+        forwarded = _forwarded(parsed, is_draft=form.source == form.draft) if form.forwards else None
+    if (number := _number("enclose")) is not None:
+        opened = open_message(username, number)
+        form = replace(form, enclosed=enclosed(opened))
+        found.append(forwarding.as_attachment(opened.raw, file_stem(opened.row)))
     new = [item for item in request.files.getlist("attachments") if item.filename]
-    return found + [OutgoingAttachment(item.filename or "", item.mimetype, item.read()) for item in new]
+    found += [OutgoingAttachment(item.filename or "", item.mimetype, item.read()) for item in new]
+    return form, Along(found, forwarded)
+
+
+def _forwarded(parsed: Parsed, *, is_draft: bool) -> Forwarded | None:
+    taken = forwarding.taken_up(parsed) if is_draft else None
+    return taken[1] if taken else forwarding.with_formatting(parsed)
 
 
 def _kept() -> set[int]:

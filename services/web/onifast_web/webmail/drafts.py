@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import contents, mailbox
@@ -14,6 +15,7 @@ from onifast_shared.message.parsing import Parsed
 
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
+from onifast_web.actions.forwarding import Forwarded, taken_up
 
 # Holds what was typed as it was typed: half an address is no To field, and Bcc is never written into a message.
 _HEADER = "X-Onifast-Draft"
@@ -30,9 +32,27 @@ class KeptAttachment:
 
 
 @dataclass(frozen=True)
+class Enclosed:
+    """A message that is to be sent along as a file; `name` is the file's."""
+
+    email_id: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Along:
+    """What is sent with the text: files, and the message that is forwarded below it."""
+
+    attachments: list[OutgoingAttachment]
+    forwarded: Forwarded | None = None
+
+
+@dataclass(frozen=True)
 class Form:
     """The composer's fields as typed. `draft` is the saved draft that they replace, `source` the message whose
-    attachments `kept` lists. `send_at` is the time to send it at, or ""."""
+    attachments `kept` lists, and which stands below the text where it `forwards`. `enclosed` is a message to be sent
+    along as a file. `send_at` is the time to send it at, or ""."""
 
     sender: str = ""
     to: str = ""
@@ -46,25 +66,31 @@ class Form:
     draft: int | None = None
     source: int | None = None
     kept: list[KeptAttachment] = field(default_factory=list)
+    forwards: bool = False
+    enclosed: Enclosed | None = None
 
-    def to_draft(self, attachments: list[OutgoingAttachment]) -> Draft:
+    def to_draft(self, along: Along) -> Draft:
         """The message that the form stands for."""
+        forwarded = along.forwarded
+        text, html = forwarded.below(self.text) if forwarded else (self.text, None)
         return Draft(
             from_=self.sender,
             to=[self.to] if self.to.strip() else [],
             cc=[self.cc] if self.cc.strip() else [],
             bcc=[self.bcc] if self.bcc.strip() else [],
             subject=self.subject,
-            text=self.text,
+            text=text,
+            html=html,
+            images=forwarded.images if forwarded else (),
             in_reply_to=self.in_reply_to or None,
             references=self.references.split(),
-            attachments=attachments,
+            attachments=along.attachments,
         )
 
 
-def save(web: Web, owner: str, form: Form, attachments: list[OutgoingAttachment]) -> int:
+def save(web: Web, owner: str, form: Form, along: Along) -> int:
     """Stores the form as a draft in the place of the one that it came from; returns the new draft's id."""
-    raw = _message(web, form, attachments)
+    raw = _message(web, form, along)
     ref = contents.store(web.database, raw)
 
     def write(tx: Connection) -> int:
@@ -93,23 +119,30 @@ def remove(tx: Connection, owner: str, draft: int | None) -> None:
 
 def load(email_id: int, parsed: Parsed) -> Form:
     """The form that a draft was saved from. Drafts of other programs work too."""
-    typed = {name: ", ".join(each.shown for each in parsed.mailboxes(name)) for name in ("to", "cc", "bcc")}
+    typed: dict[str, Any] = {
+        name: ", ".join(each.shown for each in parsed.mailboxes(name)) for name in ("to", "cc", "bcc")
+    }
     typed["in_reply_to"] = parsed.in_reply_to
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
+    note, forwarded = taken_up(parsed) or (parsed.text or "", None)
     return Form(
         sender=str(parsed.sender or ""),
         subject=parsed.subject,
-        text=parsed.text or "",
+        text=note,
         draft=email_id,
         source=email_id,
-        kept=kept(parsed),
+        kept=kept(parsed, forwarded),
+        forwards=forwarded is not None,
         **typed,
     )
 
 
-def kept(parsed: Parsed) -> list[KeptAttachment]:
-    """A message's attachments, to be sent along."""
-    return [KeptAttachment(item.index, item.filename, item.size) for item in parsed.attachments]
+def kept(parsed: Parsed, forwarded: Forwarded | None = None) -> list[KeptAttachment]:
+    """A message's attachments, to be sent along, without the images that are shown where it is forwarded."""
+    shown = forwarded.places if forwarded else ()
+    return [
+        KeptAttachment(item.index, item.filename, item.size) for item in parsed.attachments if item.index not in shown
+    ]
 
 
 def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment]:
@@ -121,8 +154,8 @@ def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment
     ]
 
 
-def _message(web: Web, form: Form, attachments: list[OutgoingAttachment]) -> bytes:
-    draft = form.to_draft(attachments)
+def _message(web: Web, form: Form, along: Along) -> bytes:
+    draft = form.to_draft(along)
     try:
         raw = sending.build(web, draft)
     except DraftError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -122,8 +123,13 @@ def counterpart(row: EmailRow) -> str:
     """Who a message in a list is from, or for: the other side."""
     if row.folder in ("sent", "drafts"):
         names = [name or address for name, address in split_list(row.recipient)]
-        return ", ".join(names) or "(no recipient)"
+        return listed(names) or "(no recipient)"
     return row.sender_name or row.sender or "Unknown sender"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, so that one sees where each of them ends: `Doe, John; Ann`."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def in_script(text: str) -> str:

@@ -20,11 +20,12 @@ from onifast_shared.values.address import Address, AddressError
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering
+from onifast_web.actions import answering, forwarding
 from onifast_web.http import csrf, response_headers
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors, render
 from onifast_web.reading.render import SafeHtml
+from onifast_web.webmail.filters import listed
 from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
@@ -64,7 +65,8 @@ def message(email_id: int) -> Response:
 @allow(Who.USER)
 def frame(email_id: int) -> Response:
     """The message's HTML, sanitised, as a page of its own that its headers lock in."""
-    return html_page(open_message(user()[1], email_id).parsed)
+    parsed = open_message(user()[1], email_id).parsed
+    return html_page(parsed, forwarding.part_of(parsed) if request.args.get("part") == "forwarded" else "")
 
 
 @allow(Who.USER)
@@ -92,8 +94,7 @@ def source(email_id: int) -> Response:
 def raw(email_id: int) -> Response:
     """The message as a file."""
     opened = open_message(user()[1], email_id)
-    name = render.file_name(opened.row.subject, "message")[:100]
-    return _download(opened.raw, f"{name}.eml", "message/rfc822")
+    return _download(opened.raw, f"{file_stem(opened.row)}.eml", "message/rfc822")
 
 
 ROUTES = (
@@ -118,6 +119,11 @@ def open_message(owner: str, email_id: int) -> OpenedMessage:
     return OpenedMessage(row, data, parsing.parse(data))
 
 
+def file_stem(row: EmailRow) -> str:
+    """What a message is called as a file, without the file's extension."""
+    return render.file_name(row.subject, "message")[:100]
+
+
 def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
     """Those of the addresses in a message, and of where it came, whose mail comes to its owner alone: by key, the
     address of theirs that takes it."""
@@ -127,10 +133,10 @@ def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
     return web.database.read(lambda tx: addresses.own_among(tx, owner, named, web.settings))
 
 
-def html_page(parsed: Parsed) -> Response:
-    """A message's HTML in the page that the sandboxed frame shows."""
+def html_page(parsed: Parsed, part: str = "") -> Response:
+    """A message's HTML, or a part of it, in the page that the sandboxed frame shows."""
     images = request.args.get("images") == "1"
-    safe = bodies.safe_html(parsed, images=images)
+    safe = bodies.safe_html(parsed, images=images, part=part)
     if safe is None:
         raise not_found("HTML text")
     response = make_response(render_template("frame.html", html=safe.html))
@@ -214,7 +220,7 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
 
 
 def _shortened(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return listed(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _mark_read(username: str, row: EmailRow) -> None:
