@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
+from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import ConfigError, Settings
@@ -95,9 +95,9 @@ async def _fill(db: Database, settings: Settings) -> None:
     """Three messages received, and one on its way to another site."""
     for draft in _received(datetime.now(UTC)):
         raw = build(draft, settings.hostname)
-        delivery = Delivery(owner=USER, recipient=str(ADDRESS))
+        delivery = LocalDelivery(owner=USER, recipient=str(ADDRESS))
         reverse_path = draft.from_.rpartition("<")[2].rstrip(">")
-        incoming = Incoming(reverse_path=reverse_path, deliveries=[delivery], file_copies=settings.file_copies)
+        incoming = IncomingMessage(reverse_path=reverse_path, deliveries=[delivery], file_copies=settings.file_copies)
         await accept.deliver(db, raw, incoming)
     await _send(db, settings)
 

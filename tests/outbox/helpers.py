@@ -9,7 +9,7 @@ from typing import Any
 import sqlite_shell
 from onifast_outbox.main import OutboxProgram, assemble
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Accepted
+from onifast_shared.accepting.accept import AcceptedSubmission
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox
@@ -48,7 +48,7 @@ class Outbox:
         envid: str | None = None,
         smtputf8: bool = False,
         owner: str | None = None,
-    ) -> Accepted:
+    ) -> AcceptedSubmission:
         """Queues a message as smtpd and web do."""
         queued = [QueuedRecipient(each) if isinstance(each, str) else each for each in recipients]
         submission = Submission(sender=sender, origin="smtp", owner=owner, ret=ret, envid=envid, smtputf8=smtputf8)

@@ -7,7 +7,7 @@ from typing import Any
 import dkim
 import pytest
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import DkimKeyError, dns_record
 from onifast_shared.message.authentication_results import parse_arc
@@ -34,9 +34,9 @@ def panel(outbox: Outbox, *forwards: tuple[str, str]) -> None:
 
 async def receive(outbox: Outbox, raw: bytes = RECEIVED, sender: str = "eve@remote.test") -> None:
     """A message that carol@here.test forwards to bob@remote.test, as smtpd takes it."""
-    passing = Passing(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
-    onward = Onward([passing], outbox.settings, Submission("", "forward"))
-    await accept.deliver(outbox.db, raw, Incoming(sender, [], onward=onward))
+    passing = ForwardedRecipient(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
+    onward = ForwardedMessage([passing], outbox.settings, Submission("", "forward"))
+    await accept.deliver(outbox.db, raw, IncomingMessage(sender, [], onward=onward))
 
 
 def publish(outbox: Outbox, domain: str = "here.test") -> None:
@@ -252,10 +252,10 @@ async def test_a_bad_key_keeps_the_message_here(outbox: Outbox) -> None:
 
 async def test_two_addresses_that_forward_to_one_site_seal_apart(outbox: Outbox) -> None:
     by = [Address.parse("carol@here.test"), Address.parse("alice@here.test")]
-    passing = [Passing(QueuedRecipient(f"{each.local}@remote.test"), each) for each in by]
-    onward = Onward(passing, outbox.settings, Submission("", "forward"))
+    passing = [ForwardedRecipient(QueuedRecipient(f"{each.local}@remote.test"), each) for each in by]
+    onward = ForwardedMessage(passing, outbox.settings, Submission("", "forward"))
     with exchanger(outbox) as peer:
-        await accept.deliver(outbox.db, RECEIVED, Incoming("", [], onward=onward))
+        await accept.deliver(outbox.db, RECEIVED, IncomingMessage("", [], onward=onward))
         await outbox.round()
     assert sorted(message.data.split(b"\r\n")[0] for message in peer.messages) == [
         b"Delivered-To: alice@here.test",

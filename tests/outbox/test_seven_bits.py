@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import dns_record
 from onifast_shared.message.conversion import Unconvertible, are_ascii_lines, into_seven_bits
@@ -200,9 +200,9 @@ async def test_a_foreign_signature_is_broken_rather_than_the_message_lost(outbox
     dkim_keys.generate(outbox.settings.certs_dir, "here.test")
     results = f"Authentication-Results: {outbox.settings.hostname}; dkim=pass header.d=far.test\r\n".encode()
     foreign = results + b"DKIM-Signature: v=1; d=far.test; b=abc\r\n" + PLAIN
-    passing = Passing(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
-    onward = Onward([passing], outbox.settings, Submission("", "forward", body_type="8BITMIME"))
-    await accept.deliver(outbox.db, foreign, Incoming("eve@far.test", [], onward=onward))
+    passing = ForwardedRecipient(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
+    onward = ForwardedMessage([passing], outbox.settings, Submission("", "forward", body_type="8BITMIME"))
+    await accept.deliver(outbox.db, foreign, IncomingMessage("eve@far.test", [], onward=onward))
     with exchanger(outbox) as peer:
         await outbox.round()
         (message,) = peer.messages

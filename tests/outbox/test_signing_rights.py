@@ -10,7 +10,7 @@ import pytest
 import sqlite_shell
 from onifast_outbox.signing.signer import Signed, Signer
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage, LocalDelivery
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.machine.config import Settings
@@ -168,11 +168,11 @@ async def test_what_began_here_and_is_forwarded_keeps_its_writers_signature(pati
 
 
 async def test_what_comes_from_elsewhere_and_is_forwarded_is_never_signed_as_its_author(patient: Outbox) -> None:
-    passing = Passing(QueuedRecipient("bob@remote.test"), Address.parse("ann@ann.test"), "ann")
-    onward = Onward([passing], patient.settings, Submission("", "forward"))
-    deliveries: list[Delivery] = []
+    passing = ForwardedRecipient(QueuedRecipient("bob@remote.test"), Address.parse("ann@ann.test"), "ann")
+    onward = ForwardedMessage([passing], patient.settings, Submission("", "forward"))
+    deliveries: list[LocalDelivery] = []
     raw = b"From: ann@ann.test\r\nSubject: forged\r\n\r\nHello\r\n"  # without our Authentication-Results
-    await accept.deliver(patient.db, raw, Incoming("ann@ann.test", deliveries, onward=onward))
+    await accept.deliver(patient.db, raw, IncomingMessage("ann@ann.test", deliveries, onward=onward))
     with ScriptedSmtpServer(host="127.0.0.25", port=patient.settings.outbound_port) as peer:
         await patient.deliver_all()
         (message,) = peer.messages

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import dkim
 import pytest
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage
 from onifast_shared.dkim import keys as dkim_keys
 from onifast_shared.dkim.keys import dns_record
 from onifast_shared.message.conversion import are_ascii_lines, are_lines
@@ -86,10 +86,10 @@ async def test_a_nul_in_what_is_signed_comes_back(outbox: Outbox) -> None:
 
 async def forward(outbox: Outbox, raw: bytes, *, smtputf8: bool = False) -> None:
     """A message from outside that carol forwards to bob."""
-    passing = Passing(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
+    passing = ForwardedRecipient(QueuedRecipient("bob@remote.test"), Address.parse("carol@here.test"), "carol")
     envelope = Submission("", "forward", body_type="8BITMIME", smtputf8=smtputf8)
-    onward = Onward([passing], outbox.settings, envelope)
-    await accept.deliver(outbox.db, raw, Incoming("eve@far.test", [], onward=onward))
+    onward = ForwardedMessage([passing], outbox.settings, envelope)
+    await accept.deliver(outbox.db, raw, IncomingMessage("eve@far.test", [], onward=onward))
     await outbox.round()
 
 

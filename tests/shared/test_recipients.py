@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import sqlite_shell
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage, LocalDelivery
 from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
@@ -162,10 +162,10 @@ def pass_on(db: Database, settings: Settings, sender: str) -> str:
 
     def change(tx: Connection) -> str:
         content_id = contents.attach(tx, contents.ContentRef(4, b"\r\nHi", None))
-        passing = Passing(QueuedRecipient("x@remote.test"), ANN, "ann")
-        onward = Onward([passing], settings, Submission("", "forward"))
-        copies = [Delivery("ann", "ann@here.test")]
-        received = accept.deliver_in(tx, content_id, 4, Incoming(sender, copies, onward=onward))
+        passing = ForwardedRecipient(QueuedRecipient("x@remote.test"), ANN, "ann")
+        onward = ForwardedMessage([passing], settings, Submission("", "forward"))
+        copies = [LocalDelivery("ann", "ann@here.test")]
+        received = accept.deliver_in(tx, content_id, 4, IncomingMessage(sender, copies, onward=onward))
         assert len(received.email_ids) == len(received.outbox_ids) == 1
         return str(tx.execute("SELECT sender FROM outbox").get)
 
@@ -200,7 +200,7 @@ def test_the_key_is_made_once(database: Database) -> None:
 
 def fill(tx: Connection, size: int) -> None:
     content_id = contents.attach(tx, contents.ContentRef(size, b"x" * size, None))
-    accept.deliver_in(tx, content_id, size, Incoming("", [Delivery("ann", "ann@here.test")]))
+    accept.deliver_in(tx, content_id, size, IncomingMessage("", [LocalDelivery("ann", "ann@here.test")]))
 
 
 @pytest.mark.parametrize(("scope", "name"), [("address", "Ann@Here.test"), ("owner", "ann")])

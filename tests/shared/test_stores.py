@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import sqlite_shell
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
+from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
 from onifast_shared.accounts import sessions, throttle
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
@@ -29,7 +29,9 @@ INDEX = Index("bob@remote.test", "Bob", "Hello", "Hi Ann, lunch tomorrow?", "Hi 
 def deliver(db: Database, raw: bytes = RAW, owner: str = "ann", **more: object) -> int:
     def change(tx: Connection) -> int:
         content_id = contents.attach(tx, ref)
-        incoming = Incoming("bob@remote.test", [Delivery(owner, f"{owner}@example.test", b"Delivered-To: ann\r\n")])
+        incoming = IncomingMessage(
+            "bob@remote.test", [LocalDelivery(owner, f"{owner}@example.test", b"Delivered-To: ann\r\n")]
+        )
         return accept.deliver_in(tx, content_id, len(raw), incoming).email_ids[0]
 
     ref = contents.store(db, raw)

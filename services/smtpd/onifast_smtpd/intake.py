@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Incoming, Onward
+from onifast_shared.accepting.accept import ForwardedMessage, IncomingMessage
 from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute, locate, visited
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits.sending_limits import LimitExceeded
@@ -267,10 +267,10 @@ class Intake:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
         judged = await transaction.screening.message(raw, received_field, transaction.recipients, transaction.queue_id)
-        genuine = forged.remove(judged.raw, self._settings.hostname)
-        message = prepend(genuine, judged.headers + received_field)
+        cleaned = forged.remove(judged.raw, self._settings.hostname)
+        message = prepend(cleaned, judged.headers + received_field)
         distribution = distribute(transaction.mail_from, places, folder=judged.folder)
-        incoming = Incoming(
+        incoming = IncomingMessage(
             str(transaction.mail_from or ""),
             distribution.deliveries,
             judged.authentication,
@@ -313,7 +313,9 @@ class Intake:
         if len(refusals) == len(places) and all(refusals):
             check(refusals[0])
 
-    def _onward(self, transaction: MailTransaction, distribution: Distribution, message: bytes) -> Onward | None:
+    def _onward(
+        self, transaction: MailTransaction, distribution: Distribution, message: bytes
+    ) -> ForwardedMessage | None:
         if not distribution.passing:
             return None
         envelope = Submission(
@@ -327,7 +329,7 @@ class Intake:
             envid=transaction.options.envid,
             queue_id=transaction.queue_id,
         )
-        return Onward(distribution.passing, self._settings, envelope)
+        return ForwardedMessage(distribution.passing, self._settings, envelope)
 
     def _received(self, transaction: MailTransaction) -> bytes:
         recipients = transaction.recipients

@@ -7,7 +7,7 @@ from enum import Enum
 from onifast_shared.accepting.distribution import ResolvedRecipient
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients.addresses import ROLES, Circular, Remote, RewrittenSender, UnknownLocal
-from onifast_shared.recipients.quotas import Verdict
+from onifast_shared.recipients.quotas import QuotaVerdict
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -171,7 +171,7 @@ def judge_returned(address: Address, returned: RewrittenSender, *, null_sender: 
     return None
 
 
-def judge_room(address: Address, room: Verdict) -> Reply | None:
+def judge_room(address: Address, room: QuotaVerdict) -> Reply | None:
     """A mailbox against its quota."""
     if room == "never":
         return Reply(552, "5.2.2", f"<{address}>: message is larger than all that this mailbox may hold")

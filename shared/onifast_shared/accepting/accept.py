@@ -27,7 +27,7 @@ from onifast_shared.values.address import Address
 
 
 @dataclass(frozen=True)
-class Delivery:
+class LocalDelivery:
     """A local recipient: whose mailbox, for which address, and the header lines of this copy alone."""
 
     owner: str
@@ -37,7 +37,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Passing:
+class ForwardedRecipient:
     """A recipient that the message goes on to, elsewhere: by which address of ours, and whose forward it is."""
 
     recipient: QueuedRecipient
@@ -46,16 +46,16 @@ class Passing:
 
 
 @dataclass(frozen=True)
-class Onward:
+class ForwardedMessage:
     """What goes on, and the rest of its envelope. A sender that is not ours is rewritten as it is queued (SRS)."""
 
-    passing: Sequence[Passing]
+    passing: Sequence[ForwardedRecipient]
     settings: Settings
     envelope: Submission
 
 
 @dataclass(frozen=True)
-class Incoming:
+class IncomingMessage:
     """A message for mailboxes here, and to be forwarded.
 
     `reverse_path` '' is the null one; `authentication` is stored as JSON. That it has arrived is told to its sender for
@@ -63,10 +63,10 @@ class Incoming:
     """
 
     reverse_path: str
-    deliveries: Sequence[Delivery]
+    deliveries: Sequence[LocalDelivery]
     authentication: dict[str, Any] | None = None
     file_copies: bool = True
-    onward: Onward | None = None
+    onward: ForwardedMessage | None = None
     acknowledged: Sequence[QueuedRecipient] = ()
     envid: str | None = None
     queue_id: str = field(default_factory=queue_ids.new, compare=False)
@@ -82,7 +82,7 @@ class SentCopy:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedSubmission:
     """What became of a submission: its queue rows, and the copy in sent if one was asked for."""
 
     outbox_ids: list[int]
@@ -94,30 +94,30 @@ Admission = Callable[[Connection], None]
 
 
 @dataclass(frozen=True)
-class Received:
+class AcceptedIncoming:
     """What became of an incoming message: its rows in mailboxes, and those in the queue."""
 
     email_ids: list[int]
     outbox_ids: list[int]
 
 
-async def deliver(db: Database, raw: bytes, incoming: Incoming) -> Received:
+async def deliver(db: Database, raw: bytes, incoming: IncomingMessage) -> AcceptedIncoming:
     """Puts a message into mailboxes, and into the queue what is forwarded, at once."""
     ref = await contents.astore(db, raw)
     return await db.awrite(lambda tx: deliver_in(tx, contents.attach(tx, ref), len(raw), incoming))
 
 
-def deliver_in(tx: Connection, content_id: int, size: int, incoming: Incoming) -> Received:
+def deliver_in(tx: Connection, content_id: int, size: int, incoming: IncomingMessage) -> AcceptedIncoming:
     """`deliver` inside a transaction of the caller's, for bytes that are stored already."""
     now = time.time()
     email_ids = _put(tx, content_id, size, incoming, now)
     if incoming.acknowledged:
         recipients = tuple(incoming.acknowledged)
         arrivals.add(tx, Arrival(content_id, incoming.reverse_path, incoming.envid, int(now), recipients))
-    return Received(email_ids, _pass_on(tx, content_id, incoming, now))
+    return AcceptedIncoming(email_ids, _pass_on(tx, content_id, incoming, now))
 
 
-def _put(tx: Connection, content_id: int, size: int, incoming: Incoming, now: float) -> list[int]:
+def _put(tx: Connection, content_id: int, size: int, incoming: IncomingMessage, now: float) -> list[int]:
     return [
         mailbox.add(
             tx,
@@ -137,7 +137,7 @@ def _put(tx: Connection, content_id: int, size: int, incoming: Incoming, now: fl
     ]
 
 
-def _pass_on(tx: Connection, content_id: int, incoming: Incoming, now: float) -> list[int]:
+def _pass_on(tx: Connection, content_id: int, incoming: IncomingMessage, now: float) -> list[int]:
     onward = incoming.onward
     if onward is None:
         return []
@@ -174,7 +174,7 @@ async def asubmit(
     sent_copy: SentCopy | None = None,
     *,
     admit: Admission | None = None,
-) -> Accepted:
+) -> AcceptedSubmission:
     """Queues a message for all its recipients, local ones too; raises what `admit` raises, and then queues nothing."""
     ref = await contents.astore(db, raw)
     return await db.awrite(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy, admit=admit))
@@ -188,7 +188,7 @@ def submit(
     sent_copy: SentCopy | None = None,
     *,
     admit: Admission | None = None,
-) -> Accepted:
+) -> AcceptedSubmission:
     """`asubmit` for threads."""
     ref = contents.store(db, raw)
     return db.write(lambda tx: submit_in(tx, ref, submission, recipients, sent_copy, admit=admit))
@@ -202,7 +202,7 @@ def submit_in(
     sent_copy: SentCopy | None = None,
     *,
     admit: Admission | None = None,
-) -> Accepted:
+) -> AcceptedSubmission:
     """`submit` inside a transaction of the caller's: a bounce is queued as its cause is settled."""
     if admit is not None:
         admit(tx)
@@ -216,7 +216,7 @@ def submit_in(
     if email_id is not None:
         submission = replace(submission, email_id=email_id)
     ids = queue.enqueue(tx, content_id, submission, recipients, now)
-    return Accepted(ids, email_id)
+    return AcceptedSubmission(ids, email_id)
 
 
 def _keep(

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from onifast_shared.accepting.accept import Delivery, Passing
+from onifast_shared.accepting.accept import ForwardedRecipient, LocalDelivery
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import fold
 from onifast_shared.queue.store import QueuedRecipient
 from onifast_shared.recipients import addresses, quotas
 from onifast_shared.recipients.addresses import Destination, RewrittenSender
-from onifast_shared.recipients.quotas import Verdict
+from onifast_shared.recipients.quotas import QuotaVerdict
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.envelope import Recipient
 from onifast_shared.values.expansion import Expansion, Forward, Mailbox
@@ -26,15 +26,15 @@ class ResolvedRecipient:
     """Where a recipient leads, and whether there is room in all its mailboxes."""
 
     destination: Destination
-    room: Verdict = "room"
+    room: QuotaVerdict = "room"
 
 
 @dataclass(frozen=True)
 class Distribution:
     """Copies for mailboxes here, and recipients elsewhere."""
 
-    deliveries: tuple[Delivery, ...]
-    passing: tuple[Passing, ...]
+    deliveries: tuple[LocalDelivery, ...]
+    passing: tuple[ForwardedRecipient, ...]
 
 
 def locate(tx: Connection, address: Address, size: int, settings: Settings) -> ResolvedRecipient:
@@ -58,16 +58,17 @@ def distribute(
     DSN parameters go along (RFC 3461 section 5.2.7).
     """
     mailboxes: dict[str, Mailbox] = {}
-    passing: dict[str, Passing] = {}
+    passing: dict[str, ForwardedRecipient] = {}
     for recipient, place in places.items():
         if isinstance(place, Expansion):
             for mailbox in place.mailboxes:
                 mailboxes.setdefault(mailbox.address.key, mailbox)
         for forward in _forwards(recipient, place):
             queued = QueuedRecipient(str(forward.target), recipient.notify, recipient.orcpt)
-            passing.setdefault(forward.target.key, Passing(queued, forward.by, forward.owner))
+            passing.setdefault(forward.target.key, ForwardedRecipient(queued, forward.by, forward.owner))
     deliveries = (
-        Delivery(each.owner, str(each.address), trace_of(mail_from, each.used), folder) for each in mailboxes.values()
+        LocalDelivery(each.owner, str(each.address), trace_of(mail_from, each.used), folder)
+        for each in mailboxes.values()
     )
     return Distribution(tuple(deliveries), tuple(passing.values()))
 

@@ -17,7 +17,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import contents
 from onifast_shared.queue import hold_rules, ready_rows
 from onifast_shared.queue.next_hops import LOCAL, NextHops
-from onifast_shared.queue.ready_rows import Head, Row
+from onifast_shared.queue.ready_rows import LaneHead, ReadyRow
 from onifast_shared.queue.store import Claim, Lease
 from onifast_shared.values.reply import Reply
 
@@ -100,7 +100,7 @@ class ClaimCapacity:
 
 
 @dataclass(frozen=True)
-class ClaimedRound:
+class LaneRound:
     """What one round gave. `put_off` counts rows by destination; `more` says that it ended before it had seen all."""
 
     claims: list[Claim]
@@ -109,11 +109,11 @@ class ClaimedRound:
     more: bool
 
 
-def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: ClaimCapacity, now: float) -> ClaimedRound:
+def claim(tx: Connection, hops: NextHops, lease: Lease, wanted: ClaimCapacity, now: float) -> LaneRound:
     """Claims messages that are ready, each for one destination, one after the other by lane and domain."""
     walk = _LaneWalk(tx, hops, lease, wanted, int(now))
     claims = list(walk)
-    return ClaimedRound(claims, walk.turns, walk.put_off, walk.more)
+    return LaneRound(claims, walk.turns, walk.put_off, walk.more)
 
 
 class _LaneWalk:
@@ -192,7 +192,7 @@ class _LaneWalk:
                 return found
         return None
 
-    def _next_head(self, lane: str, after: str) -> Head | None:
+    def _next_head(self, lane: str, after: str) -> LaneHead | None:
         return ready_rows.next_head(self._tx, lane, after) if self._may_seek() else None
 
     def _may_seek(self) -> bool:
@@ -207,7 +207,7 @@ class _LaneWalk:
             self.turns.domains.clear()
         self.turns.domains[lane] = domain
 
-    def _from_head(self, lane: str, head: Head) -> Claim | None:
+    def _from_head(self, lane: str, head: LaneHead) -> Claim | None:
         destination = self._hop(head.first)
         opening = self._opening(destination)
         if opening.unreachable is None:
@@ -218,7 +218,7 @@ class _LaneWalk:
         self._put_off(lane, head.first.domain, destination, opening.unreachable)
         return None
 
-    def _hop(self, row: Row) -> str:
+    def _hop(self, row: ReadyRow) -> str:
         return self._hops.of(row.sender or "", row.submitted_by, row.domain)
 
     def _opening(self, destination: str) -> ClaimAllowance:
@@ -228,7 +228,7 @@ class _LaneWalk:
             self._openings[destination] = self._wanted.gate(destination)
         return self._openings[destination]
 
-    def _take(self, head: Head, destination: str, opening: ClaimAllowance) -> bool:
+    def _take(self, head: LaneHead, destination: str, opening: ClaimAllowance) -> bool:
         """Takes the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
         if is_burden and self._held and head.size > self._octets:
@@ -245,7 +245,7 @@ class _LaneWalk:
 
     # Claiming
 
-    def _claim(self, head: Head, destination: str, unreachable: Reply | None = None) -> Claim:
+    def _claim(self, head: LaneHead, destination: str, unreachable: Reply | None = None) -> Claim:
         token = secrets.token_hex(16)
         lease = (token, self._lease.boot_id, self._lease.boot_now_ms + self._lease.duration_ms)
         rows = [head.first] if head.alone else self._siblings(head, destination)
@@ -262,7 +262,7 @@ class _LaneWalk:
             unreachable=unreachable,
         )
 
-    def _siblings(self, head: Head, destination: str) -> list[Row]:
+    def _siblings(self, head: LaneHead, destination: str) -> list[ReadyRow]:
         """The rows of the head's message that go the same way, the head's among them, the oldest first."""
         own = head.first.domain
         found = self._of_domain(head, own, GROUP_LIMIT)
@@ -270,8 +270,8 @@ class _LaneWalk:
             found += self._of_other_domains(head, destination, GROUP_LIMIT - len(found))
         return sorted(found, key=lambda each: each.row.id)
 
-    def _of_other_domains(self, head: Head, destination: str, limit: int) -> list[Row]:
-        found: list[Row] = []
+    def _of_other_domains(self, head: LaneHead, destination: str, limit: int) -> list[ReadyRow]:
+        found: list[ReadyRow] = []
         after = ""
         for _ in range(GROUP_LIMIT):
             domain = ready_rows.next_domain(self._tx, head.content_id, after)
@@ -282,7 +282,7 @@ class _LaneWalk:
                 found += self._of_domain(head, domain, limit - len(found))
         return found
 
-    def _of_domain(self, head: Head, domain: str, limit: int) -> list[Row]:
+    def _of_domain(self, head: LaneHead, domain: str, limit: int) -> list[ReadyRow]:
         found = ready_rows.siblings(self._tx, head, domain, limit)
         withheld = self._withhold([each.row.id for each in found])
         return [each for each in found if each.row.id not in withheld]
@@ -291,7 +291,7 @@ class _LaneWalk:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
         return hold_rules.hold(self._tx, row_ids) if self._hops.standing.has_hold_rules else set()
 
-    def _content(self, head: Head) -> bytes | None:
+    def _content(self, head: LaneHead) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""
         if head.content is not None or head.size > SMALL:
             return head.content

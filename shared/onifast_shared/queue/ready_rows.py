@@ -13,7 +13,7 @@ SHORT = 16 * 1024
 the writer's thread gives the interpreter away, which costs more than such a message."""
 
 
-class Row(NamedTuple):
+class ReadyRow(NamedTuple):
     """A ready row: what tells where it goes and with which others, and what its claim needs of it."""
 
     domain: str
@@ -23,20 +23,20 @@ class Row(NamedTuple):
     submission: Submission
 
     @classmethod
-    def of(cls, columns: Sequence[Any]) -> Row:
+    def of(cls, columns: Sequence[Any]) -> ReadyRow:
         """From the columns of _ROW."""
         domain, sender, submitted_by, *rest = columns
         count = len(QUEUE_ROW_COLUMNS)
         return cls(domain, sender, submitted_by, QueueRow(*rest[:count]), submission_of(rest[count:]))
 
 
-class Head(NamedTuple):
+class LaneHead(NamedTuple):
     """The oldest ready row of a lane and domain, with the bytes of its message if that is SHORT.
 
     It is `alone` where no other row of its message is ready.
     """
 
-    first: Row
+    first: ReadyRow
     content_id: int
     waits_for: str | None
     alone: bool
@@ -44,10 +44,10 @@ class Head(NamedTuple):
     content: bytes | None
 
     @classmethod
-    def of(cls, columns: Sequence[Any]) -> Head:
+    def of(cls, columns: Sequence[Any]) -> LaneHead:
         """From those of _NEXT_HEAD."""
         *row, content_id, waits_for, alone, size, content = columns
-        return cls(Row.of(row), content_id, waits_for, bool(alone), size, content)
+        return cls(ReadyRow.of(row), content_id, waits_for, bool(alone), size, content)
 
 
 def next_lane(tx: Connection, after: str) -> str | None:
@@ -56,10 +56,10 @@ def next_lane(tx: Connection, after: str) -> str | None:
     return None if lane is None else str(lane)
 
 
-def next_head(tx: Connection, lane: str, after: str) -> Head | None:
+def next_head(tx: Connection, lane: str, after: str) -> LaneHead | None:
     """The oldest row of the lane's domain after another one, the first behind the last."""
     columns = tx.execute(_NEXT_HEAD, (lane, lane, after, lane)).fetchone()
-    return None if columns is None else Head.of(columns)
+    return None if columns is None else LaneHead.of(columns)
 
 
 def next_domain(tx: Connection, content_id: int, after: str) -> str | None:
@@ -68,10 +68,10 @@ def next_domain(tx: Connection, content_id: int, after: str) -> str | None:
     return None if domain is None else str(domain)
 
 
-def siblings(tx: Connection, head: Head, domain: str, limit: int) -> list[Row]:
+def siblings(tx: Connection, head: LaneHead, domain: str, limit: int) -> list[ReadyRow]:
     """The rows of a head's message and sender in a domain, the oldest first."""
     same = (head.content_id, head.first.sender, head.first.submitted_by)
-    return [Row.of(columns) for columns in tx.execute(_SIBLINGS, (*same, domain, limit))]
+    return [ReadyRow.of(columns) for columns in tx.execute(_SIBLINGS, (*same, domain, limit))]
 
 
 def waiting(tx: Connection, lane: str, domain: str, limit: int) -> list[tuple[int, str | None, str | None, str | None]]:

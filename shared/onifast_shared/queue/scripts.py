@@ -35,7 +35,7 @@ def unprepared(tx: Connection, limit: int = 50) -> list[ScriptRow]:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRow:
     """What a row becomes: the message, its envelope, and its name."""
 
     ref: ContentRef
@@ -44,7 +44,7 @@ class Prepared:
     queue_id: str = field(default_factory=queue_ids.new)
 
 
-def prepare(tx: Connection, row: ScriptRow, made: Prepared) -> list[int]:
+def prepare(tx: Connection, row: ScriptRow, made: PreparedRow) -> list[int]:
     """Gives a row its message; further recipients get rows of their own. Gives the ids; none if the row has changed."""
     content_id = attach(tx, made.ref)
     sql = f"UPDATE outbox SET content_id = ?, queue_id = ?, sender = ?, recipient = ? WHERE {_STILL_UNPREPARED}"

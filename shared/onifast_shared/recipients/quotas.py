@@ -16,7 +16,7 @@ from onifast_shared.values.expansion import Mailbox
 from onifast_shared.values.set_aside import is_set_aside
 
 Scope = Literal["address", "owner"]
-Verdict = Literal["room", "full", "never"]
+QuotaVerdict = Literal["room", "full", "never"]
 """Whether a message has room, would have it once something is removed, or is larger than all that may lie there."""
 
 
@@ -30,7 +30,7 @@ class Quota:
     used: int
     messages: int
 
-    def judge(self, size: int) -> Verdict:
+    def judge(self, size: int) -> QuotaVerdict:
         """Whether a message of this size has room; 0 stands for a size that is not known."""
         if not self.limit:
             return "room"
@@ -52,9 +52,9 @@ def of(tx: Connection, scope: Scope, name: str, settings: Settings) -> Quota:
     return Quota(scope, name, max(0, int(default if limit is None else limit)), int(used), int(messages))
 
 
-def judge(tx: Connection, mailboxes: Iterable[Mailbox], size: int, settings: Settings) -> Verdict:
+def judge(tx: Connection, mailboxes: Iterable[Mailbox], size: int, settings: Settings) -> QuotaVerdict:
     """Whether a message has room in all these mailboxes; the worst that is true of any."""
-    worst: Verdict = "room"
+    worst: QuotaVerdict = "room"
     for mailbox in mailboxes:
         for quota in (
             of(tx, "address", str(mailbox.address), settings),

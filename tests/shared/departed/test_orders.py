@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlite_shell
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage, LocalDelivery
 from onifast_shared.accounts import app_passwords, sessions
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, deleting, moving, store
@@ -43,7 +43,7 @@ def move_in(tx: Connection, name: str = "ann", mark: str = "old", domain: str = 
 def put(tx: Connection, name: str, recipient: str, mark: str) -> None:
     raw = f"Subject: {mark}\r\n\r\n{mark}\r\n".encode()
     content_id = contents.attach(tx, contents.ContentRef(len(raw), raw, None))
-    accept.deliver_in(tx, content_id, len(raw), Incoming("x@there.test", [Delivery(name, recipient)]))
+    accept.deliver_in(tx, content_id, len(raw), IncomingMessage("x@there.test", [LocalDelivery(name, recipient)]))
 
 
 def subjects(database: Database, name: str | None) -> list[str]:
@@ -142,12 +142,12 @@ def test_a_message_that_was_accepted_for_him_before_he_went_follows_him(database
 
 def test_a_forward_that_was_accepted_before_he_went_is_nobodys(database: Database, settings: Settings) -> None:
     database.write(move_in)
-    passing = [Passing(QueuedRecipient("x@there.test"), Address.parse("sales@annas.test"), "ann")]
-    onward = Onward(passing, settings, Submission("y@there.test", "smtp"))
+    passing = [ForwardedRecipient(QueuedRecipient("x@there.test"), Address.parse("sales@annas.test"), "ann")]
+    onward = ForwardedMessage(passing, settings, Submission("y@there.test", "smtp"))
 
     def forward(tx: Connection) -> str | None:
         content_id = contents.attach(tx, contents.ContentRef(5, b"mail\n", None))
-        (row_id,) = accept.deliver_in(tx, content_id, 5, Incoming("", [], onward=onward)).outbox_ids
+        (row_id,) = accept.deliver_in(tx, content_id, 5, IncomingMessage("", [], onward=onward)).outbox_ids
         return view_owner(tx, row_id)
 
     assert database.write(forward) == "ann"

@@ -21,7 +21,7 @@ from onifast_shared.queue.claims import (
     SMALL,
     ClaimAllowance,
     ClaimCapacity,
-    ClaimedRound,
+    LaneRound,
     LaneTurns,
     Unreachable,
 )
@@ -56,7 +56,7 @@ class Queue:
         self.db.write(lambda tx: tx.execute(_CONTENTS, {"rows": rows - 1}))
         self.db.write(lambda tx: tx.execute(_ROWS))
 
-    def round(self, total: int = 1, **wanted: object) -> ClaimedRound:
+    def round(self, total: int = 1, **wanted: object) -> LaneRound:
         asked = ClaimCapacity(total, turns=self.turns, **wanted)  # type: ignore[arg-type]
         settings = self.settings
         found = self.db.write(lambda tx: queue_claims.claim(tx, NextHops(tx, settings), LEASE, asked, NOW))

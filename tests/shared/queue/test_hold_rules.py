@@ -62,7 +62,7 @@ class Queue:
     def claim(self) -> list[str]:
         """The recipients of all that is claimed now, until nothing more is."""
 
-        def once(tx: Any) -> queue_claims.ClaimedRound:
+        def once(tx: Any) -> queue_claims.LaneRound:
             queue_due.promote(tx, time.time())
             return queue_claims.claim(tx, NextHops(tx, self.settings), LEASE, ClaimCapacity(1000), time.time())
 

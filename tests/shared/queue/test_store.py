@@ -19,7 +19,7 @@ from onifast_shared.queue import store as queue
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.next_hops import NextHops
-from onifast_shared.queue.scripts import Prepared
+from onifast_shared.queue.scripts import PreparedRow
 from onifast_shared.queue.store import Claim, DeliveryAttempt, Lease, QueuedRecipient, Submission
 from onifast_shared.values.reply import Reply
 
@@ -155,7 +155,7 @@ def test_a_scripts_row_becomes_claimable_once_it_has_a_message(database: Databas
     assert claim(database) == []
     (row,) = database.read(queue_scripts.unprepared)
     assert (row.sender, row.recipient, row.subject, row.body) == ("ann@example.test", "a, b", "s", "t")
-    made = Prepared(ContentRef(len(RAW), RAW, None), "ann@example.test", ["a@remote.test", "b@remote.test"])
+    made = PreparedRow(ContentRef(len(RAW), RAW, None), "ann@example.test", ["a@remote.test", "b@remote.test"])
     ids = database.write(lambda tx: queue_scripts.prepare(tx, row, made))
     assert database.write(lambda tx: queue_scripts.prepare(tx, row, made)) == []
     (one,) = claim(database)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, SentCopy
+from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits import sending_limits
 from onifast_shared.limits.sending_limits import LimitExceeded, Subject
@@ -174,7 +174,7 @@ def test_what_arrived_here_keeps_its_date_when_the_rest_gets_another_time(databa
     assert before is not None and before.content_id is not None
     content_id = before.content_id
     # As a deliverer leaves it that was told to send one copy before its time.
-    incoming = Incoming("ann@example.test", [Delivery("bob", "bob@example.test")])
+    incoming = IncomingMessage("ann@example.test", [LocalDelivery("bob", "bob@example.test")])
     database.write(lambda tx: accept.deliver_in(tx, content_id, 1, incoming))
     database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sent' WHERE id = ?", (second,)))
     raw = raw_of(database, content_id)

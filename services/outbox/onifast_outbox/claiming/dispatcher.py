@@ -13,7 +13,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import scripts as queue_scripts
-from onifast_shared.queue.claims import ClaimAllowance, ClaimCapacity, ClaimedRound, LaneTurns, Unreachable
+from onifast_shared.queue.claims import ClaimAllowance, ClaimCapacity, LaneRound, LaneTurns, Unreachable
 from onifast_shared.queue.due import MOST_AT_ONCE, Glance
 from onifast_shared.queue.next_hops import LOCAL, NextHops
 from onifast_shared.queue.store import Claim
@@ -48,12 +48,12 @@ BARREN_SHARE = 4
 
 
 @dataclass(frozen=True)
-class ClaimRound:
+class ClaimedWork:
     """What one transaction changed: rows made ready, rows woken by destination, and the claims with what they need."""
 
     readied: int
     woken: dict[str, int]
-    found: ClaimedRound
+    found: LaneRound
     loaded: list[ClaimFacts | None]
 
 
@@ -129,7 +129,7 @@ class Dispatcher:
         """Claims what there is room for and starts it; whether anything was changed, so that more may follow."""
         wanted, began = self._wanted(), boot_clock()
 
-        def take(tx: Connection) -> ClaimRound:
+        def take(tx: Connection) -> ClaimedWork:
             return self._take(tx, seen, wanted, to_wake)
 
         # Not to be cancelled half-way: rows that were claimed for nobody would wait for their lease to end.
@@ -162,7 +162,7 @@ class Dispatcher:
 
     def _take(
         self, tx: Connection, seen: Glance, wanted: ClaimCapacity, to_wake: Sequence[tuple[str, bool]]
-    ) -> ClaimRound:
+    ) -> ClaimedWork:
         """Makes ready what is due, claims it, and reads what is claimed, in one transaction."""
         now = time.time()
         readied = queue_due.place(tx) if seen.unplaced else 0
@@ -173,7 +173,7 @@ class Dispatcher:
         found = queue_claims.claim(tx, hops, self._leases.new(), wanted, now)
         snapshot = DeliverySnapshot(tx, self._settings, hops)
         loaded = [self._courier.load(snapshot, claim) for claim in found.claims]
-        return ClaimRound(readied, woken, found, loaded)
+        return ClaimedWork(readied, woken, found, loaded)
 
     def _opening(self, destination: str) -> ClaimAllowance:
         """The gate of a round of claims. It runs on the writer's thread."""
@@ -182,7 +182,7 @@ class Dispatcher:
             return ClaimAllowance(opening.free, opening.proven)
         return ClaimAllowance(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
 
-    def _note(self, taken: ClaimRound, to_wake: Sequence[tuple[str, bool]]) -> None:
+    def _note(self, taken: ClaimedWork, to_wake: Sequence[tuple[str, bool]]) -> None:
         """What the round says about mail that waits for destinations."""
         now = boot_clock()
         for name, alive in to_wake:
@@ -192,7 +192,7 @@ class Dispatcher:
             self.destinations.put_off(name, now)
             maillog.put_off(name, rows)
 
-    def _start(self, taken: ClaimRound) -> None:
+    def _start(self, taken: ClaimedWork) -> None:
         self._turns = taken.found.turns
         for claim, loaded in zip(taken.found.claims, taken.loaded, strict=True):
             is_counted = _is_counted(claim)

@@ -10,7 +10,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import contents
 from onifast_shared.message.compose import DraftError, from_script
 from onifast_shared.queue import scripts as queue_scripts
-from onifast_shared.queue.scripts import Prepared, ScriptRow
+from onifast_shared.queue.scripts import PreparedRow, ScriptRow
 from onifast_shared.values.address import Address, AddressError, split_list
 
 from onifast_outbox import maillog
@@ -74,7 +74,7 @@ async def _refuse(db: Database, row: ScriptRow, reason: str) -> None:
 
 
 async def _prepare(db: Database, row: ScriptRow, built: ScriptMessage) -> None:
-    made = Prepared(await contents.astore(db, built.message), built.sender, built.recipients)
+    made = PreparedRow(await contents.astore(db, built.message), built.sender, built.recipients)
     rows = await db.awrite(lambda tx: queue_scripts.prepare(tx, row, made))
     for row_id, recipient in zip(rows, built.recipients, strict=False):
         maillog.prepared(made.queue_id, row_id, built.sender, recipient)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute
 from onifast_shared.recipients.addresses import Circular, Expansion, Remote, RewrittenSender, UnknownLocal
-from onifast_shared.recipients.quotas import Verdict
+from onifast_shared.recipients.quotas import QuotaVerdict
 from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient
 from onifast_shared.values.reply import Deferred, Delivered, Failed, Outcome, Reply
@@ -42,7 +42,7 @@ def _return(recipient: Recipient, returned: RewrittenSender, mail_from: Address 
 
 
 def _distribute(
-    recipient: Recipient, expansion: Expansion, room: Verdict, mail_from: Address | None
+    recipient: Recipient, expansion: Expansion, room: QuotaVerdict, mail_from: Address | None
 ) -> tuple[Outcome, Distribution]:
     shown = recipient.address.display
     if not expansion:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from onifast_shared.accepting import accept
-from onifast_shared.accepting.accept import Delivery, Incoming, Onward, Passing
+from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage, LocalDelivery
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import Settings
@@ -31,7 +31,7 @@ from onifast_outbox.maillog import Queued
 from onifast_outbox.reasons import LAST_ANSWER, describe
 from onifast_outbox.schedule import Schedule
 from onifast_outbox.webhooks import events as webhook_events
-from onifast_outbox.webhooks.events import Settled
+from onifast_outbox.webhooks.events import SettledDelivery
 
 T = TypeVar("T")
 
@@ -49,8 +49,8 @@ class RecipientResult:
     row: QueueRow
     recipient: Recipient
     outcome: Outcome
-    copies: Sequence[Delivery] = ()
-    passing: Sequence[Passing] = ()
+    copies: Sequence[LocalDelivery] = ()
+    passing: Sequence[ForwardedRecipient] = ()
     passed_on: bool = False
     untried: tuple[str, str] | None = None
 
@@ -219,7 +219,9 @@ class Settler:
         if held:
             self._remember(tx, claimed.claim.submission, decision)
         if held and joint.has_webhooks:
-            settled = Settled(result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts)
+            settled = SettledDelivery(
+                result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts
+            )
             webhook_events.note(tx, claimed.claim.submission, settled, self._now())
         return held
 
@@ -234,10 +236,10 @@ class Settler:
         elif decision.status == "sent":
             suppressions.note_delivery(tx, owner, recipient)
 
-    def _incoming(self, submission: Submission, result: RecipientResult) -> Incoming:
+    def _incoming(self, submission: Submission, result: RecipientResult) -> IncomingMessage:
         # The copy in sent tells its owner of their recipients, not of where these have their mail forwarded to.
-        onward = Onward(result.passing, self._settings, replace(submission, email_id=None))
-        return Incoming(
+        onward = ForwardedMessage(result.passing, self._settings, replace(submission, email_id=None))
+        return IncomingMessage(
             submission.sender,
             result.copies,
             file_copies=self._settings.file_copies,

@@ -18,7 +18,7 @@ _EVENT_OF_STATUS = {"sent": "delivered", "deferred": "deferred", "failed": "boun
 
 
 @dataclass(frozen=True)
-class Settled:
+class SettledDelivery:
     """A row's new state. `attempts` counts those that were made, `next_attempt_ts` is 0 where none follows."""
 
     row: QueueRow
@@ -28,7 +28,7 @@ class Settled:
     next_attempt_ts: int
 
 
-def note(tx: Connection, submission: Submission, settled: Settled, now: float) -> None:
+def note(tx: Connection, submission: Submission, settled: SettledDelivery, now: float) -> None:
     """Queues the event for every webhook that wants it, in the transaction that settles the row."""
     event = _EVENT_OF_STATUS.get(settled.status)
     if event is None or submission.origin == "bounce":
@@ -41,7 +41,7 @@ def note(tx: Connection, submission: Submission, settled: Settled, now: float) -
         store.add_event(tx, webhook_id, payload, now)
 
 
-def _payload(event: str, submission: Submission, settled: Settled, now: float) -> dict[str, Any]:
+def _payload(event: str, submission: Submission, settled: SettledDelivery, now: float) -> dict[str, Any]:
     reply, trail = settled.outcome.reply, settled.outcome.trail
     return {
         "type": f"mail.{event}",

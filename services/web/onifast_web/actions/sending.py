@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onifast_shared.accepting import accept, limit_alerts
-from onifast_shared.accepting.accept import Accepted, SentCopy
+from onifast_shared.accepting.accept import AcceptedSubmission, SentCopy
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.limits import sending_limits
@@ -114,7 +114,7 @@ def send(
     def admit(tx: Connection) -> None:
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
-    def submit(tx: Connection) -> Accepted:
+    def submit(tx: Connection) -> AcceptedSubmission:
         if together_with is not None:
             together_with(tx)
         suppressed.check(tx, owner, named, web.clock())
