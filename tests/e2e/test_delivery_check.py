@@ -14,7 +14,7 @@ def test_api_and_command_tell_the_same(site: Site) -> None:
     assert texts["recipient"] == "remote.test is not of this server: the message goes out."
     assert "mail servers" in texts["route"]
     options = ("--from", "ann@example.test", "--user", "ann", "--json")
-    done = site.run("onifast-mailctl", "explain", "bob@remote.test", *options)
+    done = site.run("onifast-mailctl", "delivery-check", "bob@remote.test", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == answer["findings"]
 

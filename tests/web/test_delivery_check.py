@@ -85,13 +85,13 @@ def test_questions_of_one_user_do_not_pile_up(panel: Panel, monkeypatch: pytest.
 
 
 def test_the_page_shows_the_findings(browser: Browser, database: Database) -> None:
-    assert "Nothing is sent" in browser.text_of("/explain")
+    assert "Nothing is sent" in browser.text_of("/delivery-check")
     with answering(database, GOOD):
         assert "Nothing stands in the way of mail to bob@remote.test." in browser.text_of(
-            "/explain?address=bob@remote.test"
+            "/delivery-check?address=bob@remote.test"
         )
     with answering(database, GOOD, STOP):
-        page = browser.get("/explain?address=bob@remote.test")
+        page = browser.get("/delivery-check?address=bob@remote.test")
     assert "Something stands in the way." in page.text
     assert "There is &lt;no&gt; such mailbox." in page.text
 
@@ -105,9 +105,9 @@ def test_the_note_of_a_hold_rule_is_told_to_administrators_alone(
     held = {"about": "hold", "verdict": "stop", "text": "It would wait.", "facts": {"rule": rule.id}}
     admin = Browser.logged_in(app.test_client(), "root-admin")
     with answering(database, held):
-        assert "password stolen?" not in browser.get("/explain?address=bob@remote.test").text
+        assert "password stolen?" not in browser.get("/delivery-check?address=bob@remote.test").text
         assert panel.acting_for("demo").get(API, address="bob@remote.test").get_json()["findings"] == [held]
-        assert "It would wait. Its note: password stolen?" in admin.text_of("/explain?address=bob@remote.test")
+        assert "It would wait. Its note: password stolen?" in admin.text_of("/delivery-check?address=bob@remote.test")
         assert "password stolen?" in panel.get(API, address="bob@remote.test").get_json()["findings"][0]["text"]
 
 
@@ -120,7 +120,7 @@ def test_who_waits_for_others_leaves_threads_to_the_rest(app: Flask, browser: Br
         for path, query in ((API, {"address": "bob@remote.test"}), ("/api/mail/dkim", {"domain": "example.test"})):
             answer = panel.acting_for("demo").get(path, **query)
             assert answer.status_code == 503 and answer.headers["Retry-After"]
-        for path in ("/explain?address=bob@remote.test", "/dkim?check=example.test"):
+        for path in ("/delivery-check?address=bob@remote.test", "/dkim?check=example.test"):
             answer = browser.get(path)
             assert answer.status_code == 503 and "Too many others wait for such an answer." in answer.text
         assert browser.get("/folders/inbox").status_code == browser.get("/dkim").status_code == 200
@@ -128,6 +128,6 @@ def test_who_waits_for_others_leaves_threads_to_the_rest(app: Flask, browser: Br
 
 
 def test_the_page_says_what_is_wrong_with_an_address(browser: Browser) -> None:
-    answer = browser.get("/explain?address=nonsense")
+    answer = browser.get("/delivery-check?address=nonsense")
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text

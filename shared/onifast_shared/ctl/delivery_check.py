@@ -20,14 +20,14 @@ _MARKS = {"good": "ok", "note": "note", "stop": "STOP"}
 def declare(areas: Any) -> None:
     """Adds the command."""
     meaning = "what would become of mail to an address, without sending any; outbox has to run"
-    command = add(areas, "explain", _explain, meaning, "address")
+    command = add(areas, "delivery-check", _check, meaning, "address", alias="explain")
     command.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the sender; without it nobody's limits and keys"
     )
     command.add_argument("--user", help="the user who would send it; without it the panel")
 
 
-def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
+def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     recipient = Address.parse(arguments.address)
     sender = Address.parse(arguments.sender) if arguments.sender else None
     with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
@@ -36,7 +36,7 @@ def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
         except ask.NoAnswer as error:
             return complain(str(error), NOTHING)
         except TooManyDeliveryChecks:
-            return complain("too many inquiries are waiting for outbox: is it running?", NOTHING)
+            return complain("too many delivery checks are waiting for outbox: is it running?", NOTHING)
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:

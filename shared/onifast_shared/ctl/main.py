@@ -25,7 +25,7 @@
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl database show | check | init | adopt
-    onifast-mailctl explain ADDRESS [--from ADDRESS] [--user USER]
+    onifast-mailctl delivery-check ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
     onifast-mailctl --version
 

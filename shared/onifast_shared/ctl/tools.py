@@ -112,9 +112,12 @@ def area(areas: Any, name: str, meaning: str) -> Any:
     return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)
 
 
-def add(area: Any, name: str, command: Command, meaning: str, *positionals: str) -> argparse.ArgumentParser:
-    """One command of an area."""
-    parser: argparse.ArgumentParser = area.add_parser(name, help=meaning, description=meaning)
+def add(
+    area: Any, name: str, command: Command, meaning: str, *positionals: str, alias: str | None = None
+) -> argparse.ArgumentParser:
+    """One command of an area; `alias` is a second name of it."""
+    aliases = [alias] if alias else []
+    parser: argparse.ArgumentParser = area.add_parser(name, help=meaning, description=meaning, aliases=aliases)
     for positional in positionals:
         parser.add_argument(positional)
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -28,7 +28,7 @@ def ask(
 ) -> list[dict[str, Any]]:
     """The findings about mail from `sender`, in order: `about`, `verdict`, `text` and `facts` each. Blocks.
 
-    `owner` is the user who asks, None for an administrator. Raises NoAnswer, TooManyInquiries, DatabaseError.
+    `owner` is the user who asks, None for an administrator. Raises NoAnswer, TooManyDeliveryChecks, DatabaseError.
     """
     number = database.write(lambda tx: store.ask(tx, owner, sender, recipient, time.time()))
     deadline = time.monotonic() + patience

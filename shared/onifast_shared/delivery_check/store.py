@@ -1,4 +1,4 @@
-"""Inquiries: somebody asks what would become of mail to an address, and outbox, which would send it, answers.
+"""Delivery checks: somebody asks what would become of mail to an address, and outbox, which would send it, answers.
 
 The asker waits for the row's answer. It is outbox that knows: its resolver, its routes, its view of other servers.
 """
@@ -14,10 +14,10 @@ from onifast_shared.db.database import Connection
 from onifast_shared.values.address import Address
 
 MOST_WAITING = 4
-"""Inquiries of one asker that may wait for an answer: each costs a dozen questions to the DNS."""
+"""Delivery checks of one asker that may wait for an answer: each costs a dozen questions to the DNS."""
 
 KEPT = 600
-"""Seconds after which an inquiry is forgotten, answered or not."""
+"""Seconds after which a delivery check is forgotten, answered or not."""
 
 STALE = 60
 """Seconds after which nobody waits for an answer any more."""
@@ -64,14 +64,14 @@ def unanswered(tx: Connection, now: float, limit: int = 10) -> list[DeliveryChec
     ]
 
 
-def answer(tx: Connection, inquiry_id: int, values: Mapping[str, Any]) -> None:
+def answer(tx: Connection, check_id: int, values: Mapping[str, Any]) -> None:
     """Stores the answer, which is JSON."""
-    tx.execute("UPDATE inquiries SET answer = ? WHERE id = ?", (json.dumps(values), inquiry_id))
+    tx.execute("UPDATE inquiries SET answer = ? WHERE id = ?", (json.dumps(values), check_id))
 
 
-def answer_to(tx: Connection, inquiry_id: int) -> dict[str, Any] | None:
+def answer_to(tx: Connection, check_id: int) -> dict[str, Any] | None:
     """The answer, once there is one."""
-    text = tx.execute("SELECT answer FROM inquiries WHERE id = ?", (inquiry_id,)).get
+    text = tx.execute("SELECT answer FROM inquiries WHERE id = ?", (check_id,)).get
     return None if text is None else dict(json.loads(text))
 
 

@@ -209,35 +209,35 @@ class _LaneWalk:
 
     def _from_head(self, lane: str, head: LaneHead) -> Claim | None:
         destination = self._hop(head.first)
-        opening = self._opening(destination)
-        if opening.unreachable is None:
-            return self._claim(head, destination) if self._take(head, destination, opening) else None
+        allowance = self._allowance(destination)
+        if allowance.unreachable is None:
+            return self._claim(head, destination) if self._take(head, destination, allowance) else None
         if head.waits_for == destination:
             # It was put off before and is due again: its age decides what becomes of it, as after an attempt.
-            return self._claim(head, destination, opening.unreachable.reply)
-        self._put_off(lane, head.first.domain, destination, opening.unreachable)
+            return self._claim(head, destination, allowance.unreachable.reply)
+        self._put_off(lane, head.first.domain, destination, allowance.unreachable)
         return None
 
     def _hop(self, row: ReadyRow) -> str:
         return self._hops.of(row.sender or "", row.submitted_by, row.domain)
 
-    def _opening(self, destination: str) -> ClaimAllowance:
+    def _allowance(self, destination: str) -> ClaimAllowance:
         if destination == LOCAL:
             return ClaimAllowance()
         if destination not in self._openings:
             self._openings[destination] = self._wanted.gate(destination)
         return self._openings[destination]
 
-    def _take(self, head: LaneHead, destination: str, opening: ClaimAllowance) -> bool:
+    def _take(self, head: LaneHead, destination: str, allowance: ClaimAllowance) -> bool:
         """Takes the room that a claim needs; False where there is none."""
         is_burden = head.size > SMALL and head.content_id not in self._held
         if is_burden and self._held and head.size > self._octets:
             return False
         if destination != LOCAL:
-            if self._taken[destination] >= opening.free or (not opening.is_proven and self._unproven <= 0):
+            if self._taken[destination] >= allowance.free or (not allowance.is_proven and self._unproven <= 0):
                 return False
             self._taken[destination] += 1
-            self._unproven -= not opening.is_proven
+            self._unproven -= not allowance.is_proven
         if is_burden:
             self._octets -= head.size
             self._held.add(head.content_id)

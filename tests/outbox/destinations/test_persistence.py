@@ -49,7 +49,7 @@ async def test_the_next_deliverer_knows_what_is_dead(settings: Settings, databas
         first.end("dead.test", Feedback.SILENT, "no answer", BOOT)
     await desk(settings, database, first).round()
     await desk(settings, database, second).round()
-    dead = second.opening("dead.test", BOOT).dead
+    dead = second.allowance("dead.test", BOOT).dead
     assert dead is not None
     assert (dead.last_error, round(dead.next_probe or 0)) == ("no answer", round(BOOT + 60))
 
@@ -59,7 +59,7 @@ async def test_limits_of_its_own_count_and_end(settings: Settings, database: Dat
     telling = desk(settings, database, destinations)
     database.write(lambda tx: stored.set_limits(tx, OwnLimits("small.test", concurrency=1)))
     await telling.round()
-    assert destinations.opening("small.test", BOOT).free == 1
+    assert destinations.allowance("small.test", BOOT).free == 1
     database.write(lambda tx: stored.clear_limits(tx, "small.test"))
     await telling.round()
-    assert destinations.opening("small.test", BOOT).free == 5
+    assert destinations.allowance("small.test", BOOT).free == 5

@@ -70,7 +70,7 @@ def kill(destinations: Destinations, now: float = 0.0) -> None:
 
 
 def free(destinations: Destinations, now: float = 0.0) -> int:
-    return destinations.opening(NAME, now).free
+    return destinations.allowance(NAME, now).free
 
 
 def window(destinations: Destinations, now: float = 0.0) -> int:
@@ -154,7 +154,7 @@ def test_late_failures_of_deliveries_that_were_under_way_move_no_probe() -> None
 def test_it_says_why_it_is_dead_and_since_when() -> None:
     destinations = known()
     kill(destinations, now=7.0)
-    dead = destinations.opening(NAME, 8.0).dead
+    dead = destinations.allowance(NAME, 8.0).dead
     assert dead == DestinationStatus(NAME, 0, 2, 7.0, 7.0 + PROBE, "451 4.4.1 no")
 
 
@@ -163,7 +163,7 @@ def test_an_answer_makes_it_live_as_if_it_were_new() -> None:
     kill(destinations)
     run(destinations, Feedback.FLOWED, PROBE)
     assert free(destinations, PROBE) == START
-    assert destinations.opening(NAME, PROBE).dead is None
+    assert destinations.allowance(NAME, PROBE).dead is None
 
 
 def test_what_was_put_off_is_woken_one_as_a_probe_and_all_once_it_lives() -> None:
@@ -195,7 +195,7 @@ def test_limits_count_from_when_they_are_set() -> None:
     destinations.limit(Limits(20), {NAME: Limits(2, 600)})
     assert free(destinations) == 2
     destinations.limit(Limits(3), {})
-    assert (free(destinations), destinations.opening("other.test", 0).free) == (2, 3)
+    assert (free(destinations), destinations.allowance("other.test", 0).free) == (2, 3)
 
 
 def test_it_is_forgotten_only_when_nothing_would_be_lost() -> None:
@@ -225,7 +225,7 @@ def test_whatever_happens_the_bounds_hold(
     destinations, now, in_flight = known(concurrency=concurrency, per_minute=per_minute), 0.0, 0
     for said, pause, begins in events:
         now += pause
-        room = destinations.opening(NAME, now).free
+        room = destinations.allowance(NAME, now).free
         assert 0 <= room + in_flight <= max(concurrency, START)
         if begins and room:
             destinations.begin(NAME, now)
@@ -240,4 +240,4 @@ def test_whatever_happens_the_bounds_hold(
     for _ in range(in_flight):
         destinations.end(NAME, Feedback.NOTHING, "", now)
     wait = destinations.next_change(now)
-    assert destinations.opening(NAME, now + (wait or 0) + 1e-3).free >= 1
+    assert destinations.allowance(NAME, now + (wait or 0) + 1e-3).free >= 1

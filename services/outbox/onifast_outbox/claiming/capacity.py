@@ -40,21 +40,21 @@ class RunningDeliveries:
         self._places = places
         self._octets = octets
         self._on_room = on_room
-        self._flights: dict[asyncio.Task[Sequence[Outcome]], RunningDelivery] = {}
+        self._running: dict[asyncio.Task[Sequence[Outcome]], RunningDelivery] = {}
         self._burdens: Counter[int] = Counter()
         self._sizes: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._running)
 
     def room(self) -> int:
         """How many deliveries may begin."""
-        return max(0, self._places - sum(not each.is_slow for each in self._flights.values()))
+        return max(0, self._places - sum(not each.is_slow for each in self._running.values()))
 
     def room_for_unproven(self) -> int:
         """How many of them to destinations of which nobody knows whether they answer."""
         most = max(1, int(self._places * UNPROVEN_SHARE))
-        return max(0, most - sum(not (each.is_slow or each.is_proven) for each in self._flights.values()))
+        return max(0, most - sum(not (each.is_slow or each.is_proven) for each in self._running.values()))
 
     def octets(self) -> int:
         """Room for messages that are not small."""
@@ -66,18 +66,18 @@ class RunningDeliveries:
 
     def start(
         self,
-        flight: RunningDelivery,
+        delivery: RunningDelivery,
         work: Coroutine[None, None, Sequence[Outcome]],
         on_end: Callable[[Claim, Sequence[Outcome]], None],
     ) -> None:
         """Begins a delivery; `on_end` gets the recipients' outcomes."""
-        claim = flight.claim
+        claim = delivery.claim
         task = asyncio.create_task(work)
-        self._flights[task] = flight
+        self._running[task] = delivery
         if claim.size > SMALL:
             self._burdens[claim.content_id] += 1
             self._sizes[claim.content_id] = claim.size
-        timer = asyncio.get_running_loop().call_later(SLOW_AFTER, self._grow_slow, flight)
+        timer = asyncio.get_running_loop().call_later(SLOW_AFTER, self._grow_slow, delivery)
 
         def end(done: asyncio.Task[Sequence[Outcome]]) -> None:
             timer.cancel()
@@ -93,9 +93,9 @@ class RunningDeliveries:
 
     async def finish(self, limit: float) -> int:
         """Waits at most `limit` seconds for what is in flight, then ends the rest; how many that were."""
-        if not self._flights:
+        if not self._running:
             return 0
-        _, late = await asyncio.wait(self._flights, timeout=limit)
+        _, late = await asyncio.wait(self._running, timeout=limit)
         for task in late:
             task.cancel()
         if late:
@@ -103,13 +103,13 @@ class RunningDeliveries:
             await asyncio.wait(late, timeout=max(limit, GIVE_BACK_SECONDS))
         return len(late)
 
-    def _grow_slow(self, flight: RunningDelivery) -> None:
-        if sum(each.is_slow for each in self._flights.values()) < SLOW_SHARE * self._places:
-            flight.is_slow = True
+    def _grow_slow(self, delivery: RunningDelivery) -> None:
+        if sum(each.is_slow for each in self._running.values()) < SLOW_SHARE * self._places:
+            delivery.is_slow = True
             self._on_room()
 
     def _remove(self, task: asyncio.Task[Sequence[Outcome]], claim: Claim) -> None:
-        del self._flights[task]
+        del self._running[task]
         if claim.size > SMALL:
             self._burdens[claim.content_id] -= 1
             if not self._burdens[claim.content_id]:

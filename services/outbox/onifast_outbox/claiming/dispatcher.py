@@ -54,7 +54,7 @@ class ClaimedWork:
     readied: int
     woken: dict[str, int]
     found: LaneRound
-    loaded: list[ClaimFacts | None]
+    facts: list[ClaimFacts | None]
 
 
 class Dispatcher:
@@ -70,7 +70,7 @@ class Dispatcher:
         self._hops: NextHops | None = None
         self._barren_until = 0.0
         self._has_more = False
-        self._flights = RunningDeliveries(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
+        self._running = RunningDeliveries(settings.outbox_concurrency, settings.outbox_memory, wakeup.wake)
         limits = states.Limits(settings.destination_concurrency, settings.destination_rate)
         self.destinations = Destinations(limits, settings.probe_interval)
 
@@ -97,7 +97,7 @@ class Dispatcher:
             due = None if seen.due_ts is None else seen.due_ts - time.time()
             is_due = seen.ready or seen.unplaced or to_wake or (due is not None and due <= 0)
             rest = 0.0 if to_wake else self._barren_until - now
-            if is_due and rest <= 0 and self._flights.room() and await self._claim(seen, to_wake):
+            if is_due and rest <= 0 and self._running.room() and await self._claim(seen, to_wake):
                 continue
             if seen.unprepared:
                 continue
@@ -109,11 +109,11 @@ class Dispatcher:
     @property
     def in_flight(self) -> int:
         """How many deliveries are under way."""
-        return len(self._flights)
+        return len(self._running)
 
     async def finish(self, limit: float) -> int:
         """Waits at most `limit` seconds for what is in flight, then gives the rest back; how many were given back."""
-        return await self._flights.finish(limit)
+        return await self._running.finish(limit)
 
     async def close(self) -> None:
         """Waits for what is computed still, after `finish`."""
@@ -151,11 +151,11 @@ class Dispatcher:
 
     def _wanted(self) -> ClaimCapacity:
         return ClaimCapacity(
-            total=min(self._flights.room(), MOST_CLAIMS),
-            unproven=self._flights.room_for_unproven(),
-            gate=self._opening,
-            octets=self._flights.octets(),
-            held=self._flights.held(),
+            total=min(self._running.room(), MOST_CLAIMS),
+            unproven=self._running.room_for_unproven(),
+            gate=self._allowance,
+            octets=self._running.octets(),
+            held=self._running.held(),
             lifetime=int(self._settings.queue_lifetime),
             turns=self._turns,
         )
@@ -172,15 +172,15 @@ class Dispatcher:
         hops = self._hops = NextHops(tx, self._settings, self._hops)
         found = queue_claims.claim(tx, hops, self._leases.new(), wanted, now)
         snapshot = DeliverySnapshot(tx, self._settings, hops)
-        loaded = [self._courier.load(snapshot, claim) for claim in found.claims]
-        return ClaimedWork(readied, woken, found, loaded)
+        facts = [self._courier.load(snapshot, claim) for claim in found.claims]
+        return ClaimedWork(readied, woken, found, facts)
 
-    def _opening(self, destination: str) -> ClaimAllowance:
+    def _allowance(self, destination: str) -> ClaimAllowance:
         """The gate of a round of claims. It runs on the writer's thread."""
-        opening = self.destinations.opening(destination, boot_clock())
-        if opening.dead is None:
-            return ClaimAllowance(opening.free, opening.proven)
-        return ClaimAllowance(0, False, Unreachable(_answer_for(opening.dead), int(time.time()) + PUT_OFF_SECONDS))
+        allowance = self.destinations.allowance(destination, boot_clock())
+        if allowance.dead is None:
+            return ClaimAllowance(allowance.free, allowance.proven)
+        return ClaimAllowance(0, False, Unreachable(_answer_for(allowance.dead), int(time.time()) + PUT_OFF_SECONDS))
 
     def _note(self, taken: ClaimedWork, to_wake: Sequence[tuple[str, bool]]) -> None:
         """What the round says about mail that waits for destinations."""
@@ -194,14 +194,14 @@ class Dispatcher:
 
     def _start(self, taken: ClaimedWork) -> None:
         self._turns = taken.found.turns
-        for claim, loaded in zip(taken.found.claims, taken.loaded, strict=True):
+        for claim, facts in zip(taken.found.claims, taken.facts, strict=True):
             is_counted = _is_counted(claim)
-            opening = self.destinations.opening(claim.destination, boot_clock()) if is_counted else None
+            allowance = self.destinations.allowance(claim.destination, boot_clock()) if is_counted else None
             if is_counted:
                 self.destinations.begin(claim.destination, boot_clock())
             self._leases.keep(claim.token)
-            flight = RunningDelivery(claim, is_proven=opening is None or opening.proven)
-            self._flights.start(flight, self._courier.deliver(claim, loaded), self._end)
+            delivery = RunningDelivery(claim, is_proven=allowance is None or allowance.proven)
+            self._running.start(delivery, self._courier.deliver(claim, facts), self._end)
 
     def _end(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         self._leases.drop(claim.token)

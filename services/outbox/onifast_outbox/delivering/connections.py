@@ -244,7 +244,7 @@ class OutgoingConnections:
             security,
             None if security is Security.NONE else context,
             requirement,
-            self._policies.judge,
+            self._policies.verifier,
             route.credentials,
             loop_names,
             source.address if source else None,

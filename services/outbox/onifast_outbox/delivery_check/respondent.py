@@ -36,18 +36,18 @@ from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.requirement import HostBarred
 
 AT_ONCE = 40
-"""Inquiries that are answered at one time: more than any one asker may have waiting, ten times over."""
+"""Delivery checks that are answered at one time: more than any one asker may have waiting, ten times over."""
 
 MOST_HOSTS = 10
 """Servers of a route that an answer tells of, the best first: each one costs the DNS some questions."""
 
 LONGEST = 15.0
-"""Seconds for one answer: those who ask wait a little longer (`asking`)."""
+"""Seconds for one answer: those who ask wait a little longer (`ask`)."""
 
 
 @dataclass(frozen=True)
 class DeliveryCheckSnapshot:
-    """What the database says about an inquiry."""
+    """What the database says about a delivery check."""
 
     place: ResolvedRecipient
     way: Way | Deferred
@@ -55,7 +55,7 @@ class DeliveryCheckSnapshot:
 
 
 class Respondent:
-    """Answers all inquiries of one database; several may work on it, and the last answer counts."""
+    """Answers all delivery checks of one database; several may work on it, and the last answer counts."""
 
     def __init__(
         self, db: Database, settings: Settings, exchangers: MailExchangers, policies: TlsPolicies, signer: Signer
@@ -70,11 +70,11 @@ class Respondent:
     async def run_once(self) -> int:
         """Begins to answer what was asked; how many. One that takes long holds up nobody else. Raises DatabaseError."""
         found = await self._db.aread(lambda tx: store.unanswered(tx, time.time(), AT_ONCE))
-        waiting = [inquiry for inquiry in found if inquiry.id not in self._under_way]
-        for inquiry in waiting:
-            task = asyncio.create_task(self._respond(inquiry))
-            self._under_way[inquiry.id] = task
-            task.add_done_callback(lambda _, number=inquiry.id: self._under_way.pop(number))  # type: ignore[misc]
+        waiting = [check for check in found if check.id not in self._under_way]
+        for check in waiting:
+            task = asyncio.create_task(self._respond(check))
+            self._under_way[check.id] = task
+            task.add_done_callback(lambda _, number=check.id: self._under_way.pop(number))  # type: ignore[misc]
         return len(waiting)
 
     async def finish(self) -> None:
@@ -82,58 +82,58 @@ class Respondent:
         if self._under_way:
             await asyncio.wait(self._under_way.values())
 
-    async def _respond(self, inquiry: DeliveryCheck) -> None:
-        answer = await self._answer(inquiry)
+    async def _respond(self, check: DeliveryCheck) -> None:
+        answer = await self._answer(check)
         try:
-            await self._db.awrite(lambda tx: _store(tx, inquiry, answer))
+            await self._db.awrite(lambda tx: _store(tx, check, answer))
         except DatabaseError as error:
-            maillog.trouble("answering inquiries", error)
+            maillog.trouble("answering delivery checks", error)
 
-    async def _answer(self, inquiry: DeliveryCheck) -> dict[str, Any]:
+    async def _answer(self, check: DeliveryCheck) -> dict[str, Any]:
         try:
             async with asyncio.timeout(LONGEST):
-                found = await self._find_out(inquiry)
+                found = await self._find_out(check)
         except TimeoutError:
             return {"problem": "the DNS, or the server of the domain's policy, gives no answer", "findings": []}
         except Exception:
-            maillog.unforeseen(f"answering inquiry {inquiry.id}")
+            maillog.unforeseen(f"answering delivery check {check.id}")
             return {"problem": "an unforeseen error on this server", "findings": []}
         return {"problem": "", "findings": [finding.as_json() for finding in found]}
 
-    async def _find_out(self, inquiry: DeliveryCheck) -> list[Finding]:
-        seen = await self._db.aread(lambda tx: self._look(tx, inquiry))
+    async def _find_out(self, check: DeliveryCheck) -> list[Finding]:
+        seen = await self._db.aread(lambda tx: self._look(tx, check))
         if not isinstance(seen.place.destination, Remote):
-            outcome, _ = deliver_here(Recipient(inquiry.recipient), seen.place, inquiry.sender, ())
+            outcome, _ = deliver_here(Recipient(check.recipient), seen.place, check.sender, ())
             return [findings.here(outcome), *seen.findings]
         return [
-            findings.elsewhere(inquiry.recipient.domain),
+            findings.elsewhere(check.recipient.domain),
             *seen.findings,
-            *await self._on_the_way(inquiry, seen.way),
-            await asyncio.to_thread(self._signature, inquiry),
+            *await self._on_the_way(check, seen.way),
+            await asyncio.to_thread(self._signature, check),
         ]
 
-    def _look(self, tx: Connection, inquiry: DeliveryCheck) -> DeliveryCheckSnapshot:
-        place = locate(tx, inquiry.recipient, 0, self._settings)
-        what = _submission(inquiry)
-        return DeliveryCheckSnapshot(place, _way(tx, inquiry, what), self._judgements(tx, inquiry, what, place))
+    def _look(self, tx: Connection, check: DeliveryCheck) -> DeliveryCheckSnapshot:
+        place = locate(tx, check.recipient, 0, self._settings)
+        what = _submission(check)
+        return DeliveryCheckSnapshot(place, _way(tx, check, what), self._judgements(tx, check, what, place))
 
     def _judgements(
-        self, tx: Connection, inquiry: DeliveryCheck, what: Submission, place: ResolvedRecipient
+        self, tx: Connection, check: DeliveryCheck, what: Submission, place: ResolvedRecipient
     ) -> list[Finding]:
-        now, domains = time.time(), [inquiry.sender.domain] if inquiry.sender else []
+        now, domains = time.time(), [check.sender.domain] if check.sender else []
         found: list[Finding] = []
         if what.owner:
-            suppression = suppressions.find(tx, what.owner, [inquiry.recipient], now).get(inquiry.recipient)
+            suppression = suppressions.find(tx, what.owner, [check.recipient], now).get(check.recipient)
             found.append(findings.suppressed(suppression))
-        rule = hold_rules.matching(tx, what.sender, what.owner, str(inquiry.recipient))
+        rule = hold_rules.matching(tx, what.sender, what.owner, str(check.recipient))
         found += findings.held(rule)
         everything = self._settings.delivery == "sandbox" and isinstance(place.destination, Remote)
         found += findings.captured(everything, sandbox.captures(tx, what.origin, domains))
-        return found + findings.limits(self._rooms(tx, inquiry, now))
+        return found + findings.limits(self._rooms(tx, check, now))
 
-    def _rooms(self, tx: Connection, inquiry: DeliveryCheck, now: float) -> list[LimitRoom]:
-        subjects = [Subject("user", inquiry.owner)] if inquiry.owner else []
-        subjects += [Subject("domain", inquiry.sender.domain)] if inquiry.sender else []
+    def _rooms(self, tx: Connection, check: DeliveryCheck, now: float) -> list[LimitRoom]:
+        subjects = [Subject("user", check.owner)] if check.owner else []
+        subjects += [Subject("domain", check.sender.domain)] if check.sender else []
         rooms = []
         for subject in subjects:
             tally = sending_limits.of(tx, subject, self._settings)
@@ -142,11 +142,11 @@ class Respondent:
             rooms.append(LimitRoom(subject, left.messages, left.recipients, exceeded.until if exceeded else None))
         return rooms
 
-    async def _on_the_way(self, inquiry: DeliveryCheck, way: Way | Deferred) -> list[Finding]:
+    async def _on_the_way(self, check: DeliveryCheck, way: Way | Deferred) -> list[Finding]:
         if isinstance(way, Deferred):
             return [findings.unroutable(way)]
         try:
-            route = await self._route(way, inquiry.recipient.domain)
+            route = await self._route(way, check.recipient.domain)
         except Unroutable as unroutable:
             return [findings.way(way), findings.unroutable(unroutable.outcome)]
         hosts = await asyncio.gather(*(self._host(name, route) for name in route.hosts[:MOST_HOSTS]))
@@ -169,31 +169,31 @@ class Respondent:
             return Host(name, (), requirement, unroutable.outcome.reply.text)
         return Host(name, addresses, requirement, "the DNS has none")
 
-    def _signature(self, inquiry: DeliveryCheck) -> Finding:
-        author = inquiry.sender
+    def _signature(self, check: DeliveryCheck) -> Finding:
+        author = check.sender
         if author is None:
             return findings.signed((), "a notice of the mail system", "")
         try:
-            chosen = self._signer.choose(author, _submission(inquiry))
+            chosen = self._signer.choose(author, _submission(check))
         except DkimKeyError as error:
             return findings.signed((), author.domain, str(error))
         return findings.signed(chosen.keys, author.domain, chosen.problem)
 
 
-def _submission(inquiry: DeliveryCheck) -> Submission:
+def _submission(check: DeliveryCheck) -> Submission:
     """The message as its sender would queue it in the webmail; an administrator's as the panel's."""
-    by = submitters.by_user(inquiry.owner) if inquiry.owner else submitters.PANEL
-    sender = "" if inquiry.sender is None else str(inquiry.sender)
-    return Submission(sender, "web", owner=inquiry.owner or None, submitted_by=by)
+    by = submitters.by_user(check.owner) if check.owner else submitters.PANEL
+    sender = "" if check.sender is None else str(check.sender)
+    return Submission(sender, "web", owner=check.owner or None, submitted_by=by)
 
 
-def _way(tx: Connection, inquiry: DeliveryCheck, what: Submission) -> Way | Deferred:
+def _way(tx: Connection, check: DeliveryCheck, what: Submission) -> Way | Deferred:
     try:
-        return Routes(tx).way(inquiry.recipient.domain, what.sender, what.submitted_by)
+        return Routes(tx).way(check.recipient.domain, what.sender, what.submitted_by)
     except RelayError as error:
         return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
 
 
-def _store(tx: Connection, inquiry: DeliveryCheck, answer: dict[str, Any]) -> None:
-    store.answer(tx, inquiry.id, answer)
+def _store(tx: Connection, check: DeliveryCheck, answer: dict[str, Any]) -> None:
+    store.answer(tx, check.id, answer)
     store.sweep(tx, time.time())

@@ -229,7 +229,7 @@ class Destinations:
         self._watched: dict[str, Destination] = {}
         self._lock = threading.Lock()
 
-    def opening(self, name: str, now: float) -> DeliveryAllowance:
+    def allowance(self, name: str, now: float) -> DeliveryAllowance:
         """What may be begun with a destination at this moment."""
         with self._lock:
             found = self._known.get(name)

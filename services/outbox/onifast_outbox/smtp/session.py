@@ -58,7 +58,7 @@ class Hop:
 class Access:
     """How to present ourselves, and what to insist on.
 
-    `tls` is needed unless `security` is NONE; what is had by it is measured by `judge` against `requirement`. A server
+    `tls` is needed unless `security` is NONE; `verifier` tells whether the connection meets `requirement`. A server
     that greets with a name of `loop_names` is ourselves. `source` is the address of ours to connect from, where it is
     not the system's choice.
     """
@@ -67,7 +67,7 @@ class Access:
     security: Security
     tls: ssl.SSLContext | None = None
     requirement: Requirement = OPPORTUNISTIC
-    judge: CertificateVerifier = field(default_factory=CertificateVerifier)
+    verifier: CertificateVerifier = field(default_factory=CertificateVerifier)
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
     source: str | None = None
@@ -227,7 +227,7 @@ class SmtpSession:
         name = requirement.names[0] if requirement.names else self.hop.host
         await self._wire.start_tls(access.tls, name, self._timeouts.command)
         try:
-            self.assurance = access.judge.assure(requirement, self.hop.host, self._wire.peer_chain)
+            self.assurance = access.verifier.assure(requirement, self.hop.host, self._wire.peer_chain)
         except CertificateRefused as refused:
             raise TlsError(f"TLS: {refused}", refused.trouble.kind) from refused
 

@@ -48,9 +48,9 @@ FETCH_SECONDS = 30.0
 
 def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Contexts) -> TlsPolicies:
     """The policies as the settings have them. Raises ConfigError for authorities that are none."""
-    judge = CertificateVerifier(settings.outbound_tls_ca)
+    verifier = CertificateVerifier(settings.outbound_tls_ca)
     if settings.outbound_tls_ca:
-        judge.prepare()
+        verifier.prepare()
     dane = Dane(SecureDns(resolver, settings.dnssec), settings.outbound_port)
     sts: StsPolicies | None = None
     if settings.mta_sts:
@@ -58,7 +58,7 @@ def assemble(settings: Settings, db: Database, resolver: Resolver, contexts: Con
         may_ask = targets.or_in(settings.mta_sts_networks)
         client = HttpClient(resolver, contexts.verifying, timeout=FETCH_SECONDS, may_ask=may_ask)
         sts = StsPolicies(db, resolver, client, port=settings.outbound_https_port)
-    return TlsPolicies(judge, dane=dane, sts=sts, ledger=TlsLedger(db, for_reports=settings.tls_reports))
+    return TlsPolicies(verifier, dane=dane, sts=sts, ledger=TlsLedger(db, for_reports=settings.tls_reports))
 
 
 class TlsPolicies:
@@ -66,13 +66,13 @@ class TlsPolicies:
 
     def __init__(
         self,
-        judge: CertificateVerifier | None = None,
+        verifier: CertificateVerifier | None = None,
         *,
         dane: Dane | None = None,
         sts: StsPolicies | None = None,
         ledger: TlsLedger | None = None,
     ) -> None:
-        self.judge = judge or CertificateVerifier()
+        self.verifier = verifier or CertificateVerifier()
         self._dane = dane
         self._sts = sts
         self._ledger = ledger

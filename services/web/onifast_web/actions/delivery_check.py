@@ -23,8 +23,8 @@ class WrongAddress(Exception):
         self.field = field
 
 
-def inquire(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[str, Any]]:
-    """The findings about mail from `sender`, '' for the caller's first address, as `asking.ask` gives them.
+def check_delivery(web: Web, caller: Caller, sender: str, recipient: str) -> list[dict[str, Any]]:
+    """The findings about mail from `sender`, '' for the caller's first address, as `ask.ask` gives them.
 
     Administrators alone see the notes of hold rules.
 

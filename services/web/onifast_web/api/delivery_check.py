@@ -36,11 +36,11 @@ class DeliveryCheckResult(Model):
     findings: list[FindingInfo]
 
 
-def explain(call: Call) -> DeliveryCheckResult:
+def check_delivery(call: Call) -> DeliveryCheckResult:
     """Route, servers with their TLS policy, keys that would sign, limits left, suppression: outbox's own view."""
     query: DeliveryCheckQuery = call.query
     try:
-        found = delivery_check.inquire(call.web, call.caller, query.sender, query.address)
+        found = delivery_check.check_delivery(call.web, call.caller, query.sender, query.address)
     except delivery_check.WrongAddress as error:
         raise unprocessable(error.field, str(error)) from None
     findings = [FindingInfo.model_validate(finding) for finding in found]
@@ -53,7 +53,7 @@ ENDPOINTS = (
         "/api/mail/explain",
         Who.USER,
         "What would become of mail to an address, without sending any",
-        explain,
+        check_delivery,
         query=DeliveryCheckQuery,
         answer=DeliveryCheckResult,
         failures={

@@ -25,7 +25,7 @@ _TITLES = {
 
 
 @allow(Who.USER)
-def explain() -> Response:
+def check_delivery() -> Response:
     """The form, and below it what was found out about the address that was asked for."""
     caller, username = user()
     web = current()
@@ -34,14 +34,14 @@ def explain() -> Response:
     findings, errors, status = None, {}, 200
     if asked["address"]:
         try:
-            findings = delivery_check.inquire(web, caller, asked["from"], asked["address"])
+            findings = delivery_check.check_delivery(web, caller, asked["from"], asked["address"])
         except delivery_check.WrongAddress as error:
             errors, status = {error.field: sentence(error)}, 422
         except Problem as problem:
             errors, status = {"address": problem.detail}, problem.status
     return page(
-        "explain.html",
-        "explain",
+        "delivery_check.html",
+        "delivery-check",
         status,
         own=[row.address for row in own],
         asked=asked,
@@ -52,4 +52,7 @@ def explain() -> Response:
     )
 
 
-ROUTES = (("GET", "/explain", explain),)
+ROUTES = (
+    ("GET", "/delivery-check", check_delivery),
+    ("GET", "/explain", check_delivery),  # its address until 0.2, for links and bookmarks
+)
