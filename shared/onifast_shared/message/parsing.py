@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 
-from onifast_shared.message import address_fields, charsets, embedding, readable
+from onifast_shared.message import address_fields, calendar, charsets, embedding, readable, vcard
 from onifast_shared.message.address_fields import AddressEntry
+from onifast_shared.message.calendar import Event
 from onifast_shared.message.headers import (
     decode_words,
     fields,
@@ -23,9 +24,11 @@ from onifast_shared.message.html_text import shows_something, to_text
 from onifast_shared.message.mailing_list import posting_address
 from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves, parse_parameters
 from onifast_shared.message.readable import Block
+from onifast_shared.message.vcard import Card
 from onifast_shared.values.address import Address
 
 SNIPPET_LENGTH = 200
+_MOST_CARDS = 10
 _MAX_HEAD = 1 << 20  # octets of header that are looked at
 _MAX_FIELDS = 2000
 _MAX_VALUE = 1 << 16  # octets of one field that are looked at
@@ -186,6 +189,11 @@ class Attachment:
         return len(self._part.data)
 
     @property
+    def text(self) -> str:
+        """What it says, if it is text."""
+        return self._part.text
+
+    @property
     def content_location(self) -> str:
         """The URL that it stands for in the HTML (RFC 2557), or ""."""
         return self._part.content_location
@@ -195,10 +203,20 @@ class Attachment:
         """The type of image that a browser can show it as, by its content, or ""."""
         return embedding.image_type(self._part.content_type, self._part.data_head)
 
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a message (RFC 2046 section 5.2.1)."""
+        return self.content_type in MESSAGE_TYPES
+
+    @property
+    def subject(self) -> str:
+        """That of the message that it is."""
+        return summary(self.data).subject
+
     @cached_property
     def message(self) -> Parsed | None:
-        """The message that it is (RFC 2046 section 5.2.1), None if it is anything else."""
-        return Parsed(self.data) if self.content_type in MESSAGE_TYPES else None
+        """The message that it is, None if it is anything else."""
+        return Parsed(self.data) if self.is_message else None
 
 
 class Parsed(Summary):
@@ -267,9 +285,16 @@ class Parsed(Summary):
         return readable.protection(self._leaves)
 
     @cached_property
-    def calendar(self) -> str:
-        """Its first calendar object (RFC 5545), as text; "" if it has none."""
-        return next((part.text for part in self._leaves if part.content_type == "text/calendar"), "")
+    def event(self) -> Event | None:
+        """What its calendar object, if it has one, invites to."""
+        found = (calendar.event(item.text) for item in self.attachments if item.content_type in calendar.TYPES)
+        return next(filter(None, found), None)
+
+    @cached_property
+    def cards(self) -> list[Card]:
+        """The vCards that are attached, or some of them."""
+        texts = (item.text for item in self.attachments if item.content_type in vcard.TYPES)
+        return [card for text in islice(texts, _MOST_CARDS) for card in vcard.cards(text, _MOST_CARDS)][:_MOST_CARDS]
 
     @cached_property
     def _blocks(self) -> list[Block]:

@@ -21,7 +21,8 @@ def read_everything(parsed: Parsed) -> None:
     texts = [parsed.subject, parsed.to, parsed.cc, parsed.reply_to, parsed.sender_name, parsed.message_id]
     texts += [parsed.in_reply_to, *parsed.references, parsed.text or "", parsed.html or "", parsed.snippet]
     texts += [text for field in parsed.headers for text in field]
-    texts += [*parsed.embedded, parsed.protection, parsed.calendar, parsed.charset]
+    texts += [*parsed.embedded, parsed.protection, parsed.charset]
+    texts += [str(parsed.event), str(parsed.cards)]
     texts += [value for part in parsed.attachments for value in (part.filename, part.content_type, part.content_id)]
     for text in texts:
         text.encode()

@@ -164,13 +164,14 @@ def sentence(clause: object) -> str:
     return text[:1].upper() + text[1:] + end
 
 
-def text_to_html(text: str) -> str:
+def text_to_html(text: str, *, links: bool = True) -> str:
     """Plain text as HTML: links can be followed, quoted lines are marked, a long quote at the end is folded away."""
+    line_to_html = linkify if links else escape
     blocks = _blocks(text.replace("\r\n", "\n").rstrip("\n").split("\n"))
     rendered = []
     last = max((number for number, (_, lines) in enumerate(blocks) if any(map(str.strip, lines))), default=0)
     for number, (depth, lines) in enumerate(blocks):
-        body = "\n".join(map(linkify, lines))
+        body = "\n".join(map(line_to_html, lines))
         if not depth:
             rendered.append(f"<div>{body}</div>")
         elif len(lines) >= FOLD_QUOTE_FROM_LINES and number and number >= last:

@@ -20,10 +20,11 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found
-from onifast_web.reading import bodies, render
+from onifast_web.reading import render
+from onifast_web.webmail import content
+from onifast_web.webmail.content import Links
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.mailbox import selected_ids
-from onifast_web.webmail.message import download_attachment, html_page, plain_text, shown_attachments
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
@@ -116,16 +117,13 @@ def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Resp
         # What a mailbox's owner may read, an administrator of the queue may not.
         return page("captured.html", "outbox", status, **known, parsed=None)
     _, raw, parsed = _open(outbox_id)
-    has_html = parsed.html is not None
     return page(
         "captured.html",
         "outbox",
         status,
         **known,
         parsed=parsed,
-        frame_url=url_for("webmail.captured_frame", outbox_id=outbox_id) if has_html else None,
-        text_html="" if has_html else render.text_to_html(plain_text(parsed)),
-        attachments=shown_attachments(parsed, bodies.safe_html(parsed)),
+        content=content.of(parsed, _links(outbox_id)),
         raw=raw[:_SOURCE_SHOWN].decode("utf-8", "replace"),
     )
 
@@ -133,13 +131,21 @@ def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Resp
 @allow(Who.USER)
 def captured_frame(outbox_id: int) -> Response:
     """Its HTML, for the sandboxed frame."""
-    return html_page(_open(outbox_id)[2])
+    return content.html_page(_open(outbox_id)[2])
 
 
 @allow(Who.USER)
 def captured_attachment(outbox_id: int, index: int) -> Response:
     """One of its attachments, to be saved."""
-    return download_attachment(_open(outbox_id)[2], index)
+    return content.download_attachment(_open(outbox_id)[2], index)
+
+
+def _links(outbox_id: int) -> Links:
+    return Links(
+        page=lambda **query: url_for("webmail.captured", outbox_id=outbox_id, **query),
+        frame=lambda **query: url_for("webmail.captured_frame", outbox_id=outbox_id, **query),
+        attachment=lambda index: url_for("webmail.captured_attachment", outbox_id=outbox_id, index=index),
+    )
 
 
 def _search(asked: Mapping[str, str]) -> Search:

@@ -1,0 +1,87 @@
+"""Messages within a message (RFC 2046 section 5.2.1), each a page of its own: its number in the list of attachments,
+and so on for what lies inside that one, make its path."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Response, url_for
+from onifast_shared.message.parsing import Parsed
+
+from onifast_web.access.auth import Who, allow
+from onifast_web.http.problems import not_found
+from onifast_web.webmail import content
+from onifast_web.webmail.content import Links
+from onifast_web.webmail.message import OpenedMessage, open_message
+from onifast_web.webmail.pages import page, user
+
+_PATH = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,9}")
+
+
+@allow(Who.USER)
+def inside(email_id: int, path: str) -> Response:
+    """The page of a message that is attached to another one."""
+    opened, parsed = _open(email_id, path)
+    outer = path.rpartition(".")[0]
+    back = (
+        url_for("webmail.inside", email_id=email_id, path=outer)
+        if outer
+        else url_for("webmail.message", email_id=email_id)
+    )
+    return page(
+        "inside.html",
+        opened.row.folder,
+        row=opened.row,
+        parsed=parsed,
+        content=content.of(parsed, _links(email_id, path)),
+        back=back,
+        file_url=_attachment_url(email_id, outer, int(path.rpartition(".")[2])),
+    )
+
+
+@allow(Who.USER)
+def inside_frame(email_id: int, path: str) -> Response:
+    """Its HTML, for the sandboxed frame."""
+    return content.html_page(_open(email_id, path)[1])
+
+
+@allow(Who.USER)
+def inside_attachment(email_id: int, path: str, index: int) -> Response:
+    """One of its attachments, to be saved."""
+    return content.download_attachment(_open(email_id, path)[1], index)
+
+
+ROUTES = (
+    ("GET", "/messages/<int:email_id>/inside/<path>", inside),
+    ("GET", "/messages/<int:email_id>/inside/<path>/html", inside_frame),
+    ("GET", "/messages/<int:email_id>/inside/<path>/attachments/<int:index>", inside_attachment),
+)
+
+
+def _open(email_id: int, path: str) -> tuple[OpenedMessage, Parsed]:
+    opened = open_message(user()[1], email_id)
+    if not _PATH.fullmatch(path):
+        raise not_found("message")
+    parsed = opened.parsed
+    for number in map(int, path.split(".")):
+        found = parsed.attachments[number].message if number < len(parsed.attachments) else None
+        if found is None:
+            raise not_found("message")
+        parsed = found
+    return opened, parsed
+
+
+def _links(email_id: int, path: str) -> Links:
+    return Links(
+        page=lambda **query: url_for("webmail.inside", email_id=email_id, path=path, **query),
+        frame=lambda **query: url_for("webmail.inside_frame", email_id=email_id, path=path, **query),
+        attachment=lambda index: _attachment_url(email_id, path, index),
+        inside=lambda index: url_for("webmail.inside", email_id=email_id, path=f"{path}.{index}"),
+        whole=_attachment_url(email_id, path.rpartition(".")[0], int(path.rpartition(".")[2])),
+    )
+
+
+def _attachment_url(email_id: int, path: str, index: int) -> str:
+    if not path:
+        return url_for("webmail.attachment", email_id=email_id, index=index)
+    return url_for("webmail.inside_attachment", email_id=email_id, path=path, index=index)
