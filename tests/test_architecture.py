@@ -220,3 +220,13 @@ def test_a_class_name_means_one_thing_in_all_packages() -> None:
             if isinstance(node, ast.ClassDef):
                 defined.setdefault(node.name, []).append(str(module.relative_to(PROJECT)))
     assert {name: where for name, where in defined.items() if len(where) > 1} == {}
+
+
+def test_the_glossary_names_classes_where_they_are() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(onifast_\w+)/([\w/]+\.py)` \|", (PROJECT / "docs/glossary.md").read_text(), re.M
+    )
+    assert len(rows) > 40
+    for name, package, module in rows:
+        tree = ast.parse((PACKAGES[package] / module).read_text())
+        assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}, f"{name} in {module}"

@@ -13,7 +13,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 from onifast_shared.mailboxes import contents, indexing, mailbox
-from onifast_shared.mailboxes.indexing import Index
+from onifast_shared.mailboxes.indexing import MessageIndex
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.recipients.addresses import Local, Remote, UnknownLocal
@@ -23,7 +23,9 @@ from onifast_shared.values.address import Address
 from onifast_shared.values.paging import CursorError
 
 RAW = b"From: Bob <bob@remote.test>\r\nSubject: Hello\r\n\r\nHi Ann, lunch tomorrow?\r\n"
-INDEX = Index("bob@remote.test", "Bob", "Hello", "Hi Ann, lunch tomorrow?", "Hi Ann", "<1@x>", has_attachments=False)
+INDEX = MessageIndex(
+    "bob@remote.test", "Bob", "Hello", "Hi Ann, lunch tomorrow?", "Hi Ann", "<1@x>", has_attachments=False
+)
 
 
 def deliver(db: Database, raw: bytes = RAW, owner: str = "ann", **more: object) -> int:

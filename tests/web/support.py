@@ -184,7 +184,7 @@ def index(database: Database) -> None:
             indexing.set_index(
                 tx,
                 item,
-                indexing.Index(
+                indexing.MessageIndex(
                     str(parsed.sender or ""),
                     parsed.sender_name,
                     parsed.subject,

@@ -14,7 +14,7 @@ RETRY_FILING = 300
 
 
 @dataclass(frozen=True)
-class Unindexed:
+class UnindexedMessage:
     """A row to be parsed. `received_at` is the column as it stands, `is_ours` whether this program wrote the row."""
 
     id: int
@@ -23,7 +23,7 @@ class Unindexed:
 
 
 @dataclass(frozen=True)
-class Index:
+class MessageIndex:
     """What parsing found; see `onifast_shared.message.parsing`. `text` is what search looks through."""
 
     sender: str
@@ -36,7 +36,7 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Unfiled:
+class UnfiledMessage:
     """A message whose copy is wanted. `received_ts` and `id` make the copy's name; `queue_id` finds it in the logs."""
 
     id: int
@@ -45,13 +45,13 @@ class Unfiled:
     queue_id: str = ""
 
 
-def unindexed(tx: Connection, limit: int = 50) -> list[Unindexed]:
+def unindexed(tx: Connection, limit: int = 50) -> list[UnindexedMessage]:
     """Rows that were not parsed yet, oldest first."""
     sql = "SELECT id, received_at, content_id IS NOT NULL FROM emails WHERE indexed = 0 ORDER BY id LIMIT ?"
-    return [Unindexed(row[0], row[1], bool(row[2])) for row in tx.execute(sql, (limit,))]
+    return [UnindexedMessage(row[0], row[1], bool(row[2])) for row in tx.execute(sql, (limit,))]
 
 
-def set_index(tx: Connection, item: Unindexed, index: Index) -> None:
+def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> None:
     """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing."""
     if tx.execute("SELECT indexed FROM emails WHERE id = ?", (item.id,)).get != 0:
         return
@@ -74,16 +74,16 @@ def set_index(tx: Connection, item: Unindexed, index: Index) -> None:
     )
 
 
-def unfiled(tx: Connection, now: float, limit: int = 50) -> list[Unfiled]:
+def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:
     """Messages whose copy in the owner's home is wanted and not there, oldest first."""
     sql = f"""
         SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
         WHERE filing = 1 AND filing_retry_ts <= ? AND {LIVE} ORDER BY id LIMIT ?
     """
-    return [Unfiled(*row) for row in tx.execute(sql, (int(now), limit))]
+    return [UnfiledMessage(*row) for row in tx.execute(sql, (int(now), limit))]
 
 
-def is_owners(tx: Connection, item: Unfiled) -> bool:
+def is_owners(tx: Connection, item: UnfiledMessage) -> bool:
     """Whether a message is still there, and its owner's: another may have their name, and their home, by now."""
     return tx.execute("SELECT 1 FROM emails WHERE id = ? AND owner IS ?", (item.id, item.owner)).fetchone() is not None
 
@@ -110,7 +110,7 @@ def refile(tx: Connection, email_id: int) -> None:
     tx.execute("UPDATE emails SET filing = 1, filing_retry_ts = 0 WHERE id = ? AND filing IN (2, 3)", (email_id,))
 
 
-def _mended_time(item: Unindexed) -> dict[str, Any]:
+def _mended_time(item: UnindexedMessage) -> dict[str, Any]:
     timestamp = times.parse(item.received_at)
     if timestamp is None:
         return {}

@@ -8,7 +8,7 @@ import pytest
 from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import contents, indexing, mailbox
-from onifast_shared.mailboxes.indexing import Index
+from onifast_shared.mailboxes.indexing import MessageIndex
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import correspondents
 from onifast_shared.recipients.correspondents import Correspondent
@@ -30,7 +30,7 @@ def received(
             folder=folder, authentication=found,
         )  # fmt: skip
         item = next(each for each in indexing.unindexed(tx) if each.id == email_id)
-        indexing.set_index(tx, item, Index(sender, name, "", "", "", "", False))
+        indexing.set_index(tx, item, MessageIndex(sender, name, "", "", "", "", False))
 
     ref = contents.store(database, b"A: b\r\n\r\n")
     database.write(add)
@@ -86,7 +86,7 @@ def test_mail_is_learned_from_once_it_is_indexed(database: Database) -> None:
     received(database, "bob@company.test", dmarc="pass")
     assert learned(database) == []
     item = database.read(indexing.unindexed)[0]
-    database.write(lambda tx: indexing.set_index(tx, item, Index("eve@other.test", "", "", "", "", "", False)))
+    database.write(lambda tx: indexing.set_index(tx, item, MessageIndex("eve@other.test", "", "", "", "", "", False)))
     assert [each.address for each in learned(database)] == ["eve@other.test", "bob@company.test"]
 
 

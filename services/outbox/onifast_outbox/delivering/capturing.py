@@ -15,7 +15,7 @@ from onifast_outbox.delivering.snapshot import DeliverySnapshot
 
 
 @dataclass(frozen=True)
-class Captured:
+class CapturedRows:
     """The rows that are kept here; `domain` is the one whose sandbox does it, None for the whole installation's."""
 
     row_ids: frozenset[int] = frozenset()
@@ -24,7 +24,7 @@ class Captured:
 
 def look(
     snapshot: DeliverySnapshot, what: Submission, head: Summary, places: Mapping[int, ResolvedRecipient]
-) -> Captured:
+) -> CapturedRows:
     """What of a message the sandboxes capture: all of it, or what is for other sites; never what somebody let out."""
     tx, settings = snapshot.tx, snapshot.settings
     domain = sandbox.captures(tx, what.origin, _senders(what, head)) if snapshot.has_sandboxes else None
@@ -33,8 +33,8 @@ def look(
     elif settings.delivery == "sandbox":
         caught = {row_id for row_id, place in places.items() if isinstance(place.destination, Remote)}
     else:
-        return Captured()
-    return Captured(frozenset(caught - sandbox.let_out(tx, caught)), domain)
+        return CapturedRows()
+    return CapturedRows(frozenset(caught - sandbox.let_out(tx, caught)), domain)
 
 
 def _senders(what: Submission, head: Summary) -> list[str]:

@@ -35,7 +35,7 @@ from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply
 
 from onifast_outbox import maillog
 from onifast_outbox.delivering import capturing, suppressing
-from onifast_outbox.delivering.capturing import Captured
+from onifast_outbox.delivering.capturing import CapturedRows
 from onifast_outbox.delivering.connections import OutgoingConnections, RoutedMessage
 from onifast_outbox.delivering.local import deliver_here
 from onifast_outbox.delivering.preparing import Preparer
@@ -81,7 +81,7 @@ class ClaimFacts:
     servers: Mapping[str, Route | Deferred | None]
     sources: Sources
     suppressed: Mapping[Address, Suppression]
-    captured: Captured
+    captured: CapturedRows
 
 
 class Courier:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import indexing, mailbox
-from onifast_shared.mailboxes.indexing import Unfiled
+from onifast_shared.mailboxes.indexing import UnfiledMessage
 
 from onifast_outbox import maillog
 from onifast_outbox.filing.filer import ANSWER, CHECK, DONE, NEVER, REQUEST, WRITE
@@ -80,7 +80,7 @@ class Filer:
 class Copy(NamedTuple):
     """A message's copy as the filer has written it, or the reason why not; `at` is on the monotonic clock."""
 
-    item: Unfiled
+    item: UnfiledMessage
     kind: int
     text: str
     at: float
@@ -122,7 +122,7 @@ class Filing:
             for email_id in (ids[name] for name in gone if name in ids):
                 await self._db.awrite(lambda tx, email_id=email_id: indexing.refile(tx, email_id))  # type: ignore[misc]
 
-    async def _file(self, item: Unfiled) -> list[Copy]:
+    async def _file(self, item: UnfiledMessage) -> list[Copy]:
         """Has the copy written; nothing for a message that is gone meanwhile, or whose owner is."""
         raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id) if indexing.is_owners(tx, item) else None)
         if raw is None:
@@ -138,7 +138,7 @@ class Filing:
             maillog.filed(item.queue_id, item.id, item.owner, text, written=kind == DONE)
 
 
-def copy_name(item: Unfiled) -> str:
+def copy_name(item: UnfiledMessage) -> str:
     """The copy's file name: when it came and its number, the same at every try."""
     return f"{datetime.fromtimestamp(item.received_ts, UTC):%Y%m%dT%H%M%SZ}-{item.id}.eml"
 

@@ -6,7 +6,7 @@ import asyncio
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import indexing, mailbox
-from onifast_shared.mailboxes.indexing import Index, Unindexed
+from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import parse
 from onifast_shared.recipients import correspondents
@@ -16,11 +16,11 @@ from onifast_shared.values.suffixes import suffixes
 MAX_TEXT = 256 * 1024
 
 
-def index_of(raw: bytes) -> Index:
+def index_of(raw: bytes) -> MessageIndex:
     """What list and search need to know of a message; never raises, whatever the bytes."""
     parsed = parse(raw)
     text = parsed.text if parsed.text is not None else to_text(parsed.html or "")
-    return Index(
+    return MessageIndex(
         sender=str(parsed.sender or ""),
         sender_name=parsed.sender_name,
         subject=parsed.subject,
@@ -53,7 +53,7 @@ async def learn(db: Database) -> int:
     return await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
 
 
-async def _index(db: Database, item: Unindexed) -> Index:
+async def _index(db: Database, item: UnindexedMessage) -> MessageIndex:
     try:
         raw = await db.aread(lambda tx: mailbox.raw(tx, item.id))
     except KeyError:
