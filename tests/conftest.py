@@ -10,11 +10,17 @@ import hypothesis
 import pytest
 from folders import open_folder
 from onifast_shared.db.database import Database
+from onifast_shared.dkim import linear
 from onifast_shared.machine.config import Settings
 
 # A busy machine takes its time: how long one example runs is no property of ours.
 hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("onifast")
+
+
+def pytest_configure() -> None:
+    """What the programs do at their start."""
+    linear.put_in_place()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

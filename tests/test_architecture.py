@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,33 @@ def test_the_page_on_the_architecture_shows_the_floors() -> None:
     from tools.docs import ARCHITECTURE, with_floors
 
     assert ARCHITECTURE.read_text() == with_floors(ARCHITECTURE.read_text()), "run `make docs`"
+
+
+def changed_libraries(module: Path) -> list[str]:
+    """Assignments to attributes of what a module imports from others than us and the standard library."""
+    tree = ast.parse(module.read_text())
+    foreign = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                package = (getattr(node, "module", None) or alias.name).split(".")[0]
+                # Flask's `g` and `session` are there to be written to.
+                if package not in {*PACKAGES, "flask"} and package not in sys.stdlib_module_names:
+                    foreign.add(alias.asname or alias.name.split(".")[0])
+    targets = [target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+    written = [ast.unparse(target) for target in targets if isinstance(target, ast.Attribute)]
+    return [target for target in written if target.split(".")[0] in foreign]
+
+
+def test_a_library_is_changed_in_one_place_at_the_start_of_each_program_that_uses_it() -> None:
+    changing = {module for package in PACKAGES.values() for module in modules(package) if changed_libraries(module)}
+    assert changing == {SHARED / "dkim/linear.py"}
+    for name in ("onifast_smtpd", "onifast_outbox"):
+        callers = [module for module in modules(PROGRAMS[name]) if "put_in_place(" in module.read_text()]
+        assert callers == [PROGRAMS[name] / "main.py"]
+    assert not any(
+        name.split(".")[0] == "dkim" for module in modules(PROGRAMS["onifast_web"]) for name in imports(module)
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -15,7 +15,10 @@ _RUN = re.compile(rb"[\t ]{2,}|\t")  # a single space stays what it is
 
 
 def put_in_place() -> None:
-    """Has dkimpy work with what stands here."""
+    """Has dkimpy work with what stands here. A program calls it once, at its start, before it has dkimpy do anything.
+
+    dkimpy finds its functions by their names in its module, so no subclass can bring others.
+    """
     canonicalization.strip_trailing_whitespace = strip_trailing_whitespace
     canonicalization.compress_whitespace = compress_whitespace
     canonicalization.Relaxed.canonicalize_headers = staticmethod(canonicalize_headers)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from dkim import RelaxedCanonicalization, canonicalization
 from hypothesis import given
 from hypothesis import strategies as st
+from onifast_shared.dkim import linear
 from onifast_shared.dkim.linear import (
     canonicalize_headers,
     close_names,
@@ -45,3 +47,14 @@ def test_a_fields_relaxed_form_loses_blanks_and_tabs_alone(value: bytes, canonic
 def test_blanks_go_from_between_names_and_colons_alone() -> None:
     head = b"From : a : b\r\nTo\t \t: x\r\n not : this\r\nnor this : one\r\nX-Y : z\r\n"
     assert close_names(head) == b"From: a : b\r\nTo: x\r\n not : this\r\nnor this : one\r\nX-Y: z\r\n"
+
+
+def test_dkimpy_looks_for_its_functions_where_ours_are_put() -> None:
+    linear.put_in_place()
+    assert RelaxedCanonicalization is canonicalization.Relaxed
+    body = b"a \t b \r\n" * (linear.PIECE // 4) + b"\x0b \r\n\r\n"
+    assert RelaxedCanonicalization.canonicalize_body(body) == b"a b\r\n" * (linear.PIECE // 4) + b"\x0b\r\n"
+    assert {"strip_trailing_whitespace", "compress_whitespace"} <= {
+        *RelaxedCanonicalization.canonicalize_body.__code__.co_names
+    }
+    assert RelaxedCanonicalization.canonicalize_headers is linear.canonicalize_headers

@@ -6,7 +6,6 @@ import base64
 from typing import Any, NamedTuple
 
 from onifast_shared.dkim.keys import PrivateKey
-from onifast_shared.dkim.linear import put_in_place
 
 from onifast_outbox.signing.signature import sign_digest
 
@@ -32,15 +31,14 @@ class FastSigning:
     """Has dkimpy compute with `cryptography`: its own RSA in Python makes 176 signatures a second, this 2,300.
 
     dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header
-    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never sees the real key. Of dkimpy
-    nothing is replaced but what it does to white space, which would let one message with a megabyte of it stop all
-    deliveries for an hour. To be put before one of its signers.
+    runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never sees the real key. What it
+    does to white space, which would let one message with a megabyte of it stop all deliveries for an hour, the program
+    has replaced at its start (`linear`). To be put before one of its signers.
     """
 
     signature_algorithm: bytes
 
     def __init__(self, message: bytes, private: PrivateKey) -> None:
-        put_in_place()
         super().__init__(message)  # type: ignore[call-arg]
         self._digest_signer = _DigestSigner(private)
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import dkim
-from onifast_shared.dkim.linear import close_names, put_in_place
+from onifast_shared.dkim.linear import close_names
 from onifast_shared.message.authentication_results import arc_instance
 
 from onifast_smtpd.authentication import arc_sets
@@ -77,7 +77,6 @@ def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
         return ArcResult("none")
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return ArcResult("fail", reason="header is too large to be checked")
-    put_in_place()
     try:
         return _check(lookups, head, body, len(claimed))
     except DnsTrouble as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dkim
-from onifast_shared.dkim.linear import close_names, put_in_place
+from onifast_shared.dkim.linear import close_names
 
 from onifast_smtpd.authentication.key_record import UNREADABLE, KeyRecord, choose, look_up
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
@@ -76,7 +76,6 @@ def check_dkim(
         return ()
     if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
         return (DkimResult("permerror", reason="header is too large to be checked"),)
-    put_in_place()
     try:
         verifier = _Verifier(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
     except UNREADABLE:

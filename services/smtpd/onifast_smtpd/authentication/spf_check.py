@@ -1,9 +1,10 @@
-"""SPF (RFC 7208) by pyspf, whose DNS is replaced by ours."""
+"""SPF (RFC 7208) by pyspf, over our own DNS."""
 
 from __future__ import annotations
 
 import re
-from contextvars import ContextVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,6 @@ import spf
 from dns.rdata import Rdata
 
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
-
-_current: ContextVar[Lookups] = ContextVar("lookups of the SPF check that runs")
 
 _LOCAL_PART_MACRO = re.compile(r"%\{[lsLS]")
 _NO_NAME = ".."  # a name that cannot exist, and is not asked
@@ -59,14 +58,15 @@ class SpfResult:
 
 
 class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
-    """pyspf's evaluation, but for three things.
+    """pyspf's evaluation, but for four things.
 
-    The sender is taken apart here, since pyspf takes what follows the first `@` for the domain. Void look-ups are
-    counted by term. DNS trouble with names that decide nothing by themselves is no trouble of the policy: those of the
-    client's address, and the explanation's.
+    DNS is asked by `lookups`. The sender is taken apart here, since pyspf takes what follows the first `@` for the
+    domain. Void look-ups are counted by term. DNS trouble with names that decide nothing by themselves is no trouble of
+    the policy: those of the client's address, and the explanation's.
     """
 
-    def __init__(self, ip: str, mail_from: str, helo: str, receiver: str) -> None:
+    def __init__(self, lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: str) -> None:
+        self._lookups = lookups
         local, _, domain = mail_from.rpartition("@")
         local = local or "postmaster"  # RFC 7208 section 4.3
         domain = domain or helo
@@ -85,18 +85,31 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
         self._is_void = False
         return str(super().getp())
 
-    def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> list[Any]:
+    def dns(self, name: str, qtype: str, *, ignore_void: bool = False) -> list[Any]:
         """The records; a term is counted at its first look-up that finds nothing (RFC 7208 section 4.6.4).
 
-        pyspf counts each look-up: `mx` with four hosts would be void four times for a client with an IPv6 address.
+        pyspf's function of that name follows aliases by itself, which our resolver has done, and counts each look-up:
+        `mx` with four hosts would be void four times for a client with an IPv6 address.
         """
-        found: list[Any] = super().dns(name, qtype, cnames, ignore_void=True)
-        is_alias = cnames is not None  # of a name whose look-up is counted
-        if not (found or ignore_void or is_alias or self._is_void):
+        found = self._found(str(name).removesuffix(".").lower(), qtype)
+        if not (found or ignore_void or self._is_void):
             self._is_void = True
             self.void_lookups += 1
         if self.void_lookups > spf.MAX_VOID_LOOKUPS:
             raise spf.PermError(f"More than {spf.MAX_VOID_LOOKUPS} void DNS lookups")
+        return found
+
+    def _found(self, name: str, qtype: str) -> list[Any]:
+        # Only a local part or a HELO name can bring a name here that is not ASCII, and neither has records.
+        if not name.isascii() or not all(0 < len(label) < 64 for label in name.split(".")):
+            return []
+        if known := self.cache.get((name, qtype)):
+            return known  # type: ignore[no-any-return]
+        try:
+            found = [_value(record, qtype) for record in self._lookups(name, qtype)]
+        except DnsTrouble as error:
+            raise spf.TempError(str(error)) from error
+        self.cache[name, qtype] = found
         return found
 
     def validated_ptrs(self) -> list[str]:
@@ -104,22 +117,25 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
 
         Their name servers are the client's: they are asked apart, so that silence there does not end the evaluation.
         """
-        token = _current.set(_current.get().apart())
-        try:
-            names = self.dns_ptr(self.i)[: spf.MAX_PTR]
-            return [name for name in names if self._leads_back(name)]
-        except spf.TempError:
-            return []
-        finally:
-            _current.reset(token)
+        with self._apart():
+            try:
+                names = self.dns_ptr(self.i)[: spf.MAX_PTR]
+                return [name for name in names if self._leads_back(name)]
+            except spf.TempError:
+                return []
 
     def get_explanation(self, spec: str) -> str | None:
         """The domain's words for a refusal (RFC 7208 section 6.2), which pyspf looks up before anybody fails."""
-        token = _current.set(_current.get().apart())
-        try:
+        with self._apart():
             return super().get_explanation(spec)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        lookups, self._lookups = self._lookups, self._lookups.apart()
+        try:
+            yield
         finally:
-            _current.reset(token)
+            self._lookups = lookups
 
     def expand_domain(self, arg: str) -> str:
         """A term's target. One with a local part in it that is not ASCII matches nothing (RFC 8616 section 4)."""
@@ -136,14 +152,9 @@ class _Query(spf.query):  # type: ignore[misc]  # pyspf has no types
 
 def check_spf(lookups: Lookups, ip: str, mail_from: str, helo: str, receiver: str) -> SpfResult:
     """Checks one client and envelope sender ("" for the null one). Blocks; raises nothing for DNS trouble."""
-    spf.DNSLookup = _dns_lookup
     identity, domain = _identity(mail_from, helo)
-    token = _current.set(lookups)
-    try:
-        query = _Query(ip, mail_from, helo, receiver)
-        result, _, explanation = query.check()
-    finally:
-        _current.reset(token)
+    query = _Query(lookups, ip, mail_from, helo, receiver)
+    result, _, explanation = query.check()
     failing = lookups.failed if result == "temperror" else ""
     mechanism = query.mechanism or ("default" if result == "neutral" else "")
     known = result if result in _WORDS else "permerror"
@@ -154,16 +165,6 @@ def _identity(mail_from: str, helo: str) -> tuple[str, str]:
     if mail_from:
         return "mailfrom", mail_from.rpartition("@")[2]
     return "helo", helo
-
-
-def _dns_lookup(name: str, qtype: str, _strict: object = True, _timeout: object = None) -> list[tuple[Any, Any]]:
-    """pyspf's `DNSLookup`: ((name, type), value) of each record."""
-    if not name.isascii():
-        return []  # only a local part or a HELO name can bring this here, and neither has records
-    try:
-        return [((name, qtype), _value(record, qtype)) for record in _current.get()(name, qtype)]
-    except DnsTrouble as error:
-        raise spf.TempError(str(error)) from error
 
 
 def _value(record: Rdata, qtype: str) -> Any:
