@@ -190,6 +190,33 @@ def test_an_answer_to_a_tagged_address_comes_from_the_address_that_has_it(browse
     assert "<option selected>sales@example.test" in page
 
 
+def test_an_answer_to_a_catch_all_comes_from_the_address_that_was_written_to(
+    browser: Browser, database: Database
+) -> None:
+    give_address(database, "*@shop.test", "demo")
+    page = browser.get(f"/compose?reply={deliver(database, recipient='orders@shop.test')}").text
+    assert "<option selected>orders@shop.test" in page and "*@shop.test" not in page
+    assert send(browser, **{"from": "orders@shop.test"}).status_code == 303
+    database.write(lambda tx: tx.execute("UPDATE domains SET owner = 'maria' WHERE domain = 'shop.test'"))
+    page = browser.get(f"/compose?reply={deliver(database, recipient='orders@shop.test')}").text
+    assert "orders@shop.test" not in page
+
+
+def test_domains_stand_in_their_own_script_and_go_out_in_ascii(browser: Browser, database: Database) -> None:
+    email_id = deliver(database, raw=message(From="Jo <jo@xn--bcher-kva.test>", To="demo@example.test, b@remote.test"))
+    to, _ = written(browser, email_id, "reply")
+    assert to == "Jo <jo@bücher.test>" and "jo@bücher.test" in browser.text_of(f"/messages/{email_id}")
+    send(browser, to=to)
+    _, sent = only(database, "sent")
+    assert sent.to == "Jo <jo@xn--bcher-kva.test>"
+
+
+def test_an_address_outside_ascii_is_answered(browser: Browser, database: Database) -> None:
+    to, _ = written(browser, deliver(database, raw=message(From="Jörg <jörg@remote.test>")), "reply")
+    assert to == "Jörg <jörg@remote.test>"
+    assert send(browser, to=to).status_code == 303
+
+
 def test_hundreds_of_recipients_are_answered(browser: Browser, database: Database) -> None:
     everybody = [f"Doe, John {number}" for number in range(900)]
     to = ", ".join(f'"{name}" <u{number}@x{number}.test>' for number, name in enumerate(everybody))

@@ -71,6 +71,11 @@ def written(mailboxes: Iterable[AddressEntry]) -> str:
     return ", ".join(map(str, mailboxes))
 
 
+def shown(mailboxes: Iterable[AddressEntry]) -> str:
+    """`written` for people, who may edit it."""
+    return ", ".join(each.shown for each in mailboxes)
+
+
 def text_of(value: bytes, charset: str = "") -> str:
     """A field as text, names decoded: as a list, it has the addresses that the field has, and no other one.
 
@@ -121,8 +126,7 @@ def _entry(name: str, address: str) -> str:
 
 
 def _for_people(address: Address) -> str:
-    shown = address.display
-    return shown if _parsed(shown) == address else str(address)
+    return address.display if _parsed(address.display) == address else str(address)
 
 
 def _no_address(text: str) -> str:

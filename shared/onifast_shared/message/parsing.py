@@ -133,6 +133,10 @@ class Summary:
         """The Date field in UTC, if it can be read."""
         return _parse_date(self.header("date") or "")
 
+    def people(self, name: str) -> str:
+        """The address fields of one name as one list for people, who may edit it: domains in their own scripts."""
+        return address_fields.shown(self.mailboxes(name)) or self.header(name) or ""
+
     def _list(self, name: str) -> str:
         """The address fields of one name as one list."""
         return address_fields.written(self.mailboxes(name)) or self.header(name) or ""

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onifast_shared.message import address_fields
 from onifast_shared.message.address_fields import AddressEntry
-from onifast_shared.message.compose import mailbox
+from onifast_shared.message.compose import Draft, build, mailbox
 from onifast_shared.message.headers import encode_text, encode_words, fields, fold
 from onifast_shared.message.parsing import summary
 from onifast_shared.values.address import MAX_LIST, Address
@@ -39,6 +39,15 @@ def test_a_list_that_is_written_into_a_header_is_read_as_the_same_list(entries: 
     found = summary(head).mailboxes("to")
     assert addresses(found) == [str(Address.parse(address)) for _, address in entries]
     assert [each.name for each in found] == [each.name for each in mailboxes]
+
+
+@given(LISTS)
+def test_a_message_that_is_written_to_a_list_names_the_same_mailboxes(entries: list[tuple[str, str]]) -> None:
+    mailboxes = [AddressEntry.of(Address.parse(address), name) for name, address in entries]
+    typed = address_fields.shown(mailboxes)
+    raw = build(Draft("me@x.test", [typed] if typed else [], text="x"), "mail.host.test")
+    found = summary(raw).mailboxes("to")
+    assert [(each.name, each.address) for each in found] == [(each.name, each.address) for each in mailboxes]
 
 
 @given(LISTS)

@@ -79,8 +79,8 @@ def as_attachment(raw: bytes, name: str) -> OutgoingAttachment:
 
 def facts(parsed: Parsed) -> list[tuple[str, str]]:
     """What the reader of a forwarded message is told of it: from whom it is, when, about what, and to whom it went."""
-    people = [(name, ", ".join(each.shown for each in parsed.mailboxes(name))) for name in ("from", "to", "cc")]
-    found = dict(people) | {"date": parsed.header("date") or "", "subject": parsed.subject}
+    found = {name: parsed.people(name) for name in ("from", "to", "cc")}
+    found |= {"date": parsed.header("date") or "", "subject": parsed.subject}
     return [(name.capitalize(), found[name]) for name in ("from", "date", "subject", "to", "cc") if found[name]]
 
 

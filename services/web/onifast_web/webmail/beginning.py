@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from flask import request
-from onifast_shared.message.address_fields import AddressEntry
+from onifast_shared.message import address_fields
 from onifast_shared.message.html_text import to_quotable
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.recipients import addresses
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.expansion import ANYBODY
 
 from onifast_web.access.context import current
 from onifast_web.actions import answering, forwarding
@@ -33,9 +34,15 @@ def begun(username: str) -> Form:
     return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
 
 
-def senders(username: str) -> list[str]:
-    """The addresses that a user writes from."""
-    return [row.address for row in current().database.read(lambda tx: addresses.list_for(tx, username))]
+def senders(username: str, chosen: str = "") -> list[str]:
+    """The addresses that a user writes from, and the `chosen` one if it is theirs too: by a catch-all it may be."""
+    address = _parsed(chosen)
+    rows, is_own = current().database.read(
+        lambda tx: (addresses.list_for(tx, username), address is not None and addresses.owns(tx, username, address))
+    )
+    found = [row.address for row in rows if not row.address.startswith(f"{ANYBODY}@")]
+    known = {each.key for each in map(_parsed, found) if each}
+    return [*found, str(address)] if is_own and address and address.key not in known else found
 
 
 def _former_time() -> str:
@@ -67,8 +74,8 @@ def _answer(username: str, opened: OpenedMessage, choose: Callable[[Answering], 
         raise not_found("mailing list")
     return Form(
         sender=_sender(username, opened, own),
-        to=_list(answer.to) or opened.row.sender,
-        cc=_list(answer.cc),
+        to=address_fields.shown(answer.to) or opened.row.sender,
+        cc=address_fields.shown(answer.cc),
         subject=render.reply_subject(opened.row.subject),
         text=render.quote(_quotable(opened.parsed), _attribution(opened)),
         in_reply_to=answering.in_reply_to(opened.parsed),
@@ -118,6 +125,8 @@ def _sender(username: str, opened: OpenedMessage, own: dict[str, Address]) -> st
         for each in (address, own.get(address.key)):
             if each is not None and each.key in mine:
                 return mine[each.key]
+        if address.key in own and str(address) in senders(username, str(address)):
+            return str(address)
     return ""
 
 
@@ -132,11 +141,6 @@ def _parsed(text: str) -> Address | None:
         return Address.parse(text)
     except AddressError:
         return None
-
-
-def _list(mailboxes: Sequence[AddressEntry]) -> str:
-    """Mailboxes for a field of the composer: whatever the names hold, the field is read as the same mailboxes."""
-    return ", ".join(each.shown for each in mailboxes)
 
 
 def _attribution(opened: OpenedMessage) -> str:

@@ -155,7 +155,7 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
 
 
 def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
-    own, lifted = senders(username), request.form.getlist("lift")
+    own, lifted = senders(username, form.sender), request.form.getlist("lift")
     written_so = next((item for item in own if item.lower() == form.sender.lower()), form.sender)
     form = form if form.sender in own else replace(form, sender=written_so)
     return page(

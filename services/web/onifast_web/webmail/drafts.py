@@ -9,6 +9,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.message import address_fields
 from onifast_shared.message.compose import Draft, DraftError, OutgoingAttachment
 from onifast_shared.message.headers import fold, prepend
 from onifast_shared.message.parsing import Parsed
@@ -119,9 +120,7 @@ def remove(tx: Connection, owner: str, draft: int | None) -> None:
 
 def load(email_id: int, parsed: Parsed) -> Form:
     """The form that a draft was saved from. Drafts of other programs work too."""
-    typed: dict[str, Any] = {
-        name: ", ".join(each.shown for each in parsed.mailboxes(name)) for name in ("to", "cc", "bcc")
-    }
+    typed: dict[str, Any] = {name: address_fields.shown(parsed.mailboxes(name)) for name in ("to", "cc", "bcc")}
     typed["in_reply_to"] = parsed.in_reply_to
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
     note, forwarded = taken_up(parsed) or (parsed.text or "", None)
