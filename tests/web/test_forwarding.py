@@ -146,6 +146,25 @@ def test_nobody_forwards_a_message_of_somebody_elses(browser: Browser, database:
     assert rows(database, "sent") == []
 
 
+def test_what_is_shown_below_the_text_is_what_is_sent(browser: Browser, database: Database) -> None:
+    html = 'Hidden<div class="forwarded-message">Shown</div>'
+    email_id = deliver(database, html=html)
+    page = browser.get(f"/compose?forward={email_id}").text
+    assert f'/messages/{email_id}/html"' in page and "Hidden" in browser.get(f"/messages/{email_id}/html").text
+    forward(browser, email_id, text="Note")
+    _, sent = only(database, "sent")
+    assert "Hidden" in (sent.html or "") and (sent.html or "").count('class="forwarded-message"') == 1
+
+
+def test_a_draft_of_another_program_that_looks_like_a_forward_keeps_its_text(
+    browser: Browser, database: Database
+) -> None:
+    html = '<p>Mine</p><div class="forwarded-message">Theirs</div>'
+    email_id = deliver(database, text="Mine alone", html=html, folder="drafts")
+    page = browser.get(f"/compose?draft={email_id}").text
+    assert body(page).strip() == "Mine alone" and 'value="html"' not in page
+
+
 # As a file
 
 
@@ -208,7 +227,10 @@ def test_a_quote_of_html_is_made_from_the_html(browser: Browser, database: Datab
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        ('<p style="DISPLAY : none">no<p>still no', ""),
+        ('<p style="DISPLAY : none">no<b>still no</b><p>yes', "yes"),
+        ('<p style="display:none">no<p style="display:none">no<p>yes', "yes"),
+        ('<p style="mso-hide:all">no</p>yes', "yes"),
+        ('<div style="display:none">no<p>still no', ""),
         ('a<span style="display:none">b<span>c</span>d</span>e', "ae"),
         ('a<br style="display:none">b', "a\nb"),
         ("<blockquote>a", "> a"),

@@ -128,10 +128,10 @@ class _Reader:
         """Whether a tag stands in an element that is not shown, or begins one."""
         if self._hidden_by:
             if name == self._hidden_by:
-                self._hidden_depth += -1 if closing else 1
-            if not self._hidden_depth:
-                self._hidden_by = ""
-            return True
+                self._hidden_depth += -1 if closing or name == "p" else 1  # a paragraph ends where the next one begins
+            if self._hidden_depth:
+                return True
+            self._hidden_by = ""
         if closing or not self._marks_quotes or name in _VOID:
             return False
         if not _HIDDEN.search(self._source, start, min(self._position, start + _MAX_TAG)):

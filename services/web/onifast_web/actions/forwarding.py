@@ -53,11 +53,11 @@ def with_formatting(parsed: Parsed) -> Forwarded | None:
 
 def taken_up(parsed: Parsed) -> tuple[str, Forwarded] | None:
     """The note of a message that `Forwarded.below` built, and what stands below it; None for any other message."""
-    part = part_of(parsed)
-    if not part:
+    part, text = part_of(parsed), (parsed.text or "").rstrip()
+    if not part or not text.endswith(below := to_text(part)):
         return None
-    inner = part.removeprefix(_BEGIN).removesuffix("</div>")
-    return _without((parsed.text or "").rstrip(), to_text(part)), _framed(parsed, "", inner)
+    note = text.removesuffix(below).rstrip()
+    return note, _framed(parsed, "", part.removeprefix(_BEGIN).removesuffix("</div>"))
 
 
 def part_of(parsed: Parsed) -> str:
@@ -97,10 +97,3 @@ def _framed(parsed: Parsed, head: str, html: str) -> Forwarded:
 def _head(parsed: Parsed) -> str:
     lines = [TITLE, *(f"{name}: {text}" for name, text in facts(parsed))]
     return f"<div>{'<br>'.join(map(escape, lines))}</div>"
-
-
-def _without(text: str, below: str) -> str:
-    """The note of a text that has the text of the forwarded message below it."""
-    if text.endswith(below):
-        return text.removesuffix(below).rstrip()
-    return text.rpartition(f"\n{TITLE}\n")[0].rstrip()
