@@ -78,6 +78,14 @@ def test_when_supervisord_is_killed_its_programs_end_and_the_next_one_has_their_
     eventually(lambda: not processes_of(here), "all of them have ended")
 
 
+def test_they_end_too_where_they_were_still_being_loaded_when_it_was_killed(tmp_path: Path) -> None:
+    here = tree(tmp_path / "var")
+    with Supervised(here) as killed:
+        eventually(lambda: len(processes_of(here)) > len(PROGRAMS), "all of them have been started")
+        killed.process.kill()
+    eventually(lambda: not processes_of(here), "all of them have ended")
+
+
 def processes_of(here: Embedded) -> list[str]:
     """Whoever runs with this tree, children of children included."""
     mark = f"ONIFAST_MAIL_ROOT={here.environ['ONIFAST_MAIL_ROOT']}".encode()

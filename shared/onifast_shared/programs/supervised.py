@@ -21,6 +21,8 @@ class Supervision:
     def __init__(self) -> None:
         self._parent = os.getppid()
         self._is_there = os.environ.get("SUPERVISOR_ENABLED") == "1" and reloading.is_heard()
+        if self._is_there and _is_orphan(self._parent):
+            signal.raise_signal(signal.SIGTERM)  # it died while this program was being loaded
 
     def follow(self) -> None:
         """From now on supervisord's death is a SIGTERM to this process, which ends its children.
@@ -32,3 +34,8 @@ class Supervision:
         capabilities.prctl(capabilities.PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != self._parent:  # it has died meanwhile
             signal.raise_signal(signal.SIGTERM)
+
+
+def _is_orphan(parent: int) -> bool:
+    """Whether this process came to `parent` when its own had died: what supervisord starts shares its session."""
+    return os.getsid(0) not in (os.getpid(), os.getsid(parent))
