@@ -71,10 +71,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     if not path.exists():
         raise UsageError(f"there is no database {path}")
     found = inspection.soundness(path, settings.database_timeout)
-    if not found.findings:
-        noted = Troubles(path)
-        noted.end(troubles.DAMAGED)
-        noted.flush()
+    _note(path, found.findings)
     if arguments.json:
         print(json.dumps({"path": str(path), "sound": not found.findings, "findings": found.findings}))
     elif not found.findings:
@@ -82,6 +79,16 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     for finding in [] if arguments.json else found.findings:
         complain(f"database {path} is damaged: {finding}", NOTHING)
     return NOTHING if found.findings else DONE
+
+
+def _note(path: Path, findings: list[str]) -> None:
+    """Shows the damage to administrators until a check finds none."""
+    noted = Troubles(path)
+    if findings:
+        noted.note(troubles.DAMAGED, f"database {path} is damaged: {findings[0]}")
+    else:
+        noted.end(troubles.DAMAGED)
+    noted.flush()
 
 
 def _init(arguments: argparse.Namespace, settings: Settings) -> int:

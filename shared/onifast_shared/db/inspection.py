@@ -58,20 +58,22 @@ def soundness(path: Path, timeout: float, seconds: float | None = None) -> Sound
     With a limit, that indexes fit their tables is left out, since that takes several times as long.
     """
     pragma = "integrity_check" if seconds is None else "quick_check"
+    findings: list[str] = []
     with translated(path):
         connection = connect(path, timeout)
         try:
             if seconds is not None:
                 deadline = time.monotonic() + seconds
                 connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
-            rows = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}({MOST_FINDINGS})")]
+            for (finding,) in connection.execute(f"PRAGMA {pragma}({MOST_FINDINGS})"):
+                findings.append(str(finding))
         except apsw.InterruptError:
-            return Soundness([], complete=False)
+            return Soundness(findings, complete=False)
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            return Soundness([str(error)])
+            return Soundness(findings or [str(error)])  # SQLite says where it is, and then may give up
         finally:
             connection.close()
-    return Soundness([] if rows == ["ok"] else rows)
+    return Soundness([] if findings == ["ok"] else findings)
 
 
 def trouble_with(path: Path, timeout: float) -> DatabaseError | None:

@@ -101,12 +101,16 @@ def test_a_damaged_page_is_found_by_checking_and_forgotten_when_it_is_mended(run
     damage(path, "refusals")
     status, found = asked(run, "database", "check")
     assert (status, found["sound"]) == (1, False)
+    assert re.search(r"\bpage \d+", found["findings"][0], re.IGNORECASE), "it says where"
+    (noted,) = asked(run, "database", "show")[1]["troubles"]
+    assert (noted["kind"], noted["text"]) == ("damaged", f"database {path} is damaged: {found['findings'][0]}")
     status, checked = asked(run, "check-config")
     assert (status, checked["good"]) == (1, False)
     assert any("is damaged" in problem for problem in checked["problems"])
     assert run("database", "adopt")[0] == 2
     path.write_bytes(kept)
     assert asked(run, "database", "check") == (0, {"path": str(path), "sound": True, "findings": []})
+    assert asked(run, "database", "show")[1]["troubles"] == []
 
 
 def test_what_a_damaged_database_says_to_do_gives_a_database_back(run: Run, path: Path) -> None:
