@@ -209,6 +209,12 @@ def test_the_rfc_table_has_a_status_for_every_row() -> None:
     assert not [row for row in rows if row.split("|")[3].strip() not in {"yes", "partly", "no"}]
 
 
+def test_no_rfc_has_two_rows_in_one_table() -> None:
+    for section in (PROJECT / "docs/rfc.md").read_text().split("\n## "):
+        rows = re.findall(r"^\| \[RFC (\d+)\]", section, re.MULTILINE)
+        assert sorted(set(rows), key=int) == sorted(rows, key=int), section.partition("\n")[0]
+
+
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     hosts = ["pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "deb.debian" + ".org"]
     assert not [name for name, text in own_text() if any(host in text for host in hosts)]

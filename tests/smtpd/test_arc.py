@@ -171,6 +171,36 @@ async def test_a_chain_with_a_gap_fails(lenient: World) -> None:
     assert (await result(lenient, message)).startswith("fail (Incomplete ARC set 2")
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("name", ["ARC-Message-Signature", "ARC-Seal"])
+@pytest.mark.parametrize("space", [b"\r\n\t", b"", b"  ", b"\r\n "])
+async def test_white_space_before_a_sets_number_does_not_matter(
+    lenient: World, name: str, number: int, space: bytes
+) -> None:
+    whole = field(name, number)
+    message = TWO.replace(whole, whole.replace(b": i=", b":" + space + b"i=", 1))
+    assert await result(lenient, message) == "pass (sealed by second.list.test, list.test)"
+
+
+async def test_what_looks_like_a_number_elsewhere_in_a_signature_does_not_matter(lenient: World) -> None:
+    message = sealed(sealed(MESSAGE, "list.test", f"{PASSED} policy.i=2"), "second.list.test", f"arc=pass; {PASSED}")
+    assert await result(lenient, message) == "pass (sealed by second.list.test, list.test)"
+
+
+async def test_the_order_of_sets_in_the_header_does_not_matter(lenient: World) -> None:
+    fields_of_first = b"".join(field(name, 1) for name in NAMES)
+    rest = TWO
+    for name in NAMES:
+        rest = rest.replace(field(name, 1), b"")
+    assert await result(lenient, fields_of_first + rest) == "pass (sealed by second.list.test, list.test)"
+
+
+@pytest.mark.parametrize("added", [b"From: ceo@bank.test\r\n", b"Subject: pay now\r\n", b"Reply-To: x@evil.test\r\n"])
+async def test_a_field_that_was_put_above_a_sealed_one_fails_the_chain(lenient: World, added: bytes) -> None:
+    message = sealed(b"Reply-To: a@bank.test\r\n" + MESSAGE, "list.test", PASSED)
+    assert (await result(lenient, added + message)).startswith("fail (")
+
+
 @pytest.mark.parametrize(
     ("number", "cv"), [(1, b"cv=pass"), (1, b"cv=fail"), (2, b"cv=none"), (2, b"cv=fail"), (2, b"cv="), (1, b"x=y")]
 )
@@ -294,6 +324,17 @@ async def test_a_trusted_handlers_word_counts_where_dmarc_fails(start: Start) ->
 async def test_no_other_word_does(start: Start, message: bytes) -> None:
     world = await start(trusted_arc_sealers=("list.test",))
     assert (await send(world, message)).startswith("550 5.7.1 DMARC")
+
+
+async def test_who_vouches_for_one_author_does_not_vouch_for_the_others(start: Start, dns: DnsServer) -> None:
+    world = await start(trusted_arc_sealers=("list.test",))
+    dns.set("_dmarc.evil.test", "TXT", "v=DMARC1; p=reject")
+    claim = "dmarc=pass header.from=evil.test"
+    alone, both = (
+        MESSAGE.replace(b"Boss <boss@bank.test>", who) for who in (b"x@evil.test", b"x@evil.test, c@bank.test")
+    )
+    assert (await send(world, sealed(alone, "list.test", claim))).startswith("250 ")
+    assert (await send(world, sealed(both, "list.test", claim))).startswith("550 5.7.1 DMARC")
 
 
 def test_everybody_after_the_one_who_vouches_must_be_trusted() -> None:

@@ -17,7 +17,7 @@ from onifast_smtpd.authentication.signature_rules import MAX_CLOCK_SKEW
 from fakes.dns import DnsServer
 
 from .helpers import World
-from .signatures import handmade, public_record, signed
+from .signatures import handmade, public_record, signed, simply_signed
 
 MESSAGE = b"From: Boss <boss@bank.test>\r\nTo: alice@here.test\r\nSubject: pay\r\n\r\nNow.\r\n"
 NAME = "sel._domainkey.bank.test"
@@ -279,3 +279,50 @@ async def test_dmarc_passes_by_a_key_that_stands_among_other_records(world: Worl
     async with await world.client() as client:
         reply = await client.deliver("someone@open.test", "alice@here.test", message=handmade(MESSAGE))
     assert reply.startswith("250 "), reply
+
+
+SINGLE = [b"Subject", b"Date", b"Reply-To", b"Sender", b"Message-ID", b"Content-Type", b"Content-Transfer-Encoding"]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_no_second_field_can_be_put_above_a_signed_one(lookups: Lookups, name: bytes) -> None:
+    message = MESSAGE.replace(b"Subject: ", name + b": x\r\nX-Subject: ")
+    good = handmade(message, h=f"from:{name.decode()}")
+    assert result(lookups, good).result == "pass"
+    assert result(lookups, name + b": other\r\n" + good).result == "fail"
+
+
+def test_a_field_that_its_signer_wrote_twice_is_signed_twice(lookups: Lookups) -> None:
+    assert result(lookups, signed(b"Subject: other\r\n" + MESSAGE)).result == "pass"
+
+
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t "])
+def test_the_simple_form_keeps_white_space_before_a_colon(lookups: Lookups, space: bytes) -> None:
+    message = MESSAGE.replace(b"Subject:", b"Subject%b:" % space)
+    good = simply_signed(message)
+    assert result(lookups, good).result == "pass"
+    assert result(lookups, good.replace(b"Subject%b:" % space, b"Subject:")).result == "fail"
+    assert result(lookups, b"Subject : other\r\n" + good).result == "fail"
+
+
+BLANK = b"\r\n ".join([b" " * 60] * 1900)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        b"h=from; b=A" + b" " * 100_000 + b"!",
+        b"h=from; b=A" + BLANK + b"!",
+        b"h=from; b=AAAA; z= b" + BLANK + b"x",
+        b"h=from" + b" " * 100_000 + b"x; b=AAAA",
+        b"h=from" + b":x" * 50_000 + b"; b=AAAA",
+        b"h=from; b=" + b"A " * 50_000,
+    ],
+    ids=["blanks", "folds", "folds behind a b", "blanks in names", "names", "blanks in the signature"],
+)
+def test_a_hostile_signature_costs_no_time(lookups: Lookups, tags: bytes) -> None:
+    body_hash = handmade(MESSAGE).partition(b"bh=")[2].partition(b";")[0]
+    head = b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=bank.test; s=sel; bh=" + body_hash + b"; " + tags
+    started = time.process_time()
+    assert result(lookups, head + b"\r\n" + MESSAGE).result != "pass"
+    assert time.process_time() - started < 1

@@ -134,3 +134,26 @@ def test_a_third_term_that_finds_nothing_is_one_too_many(check: Check, dns: DnsS
     dns.set("more.test", "TXT", "v=spf1 a:other.test mx:other.test ?all")
     dns.set("bank.test", "TXT", f"v=spf1 {terms} -all")
     assert check("ann@bank.test", V6) == result
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "v=spf1 a:" + "%{" * 30_000,
+        "v=spf1 a/" + "1" * 5000 + " -all",
+        "v=spf1 a:%{l" + "9" * 5000 + "}.test -all",
+        "v=spf1 " + "a " * 3000 + "-all",
+    ],
+    ids=["macros", "a long prefix", "a long number", "many terms"],
+)
+def test_a_policy_without_end_is_none_that_can_be_read(check: Check, dns: DnsServer, policy: str) -> None:
+    dns.set("bank.test", "TXT", policy)
+    started = time.process_time()
+    assert check("x@bank.test") == "permerror"
+    assert time.process_time() - started < 1
+
+
+def test_a_number_without_end_in_an_explanation_is_none(check: Check, dns: DnsServer) -> None:
+    dns.set("bank.test", "TXT", "v=spf1 -all exp=why.bank.test")
+    dns.set("why.bank.test", "TXT", "%{l" + "9" * 5000 + "}")
+    assert check("x@bank.test") == "fail"

@@ -38,8 +38,9 @@ _WORD_BYTES = 45  # octets in one encoded word: 60 characters of base64 and the 
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """The header section with its last line end, and the body without the empty line that divides them.
 
-    A line that can be no header field ends the header section too; it then belongs to the body. A mailbox file's
-    `From ann@example.org Mon Jan 1 …` does not.
+    A line that can be no header field ends the header section too; it then belongs to the body, as does a first line
+    that begins with white space, since it goes on with nothing. A mailbox file's `From ann@example.org Mon Jan 1 …`
+    does not.
     """
     end = _head_end(raw)
     return raw[:end], raw[body_start(raw, end) :]
@@ -181,10 +182,13 @@ def fold(name: str, value: str) -> bytes:
 
 
 def prepend(raw: bytes, headers: bytes) -> bytes:
-    """The message with whole fields, as `fold` makes them, put on top."""
+    """The message with whole fields, as `fold` makes them, put on top.
+
+    A message that begins with white space has no header section: what it says must not go on with ours.
+    """
     if headers and not headers.endswith(b"\r\n"):
         raise ValueError("headers do not end with CRLF")
-    return headers + raw
+    return headers + (b"\r\n" if raw.startswith((b" ", b"\t")) else b"") + raw
 
 
 def remove_headers(raw: bytes, predicate: Callable[[str, str], bool], names: Collection[bytes] | None = None) -> bytes:
@@ -257,6 +261,8 @@ def normalise_newlines(raw: bytes) -> bytes:
 
 
 def _head_end(raw: bytes) -> int:
+    if raw.startswith((b" ", b"\t")):
+        return 0
     end = 0
     while (match := _HEAD_LINES.match(raw, end)) and match.end() > end:
         end = match.end()

@@ -182,8 +182,9 @@ def split_list(text: str) -> list[tuple[str, str]]:
     """(display name, unchecked address) of each entry of an address list (RFC 5322 section 3.4); never raises.
 
     Comments and group names are dropped, but a comment stands in for a missing name (`a@b (Ann)`). A semicolon divides
-    too, and a name whose closing quote is missing ends before the address in angle brackets. Encoded words (RFC 2047)
-    in names are left for the caller: what they hold divides nothing. Takes time in proportion to the text; of more than
+    too, and a name whose closing quote is missing ends before the address in angle brackets. So do a second address in
+    angle brackets, and a colon behind an address: of two, each reader takes another one. Encoded words (RFC 2047) in
+    names are left for the caller: what they hold divides nothing. Takes time in proportion to the text; of more than
     MAX_LIST characters, the entries that are whole within these.
     """
     splitter = _ListSplitter(is_cut=len(text) > MAX_LIST)
@@ -247,13 +248,24 @@ class _ListSplitter:
         elif self._in_angle:
             self._add(piece)
         elif piece == "<":
-            self._in_angle, self._angle = True, []
+            self._begin_angle()
         elif piece in ",;":
             self._end_entry()
         elif piece == ":":
-            self._begin_entry()  # what stood before was the name of a group
+            self._end_group_name()
         else:
             self._add(piece)
+
+    def _begin_angle(self) -> None:
+        if self._angle and "@" in "".join(self._angle):
+            self._end_entry()
+        self._in_angle, self._angle = True, []
+
+    def _end_group_name(self) -> None:
+        if self._angle or "@" in "".join(self._raw):
+            self._end_entry()
+        else:
+            self._begin_entry()
 
     def _add(self, piece: str) -> None:
         if self._in_angle and self._angle is not None:

@@ -13,6 +13,8 @@ from onifast_shared.dkim.linear import (
     canonicalize_headers,
     close_names,
     compress_whitespace,
+    select_headers,
+    shorten_blanks,
     strip_trailing_whitespace,
 )
 
@@ -58,3 +60,26 @@ def test_dkimpy_looks_for_its_functions_where_ours_are_put() -> None:
         *RelaxedCanonicalization.canonicalize_body.__code__.co_names
     }
     assert RelaxedCanonicalization.canonicalize_headers is linear.canonicalize_headers
+
+
+@pytest.mark.parametrize("blank", [b" " * 100, b"\t" * 5000, b"\r\n " * 60, b"\n\t" * 60, b" " * 90 + b"\r\n " * 9])
+def test_very_long_white_space_in_a_field_becomes_one_space(blank: bytes) -> None:
+    assert shorten_blanks(b"A: x" + blank + b"y\r\nB: z\r\n") == b"A: x y\r\nB: z\r\n"
+    assert shorten_blanks(b"A: x" + b" " * 200 + b"\r\nB: z\r\n") == b"A: x \r\nB: z\r\n"
+
+
+def test_other_white_space_stays() -> None:
+    head = b"A: x" + b" " * 99 + b"y\r\n z\r\n\tz\r\nB:\r\n" * 50
+    assert shorten_blanks(head) == head
+
+
+FIELDS = st.lists(st.tuples(st.sampled_from([b"A", b"a", b"B", b"c"]), st.binary(max_size=2)))
+
+
+@given(FIELDS, st.lists(st.sampled_from([b"a", b"b", b"c", b"d"])))
+def test_fields_are_chosen_from_below(fields: list[tuple[bytes, bytes]], names: list[bytes]) -> None:
+    rest, chosen = list(fields), []
+    for name in names:
+        places = [place for place, field in enumerate(rest) if field[0].lower() == name]
+        chosen += [rest.pop(places[-1])] if places else []
+    assert select_headers(fields, names) == chosen

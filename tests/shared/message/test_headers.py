@@ -143,6 +143,13 @@ def test_a_word_too_long_for_a_line_is_refused() -> None:
         fold("References", "<" + "a" * 1000 + ">")
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+def test_a_message_that_begins_with_white_space_has_no_header_and_goes_on_with_no_other_field(blank: bytes) -> None:
+    raw = blank + b"; dmarc=pass\r\nFrom: a@b.test\r\n\r\nx\r\n"
+    assert split_head(raw) == (b"", raw)
+    assert split_head(prepend(raw, fold("Received", "x"))) == (b"Received: x\r\n", raw)
+
+
 def test_headers_are_put_on_top() -> None:
     assert prepend(MESSAGE, fold("Received", "x")).startswith(b"Received: x\r\nA: 1\r\n")
     with pytest.raises(ValueError, match="CRLF"):

@@ -223,6 +223,19 @@ def test_a_route_in_a_list_is_dropped() -> None:
     assert (name, Address.parse(address)) == ("A", Address("a", "x"))
 
 
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("A <a@x> B <b@y>", [("A B", "a@x"), ("", "b@y")]),
+        ("a@x: b@y;", [("", "a@x"), ("", "b@y")]),
+        ("<a@x>: b@y;", [("", "a@x"), ("", "b@y")]),
+        ("A <home> <a@x>", [("A", "a@x")]),
+    ],
+)
+def test_two_addresses_that_nothing_divides_are_both_in_a_list(text: str, entries: list[tuple[str, str]]) -> None:
+    assert split_list(text) == entries
+
+
 @given(ANY_TEXT | SPECIALS)
 def test_splitting_a_list_never_raises(text: str) -> None:
     for name, address in split_list(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -209,7 +210,8 @@ def test_milder_policies() -> None:
 def test_the_failure_that_asks_for_most_decides_among_several_authors() -> None:
     mild = DmarcResult("fail", "a.test", disposition="quarantine")
     hard = DmarcResult("fail", "b.test", disposition="reject")
-    assert strictest([DmarcResult("pass", "c.test"), hard, mild]) is hard
+    assert strictest([DmarcResult("pass", "c.test"), hard]) == hard
+    assert strictest([DmarcResult("pass", "c.test"), hard, mild]) == replace(hard, is_alone=False)
     assert strictest([DmarcResult("pass", "c.test"), DmarcResult("none", "d.test")]).domain == "d.test"
 
 
@@ -225,6 +227,18 @@ def test_the_failure_that_asks_for_most_decides_among_several_authors() -> None:
         (["Bank <>"], None),
         ([""], None),
         (["a@one.test, b"], None),
+        # Readers begin at either end of what is no address.
+        (["<a@one.test> <b@two.test>"], ["one.test", "two.test"]),
+        (["a@one.test b@two.test"], ["one.test", "two.test"]),
+        (["a@one.test@two.test"], ["one.test", "two.test"]),
+        (["a@one.test: b@two.test;"], ["one.test", "two.test"]),
+        (["<a@one.test:b@two.test>"], ["one.test", "two.test"]),
+        ([r"<a@one.test\><b@two.test>"], ["one.test", "two.test"]),
+        (["a@one.test )b@two.test("], ["one.test", "two.test"]),
+        (['"a@one.test": b@two.test;'], None),
+        (['"a@one.test"@two.test'], ["two.test"]),
+        (["Ann Smith ann@one.test"], ["one.test"]),
+        (["Ann <ann> <ann@one.test>"], ["one.test"]),
     ],
 )
 def test_the_domains_of_from(values: list[str], domains: list[str] | None) -> None:

@@ -14,6 +14,12 @@ OURS = "mail.here.test"
 REST = b"From: a@b.test\r\nSubject: x\r\n\r\nAuthentication-Results: mail.here.test; in the body\r\n"
 
 CLAIMS = [
+    b"Authentication-Results: mail.here.test!; dmarc=pass",
+    b"Authentication-Results: mail.here.test:25; dmarc=pass",
+    b"Authentication-Results: mail.here.test|x; dmarc=pass",
+    b"Authentication-Results: x@mail.here.test; dmarc=pass",
+    b"Authentication-Results: id=mail.here.test; dmarc=pass",
+    b"Authentication-Results: i=1; mail.here.test; dmarc=pass",
     b"Authentication-Results: mail.here.test; dmarc=pass",
     b"authentication-results:MAIL.Here.TEST;dmarc=pass",
     b"Authentication-Results: mail.here.test 1; dmarc=pass",

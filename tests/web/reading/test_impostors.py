@@ -66,6 +66,25 @@ def test_a_name_that_is_an_address_of_another_domain(demo: Panel, database: Data
     assert warned(demo, database, f"{name} <x@evil.test>") == [warning]
 
 
+@pytest.mark.parametrize(
+    "before", [" ".join([encoded(" " * 40)] * 12), "a" * 401, " ".join([encoded("\u3000" * 14)] * 12)]
+)
+def test_an_address_behind_much_else_is_found(demo: Panel, database: Database, before: str) -> None:
+    [warning] = warned(demo, database, f"{before} {encoded(' ceo@bank.test')} <x@evil.test>")
+    assert warning.startswith("The sender’s name ") and "ceo@bank.test" in warning
+
+
+def test_blanks_that_are_no_space_conceal(demo: Panel, database: Database) -> None:
+    name = encoded("\N{BRAILLE PATTERN BLANK}" * 9 + "ceo")
+    assert warned(demo, database, f"{name} <x@evil.test>") == ["The sender’s name has characters that cannot be seen."]
+
+
+def test_an_address_in_quotes_before_another_domain(demo: Panel, database: Database) -> None:
+    assert warned(demo, database, '"ceo@bank.test"@evil.test') == [
+        'The sender’s address contains the address ceo@bank.test, but the message comes from "ceo@bank.test"@evil.test.'
+    ]
+
+
 def test_a_comment_stands_for_a_name(demo: Panel, database: Database) -> None:
     assert warned(demo, database, "x@evil.test (ceo@bank.test)") == [IS_ADDRESS]
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import dkim
-from onifast_shared.dkim.linear import close_names
-from onifast_shared.message.authentication_results import arc_instance
+from dkim.util import parse_tag_value
 
 from onifast_smtpd.authentication import arc_sets
-from onifast_smtpd.authentication.arc_sets import Seal
-from onifast_smtpd.authentication.dkim_check import MAX_HEAD, MAX_HEAD_LINES, MIN_RSA_BITS
-from onifast_smtpd.authentication.key_record import ALGORITHMS, UNREADABLE, choose, look_up
+from onifast_smtpd.authentication.arc_sets import PARTS, SEAL, SIGNATURE, ArcSet, Seal
+from onifast_smtpd.authentication.key_record import ALGORITHMS, UNREADABLE, KeyRecord, choose, look_up
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 from onifast_smtpd.authentication.signature_rules import uncovered, untimely
+from onifast_smtpd.authentication.signed_message import is_too_large, load, signed_once
 
 __all__ = ["ArcResult", "Seal", "check_arc", "vouched"]
-
-_silent = logging.Logger("arc", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True)
@@ -41,27 +36,55 @@ class ArcResult:
 
 
 class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
-    """dkimpy's verifier, which does not check the message signatures of older sets: a later handler broke most."""
+    """The chain of a message; dkimpy has taken the message apart, and does the arithmetic of one signature.
 
-    newest = b""
+    Which fields a signature is about is told here: dkimpy looks for ` i=1;` in all of them, letter by letter.
+    Algorithm, times and keys are judged as those of DKIM signatures are (RFC 8617 sections 4.1.2 and 4.1.3).
+    """
 
-    def verify_sig(self, sig: Any, include_headers: Any, sig_header: Any, dnsfunc: Any) -> bool:
-        """RFC 8617 section 5.2 asks for the newest message signature and for every seal.
+    keys_at: Callable[[bytes], list[bytes]]
 
-        Their algorithm, times and keys are judged as those of DKIM signatures are (sections 4.1.2 and 4.1.3).
+    def objection(self, sets: Sequence[ArcSet]) -> str:
+        """Why a chain does not pass, "" where it does. Raises DnsTrouble, and what `UNREADABLE` has.
+
+        RFC 8617 section 5.2 asks for the newest message signature and for every seal: most of the older signatures were
+        broken by later handlers, who say so.
         """
-        if sig_header[0] == b"ARC-Message-Signature":
-            if sig[b"i"] != self.newest:
-                return True
-            if b"from" not in include_headers or uncovered(sig, self.body):
-                return False
-        if sig[b"a"] not in ALGORITHMS or untimely(sig, time.time()):
+        if not self._is_signed(sets[0]):
+            return "Most recent ARC-Message-Signature did not validate"
+        for number, each in enumerate(sets):
+            if not self._is_sealed(each, sets[number:]):
+                return f"ARC-Seal[{each.number}] did not validate"
+        return ""
+
+    def _is_signed(self, newest: ArcSet) -> bool:
+        tags = _tags(newest.fields[SIGNATURE], b"bh", b"h")
+        names = [name.strip() for name in tags[b"h"].lower().split(b":")]
+        if b"from" not in names or b"arc-seal" in names or uncovered(tags, self.body):
             return False
-        keys = choose(dnsfunc(sig[b"s"] + b"._domainkey." + sig[b"d"]), sig[b"a"])
-        inherited = super().verify_sig
-        return any(
-            inherited(sig, [*include_headers], sig_header, lambda *_, text=key.text, **__: text) for key in keys.usable
-        )
+        return self._holds(tags, signed_once(names), newest.fields[SIGNATURE])
+
+    def _is_sealed(self, sealed: ArcSet, before: Sequence[ArcSet]) -> bool:
+        """Whether a set's seal is good. It covers all fields of the sets `before`, its own among them, but itself."""
+        tags = _tags(sealed.fields[SEAL], b"cv")
+        covered = [each.fields[part] for each in reversed(before) for part in PARTS][:-1]
+        # dkimpy takes fields from below.
+        self.headers = covered[::-1]
+        return b"h" not in tags and self._holds(tags, [name.lower() for name, _ in covered], sealed.fields[SEAL])
+
+    def _holds(self, tags: dict[bytes, bytes], names: list[bytes], field: tuple[bytes, bytes]) -> bool:
+        if tags[b"a"] not in ALGORITHMS or untimely(tags, time.time()):
+            return False
+        keys = choose(self.keys_at(tags[b"s"] + b"._domainkey." + tags[b"d"]), tags[b"a"])
+        return any(self._is_made_with(key, tags, names, field) for key in keys.usable)
+
+    def _is_made_with(
+        self, key: KeyRecord, tags: dict[bytes, bytes], names: list[bytes], field: tuple[bytes, bytes]
+    ) -> bool:
+        try:
+            return bool(self.verify_sig(tags, [*names], field, lambda *_, **__: key.text))
+        except dkim.DKIMException:
+            return False
 
 
 def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
@@ -70,32 +93,30 @@ def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
     if b"arc-" not in head.lower():
         return ArcResult("none")
     try:
-        claimed = arc_sets.seals(head + b"\r\n")
+        sets = arc_sets.read(head + b"\r\n")
     except arc_sets.BrokenChain as error:
         return ArcResult("fail", reason=str(error))
-    if not claimed:
+    if not sets:
         return ArcResult("none")
-    if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
+    if is_too_large(head):
         return ArcResult("fail", reason="header is too large to be checked")
+    seals = tuple(each.seal for each in sets)
     try:
-        return _check(lookups, head, body, len(claimed))
+        chain = load(_Chain, head, body)
+        chain.keys_at = partial(look_up, lookups)
+        problem = chain.objection(sets)
     except DnsTrouble as error:
-        return ArcResult("temperror", reason=str(error), claimed=claimed, failing=error.lookup)
+        return ArcResult("temperror", reason=str(error), claimed=seals, failing=error.lookup)
     except UNREADABLE as error:
-        return ArcResult("fail", reason=str(error)[:200] or "a public key cannot be used")
+        problem = str(error)[:200] or "a public key cannot be used"
+    return ArcResult("fail", reason=problem) if problem else ArcResult("pass", seals)
 
 
-def _check(lookups: Lookups, head: bytes, body: bytes, count: int) -> ArcResult:
-    chain = _Chain(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
-    chain.body = body
-    newest, _ = chain.sorted_arc_headers()
-    if newest != count:
-        return ArcResult("fail", reason="chain has a set whose number is not clear")
-    chain.newest = str(newest).encode()
-    verdict, sets, reason = chain.verify(dnsfunc=partial(look_up, lookups))
-    if verdict == dkim.CV_Pass:
-        return ArcResult("pass", tuple(_seal(item) for item in sets))
-    return ArcResult("fail", reason=str(reason)[:200])
+def _tags(field: tuple[bytes, bytes], *needed: bytes) -> dict[bytes, bytes]:
+    """The tags of a signature or a seal, where they are well-formed; in ARC the relaxed form is the usual one."""
+    tags: dict[bytes, bytes] = parse_tag_value(field[1])
+    dkim.validate_signature_fields(tags, [b"i", b"a", b"b", b"d", b"s", *needed], True)
+    return {b"c": b"relaxed/relaxed", **tags}
 
 
 def vouched(seals: Sequence[Seal], trusted: Iterable[str], author: str) -> str | None:
@@ -110,9 +131,3 @@ def vouched(seals: Sequence[Seal], trusted: Iterable[str], author: str) -> str |
         if seal.dmarc == "pass" and seal.header_from == author:
             return seal.domain
     return None
-
-
-def _seal(item: dict[str, Any]) -> Seal:
-    domain = item["as-domain"].decode("utf-8", "replace").strip().lower()
-    results = item["aar-value"].decode("utf-8", "replace")
-    return arc_sets.seal(domain, results) if arc_instance(results) == item["instance"] else Seal(domain)

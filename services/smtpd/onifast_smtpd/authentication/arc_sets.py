@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dkim.util import InvalidTagValueList, parse_tag_value
@@ -14,7 +15,9 @@ from onifast_shared.values.address import AddressError, parse_domain
 MAX_SETS = 50  # section 4.2.1
 
 SEAL, SIGNATURE, RESULTS = "arc-seal", "arc-message-signature", "arc-authentication-results"
-_PARTS = {SEAL: "ARC-Seal", SIGNATURE: "ARC-Message-Signature", RESULTS: "ARC-Authentication-Results"}
+PARTS = {RESULTS: "ARC-Authentication-Results", SIGNATURE: "ARC-Message-Signature", SEAL: "ARC-Seal"}
+"""The fields of a set, in the order in which seals cover them (section 5.1.1)."""
+
 _NUMBER = re.compile(rb"[0-9]{1,20}")
 
 
@@ -31,23 +34,32 @@ class Seal:
     header_from: str = ""
 
 
-def seals(head: bytes) -> tuple[Seal, ...]:
-    """What the sets of a header section claim, the newest first; none where there is no ARC field at all.
+@dataclass(frozen=True)
+class ArcSet:
+    """One set of a chain: its three fields, each (name, value) with its line end, under their names in lower case."""
+
+    number: int
+    fields: Mapping[str, tuple[bytes, bytes]]
+    seal: Seal
+
+
+def read(head: bytes) -> tuple[ArcSet, ...]:
+    """The sets of a header section, the newest first; none where there is no ARC field at all.
 
     A chain is judged by its three fields together (section 5.2): whoever takes one away, or damages the number of one,
     must not make of a broken chain one that is not there. Raises BrokenChain.
     """
-    found: dict[str, dict[int, str]] = defaultdict(dict)
+    found: dict[int, dict[str, tuple[bytes, bytes]]] = defaultdict(dict)
     for name, value in fields(head):
-        if (part := name.lower()) not in _PARTS:
+        if (part := name.lower()) not in PARTS:
             continue
         number = _number(part, value)
         if not 1 <= number <= MAX_SETS:
             raise BrokenChain(f"chain has a set with the number {number}")
-        if number in found[part]:
-            raise BrokenChain(f"chain has two {_PARTS[part]} fields with the number {number}")
-        found[part][number] = unfold(value)
-    return _joined(found) if found else ()
+        if part in found[number]:
+            raise BrokenChain(f"chain has two {PARTS[part]} fields with the number {number}")
+        found[number][part] = (name.encode(), value + b"\r\n")
+    return _joined(found)
 
 
 def seal(domain: str, results: str) -> Seal:
@@ -63,14 +75,17 @@ def seal(domain: str, results: str) -> Seal:
     return Seal(domain, words.pop(), authors.pop())
 
 
-def _joined(found: dict[str, dict[int, str]]) -> tuple[Seal, ...]:
-    last = max(number for numbers in found.values() for number in numbers)
+def _joined(found: Mapping[int, Mapping[str, tuple[bytes, bytes]]]) -> tuple[ArcSet, ...]:
+    last = max(found, default=0)
     for number in range(1, last + 1):
-        if missing := [name for part, name in _PARTS.items() if number not in found[part]]:
+        if missing := [name for part, name in PARTS.items() if part not in found.get(number, {})]:
             raise BrokenChain(f"Incomplete ARC set {number}: it has no {missing[0]}")
-    return tuple(
-        seal(_sealer(found[SEAL][number], number, last), found[RESULTS][number]) for number in range(last, 0, -1)
-    )
+    return tuple(ArcSet(number, found[number], _said(found[number], number, last)) for number in range(last, 0, -1))
+
+
+def _said(parts: Mapping[str, tuple[bytes, bytes]], number: int, last: int) -> Seal:
+    texts = {part: unfold(value) for part, (_, value) in parts.items()}
+    return seal(_sealer(texts[SEAL], number, last), texts[RESULTS])
 
 
 def _sealer(value: str, number: int, last: int) -> str:
@@ -81,7 +96,7 @@ def _sealer(value: str, number: int, last: int) -> str:
         raise BrokenChain(f"ARC-Seal {number} says that the chain had failed before")
     if found != (b"none" if number == 1 else b"pass"):
         raise BrokenChain(f"ARC-Seal {number} has a cv that does not fit its place")
-    return tags.get(b"d", b"").decode("utf-8", "replace").lower()
+    return tags.get(b"d", b"").decode("utf-8", "replace").strip().lower()
 
 
 def _number(part: str, value: bytes) -> int:
@@ -92,7 +107,7 @@ def _number(part: str, value: bytes) -> int:
             raise BrokenChain("an ARC-Authentication-Results field has no number") from None
     number = _tags(unfold(value).encode()).get(b"i", b"")
     if not _NUMBER.fullmatch(number):
-        raise BrokenChain(f"an {_PARTS[part]} field has no number")
+        raise BrokenChain(f"an {PARTS[part]} field has no number")
     return int(number)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections import defaultdict
@@ -12,26 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import dkim
-from onifast_shared.dkim.linear import close_names
 
 from onifast_smtpd.authentication.key_record import UNREADABLE, KeyRecord, choose, look_up
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 from onifast_smtpd.authentication.signature_rules import is_for_subdomain, objection, uncovered
+from onifast_smtpd.authentication.signed_message import is_too_large, load, signed_once
 
 MAX_SIGNATURES = 5  # checked in one message; RFC 6376 section 6.1 lets a verifier set a limit
 MAX_CONSIDERED = 20  # signatures, from the top, that these are chosen from
-MIN_RSA_BITS = 1024  # RFC 8301 section 3.2
 STRONG_RSA_BITS = 2048  # what signers should use, by the same section
-# What dkimpy does takes quadratic time in these, on a stranger's word.
-MAX_HEAD = 128 * 1024  # octets
-MAX_HEAD_LINES = 2000
 
 # Where another key may yet be right
 _UNUSABLE = "public key cannot be used"
 _WRONG = "signature does not verify"
-
-# dkimpy reports what it finds in its log too; the result says it all.
-_silent = logging.Logger("dkim", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True)
@@ -57,9 +49,12 @@ class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
     def verify_headerprep(self, idx: int = 0) -> Any:
         """dkimpy's function of that name: a signature without `bh` is one whose text it leaves alone."""
         prepared = super().verify_headerprep(idx)
-        if prepared and self.knows_body:
-            del prepared[0][b"bh"]
-        return prepared
+        if not prepared:
+            return prepared
+        tags, names, fields = prepared
+        if self.knows_body:
+            del tags[b"bh"]
+        return tags, signed_once(names), fields
 
 
 def check_dkim(
@@ -74,14 +69,12 @@ def check_dkim(
     head, _, body = raw.partition(b"\r\n\r\n")
     if b"dkim-signature" not in head.lower():
         return ()
-    if len(head) > MAX_HEAD or head.count(b"\n") > MAX_HEAD_LINES:
+    if is_too_large(head):
         return (DkimResult("permerror", reason="header is too large to be checked"),)
     try:
-        verifier = _Verifier(close_names(head) + b"\r\n\r\n", logger=_silent, minkey=MIN_RSA_BITS)
+        verifier = load(_Verifier, head, body)
     except UNREADABLE:
         return (DkimResult("permerror", reason="message cannot be parsed"),)
-    # dkimpy would take the body apart line by line, only to put it together again.
-    verifier.body = body
     count = sum(name.lower() == b"dkim-signature" for name, _ in verifier.headers)
     numbers = range(min(count, MAX_CONSIDERED))
     authors = {index for index in numbers if speaks(_signer(verifier, index))}

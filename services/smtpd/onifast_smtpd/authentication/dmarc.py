@@ -72,7 +72,8 @@ class DmarcResult:
     """The result for the domain in From (RFC 8601 section 2.7 with RFC 7489 section 11.2's words).
 
     `policy` is what the domain publishes, `disposition` what that asks for this message, after sampling. Of a temperror
-    `at_stake` is what would be asked if the look-ups in `failing` found nothing.
+    `at_stake` is what would be asked if the look-ups in `failing` found nothing. `is_alone` unless other authors of the
+    message are not authenticated either.
     """
 
     result: str
@@ -85,6 +86,7 @@ class DmarcResult:
     problem: str = ""
     at_stake: str = "none"
     failing: tuple[str, ...] = ()
+    is_alone: bool = True
 
     @property
     def is_authenticated(self) -> bool:
@@ -226,7 +228,8 @@ def milder(policy: str) -> str:
 def strictest(results: Iterable[DmarcResult]) -> DmarcResult:
     """The result for a From with several domains: the failure that asks for most (RFC 7489 section 6.6.1)."""
     order = ("pass", "none", "temperror", "permerror", "fail")
-    return max(results, key=lambda item: (POLICIES.index(item.gravity), order.index(item.result)))
+    ranked = sorted(results, key=lambda item: (POLICIES.index(item.gravity), order.index(item.result)))
+    return replace(ranked[-1], is_alone=all(item.gravity == "none" for item in ranked[:-1]))
 
 
 def _tags(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onifast_shared.message.headers import fields, head_within, unfold
-from onifast_shared.values.address import AddressError, parse_domain, split_list
+from onifast_shared.values.address import Address, AddressError, parse_domain, split_list
 from onifast_shared.values.suffixes import Suffixes
 
 from onifast_smtpd.authentication.dkim_check import DkimResult
@@ -31,6 +31,8 @@ MAX_FROM = 64 * 1024  # characters of From fields that are taken apart
 
 # What no From may hold (RFC 5322 section 2.2): where one reader sees an address end, another reads on.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+# What stands behind an `@`, up to what ends a domain for any reader
+_DOMAIN = re.compile(r"@\s*([^\s@<>()\"\\,:;]+)")
 # A name that some readers take for From, since they end a string at NUL, or pass over such octets.
 _LIKE_FROM = re.compile(rb"^([\x00-\x08\x0b-\x1f\x7f]*+)from([\x00-\x20\x7f]*+):", re.IGNORECASE | re.MULTILINE)
 
@@ -211,19 +213,28 @@ def author_domains(values: Sequence[str]) -> list[str] | None:
     Several fields count as one long one: whichever of them is shown to the reader, it has been checked. Where they name
     more than MAX_AUTHORS, those that follow are left out.
     """
-    found: list[str] = []
-    for value in values:
-        entries = split_list(value)
-        for _, text in entries:
-            _, at, written = text.rpartition("@")
-            domain = _domain(written) if at else ""
-            if not domain:
-                return None
-            if domain not in found:
-                found.append(domain)
-            if len(found) > MAX_AUTHORS:
-                return found
-    return found or None
+    found: dict[str, None] = {}
+    for _, text in (entry for value in values for entry in split_list(value)):
+        domains = _domains_of(text)
+        if not domains:
+            return None
+        found |= dict.fromkeys(domains)
+        if len(found) > MAX_AUTHORS:
+            break
+    return [*found][: MAX_AUTHORS + 1] or None
+
+
+def _domains_of(text: str) -> list[str]:
+    """The domain of an address; of what is none, all that a reader could take for it, or none where one is no domain.
+
+    `ceo@bank.test x@evil.test` is both to us: readers begin at either end.
+    """
+    try:
+        return [Address.parse(text).domain]
+    except AddressError:
+        _, at, last = text.rpartition("@")
+    domains = [_domain(each) for each in [*_DOMAIN.findall(text)[:MAX_AUTHORS], last]]
+    return domains if at and all(domains) else []
 
 
 def _domain(text: str) -> str:

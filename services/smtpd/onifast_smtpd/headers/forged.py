@@ -22,7 +22,7 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|\\.|[();]|[^"\\();]+|\\', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _RECEIVER = re.compile(r"\breceiver\s*=\s*([^;]*)", re.IGNORECASE)
 _VERSION = re.compile(r"\s\d+\s*$")
-_BETWEEN = re.compile(r"[\s(),/<>\x00-\x1f\x7f]+")
+_BETWEEN = re.compile(r"[\s\x00-,/:-@\[-^`{-\x7f]+")  # what no host name has, of ASCII
 _INNERMOST = re.compile(r"\([^()]*\)")
 _MOST_NESTED = 5
 _AROUND_DOT = re.compile(r"\s*\.\s*")
@@ -100,7 +100,9 @@ def _readings(text: str) -> Iterator[str]:
         return
     yield strict.split()[0]
     yield _VERSION.sub("", strict)
-    loose = text.partition(";")[0].translate({ord(each): None for each in '"\\'})
+    first, *others = text.split(";", 2)
+    # `i=1` is no name, and what follows it is one in ARC.
+    loose = ";".join((first, *others[: "=" in first])).translate({ord(each): None for each in '"\\'})
     yield from _BETWEEN.split(loose)
     # Some take whatever stands in brackets away, within a word or in quotes too.
     for _ in range(_MOST_NESTED):

@@ -27,7 +27,8 @@ _NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote themselves
 _SLIPS_OF_CORRESPONDENTS = 6
 _SLIPS_OF_WELL_KNOWN = 7
 
-_ADDRESS = re.compile(r"([^\s@<>()\[\]\"',;:]+)\s*@\s*([\w-]+(?:\s*\.\s*[\w-]+)+)")
+# Looked for where a word begins, so that a long name takes linear time
+_ADDRESS = re.compile(r"(?<![^\s@<>()\[\]\"',;:])([^\s@<>()\[\]\"',;:]++)\s*+@\s*+([\w-]++(?:\s*\.\s*[\w-]+)+)")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 NOBODY = "The message does not say who it is from."
@@ -137,10 +138,14 @@ def _about(who: Reader, author: AddressEntry, received: int) -> Iterator[str]:
 
 
 def _about_name(author: AddressEntry) -> Iterator[str]:
-    name, written = author.name[:MAX_NAME], str(author.address or author.written)
+    name, written = author.name, str(author.address or author.written)
+    comes_from = f"but the message comes from {_shown(written)}."
     if address := _foreign_address(name, author.address):
         verb = "is" if address == "".join(plain(name).split()) else "contains"
-        yield f"The sender’s name {verb} the address {_shown(address)}, but the message comes from {_shown(written)}."
+        yield f"The sender’s name {verb} the address {_shown(address)}, {comes_from}"
+    # `"ceo@bank.test"@evil.test` is an address, of whoever has the last domain.
+    elif author.address and (address := _foreign_address(author.address.local, author.address)):
+        yield f"The sender’s address contains the address {_shown(address)}, {comes_from}"
     if turns_text(name + written):
         yield "The sender’s name has characters that change the order in which it is shown."
     if conceals(name + written):
