@@ -79,6 +79,11 @@ def allow(who: Who) -> Callable[[View], View]:
     return mark
 
 
+def may_call(found: Caller, view: Callable[..., Any]) -> bool:
+    """Whether a caller who has logged in may call a view."""
+    return _is_among(found, vars(view)["who"])
+
+
 def caller() -> Caller:
     """Who makes this request, in a view that not everyone may call."""
     found: Caller | None = g.get("caller")
@@ -159,10 +164,15 @@ def _guard() -> AnyResponse | None:
 
 
 def _check_rights(found: Caller, who: Who) -> None:
-    if who is Who.ADMINISTRATOR and not found.is_admin:
-        raise Problem(403, "Only administrators may do this.")
-    if who is Who.SERVICE and not (found.is_service and found.username is None):
-        raise Problem(403, "Only the panel's service token may do this.")
+    if not _is_among(found, who):
+        whom = "administrators" if who is Who.ADMINISTRATOR else "the panel's service token"
+        raise Problem(403, f"Only {whom} may do this.")
+
+
+def _is_among(found: Caller, who: Who) -> bool:
+    if who is Who.SERVICE:
+        return found.is_service and found.username is None
+    return found.is_admin or who is not Who.ADMINISTRATOR
 
 
 def _ask_to_log_in() -> AnyResponse:

@@ -1,63 +1,24 @@
-"""The webmail: pages that work without JavaScript, one module for each part."""
+"""The webmail: pages that work without JavaScript. A module with ROUTES is a page, and is found by itself."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.webmail import (
-    app_passwords,
-    composer,
-    delivery_check,
-    departed,
-    destinations,
-    dkim,
-    filters,
-    forwards,
-    hold_rules,
-    inside,
-    limits,
-    mailbox,
-    message,
-    outbox,
-    refusals,
-    routes,
-    scheduled,
-    sending,
-    settings,
-    sign_in,
-    suppressions,
-    tls,
-    webhooks,
-)
+from onifast_web.http.discovery import declaring
+from onifast_web.webmail import filters, menu
+from onifast_web.webmail.declared import endpoint
+
+PAGES = declaring("ROUTES", __name__, __path__)
+"""The page modules; each has ROUTES, NAV and NOTICES, as `declared` has them."""
 
 
 def register(app: Flask) -> None:
     """Adds every page and what the templates use."""
     filters.register(app)
-    for module in (
-        sign_in,
-        mailbox,
-        message,
-        inside,
-        composer,
-        outbox,
-        scheduled,
-        sending,
-        refusals,
-        suppressions,
-        hold_rules,
-        departed,
-        tls,
-        routes,
-        destinations,
-        delivery_check,
-        settings,
-        dkim,
-        webhooks,
-        forwards,
-        limits,
-        app_passwords,
-    ):
-        for methods, path, view in module.ROUTES:
-            name = f"webmail.{view.__name__}"
-            app.add_url_rule(path, name, view, methods=methods.split(), provide_automatic_options=False)
+    menu.register(app, PAGES)
+    for module in PAGES:
+        for route in module.ROUTES:
+            methods = route.methods.split()
+            app.add_url_rule(
+                route.path, endpoint(route.view), route.view, methods=methods, provide_automatic_options=False
+            )

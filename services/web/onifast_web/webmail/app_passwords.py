@@ -14,6 +14,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import app_passwords as actions
 from onifast_web.http.problems import not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 
@@ -43,7 +44,11 @@ def app_passwords() -> AnyResponse:
     return _list_page(Fresh(made.name, username, password.reveal(), current().settings.hostname))
 
 
-ROUTES = (("GET POST", "/app-passwords", app_passwords),)
+ROUTES = (PageRoute("GET POST", "/app-passwords", app_passwords),)
+NAV = (NavEntry("app-passwords", "App passwords", app_passwords, icon="lock", group=NavGroup.SETTINGS, order=30),)
+NOTICES: Notices = {
+    "revoked": "Password revoked.",
+}
 
 
 def _revoke() -> AnyResponse:

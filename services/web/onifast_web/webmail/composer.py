@@ -27,6 +27,7 @@ from onifast_web.reading import render
 from onifast_web.serving import serve
 from onifast_web.webmail import drafts
 from onifast_web.webmail.beginning import begun, enclosed, senders
+from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.drafts import Along, Form
 from onifast_web.webmail.message import file_stem, open_message
 from onifast_web.webmail.pages import page, user
@@ -71,7 +72,13 @@ def compose() -> AnyResponse:
     return _send(web, caller, form, along, later=request.form.get("do") == "later")
 
 
-ROUTES = (("GET POST", "/compose", compose),)
+ROUTES = (PageRoute("GET POST", "/compose", compose, off_menu="the button above the menu leads to it"),)
+NAV = ()
+NOTICES: Notices = {
+    "sent": "Your message is on its way.",
+    "saved": "Draft saved.",
+    "discarded": "Draft discarded.",
+}
 
 
 def _send(web: Web, caller: Caller, form: Form, along: Along, *, later: bool) -> AnyResponse:
@@ -160,7 +167,7 @@ def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Respons
     form = form if form.sender in own else replace(form, sender=written_so)
     return page(
         "compose.html",
-        "compose",
+        "",
         trouble.status if trouble else 200,
         form=form,
         senders=own,

@@ -10,6 +10,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import delivery_check
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _TITLES = {
@@ -53,6 +54,8 @@ def check_delivery() -> Response:
 
 
 ROUTES = (
-    ("GET", "/delivery-check", check_delivery),
-    ("GET", "/explain", check_delivery),  # its address until 0.2, for links and bookmarks
+    PageRoute("GET", "/delivery-check", check_delivery),
+    PageRoute("GET", "/explain", check_delivery),  # its address until 0.2, for links and bookmarks
 )
+NAV = (NavEntry("delivery-check", "Delivery check", check_delivery, icon="search", group=NavGroup.DELIVERY, order=40),)
+NOTICES: Notices = {}

@@ -11,6 +11,7 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import departed as actions
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _MOST = 200
@@ -37,7 +38,13 @@ def departed() -> AnyResponse:
     return redirect(url_for("webmail.departed", did=did), 303)
 
 
-ROUTES = (("GET POST", "/departed", departed),)
+ROUTES = (PageRoute("GET POST", "/departed", departed),)
+NAV = (NavEntry("departed", "Departed users", departed, icon="logout", group=NavGroup.ADMINISTRATION, order=20),)
+NOTICES: Notices = {
+    "user-restored": "Restored. What was kept is the user's again.",
+    "user-purged": "What was kept is being deleted.",
+    "users-gone": "Confirmed. They depart within minutes, unless their files come back.",
+}
 
 
 def _confirm(caller: Caller, usernames: list[str]) -> AnyResponse:

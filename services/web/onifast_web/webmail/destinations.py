@@ -13,6 +13,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown
 from onifast_web.webmail.pages import page, user
 
@@ -36,7 +37,12 @@ def destinations() -> AnyResponse:
     return redirect(url_for("webmail.destinations", did="destination-limited"), 303)
 
 
-ROUTES = (("GET POST", "/destinations", destinations),)
+ROUTES = (PageRoute("GET POST", "/destinations", destinations),)
+NAV = (NavEntry("destinations", "Destinations", destinations, icon="gauge", group=NavGroup.ADMINISTRATION, order=40),)
+NOTICES: Notices = {
+    "destination-limited": "Limits saved. They count within seconds.",
+    "destination-freed": "Limits removed. The settings count again.",
+}
 
 
 def _limits(form: Mapping[str, str], errors: dict[str, str]) -> OwnLimits:

@@ -16,6 +16,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import signing_keys
 from onifast_web.actions.signing_keys import Action
 from onifast_web.http.problems import Problem
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
@@ -91,7 +92,14 @@ def dkim() -> AnyResponse:
     return redirect(url_for("webmail.dkim", did=known[1], q=wanted() or None), 303)
 
 
-ROUTES = (("GET POST", "/dkim", dkim),)
+ROUTES = (PageRoute("GET POST", "/dkim", dkim),)
+NAV = (NavEntry("dkim", "Signing (DKIM)", dkim, icon="key", group=NavGroup.SETTINGS, order=40),)
+NOTICES: Notices = {
+    "key": "New key made. Publish its record now.",
+    "key-rotate": "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one.",
+    "key-switch": "Mail is signed with the new key from now on. Keep the old record for a while.",
+    "key-abort": "The new key is gone. The old one goes on signing.",
+}
 
 
 def _page(caller: Caller, problem: Problem | None = None) -> Response:

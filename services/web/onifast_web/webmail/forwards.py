@@ -16,6 +16,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import forwards as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -51,7 +52,12 @@ def forwards() -> AnyResponse:
     return redirect(url_for("webmail.forwards", did="forwarded"), 303)
 
 
-ROUTES = (("GET POST", "/forwards", forwards),)
+ROUTES = (PageRoute("GET POST", "/forwards", forwards),)
+NAV = (NavEntry("forwards", "Forwards", forwards, icon="forward", group=NavGroup.SETTINGS, order=20),)
+NOTICES: Notices = {
+    "forwarded": "Forward added. It counts from the next message on.",
+    "unforwarded": "Forward removed.",
+}
 
 
 def _add(tx: Connection, caller: Caller, address: Address, target: Address, *, keep: bool) -> None:

@@ -12,6 +12,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import hold_rules as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _MOST_NOTE = 500
@@ -35,7 +36,13 @@ def hold_rules() -> AnyResponse:
     return redirect(url_for("webmail.hold_rules", did="rule"), 303)
 
 
-ROUTES = (("GET POST", "/hold-rules", hold_rules),)
+ROUTES = (PageRoute("GET POST", "/hold-rules", hold_rules),)
+NAV = (NavEntry("hold-rules", "Hold rules", hold_rules, icon="pause", group=NavGroup.ADMINISTRATION, order=10),)
+NOTICES: Notices = {
+    "rule": "Rule made. What fits it waits from now on.",
+    "rule-removed": "Rule removed. What it held keeps waiting in the outbox.",
+    "rule-released": "Rule removed. What it held is on its way.",
+}
 
 
 def _remove(*, release: bool) -> AnyResponse:

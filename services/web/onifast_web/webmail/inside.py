@@ -12,6 +12,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.http.problems import not_found
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
+from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.message import OpenedMessage, open_message
 from onifast_web.webmail.pages import page, user
 
@@ -51,11 +52,14 @@ def inside_attachment(email_id: int, path: str, index: int) -> Response:
     return content.download_attachment(_open(email_id, path)[1], index)
 
 
+_PLACE = "/messages/<int:email_id>/inside/<path>"
 ROUTES = (
-    ("GET", "/messages/<int:email_id>/inside/<path>", inside),
-    ("GET", "/messages/<int:email_id>/inside/<path>/html", inside_frame),
-    ("GET", "/messages/<int:email_id>/inside/<path>/attachments/<int:index>", inside_attachment),
+    PageRoute("GET", _PLACE, inside, off_menu="the page of the message around it leads to it"),
+    PageRoute("GET", f"{_PLACE}/html", inside_frame, off_menu="shown within its page"),
+    PageRoute("GET", f"{_PLACE}/attachments/<int:index>", inside_attachment, off_menu="a download"),
 )
+NAV = ()
+NOTICES: Notices = {}
 
 
 def _open(email_id: int, path: str) -> tuple[OpenedMessage, Parsed]:

@@ -22,6 +22,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import limits as actions
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
 
@@ -94,7 +95,12 @@ def limits() -> AnyResponse:
     return redirect(url_for("webmail.limits", did="limits"), 303)
 
 
-ROUTES = (("GET POST", "/limits", limits),)
+ROUTES = (PageRoute("GET POST", "/limits", limits),)
+NAV = (NavEntry("limits", "Limits", limits, icon="gauge", group=NavGroup.SETTINGS, order=60),)
+NOTICES: Notices = {
+    "limits": "Limits saved. They count from the next message on.",
+    "limits-reset": "Forgotten: all of the limit can be used again.",
+}
 
 
 def _asked(scope: str, name: str) -> Response:

@@ -20,12 +20,14 @@ from onifast_web.access.context import current
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader
+from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _MOST = 500
 _LONGEST_QUERY = 200
+_MOST_UNDONE = 200
 
 
 class StatusPill(NamedTuple):
@@ -47,13 +49,14 @@ def folder(folder: str) -> Response:
 
     web = current()
 
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[RecipientState]], Reader]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[RecipientState]], Reader, int]:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
         states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
-        return found, states, impostors.reader(tx, username, web.settings)
+        unread = mailbox.counts(tx, username)[folder][1]
+        return found, states, impostors.reader(tx, username, web.settings), unread
 
     try:
-        found, states, who = web.database.read(read)
+        found, states, who, unread = web.database.read(read)
     except CursorError:
         raise not_found("page") from None
     now = web.clock()
@@ -61,6 +64,8 @@ def folder(folder: str) -> Response:
         "mailbox.html",
         folder,
         folder=folder,
+        folders=FOLDERS,
+        unread=unread,
         rows=found.rows,
         doubtful={row.id for row in found.rows if impostors.warnings(who, row, impostors.shown_author(row))},
         marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
@@ -87,10 +92,53 @@ def act() -> AnyResponse:
     return redirect(url_for("webmail.folder", folder=back, did=action, n=number), 303)
 
 
+def _moved(number: int) -> Notice | None:
+    target = request.args.get("to", "")
+    if target not in FOLDERS:
+        return None
+    still = " What was scheduled is sent all the same: see Scheduled." if request.args.get("still") else ""
+    text = f"Moved {_messages(number)} to {target.capitalize()}.{still}"
+    return Notice(text, _undo_ids(), request.args.get("came", ""))
+
+
+def _messages(number: int) -> str:
+    return counted(number, "message", "messages")
+
+
+def _undo_ids() -> list[int]:
+    if request.args.get("came", "") not in FOLDERS:
+        return []
+    found = [int(text) for text in request.args.get("ids", "").split(".") if text.isdecimal() and len(text) < 19]
+    return found if len(found) <= _MOST_UNDONE else []
+
+
 ROUTES = (
-    ("GET", "/folders/<folder>", folder),
-    ("POST", "/messages", act),
+    PageRoute("GET", "/folders/<folder>", folder),
+    PageRoute("POST", "/messages", act, off_menu="a folder's list posts to it"),
 )
+NAV = tuple(
+    NavEntry(name, name.capitalize(), folder, icon=name, group=NavGroup.MAIL, order=10 * place, values={"folder": name})
+    for place, name in enumerate(FOLDERS, 1)
+)
+NOTICES: Notices = {
+    "none": "Nothing was selected.",
+    "move": _moved,
+    "read": lambda n: f"Marked {_messages(n)} as read.",
+    "unread": lambda n: f"Marked {_messages(n)} as unread.",
+    "purge": lambda n: f"Deleted {_messages(n)} for good.",
+}
+
+
+def _numbers(tx: Connection, username: str, _now: float) -> dict[str, MenuNumber]:
+    """What each folder has that waits to be read, or to be sent."""
+    found: dict[str, MenuNumber] = {}
+    for name, (total, unread) in mailbox.counts(tx, username).items():
+        shown = {"inbox": unread, "junk": unread, "drafts": total}.get(name, 0)
+        found[name] = MenuNumber(shown, is_unread=name != "drafts" and shown > 0)
+    return found
+
+
+NUMBERS = _numbers
 
 
 def selected_ids() -> list[int]:

@@ -25,6 +25,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors, render
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
+from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
 from onifast_web.webmail.pages import page, user
 
@@ -88,12 +89,14 @@ def raw(email_id: int) -> Response:
 
 
 ROUTES = (
-    ("GET", "/messages/<int:email_id>", message),
-    ("GET", "/messages/<int:email_id>/html", frame),
-    ("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment),
-    ("GET", "/messages/<int:email_id>/source", source),
-    ("GET", "/messages/<int:email_id>/raw", raw),
+    PageRoute("GET", "/messages/<int:email_id>", message, off_menu="a folder's list leads to it"),
+    PageRoute("GET", "/messages/<int:email_id>/html", frame, off_menu="shown within a message's page"),
+    PageRoute("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment, off_menu="a download"),
+    PageRoute("GET", "/messages/<int:email_id>/source", source, off_menu="a message's page leads to it"),
+    PageRoute("GET", "/messages/<int:email_id>/raw", raw, off_menu="a download"),
 )
+NAV = ()
+NOTICES: Notices = {}
 
 
 def open_message(owner: str, email_id: int) -> OpenedMessage:

@@ -23,6 +23,7 @@ from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import render
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.mailbox import selected_ids
 from onifast_web.webmail.pages import page, user
@@ -157,12 +158,20 @@ def _search(asked: Mapping[str, str]) -> Search:
 
 
 ROUTES = (
-    ("GET", "/outbox", outbox),
-    ("POST", "/outbox", outbox_act),
-    ("GET POST", "/outbox/<int:outbox_id>", captured),
-    ("GET", "/outbox/<int:outbox_id>/html", captured_frame),
-    ("GET", "/outbox/<int:outbox_id>/attachments/<int:index>", captured_attachment),
+    PageRoute("GET", "/outbox", outbox),
+    PageRoute("POST", "/outbox", outbox_act, off_menu="the outbox posts to it"),
+    PageRoute("GET POST", "/outbox/<int:outbox_id>", captured, off_menu="the outbox leads to it"),
+    PageRoute("GET", "/outbox/<int:outbox_id>/html", captured_frame, off_menu="shown within a captured message's page"),
+    PageRoute("GET", "/outbox/<int:outbox_id>/attachments/<int:index>", captured_attachment, off_menu="a download"),
 )
+NAV = (NavEntry("outbox", "Outbox", outbox, icon="outbox", group=NavGroup.DELIVERY, order=10),)
+NOTICES: Notices = {
+    "outbox": lambda n: f"Changed {counted(n, 'delivery', 'deliveries')}.",
+    "outbox-none": "That does not apply to the selected deliveries.",
+    "outbox-forbidden": Notice("This was captured by a sandbox that is not yours to open.", is_failure=True),
+    "released": lambda n: f"Released: {counted(n, 'copy', 'copies')} will be sent for real.",
+    "redirected": "Redirected. It is on its way to the other address.",
+}
 
 
 def _open(outbox_id: int) -> tuple[OutboxRow, bytes, Parsed]:

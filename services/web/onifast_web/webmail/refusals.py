@@ -16,6 +16,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies
 from onifast_web.reading.bodies import SenderVerdict
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
@@ -63,7 +64,9 @@ def refusals() -> Response:
     )
 
 
-ROUTES = (("GET", "/refusals", refusals),)
+ROUTES = (PageRoute("GET", "/refusals", refusals),)
+NAV = (NavEntry("refusals", "Refused mail", refusals, icon="refused", group=NavGroup.DELIVERY, order=20),)
+NOTICES: Notices = {}
 
 
 def _line(row: RefusalRow) -> RefusalLine:

@@ -1,4 +1,4 @@
-"""Routes of single domains, and the addresses that their mail leaves from, for administrators."""
+"""Routes of single domains, for administrators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.transport import routes as route_store
-from onifast_shared.transport import sources as source_store
 from onifast_shared.transport.names import BadField
 from onifast_shared.transport.routes import StoredRoute
 from pydantic import ValidationError
@@ -17,8 +16,9 @@ from onifast_web.access.context import current
 from onifast_web.actions import routes as actions
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavTab, Notices, PageRoute
 from onifast_web.webmail.pages import field_errors, page
-from onifast_web.webmail.settings import TLS_CHOICES
+from onifast_web.webmail.relay import TLS_CHOICES
 
 _FIELDS = ("scope", "name", "host", "port", "tls", "user", "direct")
 _NEW = {"scope": "recipient_domain", "name": "", "host": "", "port": "", "tls": "starttls", "user": "", "direct": ""}
@@ -36,22 +36,12 @@ def routes() -> AnyResponse:
     return _routes_page(form, errors) if errors else redirect(url_for("webmail.routes", did="route"), 303)
 
 
-@allow(Who.ADMINISTRATOR)
-def sources() -> AnyResponse:
-    """The source addresses with a form to set one."""
-    if request.method == "GET":
-        return _sources_page()
-    given = {name: request.form.get(name, "").strip() for name in ("domain", "address", "helo_name")}
-    if request.form.get("do") == "remove":
-        family = source_store.family_of(given["address"])
-        if not current().database.write(lambda tx: source_store.remove(tx, given["domain"], family)):
-            raise not_found("source address")
-        return redirect(url_for("webmail.sources", did="source-removed"), 303)
-    errors = _save_source(given)
-    return _sources_page(errors) if errors else redirect(url_for("webmail.sources", did="source"), 303)
-
-
-ROUTES = (("GET POST", "/routes", routes), ("GET POST", "/source-addresses", sources))
+ROUTES = (PageRoute("GET POST", "/routes", routes),)
+NAV = (NavTab("routes", "Routes", routes, under="relay", order=10),)
+NOTICES: Notices = {
+    "route": "Route saved. It counts from the next attempt on.",
+    "route-removed": "Route removed.",
+}
 
 
 def _asked_for() -> dict[str, str]:
@@ -110,7 +100,7 @@ def _routes_page(form: dict[str, str], errors: dict[str, str] | None = None) -> 
     editing = next((row for row in rows if (row.scope, row.name) == (form["scope"], form["name"])), None)
     return page(
         "routes.html",
-        "relay",
+        "routes",
         422 if errors else 200,
         rows=rows,
         form=form,
@@ -123,27 +113,3 @@ def _routes_page(form: dict[str, str], errors: dict[str, str] | None = None) -> 
 
 def _has_password(route: StoredRoute | None) -> bool:
     return bool(route and route.server and route.server.password.reveal())
-
-
-def _save_source(given: dict[str, str]) -> dict[str, str]:
-    try:
-        body = actions.SourceBody.model_validate(given)
-        current().database.write(actions.store_source(body, int(current().clock())))
-    except ValidationError as error:
-        return field_errors(error)
-    except BadField as error:
-        return {error.field: sentence(error)}
-    return {}
-
-
-def _sources_page(errors: dict[str, str] | None = None) -> Response:
-    return page(
-        "sources.html",
-        "relay",
-        422 if errors else 200,
-        rows=current().database.read(source_store.list_all),
-        configured=current().settings.source_addresses,
-        hostname=current().settings.hostname,
-        form=request.form if errors else request.args,
-        errors=errors or {},
-    )

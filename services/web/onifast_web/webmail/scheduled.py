@@ -16,9 +16,11 @@ from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.composer import typed_moment
+from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _LONGEST_ID = 18  # digits
+_END_OF_TIME = 253_402_300_800  # the year 10000
 
 
 @allow(Who.USER)
@@ -55,9 +57,28 @@ def recall(email_id: int) -> AnyResponse:
 
 
 ROUTES = (
-    ("GET POST", "/scheduled", scheduled),
-    ("POST", "/messages/<int:email_id>/recall", recall),
+    PageRoute("GET POST", "/scheduled", scheduled),
+    PageRoute("POST", "/messages/<int:email_id>/recall", recall, off_menu="posted to by a message's page, and by Undo"),
 )
+# Among the folders: after "sent", which has order 30.
+NAV = (NavEntry("scheduled", "Scheduled", scheduled, icon="clock", group=NavGroup.MAIL, order=35, hides_at_zero=True),)
+NOTICES: Notices = {
+    "scheduled": lambda n: Notice("Your message will be sent", moment=n if 0 < n < _END_OF_TIME else None),
+    "recalled": "Called back: nothing was sent. Here it is as a draft.",
+    "unscheduled": "It will not be sent. It is a draft again.",
+    "sent-now": "Your message is on its way.",
+    "too-late": Notice("Too late to call it back: it is on its way already, or has arrived.", is_failure=True),
+    "not-waiting": Notice("This message does not wait any more.", is_failure=True),
+    "no-copy": Notice("This message has no copy in Sent that could become a draft.", is_failure=True),
+}
+
+
+def _numbers(tx: Connection, username: str, now: float) -> dict[str, MenuNumber]:
+    """How many messages wait for their time."""
+    return {"scheduled": MenuNumber(waiting.count_scheduled(tx, username, now))}
+
+
+NUMBERS = _numbers
 
 
 def _page(outbox_id: int | None = None, error: str = "") -> Response:

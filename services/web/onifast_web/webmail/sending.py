@@ -11,6 +11,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import sandboxes
 from onifast_web.http.problems import Problem
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
 from onifast_web.webmail.pages import page, user
@@ -30,7 +31,13 @@ def sending() -> AnyResponse:
     raise Problem(400, "That action is not known.")
 
 
-ROUTES = (("GET POST", "/sending", sending),)
+ROUTES = (PageRoute("GET POST", "/sending", sending),)
+NAV = (NavEntry("sending", "Sending", sending, icon="sent", group=NavGroup.SETTINGS, order=70),)
+NOTICES: Notices = {
+    "undo-time": "Saved. It counts from the next message on.",
+    "sandbox-on": "The domain is in the sandbox: what it sends is captured from now on.",
+    "sandbox-off": "The domain is out of the sandbox: what it sends goes out from now on.",
+}
 
 
 def _choose_undo(text: str) -> AnyResponse:

@@ -14,6 +14,7 @@ from onifast_web.access.guessing import Guesser
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem
+from onifast_web.webmail.declared import Notices, PageRoute
 
 _logger = log.get("web")
 BY_PROOF = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}  # what smtpd needs a verifier for
@@ -63,10 +64,12 @@ def sso_login() -> AnyResponse:
 
 
 ROUTES = (
-    ("GET POST", "/login", login),
-    ("POST", "/logout", logout),
-    ("GET", "/sso-login", sso_login),
+    PageRoute("GET POST", "/login", login, off_menu="for those who are not signed in"),
+    PageRoute("POST", "/logout", logout, off_menu="the button at the menu's foot posts to it"),
+    PageRoute("GET", "/sso-login", sso_login, off_menu="the panel leads to it"),
 )
+NAV = ()
+NOTICES: Notices = {}
 
 
 def local_path(text: str) -> str:

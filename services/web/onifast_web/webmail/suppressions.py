@@ -13,6 +13,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import suppressions as actions
 from onifast_web.http.problems import not_found
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import wanted
 from onifast_web.webmail.pages import page, user
 
@@ -38,7 +39,16 @@ def suppressions() -> AnyResponse:
     return redirect(url_for("webmail.suppressions", did="suppressed"), 303)
 
 
-ROUTES = (("GET POST", "/suppressions", suppressions),)
+ROUTES = (PageRoute("GET POST", "/suppressions", suppressions),)
+NAV = (
+    NavEntry(
+        "suppressions", "Suppressed addresses", suppressions, icon="suppressed", group=NavGroup.DELIVERY, order=30
+    ),
+)
+NOTICES: Notices = {
+    "suppressed": "Suppressed. Mail to this address is not sent until you lift that.",
+    "lifted": "Lifted. The next message to this address is sent.",
+}
 
 
 def _page(caller: Caller, errors: dict[str, str] | None = None) -> Response:

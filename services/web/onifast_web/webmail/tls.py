@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import MOST
 from onifast_web.webmail.pages import page, user
 
@@ -43,4 +44,8 @@ def tls() -> AnyResponse:
     return page("tls.html", "tls", domains=domains, policies=policies, reports=reports, most=MOST, words=_WORDS)
 
 
-ROUTES = (("GET POST", "/tls", tls),)
+ROUTES = (PageRoute("GET POST", "/tls", tls),)
+NAV = (NavEntry("tls", "TLS", tls, icon="shield", group=NavGroup.ADMINISTRATION, order=30),)
+NOTICES: Notices = {
+    "tls-forgotten": "Forgotten. The domain is remembered anew once its servers prove who they are.",
+}

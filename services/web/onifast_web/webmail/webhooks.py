@@ -16,6 +16,7 @@ from onifast_web.actions import webhooks as actions
 from onifast_web.actions.webhooks import Event
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _EVENTS = (
@@ -45,7 +46,13 @@ def webhooks() -> AnyResponse:
     return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
 
 
-ROUTES = (("GET POST", "/webhooks", webhooks),)
+ROUTES = (PageRoute("GET POST", "/webhooks", webhooks),)
+NAV = (NavEntry("webhooks", "Webhooks", webhooks, icon="hook", group=NavGroup.SETTINGS, order=50),)
+NOTICES: Notices = {
+    "webhook-test": "A test is on its way. Look here again in a moment.",
+    "webhook-enable": "Enabled. It is told of what happens from now on.",
+    "webhook-remove": "Webhook removed.",
+}
 
 
 def _create() -> AnyResponse:

@@ -1,0 +1,109 @@
+"""What a page module declares: its ROUTES, its entries in the menu (NAV), and the NOTICES about what was just done.
+
+A page whose entries have numbers beside them in the menu has a function NUMBERS too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from onifast_shared.db.database import Connection
+
+View = Callable[..., Any]
+
+
+class NavGroup(Enum):
+    """A part of the menu, in the menu's order; the value is its heading. Parts with one heading stand under it once."""
+
+    MAIL = ("mail", "")
+    DELIVERY = ("delivery", "Delivery")
+    SETTINGS = ("settings", "Settings")
+    ADMINISTRATION = ("administration", "Settings")
+
+    @property
+    def heading(self) -> str:
+        """What stands above it, "" for nothing."""
+        return self.value[1]
+
+
+@dataclass(frozen=True)
+class PageRoute:
+    """A path and the view that answers there. A view that no entry of NAV leads to has `off_menu` say why."""
+
+    methods: str
+    path: str
+    view: View
+    off_menu: str = ""
+
+
+@dataclass(frozen=True)
+class NavEntry:
+    """An entry of the menu, for everybody who may call its view. `key` is what `pages.page` takes as `here`.
+
+    `icon` is a file in templates/icons/; `order` counts within the group; `values` go into the view's URL. The tabs
+    that lie under it are called `tabs` together. Where `hides_at_zero`, it shows only with a number or when one is
+    there.
+    """
+
+    key: str
+    title: str
+    view: View
+    icon: str
+    group: NavGroup
+    order: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    tabs: str = ""
+    hides_at_zero: bool = False
+
+
+@dataclass(frozen=True)
+class NavTab:
+    """A page that is reached by a tab of the entry whose key is `under`; its own page is the first tab."""
+
+    key: str
+    title: str
+    view: View
+    under: str
+    order: int
+
+
+@dataclass(frozen=True)
+class MenuNumber:
+    """The number beside an entry, hidden at 0; one of unread messages stands out."""
+
+    shown: int
+    is_unread: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence about what was just done, or could not be; the time that it ends with; how to undo a move."""
+
+    text: str
+    undo_ids: list[int] = field(default_factory=list)
+    undo_folder: str = ""
+    is_failure: bool = False
+    moment: int | None = None
+
+
+NoticeMaker = Callable[[int], str | Notice | None]
+"""Makes a notice of the number `n` that the redirect gives (0 for none)."""
+
+Notices = Mapping[str, str | Notice | NoticeMaker]
+"""By what a redirect to a page says as `did`. Texts are ours: only numbers and names of folders come from the URL."""
+
+Numbers = Callable[[Connection, str, float], Mapping[str, MenuNumber]]
+"""The numbers beside a page's entries, by their keys, for a user at a time."""
+
+
+def endpoint(view: View) -> str:
+    """The name by which `url_for` knows a view."""
+    return f"webmail.{view.__name__}"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"1 {one}" if number == 1 else f"{number} {many}"

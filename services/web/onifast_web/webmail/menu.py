@@ -1,0 +1,124 @@
+"""The menu, the tabs below an entry and the notices, put together from what the page modules declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from types import ModuleType
+from typing import cast
+
+from flask import Flask, current_app, request, url_for
+from onifast_shared.db.database import Connection
+
+from onifast_web.access import auth
+from onifast_web.access.auth import Caller
+from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, NavTab, Notice, Notices, Numbers, endpoint
+
+_NAME = "webmail"  # among the app's extensions
+
+
+@dataclass(frozen=True)
+class PageParts:
+    """What all page modules declare, in the order in which it is shown."""
+
+    entries: tuple[NavEntry, ...]
+    tabs: tuple[NavTab, ...]
+    notices: Notices
+    numbers: tuple[Numbers, ...]
+
+
+@dataclass(frozen=True)
+class MenuItem:
+    """An entry for one caller on one page."""
+
+    key: str
+    title: str
+    icon: str
+    url: str
+    is_here: bool
+    number: MenuNumber | None = None
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True)
+class MenuSection:
+    """Entries below a heading, "" for none."""
+
+    heading: str
+    items: list[MenuItem]
+
+
+def register(app: Flask, pages: Iterable[ModuleType]) -> None:
+    """Puts together what the modules declare, for the pages of this app."""
+    app.extensions[_NAME] = collected(pages)
+
+
+def collected(pages: Iterable[ModuleType]) -> PageParts:
+    """The parts of all page modules."""
+    modules, groups = list(pages), list(NavGroup)
+    declared = [each for module in modules for each in module.NAV]
+    entries = [each for each in declared if isinstance(each, NavEntry)]
+    tabs = [each for each in declared if isinstance(each, NavTab)]
+    notices: dict[str, object] = {}
+    for module in modules:
+        notices |= module.NOTICES
+    return PageParts(
+        tuple(sorted(entries, key=lambda each: (groups.index(each.group), each.order))),
+        tuple(sorted(tabs, key=lambda each: each.order)),
+        cast(Notices, notices),
+        tuple(module.NUMBERS for module in modules if hasattr(module, "NUMBERS")),
+    )
+
+
+def numbers(tx: Connection, username: str, now: float) -> dict[str, MenuNumber]:
+    """The numbers of the menu for a user, by the keys of the entries that have one."""
+    found: dict[str, MenuNumber] = {}
+    for each in _parts().numbers:
+        found |= each(tx, username, now)
+    return found
+
+
+def sections(caller: Caller, here: str, found: Mapping[str, MenuNumber]) -> list[MenuSection]:
+    """The menu that a caller sees on the page `here`."""
+    parts = _parts()
+    above = next((tab.under for tab in parts.tabs if tab.key == here), here)
+    visible = [each for each in parts.entries if auth.may_call(caller, each.view)]
+    return [
+        MenuSection(heading, [_item(each, above, found.get(each.key)) for each in entries])
+        for heading, entries in groupby(visible, key=lambda each: each.group.heading)
+    ]
+
+
+def tabs(caller: Caller, here: str) -> MenuSection | None:
+    """The tabs of the page `here`, if it has any, under what they are called together."""
+    parts = _parts()
+    above = next((tab.under for tab in parts.tabs if tab.key == here), here)
+    entry = next((each for each in parts.entries if each.key == above), None)
+    below = [each for each in parts.tabs if each.under == above and auth.may_call(caller, each.view)]
+    if entry is None or not below:
+        return None
+    items: Sequence[NavEntry | NavTab] = (entry, *below)
+    return MenuSection(entry.tabs, [MenuItem(each.key, each.title, "", _url(each), each.key == here) for each in items])
+
+
+def notice() -> Notice | None:
+    """What the redirect to this page says was done."""
+    found = _parts().notices.get(request.args.get("did", ""))
+    if callable(found):
+        found = found(request.args.get("n", 0, type=int))
+    return Notice(found) if isinstance(found, str) else found
+
+
+def _item(entry: NavEntry, here: str, number: MenuNumber | None) -> MenuItem:
+    is_here = entry.key == here
+    is_hidden = entry.hides_at_zero and not (is_here or (number and number.shown))
+    return MenuItem(entry.key, entry.title, entry.icon, _url(entry), is_here, number, is_hidden)
+
+
+def _url(entry: NavEntry | NavTab) -> str:
+    return url_for(endpoint(entry.view), **(entry.values if isinstance(entry, NavEntry) else {}))
+
+
+def _parts() -> PageParts:
+    return cast(PageParts, current_app.extensions[_NAME])
