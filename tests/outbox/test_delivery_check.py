@@ -11,8 +11,8 @@ import pytest
 from onifast_outbox.delivery_check import respondent
 from onifast_shared.delivery_check import store
 from onifast_shared.dkim import keys as dkim_keys
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import Subject
 from onifast_shared.machine.log import Secret
 from onifast_shared.queue import hold_rules, sandbox, suppressions
 from onifast_shared.queue.hold_rules import Pattern

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import PERIODS, Subject
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import PERIODS, Subject
 from onifast_smtpd.clients.client import Service
 
 from .conftest import PASSWORDS
@@ -37,7 +38,7 @@ def at(world: World, seconds: float) -> str:
 async def hits(world: World) -> dict[tuple[str, str, str], int]:
     """What administrators will see, once it is written."""
     await world.receiver.deferred_writes.settled()
-    found = world.database.read(sending_limits.hits)
+    found = world.database.read(limit_standings.hits)
     return {(hit.subject.scope, hit.subject.name, hit.counted): hit.times for hit in found}
 
 

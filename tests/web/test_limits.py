@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from onifast_shared.db.database import Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import FOREIGN_SENDER, Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import usage as limit_usage
+from onifast_shared.limits.subjects import FOREIGN_SENDER, Subject
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox
 from onifast_web.app import create_app
@@ -38,7 +39,7 @@ def send(panel: Panel, *recipients: str) -> Any:
 
 
 def until(clock: Clock, seconds: float) -> str:
-    return sending_limits.moment(clock.now + seconds, clock.now)
+    return limit_usage.moment(clock.now + seconds, clock.now)
 
 
 def of(answer: Any, scope: str, name: str) -> dict[str, Any]:

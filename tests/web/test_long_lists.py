@@ -7,8 +7,8 @@ import re
 import pytest
 from flask import Flask
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import Subject
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import StoredState
 from onifast_shared.recipients import addresses, forwards

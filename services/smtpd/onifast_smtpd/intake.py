@@ -16,7 +16,7 @@ from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import ForwardedMessage, IncomingMessage
 from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute, locate, visited
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits.sending_limits import LimitExceeded
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import DAY, LimitExceeded, Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import usage as limit_usage
+from onifast_shared.limits.subjects import DAY, Subject
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes.contents import ContentRef
 from onifast_shared.message import compose
@@ -95,6 +97,6 @@ def _release(exceeded: LimitExceeded, now: float) -> str:
     if exceeded.until is None:
         return "This message has more recipients than the limit lets through at any time; one with fewer goes out.\n"
     return (
-        f"The limit releases by itself: from {sending_limits.moment(exceeded.until, now)} on there is room for the next"
+        f"The limit releases by itself: from {limit_usage.moment(exceeded.until, now)} on there is room for the next"
         " message.\n"
     )

@@ -7,8 +7,11 @@ import time
 from typing import Any
 
 from onifast_shared.ctl.tools import DONE, UsageError, add, number, outcome, read, show_rows, write
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import PERIODS, SCOPES, WORDS, Hit, Subject, SubjectStanding
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.standings import Hit, SubjectStanding
+from onifast_shared.limits.subjects import PERIODS, SCOPES, WORDS, Subject
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
 
@@ -36,7 +39,7 @@ def _add_for_subject(area: Any, name: str, command: Any, meaning: str) -> argpar
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
     now = time.time()
-    found = read(settings, lambda tx: sending_limits.list_for(tx, None, settings, now))
+    found = read(settings, lambda tx: limit_standings.list_for(tx, None, settings, now))
     chosen = [standing for standing in found if arguments.scope in (None, standing.tally.subject.scope)]
     return show_rows(arguments, [(_details if arguments.json else _summary)(standing, now) for standing in chosen])
 
@@ -60,12 +63,12 @@ def _reset(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _refused(arguments: argparse.Namespace, settings: Settings) -> int:
-    return show_rows(arguments, map(_hit, read(settings, sending_limits.hits)))
+    return show_rows(arguments, map(_hit, read(settings, limit_standings.hits)))
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:
     try:
-        return sending_limits.subject(arguments.scope, arguments.name)
+        return limit_subjects.subject(arguments.scope, arguments.name)
     except ValueError as error:
         raise UsageError(f"{arguments.name!r}: {error}") from None
 
@@ -105,4 +108,4 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 def _limit(text: str) -> int | str:
     """An argument that is a limit, or the word that gives it back."""
-    return text if text == "default" else number(0, sending_limits.LARGEST)(text)
+    return text if text == "default" else number(0, limit_subjects.LARGEST)(text)

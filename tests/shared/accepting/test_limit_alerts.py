@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 from onifast_shared.accepting import limit_alerts
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import DAY, LimitExceeded, Subject
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.subjects import DAY, Subject
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
 from onifast_shared.message import parsing
@@ -33,7 +36,7 @@ def owners(database: Database) -> Database:
 
 
 def exceeded(who: Subject = ANN, counted: str = "messages_per_hour", until: float | None = NOW + 600) -> LimitExceeded:
-    return LimitExceeded(who, counted, 300, until, f"limit of 300 {sending_limits.WORDS[counted]} for {who} is used up")
+    return LimitExceeded(who, counted, 300, until, f"limit of 300 {limit_subjects.WORDS[counted]} for {who} is used up")
 
 
 def hit(database: Database, settings: Settings, found: LimitExceeded, now: float = NOW) -> None:
@@ -70,7 +73,7 @@ def test_owner_and_postmaster_are_told_who_hit_which_limit_and_when_it_releases(
     assert "from 08:10 UTC on there is room" in (told.text or "")
     assert "onifast-mailctl limits set user ann --messages-per-hour NUMBER" in (told.text or "")
     assert told.header("Auto-Submitted") == "auto-generated"
-    assert [each.times for each in owners.read(sending_limits.hits)] == [1]
+    assert [each.times for each in owners.read(limit_standings.hits)] == [1]
 
 
 def test_of_a_domain_its_owner_is_told(owners: Database, settings: Settings) -> None:
@@ -94,7 +97,7 @@ def test_nobody_is_told_twice_of_one_limit_within_a_day(owners: Database, settin
     assert len(alerts(owners)) == 1
     hit(owners, settings, exceeded(), NOW + DAY)
     assert len(alerts(owners)) == 2
-    assert [each.times for each in owners.read(sending_limits.hits)] == [4]
+    assert [each.times for each in owners.read(limit_standings.hits)] == [4]
 
 
 def test_each_limit_and_each_subject_has_alerts_of_its_own(owners: Database, settings: Settings) -> None:
@@ -124,4 +127,4 @@ def test_a_message_that_never_has_room_is_explained(owners: Database, settings: 
 def test_alerts_can_be_switched_off(owners: Database, settings: Settings) -> None:
     hit(owners, replace(settings, limit_alerts=False), exceeded())
     assert alerts(owners) == []
-    assert [each.times for each in owners.read(sending_limits.hits)] == [1]
+    assert [each.times for each in owners.read(limit_standings.hits)] == [1]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import Subject
 from onifast_shared.machine.config import Settings
 
 ANN = Subject("user", "ann")

@@ -9,8 +9,10 @@ import pytest
 import sqlite_shell
 from onifast_shared.accepting import accept
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import FOREIGN_SENDER, PERIODS, LimitExceeded, Subject, subject
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import FOREIGN_SENDER, PERIODS, Subject, subject
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
 from onifast_shared.queue.store import QueuedRecipient, Submission
@@ -174,7 +176,7 @@ def test_a_reset_gives_everything_back_but_the_limits(database: Database, limite
     database.write(lambda tx: sending_limits.record(tx, ANN, "messages_per_hour", NOW))
     assert database.write(lambda tx: sending_limits.reset(tx, ANN))
     assert not database.write(lambda tx: sending_limits.reset(tx, ANN))
-    assert database.read(sending_limits.hits) == []
+    assert database.read(limit_standings.hits) == []
     admit(database, limited)
     refusal(database, limited)
 
@@ -183,7 +185,7 @@ def test_hits_are_one_row_a_limit(database: Database) -> None:
     for now in (NOW, NOW + 60):
         database.write(lambda tx, now=now: sending_limits.record(tx, ANN, "messages_per_day", now))  # type: ignore[misc]
     database.write(lambda tx: sending_limits.record(tx, SITE, FOREIGN_SENDER, NOW + 30))
-    found = database.read(sending_limits.hits)
+    found = database.read(limit_standings.hits)
     assert [(hit.subject, hit.counted, hit.times) for hit in found] == [
         (ANN, "messages_per_day", 2),
         (SITE, FOREIGN_SENDER, 1),
@@ -206,7 +208,7 @@ def test_administrators_see_who_was_refused_and_then_who_used_most(database: Dat
         admit(database, limited, 1, NOW, ANN)
     database.write(lambda tx: sending_limits.put(tx, eve, {"messages_per_day": 1}))
     database.write(lambda tx: sending_limits.record(tx, eve, "messages_per_day", NOW))
-    found = database.read(lambda tx: sending_limits.list_for(tx, None, limited, NOW))
+    found = database.read(lambda tx: limit_standings.list_for(tx, None, limited, NOW))
     assert [standing.tally.subject for standing in found] == [eve, ANN, bob]
     assert found[0].hits["messages_per_day"].times == 1
 
@@ -214,7 +216,7 @@ def test_administrators_see_who_was_refused_and_then_who_used_most(database: Dat
 def test_a_user_sees_himself_and_his_domains_only(database: Database, limited: Settings) -> None:
     admit(database, limited, 1, NOW, Subject("user", "bob"))
     database.write(lambda tx: addresses.add(tx, Address.parse("ann@example.test"), "ann"))
-    found = database.read(lambda tx: sending_limits.list_for(tx, "ann", limited, NOW))
+    found = database.read(lambda tx: limit_standings.list_for(tx, "ann", limited, NOW))
     assert {standing.tally.subject for standing in found} == {ANN, SITE, DOMAIN}
 
 

@@ -8,8 +8,10 @@ import pytest
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import LimitExceeded, Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.subjects import Subject
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -231,7 +233,7 @@ ANN, DOMAIN = Subject("user", "ann"), Subject("domain", "example.test")
 @pytest.fixture
 def few(settings: Settings) -> Settings:
     """Two messages and five recipients an hour for users, no other limits."""
-    none = {f"limit_{scope}_{counted}": 0 for scope in sending_limits.SCOPES for counted in sending_limits.PERIODS}
+    none = {f"limit_{scope}_{counted}": 0 for scope in limit_subjects.SCOPES for counted in limit_subjects.PERIODS}
     return replace(settings, **none | {"limit_user_messages_per_hour": 2, "limit_user_recipients_per_hour": 5})  # type: ignore[arg-type]
 
 
@@ -239,7 +241,7 @@ def admitted(db: Database, settings: Settings, recipients: int, now: float) -> i
     """Submits a message that counts against its sender's limits; its first queue row."""
     what = Submission("ann@example.test", "web", owner="ann", submitted_by="user:ann", release_ts=LATER + 3600)
     queued = [QueuedRecipient(f"{n}@remote.test") for n in range(recipients)]
-    subjects = sending_limits.counted_for(what.submitted_by, what.sender)
+    subjects = limit_subjects.counted_for(what.submitted_by, what.sender)
     assert subjects == [ANN, DOMAIN]
 
     def admit(tx: Connection) -> None:
@@ -271,5 +273,5 @@ def test_what_waited_long_gives_nothing_back(database: Database, few: Settings) 
 
 
 def test_what_the_panel_sent_gives_nobody_anything_back() -> None:
-    assert sending_limits.counted_for("panel", "ann@example.test") == []
-    assert sending_limits.counted_for(None, "ann@example.test") == []
+    assert limit_subjects.counted_for("panel", "ann@example.test") == []
+    assert limit_subjects.counted_for(None, "ann@example.test") == []

@@ -11,7 +11,7 @@ from smtpd.conftest import PASSWORDS
 from smtpd.helpers import HERE, World
 
 import pytest
-from onifast_shared.limits import sending_limits
+from onifast_shared.limits import standings as limit_standings
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
 from onifast_smtpd.clients.client import Client, Origin, Service
@@ -105,7 +105,7 @@ async def test_a_foreign_sender_is_only_noted_where_the_setting_says_warn(
             reply = await client.deliver("bob@here.test", "you@remote.test", message=message)
     assert reply.startswith("250 2.0.0")
     await world.receiver.deferred_writes.settled()
-    [hit] = world.database.read(sending_limits.hits)
+    [hit] = world.database.read(limit_standings.hits)
     assert (str(hit.subject), hit.counted, hit.times) == ("user alice", "foreign_sender", 1)
     assert "foreign-sender" in caplog.text
     assert "<bob@here.test>" in caplog.text
@@ -124,7 +124,7 @@ async def test_a_foreign_sender_that_is_refused_is_noted_too(world: World) -> No
         await client.log_in("alice", PASSWORDS["alice"])
         assert (await client.say("MAIL FROM:<bob@here.test>")).startswith("553 5.7.1")
     await world.receiver.deferred_writes.settled()
-    assert [hit.counted for hit in world.database.read(sending_limits.hits)] == ["foreign_sender"]
+    assert [hit.counted for hit in world.database.read(limit_standings.hits)] == ["foreign_sender"]
 
 
 @pytest.mark.peers

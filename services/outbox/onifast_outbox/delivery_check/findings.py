@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from onifast_shared.dkim.keys import SigningKey
-from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.limits.subjects import Subject
 from onifast_shared.queue.hold_rules import HoldRule
 from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.transport.routes import Way

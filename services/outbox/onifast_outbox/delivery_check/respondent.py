@@ -14,8 +14,9 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.delivery_check import store
 from onifast_shared.delivery_check.store import DeliveryCheck
 from onifast_shared.dkim.keys import DkimKeyError
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import Subject
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import usage as limit_usage
+from onifast_shared.limits.subjects import Subject
 from onifast_shared.machine.config import Settings
 from onifast_shared.queue import hold_rules, sandbox, suppressions
 from onifast_shared.queue.store import Submission
@@ -137,7 +138,7 @@ class Respondent:
         rooms = []
         for subject in subjects:
             tally = sending_limits.of(tx, subject, self._settings)
-            exceeded = sending_limits.judge([tally], 1, now)
+            exceeded = limit_usage.judge([tally], 1, now)
             left = tally.room(now)
             rooms.append(LimitRoom(subject, left.messages, left.recipients, exceeded.until if exceeded else None))
         return rooms

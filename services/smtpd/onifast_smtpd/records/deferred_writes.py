@@ -13,7 +13,7 @@ from functools import partial
 from onifast_shared.accounts import login_places
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.limits import sending_limits
+from onifast_shared.limits import store as sending_limits
 from onifast_shared.refused import dmarc_reports, dns_failures, greylist, refusals
 
 from onifast_smtpd import maillog

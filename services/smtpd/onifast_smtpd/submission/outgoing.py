@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from onifast_shared.accepting import limit_alerts
 from onifast_shared.accepting.accept import Admission
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import FOREIGN_SENDER, UNKNOWN_UNIX_USER, LimitExceeded, Subject, SubjectUsage
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import usage as limit_usage
+from onifast_shared.limits.subjects import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Subject
+from onifast_shared.limits.usage import LimitExceeded, SubjectUsage
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import unfold, values_of
 from onifast_shared.recipients import addresses
@@ -176,7 +178,7 @@ class Outgoing:
                 break
         else:
             return None
-        return sending_limits.judge([usage.tally for usage in usages], recipients, self._clock(), taken=taken)
+        return limit_usage.judge([usage.tally for usage in usages], recipients, self._clock(), taken=taken)
 
     def refusal(self, submitter: Submitter, exceeded: LimitExceeded) -> Refused:
         """What a client is told who goes beyond a limit; administrators will see it."""

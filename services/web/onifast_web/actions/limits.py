@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from onifast_shared.db.database import Connection
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import Subject, SubjectStanding
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.standings import SubjectStanding
+from onifast_shared.limits.subjects import Subject
 
 from onifast_web.access.context import Web
 
@@ -16,6 +18,6 @@ def change(web: Web, subject: Subject, limits: dict[str, int | None], *, reset: 
         sending_limits.put(tx, subject, limits)
         if reset:
             sending_limits.reset(tx, subject)
-        return sending_limits.standing(tx, subject, web.settings)
+        return limit_standings.standing(tx, subject, web.settings)
 
     return web.database.write(store)

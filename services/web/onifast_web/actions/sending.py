@@ -13,8 +13,9 @@ from onifast_shared.accepting import accept, limit_alerts
 from onifast_shared.accepting.accept import AcceptedSubmission, SentCopy
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import LimitExceeded
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine import log
 from onifast_shared.mailboxes import contents
 from onifast_shared.message import compose, parsing
@@ -109,7 +110,7 @@ def send(
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
     queued = [QueuedRecipient(str(address)) for address in recipients]
     ref = contents.store(web.database, raw)
-    subjects = sending_limits.counted_for(submission.submitted_by, submission.sender)
+    subjects = limit_subjects.counted_for(submission.submitted_by, submission.sender)
 
     def admit(tx: Connection) -> None:
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import LARGEST, PERIODS, SubjectStanding
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.standings import SubjectStanding
+from onifast_shared.limits.subjects import LARGEST, PERIODS
 from onifast_shared.values import times
 from pydantic import Field, model_validator
 
@@ -81,7 +83,7 @@ def list_limits(call: Call) -> LimitsList:
     For administrators those of everybody who has used, hit or been given one: who was refused lately comes first.
     """
     now = call.web.clock()
-    found = call.web.database.read(lambda tx: sending_limits.list_for(tx, call.caller.manages, call.web.settings, now))
+    found = call.web.database.read(lambda tx: limit_standings.list_for(tx, call.caller.manages, call.web.settings, now))
     return LimitsList(limits=[_shown(standing, now) for standing in found])
 
 
@@ -89,7 +91,7 @@ def set_limits(call: Call) -> LimitsOf:
     """Changes what one name may send; it counts from the next message on."""
     body: LimitsBody = call.body
     try:
-        subject = sending_limits.subject(body.scope, body.name)
+        subject = limit_subjects.subject(body.scope, body.name)
     except ValueError as error:
         raise unprocessable("name", str(error)) from None
     return _shown(actions.change(call.web, subject, body.limits, reset=body.reset), call.web.clock())

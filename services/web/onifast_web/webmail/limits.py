@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.limits import sending_limits
-from onifast_shared.limits.sending_limits import (
-    FOREIGN_SENDER,
-    LARGEST,
-    PERIODS,
-    SCOPES,
-    WORDS,
-    Subject,
-    SubjectStanding,
-)
+from onifast_shared.limits import standings as limit_standings
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits import subjects as limit_subjects
+from onifast_shared.limits.standings import SubjectStanding
+from onifast_shared.limits.subjects import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Subject
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
@@ -81,7 +76,7 @@ def limits() -> AnyResponse:
         raise Problem(403, "Only administrators may do this.")
     scope, name = request.form.get("scope", ""), request.form.get("name", "")
     try:
-        subject = sending_limits.subject(scope, name)
+        subject = limit_subjects.subject(scope, name)
     except ValueError as error:
         return _page(scope, name, {"name": sentence(error)})
     if request.form.get("do") == "reset":
@@ -107,7 +102,7 @@ def _asked(scope: str, name: str) -> Response:
     """The page, with the form of a subject if one is named."""
     try:
         if name:
-            sending_limits.subject(scope, name)
+            limit_subjects.subject(scope, name)
     except ValueError as error:
         return _page(scope, name, {"name": sentence(error)})
     return _page(scope, name)
@@ -128,7 +123,7 @@ def _page(scope: str, name: str, errors: dict[str, str] | None = None) -> Respon
     caller, _ = user()
     web = current()
     now = web.clock()
-    standings = web.database.read(lambda tx: sending_limits.list_for(tx, caller.manages, web.settings, now))
+    standings = web.database.read(lambda tx: limit_standings.list_for(tx, caller.manages, web.settings, now))
     found = shown(standings, lambda standing: standing.tally.subject.name)
     subject = _subject(scope, name) if caller.is_admin else None
     return page(
@@ -148,7 +143,7 @@ def _page(scope: str, name: str, errors: dict[str, str] | None = None) -> Respon
 
 def _subject(scope: str, name: str) -> Subject | None:
     try:
-        return sending_limits.subject(scope, name)
+        return limit_subjects.subject(scope, name)
     except ValueError:
         return None
 
@@ -163,7 +158,7 @@ def _fields(subject: Subject) -> list[LimitField]:
         return str(tally.limits[counted]) if counted in tally.own else ""
 
     return [
-        LimitField(counted, words.capitalize(), value(counted), sending_limits.default(subject, counted, web.settings))
+        LimitField(counted, words.capitalize(), value(counted), limit_subjects.default(subject, counted, web.settings))
         for counted, words in WORDS.items()
     ]
 
