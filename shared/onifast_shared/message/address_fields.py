@@ -7,7 +7,7 @@ bracket divides no list and makes no address, neither in the field nor in what i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from onifast_shared.message.headers import decode_words, settle, unfold, unfold_octets
@@ -21,6 +21,7 @@ FIELDS = frozenset((
 """The fields that hold address lists, in lower case."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MOST_WORDS = 4  # commas in a name without quotes
 # What a name may hold without quotes: no character that means something in a list, nor anything like an address.
 _PLAIN_NAME = re.compile(r"(?:[^\W_]|[ .'_-])+")
 
@@ -58,7 +59,7 @@ def read(values: Iterable[bytes], charset: str = "") -> list[AddressEntry]:
 
     `charset` is what raw octets in names are in.
     """
-    return [_mailbox(name, written) for value in values for name, written in _split(value, charset)]
+    return [entry for value in values for entry in _joined(_mailbox(*each) for each in _split(value, charset))]
 
 
 def typed(text: str) -> list[AddressEntry]:
@@ -103,6 +104,21 @@ def _split(value: bytes, charset: str) -> list[tuple[str, str]]:
     if len(named) != len(entries):
         return entries
     return [(settle(name, charset), written) for (name, _), (_, written) in zip(named, entries, strict=True)]
+
+
+def _joined(entries: Iterable[AddressEntry]) -> Iterator[AddressEntry]:
+    """The entries, `Doe, John <john@x.test>` being one of them: the comma in the name should have stood in quotes."""
+    words: list[AddressEntry] = []
+    for each in entries:
+        if each.address is None and not each.name and _PLAIN_NAME.fullmatch(each.written) and len(words) < _MOST_WORDS:
+            words.append(each)
+            continue
+        if each.address and each.name:
+            yield AddressEntry(", ".join([*(word.written for word in words), each.name]), each.address, each.written)
+        else:
+            yield from (*words, each)
+        words = []
+    yield from words
 
 
 def _mailbox(name: str, written: str) -> AddressEntry:

@@ -141,7 +141,8 @@ class _Reader:
 
     def _text(self, raw: str) -> None:
         if raw and not self._hidden_by:
-            self._out.append(_BLANKS.sub(" ", _MARKS.sub("", _unescape(raw))))
+            text = _unescape(raw)
+            self._out.append(_BLANKS.sub(" ", _MARKS.sub("", text) if self._marks_quotes else text))
 
 
 def _with_marks(lines: Iterable[str]) -> Iterator[str]:

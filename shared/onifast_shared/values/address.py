@@ -39,6 +39,7 @@ _LIST_TOKEN = re.compile(
     r'"(?:[^"\\]|\\.)*"?|\\.|=\?[^?\s"]{1,75}\?[bBqQ]\?[^?\r\n]*\?=|[(,:;<>\[\]]|[^"\\(,:;<>\[\]=]+|[\\=]', re.DOTALL
 )
 _UNCLOSED = re.compile(r'"(?:[^"\\<]|\\.)*', re.DOTALL)
+_MAILTO = re.compile(r"\Amailto:", re.IGNORECASE)  # in angle brackets: a link that somebody copied
 _COMMENT_TOKEN = re.compile(r"[^()\\]+|\\.|[()\\]", re.DOTALL)
 
 
@@ -245,7 +246,7 @@ class _ListSplitter:
             self._add(piece)
         elif piece == ">":
             self._in_angle = False
-        elif self._in_angle:
+        elif self._in_angle and (piece != "<" or self._angle):
             self._add(piece)
         elif piece == "<":
             self._begin_angle()
@@ -278,7 +279,8 @@ class _ListSplitter:
         comment = self._comments[0] if self._comments else ""
         if self._angle is not None:
             name = " ".join("".join(self._phrase).split()) or comment
-            self.entries.append((name, _without_route("".join(self._angle).strip())))
+            path = _MAILTO.sub("", "".join(self._angle).strip())
+            self.entries.append((name, _without_route(path)))
         elif address := "".join(self._raw).strip():
             self.entries.append((comment, address))
         self._begin_entry()
