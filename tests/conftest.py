@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from folders import open_folder
 from onifast_shared.db.database import Database
-from onifast_shared.dkim import linear
+from onifast_shared.dkim import white_space
 from onifast_shared.machine.config import Settings
 
 # A busy machine takes its time: how long one example runs is no property of ours.
@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("onifast")
 
 def pytest_configure() -> None:
     """What the programs do at their start."""
-    linear.put_in_place()
+    white_space.put_in_place()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ import dkim
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from dkim.canonicalization import Relaxed
-from onifast_shared.dkim.linear import canonicalize_headers
+from onifast_shared.dkim.white_space import canonicalize_headers
 
 KEY = rsa.generate_private_key(65537, 2048)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from onifast_shared.accounts import app_passwords
-from onifast_shared.accounts.app_passwords import Lock
+from onifast_shared.accounts.app_passwords import AppPasswordVerifier
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 
@@ -17,10 +17,10 @@ API = "/api/mail/app-passwords"
 PAGE = "/app-passwords"
 
 
-def opened(database: Database, username: str, password: str) -> Lock | None:
+def opened(database: Database, username: str, password: str) -> AppPasswordVerifier | None:
     """What smtpd would find for that password."""
     secret = database.write(app_passwords.make_salt_secret)
-    found = database.read(lambda tx: app_passwords.locks_of(tx, username, None, secret))
+    found = database.read(lambda tx: app_passwords.verifiers_of(tx, username, None, secret))
     return app_passwords.opened_by(found, password)
 
 

@@ -38,7 +38,7 @@ from typing import Any
 
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.dkim import linear
+from onifast_shared.dkim import white_space
 from onifast_shared.machine import capabilities, dns, event_loop, log, privileges, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
@@ -99,7 +99,7 @@ def main() -> None:
 def _run(settings: Settings, supervision: Supervision) -> int:
     log.configure(settings.log_level, "onifast-outbox")
     memory.give_back_large_blocks()
-    linear.put_in_place()
+    white_space.put_in_place()
     # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
     gc.set_threshold(10_000, 20, 50)
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.

@@ -31,7 +31,7 @@ from functools import partial
 
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.dkim import linear
+from onifast_shared.dkim import white_space
 from onifast_shared.machine import event_loop, log, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
@@ -64,7 +64,7 @@ def main() -> int:
         supervision.follow()
     except (ConfigError, BindError, PrivilegeError) as error:
         return _complain(error)
-    linear.put_in_place()
+    white_space.put_in_place()
     count = processes.how_many(settings)
     if (allowed := sessions_allowed(settings.max_connections)) < settings.max_connections:
         maillog.few_descriptors(allowed, settings.max_connections)

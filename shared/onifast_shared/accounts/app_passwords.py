@@ -46,7 +46,7 @@ class AppPassword:
 
 
 @dataclass(frozen=True)
-class Lock:
+class AppPasswordVerifier:
     """What fits one app password, and when and from where that was last used."""
 
     id: int
@@ -61,11 +61,11 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Locks:
+class LoginVerifiers:
     """What a name's logins are checked against: the parameters that its client is told, and its app passwords."""
 
     parameters: Parameters
-    locks: tuple[Lock, ...]
+    locks: tuple[AppPasswordVerifier, ...]
 
 
 def create(
@@ -77,7 +77,7 @@ def create(
     the keys costs the transaction some 2 ms; outside of it, two passwords made at once might differ in their salts.
     """
     label = check_name(name)
-    found = locks_of(tx, username, panel, shared_keys.obtain(tx, shared_keys.SCRAM_SALT))
+    found = verifiers_of(tx, username, panel, shared_keys.obtain(tx, shared_keys.SCRAM_SALT))
     if len(found.locks) >= MAX_PER_USER:
         raise AppPasswordError(f"there are {MAX_PER_USER} app passwords already; revoke one first")
     if any(lock.name == label for lock in found.locks):
@@ -137,7 +137,7 @@ def exist(tx: Connection) -> bool:
     return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM app_passwords)").get)
 
 
-def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> Locks:
+def verifiers_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> LoginVerifiers:
     """What a login of that name is checked against, whether such a user exists or not.
 
     The salt is that of the user's app passwords, else that of their panel password, else made from the name.
@@ -148,14 +148,14 @@ def locks_of(tx: Connection, username: str, panel: ScramVerifier | None, secret:
     """
     locks = tuple(_lock(row) for row in tx.execute(sql, (username, MAX_PER_USER)))
     if locks:
-        return Locks(locks[0].verifier.parameters, locks)
+        return LoginVerifiers(locks[0].verifier.parameters, locks)
     if panel is not None:
-        return Locks(panel.parameters, ())
+        return LoginVerifiers(panel.parameters, ())
     salt = hmac.digest(secret, b"salt of " + username.encode("utf-8", "surrogatepass"), "sha256")
-    return Locks(Parameters(salt[: scram_verifier.SALT_OCTETS], scram_verifier.ITERATIONS), ())
+    return LoginVerifiers(Parameters(salt[: scram_verifier.SALT_OCTETS], scram_verifier.ITERATIONS), ())
 
 
-def opened_by(found: Locks, password: str) -> Lock | None:
+def opened_by(found: LoginVerifiers, password: str) -> AppPasswordVerifier | None:
     """Which app password this is. It takes the time of one hash, also where there are none."""
     return fitting(found.locks, scram_verifier.derive(password, found.parameters))
 
@@ -165,7 +165,7 @@ def touch(tx: Connection, password_id: int, now: float, where: str) -> None:
     tx.execute("UPDATE app_passwords SET used_ts = ?, used_from = ? WHERE id = ?", (int(now), where, password_id))
 
 
-def fitting(locks: Iterable[Lock], derived: ScramVerifier) -> Lock | None:
+def fitting(locks: Iterable[AppPasswordVerifier], derived: ScramVerifier) -> AppPasswordVerifier | None:
     """Whose app password a verifier was derived from; each is compared, in the same time."""
     found = None
     for lock in locks:
@@ -174,10 +174,10 @@ def fitting(locks: Iterable[Lock], derived: ScramVerifier) -> Lock | None:
     return found
 
 
-def _lock(row: tuple[Any, ...]) -> Lock:
+def _lock(row: tuple[Any, ...]) -> AppPasswordVerifier:
     password_id, name, salt, iterations, stored_key, server_key, used_ts, used_from = row
     verifier = ScramVerifier(Parameters(salt, iterations), stored_key, server_key)
-    return Lock(password_id, name, verifier, used_ts, used_from)
+    return AppPasswordVerifier(password_id, name, verifier, used_ts, used_from)
 
 
 def _new_password() -> Secret:

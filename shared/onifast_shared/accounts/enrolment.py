@@ -50,7 +50,7 @@ def learn_password(database: Database, user: PanelUser, password: str, now: floa
         return
     with contextlib.suppress(DatabaseError):
         secret = app_passwords.obtain_salt_secret(database)
-        found = database.read(lambda tx: app_passwords.locks_of(tx, user.username, None, secret))
+        found = database.read(lambda tx: app_passwords.verifiers_of(tx, user.username, None, secret))
         learn(database, user, scram_verifier.derive(password, found.parameters), now)
 
 

@@ -25,7 +25,7 @@ from onifast_shared.ctl.tools import (
 )
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import acting, sandbox, waiting
+from onifast_shared.queue import actions, sandbox, waiting
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import STATES
 from onifast_shared.queue.view import EVERYTHING, Search
@@ -116,9 +116,9 @@ def _act(arguments: argparse.Namespace, settings: Settings) -> int:
     if bool(ids) == everything:
         raise UsageError(f"say what to {action}: ids, or --match TEXT, --status STATUS or --all")
     if ids:
-        return _report(arguments, write(settings, lambda tx: acting.act(tx, None, ids, action, time.time())), action)
+        return _report(arguments, write(settings, lambda tx: actions.act(tx, None, ids, action, time.time())), action)
     with opened(settings) as db:
-        changed = acting.act_on_all(db, None, search, action, time.time())
+        changed = actions.act_on_all(db, None, search, action, time.time())
     if not changed:
         return complain(f"nothing that could {action} matches", NOTHING)
     return show_one(arguments, {"changed": changed}, f"{action}: {len(changed)}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import standing
-from onifast_shared.queue.standing import RoutingState
+from onifast_shared.queue import routing_state
+from onifast_shared.queue.routing_state import RoutingState
 from onifast_shared.recipients import addresses
 from onifast_shared.transport.routes import Routes
 
@@ -30,7 +30,7 @@ class NextHops:
     def __init__(self, tx: Connection, settings: Settings, before: NextHops | None = None) -> None:
         self._tx = tx
         self._settings = settings
-        self.standing: RoutingState = standing.read(tx)
+        self.standing: RoutingState = routing_state.read(tx)
         is_same = before is not None and before.standing == self.standing
         self._local: dict[str, bool] = before._local if before and is_same and len(before._local) < MOST_KEPT else {}
         self.routes: Routes = Routes(tx, before.routes if before and is_same and not self.standing.has_routes else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onifast_shared.accounts import app_passwords, scram_verifier
-from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError, Locks
+from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError, LoginVerifiers
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db.database import Database
 from onifast_shared.machine.log import Secret
@@ -18,9 +18,9 @@ def create(
     return database.write(lambda tx: app_passwords.create(tx, username, panel, name, NOW))
 
 
-def locks(database: Database, username: str = "ann", panel: ScramVerifier | None = None) -> Locks:
+def locks(database: Database, username: str = "ann", panel: ScramVerifier | None = None) -> LoginVerifiers:
     secret = database.write(app_passwords.make_salt_secret)
-    return database.read(lambda tx: app_passwords.locks_of(tx, username, panel, secret))
+    return database.read(lambda tx: app_passwords.verifiers_of(tx, username, panel, secret))
 
 
 def test_a_password_opens_the_lock_that_was_made_for_it(database: Database) -> None:

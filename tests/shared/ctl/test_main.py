@@ -289,7 +289,7 @@ def test_an_app_password_is_made_listed_and_revoked(run: Run, database: Database
     made = run("app-password", "create", "ann", "Phone", "--json").json
     secret = database.write(app_passwords.make_salt_secret)
     opened = app_passwords.opened_by(
-        database.read(lambda tx: app_passwords.locks_of(tx, "ann", None, secret)), made["password"]
+        database.read(lambda tx: app_passwords.verifiers_of(tx, "ann", None, secret)), made["password"]
     )
     assert opened is not None
     assert opened.id == made["id"]

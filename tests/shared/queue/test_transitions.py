@@ -17,7 +17,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import moving
 from onifast_shared.departed.belongings import MANY
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import acting, due, hold_rules, sandbox, waiting
+from onifast_shared.queue import actions, due, hold_rules, sandbox, waiting
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
@@ -50,7 +50,7 @@ def settle(state: str) -> Step:
 
 
 def act(action: str) -> Step:
-    return lambda tx, row_id: acting.act(tx, None, [row_id], action, LATER)
+    return lambda tx, row_id: actions.act(tx, None, [row_id], action, LATER)
 
 
 def recall(tx: Connection, row_id: int) -> None:

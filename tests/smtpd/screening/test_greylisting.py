@@ -15,7 +15,7 @@ from onifast_shared.refused.greylist import GreylistEntry
 from onifast_shared.values.address import Address
 from onifast_smtpd.screening import screener
 from onifast_smtpd.screening.greylisting import REFRESH, WINDOW, attempt, is_known, network, step
-from onifast_smtpd.sessions.conduct import MAX_ERRORS
+from onifast_smtpd.sessions.costs import MAX_ERRORS
 
 Start = Callable[..., Awaitable[World]]
 

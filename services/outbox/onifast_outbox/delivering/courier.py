@@ -34,12 +34,12 @@ from onifast_shared.values.envelope import Envelope, Recipient, Ret
 from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply
 
 from onifast_outbox import maillog
-from onifast_outbox.delivering import capturing, suppressing
-from onifast_outbox.delivering.capturing import CapturedRows
+from onifast_outbox.delivering import sandbox, suppressions
 from onifast_outbox.delivering.connections import OutgoingConnections, RoutedMessage
 from onifast_outbox.delivering.local import deliver_here
 from onifast_outbox.delivering.preparing import Preparer
 from onifast_outbox.delivering.routing import MailExchangers, Route, Unroutable
+from onifast_outbox.delivering.sandbox import CapturedRows
 from onifast_outbox.delivering.settling import ClaimedMessage, RecipientResult, Settler
 from onifast_outbox.delivering.snapshot import DeliverySnapshot
 from onifast_outbox.dsn import clean
@@ -162,7 +162,7 @@ class Courier:
         await self._settler.sandbox(claimed, [each.row for each in captured], facts.captured.domain)
         recipients = [each for each in recipients if each not in captured]
         refused += [
-            suppressing.refuse(each.row, each.recipient, facts.suppressed[each.recipient.address])
+            suppressions.refuse(each.row, each.recipient, facts.suppressed[each.recipient.address])
             for each in recipients
             if each.recipient.address in facts.suppressed
         ]
@@ -188,8 +188,8 @@ class Courier:
             places,
             {address.domain: snapshot.server(address.domain, what) for address in addresses},
             snapshot.sources(what),
-            suppressing.look(snapshot.tx, what, addresses),
-            capturing.look(snapshot, what, head, places),
+            suppressions.look(snapshot.tx, what, addresses),
+            sandbox.look(snapshot, what, head, places),
         )
 
     def _share(self, tx: Connection, claim: Claim) -> SharedBytes:

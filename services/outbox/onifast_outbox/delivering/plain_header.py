@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from onifast_shared.dkim.linear import close_names
+from onifast_shared.dkim.white_space import close_names
 from onifast_shared.message.headers import head_within, may_have
 
 MAX_HEAD = 128 * 1024  # octets; what is longer goes out as it is

@@ -33,7 +33,7 @@ class FastSigning:
     dkimpy asks the key to sign the digest in its Ed25519 branch only; the `a=` tag has been written when gen_header
     runs, and both algorithms hash with SHA-256, so that branch serves RSA too. It never sees the real key. What it
     does to white space, which would let one message with a megabyte of it stop all deliveries for an hour, the program
-    has replaced at its start (`linear`). To be put before one of its signers.
+    has replaced at its start (`white_space`). To be put before one of its signers.
     """
 
     signature_algorithm: bytes

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from onifast_shared.dkim.keys import PrivateKey, SigningKey
-from onifast_shared.dkim.linear import compress_whitespace, strip_trailing_whitespace
+from onifast_shared.dkim.white_space import compress_whitespace, strip_trailing_whitespace
 
 WIDTH = 72  # octets of base64 or of names in a line
 

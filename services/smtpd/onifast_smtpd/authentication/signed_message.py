@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from onifast_shared.dkim.linear import close_names, shorten_blanks
+from onifast_shared.dkim.white_space import close_names, shorten_blanks
 
 MIN_RSA_BITS = 1024  # RFC 8301 section 3.2
 # What dkimpy does takes quadratic time in these, on a stranger's word.

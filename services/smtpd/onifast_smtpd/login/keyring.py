@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onifast_shared.accounts import app_passwords, enrolment, login_places, scram_verifier
-from onifast_shared.accounts.app_passwords import Lock, Locks
+from onifast_shared.accounts.app_passwords import AppPasswordVerifier, LoginVerifiers
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db.database import Database
@@ -25,7 +25,7 @@ class PasswordMatch:
     """Whose door was opened; `lock` is the app password's, None for the panel password."""
 
     user: PanelUser
-    lock: Lock | None
+    lock: AppPasswordVerifier | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Challenge:
 
     parameters: Parameters
     user: PanelUser | None
-    doors: tuple[tuple[ScramVerifier, Lock | None], ...]
+    doors: tuple[tuple[ScramVerifier, AppPasswordVerifier | None], ...]
 
     def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> ProofMatch | None:
         """What the client's proof opens. Where nothing can be opened it is tried on the verifier of no password."""
@@ -90,7 +90,7 @@ class Keyring:
         found = self._locks(username, panel)
         enrolled = self._database.read(lambda tx: enrolment.find(tx, user, username))
         panel = panel or enrolled
-        doors: list[tuple[ScramVerifier, Lock | None]] = [
+        doors: list[tuple[ScramVerifier, AppPasswordVerifier | None]] = [
             (lock.verifier, lock) for lock in found.locks if lock.verifier.parameters == found.parameters
         ]
         if panel is not None and panel.parameters == found.parameters:
@@ -128,6 +128,6 @@ class Keyring:
         user = self._users.get(username)
         return None if user is None or user.disabled else user
 
-    def _locks(self, username: str, panel: ScramVerifier | None) -> Locks:
+    def _locks(self, username: str, panel: ScramVerifier | None) -> LoginVerifiers:
         secret = self._salt_secret = self._salt_secret or app_passwords.obtain_salt_secret(self._database)
-        return self._database.read(lambda tx: app_passwords.locks_of(tx, username, panel, secret))
+        return self._database.read(lambda tx: app_passwords.verifiers_of(tx, username, panel, secret))

@@ -16,7 +16,7 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd.clients.limits import Share
 from onifast_smtpd.protocol.data import Collector
 from onifast_smtpd.protocol.deadlines import Deadline
-from onifast_smtpd.protocol.foreign import refuse_foreign
+from onifast_smtpd.protocol.other_protocols import refuse_other_protocols
 
 MAX_INPUT = 128 * 1024  # octets that wait to be heard; what is beyond waits in the socket
 MAX_OUTPUT = 4 * 1024  # octets of replies that are gathered: only sending them shows that a client has gone
@@ -259,7 +259,7 @@ class ServerWire:
     def _skip_part(self, limit: int) -> None:
         """Throws away what came of a line that is too long already; raises HangUp for what can be none."""
         if not self._skipped:
-            refuse_foreign(self._input)
+            refuse_other_protocols(self._input)
         if len(self._input) <= limit:
             return
         if not self._skipped:

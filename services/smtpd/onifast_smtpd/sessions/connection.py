@@ -24,12 +24,12 @@ from onifast_smtpd.process.admission import SessionRank
 from onifast_smtpd.protocol import replies
 from onifast_smtpd.protocol.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
 from onifast_smtpd.protocol.deadlines import Deadline
-from onifast_smtpd.protocol.foreign import ENDS_GROUP, HangUp, refuse_foreign
+from onifast_smtpd.protocol.other_protocols import ENDS_GROUP, HangUp, refuse_other_protocols
 from onifast_smtpd.protocol.proxy import ProxyError, read_header
 from onifast_smtpd.protocol.replies import Refused
 from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, ServerWire
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.sessions.conduct import Conduct
+from onifast_smtpd.sessions.costs import SessionCosts
 from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
 
 TURN = 8  # commands of one session after which the others have their turn
@@ -67,7 +67,7 @@ class SmtpConnection(SMTP):
         self.tls: Tls | None = None
         self.messages = 0
         self.ending: Reply | None = None
-        self._conduct = Conduct()
+        self._conduct = SessionCosts()
         self._turn = 0
         self._is_in_handshake = self._has_parted = False
         self._has_delivered = False
@@ -339,7 +339,7 @@ class SmtpConnection(SMTP):
     def _misheard(self, misheard: Misheard) -> Reply | None:
         """The answer to a line that cannot be taken whole; None where its beginning was enough to hang up."""
         try:
-            refuse_foreign(misheard.line)
+            refuse_other_protocols(misheard.line)
         except HangUp as reason:
             self._hang_up(reason)
             return None
@@ -398,7 +398,7 @@ def _did_not_wait(verb: str) -> HangUp:
 
 def _parse(line: bytes) -> Command:
     """The command on a line; raises Refused, LineTooLong, HangUp."""
-    refuse_foreign(line)
+    refuse_other_protocols(line)
     if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
         raise LineTooLong(b"")
     return parse_line(line)

@@ -23,7 +23,7 @@ from onifast_smtpd.protocol import extensions, replies, xclient
 from onifast_smtpd.protocol.chunking import Chunk, Chunks, parse_chunk
 from onifast_smtpd.protocol.command import MAX_AUTH_LINE, Path, needs_smtputf8, parse_helo, parse_mail, parse_rcpt
 from onifast_smtpd.protocol.data import Collector
-from onifast_smtpd.protocol.foreign import refuse_foreign
+from onifast_smtpd.protocol.other_protocols import refuse_other_protocols
 from onifast_smtpd.protocol.parameters import MailOptions, mail_options, rcpt_options
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.receiver import Receiver
@@ -387,7 +387,7 @@ class Session(SmtpConnection):
     async def _challenge(self, challenge: bytes) -> bytes:
         self.wire.send_line(sasl.challenge(challenge))
         line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.client.is_loopback)
-        refuse_foreign(line)
+        refuse_other_protocols(line)
         return sasl.parse_answer(line)
 
     def _login_failed(self, username: str, reply: Reply) -> Reply:

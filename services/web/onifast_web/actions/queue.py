@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from onifast_shared.db.database import Connection
-from onifast_shared.queue import acting, sandbox, waiting
+from onifast_shared.queue import actions, sandbox, waiting
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import Search
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
@@ -33,7 +33,7 @@ def act(web: Web, caller: Caller, ids: Sequence[int], action: str) -> Done:
     """
     owner, now = caller.manages, web.clock()
 
-    done = Done(web.database.write(lambda tx: acting.act(tx, owner, ids, action, now)))
+    done = Done(web.database.write(lambda tx: actions.act(tx, owner, ids, action, now)))
     if action == "release" and not done.changed:
         _refuse_to_let_out(web, owner, ids)
     return done
@@ -41,7 +41,7 @@ def act(web: Web, caller: Caller, ids: Sequence[int], action: str) -> Done:
 
 def act_on_all(web: Web, caller: Caller, search: Search, action: str) -> Done:
     """`act` on all rows of the caller's that a search finds, those that they may not let out left as they are."""
-    return Done(acting.act_on_all(web.database, caller.manages, search, action, web.clock()))
+    return Done(actions.act_on_all(web.database, caller.manages, search, action, web.clock()))
 
 
 def redirect(web: Web, caller: Caller, ids: Sequence[int], to: Address) -> Done:

@@ -9,7 +9,7 @@ from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.actions import signing_keys
+from onifast_web.actions import dkim
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem
@@ -68,7 +68,7 @@ class DkimInfo(Model):
 
 def get_dkim(call: Call) -> DkimInfo:
     """A domain's keys as DNS should have them, and what it has."""
-    return _info(call, signing_keys.visible_domain(call.web, call.caller, call.query.domain))
+    return _info(call, dkim.visible_domain(call.web, call.caller, call.query.domain))
 
 
 def change_dkim(call: Call) -> DkimInfo:
@@ -79,10 +79,10 @@ def change_dkim(call: Call) -> DkimInfo:
     The old record is needed for some days; `retire` ends that early. `abort` gives a rotation up before the switch.
     """
     body: DkimBody = call.body
-    domain = signing_keys.visible_domain(call.web, call.caller, body.domain)
-    if not call.web.database.read(lambda tx: signing_keys.may_change(tx, call.caller, domain)):
+    domain = dkim.visible_domain(call.web, call.caller, body.domain)
+    if not call.web.database.read(lambda tx: dkim.may_change(tx, call.caller, domain)):
         raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
-    signing_keys.change(call.web, domain, body.action, force=body.force)
+    dkim.change(call.web, domain, body.action, force=body.force)
     return _info(call, domain)
 
 
@@ -121,7 +121,7 @@ ENDPOINTS = (
 
 
 def _info(call: Call, domain: str) -> DkimInfo:
-    found: DomainKeyReport = signing_keys.state(call.web, domain, ask_dns=True)
+    found: DomainKeyReport = dkim.state(call.web, domain, ask_dns=True)
     main = found.main
     selector = main.selector if main else call.web.settings.dkim_selector
     return DkimInfo(
@@ -133,7 +133,7 @@ def _info(call: Call, domain: str) -> DkimInfo:
         published=main.published if main else None,
         rotating=bool(found.in_state(PUBLISHING)),
         keys=[_key(key) for key in found.keys],
-        advice=signing_keys.advice(call.web, found),
+        advice=dkim.advice(call.web, found),
     )
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.actions import sandboxes
-from onifast_web.actions.sandboxes import DomainState
+from onifast_web.actions import sandbox
+from onifast_web.actions.sandbox import DomainState
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model
 
@@ -37,14 +37,14 @@ class Sandbox(Model):
 
 def get_sandbox(call: Call) -> Sandbox:
     """The caller's domains, and which of them are in the sandbox; every domain for administrators."""
-    states = sandboxes.states(call.web, call.caller)
+    states = sandbox.states(call.web, call.caller)
     return Sandbox(everything=call.web.settings.delivery == "sandbox", domains=[_domain(state) for state in states])
 
 
 def change_sandbox(call: Call) -> SandboxDomain:
     """Puts a domain into the sandbox, or takes it out; what was captured stays captured."""
     body: SandboxBody = call.body
-    return _domain(sandboxes.switch(call.web, call.caller, body.domain, on=body.on))
+    return _domain(sandbox.switch(call.web, call.caller, body.domain, on=body.on))
 
 
 ENDPOINTS = (

@@ -23,8 +23,8 @@ from waitress.utilities import RequestEntityTooLarge
 from onifast_web.http.forwarded import PEER, claimed_address
 from onifast_web.http.peer import Peers, places
 from onifast_web.http.problems import MEDIA_TYPE
-from onifast_web.serving.crowd import Phase, Shares
 from onifast_web.serving.large_bodies import LargeBodies
+from onifast_web.serving.overload import Phase, Shares
 
 SMALL_BODY = 1024 * 1024
 BUSY_SECONDS = 10  # after which to ask again, where there was no room

@@ -17,9 +17,9 @@ from waitress.task import ThreadedTaskDispatcher
 from onifast_web.http.forwarded import Application
 from onifast_web.http.peer import Peers
 from onifast_web.serving.channel import SMALL_BODY, Channel, Front
-from onifast_web.serving.crowd import Phase, Shares, is_overdue, to_close
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.listener import Listener, Shortage, kind_of
+from onifast_web.serving.overload import Phase, Shares, is_overdue, to_close
 
 # Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
 STOP_SECONDS = 25.0

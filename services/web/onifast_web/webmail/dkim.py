@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import signing_keys
-from onifast_web.actions.signing_keys import Action
+from onifast_web.actions import dkim as dkim_actions
+from onifast_web.actions.dkim import Action
 from onifast_web.http.problems import Problem
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -79,14 +79,14 @@ def dkim() -> AnyResponse:
     if request.method == "GET":
         return _page(caller)
     web = current()
-    domain = signing_keys.visible_domain(web, caller, request.form.get("domain", ""))
-    if not web.database.read(lambda tx: signing_keys.may_change(tx, caller, domain)):
+    domain = dkim_actions.visible_domain(web, caller, request.form.get("domain", ""))
+    if not web.database.read(lambda tx: dkim_actions.may_change(tx, caller, domain)):
         raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
     known = _ACTIONS.get(request.form.get("action", ""))
     if known is None:
         raise Problem(400, "That action is not known.")
     try:
-        signing_keys.change(web, domain, known[0])
+        dkim_actions.change(web, domain, known[0])
     except Problem as problem:
         return _page(caller, problem)
     return redirect(url_for("webmail.dkim", did=known[1], q=wanted() or None), 303)
@@ -106,8 +106,8 @@ def _page(caller: Caller, problem: Problem | None = None) -> Response:
     web, asked = current(), request.args.get("check", "")
 
     def look(tx: Connection) -> list[tuple[str, bool]]:
-        names = signing_keys.domains_of(tx, caller)
-        return [(name, signing_keys.may_change(tx, caller, name)) for name in names]
+        names = dkim_actions.domains_of(tx, caller)
+        return [(name, dkim_actions.may_change(tx, caller, name)) for name in names]
 
     # DNS is asked for one domain at a time, when somebody wants to know: a page of forty would wait for forty.
     found = shown(web.database.read(look), lambda each: f"{each[0]} {in_script(each[0])}")
@@ -127,7 +127,7 @@ def _page(caller: Caller, problem: Problem | None = None) -> Response:
 
 def _card(domain: str, *, asked: bool, may_change: bool) -> DomainCard:
     try:
-        found = signing_keys.state(current(), domain, ask_dns=asked)
+        found = dkim_actions.state(current(), domain, ask_dns=asked)
     except Problem as problem:
         if problem.status != HTTPStatus.CONFLICT:
             raise

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import sandboxes
+from onifast_web.actions import sandbox
 from onifast_web.http.problems import Problem
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -26,7 +26,7 @@ def sending() -> AnyResponse:
         case "undo":
             return _choose_undo(request.form.get("undo_seconds", ""))
         case "sandbox-on" | "sandbox-off" as change:
-            sandboxes.switch(current(), user()[0], request.form.get("domain", ""), on=change == "sandbox-on")
+            sandbox.switch(current(), user()[0], request.form.get("domain", ""), on=change == "sandbox-on")
             return redirect(url_for("webmail.sending", did=change, q=wanted() or None), 303)
     raise Problem(400, "That action is not known.")
 
@@ -51,7 +51,7 @@ def _choose_undo(text: str) -> AnyResponse:
 def _page() -> Response:
     caller, username = user()
     web = current()
-    found = shown(sandboxes.states(web, caller), lambda state: f"{state.domain} {in_script(state.domain)}")
+    found = shown(sandbox.states(web, caller), lambda state: f"{state.domain} {in_script(state.domain)}")
     chosen = web.database.read(lambda tx: preferences.undo_seconds(tx, username, web.settings))
     return page(
         "sending.html",

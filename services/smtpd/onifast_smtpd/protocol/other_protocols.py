@@ -35,7 +35,7 @@ class HangUp(Exception):
         self.reason = reason
 
 
-def refuse_foreign(octets: bytes | bytearray) -> None:
+def refuse_other_protocols(octets: bytes | bytearray) -> None:
     """Raises HangUp where what stands in a command's place, a line or the beginning of one, is of another protocol."""
     if (protocol := protocol_of(octets)) is not None:
         raise HangUp(replies.NO_SMTP, f"spoke {protocol}")

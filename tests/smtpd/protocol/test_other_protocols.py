@@ -13,7 +13,7 @@ from smtpd.helpers import HERE, MESSAGE, OUTSIDE, SmtpClient, World, encoded, no
 
 import pytest
 from onifast_smtpd.clients.client import Service
-from onifast_smtpd.protocol.foreign import protocol_of
+from onifast_smtpd.protocol.other_protocols import protocol_of
 
 from fakes.certificates import Certificate
 

@@ -11,7 +11,7 @@ from onifast_shared.queue.sandbox import SandboxedDomain
 
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
-from onifast_web.actions import signing_keys
+from onifast_web.actions import dkim
 from onifast_web.http.problems import Problem
 
 _logger = log.get("web")
@@ -32,7 +32,7 @@ def states(web: Web, caller: Caller) -> list[DomainState]:
 
     def read(tx: Connection) -> list[DomainState]:
         found = _found(tx)
-        names = set(signing_keys.domains_of(tx, caller)) | (set(found) if caller.is_admin else set())
+        names = set(dkim.domains_of(tx, caller)) | (set(found) if caller.is_admin else set())
         return [_state(tx, caller, name, found.get(name)) for name in sorted(names)]
 
     return web.database.read(read)
@@ -40,10 +40,10 @@ def states(web: Web, caller: Caller) -> list[DomainState]:
 
 def switch(web: Web, caller: Caller, text: str, *, on: bool) -> DomainState:
     """Puts a domain into the sandbox or takes it out; raises Problem(403, 404 or 422)."""
-    domain = signing_keys.visible_domain(web, caller, text)
+    domain = dkim.visible_domain(web, caller, text)
 
     def write(tx: Connection) -> bool:
-        if not signing_keys.may_change(tx, caller, domain):
+        if not dkim.may_change(tx, caller, domain):
             raise Problem(403, f"Only the owner of {domain} and administrators may do this.")
         return sandbox.put(tx, domain, caller.username or "", web.clock()) if on else sandbox.remove(tx, domain)
 
@@ -58,4 +58,4 @@ def _found(tx: Connection) -> dict[str, SandboxedDomain]:
 
 def _state(tx: Connection, caller: Caller, domain: str, found: SandboxedDomain | None) -> DomainState:
     since, captured = (found.since_ts, found.captured) if found else (None, sandbox.captured(tx, domain))
-    return DomainState(domain, since, captured, signing_keys.may_change(tx, caller, domain))
+    return DomainState(domain, since, captured, dkim.may_change(tx, caller, domain))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onifast_shared.accepting import accept
 from onifast_shared.db.database import Database
-from onifast_shared.queue import acting
+from onifast_shared.queue import actions
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.queue.view import EVERYTHING, Search
@@ -45,9 +45,9 @@ def test_nothing_in_a_search_means_anything_but_itself(database: Database, text:
 
 
 def test_all_that_a_search_finds_is_cancelled_however_much_it_is(database: Database) -> None:
-    spam = [submit(database, "eve", f"r{number}@example.net") for number in range(2 * acting.AT_ONCE + 3)]
+    spam = [submit(database, "eve", f"r{number}@example.net") for number in range(2 * actions.AT_ONCE + 3)]
     ham = submit(database, "ann", "bob@example.net")
-    assert acting.act_on_all(database, None, Search(text="eve@"), "cancel", NOW) == spam
+    assert actions.act_on_all(database, None, Search(text="eve@"), "cancel", NOW) == spam
     now = statuses(database)
     assert {now[row_id] for row_id in spam} == {"cancelled"}
     assert now[ham] == "pending"
@@ -57,18 +57,18 @@ def test_what_is_on_its_way_or_over_is_left_alone(database: Database) -> None:
     waiting, sending, sent = (submit(database, "ann", f"{word}@example.net") for word in ("a", "b", "c"))
     database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sending' WHERE id = ?", (sending,)))
     database.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sent' WHERE id = ?", (sent,)))
-    assert acting.act_on_all(database, None, EVERYTHING, "cancel", NOW) == [waiting]
+    assert actions.act_on_all(database, None, EVERYTHING, "cancel", NOW) == [waiting]
 
 
 def test_a_user_acts_on_his_own_mail_alone(database: Database) -> None:
     own = submit(database, "ann", "bob@example.net")
     submit(database, "eve", "bob@example.net")
-    assert acting.act_on_all(database, "ann", Search(text="bob@"), "hold", NOW) == [own]
+    assert actions.act_on_all(database, "ann", Search(text="bob@"), "hold", NOW) == [own]
 
 
 def test_release_lets_go_what_is_held_and_what_was_captured(database: Database) -> None:
     held, captured, failed = (submit(database, "ann", f"{word}@example.net") for word in ("a", "b", "c"))
     for row_id, status in ((held, "held"), (captured, "sandboxed"), (failed, "failed")):
         database.write(lambda tx, bind=(status, row_id): tx.execute("UPDATE outbox SET status = ? WHERE id = ?", bind))  # type: ignore[misc]
-    assert acting.act_on_all(database, None, EVERYTHING, "release", NOW) == [held, captured]
-    assert acting.act_on_all(database, None, Search("failed"), "retry", NOW) == [failed]
+    assert actions.act_on_all(database, None, EVERYTHING, "release", NOW) == [held, captured]
+    assert actions.act_on_all(database, None, Search("failed"), "retry", NOW) == [failed]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from onifast_web.serving import crowd
-from onifast_web.serving.crowd import Phase, Shares, is_overdue, to_close
+from onifast_web.serving import overload
+from onifast_web.serving.overload import Phase, Shares, is_overdue, to_close
 
 
 @dataclass
@@ -34,7 +34,7 @@ def test_a_body_or_an_answer_has_to_go_on_and_not_too_slowly(phase: Phase) -> No
     assert is_overdue(Held(phase, progressed=0.0), 11.0, pressed=True)
     drip = Held(phase, progressed=599.0, octets=600)
     assert is_overdue(drip, 600.0, pressed=False)
-    steady = Held(phase, progressed=599.0, octets=600 * crowd.SLOWEST)
+    steady = Held(phase, progressed=599.0, octets=600 * overload.SLOWEST)
     assert not is_overdue(steady, 600.0, pressed=True)
 
 

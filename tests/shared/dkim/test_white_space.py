@@ -8,8 +8,8 @@ import pytest
 from dkim import RelaxedCanonicalization, canonicalization
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.dkim import linear
-from onifast_shared.dkim.linear import (
+from onifast_shared.dkim import white_space
+from onifast_shared.dkim.white_space import (
     canonicalize_headers,
     close_names,
     compress_whitespace,
@@ -52,14 +52,14 @@ def test_blanks_go_from_between_names_and_colons_alone() -> None:
 
 
 def test_dkimpy_looks_for_its_functions_where_ours_are_put() -> None:
-    linear.put_in_place()
+    white_space.put_in_place()
     assert RelaxedCanonicalization is canonicalization.Relaxed
-    body = b"a \t b \r\n" * (linear.PIECE // 4) + b"\x0b \r\n\r\n"
-    assert RelaxedCanonicalization.canonicalize_body(body) == b"a b\r\n" * (linear.PIECE // 4) + b"\x0b\r\n"
+    body = b"a \t b \r\n" * (white_space.PIECE // 4) + b"\x0b \r\n\r\n"
+    assert RelaxedCanonicalization.canonicalize_body(body) == b"a b\r\n" * (white_space.PIECE // 4) + b"\x0b\r\n"
     assert {"strip_trailing_whitespace", "compress_whitespace"} <= {
         *RelaxedCanonicalization.canonicalize_body.__code__.co_names
     }
-    assert RelaxedCanonicalization.canonicalize_headers is linear.canonicalize_headers
+    assert RelaxedCanonicalization.canonicalize_headers is white_space.canonicalize_headers
 
 
 @pytest.mark.parametrize("blank", [b" " * 100, b"\t" * 5000, b"\r\n " * 60, b"\n\t" * 60, b" " * 90 + b"\r\n " * 9])

@@ -12,7 +12,7 @@ MAX_FUTILE = 100  # commands that come to nothing, without a message accepted be
 MAX_PUT_OFF = 1000  # recipients refused for now or repeated, likewise (as Postfix's smtpd_recipient_overshoot_limit)
 
 
-class Conduct:
+class SessionCosts:
     """The counts of one session."""
 
     def __init__(self) -> None:
