@@ -209,6 +209,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
+        repeat("indexing anew", lambda: _until_done(lambda: indexer.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),

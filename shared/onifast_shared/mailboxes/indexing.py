@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import search
 from onifast_shared.values import times
 from onifast_shared.values.set_aside import LIVE
 
@@ -67,11 +68,7 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> No
         columns |= {"sender_name": index.sender_name} | _mended_time(item)
     assignments = ", ".join(f"{name} = ?" for name in columns)
     tx.execute(f"UPDATE emails SET indexed = 1, {assignments} WHERE id = ?", (*columns.values(), item.id))
-    tx.execute(
-        "INSERT INTO mail_search (rowid, sender, sender_name, recipient, subject, body)"
-        " SELECT id, sender, sender_name, recipient, subject, body FROM emails WHERE id = ?",
-        (item.id,),
-    )
+    search.add(tx, item.id)
 
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes import contents, search
 from onifast_shared.message import columns, parsing
 from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.values import stored_forms, times
@@ -120,7 +120,7 @@ def list_page(
         bind += [*forms, *forms]
     if q and q.strip():
         where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
-        bind.append(match_expression(q))
+        bind.append(search.match_expression(q))
     if cursor:
         where.append("(e.received_ts, e.id) < (?, ?)")
         bind += _parse_cursor(cursor)
@@ -175,7 +175,7 @@ def erase(tx: Connection, ids: Iterable[int]) -> int:
         if row is None:
             continue
         if row[1]:
-            _forget(tx, email_id)
+            search.remove(tx, email_id)
         tx.execute("DELETE FROM emails WHERE id = ?", (email_id,))
         if row[0] is not None:
             contents.remove_unused(tx, [row[0]])
@@ -201,15 +201,6 @@ def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
     sql = f"SELECT folder, count(*), count(*) - total(is_read <> 0) FROM emails WHERE {where} GROUP BY folder"
     found = {str(row[0]): (int(row[1]), int(row[2])) for row in tx.execute(sql, () if owner is None else (owner,))}
     return {folder: found.get(folder, (0, 0)) for folder in FOLDERS}
-
-
-def match_expression(q: str) -> str:
-    """A user's words as an FTS5 query: all have to occur, the last one may be unfinished, none is an operator."""
-    words = re.findall(r"\w+(?:[.@+'-]\w+)*", q)
-    if not words:
-        return '""'
-    quoted = ['"' + word.replace('"', "") + '"' for word in words[:20]]
-    return " AND ".join(quoted) + "*"
 
 
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
@@ -272,12 +263,3 @@ def _parse_cursor(cursor: str) -> list[int]:
 def _changed(tx: Connection, sql: str, values: Sequence[Any]) -> int:
     tx.execute(sql, values)
     return tx.changes()
-
-
-def _forget(tx: Connection, email_id: int) -> None:
-    """Takes a row out of the search index, which needs the words that it was indexed with."""
-    tx.execute(
-        "INSERT INTO mail_search (mail_search, rowid, sender, sender_name, recipient, subject, body)"
-        " SELECT 'delete', id, sender, sender_name, recipient, subject, body FROM emails WHERE id = ?",
-        (email_id,),
-    )

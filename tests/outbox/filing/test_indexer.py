@@ -45,3 +45,17 @@ async def test_correspondents_are_learned_from_what_was_sent_and_indexed(outbox:
     assert await indexer.learn(outbox.db) == 1
     assert await indexer.learn(outbox.db) == 0
     assert outbox.sql("SELECT owner, address, domain FROM correspondents") == ["alice|carol@here.test|here.test"]
+
+
+async def test_older_messages_become_searchable_inside_runs_without_spaces(outbox: Outbox) -> None:
+    outbox.sql(
+        "UPDATE search_sweep SET position = 1000; INSERT INTO emails (owner, sender, recipient, subject, body, folder)"
+        " VALUES ('carol', 'a@x.test', 'carol@here.test', '会議の資料', 'b', 'inbox')"
+    )
+    await indexer.run_once(outbox.db)
+    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="資料"))
+    assert page.rows == []
+    assert await indexer.sweep(outbox.db) > 0
+    assert await indexer.sweep(outbox.db) == 0
+    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="資料"))
+    assert [row.subject for row in page.rows] == ["会議の資料"]

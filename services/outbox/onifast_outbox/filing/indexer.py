@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.mailboxes import indexing, mailbox
+from onifast_shared.mailboxes import indexing, mailbox, search
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import parse
@@ -43,6 +43,15 @@ async def run_once(db: Database) -> int:
     if indexes:
         await db.awrite(store)
     return len(items)
+
+
+async def sweep(db: Database) -> int:
+    """Indexes a batch of older messages anew, so that words inside runs without spaces are found; how many it saw."""
+    swept = await db.aread(search.look)
+    if swept is None:
+        return 0
+    await db.awrite(lambda tx: search.sweep(tx, swept), lasting=False)
+    return swept.position - swept.below
 
 
 async def learn(db: Database) -> int:
