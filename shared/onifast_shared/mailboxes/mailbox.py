@@ -204,38 +204,38 @@ def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
 
 
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
-_SELECT = """
-    SELECT e.id, e.owner, coalesce(e.sender, ''), coalesce(e.sender_name, ''), coalesce(e.recipient, ''),
-           coalesce(e.subject, ''), coalesce(e.snippet, ''), coalesce(e.received_ts, 0), coalesce(e.is_read, 0),
-           e.folder, coalesce(e.size, 0), e.has_attachments, coalesce(e.reverse_path, ''), e.authentication,
-           e.content_id, e.indexed
-    FROM emails e
-"""
+_COLUMNS = {
+    "id": "e.id",
+    "owner": "e.owner",
+    "sender": "coalesce(e.sender, '')",
+    "sender_name": "coalesce(e.sender_name, '')",
+    "recipient": "coalesce(e.recipient, '')",
+    "subject": "coalesce(e.subject, '')",
+    "snippet": "coalesce(e.snippet, '')",
+    "received_ts": "coalesce(e.received_ts, 0)",
+    "is_read": "coalesce(e.is_read, 0)",
+    "folder": "e.folder",
+    "size": "coalesce(e.size, 0)",
+    "has_attachments": "e.has_attachments",
+    "reverse_path": "coalesce(e.reverse_path, '')",
+    "authentication": "e.authentication",
+    "content_id": "e.content_id",
+    "indexed": "e.indexed",
+}
+_SELECT = f"SELECT {', '.join(_COLUMNS.values())} FROM emails e"
 
 
-def _row(tx: Connection, row: Sequence[Any]) -> EmailRow:
-    sender, name, subject, snippet, has_attachments = row[2], row[3], row[5], row[6], bool(row[11])
-    if not row[15] and row[14] is not None:
-        summary = parsing.parse(contents.head(tx, row[14]))
-        sender, name = str(summary.sender or sender), summary.sender_name or name
-        subject, snippet, has_attachments = summary.subject, summary.snippet, summary.has_attachments
-    return EmailRow(
-        id=row[0],
-        owner=row[1],
-        sender=sender,
-        sender_name=name,
-        recipient=row[4],
-        subject=subject,
-        snippet=snippet,
-        received_ts=int(row[7]),
-        is_read=bool(row[8]),
-        folder=row[9],
-        size=int(row[10]),
-        has_attachments=has_attachments,
-        reverse_path=row[12],
-        authentication=_json(row[13]),
-        content_id=row[14],
-    )
+def _row(tx: Connection, columns: Sequence[Any]) -> EmailRow:
+    row = dict(zip(_COLUMNS, columns, strict=True))
+    if not row.pop("indexed") and row["content_id"] is not None:
+        summary = parsing.parse(contents.head(tx, row["content_id"]))
+        row["sender"] = str(summary.sender or row["sender"])
+        row["sender_name"] = summary.sender_name or row["sender_name"]
+        row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
+    row |= {name: int(row[name]) for name in ("received_ts", "size")}
+    row |= {name: bool(row[name]) for name in ("is_read", "has_attachments")}
+    row["authentication"] = _json(row["authentication"])
+    return EmailRow(**row)
 
 
 def _forms(address: str) -> tuple[str, ...]:

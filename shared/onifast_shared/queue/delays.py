@@ -104,10 +104,23 @@ def note_waiting(tx: Connection, row_ids: Sequence[int]) -> int:
     return marked
 
 
-_SELECT = """
-    SELECT o.id, coalesce(o.recipient, ''), coalesce(o.attempts, 0), coalesce(o.queued_ts, 0), o.dsn_notify,
-           o.dsn_orcpt, coalesce(o.queue_id, ''), coalesce(o.last_error, ''), a.started_ts, coalesce(a.host, ''),
-           a.code, coalesce(a.enhanced, ''), coalesce(a.reply, '')
+_COLUMNS = {
+    "id": "o.id",
+    "recipient": "coalesce(o.recipient, '')",
+    "attempts": "coalesce(o.attempts, 0)",
+    "queued_ts": "coalesce(o.queued_ts, 0)",
+    "notify": "o.dsn_notify",
+    "orcpt": "o.dsn_orcpt",
+    "queue_id": "coalesce(o.queue_id, '')",
+    "last_error": "coalesce(o.last_error, '')",
+    "tried_ts": "a.started_ts",
+    "host": "coalesce(a.host, '')",
+    "code": "a.code",
+    "enhanced": "coalesce(a.enhanced, '')",
+    "text": "coalesce(a.reply, '')",
+}
+_SELECT = f"""
+    SELECT {", ".join(_COLUMNS.values())}
     FROM outbox o LEFT JOIN delivery_attempts a
          ON a.id = (SELECT max(id) FROM delivery_attempts WHERE outbox_id = o.id)
 """
@@ -118,20 +131,9 @@ _WAITS = """
 
 
 def _row(columns: tuple[Any, ...]) -> DelayedRow:
-    row_id, recipient, attempts, queued_ts, notify, orcpt, queue_id, last_error, tried_ts, host, *said = columns
-    return DelayedRow(
-        row_id,
-        recipient,
-        attempts,
-        queued_ts,
-        notify,
-        orcpt,
-        queue_id=queue_id,
-        last_error=last_error,
-        tried_ts=tried_ts,
-        host=host,
-        said=_reply(*said),
-    )
+    row = dict(zip(_COLUMNS, columns, strict=True))
+    said = _reply(row.pop("code"), row.pop("enhanced"), row.pop("text"))
+    return DelayedRow(**row, said=said)
 
 
 def _reply(code: int | None, enhanced: str, text: str) -> Reply | None:

@@ -237,18 +237,30 @@ def _row(tx: Connection, columns: tuple[Any, ...]) -> OutboxRow:
     return OutboxRow(**row, created_ts=queued_ts if created_ts is None else created_ts, history=_history(tx, row["id"]))
 
 
+_ATTEMPT = {
+    "started_ts": "started_ts",
+    "duration_ms": "duration_ms",
+    "outcome": "outcome",
+    "host": "coalesce(host, '')",
+    "address": "coalesce(address, '')",
+    "tls": "coalesce(tls, '')",
+    "code": "code",
+    "enhanced": "coalesce(enhanced, '')",
+    "reply": "coalesce(reply, '')",
+    "tls_level": "tls_level",
+    "stages": "stages",
+    "explanation": "explanation",
+}
+
+
 def _history(tx: Connection, row_id: int) -> tuple[AttemptRow, ...]:
-    sql = """
-        SELECT started_ts, duration_ms, outcome, coalesce(host, ''), coalesce(address, ''), coalesce(tls, ''), code,
-               coalesce(enhanced, ''), coalesce(reply, ''), tls_level, stages, explanation
-        FROM delivery_attempts WHERE outbox_id = ? ORDER BY id
-    """
-    return tuple(_attempt(row) for row in tx.execute(sql, (row_id,)))
+    sql = f"SELECT {', '.join(_ATTEMPT.values())} FROM delivery_attempts WHERE outbox_id = ? ORDER BY id"
+    return tuple(_attempt(columns) for columns in tx.execute(sql, (row_id,)))
 
 
-def _attempt(row: tuple[Any, ...]) -> AttemptRow:
-    values = (*row[:10], _milliseconds(row[10]), row[11])
-    return AttemptRow(*values)
+def _attempt(columns: tuple[Any, ...]) -> AttemptRow:
+    row = dict(zip(_ATTEMPT, columns, strict=True))
+    return AttemptRow(**row | {"stages": _milliseconds(row["stages"])})
 
 
 def _milliseconds(stages: str) -> dict[str, int]:

@@ -42,6 +42,10 @@ class AggregateRow:
     messages: int
 
 
+_OBSERVED = tuple(item.name for item in fields(Observation))
+"""The table has columns of the same names."""
+
+
 def count(tx: Connection, observation: Observation, now: float) -> None:
     """Counts one message."""
     day, item = _day(now), observation
@@ -68,19 +72,18 @@ def sweep(tx: Connection, now: float) -> None:
 
 def of_day(tx: Connection, day: str) -> list[AggregateRow]:
     """A day's rows (`YYYY-MM-DD`, UTC), by policy domain."""
-    sql = """
-        SELECT day, policy_domain, policy, source_ip, disposition, reason, header_from, envelope_from,
-               dkim_aligned, spf_aligned, results, messages
-        FROM dmarc_aggregates WHERE day = ? ORDER BY policy_domain, source_ip
-    """
-    return [_row(row) for row in tx.execute(sql, (day,))]
+    sql = (
+        f"SELECT {', '.join(_OBSERVED)}, messages FROM dmarc_aggregates WHERE day = ? ORDER BY policy_domain, source_ip"
+    )
+    return [_row(day, row) for row in tx.execute(sql, (day,))]
 
 
-def _row(row: Any) -> AggregateRow:
-    values = dict(zip((item.name for item in fields(Observation)), row[1:11], strict=True))
-    values |= {name: values[name] == "pass" for name in ("dkim_aligned", "spf_aligned")}
-    values["results"] = json.loads(values["results"])
-    return AggregateRow(row[0], Observation(**values), row[11])
+def _row(day: str, columns: Any) -> AggregateRow:
+    *observed, messages = columns
+    row = dict(zip(_OBSERVED, observed, strict=True))
+    row |= {name: row[name] == "pass" for name in ("dkim_aligned", "spf_aligned")}
+    row["results"] = json.loads(row["results"])
+    return AggregateRow(day, Observation(**row), messages)
 
 
 def _day(now: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
@@ -86,15 +86,24 @@ def list_page(
     return Page([_row(row) for row in rows], next_cursor)
 
 
-_SELECT = """
-    SELECT id, refused_ts, client, coalesce(helo, ''), coalesce(submitted_by, ''), coalesce(sender, ''),
-           coalesce(recipient, ''), owner, stage, code, enhanced, reason, authentication
-    FROM refusals
-"""
+_COLUMNS = {
+    "client": "client",
+    "helo": "coalesce(helo, '')",
+    "submitted_by": "coalesce(submitted_by, '')",
+    "sender": "coalesce(sender, '')",
+    "recipient": "coalesce(recipient, '')",
+    "owner": "owner",
+    "stage": "stage",
+    "code": "code",
+    "enhanced": "enhanced",
+    "reason": "reason",
+    "authentication": "authentication",
+}
+_SELECT = f"SELECT id, refused_ts, {', '.join(_COLUMNS.values())} FROM refusals"
 
 
-def _row(row: Any) -> RefusalRow:
-    names = [item.name for item in fields(Refusal)]
-    values = dict(zip(names, row[2:], strict=True))
-    values["authentication"] = json.loads(row[12]) if row[12] else None
-    return RefusalRow(row[0], row[1], Refusal(**values))
+def _row(columns: Any) -> RefusalRow:
+    row_id, refused_ts, *others = columns
+    row = dict(zip(_COLUMNS, others, strict=True))
+    row["authentication"] = json.loads(row["authentication"]) if row["authentication"] else None
+    return RefusalRow(row_id, refused_ts, Refusal(**row))
