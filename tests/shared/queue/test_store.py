@@ -223,6 +223,7 @@ def test_docs_and_code_have_the_same_states_and_steps() -> None:
     }
     assert documented == in_code
     assert set(queue.TRANSITIONS) == set(queue.STATES)
+    assert set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE)) >= set(queue.STATES)
 
 
 def _force(tx: Connection, row_id: int, state: str) -> None:

@@ -134,19 +134,19 @@ def with_a_page(settings: Settings, database: Database, monkeypatch: pytest.Monk
     """The application with one more page for administrators, which is nothing but a module."""
 
     @allow(Who.ADMINISTRATOR)
-    def weather() -> Response:
-        return pages.page("scheduled.html", "weather", messages=[], errors={})
+    def view() -> Response:
+        return pages.page("scheduled.html", "test-page", messages=[], errors={})
 
-    module = ModuleType("onifast_web.webmail.weather")
+    module = ModuleType("onifast_web.webmail.of_the_tests")
     vars(module).update(
-        ROUTES=(PageRoute("GET", "/weather", weather),),
-        NAV=(NavEntry("weather", "Weather", weather, icon="eye", group=NavGroup.DELIVERY, order=15),),
+        ROUTES=(PageRoute("GET", "/test-page", view),),
+        NAV=(NavEntry("test-page", "Weather", view, icon="eye", group=NavGroup.DELIVERY, order=15),),
         NOTICES={
             "rained": "It rained.",
             "poured": lambda n: f"It poured {n} times.",
             "flooded": Notice("It did not stop.", is_failure=True),
         },
-        NUMBERS=lambda _tx, _username, _now: {"weather": MenuNumber(7)},
+        NUMBERS=lambda _tx, _username, _now: {"test-page": MenuNumber(7)},
     )
     monkeypatch.setattr(webmail, "PAGES", (module, *webmail.PAGES))
     return create_app(settings, database)
@@ -159,13 +159,13 @@ def test_a_module_is_all_that_a_page_needs(with_a_page: Flask) -> None:
     assert "It rained." in browser.text_of("/folders/inbox?did=rained")
     assert "It poured 3 times." in browser.text_of("/folders/inbox?did=poured&n=3")
     assert 'class="notice failure"' in browser.get("/folders/inbox?did=flooded").text
-    assert browser.get("/weather").status_code == 200
+    assert browser.get("/test-page").status_code == 200
 
 
 def test_the_menu_shows_a_page_to_those_who_may_see_it(with_a_page: Flask) -> None:
     browser = Browser.logged_in(with_a_page.test_client(), "demo")
     assert "Weather" not in browser.text_of("/folders/inbox")
-    assert browser.get("/weather").status_code == 403
+    assert browser.get("/test-page").status_code == 403
 
 
 def test_a_notice_that_nobody_has_says_nothing(browser: Browser) -> None:
