@@ -213,7 +213,7 @@ def is_unknown_program(origin: Origin) -> bool:
 
 
 def is_role_of(address: Address, hostname: str) -> bool:
-    """Whether an address is one of those that local programs send as who have no other."""
+    """Whether an address is one that local programs without another send as."""
     return address.domain == hostname and address.local.lower() in ROLES
 
 

@@ -47,7 +47,7 @@ class AppPassword:
 
 @dataclass(frozen=True)
 class AppPasswordVerifier:
-    """What fits one app password, and when and from where that was last used."""
+    """An app password's verifier, and when and from where it was last used."""
 
     id: int
     name: str
@@ -65,7 +65,7 @@ class LoginVerifiers:
     """What a name's logins are checked against: the parameters that its client is told, and its app passwords."""
 
     parameters: Parameters
-    locks: tuple[AppPasswordVerifier, ...]
+    app_passwords: tuple[AppPasswordVerifier, ...]
 
 
 def create(
@@ -78,9 +78,9 @@ def create(
     """
     label = check_name(name)
     found = verifiers_of(tx, username, panel, shared_keys.obtain(tx, shared_keys.SCRAM_SALT))
-    if len(found.locks) >= MAX_PER_USER:
+    if len(found.app_passwords) >= MAX_PER_USER:
         raise AppPasswordError(f"there are {MAX_PER_USER} app passwords already; revoke one first")
-    if any(lock.name == label for lock in found.locks):
+    if any(each.name == label for each in found.app_passwords):
         raise AppPasswordError("there is an app password of this name already")
     password = _new_password()
     made = scram_verifier.derive(password.reveal(), found.parameters)
@@ -146,9 +146,9 @@ def verifiers_of(tx: Connection, username: str, panel: ScramVerifier | None, sec
         SELECT id, name, salt, iterations, stored_key, server_key, used_ts, used_from FROM app_passwords
         WHERE username = ? ORDER BY id LIMIT ?
     """
-    locks = tuple(_lock(row) for row in tx.execute(sql, (username, MAX_PER_USER)))
-    if locks:
-        return LoginVerifiers(locks[0].verifier.parameters, locks)
+    verifiers = tuple(_verifier(row) for row in tx.execute(sql, (username, MAX_PER_USER)))
+    if verifiers:
+        return LoginVerifiers(verifiers[0].verifier.parameters, verifiers)
     if panel is not None:
         return LoginVerifiers(panel.parameters, ())
     salt = hmac.digest(secret, b"salt of " + username.encode("utf-8", "surrogatepass"), "sha256")
@@ -157,7 +157,7 @@ def verifiers_of(tx: Connection, username: str, panel: ScramVerifier | None, sec
 
 def opened_by(found: LoginVerifiers, password: str) -> AppPasswordVerifier | None:
     """Which app password this is. It takes the time of one hash, also where there are none."""
-    return fitting(found.locks, scram_verifier.derive(password, found.parameters))
+    return fitting(found.app_passwords, scram_verifier.derive(password, found.parameters))
 
 
 def touch(tx: Connection, password_id: int, now: float, where: str) -> None:
@@ -165,16 +165,16 @@ def touch(tx: Connection, password_id: int, now: float, where: str) -> None:
     tx.execute("UPDATE app_passwords SET used_ts = ?, used_from = ? WHERE id = ?", (int(now), where, password_id))
 
 
-def fitting(locks: Iterable[AppPasswordVerifier], derived: ScramVerifier) -> AppPasswordVerifier | None:
+def fitting(verifiers: Iterable[AppPasswordVerifier], derived: ScramVerifier) -> AppPasswordVerifier | None:
     """Whose app password a verifier was derived from; each is compared, in the same time."""
     found = None
-    for lock in locks:
-        same = hmac.compare_digest(lock.verifier.stored_key, derived.stored_key)
-        found = lock if same and lock.verifier.parameters == derived.parameters else found
+    for each in verifiers:
+        same = hmac.compare_digest(each.verifier.stored_key, derived.stored_key)
+        found = each if same and each.verifier.parameters == derived.parameters else found
     return found
 
 
-def _lock(row: tuple[Any, ...]) -> AppPasswordVerifier:
+def _verifier(row: tuple[Any, ...]) -> AppPasswordVerifier:
     password_id, name, salt, iterations, stored_key, server_key, used_ts, used_from = row
     verifier = ScramVerifier(Parameters(salt, iterations), stored_key, server_key)
     return AppPasswordVerifier(password_id, name, verifier, used_ts, used_from)

@@ -1,4 +1,4 @@
-"""Login places: from where users have logged in, which says what a client there can do and who is no stranger.
+"""Login places: where users have logged in from: what clients there can do, and who is known there.
 
 A place is an address, a network of 64 bits with IPv6, or `unix:NAME` for a Unix user of this machine.
 """

@@ -2,7 +2,7 @@
 
 A file that was removed, exchanged or overwritten under a running program stays open, and takes commits that nobody
 will see again. The keeper notices, has everything refused that would be written, saves what was committed, lets go, and
-tries until there is a database again that is the one that was here.
+tries until the same database is back.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def _reopenings(path: Path) -> int:
 
 
 def id_at(path: Path) -> str:
-    """The id of the database that lies at the path, whose files are those that are open. Raises apsw.Error."""
+    """The id of the database at the path, if its files are the open ones. Raises apsw.Error."""
     connection = connect(path, 0)
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     try:

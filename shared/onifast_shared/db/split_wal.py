@@ -40,7 +40,7 @@ def complete(open_wal: int, wal: Path) -> int:
 
 
 def _link_to(inode: int) -> str | None:
-    """The path by which the kernel lets us open a file again that has no name."""
+    """The path in /proc that opens a nameless file again."""
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             if entry.stat().st_ino == inode and "-wal" in str(entry.readlink()):

@@ -60,7 +60,7 @@ class RotationSettings(Protocol):
 
 @dataclass(frozen=True)
 class DomainKeys:
-    """A domain's keys: those that sign, by the files, and the table's rows, which may be more or fewer."""
+    """A domain's keys: the keys that sign, by the files, and the table's rows, which may differ."""
 
     domain: str
     signing: tuple[SigningKey, ...]

@@ -82,7 +82,7 @@ def put_all(tx: Connection, rows: Iterable[Selector]) -> None:
 
 
 def due(tx: Connection, now: float, again_ts: int, limit: int = 20) -> list[str]:
-    """The domains of which a selector is to be looked at; nobody else gets them before `again_ts`."""
+    """Domains with a selector that is due for a look; nobody else gets them before `again_ts`."""
     rows = tx.execute(
         "SELECT DISTINCT domain FROM dkim_selectors"
         " WHERE state IN ('publishing', 'retiring', 'retired') AND look_ts <= ? LIMIT ?",

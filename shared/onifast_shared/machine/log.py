@@ -35,7 +35,7 @@ class Secret(str):
 
 
 class Lines(logging.Handler):
-    """Writes each record on a line of its own: when, which process of which program, how grave, and what."""
+    """Writes each record on a line of its own: time, program and process, severity, message."""
 
     def __init__(self, stream: TextIO, program: str) -> None:
         super().__init__()

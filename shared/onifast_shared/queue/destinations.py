@@ -82,7 +82,7 @@ def clear_limits(tx: Connection, destination: str) -> bool:
 
 
 def publish(tx: Connection, process: str, states: Iterable[StoredState], now: float) -> None:
-    """Replaces what a deliverer has said of destinations, and removes what those that have ended said."""
+    """Replaces a deliverer's states of destinations, and removes those of ended deliverers."""
     tx.execute("DELETE FROM destination_states WHERE process = ?", (process,))
     # What is dead outlives its deliverer by a day: the next one need not find out anew.
     tx.execute("DELETE FROM destination_states WHERE updated_ts < ?", (int(now) - 86400,))
@@ -106,7 +106,7 @@ def publish(tx: Connection, process: str, states: Iterable[StoredState], now: fl
 
 
 def list_states(tx: Connection, now: float) -> list[StoredState]:
-    """How the deliverers that run find destinations, those that cannot be reached first."""
+    """The running deliverers' states of destinations, the unreachable ones first."""
     order = "ORDER BY dead_since_ts IS NULL, destination, process"
     return [
         StoredState(*row) for row in _rows(tx, f"{_STATES} WHERE updated_ts >= ? {order}", (int(now) - STALE_AFTER,))

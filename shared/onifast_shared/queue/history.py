@@ -13,7 +13,7 @@ STEP = 500
 
 
 def finished(tx: Connection, before: float, after: int) -> tuple[list[int], int | None]:
-    """Of the next STEP rows behind the id `after`, those that were over before a time (epoch seconds).
+    """The rows, of the next STEP after the id `after`, that were final before a time (epoch seconds).
 
     And the id to go on behind; None at the end.
     """

@@ -14,7 +14,7 @@ the writer's thread gives the interpreter away, which costs more than such a mes
 
 
 class ReadyRow(NamedTuple):
-    """A ready row: what tells where it goes and with which others, and what its claim needs of it."""
+    """A ready row: its destination, what it may be claimed with, and what the claim needs."""
 
     domain: str
     sender: str | None

@@ -22,7 +22,7 @@ _VERSION = "SELECT version FROM directory_version"
 
 
 class CachedDirectory:
-    """Keeps answers for one event loop; a look-up that was made before needs neither thread nor file."""
+    """Keeps answers for one event loop: a repeated look-up needs neither thread nor file."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -41,7 +41,7 @@ def put(tx: Connection, key: str, entry: GreylistEntry) -> None:
 
 
 def sweep(tx: Connection, now: float) -> None:
-    """Forgets who has not been here for long, and of too many keys those that say least.
+    """Forgets keys that are unused for long, and if there are still too many, the least useful.
 
     Those go first that did not come back, the oldest before the others: in a flood they are the flood's.
     """

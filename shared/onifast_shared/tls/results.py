@@ -124,7 +124,7 @@ def of_day(tx: Connection, day: str, policy_domain: str) -> dict[SessionResult, 
 def unreported(
     tx: Connection, now: float, after: tuple[str, str] = ("", ""), limit: int = 100
 ) -> list[tuple[str, str]]:
-    """(day, domain) of days that are over and of which no report was begun, in order, those after `after`."""
+    """(day, domain) of past days without a report, in order, those after `after`."""
     sql = """
         SELECT DISTINCT day, policy_domain FROM tls_results AS counted
         WHERE day < ?1 AND (day, policy_domain) > (?2, ?3)

@@ -60,7 +60,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """A mailbox that is reached; `used` is the address by which it is, tag and all."""
+    """A mailbox that is reached; `used` is the address that led there, tag and all."""
 
     owner: str
     address: Address
@@ -96,7 +96,7 @@ class Expansion:
 
 @dataclass(frozen=True)
 class UnknownLocal:
-    """The domain is ours, the address does not exist, or leads to none that does."""
+    """The domain is ours, but the address does not exist, or leads to none that exists."""
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ def create(
     return database.write(lambda tx: app_passwords.create(tx, username, panel, name, NOW))
 
 
-def locks(database: Database, username: str = "ann", panel: ScramVerifier | None = None) -> LoginVerifiers:
+def verifiers(database: Database, username: str = "ann", panel: ScramVerifier | None = None) -> LoginVerifiers:
     secret = database.write(app_passwords.make_salt_secret)
     return database.read(lambda tx: app_passwords.verifiers_of(tx, username, panel, secret))
 
 
-def test_a_password_opens_the_lock_that_was_made_for_it(database: Database) -> None:
+def test_a_password_fits_the_verifier_that_was_made_for_it(database: Database) -> None:
     made = {create(database, name)[0].reveal(): name for name in ("Phone", "Laptop")}
-    found = locks(database)
+    found = verifiers(database)
     opened = {password: app_passwords.opened_by(found, password) for password in made}
-    assert {password: lock.name for password, lock in opened.items() if lock} == made
+    assert {password: verifier.name for password, verifier in opened.items() if verifier} == made
     assert app_passwords.opened_by(found, "wrong") is None
 
 
@@ -40,55 +40,55 @@ def test_a_password_is_long_and_easy_to_copy(database: Database) -> None:
 
 def test_a_password_opens_nothing_of_another_user(database: Database) -> None:
     password, _ = create(database, "Phone")
-    assert app_passwords.opened_by(locks(database, "bob"), password.reveal()) is None
+    assert app_passwords.opened_by(verifiers(database, "bob"), password.reveal()) is None
 
 
 def test_a_revoked_password_opens_nothing(database: Database) -> None:
     password, made = create(database, "Phone")
     assert not database.write(lambda tx: app_passwords.revoke(tx, "bob", made.id))
     assert database.write(lambda tx: app_passwords.revoke(tx, "ann", made.id))
-    assert app_passwords.opened_by(locks(database), password.reveal()) is None
+    assert app_passwords.opened_by(verifiers(database), password.reveal()) is None
 
 
 def test_the_salt_of_a_name_is_always_the_same_and_its_own(database: Database) -> None:
-    before = locks(database, "nobody").parameters
+    before = verifiers(database, "nobody").parameters
     create(database, "Phone")
-    assert locks(database, "nobody").parameters == before
-    assert locks(database, "somebody").parameters != before
+    assert verifiers(database, "nobody").parameters == before
+    assert verifiers(database, "somebody").parameters != before
 
 
 def test_a_first_app_password_does_not_change_what_strangers_are_told(database: Database) -> None:
-    before = locks(database).parameters
+    before = verifiers(database).parameters
     create(database, "Phone")
     create(database, "Laptop")
-    found = locks(database)
+    found = verifiers(database)
     assert found.parameters == before
-    assert {lock.verifier.parameters for lock in found.locks} == {before}
+    assert {verifier.verifier.parameters for verifier in found.app_passwords} == {before}
 
 
 def test_a_first_app_password_takes_the_salt_of_the_panel_password(database: Database) -> None:
     panel = scram_verifier.derive("pencil", Parameters(b"the panel's salt", 8192))
-    assert locks(database, panel=panel).parameters == panel.parameters
+    assert verifiers(database, panel=panel).parameters == panel.parameters
     create(database, "Phone", panel=panel)
-    assert locks(database, panel=panel).parameters == panel.parameters
+    assert verifiers(database, panel=panel).parameters == panel.parameters
 
 
 def test_app_passwords_keep_their_salt_when_the_panel_password_changes(database: Database) -> None:
     panel = scram_verifier.derive("pencil", Parameters(b"the panel's salt", 8192))
     create(database, "Phone", panel=panel)
     changed = scram_verifier.derive("crayon", Parameters(b"another salt", 4096))
-    assert locks(database, panel=changed).parameters == panel.parameters
+    assert verifiers(database, panel=changed).parameters == panel.parameters
 
 
 def test_a_use_is_remembered_and_news_only_now_and_then(database: Database) -> None:
     _, made = create(database, "Phone")
-    (lock,) = locks(database).locks
-    assert lock.use_is_news(NOW, "192.0.2.7")
+    (verifier,) = verifiers(database).app_passwords
+    assert verifier.use_is_news(NOW, "192.0.2.7")
     database.write(lambda tx: app_passwords.touch(tx, made.id, NOW, "192.0.2.7"))
-    (lock,) = locks(database).locks
-    assert not lock.use_is_news(NOW + 59, "192.0.2.7")
-    assert lock.use_is_news(NOW + 61, "192.0.2.7")
-    assert lock.use_is_news(NOW, "192.0.2.8")
+    (verifier,) = verifiers(database).app_passwords
+    assert not verifier.use_is_news(NOW + 59, "192.0.2.7")
+    assert verifier.use_is_news(NOW + 61, "192.0.2.7")
+    assert verifier.use_is_news(NOW, "192.0.2.8")
     (listed,) = database.read(lambda tx: app_passwords.list_for(tx, "ann"))
     assert (listed.used_ts, listed.used_from) == (NOW, "192.0.2.7")
 

@@ -52,7 +52,7 @@ class RunningDeliveries:
         return max(0, self._places - sum(not each.is_slow for each in self._running.values()))
 
     def room_for_unproven(self) -> int:
-        """How many of them to destinations of which nobody knows whether they answer."""
+        """How many of them to destinations that have not proved yet that they answer."""
         most = max(1, int(self._places * UNPROVEN_SHARE))
         return max(0, most - sum(not (each.is_slow or each.is_proven) for each in self._running.values()))
 

@@ -1,4 +1,4 @@
-"""Commits the results of deliveries: those that have gathered when a commit begins are one change of the database."""
+"""Commits the results of deliveries: what has gathered when a commit begins is one change of the database."""
 
 from __future__ import annotations
 

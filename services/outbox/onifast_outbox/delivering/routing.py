@@ -204,7 +204,7 @@ def no_address(host: str) -> Failed:
 
 
 def other_family(host: str, sources: Sources) -> Deferred:
-    """The outcome where a host has addresses, but none that mail may be sent to from the addresses it leaves from."""
+    """The outcome where a host has no address in a family that the mail may leave from."""
     ours = " and ".join(source.address for source in sources.by_family.values())
     wanted = "IPv4" if 6 in sources.by_family else "IPv6"
     text = f"the mail server {host} has {wanted} addresses alone, and this mail leaves from {ours}"

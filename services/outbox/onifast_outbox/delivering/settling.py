@@ -81,7 +81,7 @@ class ClaimedMessage:
 class RowDecision:
     """A row's next state, what its sender and the log are told about it, and what its history gets.
 
-    `attempt` is that at the server that decided (None where nothing was tried), `earlier` those that it passed over.
+    `attempt` is the one that decided (None where nothing was tried); `earlier` are the servers tried before.
     `suppressed_until`: its recipient does not exist, and its owner's mail to them is refused until then.
     """
 
@@ -178,7 +178,7 @@ class Settler:
         return RowDecision(result, "failed", _given_up(outcome, self._schedule.patience(returnable=returnable)))
 
     def _suppressed_until(self, submission: Submission, outcome: Failed) -> int | None:
-        """Mail that is only forwarded says nothing of whom its owner writes to."""
+        """When it ends, in epoch seconds; None for none. Mail that is only forwarded suppresses nobody."""
         lasting = self._settings.suppression_time
         if not lasting or not submission.owner or submission.forwarded_by or not is_hard(outcome):
             return None

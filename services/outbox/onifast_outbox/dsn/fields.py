@@ -45,7 +45,7 @@ def _recipient(fate: RecipientFate, *, utf8: bool) -> list[str]:
 
 
 def _diagnostic(fate: RecipientFate, *, utf8: bool) -> str:
-    """`smtp` is for what a server answered (RFC 3464 section 2.3.6); what is said here is of no registered type."""
+    """`smtp` is for what a server answered (RFC 3464 section 2.3.6); the text here is of no registered type."""
     return f"{'smtp' if fate.outcome.trail.host else 'x-onifast'}; {_one_line(fate.answer, utf8=utf8)}"
 
 

@@ -59,7 +59,7 @@ def explain(reply: Reply, host: str = "") -> Explanation:
 
 
 def recognised(reply: Reply, host: str) -> Explanation | None:
-    """What a reply means by its own words; None where these are none that we know."""
+    """What a reply means by its own words; None where the words are unknown."""
     answer, provider = " ".join(str(reply).split())[:MAX_READ], provider_of(host)
     # What we say ourselves has codes of our own choice, and texts that must not be taken for a provider's.
     for rule in RULES if host else ():

@@ -1,4 +1,4 @@
-"""What an enhanced status code means (RFC 3463), where the answer's text is none that we know."""
+"""What an enhanced status code means (RFC 3463), for answers whose text is unknown."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ class SmtpClient(SmtpSession):
         return reply
 
     async def _drop_transaction(self, pipelined: bool, skip: int = 0) -> None:
-        """Leaves a transaction that nobody is to receive, `skip` RCPT replies of which are still to come."""
+        """Abandons a transaction without recipients; `skip` replies to RCPT are still to come."""
         if not pipelined:
             await self._reset()
             return

@@ -91,7 +91,7 @@ class TlsLedger:
 
 
 def _remember(tx: Connection, had: _Had, times: int, now: float) -> str:
-    """The level that a domain had before, where this is the first time that less is had."""
+    """The level that a domain had before, if this is its first downgrade."""
     if had.good:
         tls_history.note_good(tx, had.domain, had.level, had.host, now)
         return ""

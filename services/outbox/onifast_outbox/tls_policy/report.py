@@ -130,7 +130,7 @@ def _failure(item: SessionResult, sessions: int) -> dict[str, Any]:
 
 
 def build_message(reporter: Reporter, report: DayReport, to: Address, now: float) -> bytes:
-    """The mail that carries a report (section 5.3). It asks for no TLS, of which it may tell that it fails."""
+    """The mail that carries a report (section 5.3). It asks for no TLS: it may report that TLS fails."""
     boundary = f"=_{hashlib.sha256(report.report_id.encode()).hexdigest()[:32]}"
     title = f"Report Domain: {report.policy_domain} Submitter: {reporter.hostname} Report-ID: <{report.report_id}>"
     head = [

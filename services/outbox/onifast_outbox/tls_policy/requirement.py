@@ -81,7 +81,7 @@ class Insist(Enum):
 class Requirement:
     """What to insist on at one host.
 
-    `level` is what is reached where that is had. `names` are those that a certificate may be good for, the first of
+    `level` is what the connection then has. `names` are those that a certificate may be good for, the first of
     them asked for by SNI; none means the host's own. `domain` is the recipient's, where a certificate may be good for
     that instead. `because` says in words who asks for it.
     """

@@ -48,7 +48,7 @@ class DmarcRecord:
 
 @dataclass(frozen=True)
 class ApplicablePolicy:
-    """The record that covers a domain, the policy that it has for just that domain, and who the domain is one with."""
+    """The record that covers a domain, the policy that it has for just that domain, and the organizational domain."""
 
     record: DmarcRecord
     policy: str
@@ -112,7 +112,7 @@ class DmarcResult:
 
 
 def parse(text: str) -> DmarcRecord | None:
-    """The record that a TXT record holds, None where there is none that can be used (RFC 9989 sections 4.7, 4.10.1).
+    """The DMARC record in a TXT record, None where it is unusable (RFC 9989 sections 4.7, 4.10.1).
 
     Unknown tags are passed over, and most tags with a bad value count as missing. Without a `p`, or with a bad `p`,
     `sp` or `np`, the policy is `none` if reports are asked for, and there is no record otherwise.

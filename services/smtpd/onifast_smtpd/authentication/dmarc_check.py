@@ -112,7 +112,7 @@ def authors(head: bytes) -> Authors:
 
 
 def _nobody(problem: str, domain: str = "") -> Authors:
-    """Of whom nobody can tell who they are: whatever the reason is, it must not be the way around DMARC."""
+    """Authors whom nobody can identify: whatever the reason is, it must not be the way around DMARC."""
     return Authors(failure=DmarcResult("permerror", domain, problem=problem))
 
 

@@ -15,7 +15,7 @@ MAX_HOPS = 50  # Received headers; RFC 5321 section 6.3 asks for 100 at the most
 def judge_line_ends(settings: Settings, *, bare: bool, local: bool) -> Reply | None:
     """Bare CR or LF (RFC 5321 section 2.3.8): another system may see an end of data in it, so none comes in.
 
-    Those of local programs, many of which write what their own system's line ends are, can be repaired.
+    Those of local programs can be repaired: many write their own system's line ends.
     """
     if not bare or (local and settings.bare_line_ends == "repair"):
         return None

@@ -139,8 +139,8 @@ class Authenticator:
         with _in_smtp(username):
             proof = exchange.parse_client_final(answer)
         # Asked for anew: a client may take minutes to answer, and a password may be revoked in one of them.
-        found = (await self._doors(attempt, username)).opened_by(lambda verifier: scram.fits(verifier, proof))
-        login = await self._judge(attempt, username, _given(found.opened if found else None))
+        found = (await self._challenge_for(attempt, username)).matching(lambda verifier: scram.fits(verifier, proof))
+        login = await self._judge(attempt, username, _given(found.matched if found else None))
         if found is not None:
             # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
             await attempt.ask(scram.server_final(found.verifier, proof))
@@ -149,12 +149,12 @@ class Authenticator:
     async def _challenge(self, attempt: LoginAttempt, username: str) -> Challenge:
         loop = asyncio.get_running_loop()
         end = loop.time() + CHALLENGE_SECONDS
-        challenge = await self._doors(attempt, username)
+        challenge = await self._challenge_for(attempt, username)
         # Nobody counts how often a challenge is asked for, and a file that is there takes longer than none.
         await asyncio.sleep(end - loop.time())
         return challenge
 
-    async def _doors(self, attempt: LoginAttempt, username: str) -> Challenge:
+    async def _challenge_for(self, attempt: LoginAttempt, username: str) -> Challenge:
         with _trouble_is_ours(attempt, username):
             # Not in the pool: nothing here takes long, and nothing waits for those who guess.
             return await asyncio.to_thread(self._keyring.challenge, username)
@@ -168,12 +168,12 @@ class Authenticator:
         async with turn:
             with _trouble_is_ours(attempt, username):
                 await self._refuse_blocked(attempt.client, username, keys)
-                opened = await check()
-                await self._count(attempt.client, username, keys, failed=opened is None)
-        if opened is None:
+                matched = await check()
+                await self._count(attempt.client, username, keys, failed=matched is None)
+        if matched is None:
             raise LoginFailed(username, await self._wrong(attempt))
-        await self._note_use(attempt.client, opened)
-        return Login(opened.user, attempt.mechanism, opened.lock.name if opened.lock else None)
+        await self._note_use(attempt.client, matched)
+        return Login(matched.user, attempt.mechanism, matched.app_password.name if matched.app_password else None)
 
     async def _wrong(self, attempt: LoginAttempt) -> Reply:
         """What a wrong password is told. A proof may be wrong because we have no verifier, whoever the name is of."""
@@ -223,11 +223,11 @@ class Authenticator:
         elif await self._database.aread(lambda tx: throttle.has_failed(tx, keys)):
             await self._database.awrite(lambda tx: throttle.clear(tx, keys))
 
-    async def _note_use(self, client: Client, opened: PasswordMatch) -> None:
+    async def _note_use(self, client: Client, matched: PasswordMatch) -> None:
         where = f"{client.address} ({client.unix_user})" if client.unix_user else client.address
         with contextlib.suppress(DatabaseError):  # who may log in, may log in
-            await self._keyring.note_use(opened, time.time(), where)
-        await self._places.note_login(client, opened.user.username, by_panel=opened.lock is None)
+            await self._keyring.note_use(matched, time.time(), where)
+        await self._places.note_login(client, matched.user.username, by_panel=matched.app_password is None)
 
     def close(self) -> None:
         """Ends the threads."""
@@ -239,11 +239,11 @@ def _key_of(client: Client) -> str:
     return f"smtp {place_of(client)}"
 
 
-def _given(opened: PasswordMatch | None) -> Callable[[], Awaitable[PasswordMatch | None]]:
+def _given(matched: PasswordMatch | None) -> Callable[[], Awaitable[PasswordMatch | None]]:
     """A check whose outcome is known."""
 
     async def check() -> PasswordMatch | None:
-        return opened
+        return matched
 
     return check
 

@@ -1,4 +1,4 @@
-"""What opens a user's door over SMTP: their panel password, and their app passwords.
+"""The passwords that log a user in over SMTP: the panel password, and app passwords.
 
 Everything here takes as long, and looks the same from outside, for a name that no user has. It blocks.
 """
@@ -22,17 +22,17 @@ _WRITE_PATIENCE = 2.0
 
 @dataclass(frozen=True)
 class PasswordMatch:
-    """Whose door was opened; `lock` is the app password's, None for the panel password."""
+    """The user whose password fits; `app_password` is the one that did, None for the panel password."""
 
     user: PanelUser
-    lock: AppPasswordVerifier | None
+    app_password: AppPasswordVerifier | None
 
 
 @dataclass(frozen=True)
 class ProofMatch:
-    """Whose door a proof opens, and the verifier that it fits."""
+    """The user whose password a proof fits, and its verifier."""
 
-    opened: PasswordMatch
+    matched: PasswordMatch
     verifier: ScramVerifier
 
 
@@ -42,17 +42,17 @@ class Challenge:
 
     parameters: Parameters
     user: PanelUser | None
-    doors: tuple[tuple[ScramVerifier, AppPasswordVerifier | None], ...]
+    verifiers: tuple[tuple[ScramVerifier, AppPasswordVerifier | None], ...]
 
-    def opened_by(self, fits: Callable[[ScramVerifier], bool]) -> ProofMatch | None:
-        """What the client's proof opens. Where nothing can be opened it is tried on the verifier of no password."""
-        fitting = [(verifier, lock) for verifier, lock in self.doors if fits(verifier)]
-        if not self.doors:
+    def matching(self, fits: Callable[[ScramVerifier], bool]) -> ProofMatch | None:
+        """The password that the client's proof fits. Without any it is tried all the same, to take as long."""
+        fitting = [(verifier, app_password) for verifier, app_password in self.verifiers if fits(verifier)]
+        if not self.verifiers:
             fits(ScramVerifier(self.parameters, secrets.token_bytes(32), b""))
         if not fitting or self.user is None:
             return None
-        verifier, lock = fitting[0]
-        return ProofMatch(PasswordMatch(self.user, lock), verifier)
+        verifier, app_password = fitting[0]
+        return ProofMatch(PasswordMatch(self.user, app_password), verifier)
 
 
 class Keyring:
@@ -67,12 +67,12 @@ class Keyring:
 
     def open(self, username: str, password: Secret) -> PasswordMatch | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
-        found = self._locks(username, None)
+        found = self._verifiers(username, None)
         derived = scram_verifier.derive(password.reveal(), found.parameters)
-        lock = app_passwords.fitting(found.locks, derived)
-        if lock is not None:
+        app_password = app_passwords.fitting(found.app_passwords, derived)
+        if app_password is not None:
             user = self._active(username)
-            return PasswordMatch(user, lock) if user else None
+            return PasswordMatch(user, app_password) if user else None
         user = self._users.authenticate(username, password.reveal())
         if user is None:
             return None
@@ -87,17 +87,19 @@ class Keyring:
         """
         user = self._users.get(username)
         panel = user.verifier() if user else None
-        found = self._locks(username, panel)
+        found = self._verifiers(username, panel)
         enrolled = self._database.read(lambda tx: enrolment.find(tx, user, username))
         panel = panel or enrolled
-        doors: list[tuple[ScramVerifier, AppPasswordVerifier | None]] = [
-            (lock.verifier, lock) for lock in found.locks if lock.verifier.parameters == found.parameters
+        verifiers: list[tuple[ScramVerifier, AppPasswordVerifier | None]] = [
+            (app_password.verifier, app_password)
+            for app_password in found.app_passwords
+            if app_password.verifier.parameters == found.parameters
         ]
         if panel is not None and panel.parameters == found.parameters:
-            doors.append((panel, None))
+            verifiers.append((panel, None))
         if user is None or user.disabled:
             return Challenge(found.parameters, None, ())
-        return Challenge(found.parameters, user, tuple(doors))
+        return Challenge(found.parameters, user, tuple(verifiers))
 
     def suits_scram(self, place: str) -> bool:
         """Whether SCRAM is what a client at that place should be offered; raises AccountError, DatabaseError.
@@ -113,21 +115,21 @@ class Keyring:
         return all(self._can_use_scram(regular) for regular in known.regulars)
 
     def _can_use_scram(self, regular: login_places.Regular) -> bool:
-        doors = self.challenge(regular.username).doors
-        return any(lock is None or not regular.by_panel for _, lock in doors)
+        verifiers = self.challenge(regular.username).verifiers
+        return any(app_password is None or not regular.by_panel for _, app_password in verifiers)
 
-    async def note_use(self, opened: PasswordMatch, now: float, where: str) -> None:
+    async def note_use(self, matched: PasswordMatch, now: float, where: str) -> None:
         """Remembers when and from where an app password was used last; raises DatabaseError."""
-        lock = opened.lock
-        if lock is not None and lock.use_is_news(now, where):
+        app_password = matched.app_password
+        if app_password is not None and app_password.use_is_news(now, where):
             await self._database.awrite(
-                lambda tx: app_passwords.touch(tx, lock.id, now, where), timeout=_WRITE_PATIENCE
+                lambda tx: app_passwords.touch(tx, app_password.id, now, where), timeout=_WRITE_PATIENCE
             )
 
     def _active(self, username: str) -> PanelUser | None:
         user = self._users.get(username)
         return None if user is None or user.disabled else user
 
-    def _locks(self, username: str, panel: ScramVerifier | None) -> LoginVerifiers:
+    def _verifiers(self, username: str, panel: ScramVerifier | None) -> LoginVerifiers:
         secret = self._salt_secret = self._salt_secret or app_passwords.obtain_salt_secret(self._database)
         return self._database.read(lambda tx: app_passwords.verifiers_of(tx, username, panel, secret))

@@ -61,7 +61,7 @@ class ClientFirst:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the client's final message proves, and of which words."""
+    """The proof in the client's final message, and the words that it covers."""
 
     auth_message: bytes
     client_proof: bytes
@@ -138,7 +138,7 @@ def fits(verifier: ScramVerifier, proof: Proof) -> bool:
 
 
 def server_final(verifier: ScramVerifier, proof: Proof) -> bytes:
-    """The server's final message, by which the client knows us."""
+    """The server's final message, which proves to the client that we know the password."""
     return b"v=" + base64.b64encode(hmac.digest(verifier.server_key, proof.auth_message, "sha256"))
 
 

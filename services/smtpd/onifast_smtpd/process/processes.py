@@ -68,7 +68,7 @@ class ProcessPipes:
 
 @dataclass(frozen=True)
 class ProcessPlace:
-    """One process's place among those that receive mail, and what ties it to the others."""
+    """One receiving process: what it shares with the others, and its pipes to them."""
 
     groups: Sequence[Counter]
     """The sessions of each group of clients."""
@@ -233,7 +233,7 @@ class Parent:
         self._due[child.place] = child.started + RESTART_DELAY
 
     def _renew(self) -> None:
-        """Takes the settings anew, for processes that start later, and has those that run do the same."""
+        """Reads the settings anew, here and in all processes."""
         if not reloading.is_heard():
             return  # the kernel keeps a signal that is ignored but waited for
         self._reload()

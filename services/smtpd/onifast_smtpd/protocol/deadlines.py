@@ -72,7 +72,7 @@ class Deadline:
     def hurry(self, seconds: float, rate: int) -> None:
         """Has so much patience and no more, if it is less, for the wait that is on.
 
-        Called now and then, it also ends a message of which less has come meanwhile than `rate` octets a second,
+        Called now and then, it also ends a message that has come more slowly than `rate` octets a second,
         however much came before: what is here already takes up memory.
         """
         if self._since is None:

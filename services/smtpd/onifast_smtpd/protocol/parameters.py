@@ -77,7 +77,7 @@ def parse_parameters(text: str) -> Parameters:
 
 
 def mail_options(parameters: Parameters) -> MailOptions:
-    """What the parameters of MAIL mean; raises Refused, with 555 for those that we do not know."""
+    """What the parameters of MAIL mean; raises Refused, with 555 for unknown ones."""
     options = NO_MAIL_OPTIONS
     for keyword, value in parameters.items():
         if keyword not in _MAIL_PARAMETERS:
@@ -89,7 +89,7 @@ def mail_options(parameters: Parameters) -> MailOptions:
 
 
 def rcpt_options(parameters: Parameters) -> RcptOptions:
-    """What the parameters of RCPT mean; raises Refused, with 555 for those that we do not know."""
+    """What the parameters of RCPT mean; raises Refused, with 555 for unknown ones."""
     options = NO_RCPT_OPTIONS
     for keyword, value in parameters.items():
         if keyword not in _RCPT_PARAMETERS:

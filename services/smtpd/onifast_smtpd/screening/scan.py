@@ -16,7 +16,7 @@ class ScanTrouble(Exception):
 
 @dataclass(frozen=True)
 class Scan:
-    """The filter's word. `action` is accept, junk, reject or later; `rules` are those that gave points."""
+    """The filter's word. `action` is accept, junk, reject or later; `rules` are the ones that matched."""
 
     filter: str
     action: str

@@ -1,8 +1,8 @@
 """Guessing of passwords slowed down: failures count by client and user, so nobody shuts out users from elsewhere.
 
 A client that fails for many users waits for all of them, unless it may be many people: a proxy that does not name its
-visitors, or a loopback address whose Unix user is unknown. Many clients that fail for one user wait together, but for
-those that they have logged in from.
+visitors, or a loopback address whose Unix user is unknown. Many clients that fail for one user wait together, except
+where that user has logged in from.
 """
 
 from __future__ import annotations

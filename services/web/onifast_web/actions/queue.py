@@ -40,7 +40,7 @@ def act(web: Web, caller: Caller, ids: Sequence[int], action: str) -> Done:
 
 
 def act_on_all(web: Web, caller: Caller, search: Search, action: str) -> Done:
-    """`act` on all rows of the caller's that a search finds, those that they may not let out left as they are."""
+    """Does `act` to all rows of the caller's that a search finds and the caller may let out."""
     return Done(actions.act_on_all(web.database, caller.manages, search, action, web.clock()))
 
 

@@ -1,4 +1,4 @@
-"""Limits on what is sent: where everybody stands, who hit which, and what administrators change."""
+"""Limits on what is sent: how much is used, who was refused, and what administrators change."""
 
 from __future__ import annotations
 

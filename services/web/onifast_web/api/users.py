@@ -1,4 +1,4 @@
-"""Panel users who are removed, restored or renamed, and what is kept of those who are gone."""
+"""Panel users: removed, restored, renamed; and what is kept of departed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Departed users: who is missing and has to be confirmed as gone, and what is kept of those who are."""
+"""Departed users: who is missing and waits for confirmation, and what is kept of departed users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits on what is sent: what everybody has used, who hit which, and the means to change and reset."""
+"""Limits on what is sent: how much is used, who was refused, and forms to change and reset them."""
 
 from __future__ import annotations
 
