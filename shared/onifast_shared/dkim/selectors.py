@@ -7,7 +7,7 @@ crash, the panel or two programs at once do things in, nothing is ever signed un
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from typing import cast
 
 from onifast_shared.db.database import Connection
@@ -100,10 +100,8 @@ def anything_due(tx: Connection, now: float) -> bool:
     return tx.execute(sql, (int(now),)).fetchone() is not None
 
 
-_COLUMNS = (
-    "domain, selector, algorithm, fingerprint, value, state, created_ts, published_ts, switched_ts, retire_ts, look_ts,"
-    " problem"
-)
+_COLUMNS = ", ".join(field.name for field in fields(Selector))
+"""The table has columns of the same names."""
 
 
 def _name(tx: Connection, key: SigningKey) -> str | None:

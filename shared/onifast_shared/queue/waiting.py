@@ -187,6 +187,9 @@ class _Row(NamedTuple):
         return self.status == "pending" and self.release_ts > now
 
 
+_COLUMNS = {name: f"o.{name}" for name in _Row._fields} | {"sender": "coalesce(o.sender, '')"}
+
+
 @dataclass(frozen=True)
 class _Stored:
     content_id: int
@@ -218,9 +221,8 @@ def _find(tx: Connection, condition: str, bind: Sequence[Any], limit: int) -> li
 def _rows_of(tx: Connection, owner: str | None, outbox_id: int) -> list[_Row]:
     """The message that a row belongs to, recipient by recipient."""
     found = tx.execute(
-        """
-        SELECT o.id, o.status, o.email_id, o.content_id, o.release_ts, o.origin, coalesce(o.sender, ''),
-               o.submitted_by, o.created_at
+        f"""
+        SELECT {", ".join(_COLUMNS[name] for name in _Row._fields)}
         FROM outbox one JOIN outbox o ON o.content_id = one.content_id
         WHERE one.id = ?1 AND (?2 IS NULL OR one.owner = ?2) AND o.email_id IS one.email_id
           AND o.sender IS one.sender AND o.submitted_by IS one.submitted_by AND o.owner IS one.owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from onifast_shared.db.database import Connection
 
@@ -91,7 +91,5 @@ def list_all(tx: Connection, *, downgraded: bool = False, limit: int = 500) -> l
     return [TlsMemory(*row) for row in tx.execute(sql, (limit,))]
 
 
-_SELECT = """
-    SELECT domain, level, host, good_ts, downgrades, downgraded_ts, downgraded_level, downgraded_host, downgraded_why
-    FROM tls_memory
-"""
+# The table has columns of the fields' names.
+_SELECT = f"SELECT {', '.join(field.name for field in fields(TlsMemory))} FROM tls_memory"
