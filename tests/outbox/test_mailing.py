@@ -38,8 +38,8 @@ SLOW_SECONDS = 1.0
 
 
 def submit(db: Database, by: str, recipient: str) -> None:
-    what = Submission(sender=f"{by}@here.test", origin="web", owner=by, submitted_by=f"user:{by}")
-    accept.submit(db, MESSAGE, what, [QueuedRecipient(recipient)])
+    submission = Submission(sender=f"{by}@here.test", origin="web", owner=by, submitted_by=f"user:{by}")
+    accept.submit(db, MESSAGE, submission, [QueuedRecipient(recipient)])
 
 
 @contextmanager

@@ -22,9 +22,9 @@ AT_ONCE = 8
 
 async def submit(outbox: Outbox) -> int:
     """A message to a mailbox here and to another site, which are claimed apart; the first row's id."""
-    what = Submission("alice@here.test", "web", owner="alice", release_ts=int(time.time()), undo=True)
+    submission = Submission("alice@here.test", "web", owner="alice", release_ts=int(time.time()), undo=True)
     to = [QueuedRecipient("carol@here.test"), QueuedRecipient("bob@remote.test")]
-    accepted = await accept.asubmit(outbox.db, MESSAGE, what, to, SentCopy("alice", "carol, bob"))
+    accepted = await accept.asubmit(outbox.db, MESSAGE, submission, to, SentCopy("alice", "carol, bob"))
     return accepted.outbox_ids[0]
 
 

@@ -88,8 +88,8 @@ def keys(request: pytest.FixtureRequest, settings: Settings, dns: DnsServer) -> 
 
 async def sent(settings: Settings, database: Database, raw: bytes) -> bytes:
     """The message as a server gets it."""
-    what = Submission("alice@here.test", "script")
-    claim = Claim("token", 1, what, (QueueRow(1, "bob@remote.test", 0, 0, None, None),))
+    submission = Submission("alice@here.test", "script")
+    claim = Claim("token", 1, submission, (QueueRow(1, "bob@remote.test", 0, 0, None, None),))
     content = await Preparer(Signer(settings, database)).prepare(claim, raw)
     return content.data.replace(b"\r\n..", b"\r\n.")
 

@@ -112,10 +112,10 @@ def test_a_user_that_runs_all_sites_signs_for_them_unless_the_setting_says_other
     settings: Settings, database: Database
 ) -> None:
     raw = b"From: ann@ann.test\r\nSubject: x\r\n\r\nHello\r\n"
-    what = Submission("ann@ann.test", "smtp", submitted_by="unix:www-data")
-    assert Signer(settings, database).sign(raw, what).fields
+    submission = Submission("ann@ann.test", "smtp", submitted_by="unix:www-data")
+    assert Signer(settings, database).sign(raw, submission).fields
     apart = replace(settings, dkim_shared_users=())
-    assert not Signer(apart, database).sign(raw, what).fields
+    assert not Signer(apart, database).sign(raw, submission).fields
 
 
 def test_a_user_file_that_cannot_be_read_makes_no_administrator(sign: Sign, settings: Settings) -> None:
@@ -158,9 +158,9 @@ async def test_what_began_here_and_is_forwarded_keeps_its_writers_signature(pati
         patient.db.path,
         "INSERT INTO mail_forwards (address, target, owner) VALUES ('ben@ben.test', 'bob@remote.test', 'ben');",
     )
-    what = Submission("ann@ann.test", "smtp", owner="ann", submitted_by="user:ann")
+    submission = Submission("ann@ann.test", "smtp", owner="ann", submitted_by="user:ann")
     raw = b"From: ann@ann.test\r\nSubject: x\r\n\r\nHello\r\n"
-    await accept.asubmit(patient.db, raw, what, [QueuedRecipient("ben@ben.test")])
+    await accept.asubmit(patient.db, raw, submission, [QueuedRecipient("ben@ben.test")])
     with ScriptedSmtpServer(host="127.0.0.25", port=patient.settings.outbound_port) as peer:
         await patient.deliver_all()
         (message,) = peer.messages

@@ -41,19 +41,19 @@ class Authority:
         self._settings = settings
         self._users = UserDirectory(settings)
 
-    def writer_of(self, what: Submission) -> MessageWriter:
+    def writer_of(self, submission: Submission) -> MessageWriter:
         """Who wrote a message. What is forwarded was written by who is in `written_by`, not by who forwards it."""
-        if what.origin == "forward":
-            return self._writer(what.written_by or "somebody elsewhere", None)
-        if what.submitted_by is None:
+        if submission.origin == "forward":
+            return self._writer(submission.written_by or "somebody elsewhere", None)
+        if submission.submitted_by is None:
             # Neither smtpd nor web queues anything without saying whose it is: the row is ours, or a script's.
-            account = what.owner or None
+            account = submission.owner or None
             return MessageWriter(account or "this server", account, trusted=account is None)
-        return self._writer(what.submitted_by, what.owner)
+        return self._writer(submission.submitted_by, submission.owner)
 
-    def allows(self, tx: Connection, what: Submission, author: Address, domain: str) -> bool:
+    def allows(self, tx: Connection, submission: Submission, author: Address, domain: str) -> bool:
         """Whether the key of `domain`, the author's or one above it, may sign a message with this From."""
-        writer, settings = self.writer_of(what), self._settings
+        writer, settings = self.writer_of(submission), self._settings
         if writer.trusted:
             return True
         if author.domain == domain == settings.hostname and writer.is_local and _is_own_name(author, writer):

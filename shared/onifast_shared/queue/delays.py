@@ -68,7 +68,7 @@ def oldest(tx: Connection, before: float) -> Delayed | None:
     return Delayed(content_id, submission, tuple(_row(row) for row in rows))
 
 
-def alike(tx: Connection, what: Submission, before: float, limit: int = MOST_ROWS) -> list[DelayedRow]:
+def alike(tx: Connection, submission: Submission, before: float, limit: int = MOST_ROWS) -> list[DelayedRow]:
     """The longest delayed recipients of all messages of a sender, of one origin, which nobody has thought of."""
     rows: list[tuple[Any, ...]] = tx.execute(
         f"""
@@ -81,7 +81,7 @@ def alike(tx: Connection, what: Submission, before: float, limit: int = MOST_ROW
             ORDER BY queued_ts LIMIT ?)
         ORDER BY o.queued_ts
         """,
-        (int(before), what.sender, what.origin, int(what.requiretls), limit),
+        (int(before), submission.sender, submission.origin, int(submission.requiretls), limit),
     ).fetchall()
     return [_row(row) for row in rows]
 

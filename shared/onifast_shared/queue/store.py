@@ -227,11 +227,11 @@ def domain_of(recipient: str) -> str:
         return ""
 
 
-def written_by(what: Submission) -> str | None:
+def written_by(submission: Submission) -> str | None:
     """Who wrote a message, in the form of `submitted_by`, for the rows that send it on."""
-    if what.origin == "forward":
-        return what.written_by
-    return what.submitted_by or (submitters.by_user(what.owner) if what.owner else submitters.PANEL)
+    if submission.origin == "forward":
+        return submission.written_by
+    return submission.submitted_by or (submitters.by_user(submission.owner) if submission.owner else submitters.PANEL)
 
 
 def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
@@ -239,34 +239,34 @@ def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
     return submitted_by or owner or domain_of(sender)
 
 
-def _insert(tx: Connection, content_id: int, what: Submission, recipient: QueuedRecipient, now: float) -> int:
+def _insert(tx: Connection, content_id: int, submission: Submission, recipient: QueuedRecipient, now: float) -> int:
     row = {
-        "sender": what.sender,
+        "sender": submission.sender,
         "recipient": recipient.address,
-        "subject": what.subject,
+        "subject": submission.subject,
         "created_at": stored(now),
         "content_id": content_id,
-        "queue_id": what.queue_id or None,
-        "owner": what.owner,
-        "email_id": what.email_id,
-        "origin": what.origin,
-        "submitted_by": what.submitted_by,
-        "written_by": what.written_by,
-        "body_type": what.body_type,
-        "smtputf8": int(what.smtputf8),
-        "requiretls": int(what.requiretls),
-        "dsn_ret": what.ret,
-        "dsn_envid": what.envid,
+        "queue_id": submission.queue_id or None,
+        "owner": submission.owner,
+        "email_id": submission.email_id,
+        "origin": submission.origin,
+        "submitted_by": submission.submitted_by,
+        "written_by": submission.written_by,
+        "body_type": submission.body_type,
+        "smtputf8": int(submission.smtputf8),
+        "requiretls": int(submission.requiretls),
+        "dsn_ret": submission.ret,
+        "dsn_envid": submission.envid,
         "dsn_notify": recipient.notify,
         "dsn_orcpt": recipient.orcpt,
         # Its time in the queue begins when it is released: the wait before was its sender's wish.
-        "queued_ts": max(int(now), what.release_ts),
-        "next_attempt_ts": what.release_ts,
-        "release_ts": what.release_ts,
-        "undo": int(what.undo),
+        "queued_ts": max(int(now), submission.release_ts),
+        "next_attempt_ts": submission.release_ts,
+        "release_ts": submission.release_ts,
+        "undo": int(submission.undo),
         "domain": domain_of(recipient.address),
-        "lane": lane_of(what.sender, what.owner, what.submitted_by),
-        "ready": int(what.release_ts <= now),
+        "lane": lane_of(submission.sender, submission.owner, submission.submitted_by),
+        "ready": int(submission.release_ts <= now),
     }
     names = ", ".join(row)
     tx.execute(

@@ -14,8 +14,8 @@ from onifast_shared.queue.store import Claim, Lease, QueuedRecipient, Submission
 
 
 def claimed(db: Database, settings: Settings, lease: Lease) -> Claim:
-    what = Submission(sender="ann@here.test", origin="api", owner="ann")
-    accept.submit(db, b"\r\nx\r\n", what, [QueuedRecipient("bob@remote.test")])
+    submission = Submission(sender="ann@here.test", origin="api", owner="ann")
+    accept.submit(db, b"\r\nx\r\n", submission, [QueuedRecipient("bob@remote.test")])
     found = db.write(lambda tx: queue_claims.claim(tx, NextHops(tx, settings), lease, ClaimCapacity(1), 2e9))
     return found.claims[0]
 

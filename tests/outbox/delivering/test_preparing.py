@@ -29,7 +29,7 @@ class Counting(Signer):
     def for_batch(self) -> Counting:
         return self
 
-    def sign(self, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
+    def sign(self, message: bytes, submission: Submission, head: Summary | None = None) -> Signed:
         self.signed += 1
         assert self.may_go_on.wait(30)
         if self.problem:
@@ -62,8 +62,8 @@ def preparer(signer: Counting, clock: Clock) -> Preparer:
 
 
 def claim(content_id: int = 1, **columns: str) -> Claim:
-    what = Submission("alice@here.test", "smtp", **columns)  # type: ignore[arg-type]
-    return Claim("token", content_id, what, (QueueRow(1, "bob@remote.test", 0, 0, None, None),))
+    submission = Submission("alice@here.test", "smtp", **columns)  # type: ignore[arg-type]
+    return Claim("token", content_id, submission, (QueueRow(1, "bob@remote.test", 0, 0, None, None),))
 
 
 async def test_claims_of_one_message_share_its_bytes(preparer: Preparer, signer: Counting) -> None:
@@ -125,9 +125,9 @@ async def test_a_hundred_recipients_at_fifty_domains_cost_one_signature(
     made: list[bytes] = []
     sign = Signer.sign
 
-    def counting(self: Signer, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
+    def counting(self: Signer, message: bytes, submission: Submission, head: Summary | None = None) -> Signed:
         made.append(message)
-        return sign(self, message, what, head)
+        return sign(self, message, submission, head)
 
     monkeypatch.setattr(Signer, "sign", counting)
     domains = [f"d{number}.test" for number in range(50)]

@@ -33,9 +33,9 @@ def run(settings: Settings) -> Run:
 
 def submit(db: Database, release_ts: int = 0, *, copy: bool = True) -> int:
     raw = compose.build(Draft("ann@example.test", ["bob@example.net"], "x", text="Hi"), "host.test")
-    what = Submission("ann@example.test", "api", owner="ann", subject="x", release_ts=release_ts)
+    submission = Submission("ann@example.test", "api", owner="ann", subject="x", release_ts=release_ts)
     kept = SentCopy("ann", "bob@example.net") if copy else None
-    return accept.submit(db, raw, what, [QueuedRecipient("bob@example.net")], kept).outbox_ids[0]
+    return accept.submit(db, raw, submission, [QueuedRecipient("bob@example.net")], kept).outbox_ids[0]
 
 
 def get(db: Database, row_id: int) -> OutboxRow:

@@ -35,8 +35,8 @@ def move_in(tx: Connection, name: str = "ann", mark: str = "old", domain: str = 
     app_passwords.create(tx, name, None, mark, NOW)
     sessions.create_session(tx, name, NOW, 86400, "hash")
     content_id = contents.attach(tx, contents.ContentRef(5, b"mail\n", None))
-    what = Submission(f"ann@{domain}", "smtp", owner=name, submitted_by=f"user:{name}", subject=mark)
-    (row_id,) = queue.enqueue(tx, content_id, what, [QueuedRecipient("x@there.test")], NOW)
+    submission = Submission(f"ann@{domain}", "smtp", owner=name, submitted_by=f"user:{name}", subject=mark)
+    (row_id,) = queue.enqueue(tx, content_id, submission, [QueuedRecipient("x@there.test")], NOW)
     return row_id
 
 

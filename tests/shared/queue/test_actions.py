@@ -14,8 +14,8 @@ NOW = 1_800_000_000
 
 
 def submit(db: Database, owner: str, recipient: str, subject: str = "Hello") -> int:
-    what = Submission(f"{owner}@example.test", "api", owner=owner, subject=subject, submitted_by=f"user:{owner}")
-    return accept.submit(db, b"Subject: x\r\n\r\nx\r\n", what, [QueuedRecipient(recipient)]).outbox_ids[0]
+    submission = Submission(f"{owner}@example.test", "api", owner=owner, subject=subject, submitted_by=f"user:{owner}")
+    return accept.submit(db, b"Subject: x\r\n\r\nx\r\n", submission, [QueuedRecipient(recipient)]).outbox_ids[0]
 
 
 def statuses(db: Database) -> dict[int, str]:

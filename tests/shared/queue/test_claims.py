@@ -46,9 +46,9 @@ class Queue:
         self.turns = LaneTurns()
 
     def submit(self, by: str, *recipients: str, raw: bytes = b"\r\nx\r\n") -> list[int]:
-        what = Submission(sender=f"{by}@sender.test", origin="api", owner=by)
+        submission = Submission(sender=f"{by}@sender.test", origin="api", owner=by)
         queued = [QueuedRecipient(recipient) for recipient in recipients]
-        return accept.submit(self.db, raw, what, queued).outbox_ids
+        return accept.submit(self.db, raw, submission, queued).outbox_ids
 
     def fill(self, by: str, domain: str, rows: int) -> None:
         """As many messages of one sender to one domain."""

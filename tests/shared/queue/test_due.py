@@ -14,8 +14,10 @@ RAW = b"Subject: x\r\n\r\nx\r\n"
 
 
 def submit(db: Database, recipients: int, release_ts: int = 0) -> list[int]:
-    what = Submission("ann@example.test", "api", owner="ann", release_ts=release_ts)
-    return accept.submit(db, RAW, what, [QueuedRecipient(f"{n}@remote.test") for n in range(recipients)]).outbox_ids
+    submission = Submission("ann@example.test", "api", owner="ann", release_ts=release_ts)
+    return accept.submit(
+        db, RAW, submission, [QueuedRecipient(f"{n}@remote.test") for n in range(recipients)]
+    ).outbox_ids
 
 
 def put_off(db: Database, row_ids: list[int], until: int) -> None:

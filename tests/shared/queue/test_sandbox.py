@@ -27,9 +27,9 @@ def database(database: Database) -> Database:
 
 def captured(db: Database, domain: str | None = "shop.test", owner: str = "ann") -> int:
     """A row as the deliverer leaves it that captured it."""
-    what = Submission("ann@shop.test", "web", owner=owner, subject="x")
+    submission = Submission("ann@shop.test", "web", owner=owner, subject="x")
     recipient = QueuedRecipient("bob@remote.test", notify="NEVER", orcpt="rfc822;bob@remote.test")
-    (row_id,) = accept.submit(db, b"Subject: x\r\n\r\nx\r\n", what, [recipient]).outbox_ids
+    (row_id,) = accept.submit(db, b"Subject: x\r\n\r\nx\r\n", submission, [recipient]).outbox_ids
     db.write(lambda tx: tx.execute("UPDATE outbox SET status = 'sandboxed', attempts = 1 WHERE id = ?", (row_id,)))
     db.write(lambda tx: sandbox.mark(tx, row_id, domain))
     return row_id

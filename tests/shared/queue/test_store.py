@@ -30,8 +30,8 @@ RAW = b"Subject: x\r\n\r\nx\r\n"
 
 
 def submit(db: Database, *recipients: str, sender: str = "ann@example.test") -> list[int]:
-    what = Submission(sender=sender, origin="api", owner="ann", subject="x")
-    return accept.submit(db, RAW, what, [QueuedRecipient(recipient) for recipient in recipients]).outbox_ids
+    submission = Submission(sender=sender, origin="api", owner="ann", subject="x")
+    return accept.submit(db, RAW, submission, [QueuedRecipient(recipient) for recipient in recipients]).outbox_ids
 
 
 def claim(db: Database, *, boot: str = BOOT, at_ms: int = 0, now: float = 2e9, limit: int = 10) -> list[Claim]:

@@ -88,9 +88,9 @@ STEPS: list[tuple[str, Step]] = [
 
 def row_in(database: Database, state: str, *, attempts: int, prepared: bool) -> int:
     """A row in a state, as the code leaves one, or one that a script INSERTed."""
-    what = Submission("ann@example.test", "api", owner="ann", subject="x")
+    submission = Submission("ann@example.test", "api", owner="ann", subject="x")
     to = [QueuedRecipient("bob@remote.test")]
-    (row_id,) = accept.submit(database, b"A: b\r\n\r\n", what, to, SentCopy("ann", "bob@remote.test")).outbox_ids
+    (row_id,) = accept.submit(database, b"A: b\r\n\r\n", submission, to, SentCopy("ann", "bob@remote.test")).outbox_ids
 
     def force(tx: Connection) -> None:
         lease = (TOKEN, BOOT, 60_000) if state == "sending" else (None, None, None)

@@ -40,10 +40,10 @@ def submit(
         references=["<1@remote.test>"],
         attachments=[OutgoingAttachment("plan.txt", "text/plain", b"plan")],
     )
-    what = Submission("ann@example.test", origin, owner="ann", subject="Plans", release_ts=release_ts, undo=undo)
+    submission = Submission("ann@example.test", origin, owner="ann", subject="Plans", release_ts=release_ts, undo=undo)
     queued = [QueuedRecipient(recipient) for recipient in recipients]
     kept = SentCopy("ann", ", ".join(recipients), bcc="eve@remote.test") if copy else None
-    return accept.submit(db, compose.build(draft, "host.test"), what, queued, kept).outbox_ids
+    return accept.submit(db, compose.build(draft, "host.test"), submission, queued, kept).outbox_ids
 
 
 def due(db: Database, now: float) -> int:
@@ -239,15 +239,15 @@ def few(settings: Settings) -> Settings:
 
 def admitted(db: Database, settings: Settings, recipients: int, now: float) -> int:
     """Submits a message that counts against its sender's limits; its first queue row."""
-    what = Submission("ann@example.test", "web", owner="ann", submitted_by="user:ann", release_ts=LATER + 3600)
+    submission = Submission("ann@example.test", "web", owner="ann", submitted_by="user:ann", release_ts=LATER + 3600)
     queued = [QueuedRecipient(f"{n}@remote.test") for n in range(recipients)]
-    subjects = limit_subjects.counted_for(what.submitted_by, what.sender)
+    subjects = limit_subjects.counted_for(submission.submitted_by, submission.sender)
     assert subjects == [ANN, DOMAIN]
 
     def admit(tx: Connection) -> None:
         sending_limits.admit(tx, subjects, recipients, settings, now)
 
-    done = accept.submit(db, b"Subject: x\r\n\r\nx\r\n", what, queued, SentCopy("ann", "them"), admit=admit)
+    done = accept.submit(db, b"Subject: x\r\n\r\nx\r\n", submission, queued, SentCopy("ann", "them"), admit=admit)
     written = [(times.stored(now), row_id) for row_id in done.outbox_ids]
     db.write(lambda tx: tx.executemany("UPDATE outbox SET created_at = ? WHERE id = ?", written))
     return done.outbox_ids[0]

@@ -144,16 +144,23 @@ class Courier:
         await self._settler.settle(claimed, results)
 
     async def _deliver(self, claim: Claim, facts: ClaimFacts | None, outcomes: list[Outcome]) -> None:
-        what, started, started_clock = claim.submission, time.time(), time.monotonic()
+        submission, started, started_clock = claim.submission, time.time(), time.monotonic()
         recipients, refused = _recipients(claim)
         if facts is None:
             async with self._turn(claim):
                 facts = await self._db.aread(
                     lambda tx: self._load(DeliverySnapshot(tx, self._settings), claim, recipients)
                 )
-        mail_from, bad_sender = _mail_from(what.sender)
+        mail_from, bad_sender = _mail_from(submission.sender)
         claimed = ClaimedMessage(
-            claim, facts.message.raw, mail_from, started, started_clock, _ret(what.ret), clean(what.envid), outcomes
+            claim,
+            facts.message.raw,
+            mail_from,
+            started,
+            started_clock,
+            _ret(submission.ret),
+            clean(submission.envid),
+            outcomes,
         )
         if bad_sender:
             refused += [RecipientResult(each.row, each.recipient, bad_sender) for each in recipients]
@@ -178,7 +185,7 @@ class Courier:
             await self._deliver_remote(claimed, remote, facts, head)
 
     def _load(self, snapshot: DeliverySnapshot, claim: Claim, recipients: Sequence[ClaimedRecipient]) -> ClaimFacts:
-        shared, what = self._share(snapshot.tx, claim), claim.submission
+        shared, submission = self._share(snapshot.tx, claim), claim.submission
         addresses = [each.recipient.address for each in recipients]
         head = summary(split_head(shared.raw)[0])
         places = {each.row.id: snapshot.place(each.recipient.address, len(shared.raw)) for each in recipients}
@@ -186,10 +193,10 @@ class Courier:
             shared,
             head,
             places,
-            {address.domain: snapshot.server(address.domain, what) for address in addresses},
-            snapshot.sources(what),
-            suppressions.look(snapshot.tx, what, addresses),
-            sandbox.look(snapshot, what, head, places),
+            {address.domain: snapshot.server(address.domain, submission) for address in addresses},
+            snapshot.sources(submission),
+            suppressions.look(snapshot.tx, submission, addresses),
+            sandbox.look(snapshot, submission, head, places),
         )
 
     def _share(self, tx: Connection, claim: Claim) -> SharedBytes:
@@ -298,16 +305,16 @@ class Courier:
                 unsettled.pop(recipient, None)
             await self._settler.settle(claimed, results)
 
-        what = claim.submission
-        if what.requiretls:
+        submission = claim.submission
+        if submission.requiretls:
             route = route.insisting_on_tls()
         envelope = Envelope(
             claimed.mail_from,
             tuple(rows),
-            smtputf8=what.smtputf8,
+            smtputf8=submission.smtputf8,
             ret=claimed.ret,
             envid=claimed.envid,
-            requiretls=what.requiretls,
+            requiretls=submission.requiretls,
         )
         message = RoutedMessage(
             envelope, content, confirm, settle, list(rows), in_seven_bits=lambda: self._in_seven_bits(claimed)
@@ -315,7 +322,7 @@ class Courier:
         try:
             await self._connections.deliver(route, message)
         except (ClaimLost, DatabaseError) as error:
-            maillog.trouble("delivering", error, what.queue_id)
+            maillog.trouble("delivering", error, submission.queue_id)
             await self._settler.give_back(claim, [each.row for each in recipients])
 
 

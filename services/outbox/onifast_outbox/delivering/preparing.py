@@ -45,7 +45,7 @@ class _Variant(NamedTuple):
 class _Job(NamedTuple):
     """A message to be prepared. `head` is what its header section says, as it came."""
 
-    what: Submission
+    submission: Submission
     raw: bytes
     head: Summary | None
     variant: _Variant
@@ -73,15 +73,15 @@ class Preparer:
         `head` is what its header section says, if the caller knows. Raises Unconvertible for a message that cannot be
         sent so, DkimKeyError, DatabaseError.
         """
-        what = claim.submission
-        writer = (what.origin, what.owner, what.submitted_by, what.written_by)
-        variant = _Variant(claim.content_id, seven_bit, what.body_type, *writer)
+        submission = claim.submission
+        writer = (submission.origin, submission.owner, submission.submitted_by, submission.written_by)
+        variant = _Variant(claim.content_id, seven_bit, submission.body_type, *writer)
         self._forget_old()
         if variant in self._made and (known := self._in_use.get(variant)) is not None:
             return known
         task = self._under_way.get(variant)
         if task is None:
-            task = self._begin(_Job(what, raw, head, variant))
+            task = self._begin(_Job(submission, raw, head, variant))
             self._under_way[variant] = task
             task.add_done_callback(lambda done: self._finish(variant, done))
         return await asyncio.shield(task)
@@ -132,18 +132,18 @@ class Preparer:
                 yield error
 
     def _make(self, job: _Job, signer: Signer) -> Content:
-        (message, done, left), what = _in_form(job.raw, job.variant), job.what
+        (message, done, left), submission = _in_form(job.raw, job.variant), job.submission
         if done or left:
-            maillog.converted(job.what.queue_id, done, left)
-        by = forwarder(what)
+            maillog.converted(job.submission.queue_id, done, left)
+        by = forwarder(submission)
         message = mend_header(message, unless_signed=by is not None)
         if by:
             message = prepend(message, delivered_to(by))
-            signed = signer.seal(message, by.domain, what)
+            signed = signer.seal(message, by.domain, submission)
         else:
-            signed = signer.sign(message, what, job.head if message is job.raw else None)
+            signed = signer.sign(message, submission, job.head if message is job.raw else None)
         if signed.problem:
-            maillog.unsigned(job.what.queue_id, signed.domain, signed.problem)
+            maillog.unsigned(job.submission.queue_id, signed.domain, signed.problem)
         return Content.prepare(prepend(message, signed.fields))
 
 

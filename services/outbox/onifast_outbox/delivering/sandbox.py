@@ -23,11 +23,11 @@ class CapturedRows:
 
 
 def look(
-    snapshot: DeliverySnapshot, what: Submission, head: Summary, places: Mapping[int, ResolvedRecipient]
+    snapshot: DeliverySnapshot, submission: Submission, head: Summary, places: Mapping[int, ResolvedRecipient]
 ) -> CapturedRows:
     """What of a message the sandboxes capture: all of it, or what is for other sites; never what somebody let out."""
     tx, settings = snapshot.tx, snapshot.settings
-    domain = sandbox.captures(tx, what.origin, _senders(what, head)) if snapshot.has_sandboxes else None
+    domain = sandbox.captures(tx, submission.origin, _senders(submission, head)) if snapshot.has_sandboxes else None
     if domain is not None:
         caught = set(places)
     elif settings.delivery == "sandbox":
@@ -37,6 +37,6 @@ def look(
     return CapturedRows(frozenset(caught - sandbox.let_out(tx, caught)), domain)
 
 
-def _senders(what: Submission, head: Summary) -> list[str]:
+def _senders(submission: Submission, head: Summary) -> list[str]:
     """The domains of the envelope's sender and of the author."""
-    return [what.sender.rpartition("@")[2], head.sender.domain if head.sender else ""]
+    return [submission.sender.rpartition("@")[2], head.sender.domain if head.sender else ""]

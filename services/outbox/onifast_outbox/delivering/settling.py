@@ -152,8 +152,8 @@ class Settler:
 
         await self._persist(write)
         for row in rows:
-            what = claimed.claim.submission
-            maillog.sandboxed(what.queue_id, row.id, what.sender, row.recipient)
+            submission = claimed.claim.submission
+            maillog.sandboxed(submission.queue_id, row.id, submission.sender, row.recipient)
 
     async def give_back(self, claim: Claim, rows: Iterable[QueueRow]) -> None:
         """Puts back those of the rows that the claim still holds: nobody was sent anything."""
@@ -189,14 +189,16 @@ class Settler:
         assert claimed.mail_from is not None  # noqa: S101 - dsn.is_wanted has seen to it
         rows = [each.result.row for each in decisions]
         arrived = min(row.queued_ts for row in rows)
-        what, now = claimed.claim.submission, int(self._now())
+        submission, now = claimed.claim.submission, int(self._now())
         # Binary octets are no fit content for a report; secrets go back no further than needed (RFC 8689 section 5).
-        ret: Ret | None = "HDRS" if what.requiretls or what.body_type == "BINARYMIME" else claimed.ret
+        ret: Ret | None = "HDRS" if submission.requiretls or submission.body_type == "BINARYMIME" else claimed.ret
         returned = ReturnedMessage(claimed.raw, claimed.mail_from, arrived, ret, claimed.envid)
-        fates = [_fate(each, what.queue_id, now) for each in decisions]
+        fates = [_fate(each, submission.queue_id, now) for each in decisions]
         hostname = self._settings.hostname
         notice = await self._until_done(
-            lambda: notices.write(self._db, returned, fates, hostname=hostname, now=now, requiretls=what.requiretls)
+            lambda: notices.write(
+                self._db, returned, fates, hostname=hostname, now=now, requiretls=submission.requiretls
+            )
         )
         tells = "bounced" if isinstance(decisions[0].outcome, Failed) else "arrived"
         return _Told(tells, notice, {row.id for row in rows})
@@ -248,14 +250,14 @@ class Settler:
         )
 
     def _log(self, claimed: ClaimedMessage, decision: RowDecision, seconds: float, *, held: bool) -> None:
-        row, what = decision.result.row, claimed.claim.submission
+        row, submission = decision.result.row, claimed.claim.submission
         if not held:
-            maillog.claim_lost(what.queue_id, row.id)
+            maillog.claim_lost(submission.queue_id, row.id)
             return
         maillog.outcome(
-            what.queue_id,
+            submission.queue_id,
             row.id,
-            what.sender,
+            submission.sender,
             row.recipient,
             decision.outcome,
             attempts=decision.result.attempts,
@@ -335,8 +337,8 @@ def _add_history(claimed: ClaimedMessage, decision: RowDecision, seconds: float)
 
 
 def _attempt(claimed: ClaimedMessage, decision: RowDecision, seconds: float) -> DeliveryAttempt:
-    what = {"sent": "delivered"}.get(decision.status, decision.status)
-    return _at_server(claimed, decision.outcome, what, int(seconds * 1000))
+    word = {"sent": "delivered"}.get(decision.status, decision.status)
+    return _at_server(claimed, decision.outcome, word, int(seconds * 1000))
 
 
 def _passed_over(claimed: ClaimedMessage, outcome: Outcome) -> DeliveryAttempt:
@@ -344,12 +346,12 @@ def _passed_over(claimed: ClaimedMessage, outcome: Outcome) -> DeliveryAttempt:
     return _at_server(claimed, outcome, "passed_over", outcome.trail.milliseconds)
 
 
-def _at_server(claimed: ClaimedMessage, outcome: Outcome, what: str, duration_ms: int) -> DeliveryAttempt:
+def _at_server(claimed: ClaimedMessage, outcome: Outcome, word: str, duration_ms: int) -> DeliveryAttempt:
     trail = outcome.trail
     return DeliveryAttempt(
         started_ts=int(claimed.started),
         duration_ms=duration_ms,
-        outcome=what,
+        outcome=word,
         host=trail.host,
         address=trail.address,
         tls=trail.tls,

@@ -32,10 +32,10 @@ class DeliverySnapshot:
             return ResolvedRecipient(Remote())
         return locate(self.tx, address, size, self.settings)
 
-    def server(self, domain: str, what: Submission) -> Route | Deferred | None:
+    def server(self, domain: str, submission: Submission) -> Route | Deferred | None:
         """The route by way of the smart host for mail to a domain; None for the domain's MX hosts."""
         try:
-            server = self._hops.routes.way(domain, what.sender, what.submitted_by).server
+            server = self._hops.routes.way(domain, submission.sender, submission.submitted_by).server
         except RelayError as error:
             return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
         if server is None:
@@ -44,9 +44,9 @@ class DeliverySnapshot:
             self._servers[server] = relay_route(server)
         return self._servers[server]
 
-    def sources(self, what: Submission) -> Sources:
+    def sources(self, submission: Submission) -> Sources:
         """Where a message leaves from."""
-        sender = (what.sender, what.submitted_by)
+        sender = (submission.sender, submission.submitted_by)
         if sender not in self._sources:
             has_any = bool(self._hops.standing.has_sources)
             self._sources[sender] = sources_for(self.tx, *sender, self.settings.source_addresses, any_stored=has_any)

@@ -19,14 +19,14 @@ from onifast_outbox.delivering.settling import RecipientResult
 _LIST = "the page Suppressed addresses of the webmail"
 
 
-def look(tx: Connection, what: Submission, recipients: Iterable[Address]) -> dict[Address, Suppression]:
+def look(tx: Connection, submission: Submission, recipients: Iterable[Address]) -> dict[Address, Suppression]:
     """Those of a message's recipients that its owner's mail is not sent to.
 
     Whose address only forwards a stranger's mail decides on their own mail, not on whom the stranger's reaches.
     """
-    if not what.owner or what.forwarded_by:
+    if not submission.owner or submission.forwarded_by:
         return {}
-    return suppressions.find(tx, what.owner, recipients, time.time())
+    return suppressions.find(tx, submission.owner, recipients, time.time())
 
 
 def refuse(row: QueueRow, recipient: Recipient, found: Suppression) -> RecipientResult:

@@ -115,21 +115,21 @@ class Respondent:
 
     def _look(self, tx: Connection, check: DeliveryCheck) -> DeliveryCheckSnapshot:
         place = locate(tx, check.recipient, 0, self._settings)
-        what = _submission(check)
-        return DeliveryCheckSnapshot(place, _way(tx, check, what), self._judgements(tx, check, what, place))
+        submission = _submission(check)
+        return DeliveryCheckSnapshot(place, _way(tx, check, submission), self._judgements(tx, check, submission, place))
 
     def _judgements(
-        self, tx: Connection, check: DeliveryCheck, what: Submission, place: ResolvedRecipient
+        self, tx: Connection, check: DeliveryCheck, submission: Submission, place: ResolvedRecipient
     ) -> list[Finding]:
         now, domains = time.time(), [check.sender.domain] if check.sender else []
         found: list[Finding] = []
-        if what.owner:
-            suppression = suppressions.find(tx, what.owner, [check.recipient], now).get(check.recipient)
+        if submission.owner:
+            suppression = suppressions.find(tx, submission.owner, [check.recipient], now).get(check.recipient)
             found.append(findings.suppressed(suppression))
-        rule = hold_rules.matching(tx, what.sender, what.owner, str(check.recipient))
+        rule = hold_rules.matching(tx, submission.sender, submission.owner, str(check.recipient))
         found += findings.held(rule)
         everything = self._settings.delivery == "sandbox" and isinstance(place.destination, Remote)
-        found += findings.captured(everything, sandbox.captures(tx, what.origin, domains))
+        found += findings.captured(everything, sandbox.captures(tx, submission.origin, domains))
         return found + findings.limits(self._rooms(tx, check, now))
 
     def _rooms(self, tx: Connection, check: DeliveryCheck, now: float) -> list[LimitRoom]:
@@ -188,9 +188,9 @@ def _submission(check: DeliveryCheck) -> Submission:
     return Submission(sender, "web", owner=check.owner or None, submitted_by=by)
 
 
-def _way(tx: Connection, check: DeliveryCheck, what: Submission) -> Way | Deferred:
+def _way(tx: Connection, check: DeliveryCheck, submission: Submission) -> Way | Deferred:
     try:
-        return Routes(tx).way(check.recipient.domain, what.sender, what.submitted_by)
+        return Routes(tx).way(check.recipient.domain, submission.sender, submission.submitted_by)
     except RelayError as error:
         return Deferred(Reply(451, "4.3.5", f"the relay's settings are wrong: {error}"))
 

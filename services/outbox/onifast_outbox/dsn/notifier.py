@@ -75,11 +75,11 @@ class Notifier:
 
     async def _tell_of_many(self, first: Delayed, before: float, *, in_words: bool) -> None:
         """Marks what else is late of this sender's as told, as much as one step may; `in_words` tells them of it."""
-        what = first.submission
-        more = await self._db.aread(lambda tx: delays.alike(tx, what, before))
+        submission = first.submission
+        more = await self._db.aread(lambda tx: delays.alike(tx, submission, before))
         rows = list({row.id: row for row in (*first.rows, *more)}.values())
         ids = [row.id for row in rows]
-        notice = await self._made(self._summary(what, rows)) if in_words else None
+        notice = await self._made(self._summary(submission, rows)) if in_words else None
 
         def mark(tx: Connection) -> Queued | None:
             # Rows that have gone since are left out, and change little of what the notice says.
@@ -87,8 +87,8 @@ class Notifier:
 
         queued = await self._db.awrite(mark)
         if queued is not None:
-            self._notice_rate.note(what.sender, self._now())
-            maillog.told("delayed", what.queue_id, what.sender, queued)
+            self._notice_rate.note(submission.sender, self._now())
+            maillog.told("delayed", submission.queue_id, submission.sender, queued)
 
     async def _made(self, making: Awaitable[Notification | None]) -> Notification | None:
         """A notice; none where a bug of ours is in its way, which must not keep the others waiting for ever."""
@@ -102,37 +102,39 @@ class Notifier:
 
     async def _delay_notice(self, delayed: Delayed) -> Notification | None:
         """None where the sender does not want to know, or will be told more before long."""
-        what, sender = delayed.submission, _address(delayed.submission.sender)
-        late = self._worth_telling(what, delayed.rows)
+        submission, sender = delayed.submission, _address(delayed.submission.sender)
+        late = self._worth_telling(submission, delayed.rows)
         if sender is None or not late:
             return None
         arrived = min(row.queued_ts for row in delayed.rows)
-        return await self._write(delayed.content_id, sender, arrived, what.envid, late, requiretls=what.requiretls)
+        return await self._write(
+            delayed.content_id, sender, arrived, submission.envid, late, requiretls=submission.requiretls
+        )
 
-    async def _summary(self, what: Submission, rows: Sequence[DelayedRow]) -> Notification | None:
+    async def _summary(self, submission: Submission, rows: Sequence[DelayedRow]) -> Notification | None:
         """None where the sender does not want to know."""
-        sender, late = _address(what.sender), self._worth_telling(what, rows)
+        sender, late = _address(submission.sender), self._worth_telling(submission, rows)
         if sender is None or not late:
             return None
         raw = late_summary.build(
             sender,
             late,
             hostname=self._settings.hostname,
-            until=self._notice_rate.until(what.sender, self._now()),
+            until=self._notice_rate.until(submission.sender, self._now()),
             are_all=len(rows) < delays.MOST_ROWS,
         )
-        return Notification(await contents.astore(self._db, raw), sender, late_summary.SUBJECT, what.requiretls)
+        return Notification(await contents.astore(self._db, raw), sender, late_summary.SUBJECT, submission.requiretls)
 
-    def _worth_telling(self, what: Submission, rows: Sequence[DelayedRow]) -> list[RecipientFate]:
+    def _worth_telling(self, submission: Submission, rows: Sequence[DelayedRow]) -> list[RecipientFate]:
         """Those of the recipients that the sender wants to hear of, and will not be told more of before long."""
-        sender, now = _address(what.sender), int(self._now())
+        sender, now = _address(submission.sender), int(self._now())
         return [
             fate
             for row in rows
             if (fate := _late(row, self._schedule.end(queued=row.queued_ts, now=now, returnable=True)))
             and fate.until is not None
             and fate.until > now
-            and dsn.is_wanted(sender, fate.recipient, fate.outcome, forwarded=what.forwarded_by is not None)
+            and dsn.is_wanted(sender, fate.recipient, fate.outcome, forwarded=submission.forwarded_by is not None)
         ]
 
     async def _tell_arrival(self, arrival: Arrival) -> None:

@@ -82,7 +82,7 @@ class Signer:
         batch._chosen = {}
         return batch
 
-    def sign(self, message: bytes, what: Submission, head: Summary | None = None) -> Signed:
+    def sign(self, message: bytes, submission: Submission, head: Summary | None = None) -> Signed:
         """The signatures for a message with CRLF line ends; none where the domain has no key, or is not the sender's.
 
         `head` is what its header section says, if the caller knows. Blocks for a moment. Raises DkimKeyError for a key
@@ -95,12 +95,12 @@ class Signer:
         if author.is_literal:
             return Signed()
         return self._attempt(
-            lambda: self.choose(author, what),
+            lambda: self.choose(author, submission),
             author.domain,
             lambda keys: b"".join(sign_with(key, message, head) for key in keys),
         )
 
-    def seal(self, message: bytes, domain: str, what: Submission) -> Signed:
+    def seal(self, message: bytes, domain: str, submission: Submission) -> Signed:
         """The ARC set for a message that an address in `domain` forwards; `sign` for one that began its way here.
 
         What came from elsewhere is never signed: its From may name a domain of ours and be forged. Raises as `sign`.
@@ -108,29 +108,29 @@ class Signer:
         head = summary(split_head(message)[0])
         hostname = self._settings.hostname
         if not sealing.has_results(head.headers, hostname):
-            return self.sign(message, what)
+            return self.sign(message, submission)
         return self._attempt(
             lambda: self._own(domain),
             domain,
             lambda keys: sealing.seal_with(keys[0], message, _sealed_headers(head), hostname),
         )
 
-    def choose(self, author: Address, what: Submission) -> Chosen:
+    def choose(self, author: Address, submission: Submission) -> Chosen:
         """The keys for what is sent as `author`: those of their domain or, if the setting says so, of one above it.
 
         Raises DkimKeyError, DatabaseError.
         """
         if self._chosen is None:
-            return self._choose(author, what)
-        asked = _Asked(author, what.origin, what.owner, what.submitted_by, what.written_by)
+            return self._choose(author, submission)
+        asked = _Asked(author, submission.origin, submission.owner, submission.submitted_by, submission.written_by)
         if asked not in self._chosen:
-            self._chosen[asked] = self._choose(author, what)
+            self._chosen[asked] = self._choose(author, submission)
         return self._chosen[asked]
 
-    def _choose(self, author: Address, what: Submission) -> Chosen:
+    def _choose(self, author: Address, submission: Submission) -> Chosen:
         for domain in self._domains(author.domain):
             if keys := self._keys.load(domain):
-                return self._allowed(domain, keys, author, what)
+                return self._allowed(domain, keys, author, submission)
         return Chosen()
 
     def _own(self, domain: str) -> Chosen:
@@ -154,11 +154,11 @@ class Signer:
             domain = domain.partition(".")[2]
             yield domain
 
-    def _allowed(self, domain: str, keys: list[SigningKey], author: Address, what: Submission) -> Chosen:
+    def _allowed(self, domain: str, keys: list[SigningKey], author: Address, submission: Submission) -> Chosen:
         def look(tx: Connection) -> Chosen:
-            if self._authority.allows(tx, what, author, domain):
+            if self._authority.allows(tx, submission, author, domain):
                 return Chosen(domain, tuple(selectors.named(tx, keys)))
-            who = self._authority.writer_of(what).who
+            who = self._authority.writer_of(submission).who
             return Chosen(domain, problem=f"the key of {domain} does not sign mail of {who} as {author}")
 
         return self._db.read(look)
