@@ -119,6 +119,11 @@ def test_a_draft_of_another_program_is_edited_with_its_recipients(browser: Brows
     assert (field(page, "to"), field(page, "bcc")) == ('"x@evil.test," <a@remote.test>', "b@remote.test")
 
 
+def test_a_received_message_is_no_draft(browser: Browser, database: Database) -> None:
+    email_id = deliver(database, raw=message(From="a@remote.test", To="b@remote.test"))
+    assert browser.get(f"/compose?draft={email_id}").status_code == 404
+
+
 def test_a_forward_names_people_as_they_stand_in_the_header(browser: Browser, database: Database) -> None:
     raw = message(From="=?utf-8?Q?Doe=2C_John?= <j@remote.test>", To="=?utf-8?Q?Roe=2C_Jane?= <r@remote.test>")
     page = browser.get(f"/compose?forward={deliver(database, raw=raw)}").text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onifast_outbox.filing import indexer
 from onifast_shared.mailboxes import mailbox
+from onifast_shared.message import parsing
 from outbox.helpers import Outbox
 
 
@@ -59,3 +60,20 @@ async def test_older_messages_become_searchable_inside_runs_without_spaces(outbo
     assert await indexer.sweep(outbox.db) == 0
     page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="資料"))
     assert [row.subject for row in page.rows] == ["会議の資料"]
+
+
+def test_a_name_with_a_comma_is_indexed_as_a_name() -> None:
+    head = "From: =?utf-8?Q?M=C3=BCller=2C_x=40evil.test=2C?= <jm@x.test>\r\nSubject: s\r\n\r\n"
+    index = indexer.index_of(head.encode())
+    assert (index.sender, index.sender_name) == ("jm@x.test", "Müller, x@evil.test,")
+
+
+async def test_names_in_rows_that_others_wrote_stand_beside_their_addresses(outbox: Outbox) -> None:
+    outbox.sql(
+        "INSERT INTO emails (sender, recipient, subject, body, folder) VALUES"
+        " ('\"Müller, Jörg\" <jm@x.test>', 'Zoë <z@x.test>, b@x.test', 's', 'b', 'inbox')"
+    )
+    parsed = outbox.db.read(lambda tx: parsing.parse(mailbox.raw(tx, 1)))
+    assert [(each.name, str(each.address)) for each in parsed.authors] == [("Müller, Jörg", "jm@x.test")]
+    recipients = [(each.name, str(each.address)) for each in parsed.mailboxes("to")]
+    assert recipients == [("Zoë", "z@x.test"), ("", "b@x.test")]

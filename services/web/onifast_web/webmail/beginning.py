@@ -52,6 +52,8 @@ def _former_time() -> str:
 
 
 def _from_draft(_username: str, opened: OpenedMessage) -> Form:
+    if opened.row.folder != "drafts":
+        raise not_found("draft")  # a stranger's message could say that it is one, and to whom it goes
     return drafts.load(opened.row.id, opened.parsed)
 
 
