@@ -25,8 +25,8 @@ class Failures:
         self._known: frozenset[str] = frozenset()
         self._reread_at = float("-inf")
 
-    async def ledger(self) -> LookupHistory:
-        """The ledger for one message: where a clock runs, an answer is to be noticed. Raises DatabaseError."""
+    async def history(self) -> LookupHistory:
+        """The history for one message: where a clock runs, an answer is to be noticed. Raises DatabaseError."""
         now = time.monotonic()
         if now >= self._reread_at:
             self._reread_at = now + REREAD

@@ -51,13 +51,13 @@ class Lookups:
         timeout: float,
         end: float,
         *,
-        ledger: LookupHistory | None = None,
+        history: LookupHistory | None = None,
         outage: Outage | None = None,
     ) -> None:
         self._resolver = resolver
         self._timeout = timeout
         self._end = end
-        self._ledger = ledger or LookupHistory()
+        self._history = history or LookupHistory()
         self._outage = outage
         self._dead = ""
         self.failed = ""
@@ -68,12 +68,12 @@ class Lookups:
 
         For names of different parties: a stranger's dead name server must not keep us from asking another's.
         """
-        return Lookups(self._resolver, self._timeout, self._end, ledger=self._ledger, outage=self._outage)
+        return Lookups(self._resolver, self._timeout, self._end, history=self._history, outage=self._outage)
 
     def without(self, lookup: str) -> Lookups:
         """The same, apart, for going on where one look-up brought trouble: it counts as nothing."""
-        ledger = replace(self._ledger, given_up=self._ledger.given_up | {lookup})
-        return Lookups(self._resolver, self._timeout, self._end, ledger=ledger, outage=self._outage)
+        history = replace(self._history, given_up=self._history.given_up | {lookup})
+        return Lookups(self._resolver, self._timeout, self._end, history=history, outage=self._outage)
 
     def exists(self, name: str) -> bool:
         """Whether a name exists, or names below it do, with whatever records (RFC 8020). Raises DnsTrouble."""
@@ -89,15 +89,15 @@ class Lookups:
         if asked is None:
             return []
         lookup = _written(asked, kind)
-        if lookup in self._ledger.given_up:
+        if lookup in self._history.given_up:
             return []
         try:
             records = self._ask(asked, kind, lookup)
         except DnsTrouble as trouble:
             self.failed = trouble.lookup
             raise
-        if lookup in self._ledger.watched:
-            self._ledger.answered.add(lookup)
+        if lookup in self._history.watched:
+            self._history.answered.add(lookup)
         return records
 
     def _ask(self, asked: dns.name.Name, kind: str, lookup: str) -> list[Rdata]:

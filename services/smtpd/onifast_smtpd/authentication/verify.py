@@ -120,14 +120,14 @@ class Verifier:
         self.outage = Outage(resolver)
 
     async def check_client(
-        self, ip: str, helo: str, mail_from: Address | None, ledger: LookupHistory | None = None
+        self, ip: str, helo: str, mail_from: Address | None, history: LookupHistory | None = None
     ) -> ClientCheck:
         """SPF of the client and its envelope, and the client's name. Raises Refused where all threads are busy."""
         sender = str(mail_from) if mail_from else ""
         check = partial(check_spf, ip=ip, mail_from=sender, helo=helo, receiver=self._hostname)
         spf, iprev = await asyncio.gather(
-            self._run(ip, check, SpfResult.broken(ip, sender, helo), ledger),
-            self._run(ip, partial(check_iprev, ip=ip), IprevResult("permerror", ip), ledger),
+            self._run(ip, check, SpfResult.broken(ip, sender, helo), history),
+            self._run(ip, partial(check_iprev, ip=ip), IprevResult("permerror", ip), history),
         )
         return ClientCheck(spf, iprev)
 
@@ -150,7 +150,7 @@ class Verifier:
         raw: bytes,
         known: ClientCheck | None = None,
         *,
-        ledger: LookupHistory | None = None,
+        history: LookupHistory | None = None,
     ) -> Authentication:
         """Everything about a message, as it was sent; `known` is what was found out before it came.
 
@@ -160,12 +160,12 @@ class Verifier:
         organizations = {self._suffixes.organizational(domain) for domain in claimed.domains}
         speaks = partial(self._speaks, organizations)
         client, dkim, arc, published = await asyncio.gather(
-            _ready(known) if known else self.check_client(ip, helo, mail_from, ledger),
-            self._run(ip, partial(check_dkim, raw=raw, speaks=speaks), _broken_dkim(), ledger),
-            self._run(ip, partial(check_arc, raw=raw), ArcResult("fail", reason=_BROKEN), ledger),
-            asyncio.gather(*(self._policy(ip, domain, ledger) for domain in claimed.domains)),
+            _ready(known) if known else self.check_client(ip, helo, mail_from, history),
+            self._run(ip, partial(check_dkim, raw=raw, speaks=speaks), _broken_dkim(), history),
+            self._run(ip, partial(check_arc, raw=raw), ArcResult("fail", reason=_BROKEN), history),
+            asyncio.gather(*(self._policy(ip, domain, history) for domain in claimed.domains)),
         )
-        placed = await self._organizations(ip, published, client.spf, dkim, ledger)
+        placed = await self._organizations(ip, published, client.spf, dkim, history)
         sample = secrets.randbelow(100)
         dmarc = claimed.failure or claimed.settle(dmarc_check.judge(placed, published, client.spf, dkim, sample))
         return Authentication(client.spf, dkim, dmarc, arc, client.iprev, self.outage.dns_works)
@@ -173,9 +173,9 @@ class Verifier:
     def _speaks(self, organizations: set[str], domain: str) -> bool:
         return self._suffixes.organizational(domain) in organizations
 
-    async def _policy(self, ip: str, domain: str, ledger: LookupHistory | None) -> Published:
+    async def _policy(self, ip: str, domain: str, history: LookupHistory | None) -> Published:
         look_up = partial(dmarc_check.look_up, suffixes=self._suffixes, domain=domain)
-        return await self._run(ip, look_up, Published(domain, trouble=_BROKEN), ledger)
+        return await self._run(ip, look_up, Published(domain, trouble=_BROKEN), history)
 
     async def _organizations(
         self,
@@ -183,22 +183,22 @@ class Verifier:
         published: Sequence[Published],
         spf: SpfResult,
         dkim: Sequence[DkimResult],
-        ledger: LookupHistory | None,
+        history: LookupHistory | None,
     ) -> Organizations:
         domains = dmarc_check.related(published, spf, dkim)
         if not domains:
             return Organizations(published, {})
         place = partial(dmarc_check.place, suffixes=self._suffixes, domains=domains)
         by_list = {domain: self._suffixes.organizational(domain) for domain in domains}
-        return Organizations(published, await self._run(ip, place, by_list, ledger))
+        return Organizations(published, await self._run(ip, place, by_list, history))
 
-    async def _run(self, ip: str, check: Callable[[Lookups], T], broken: T, ledger: LookupHistory | None = None) -> T:
+    async def _run(self, ip: str, check: Callable[[Lookups], T], broken: T, history: LookupHistory | None = None) -> T:
         """What `check` finds for that client, or `broken` where it has a bug.
 
         Raises Refused where it cannot begin, or does not end in time, though no look-up may take so long.
         """
         try:
-            begun = await self._threads.start(network_of(ip), lambda: check(self._lookups(ledger)))
+            begun = await self._threads.start(network_of(ip), lambda: check(self._lookups(history)))
             return await asyncio.wait_for(begun, CHECK_TIME + self._timeout + PROBE_TIME)
         except (TooBusy, TimeoutError):
             raise Refused(TOO_BUSY_TO_CHECK) from None
@@ -206,10 +206,10 @@ class Verifier:
             logging.getLogger("onifast.smtpd").exception("a check of a message failed")
             return broken
 
-    def _lookups(self, ledger: LookupHistory | None) -> Lookups:
+    def _lookups(self, history: LookupHistory | None) -> Lookups:
         """Look-ups of a check that begins now: what it waited for its thread is none of its time."""
         end = time.monotonic() + CHECK_TIME
-        return Lookups(self._resolver.sync, self._timeout, end, ledger=ledger, outage=self.outage)
+        return Lookups(self._resolver.sync, self._timeout, end, history=history, outage=self.outage)
 
     def close(self) -> None:
         """Ends the threads; checks that run are left to their deadlines."""

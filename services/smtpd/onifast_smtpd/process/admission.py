@@ -105,7 +105,7 @@ class Admission:
     def __init__(self, settings: Settings, place: ProcessPlace, octets: Budget) -> None:
         self._tally: SharedTally = place.peers
         self._groups = place.groups
-        self._bell = place.bell
+        self._pipes = place.pipes
         self.renewed(settings, octets)
         self._at_the_door: dict[Running, int] = {}
         self._held: dict[Running, Slot] = {}
@@ -134,13 +134,13 @@ class Admission:
 
     def open(self) -> None:
         """Begins to hear what other processes need; to be called in the event loop."""
-        if self._bell is not None:
-            asyncio.get_running_loop().add_reader(self._bell.ear, self._hear)
+        if self._pipes is not None:
+            asyncio.get_running_loop().add_reader(self._pipes.reader, self._hear)
 
     def close(self) -> None:
         """Hears no more."""
-        if self._bell is not None:
-            asyncio.get_running_loop().remove_reader(self._bell.ear)
+        if self._pipes is not None:
+            asyncio.get_running_loop().remove_reader(self._pipes.reader)
         if self._tick is not None:
             self._tick.cancel()
 
@@ -244,14 +244,14 @@ class Admission:
         if len(self._look_again) > MOST_NEEDS:
             self._look_again.clear()
         self._look_again[need] = now + LOOK_AGAIN
-        if self._bell is not None:
-            self._bell.ring(need)
+        if self._pipes is not None:
+            self._pipes.tell(need)
         return False
 
     def _hear(self) -> None:
         """Other processes have newcomers and nobody to send away."""
         now = asyncio.get_running_loop().time()
-        for need in self._bell.heard() if self._bell is not None else ():
+        for need in self._pipes.heard() if self._pipes is not None else ():
             self._send_away(need, MAKE_ROOM if need < self._slots.groups else 1, now)
 
     def _send_away(self, need: int, count: int, now: float) -> int:

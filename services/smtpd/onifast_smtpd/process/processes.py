@@ -43,15 +43,15 @@ def how_many(settings: Settings) -> int:
 class ProcessPipes:
     """Small numbers from each process to all the others, through pipes that were made before there were any.
 
-    They are told at once or not at all: whoever is so busy that their pipe is full hears of it again.
+    They are told at once or not at all: a process so busy that its pipe is full hears of it again.
     """
 
-    def __init__(self, ear: int, others: Sequence[int]) -> None:
-        self.ear = ear
+    def __init__(self, reader: int, others: Sequence[int]) -> None:
+        self.reader = reader
         """The descriptor that shows that there is something to be heard."""
         self._others = others
 
-    def ring(self, number: int) -> None:
+    def tell(self, number: int) -> None:
         """Tells the others."""
         for other in self._others:
             with contextlib.suppress(BlockingIOError):
@@ -60,7 +60,7 @@ class ProcessPipes:
     def heard(self) -> list[int]:
         """What the others have told since the last time."""
         try:
-            octets = os.read(self.ear, _NUMBER.size * 256)
+            octets = os.read(self.reader, _NUMBER.size * 256)
         except BlockingIOError:
             return []
         return [number for (number,) in _NUMBER.iter_unpack(octets)]
@@ -78,7 +78,7 @@ class ProcessPlace:
     """To be called once connections are accepted."""
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
-    bell: ProcessPipes | None = None
+    pipes: ProcessPipes | None = None
     """What the others are told by, where there are others."""
 
 
@@ -95,9 +95,9 @@ class Shared:
         """The place of that number."""
         groups = [Counter(numbers, number) for numbers in self._groups]
         octets, peers = Counter(self._octets, number), SharedTally(self._peers, number)
-        return ProcessPlace(groups, octets, peers, serving, lifeline, self._bell(number))
+        return ProcessPlace(groups, octets, peers, serving, lifeline, self._pipes_of(number))
 
-    def _bell(self, number: int) -> ProcessPipes | None:
+    def _pipes_of(self, number: int) -> ProcessPipes | None:
         if not self._pipes:
             return None
         others = [write for other, (_, write) in enumerate(self._pipes) if other != number]

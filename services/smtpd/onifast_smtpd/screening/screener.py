@@ -116,20 +116,20 @@ class Screener:
 
     async def _authenticate(self, screening: Screening, raw: bytes) -> Authentication:
         """What is found of a message's origin; look-ups that it has waited for long enough count as nothing."""
-        origin, ledger, known = screening.origin, await self._failures.ledger(), screening.known
+        origin, history, known = screening.origin, await self._failures.history(), screening.known
         for _ in range(MAX_ROUNDS):
             checked = await self._verifier.check(
-                origin.client.address, origin.helo, screening.mail_from, raw, known, ledger=ledger
+                origin.client.address, origin.helo, screening.mail_from, raw, known, history=history
             )
             judged = verdict.judge_origin(checked, self._settings)
             overdue = await self._failures.overdue(judged.waits_for)
             if not overdue:
                 break
-            ledger, known = replace(ledger, given_up=ledger.given_up | overdue), None
-        self._failures.answered(ledger.answered - ledger.given_up)
+            history, known = replace(history, given_up=history.given_up | overdue), None
+        self._failures.answered(history.answered - history.given_up)
         if judged.waits and not checked.dns_works:
             self._verifier.outage.tell()
-        elif failing := ledger.given_up.union(judged.waits_for):
+        elif failing := history.given_up.union(judged.waits_for):
             self._failures.failed(failing, suffixes().organizational(checked.dmarc.domain))
         return checked
 
