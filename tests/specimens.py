@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
@@ -95,6 +96,30 @@ def uuencoded(content: bytes) -> bytes:
     """The lines of uuencode."""
     lines = [binascii.b2a_uu(content[at : at + 45]).rstrip(b"\n") for at in range(0, len(content), 45)]
     return b"\r\n".join((*lines, b"`"))
+
+
+def tnef_attribute(level: int, name: int, value: bytes) -> bytes:
+    """An attribute of a TNEF stream."""
+    return struct.pack("<BII", level, name, len(value)) + value + struct.pack("<H", sum(value) & 0xFFFF)
+
+
+def unicode_property(name: int, value: str) -> bytes:
+    """A file's attribute that holds one property with a text."""
+    octets = (value + "\0").encode("utf-16-le")
+    padding = b"\0" * (-len(octets) % 4)
+    return tnef_attribute(2, 0x9005, struct.pack("<IHHII", 1, 0x1F, name, 1, len(octets)) + octets + padding)
+
+
+def tnef_file(name: str, content: bytes, long_name: str = "") -> bytes:
+    """A packed file."""
+    title = tnef_attribute(2, 0x8010, name.encode("cp1252") + b"\0")
+    more = unicode_property(0x3707, long_name) if long_name else b""
+    return tnef_attribute(2, 0x9002, b"\0" * 14) + title + tnef_attribute(2, 0x800F, content) + more
+
+
+def tnef_stream(*attributes: bytes) -> bytes:
+    """A winmail.dat."""
+    return b"\x78\x9f\x3e\x22\1\0" + b"".join(attributes)
 
 
 RUSSIAN = "Добрый день, коллеги! Высылаю отчёт за ноябрь, как и договаривались."
@@ -368,6 +393,14 @@ SPECIMENS: dict[str, bytes] = {
             "mixed",
             TEXT,
             part("application/x-a", b"1", "Content-Disposition: attachment; filename==?utf-8?Q?Gr=C3=B6=C3=9Fe.txt?="),
+        )
+    ),
+    # Outlook's packed files
+    "winmail-dat": message(
+        multipart(
+            "mixed",
+            TEXT,
+            coded("application/ms-tnef; name=winmail.dat", tnef_stream(tnef_file("A.TXT", b"content", "größe.txt"))),
         )
     ),
 }

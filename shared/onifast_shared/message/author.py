@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from onifast_shared.message.compose import mailbox
 from onifast_shared.message.headers import decode_words, fold, replace_fields, unfold, values_of
-from onifast_shared.message.mime import unquote
+from onifast_shared.message.parameters import unquote
 from onifast_shared.values.address import Address, AddressError, split_list
 
 MAX_FROM = 64 * 1024

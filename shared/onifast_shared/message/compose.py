@@ -23,7 +23,7 @@ from onifast_shared.message.headers import (
     unfold,
 )
 from onifast_shared.message.html_text import to_text
-from onifast_shared.message.mime import write_parameter
+from onifast_shared.message.parameters import write_parameter
 from onifast_shared.values.address import Address, AddressError, split_list
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")

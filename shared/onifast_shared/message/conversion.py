@@ -31,7 +31,8 @@ from onifast_shared.message.headers import (
     split_head,
     unfold,
 )
-from onifast_shared.message.mime import MAX_DEPTH, delimiters, parse_parameters
+from onifast_shared.message.mime import MAX_DEPTH, delimiters
+from onifast_shared.message.parameters import parse_parameters
 
 _ENCODING = "content-transfer-encoding"
 _WIDTH = 76  # octets of an encoded line (RFC 2045 sections 6.7 and 6.8)

@@ -19,7 +19,7 @@ from onifast_shared.message.headers import (
     replace_fields,
     unfold,
 )
-from onifast_shared.message.mime import parse_parameters, unquote, write_parameter
+from onifast_shared.message.parameters import parse_parameters, unquote, write_parameter
 from onifast_shared.values.address import AddressError, parse_domain
 
 MOST_OF_A_LINE = 900

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from onifast_shared.message import charsets, transfer
+from onifast_shared.message import charsets, tnef, transfer
 from onifast_shared.message.flowed import unflow
 from onifast_shared.message.headers import decode_words, fields, settle, split_head, unfold_octets
+from onifast_shared.message.parameters import UNSAFE, clean_filename, parse_parameters
 
 MESSAGE_TYPES = ("message/rfc822", "message/global", "message/news")
 MAX_DEPTH = 50
 MAX_PARTS = 1000
 _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
-_PLAIN_PARAMETER = 60  # characters of a value that is written as it is
-_MAX_FILENAME = 150  # characters, so that with UTF-8 and a prefix it still fits into a file system's 255 octets
 
-_SEGMENT = re.compile(r'(?:[^;"\\]++|"(?:[^"\\]++|\\.)*"?+|\\)+', re.DOTALL)  # not possessive: see headers._HEAD_LINES
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(?![^\s(;,])")
-_CONTINUED = re.compile(r"([^*]+)\*([0-9]{1,3})(\*?)")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_WINDOWS_PATH = re.compile(r'"(?:[A-Za-z]:\\(?!\\)|\\\\[^"\\/]+\\[^"\\])')
-_PATH = re.compile(r"[A-Za-z]:[/\\]|[/\\~.]")
 _USED_BOUNDARY = re.compile(rb"(?<![^\n])--([^\r\n]{1,200}+)\r?\n(?=Content-)", re.IGNORECASE)
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _UNDECLARED = 4096  # octets of a text without charset that help to guess it
@@ -69,8 +62,9 @@ class _PartContext:
 class Part:
     """A leaf: a part that holds no others, or that is not opened (message/rfc822, or too deep)."""
 
-    def __init__(self, head: _Head, body: bytes, context: _PartContext) -> None:
+    def __init__(self, head: _Head, body: bytes, context: _PartContext, *, is_spare: bool = False) -> None:
         self._head = head
+        self.is_spare = is_spare  # text to be read only where there is no other
         self._body = body
         self.alternative = context.alternative
         self.parent = context.parent
@@ -174,14 +168,21 @@ class _Head:
         disposition, self._disposition_parameters = parse_parameters(self._value("content-disposition"))
         self.disposition = disposition.lower()
         self.encoding = transfer.encoding_of(self._value("content-transfer-encoding"))
-        self.content_id = _UNSAFE.sub("", self._value("content-id").strip("<> "))[:995]
+        self.content_id = UNSAFE.sub("", self._value("content-id").strip("<> "))[:995]
 
     @classmethod
-    def of_file(cls, name: str) -> _Head:
-        """That of a file that lay within a text."""
-        made = cls(b"Content-Type: application/octet-stream\r\nContent-Disposition: attachment\r\n")
+    def of_file(cls, name: str, content_type: str = "", content_id: str = "") -> _Head:
+        """That of a file that lay within a text, or was packed with others."""
+        made = cls(b"Content-Disposition: attachment\r\n")
+        made.content_type = content_type if _TYPE.fullmatch(content_type) else "application/octet-stream"
+        made.content_id = UNSAFE.sub("", content_id)[:995]
         made._disposition_parameters["filename"] = name
         return made
+
+    @classmethod
+    def of_text(cls, content_type: str) -> _Head:
+        """That of a text in UTF-8 that was packed with files."""
+        return cls(f"Content-Type: {content_type}; charset=utf-8\r\n".encode())
 
     def as_text(self) -> _Head:
         """The same, of what turned out to be no multipart."""
@@ -200,7 +201,7 @@ class _Head:
 
     @property
     def content_location(self) -> str:
-        return _UNSAFE.sub("", "".join(self._value("content-location").split()))[:2000]
+        return UNSAFE.sub("", "".join(self._value("content-location").split()))[:2000]
 
     def _value(self, name: str) -> str:
         return unfold_octets(self._values.get(name, b""))
@@ -246,7 +247,10 @@ def charset_of(parts: list[Part], head: bytes) -> str:
 
 
 def _leaf(head: _Head, body: bytes, context: _PartContext) -> Iterator[Part]:
-    """A part, and the files that an old program put into its text (uuencode)."""
+    """A part, and the files that lie within it: in a text of an old program (uuencode), or in Outlook's winmail.dat."""
+    if head.content_type in tnef.TYPES and (packed := tnef.read(transfer.decode(body, head.encoding))):
+        yield from _unpacked(packed, context)
+        return
     may_hold = head.content_type == "text/plain" and (
         head.encoding in _IDENTITY or transfer.is_uuencoded(head.encoding)
     )
@@ -261,6 +265,16 @@ def _leaf(head: _Head, body: bytes, context: _PartContext) -> Iterator[Part]:
     for file in files:
         name = file.name.decode("utf-8", "surrogateescape")
         yield Part(_Head.of_file(name), file.content, _PartContext(context.depth, None, context.parent))
+
+
+def _unpacked(packed: tnef.Tnef, context: _PartContext) -> Iterator[Part]:
+    """What was in a winmail.dat. Its text mostly stands beside it already."""
+    for kind, text in (("text/plain", packed.text), ("text/html", packed.html)):
+        if text.strip():
+            yield Part(_Head.of_text(kind), text.encode(), context, is_spare=True)
+    for file in packed.files:
+        head = _Head.of_file(file.name, file.content_type, file.content_id)
+        yield Part(head, file.content, _PartContext(context.depth + 1, None, context.parent))
 
 
 def _parts_of(head: _Head, body: bytes) -> list[bytes]:
@@ -299,73 +313,6 @@ def measure(raw: bytes, depth: int, parts: int) -> Structure:
     return Structure(deepest, count)
 
 
-def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
-    """The first word of a structured value and its parameters, lower-case names, RFC 2231 undone; never raises."""
-    segments = _SEGMENT.findall(value)
-    if not segments:
-        return "", {}
-    plain: dict[str, str] = {}
-    pieces: dict[str, dict[int, tuple[bool, str]]] = {}
-    for segment in segments[1:200]:
-        name, equals, text = segment.partition("=")
-        name, text = name.strip().lower(), _parameter_value(text.strip())
-        if not equals:
-            continue
-        if match := _CONTINUED.fullmatch(name):
-            pieces.setdefault(match[1], {}).setdefault(int(match[2]), (bool(match[3]), text))
-        elif name.endswith("*"):
-            pieces.setdefault(name[:-1], {}).setdefault(0, (True, text))
-        else:
-            plain.setdefault(name, text)
-    # The extended form wins over a plain one for old readers (RFC 6266 section 4.3 has it in words).
-    return segments[0].strip(), plain | {name: _join(parts) for name, parts in pieces.items()}
-
-
-def write_parameter(name: str, value: str) -> str:
-    """`name=value` by RFC 2183, or by RFC 2231 in pieces where the value is long or not ASCII.
-
-    A boundary stays in one piece whatever it is: many programs look for no other.
-    """
-    if value.isascii() and value.isprintable() and (len(value) <= _PLAIN_PARAMETER or name == "boundary"):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{name}="{escaped}"'
-    encoded = "".join(_percent(octet) for octet in value.encode("utf-8", "replace"))
-    pieces = re.findall(r"(?:%..|[^%]){1,20}", f"utf-8''{encoded}")
-    if len(pieces) == 1:
-        return f"{name}*={pieces[0]}"
-    return "; ".join(f"{name}*{number}*={piece}" for number, piece in enumerate(pieces))
-
-
-def unquote(text: str) -> str:
-    """A quoted string without its quotes (RFC 5322 section 3.2.4), closed or not; any other text as it is."""
-    if not text.startswith('"'):
-        return text
-    closed = len(text) > 1 and text.endswith('"')
-    return re.sub(r"\\(.)", r"\1", text[1:-1] if closed else text[1:], flags=re.DOTALL)
-
-
-def _parameter_value(text: str) -> str:
-    # Internet Explorer put whole paths into its quotes, without a backslash before its backslashes.
-    return text.strip('"') if _WINDOWS_PATH.match(text) else unquote(text)
-
-
-def clean_filename(name: str) -> str:
-    """A file name without path, control or direction characters, of bounded length; "" if nothing is left.
-
-    Slashes within a name ("AC/DC 01/02.pdf") are part of it, and become underscores.
-    """
-    name = _UNSAFE.sub("", name).strip()
-    is_path = _PATH.match(name) is not None
-    base = re.split(r"[/\\]", name)[-1] if is_path else re.sub(r"[/\\]", "_", name)
-    base = base.strip().lstrip(".").strip()
-    if len(base) <= _MAX_FILENAME:
-        return base
-    stem, dot, extension = base.rpartition(".")
-    if not dot or len(extension) > 10:
-        return base[:_MAX_FILENAME]
-    return f"{stem[: _MAX_FILENAME - len(extension) - 1]}.{extension}"
-
-
 def _split_multipart(body: bytes, boundary: bytes, most: int = MAX_PARTS) -> Iterator[bytes]:
     """The parts between delimiter lines (RFC 2046 section 5.1.1); what has no closing delimiter ends with the body."""
     start: int | None = None
@@ -398,27 +345,5 @@ def delimiters(body: bytes, delimiter: bytes, most: int = MAX_PARTS) -> Iterator
         yield before, after, closing
 
 
-def _percent(octet: int) -> str:
-    character = chr(octet)
-    return character if character.isascii() and (character.isalnum() or character in "-._~") else f"%{octet:02X}"
-
-
 def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _join(pieces: dict[int, tuple[bool, str]]) -> str:
-    """A parameter from its continuations (RFC 2231 sections 3 and 4)."""
-    charset, octets = "utf-8", b""
-    for number, (encoded, text) in sorted(pieces.items()):
-        if not encoded:
-            octets += text.encode("utf-8", "surrogateescape")
-            continue
-        if number == 0 and text.count("'") >= 2:
-            charset = text.partition("'")[0]
-        octets += _unquoted(text.split("'", 2)[-1] if number == 0 else text)
-    return charsets.decode(octets, charset)
-
-
-def _unquoted(text: str) -> bytes:
-    return urllib.parse.unquote_to_bytes(text.encode("utf-8", "surrogateescape"))

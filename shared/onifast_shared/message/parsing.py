@@ -22,7 +22,8 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.html_text import shows_something, to_text
 from onifast_shared.message.mailing_list import posting_address
-from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves, parse_parameters
+from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves
+from onifast_shared.message.parameters import parse_parameters
 from onifast_shared.message.readable import Block
 from onifast_shared.message.vcard import Card
 from onifast_shared.values.address import Address

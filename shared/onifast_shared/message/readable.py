@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from onifast_shared.message.html_text import shows_something
 from onifast_shared.message.mime import Part
 
 _MARKED = ("text/html",)
@@ -49,6 +50,11 @@ class PartsOfBlock:
             plain = "".join(_plain(part.text, part.content_type) for part in self.others)
         return Block(plain, "\n".join(part.text for part in self.marked))
 
+    def says_something(self) -> bool:
+        """Whether there is anything to read in it."""
+        block = self.read()
+        return bool(block.plain.strip()) or shows_something(block.marked)
+
     def plain_head(self, length: int) -> str:
         """Some beginning of the plain text, from so many octets of each part."""
         plain = "".join(part.text_head(length) for part in self.plain)
@@ -73,14 +79,20 @@ def texts(leaves: list[Part]) -> Texts:
     """Sorts the leaves of a message. One that is left out says again what another one says."""
     blocks: dict[int, PartsOfBlock] = {}
     others: list[Part] = []
+    spare = PartsOfBlock()
     for place, part in enumerate(leaves):
-        if _is_text(part, begins=not blocks):
+        if part.is_spare:
+            spare.add(part)
+        elif _is_text(part, begins=not blocks):
             # A part that stands in no multipart/alternative makes a block alone; its key meets no group's.
             key = part.alternative if part.alternative is not None else -1 - place
             blocks.setdefault(key, PartsOfBlock()).add(part)
         elif part.alternative is None or part.content_type not in _FOR_OTHERS:
             others.append(part)
-    return Texts(list(blocks.values()), others)
+    found = list(blocks.values())
+    if (spare.plain or spare.marked) and not any(block.says_something() for block in found):
+        found = [spare]
+    return Texts(found, others)
 
 
 def protection(leaves: list[Part]) -> str:

@@ -13,6 +13,7 @@ _NOT_BASE64 = bytes(
     octet for octet in range(256) if not (chr(octet).isascii() and chr(octet).isalnum()) and octet not in b"+/"
 )
 _BASE64 = bytes(octet for octet in range(256) if octet not in _NOT_BASE64) + b"="
+_AFTER_PADDING = re.compile(rb"=[ \t]++[^\r\n]*+")
 _BASE64_RUN = re.compile(rb"[^=]++")
 _RULE = re.compile(rb"[-_=*~#]{2}")
 _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
@@ -57,7 +58,7 @@ def is_uuencoded(encoding: str) -> bool:
 
 def decode_base64(data: bytes) -> bytes:
     """What base64 text decodes to, whatever else stands in it, is missing at its end, or goes on after its padding."""
-    letters = data.translate(None, _NOT_BASE64.replace(b"=", b""))
+    letters = _AFTER_PADDING.sub(b"=", data).translate(None, _NOT_BASE64.replace(b"=", b""))
     if b"=" not in letters.rstrip(b"="):
         return _decode_run(letters.rstrip(b"="))
     return b"".join(_decode_run(run[0]) for run in _BASE64_RUN.finditer(letters))
@@ -65,7 +66,7 @@ def decode_base64(data: bytes) -> bytes:
 
 def is_base64(body: bytes) -> bool:
     """Whether a body can be what it says: its first line with anything in it is nearly all of base64's letters."""
-    first = body[:1000].lstrip().partition(b"\n")[0].strip()
+    first = _AFTER_PADDING.sub(b"=", body[:1000].lstrip().partition(b"\n")[0]).strip()
     return b" " not in first and len(first.translate(None, _BASE64)) * 5 <= len(first)
 
 
