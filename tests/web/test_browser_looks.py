@@ -46,7 +46,7 @@ def test_mail_from_right_to_left_reads_so(chrome: Browser, live: Live, database:
         page.get_by_role("link", name="Forward", exact=True).click()
         page.get_by_label("Text").fill(HEBREW)
         assert direction(page.get_by_label("Text")) == "rtl"
-        expect(page.get_by_role("heading", name="Forward")).to_be_visible()
+        expect(page.get_by_role("heading", name="Forward", exact=True)).to_be_visible()
 
 
 def test_long_names_fit_on_a_phone(chrome: Browser, live: Live, database: Database, clock: Clock) -> None:

@@ -140,7 +140,7 @@ def with_a_page(settings: Settings, database: Database, monkeypatch: pytest.Monk
     module = ModuleType("onifast_web.webmail.of_the_tests")
     vars(module).update(
         ROUTES=(PageRoute("GET", "/test-page", view),),
-        NAV=(NavEntry("test-page", "Weather", view, icon="eye", group=NavGroup.DELIVERY, order=15),),
+        NAV=(NavEntry("test-page", "Page of the tests", view, icon="eye", group=NavGroup.DELIVERY, order=15),),
         NOTICES={
             "rained": "It rained.",
             "poured": lambda n: f"It poured {n} times.",
@@ -155,7 +155,7 @@ def with_a_page(settings: Settings, database: Database, monkeypatch: pytest.Monk
 def test_a_module_is_all_that_a_page_needs(with_a_page: Flask) -> None:
     browser = Browser.logged_in(with_a_page.test_client(), "root-admin")
     menu = browser.text_of("/folders/inbox")
-    assert re.search(r"Outbox Weather 7 Refused mail", menu)
+    assert re.search(r"Outbox Page of the tests 7 Refused mail", menu)
     assert "It rained." in browser.text_of("/folders/inbox?did=rained")
     assert "It poured 3 times." in browser.text_of("/folders/inbox?did=poured&n=3")
     assert 'class="notice failure"' in browser.get("/folders/inbox?did=flooded").text
@@ -164,7 +164,7 @@ def test_a_module_is_all_that_a_page_needs(with_a_page: Flask) -> None:
 
 def test_the_menu_shows_a_page_to_those_who_may_see_it(with_a_page: Flask) -> None:
     browser = Browser.logged_in(with_a_page.test_client(), "demo")
-    assert "Weather" not in browser.text_of("/folders/inbox")
+    assert "Page of the tests" not in browser.text_of("/folders/inbox")
     assert browser.get("/test-page").status_code == 403
 
 
