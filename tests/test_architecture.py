@@ -264,3 +264,17 @@ def test_the_glossary_names_classes_where_they_are() -> None:
     for name, package, module in rows:
         tree = ast.parse((PACKAGES[package] / module).read_text())
         assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}, f"{name} in {module}"
+
+
+def test_people_are_they() -> None:
+    """In docs, and in the code's comments, docstrings and texts."""
+    men = re.compile(r"\b([Hh]e|[Hh]im|[Hh]is|[Hh]imself)\b")
+    files = [*(PROJECT / "docs").glob("*.md"), *PROJECT.glob("*.md"), *all_modules()]
+    files += [*(PROGRAMS["onifast_web"] / "templates").glob("*.html")]
+    found = [
+        f"{file.relative_to(PROJECT)}:{number}: {line.strip()}"
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if men.search(line)
+    ]
+    assert not found

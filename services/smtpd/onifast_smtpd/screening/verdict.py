@@ -164,7 +164,7 @@ def _forwarded(checked: Authentication, settings: Settings) -> Verdict | None:
 
 
 def _handler(checked: Authentication, seals: Sequence[Seal], settings: Settings) -> str | None:
-    """The trusted handler that vouches for the author; of several authors he has vouched for one at the most."""
+    """The trusted handler that vouches for the author; of several authors it can have vouched for one only."""
     if not checked.dmarc.is_alone:
         return None
     return vouched(seals, settings.trusted_arc_sealers, checked.dmarc.domain)
