@@ -90,12 +90,10 @@ class Receiver:
             admission=before.renewed(settings, octets) if before else Admission(settings, place, octets),
         )
 
-    def enter(self, session: Running, group: int) -> bool:
-        """Notes a connection of that group of clients; False where this process can hold no further one of it."""
-        if not self.admission.knock(session, group):
-            return False
+    def enter(self, session: Running, group: int) -> None:
+        """Notes a connection of that group of clients."""
+        self.admission.knock(session, group)
         self.sessions.add(session)
-        return True
 
     def leave(self, session: Running) -> None:
         """Notes that a session has ended."""

@@ -38,9 +38,9 @@ class FakeSession:
     """A session that waits for its client, or does not, as the test says."""
 
     ended: asyncio.Task[None]
-    closed: asyncio.Future[None]
 
     def __init__(self, silent: float | None = None, standing: SessionRank = SessionRank.NOTHING) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.silent_since = None if silent is None else asyncio.get_running_loop().time() - silent
         self.standing = standing
         self.was_sent_away = False
@@ -53,6 +53,7 @@ class FakeSession:
 
     def send_away(self) -> None:
         self.was_sent_away = True
+        self.closed.set_result(None)
 
     def hurry(self, seconds: float, rate: int) -> None:
         self.hurried = seconds
@@ -245,7 +246,7 @@ async def test_a_newcomer_waits_for_a_slot_for_a_moment(monkeypatch: pytest.Monk
     assert await waiting
 
 
-async def test_few_of_one_peer_wait_and_few_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_few_of_one_peer_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "PATIENCE", 60.0)
     where = make()
     await fill(where)
@@ -255,8 +256,38 @@ async def test_few_of_one_peer_wait_and_few_of_a_group(monkeypatch: pytest.Monke
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert [where.knock(FakeSession(), 1) for _ in range(MOST)].count(True) == MOST // 4
-    assert where.knock(FakeSession(), 0)
+
+
+async def test_of_a_group_few_wait_and_those_who_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 60.0)
+    where = make()
+    sessions = await fill(where)
+    local, *crowd = [FakeSession() for _ in range(MOST + 1)]
+    where.knock(local, 0)
+    for each in crowd:
+        where.knock(each, 1)
+    assert [each.was_sent_away for each in (local, *crowd)] == [False] + [True] * (MOST * 3 // 4) + [False] * (
+        MOST // 4
+    )
+    newcomer = FakeSession()
+    where.knock(newcomer, 1)
+    waiting = asyncio.create_task(where.admit(newcomer, client("198.51.100.1")))
+    await asyncio.sleep(0)
+    where.release(sessions[0])
+    assert await waiting is None
+
+
+async def test_nobody_is_ended_for_a_newcomer_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 60.0)
+    where = make()
+    sessions = await fill(where)
+    gone = FakeSession()
+    where.knock(gone, 1)
+    waiting = asyncio.create_task(where.admit(gone, client("198.51.100.1")))
+    await asyncio.sleep(0)
+    gone.closed.set_result(None)
+    where.release(sessions[0])
+    assert await waiting is not None
 
 
 async def test_another_process_sends_somebody_away_for_a_newcomer_here(monkeypatch: pytest.MonkeyPatch) -> None:

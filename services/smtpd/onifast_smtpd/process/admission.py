@@ -144,13 +144,17 @@ class Admission:
         if self._tick is not None:
             self._tick.cancel()
 
-    def knock(self, session: Running, group: int) -> bool:
-        """Notes a connection that has no slot yet; False where too many of that group wait for one already."""
-        if sum(each == group for each in self._at_the_door.values()) >= self._most_at_the_door:
+    def knock(self, session: Running, group: int) -> None:
+        """Notes a connection that has no slot yet; where too many of that group wait for one, the first of them goes.
+
+        A flood ends at some time, and who comes after it is heard at once.
+        """
+        waiting = [each for each, its_group in self._at_the_door.items() if its_group == group]
+        if len(waiting) >= self._most_at_the_door:
             self._turned_away += 1
-            return False
+            del self._at_the_door[waiting[0]]
+            waiting[0].send_away()
         self._at_the_door[session] = group
-        return True
 
     async def admit(self, session: Running, client: Client) -> Reply | None:
         """Gives the session a slot and its client's shares; the reply that turns it away where there are none.
@@ -228,6 +232,8 @@ class Admission:
         try:
             while refusal is not None and loop.time() < end:
                 await asyncio.sleep(LOOK_AGAIN / 2)
+                if session.closed.done():
+                    return refusal  # nobody is ended for a client that is gone
                 refusal = self._enter(session, slot, limits, loop.time())
             return refusal
         finally:

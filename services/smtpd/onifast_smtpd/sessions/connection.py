@@ -86,9 +86,10 @@ class SmtpConnection(SMTP):
             return
         self._receiver.open.add(self)
         self.client = identify(self._service, peer, self._receiver.settings)
-        if self._receiver.is_stopping or not self._receiver.enter(self, self.client.group):
-            self._turn_away(replies.SHUTTING_DOWN if self._receiver.is_stopping else replies.TOO_BUSY)
+        if self._receiver.is_stopping:
+            self._say_last(replies.SHUTTING_DOWN)
             return
+        self._receiver.enter(self, self.client.group)
         self.ended = self._loop.create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
@@ -196,11 +197,6 @@ class SmtpConnection(SMTP):
     def _may_be_proxy(self) -> bool:
         return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
 
-    def _turn_away(self, reply: Reply) -> None:
-        if not self._service.implicit_tls:
-            self.transport.write(reply.octets)
-        self.transport.close()
-
     def _timed_out(self) -> None:
         self._say_last(replies.TIMED_OUT)
 
@@ -212,7 +208,8 @@ class SmtpConnection(SMTP):
         if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
-        transport.write(reply.octets)
+        if self.tls is not None or not self._service.implicit_tls:
+            transport.write(reply.octets)
         transport.close()
         self.wire.ended()
 
@@ -236,8 +233,7 @@ class SmtpConnection(SMTP):
             how = "lost"
         except TurnedAway as turned_away:
             how = "turned away"
-            if self.tls is not None or not self._service.implicit_tls:
-                self._say_last(turned_away.reply)
+            self._say_last(turned_away.reply)
         except Exception:
             how = "error"
             maillog.crashed(self.name)
