@@ -118,7 +118,7 @@ class HttpClient:
     ) -> int:
         """Hands `body` to `url`; the answer's status. Raises HttpError where there is none.
 
-        What comes after the status is waited for, lest the server be cut off at its work, but not read: it may be
+        The rest of the answer is awaited, so that the server can finish its work, but not read: it may be
         longer than `limit`, late, or broken. Who said that they have taken the body is not given it a second time.
         """
         incoming = _Incoming(limit)

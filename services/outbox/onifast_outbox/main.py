@@ -6,7 +6,7 @@ It waits for rows in the database's `outbox`, claims them, and delivers each mes
 the relay that `mail_config` names, or to the mail exchangers of the recipients' domains. What goes out is signed with
 DKIM. What fails for now is tried again on a schedule; what fails for good is reported to its sender. It makes messages
 of rows that scripts INSERTed, parses new mail for the webmail's lists and search, and has the copies of received mail
-written into the owners' homes. What belonged to users whom the panel removed is set aside, and deleted in time.
+written into the owners' homes. Sets aside what belonged to users whom the panel removed, and deletes it in time.
 
 Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM);
             <root>/users/ (who is there, and who is an administrator, where no other right to sign is found)

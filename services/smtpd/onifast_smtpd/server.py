@@ -116,7 +116,7 @@ async def _end_sessions(receiver: Receiver, grace: float) -> None:
 
 
 async def _until_over(receiver: Receiver, seconds: float) -> None:
-    """Waits until no session is left, new ones included, or for so long."""
+    """Waits until no session is left, new ones included, or until the time is up."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while receiver.sessions:

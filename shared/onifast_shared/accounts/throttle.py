@@ -72,12 +72,12 @@ def sprayer_blocked_for(tx: Connection, place: str, now: float) -> int:
 
 
 def record_strangers_failure(tx: Connection, username: str, now: float) -> int:
-    """A login as that user failed at a place that is none of theirs; returns how many did lately."""
+    """A login as that user failed at an unfamiliar place; returns how many did lately."""
     return record_failure(tx, [_user_key(username)], now)
 
 
 def user_blocked_for(tx: Connection, username: str, now: float) -> int:
-    """Seconds until a login as that user is heard again at places that are none of theirs; 0 for now.
+    """Seconds until a login as that user is heard again at unfamiliar places; 0 for now.
 
     Many addresses can guess for one user. The wait stays short, since the user may be on the way.
     """

@@ -28,7 +28,7 @@ READERS_PATIENCE_MS = 100
 
 
 class Checkpointer:
-    """Checkpoints by and by, cuts what has grown too large, and knows for how long somebody has been in the way.
+    """Runs checkpoints regularly, cuts a WAL that grew too large, and knows since when a reader has been in the way.
 
     While others write, a checkpoint rarely reaches the WAL's end, and only then does the WAL begin anew. So a WAL that
     has grown for long has the little that is left copied under the writers' turn.

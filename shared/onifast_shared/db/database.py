@@ -109,8 +109,8 @@ class Database:
     async def awrite(self, fn: Callable[[Connection], T], *, timeout: float | None = None, lasting: bool = True) -> T:
         """`write`, off the event loop.
 
-        What is not `lasting` may be undone by a power cut, with what depends on it, but by nothing else; it waits for
-        no disk. For what a power cut ends in any case, such as claims.
+        A write that is not `lasting` may be undone by a power cut, with all that depends on it, but by nothing else; it
+        waits for no disk. For what a power cut ends in any case, such as claims.
         """
         with translated(self.path, self.troubles):
             job = self._open().writer.submit_from_loop(fn, lasting=lasting)

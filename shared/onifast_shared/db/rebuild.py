@@ -129,7 +129,7 @@ def _attach_alone(connection: apsw.Connection, path: Path) -> None:
 
 
 def _exchange(new: Path, path: Path) -> Path:
-    """Puts the new file in the old one's place, without a moment in which there is none; gives the old one's name."""
+    """Puts the new file in the old one's place atomically; gives the old one's name."""
     kept = path.with_name(f"{path.name}.before-rebuild-{_now()}")
     kept.hardlink_to(path)
     new.replace(path)

@@ -2,8 +2,8 @@
 
 A file may be away for a moment, while the panel writes it anew; a directory that is not mounted is empty; a backup
 comes back one file at a time. So a user departs only when no look within `PATIENCE` found the file, by the boot clock,
-which no change of the date moves; a look that could not read the directory is none. Where many vanish at once, none of
-them departs before an administrator confirms it, however many have come back meanwhile.
+which no change of the date moves; a look that could not read the directory does not count. Where many vanish at once,
+none of them departs before an administrator confirms it, however many have come back meanwhile.
 """
 
 from __future__ import annotations

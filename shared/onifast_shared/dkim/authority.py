@@ -42,7 +42,7 @@ class Authority:
         self._users = UserDirectory(settings)
 
     def writer_of(self, submission: Submission) -> MessageWriter:
-        """Who wrote a message. What is forwarded was written by who is in `written_by`, not by who forwards it."""
+        """Who wrote a message. The author of a forwarded one is in `written_by`: its forwarder did not write it."""
         if submission.origin == "forward":
             return self._writer(submission.written_by or "somebody elsewhere", None)
         if submission.submitted_by is None:

@@ -50,7 +50,7 @@ def standing(tx: Connection, subject: Subject, settings: Settings) -> SubjectSta
 
 
 def list_for(tx: Connection, username: str | None, settings: Settings, now: float) -> list[SubjectStanding]:
-    """Where everybody stands who has used, hit or been given a limit (None, for administrators), or a user.
+    """What each subject has used that has used, hit or been given a limit: all (None, for administrators), or a user's.
 
     Who was refused lately comes first, then who has used most.
     """

@@ -133,7 +133,7 @@ def list_page(
 def raw(tx: Connection, email_id: int) -> bytes:
     """A message's bytes. A row that another program wrote without any gets them made from its columns.
 
-    What another program took from a mailbox file has that file's first line no more.
+    A message that another program took from an mbox file has no `From ` line any more.
     """
     stored = tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
     if stored:

@@ -16,7 +16,7 @@ def undo_seconds(tx: Connection, username: str, settings: Settings) -> int:
 
 
 def put_undo_seconds(tx: Connection, username: str, seconds: int) -> None:
-    """Has a user's messages wait so long from now on."""
+    """Sets how long a user's messages wait, in seconds."""
     tx.execute(
         "INSERT INTO user_preferences (username, undo_seconds) VALUES (?, ?)"
         " ON CONFLICT (username) DO UPDATE SET undo_seconds = excluded.undo_seconds",

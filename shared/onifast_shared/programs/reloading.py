@@ -1,6 +1,6 @@
 """SIGHUP: settings that can change, certificates and the log file are taken anew. It never ends a program.
 
-Where it was ignored when the program started, as `nohup` has it, it stays so.
+If it was ignored at the program's start (`nohup`), it stays ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Delayed mail: queue rows that have waited so long that their senders may want to know, each told of once."""
+"""Delayed mail: queue rows that have waited long enough for their senders to be told, once for each row."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
 
 
 def hold_unknown(tx: Connection) -> int:
-    """Holds rows whose status is none of ours, so that nothing is lost or sent by mistake; returns how many."""
+    """Holds rows with an unknown status, so that nothing is lost or sent by mistake; returns how many."""
     tx.execute(_HOLD_UNKNOWN)
     return tx.changes()
 

@@ -94,7 +94,7 @@ def release_times(tx: Connection, email_ids: Iterable[int], now: float) -> dict[
 
 
 def undoable(tx: Connection, owner: str, now: float) -> WaitingMessage | None:
-    """Of the messages that a user has just sent and can still call back, the latest."""
+    """The latest message that a user has just sent and can still call back."""
     found = _find(tx, "undo = 1 AND email_id IS NOT NULL", (owner, int(now)), 100)
     return max(found, key=lambda each: each.outbox_id, default=None)
 

@@ -149,7 +149,7 @@ def begin(tx: Connection, day: str, policy_domain: str, reports: Sequence[tuple[
 
 
 def claim_posting(tx: Connection, now: float, seconds: float) -> TlsReport | None:
-    """A report that waits to be posted, which is this process's for so long."""
+    """A report that waits to be posted, claimed for this process for a time."""
     sql = f"{_SELECT} WHERE state = 'posting' AND retry_ts <= ? ORDER BY retry_ts LIMIT 1"
     row = tx.execute(sql, (int(now),)).fetchone()
     if row is None:

@@ -114,7 +114,7 @@ class Routes:
     def way(self, domain: str, sender: str, submitted_by: str | None) -> Way:
         """The way of mail to `domain` (A-labels). `sender` and `submitted_by` are the queue row's.
 
-        Raises RelayError where the relay counts and `mail_config` holds what is none.
+        Raises RelayError where the relay counts and `mail_config` holds no valid one.
         """
         route = self._for("recipient_domain", domain) or self._for_sender(sender, submitted_by)
         if route is not None:

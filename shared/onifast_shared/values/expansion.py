@@ -87,7 +87,7 @@ class Expansion:
         return bool(self.mailboxes or self.forwards)
 
     def without(self, visited: Collection[str]) -> Expansion:
-        """What remains for a message that has been to addresses with these keys already (its Delivered-To)."""
+        """The same without the addresses that the message has been to already (its Delivered-To)."""
         return Expansion(
             tuple(each for each in self.mailboxes if not {each.address.key, each.used.key} & set(visited)),
             tuple(each for each in self.forwards if each.by.key not in visited),

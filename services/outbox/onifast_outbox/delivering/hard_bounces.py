@@ -31,7 +31,7 @@ _TOO_EARLY = frozenset(("dns", "connect", "greeting", "ehlo", "tls", "login", "m
 def is_hard(failed: Failed) -> bool:
     """Whether this failure is about the recipient, and for good: they are unknown, or their mailbox is switched off.
 
-    A refusal by rules or for what the message says is none, whatever its code: the next message may be welcome.
+    A refusal by rules or because of the content does not count, whatever its code: the next message may be welcome.
     """
     reply, trail = failed.reply, failed.trail
     if reply.enhanced == "5.1.10" and not trail.host:

@@ -45,7 +45,7 @@ class JointCommits:
     async def write(self, write: Callable[[JointTransaction], T]) -> T:
         """What `write` returns, once what it wrote is on disk; see Database.write, whose errors it raises.
 
-        What is handed over is committed even if the caller is cancelled, who then waits for it.
+        A write that was handed over is committed even if its caller is cancelled; the caller then waits for it.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._lock:

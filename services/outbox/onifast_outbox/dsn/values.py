@@ -71,7 +71,7 @@ def is_wanted(
 ) -> bool:
     """Whether the sender is to be told. Never about a bounce, whose sender is null (RFC 5321 section 6.1).
 
-    Who said nothing (no NOTIFY) is told of failures, and of delays (RFC 3461 section 4.1 leaves that to us), but not of
+    A sender without NOTIFY is told of failures, and of delays (RFC 3461 section 4.1 leaves that to us), but not of
     delays beyond a forward, which they know nothing of. `passed_on`: the next server does notifications itself, and has
     taken over those of a delivery.
     """

@@ -1,1 +1,1 @@
-"""What crashes, other programs and users who are gone leave behind, put right."""
+"""Puts right what crashes, other programs and departed users leave behind."""

@@ -183,8 +183,8 @@ class ClientWire(asyncio.Protocol):
     async def read_reply(self, timeout: float) -> list[bytes]:
         """The lines of one reply without their CRLF. A reply is complete at the line with a space after its code.
 
-        What does not begin like a reply is none. Once one has begun, a line without a code is a slip of the server's
-        that belongs to its words.
+        A line that does not begin like a reply is an error. Once one has begun, a line without a code is a slip
+        of the server's that belongs to its words.
         """
         lines: list[bytes] = []
         deadline = 0.0

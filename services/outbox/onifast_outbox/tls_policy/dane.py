@@ -21,7 +21,7 @@ class Dane:
     async def exchangers(self, domain: str) -> frozenset[str]:
         """The hosts that the DNS proves to be the domain's; none where it proves nothing. Raises Temporary.
 
-        Who forges an MX answer that is not proved names hosts of their own, with TLSA records (RFC 7672 section 2.2.1).
+        Whoever forges an unproved MX answer can name hosts with TLSA records of their own (RFC 7672 section 2.2.1).
         """
         if not self._dns.believed or domain.startswith("["):
             return frozenset()

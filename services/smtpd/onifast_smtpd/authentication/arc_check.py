@@ -24,7 +24,7 @@ __all__ = ["ArcResult", "Seal", "check_arc", "vouched"]
 class ArcResult:
     """The chain's result (RFC 8617 section 5.2); `seals` are those of a chain that passes, the newest first.
 
-    Of a temperror `claimed` are the seals that nobody can check now, and `failing` is the look-up that failed, "" where
+    For a temperror, `claimed` are the seals that cannot be checked now, and `failing` is the failed look-up, "" where
     no single one did.
     """
 

@@ -30,7 +30,7 @@ _WRONG = "signature does not verify"
 class DkimResult:
     """The result for one signature, in RFC 8601's words (section 2.7.1); `signature` is its b= tag.
 
-    Of a temperror `failing` is the look-up that failed, "" where no single one did.
+    For a temperror, `failing` is the look-up that failed, "" where no single one did.
     """
 
     result: str

@@ -59,7 +59,7 @@ class ApplicablePolicy:
 class Identifier:
     """A domain that a check authenticated, or did not: `result` is the check's word.
 
-    Of a temperror `failing` is the DNS look-up that failed, "" where no single one did.
+    For a temperror, `failing` is the DNS look-up that failed, "" where no single one did.
     """
 
     domain: str

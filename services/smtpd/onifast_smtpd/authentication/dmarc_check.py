@@ -238,7 +238,7 @@ def _domains_of(text: str) -> list[str]:
 
 
 def _domain(text: str) -> str:
-    """A domain in the form of `Address.domain`, or "" for what is none."""
+    """A domain in the form of `Address.domain`, or "" where it is not a domain."""
     try:
         return parse_domain(text.strip())
     except AddressError:

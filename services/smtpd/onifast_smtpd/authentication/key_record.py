@@ -76,7 +76,7 @@ class Keys:
 
 
 def parse(text: bytes) -> KeyRecord | None:
-    """The key that a TXT record holds, None where it is none: `v` is DKIM1 and comes first, or is left out."""
+    """The key in a TXT record, None where it is not a key: `v` is DKIM1 and comes first, or is left out."""
     if len(text) > MAX_RECORD:
         return None
     try:

@@ -34,7 +34,7 @@ _WORDS = {
 class SpfResult:
     """The result for one identity; `identity` is `mailfrom`, or `helo` for the null sender.
 
-    Of a temperror `failing` is the look-up that failed, "" where no single one did.
+    For a temperror, `failing` is the look-up that failed, "" where no single one did.
     """
 
     result: str

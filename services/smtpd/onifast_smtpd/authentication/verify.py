@@ -207,7 +207,7 @@ class Verifier:
             return broken
 
     def _lookups(self, history: LookupHistory | None) -> Lookups:
-        """Look-ups of a check that begins now: what it waited for its thread is none of its time."""
+        """Look-ups of a check that begins now: the wait for a thread is not part of its time."""
         end = time.monotonic() + CHECK_TIME
         return Lookups(self._resolver.sync, self._timeout, end, history=history, outage=self.outage)
 

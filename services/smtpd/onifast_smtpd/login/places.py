@@ -56,7 +56,7 @@ class Places:
         return True
 
     def knows(self, tx: Connection, client: Client, username: str, now: float) -> bool:
-        """Whether that user has logged in from there. An address that many share is no place of anybody's."""
+        """Whether that user has logged in from there; never of an address that many users share."""
         return is_one_client(client) and login_places.is_known(tx, place_of(client), username, now)
 
     async def note_login(self, client: Client, username: str, *, by_panel: bool) -> None:

@@ -1,4 +1,4 @@
-"""The deferred_writes: small records that nobody waits for, written together by and by, and swept once in a while.
+"""The deferred_writes: small records that nobody waits for, written in batches and swept now and then.
 
 What is noted here may be lost in a crash; what a client was told is never noted here.
 """

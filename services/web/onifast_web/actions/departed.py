@@ -1,4 +1,4 @@
-"""What administrators and the panel have done with users who are removed, restored, renamed or purged."""
+"""Removes, restores, renames and purges users, for administrators and the panel."""
 
 from __future__ import annotations
 

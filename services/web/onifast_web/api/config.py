@@ -38,7 +38,7 @@ def set_config(call: Call) -> RelayConfig:
 
 
 def current(tx: Connection) -> Relay | None:
-    """The relay; raises Problem(409) where `mail_config` holds what is none."""
+    """The relay; raises Problem(409) where `mail_config` holds no valid relay."""
     try:
         return relay.get(tx)
     except relay.RelayError as error:

@@ -42,7 +42,7 @@ class LimitRefusal(Model):
 
 
 class LimitsOf(Model):
-    """What a user who logs in (`user`), a Unix user's programs (`unix`) or a domain's senders (`domain`) may send."""
+    """What a user (`user`), a Unix user's programs (`unix`) or a domain's senders (`domain`) may send."""
 
     scope: Scope
     name: str

@@ -143,7 +143,7 @@ def list_outbox(call: Call) -> OutboxList:
 def act_on_outbox(call: Call) -> Acted:
     """Does something to waiting entries. An id that is not there answers 404, and nothing is done.
 
-    What is done to all entries `matching` is done to some at a time, and `changed` is empty where it applies to none.
+    Entries `matching` are changed in batches; `changed` is empty where the action applies to none.
 
     `release` lets go what is held, and has captured entries sent after all; `redirect` has them sent to `to` instead.
     `recall`, `send_now` and `reschedule` take the whole message that an entry belongs to, every recipient: `recall`

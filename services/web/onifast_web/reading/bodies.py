@@ -88,7 +88,7 @@ _WORDS = {
 
 
 def verdict(authentication: Mapping[str, Any], sender_domain: str) -> SenderVerdict | None:
-    """The checks in words, about the domain of the author that people see, "" where there is none.
+    """The checks in words, about the visible author's domain ("" without one).
 
     None where nothing was checked (mail from here).
     """
