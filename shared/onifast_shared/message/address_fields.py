@@ -98,7 +98,7 @@ def _split(value: bytes, charset: str) -> list[tuple[str, str]]:
     """Names and what is written for addresses. The latter, and where one begins, depend on no charset: whoever reads
     the field has to read the same addresses, or DMARC would be asked of another domain than is shown."""
     entries = split_list(unfold(value))
-    if value.isascii() or not charset:
+    if value.isascii() or not charset:  # raw ISO-2022-JP is taken for the ASCII that it is to all others
         return entries
     named = split_list(unfold_octets(value))
     if len(named) != len(entries):

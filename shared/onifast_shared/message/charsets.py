@@ -139,8 +139,15 @@ def is_of_a_script(label: str) -> bool:
     return bool(codec) and codec not in _LIKE_ASCII and not codec.startswith("utf-")
 
 
+def is_plain(octets: bytes) -> bool:
+    """Whether octets are ASCII, and no escape of Japanese is among them."""
+    return octets.isascii() and _JAPANESE_ESCAPE not in octets
+
+
 def guess_charset(octets: bytes) -> str:
     """What octets outside ASCII that have no label are in, "" if that is UTF-8 or nothing that is likely."""
+    if octets.isascii():
+        return "iso-2022-jp" if _JAPANESE_ESCAPE in octets else ""
     return "" if _is_utf8_spoilt(octets, 4) else guess(octets[:_SAMPLE])
 
 
@@ -155,13 +162,10 @@ _LIKE_ASCII = frozenset(("", "utf-8", "windows-1252", "cp1252"))
 
 
 def _decode(octets: bytes, codec: str, fallback: str) -> str:
-    for mark, marked in _BOMS:
-        if octets.startswith(mark) and (codec in _LIKE_ASCII or codec.startswith(marked)):
-            return (
-                octets[len(mark) :].decode("utf-8", "replace")
-                if marked == "utf-8"
-                else octets.decode(marked, "replace")
-            )
+    # A piece of a header (it has a fallback) begins with no mark: two octets would hide it from who decides by it.
+    marked = "" if fallback else next((name for mark, name in _BOMS if octets.startswith(mark)), "")
+    if marked and (codec in _LIKE_ASCII or codec.startswith(marked)):
+        return octets.decode("utf-8-sig" if marked == "utf-8" else marked, "replace")
     if codec in _LIKE_ASCII:
         return _unsure(octets, codec, fallback)
     try:

@@ -96,8 +96,15 @@ def values_of(head: bytes, name: str) -> list[bytes]:
 
 
 def unfold(value: bytes, charset: str = "") -> str:
-    """A field's value in one line (RFC 5322 section 2.2.3): UTF-8, or else in the charset, or in Windows-1252."""
-    text = decode(value, fallback=charset or "windows-1252")
+    """A field's value in one line (RFC 5322 section 2.2.3): UTF-8, or else in the charset, or in Windows-1252.
+
+    Without a charset ASCII stays what it is, escapes of ISO-2022-JP too: what decides by a field (whether it names us,
+    whose domain it has) must not overlook what other programs read in it. A charset is for people's eyes.
+    """
+    if value.isascii() and not charset:
+        text = value.decode("ascii")
+    else:
+        text = decode(value, fallback=charset or "windows-1252")
     return text.replace("\r", "").replace("\n", "").strip(" \t")
 
 

@@ -133,7 +133,7 @@ class Part:
         is_text = self.content_type.startswith("text/") and not self.charset and not self._head.encoding
         text = self._body[:_UNDECLARED] if is_text else b""
         name = self._head.raw_filename.encode("utf-8", "surrogateescape")
-        return b"\n".join(each for each in (name, text) if not each.isascii())
+        return b"\n".join(each for each in (name, text) if not charsets.is_plain(each))
 
     @cached_property
     def _split(self) -> tuple[bytes, bytes]:
@@ -242,8 +242,8 @@ def charset_of(parts: list[Part], head: bytes) -> str:
     label = next((label for label in named if charsets.is_of_a_script(label)), "")
     if label:
         return label
-    octets = b"\n".join((b"" if head.isascii() else head, *(part.undeclared() for part in parts[:50])))
-    return "" if octets.isascii() else charsets.guess_charset(octets)
+    octets = b"\n".join((b"" if charsets.is_plain(head) else head, *(part.undeclared() for part in parts[:50])))
+    return "" if charsets.is_plain(octets) else charsets.guess_charset(octets)
 
 
 def _leaf(head: _Head, body: bytes, context: _PartContext) -> Iterator[Part]:

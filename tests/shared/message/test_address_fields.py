@@ -145,3 +145,34 @@ def test_a_hostile_field_takes_linear_time(unit: str) -> None:
 def test_fields_are_taken_as_the_header_has_them() -> None:
     ((_, value),) = fields(b"To: Ann\r\n <a@x.test>\r\n")
     assert addresses(address_fields.read([value])) == ["a@x.test"]
+
+
+@pytest.mark.parametrize(
+    ("value", "charset", "name"),
+    [
+        ("Иван Петров <a@x.test>".encode("koi8-r"), "koi8-r", "Иван Петров"),
+        ("表示ソ <a@x.test>".encode("cp932"), "shift_jis", "表示ソ"),
+    ],
+    ids=["koi8-r", "shift_jis"],
+)
+def test_raw_names_are_in_the_messages_charset(value: bytes, charset: str, name: str) -> None:
+    (entry,) = address_fields.read([value], charset)
+    assert (entry.name, str(entry.address)) == (name, "a@x.test")
+
+
+@pytest.mark.parametrize("charset", ["", "shift_jis", "iso-2022-jp", "hz", "utf-7", "koi8-r", "big5", "utf-16"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'\x83" <a@x.test>, \x83" b@y.test',
+        b"\x1b$B<a@x.test>\x1b(B <b@y.test>",
+        b"~{<a@x.test>~} <b@y.test>",
+        b"\xff\xfe<a@x.test>",
+        b"+ADw-b@y.test+AD4- <a@x.test>",
+        "\xff <x@b\u00fccher.test>".encode("latin-1"),
+        b"\xff <x@b\xc3\xbccher.test>",
+    ],
+    ids=["quote", "jis", "hz", "mark", "utf-7", "latin-1", "mixed"],
+)
+def test_no_charset_changes_whose_address_it_is(value: bytes, charset: str) -> None:
+    assert addresses(address_fields.read([value], charset)) == addresses(address_fields.read([value]))

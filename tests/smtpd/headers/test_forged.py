@@ -117,6 +117,13 @@ def test_an_internationalised_name_of_ours_is_known_in_both_forms() -> None:
         assert forged.remove(raw, "xn--bcher-kva.test") == REST
 
 
+@pytest.mark.parametrize("hidden", [b"(\x1b$B)", b"\xff\xfe", b"(\xff\xfe)", b"(\x93)", b"(\xef\xbb\xbf)"])
+def test_no_octets_hide_our_name(hidden: bytes) -> None:
+    raw = b"Authentication-Results:" + hidden + b" mail.here.test; dmarc=pass\r\n" + REST
+    shown = raw.replace(hidden, b"") if hidden.startswith(b"\xff") else raw
+    assert forged.remove(shown, OURS) == REST
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fail_and_the_body_stays(value: bytes) -> None:
     raw = b"Authentication-Results: " + value + b"\r\n\r\nbody\r\n"
