@@ -13,7 +13,7 @@ from onifast_shared.departed import changes, moving
 from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.machine.config import Settings
 from onifast_smtpd.clients.client import Service
-from onifast_smtpd.sessions import session
+from onifast_smtpd.sessions import handler
 
 from .conftest import PASSWORDS, write_user
 from .helpers import HERE, MESSAGE, SmtpClient, World
@@ -69,7 +69,7 @@ async def test_a_message_that_was_on_its_way_is_set_aside_with_the_rest(world: W
 async def test_a_login_ends_with_its_user_whoever_has_the_name_then(
     world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LOGIN_CHECKED_EVERY", 0.0)
+    monkeypatch.setattr(handler, "LOGIN_CHECKED_EVERY", 0.0)
     async with logged_in(world) as client:
         assert (await client.deliver("alice@here.test", "bob@here.test", message=OWN)).startswith("250")
         remove(world, settings, "alice")
@@ -85,7 +85,7 @@ async def test_a_login_ends_with_its_user_whoever_has_the_name_then(
 async def test_a_login_of_who_is_shut_out_ends(
     world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(session, "LOGIN_CHECKED_EVERY", 0.0)
+    monkeypatch.setattr(handler, "LOGIN_CHECKED_EVERY", 0.0)
     async with logged_in(world) as client:
         if change == "removed":
             remove_file(settings, "alice")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from aiosmtpd.smtp import Envelope
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import ForwardedMessage, IncomingMessage
 from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute, locate, visited
@@ -46,7 +47,7 @@ from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.headers import forged, structure, trace
 from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
-from onifast_smtpd.protocol.parameters import NO_RCPT_OPTIONS, MailOptions, RcptOptions
+from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.screening.screener import ScreenedMessage, Screener, Screening
 from onifast_smtpd.submission.outgoing import Outgoing, Submitter
@@ -74,17 +75,40 @@ class AcceptedRecipient:
         return QueuedRecipient(str(self.address), self.options.notify, self.options.orcpt)
 
 
-@dataclass
-class MailTransaction:
-    """A mail transaction between MAIL and the end of DATA; incoming mail has no submitter."""
+class MailTransaction(Envelope):
+    """A mail transaction between MAIL and the end of DATA: aiosmtpd's `Envelope`, and what was found out for it.
+
+    Of aiosmtpd's fields, `mail_from` is None before MAIL and "" for the null path; `rcpt_tos` has the accepted
+    recipients, each once; `content` the message as it came. Incoming mail has no submitter.
+    """
 
     origin: Origin
-    queue_id: str
-    mail_from: Address | None
-    options: MailOptions
     screening: Screening
-    submitter: Submitter | None = None
-    targets: dict[str, AcceptedRecipient] = field(default_factory=dict)
+    content: bytes | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue_id = ""
+        self.sender: Address | None = None
+        self.options = NO_MAIL_OPTIONS
+        self.submitter: Submitter | None = None
+        self.targets: dict[str, AcceptedRecipient] = {}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a MAIL that was accepted."""
+        return self.mail_from is not None
+
+    def begin(self, origin: Origin, sender: Address | None, options: MailOptions, queue_id: str) -> None:
+        """MAIL is accepted."""
+        self.origin, self.sender, self.options, self.queue_id = origin, sender, options, queue_id
+        self.mail_from, self.smtp_utf8 = str(sender or ""), options.smtputf8
+
+    def add(self, recipient: AcceptedRecipient) -> None:
+        """RCPT is accepted."""
+        if recipient.address.key not in self.targets:
+            self.targets[recipient.address.key] = recipient
+            self.rcpt_tos.append(str(recipient.address))
 
     @property
     def is_binary(self) -> bool:
@@ -123,15 +147,17 @@ class Intake:
         self._outgoing = outgoing
         self._milters = milters
 
-    async def begin(self, origin: Origin, path: Path, options: MailOptions, queue_id: str) -> MailTransaction:
-        """The transaction that MAIL begins, its sender rewritten and judged; raises Refused, DatabaseError."""
+    async def begin(
+        self, transaction: MailTransaction, origin: Origin, path: Path, options: MailOptions, queue_id: str
+    ) -> None:
+        """Begins a transaction by a MAIL whose sender is rewritten and judged; raises Refused, DatabaseError."""
         check(policy.judge_sender_without_domain(path, relaying=origin.may_relay))
-        if not origin.may_relay:
-            sender = _as_given(path)
-            return MailTransaction(origin, queue_id, sender, options, self._screener.screening(origin, sender))
-        submitter = await self._outgoing.begin(origin, path, queue_id)
-        sender = submitter.mail_from
-        return MailTransaction(origin, queue_id, sender, options, self._screener.screening(origin, sender), submitter)
+        sender = path if isinstance(path, Address) else None
+        if origin.may_relay:
+            transaction.submitter = await self._outgoing.begin(origin, path, queue_id)
+            sender = transaction.submitter.mail_from
+        transaction.screening = self._screener.screening(origin, sender)
+        transaction.begin(origin, sender, options, queue_id)
 
     async def add_recipient(self, transaction: MailTransaction, path: Address | Bare, options: RcptOptions) -> None:
         """Takes one more recipient; raises Refused, DatabaseError."""
@@ -141,13 +167,13 @@ class Intake:
         if address is None:
             raise Refused(policy.no_domain(Bare(path.local)))
         place = await self._locate(address, transaction.options.size)
-        null_sender = transaction.mail_from is None
+        null_sender = transaction.sender is None
         check(policy.judge_place(address, place, relaying=origin.may_relay, null_sender=null_sender))
         if transaction.submitter is None:
             await transaction.screening.recipient(address)
         elif address.key not in transaction.targets:
             self._outgoing.judge_recipient(transaction.submitter, len(transaction.targets))
-        transaction.targets.setdefault(address.key, AcceptedRecipient(address, place.destination, options))
+        transaction.add(AcceptedRecipient(address, place.destination, options))
 
     async def _locate(self, address: Address, size: int) -> ResolvedRecipient:
         """Where a recipient leads, and whether there is room; from memory wherever nothing has changed."""
@@ -169,8 +195,9 @@ class Intake:
         mailboxes, settings = expansion.mailboxes, self._settings
         return await self._directory.ask(("limited", mailboxes), lambda tx: quotas.exist(tx, mailboxes, settings))
 
-    async def take(self, transaction: MailTransaction, raw: bytes) -> None:
-        """Makes the message durable, under the transaction's queue id. Raises Refused, DatabaseError."""
+    async def take(self, transaction: MailTransaction) -> None:
+        """Makes the content durable, under the transaction's queue id. Raises Refused, DatabaseError."""
+        raw = transaction.content or b""
         settings, local = self._settings, transaction.origin.client.is_loopback
         head = head_within(raw, settings.max_header_size)
         if head is None:
@@ -212,7 +239,7 @@ class Intake:
 
     async def _submit(self, transaction: MailTransaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
         body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
-        sender = transaction.mail_from or Address("mailer-daemon", self._settings.hostname)
+        sender = transaction.sender or Address("mailer-daemon", self._settings.hostname)
         try:
             head = complete_from(submitter.rewriter.header(head), sender)
         except FromError as error:
@@ -226,7 +253,7 @@ class Intake:
         subject = Summary(head).subject
         message = b"".join((self._received(transaction), head, b"\r\n", body))
         submission = Submission(
-            sender=str(transaction.mail_from or ""),
+            sender=transaction.mail_from or "",
             origin="smtp",
             owner=submitter.owner,
             submitted_by=transaction.origin.submitted_by,
@@ -254,9 +281,7 @@ class Intake:
         What a filter puts aside is refused: its sender is to know that it does not go out.
         """
         filtered = await self._milters.filter(
-            FilteredMessage(
-                transaction.origin, transaction.queue_id, transaction.mail_from, transaction.recipients, raw
-            )
+            FilteredMessage(transaction.origin, transaction.queue_id, transaction.sender, transaction.recipients, raw)
         )
         check(filtered.refusal)
         if filtered.quarantine is not None:
@@ -269,9 +294,9 @@ class Intake:
         judged = await transaction.screening.message(raw, received_field, transaction.recipients, transaction.queue_id)
         cleaned = forged.remove(judged.raw, self._settings.hostname)
         message = prepend(cleaned, judged.headers + received_field)
-        distribution = distribute(transaction.mail_from, places, folder=judged.folder)
+        distribution = distribute(transaction.sender, places, folder=judged.folder)
         incoming = IncomingMessage(
-            str(transaction.mail_from or ""),
+            transaction.mail_from or "",
             distribution.deliveries,
             judged.authentication,
             self._settings.file_copies,
@@ -339,7 +364,7 @@ class Intake:
                 self._settings.hostname,
                 transaction.queue_id,
                 datetime.fromtimestamp(int(time.time()), UTC),
-                smtputf8=transaction.options.smtputf8,
+                smtputf8=transaction.smtp_utf8,
                 recipient=recipients[0] if len(recipients) == 1 else None,
             )
         )
@@ -348,15 +373,11 @@ class Intake:
         maillog.accepted(
             transaction.queue_id,
             transaction.origin,
-            mail_from=transaction.mail_from,
+            mail_from=transaction.sender,
             recipients=transaction.recipients,
             size=size,
             results=results,
         )
-
-
-def _as_given(path: Path) -> Address | None:
-    return path if isinstance(path, Address) else None
 
 
 def _acknowledged(
@@ -368,7 +389,7 @@ def _acknowledged(
     trouble somebody who has sent nothing.
     """
     asked = [target for target in transaction.targets.values() if "SUCCESS" in (target.options.notify or "")]
-    if not asked or transaction.mail_from is None:
+    if not asked or transaction.sender is None:
         return []
     if judged.folder == "junk" or judged.authentication.get("spf") in ("fail", "softfail"):
         return []
@@ -388,7 +409,7 @@ def _body_type(transaction: MailTransaction, message: bytes) -> Body:
 
 def _needs_smtputf8(transaction: MailTransaction, message: bytes) -> bool:
     """Whether the next hop must know SMTPUTF8: the client said so, and something in the message is why (RFC 6531)."""
-    if not transaction.options.smtputf8:
+    if not transaction.smtp_utf8:
         return False
-    mailboxes = [*transaction.recipients, *([transaction.mail_from] if transaction.mail_from else [])]
+    mailboxes = [*transaction.recipients, *([transaction.sender] if transaction.sender else [])]
     return any(address.needs_smtputf8 for address in mailboxes) or not split_head(message)[0].isascii()

@@ -199,6 +199,12 @@ def foreign_sender(queue_id: str, address: Address, who: object, *, refused: boo
     event(logger, "foreign-sender", logging.WARNING, id=queue_id, address=f"<{address}>", by=who, refused=refused)
 
 
+def hush_aiosmtpd() -> None:
+    """Lets aiosmtpd's own loggers say nothing: our events tell the same once, on a line of our form."""
+    for name in ("mail.log", "mail.debug"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def crashed(session: str) -> None:
     """A bug: the traceback is for us, the client saw 451."""
     logger.exception("unforeseen error in session %s", session)

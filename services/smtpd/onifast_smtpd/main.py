@@ -59,6 +59,7 @@ def main() -> int:
     try:
         settings = Settings.load()
         log.configure(settings.log_level, PROGRAM)
+        maillog.hush_aiosmtpd()
         listeners = open_listeners(settings)
         rights.give_up_root(settings)
         supervision.follow()

@@ -13,7 +13,7 @@ from onifast_shared.machine.config import ConfigError, Settings
 
 from onifast_smtpd.clients.client import Service
 from onifast_smtpd.receiver import Receiver
-from onifast_smtpd.sessions.session import Session
+from onifast_smtpd.sessions.commands import SmtpCommands
 
 BACKLOG = 1024
 PARTING = 1.0  # seconds that a client has to take its last reply and hang up
@@ -59,18 +59,20 @@ class SmtpServer:
         self._retiring: set[asyncio.Task[None]] = set()
         self._listeners = listeners
         self._servers: list[asyncio.Server] = []
+        self._protocols: dict[Service, SmtpCommands] = {}
 
     async def start(self) -> None:
         """Begins to accept connections."""
         loop = asyncio.get_running_loop()
+        self._protocols = _protocols(self.receiver)
         self.receiver.admission.open()
         for service, listening in self._listeners.items():
             for sock in listening:
-                server = await loop.create_server(partial(self._session, service, loop), sock=sock, backlog=BACKLOG)
+                server = await loop.create_server(partial(self._protocol, service), sock=sock, backlog=BACKLOG)
                 self._servers.append(server)
 
-    def _session(self, service: Service, loop: asyncio.AbstractEventLoop) -> Session:
-        return Session(self.receiver, service, loop)
+    def _protocol(self, service: Service) -> SmtpCommands:
+        return self._protocols[service].fresh()
 
     def renew(self, receiver: Receiver) -> None:
         """Sessions that begin from now on are another receiver's; the one before closes after its last session."""
@@ -78,7 +80,7 @@ class SmtpServer:
         task = asyncio.create_task(self._retire(self.receiver))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-        self.receiver = receiver
+        self.receiver, self._protocols = receiver, _protocols(receiver)
 
     async def _retire(self, receiver: Receiver) -> None:
         while receiver.sessions:
@@ -97,6 +99,12 @@ class SmtpServer:
         await asyncio.gather(*(_end_sessions(one, grace) for one in [self.receiver, *self._earlier]))
         await asyncio.gather(*self._retiring)
         self.receiver.admission.close()
+
+
+def _protocols(receiver: Receiver) -> dict[Service, SmtpCommands]:
+    """What each service's connections are copies of."""
+    loop = asyncio.get_running_loop()
+    return {service: SmtpCommands(receiver, service, loop) for service in Service}
 
 
 async def _end_sessions(receiver: Receiver, grace: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 import ssl
 import struct
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from onifast_smtpd.clients.client import Service, Tls
 from onifast_smtpd.process import admission
 from onifast_smtpd.protocol import proxy
-from onifast_smtpd.protocol.proxy import Proxied, ProxyError, parse_v1, parse_v2
+from onifast_smtpd.protocol.proxy import End, ProxyError, client_end, proxy_end, read_header, tls_of
 
 from fakes.certificates import Certificate
 
@@ -195,35 +196,95 @@ async def test_xclient_with_an_address_that_has_too_many_connections_ends_the_se
             assert (await three.say("XCLIENT ADDR=192.0.2.9")).startswith("421 4.7.0 ")
 
 
+async def parse(header: bytes) -> tuple[End | None, End | None, Tls | None]:
+    """Both ends and the TLS that a header tells of; all of it has to be read, and nothing behind it."""
+    stream = io.BytesIO(header + b"EHLO x\r\n")
+
+    async def read(size: int) -> bytes:
+        octets = stream.read(size)
+        if len(octets) < size:
+            raise ProxyError("the client has gone")
+        return octets
+
+    data = await read_header(read)
+    assert stream.tell() == len(header)
+    return client_end(data), proxy_end(data), tls_of(data)
+
+
 @pytest.mark.parametrize(
     "line",
     [
         b"PROXY TCP4 192.0.2.7 192.0.2.25 4711\r\n",
         b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP6 192.0.2.7 192.0.2.25 1 2\r\n",
         b"PROXY TCP4 192.0.2.7 192.0.2.25 4711 70000\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.25 4_7 25\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.25 47 2\xa0\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.25 47 25 26\r\n",
         b"PROXY TCP4 192.0.2.777 192.0.2.25 4711 25\r\n",
+        b"PROXY TCPx4 192.0.2.7 192.0.2.25 4711 25\r\n",
+        b"PROXY  TCP4 192.0.2.7 192.0.2.25 4711 25\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.25 4711 25\n",
         b"PROXY UNKNOWNS\r\n",
+        b"PROXY UNKNOWN " + b"x" * 100 + b"\r\n",
+        b"PROXY\r\n",
     ],
 )
-def test_malformed_headers_of_version_1(line: bytes) -> None:
+async def test_malformed_headers_of_version_1(line: bytes) -> None:
     with pytest.raises(ProxyError):
-        parse_v1(line)
+        await parse(line)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        SIGNATURE + b"\x11\x11\x00\x0c" + bytes(12),
+        SIGNATURE + b"\x22\x11\x00\x0c" + bytes(12),
+        SIGNATURE + b"\x21\x12\x00\x0c" + bytes(12),
+        SIGNATURE + b"\x21\x31\x00\xd8" + bytes(216),
+        SIGNATURE + b"\x21\x00\x00\x00",
+        SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11),
+        SIGNATURE + b"\x21\x11\x10\x01" + bytes(4097),
+        b"\r\n\r\n\x00\r\nQUIT\r\x21\x11\x00\x0c" + bytes(12),
+    ],
+    ids=["version", "command", "udp", "unix", "unspecified", "short", "long", "signature"],
+)
+async def test_headers_of_version_2_that_tell_of_no_tcp_client(header: bytes) -> None:
+    with pytest.raises(ProxyError):
+        await parse(header)
 
 
 @given(st.binary(min_size=4, max_size=4), st.binary(max_size=80))
-def test_any_header_of_version_2_is_understood_or_refused(fixed: bytes, rest: bytes) -> None:
+async def test_any_header_of_version_2_is_understood_or_refused(fixed: bytes, rest: bytes) -> None:
+    async def read(size: int) -> bytes:
+        return stream.read(size)
+
+    stream = io.BytesIO(SIGNATURE + fixed + rest)
     with contextlib.suppress(ProxyError):
-        parse_v2(SIGNATURE + fixed, rest)
+        data = await read_header(read)
+        client_end(data)
+        tls_of(data)
 
 
 @given(st.binary(max_size=80))
-def test_whatever_a_proxy_tells_besides_the_addresses_count(octets: bytes) -> None:
-    header = v2("192.0.2.7", tlvs=octets)
-    told = parse_v2(header[:16], header[16:])
-    assert (told.client, told.local) == (("192.0.2.7", 4711), ("192.0.2.25", 25))
+async def test_whatever_a_proxy_tells_besides_the_addresses_count(octets: bytes) -> None:
+    told = await parse(v2("192.0.2.7", tlvs=octets))
+    assert told[:2] == (("192.0.2.7", 4711), ("192.0.2.25", 25))
 
 
-def test_tls_of_a_header() -> None:
-    header = v2("192.0.2.7", tlvs=tlv(0x01, b"h2") + ENDED_TLS)
+@pytest.mark.parametrize("octets", [tlv(0x20, b""), b"\x20", b"\x20\xff\xff", tlv(0x20, bytes(5))])
+async def test_what_tells_of_no_tls_is_none(octets: bytes) -> None:
+    assert (await parse(v2("192.0.2.7", tlvs=tlv(0x01, b"h2") + octets)))[2] is None
+
+
+async def test_parts_within_parts_are_no_way_to_the_end_of_the_stack() -> None:
+    nested = b""
+    while len(nested) < 4000:
+        nested = tlv(0x20, b"\x01" + bytes(4) + nested)
+    await parse(v2("192.0.2.7", tlvs=nested))
+
+
+async def test_tls_of_a_header() -> None:
     tls = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    assert parse_v2(header[:16], header[16:]) == Proxied(("192.0.2.7", 4711), ("192.0.2.25", 25), tls)
+    told = await parse(v2("192.0.2.7", tlvs=tlv(0x01, b"h2") + ENDED_TLS))
+    assert told == (("192.0.2.7", 4711), ("192.0.2.25", 25), tls)

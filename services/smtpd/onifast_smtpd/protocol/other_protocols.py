@@ -60,3 +60,8 @@ def _binary(octets: bytes | bytearray) -> str | None:
     if octets[0] == _TLS_HANDSHAKE or _SSL2_HELLO.match(octets):
         return "TLS"
     return "a binary protocol" if octets[0] in _BINARY else None
+
+
+def did_not_wait(verb: str) -> HangUp:
+    """The exception for who sent more before the reply to a command that ends a group."""
+    return HangUp(replies.DID_NOT_WAIT, f"did not wait for the reply to {verb}")

@@ -21,6 +21,14 @@ class Refused(Exception):
         self.authentication = authentication
 
 
+class TurnedAway(Exception):
+    """The client gets this reply for a greeting, and no session."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
 def refused(code: int, enhanced: str, text: str) -> Refused:
     """The exception to raise for a refusal."""
     return Refused(Reply(code, enhanced, text))

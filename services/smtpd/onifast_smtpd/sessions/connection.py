@@ -1,96 +1,130 @@
 """A connection: what one client sends, heard and answered in order, until one of both has had enough (RFC 5321).
 
-The base is aiosmtpd's protocol, and commands are methods with the names that it gives them (`smtp_EHLO` …). Its loop is
-replaced: it knows neither pipelining nor enhanced status codes, and answers a bug with 500. Its constructor is passed
-over, since it looks at every attribute anew for each connection.
+The base is aiosmtpd's protocol: its constructor finds commands, hooks and mechanisms by their names, its session and
+envelope hold what is known, and `_call_handler_hook` hands each command on. Three parts of it are overridden, as leaner
+ones are needed (docs/performance.md has what each costs). The constructor is called once for a service,
+and each connection begins as a copy, since it looks at every attribute. asyncio's streams give way to `wire`, which
+hears a burst of commands and sends its replies in one piece. The loop over the commands knows pipelining, enhanced
+status codes, and 451 where there is a bug.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from aiosmtpd.smtp import SMTP
 from onifast_shared.db.errors import DatabaseError, DatabaseFull
 from onifast_shared.tls.server import end_point_of
-from onifast_shared.values import queue_ids
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog, policy
-from onifast_smtpd.clients.client import Client, Service, Tls, identify, identify_proxied, speaks_for_others
+from onifast_smtpd.clients.client import Service, Tls, identify, speaks_for_others
+from onifast_smtpd.clients.session import ClientSession
+from onifast_smtpd.intake import MailTransaction
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.process.admission import SessionRank
 from onifast_smtpd.protocol import replies
 from onifast_smtpd.protocol.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
 from onifast_smtpd.protocol.deadlines import Deadline
-from onifast_smtpd.protocol.other_protocols import ENDS_GROUP, HangUp, refuse_other_protocols
+from onifast_smtpd.protocol.other_protocols import ENDS_GROUP, HangUp, did_not_wait, refuse_other_protocols
 from onifast_smtpd.protocol.proxy import ProxyError, read_header
-from onifast_smtpd.protocol.replies import Refused
+from onifast_smtpd.protocol.replies import Refused, TurnedAway
 from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, ServerWire
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.sessions.costs import SessionCosts
+from onifast_smtpd.sessions.handler import MailHandler
 from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
 
 TURN = 8  # commands of one session after which the others have their turn
 CROWDED = 4  # what strangers' limits are divided by while slots run short
 GREETINGS = frozenset(("EHLO", "HELO"))
 FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
+_ENHANCED = {"501": "5.5.4", "502": "5.5.1"}  # of what RSET and EXPN say that are aiosmtpd's
 
 Method = Callable[[Any, str], Awaitable[Reply | None]]
-
-
-class TurnedAway(Exception):
-    """The client gets this reply for a greeting, and no session."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
+"""Of aiosmtpd's class: it gives None, as the reply is pushed."""
 
 
 class SmtpConnection(SMTP):
     """One connection. A command's method gives the reply (None: it is sent already), or raises Refused with it."""
 
-    commands: ClassVar[dict[str, Method]]
+    event_handler: MailHandler
+    session: ClientSession
+    envelope: MailTransaction
+    transport: asyncio.Transport
+    _handler_coroutine: asyncio.Task[None]
+    if TYPE_CHECKING:
+
+        def _set_rset_state(self) -> None: ...  # aiosmtpd forgot to say so
 
     def __init__(self, receiver: Receiver, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
         self._receiver = receiver
         self._service = service
-        self._watch = Deadline(
-            loop, receiver.settings.session_timeout, receiver.settings.min_data_rate, self._timed_out
+        settings = receiver.settings
+        super().__init__(
+            MailHandler(receiver),
+            hostname=settings.hostname,
+            ident="onifast-mail",
+            data_size_limit=settings.max_message_size,
+            enable_SMTPUTF8=True,
+            timeout=settings.session_timeout,
+            loop=loop,
         )
-        self.name = queue_ids.new()
-        self.client: Client
+        # Of the class: those of the constructor's are bound to this object, which has no connection itself.
+        self._smtp_methods = {verb: method.__func__ for verb, method in self._smtp_methods.items()}
+
+    def fresh(self) -> Self:
+        """The protocol for one more connection of this service."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new._begin()
+        return new
+
+    def _begin(self) -> None:
+        settings, loop = self._receiver.settings, self.loop
+        self._watch = Deadline(loop, self._timeout_duration, settings.min_data_rate, self._timed_out)
+        self.session = self._create_session()
         self.wire: ServerWire
-        self.transport: asyncio.Transport
-        self.tls: Tls | None = None
-        self.messages = 0
         self.ending: Reply | None = None
+        self._verb = "?"
         self._conduct = SessionCosts()
         self._turn = 0
         self._is_in_handshake = self._has_parted = False
         self._has_delivered = False
-        self.ended: asyncio.Task[None]
         self.closed: asyncio.Future[None] = loop.create_future()
+        self._set_rset_state()
+
+    def _create_session(self) -> ClientSession:
+        return ClientSession(self.loop)
+
+    def _create_envelope(self) -> MailTransaction:
+        return MailTransaction()
+
+    @property
+    def ended(self) -> asyncio.Task[None]:
+        """Done when the session is over."""
+        return self._handler_coroutine
 
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self.transport = cast(asyncio.Transport, transport)
-        self.wire = ServerWire(self.transport, self._watch, self._loop)
+        self.wire = ServerWire(self.transport, self._watch, self.loop)
         peer = transport.get_extra_info("peername")
         if not peer:
             self.transport.abort()  # it is gone already
             return
         self._receiver.open.add(self)
-        self.client = identify(self._service, peer, self._receiver.settings)
+        client = identify(self._service, peer, self._receiver.settings)
+        self.session.peer, self.session.client = peer, client
         if self._receiver.is_stopping:
             self._say_last(replies.SHUTTING_DOWN)
             return
-        self._receiver.enter(self, self.client.group)
-        self.ended = self._loop.create_task(self._run())
+        self._receiver.enter(self, client.group)
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
@@ -169,11 +203,6 @@ class SmtpConnection(SMTP):
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
 
-    @property
-    def may_relay(self) -> bool:
-        """Whether mail of this session may go to any domain."""
-        return False
-
     async def start_tls(self) -> None:
         """The handshake, as the server; what was read already belongs to it. Raises Gone."""
         self.wire.pause_reading()
@@ -184,18 +213,18 @@ class SmtpConnection(SMTP):
         try:
             self.transport = await shake_hands(self.transport, self, context, read_already)
         except HandshakeFailed as failure:
-            maillog.tls_failed(self.name, self.client, failure)
+            maillog.tls_failed(self.session.name, self.session.client, failure)
             raise Gone from failure
         finally:
             self._watch.stop()
             self._is_in_handshake = False
         self.wire.replace(self.transport)
         tls: Any = self.transport.get_extra_info("ssl_object")
-        self.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
+        self.session.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
 
     @property
     def _may_be_proxy(self) -> bool:
-        return any(self.client.ip in network for network in self._receiver.settings.proxy_networks)
+        return any(self.session.client.ip in network for network in self._receiver.settings.proxy_networks)
 
     def _timed_out(self) -> None:
         self._say_last(replies.TIMED_OUT)
@@ -208,14 +237,14 @@ class SmtpConnection(SMTP):
         if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
-        if self.tls is not None or not self._service.implicit_tls:
+        if self.session.tls is not None or not self._service.implicit_tls:
             transport.write(reply.octets)
         transport.close()
         self.wire.ended()
 
     # The conversation
 
-    async def _run(self) -> None:
+    async def _handle_client(self) -> None:
         how = "quit"
         try:
             await self._open()
@@ -236,7 +265,7 @@ class SmtpConnection(SMTP):
             self._say_last(turned_away.reply)
         except Exception:
             how = "error"
-            maillog.crashed(self.name)
+            maillog.crashed(self.session.name)
             self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
         finally:
             self._receiver.leave(self)
@@ -244,47 +273,43 @@ class SmtpConnection(SMTP):
             self.release()
             if not self._has_parted:
                 self.transport.close()
-            maillog.disconnected(self.name, self.client, how, self.messages)
+            maillog.disconnected(self.session.name, self.session.client, how, self.session.messages)
 
     async def _open(self) -> None:
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
         local = self.transport.get_extra_info("sockname")
-        self.client = await self._receiver.owners.find(self.client, local)
+        self.session.client = await self._receiver.owners.find(self.session.client, local)
         if self._may_be_proxy:
             await self._hear_proxy()
-        maillog.connected(self.name, self.client)
-        await self._admit(self.client)
-        if self._service.implicit_tls and self.tls is None:
+        maillog.connected(self.session.name, self.session.client)
+        await self.admit()
+        if self._service.implicit_tls and self.session.tls is None:
             await self.start_tls()
-        elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.client.is_local:
+        elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.session.client.is_local:
             await self._catch_early_talker()
         self._refuse_early_talker()
         self.greet()
 
     def greet(self) -> None:
         """The greeting of RFC 5321 section 4.3.1."""
-        self.wire.send_line(f"220 {self._receiver.settings.hostname} ESMTP onifast-mail")
+        self.wire.send_line(f"220 {self.hostname} ESMTP {self.__ident__}")
 
-    async def _admit(self, client: Client) -> None:
-        """Counts the session as the client's, instead of whose it was before. Raises TurnedAway."""
-        if refusal := await self._receiver.admission.admit(self, client):
+    async def admit(self) -> None:
+        """Counts the session as its client's, instead of whose it was before. Raises TurnedAway."""
+        if refusal := await self._receiver.admission.admit(self, self.session.client):
             raise TurnedAway(refusal)
 
     async def _hear_proxy(self) -> None:
         """Lets a proxy say for whom it speaks; others of its network are clients like any. Raises Gone."""
-        proxy, settings = self.client, self._receiver.settings
-        if not speaks_for_others(proxy, settings.proxy_networks, settings):
+        session, settings = self.session, self._receiver.settings
+        if not speaks_for_others(session.client, settings.proxy_networks, settings):
             return
         try:
-            told = await read_header(self.wire.read_octets)
+            session.proxy_data = await read_header(self.wire.read_octets)
+            await self._call_handler_hook("PROXY", session.proxy_data)
         except (ProxyError, TimeoutError) as error:
-            maillog.no_proxy_header(self.name, proxy, str(error) or "no header in time")
+            maillog.no_proxy_header(session.name, session.client, str(error) or "no header in time")
             raise Gone from error
-        if told.client is None:
-            return
-        client = identify_proxied(proxy, told.client, settings)
-        self.client, self.tls = await self._receiver.owners.find(client, told.local), told.tls
-        maillog.proxied(self.name, proxy, self.client)
 
     async def _catch_early_talker(self) -> None:
         """Those who do not wait for the greeting send no mail that anybody wants. Raises TurnedAway, Gone."""
@@ -294,22 +319,22 @@ class SmtpConnection(SMTP):
     def _refuse_early_talker(self) -> None:
         """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
         whether we live."""
-        if self.wire.is_ahead and not self.client.is_local and not self._may_be_proxy:
+        if self.wire.is_ahead and not self.session.client.is_local and not self._may_be_proxy:
             raise self._spoke_early()
 
     def _spoke_early(self) -> TurnedAway:
-        maillog.turned_away(self.client, replies.EARLY_TALKER.text)
+        maillog.turned_away(self.session.client, replies.EARLY_TALKER.text)
         return TurnedAway(replies.EARLY_TALKER)
 
     async def _one_command(self) -> None:
-        verb = "?"
+        self._verb = "?"
         try:
-            lenient = self.client.is_loopback
+            lenient = self.session.client.is_loopback
             line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
             if line is None:
                 line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
             command = _parse(line)
-            verb = command.verb
+            self._verb = command.verb
             method = self._method_of(command)
             reply = await method(self, command.argument)
         except Refused as refusal:
@@ -320,17 +345,33 @@ class SmtpConnection(SMTP):
         except Misheard as misheard:
             reply = self._misheard(misheard)
         except DatabaseError as error:
-            maillog.database_trouble(self.name, error)
+            maillog.database_trouble(self.session.name, error)
             reply = replies.STORAGE_FULL if isinstance(error, DatabaseFull) else replies.NOT_NOW
         except Gone:
             raise
-        except Exception:
-            if verb == "?":
+        except Exception as error:
+            if self._verb == "?":
                 raise  # nothing can be heard any more: going on would never end
-            maillog.crashed(self.name)
-            reply = replies.NOT_NOW
+            reply = await self.handle_exception(error)
         if reply is not None:
-            self._answer(verb, reply)
+            self._answer(reply)
+
+    async def _hook(self, command: str, *args: object) -> Reply:
+        """What the handler says to a command; raises Refused."""
+        reply: Reply = await self._call_handler_hook(command, *args)
+        return reply
+
+    async def push(self, status: Reply | str | bytes) -> None:
+        """Answers a command, where that is a method of aiosmtpd's; what it says itself gets an enhanced status code."""
+        if not isinstance(status, Reply):
+            code, _, text = (status if isinstance(status, str) else status.decode()).partition(" ")
+            status = Reply(int(code), _ENHANCED[code], text)
+        self._answer(status)
+
+    async def handle_exception(self, error: Exception) -> Reply:  # type: ignore[override]  # noqa: ARG002
+        """What a bug is answered with: the client tries again, and hears nothing of it."""
+        maillog.crashed(self.session.name)
+        return replies.NOT_NOW
 
     def _misheard(self, misheard: Misheard) -> Reply | None:
         """The answer to a line that cannot be taken whole; None where its beginning was enough to hang up."""
@@ -345,31 +386,32 @@ class SmtpConnection(SMTP):
 
     def _hang_up(self, reason: HangUp) -> None:
         """Ends the session; what the client has sent besides is never heard."""
-        maillog.hung_up_on(self.name, self.client, reason.reason)
+        maillog.hung_up_on(self.session.name, self.session.client, reason.reason)
         self.ending = reason.reply
 
     def _method_of(self, command: Command) -> Method:
         if command.verb in ENDS_GROUP and self.wire.is_ahead:
-            raise _did_not_wait(command.verb)
+            raise did_not_wait(command.verb)
         if command.verb in FUTILE_COMMANDS:
             self.charge(Cost.FUTILE)
-        method = self.commands.get(command.verb)
+        method: Method | None = self._smtp_methods.get(command.verb)
         if method is None:
             raise Refused(replies.UNKNOWN_COMMAND)
         return method
 
-    def _answer(self, verb: str, reply: Reply) -> None:
+    def _answer(self, reply: Reply) -> None:
+        verb = self._verb
         if reply.code >= 400:
-            maillog.refused(self.name, self.client, verb, reply)
+            maillog.refused(self.session.name, self.session.client, verb, reply)
         if reply.code == 421:
             self.ending = reply
             return
         if verb in GREETINGS and self.wire.has_input:
-            self._hang_up(_did_not_wait(verb))
+            self._hang_up(did_not_wait(verb))
             return
         self.wire.send(reply)
         if reply.code >= 400:
-            self._conduct.pay(policy.cost_of(verb, reply, relaying=self.may_relay))
+            self._conduct.pay(policy.cost_of(verb, reply, relaying=self.session.may_relay))
             self.ending = self._too_much() or self.ending
 
     def charge(self, cost: Cost) -> None:
@@ -379,17 +421,13 @@ class SmtpConnection(SMTP):
             raise Refused(ending)
 
     def _too_much(self) -> Reply | None:
-        crowded = self._receiver.admission.crowded and not self.may_relay
+        crowded = self._receiver.admission.crowded and not self.session.may_relay
         return self._conduct.ending(CROWDED if crowded else 1)
 
     def delivered(self) -> None:
         """A message was accepted."""
         self._has_delivered = True
         self._conduct.forgive()
-
-
-def _did_not_wait(verb: str) -> HangUp:
-    return HangUp(replies.DID_NOT_WAIT, f"did not wait for the reply to {verb}")
 
 
 def _parse(line: bytes) -> Command:
