@@ -157,8 +157,10 @@ def _departure(tx: Connection, request: UserChangeRequest) -> store.Departure:
 
 
 def _new_name(request: UserChangeRequest) -> str:
-    if not request.new_name or request.new_name == request.username:
+    if not request.new_name:
         raise UserChangeError("A new name is missing.", SENSELESS)
+    if request.new_name == request.username:
+        raise UserChangeError(f"The new name is the old one, {request.username}.", SENSELESS)
     return _checked(request.new_name)
 
 

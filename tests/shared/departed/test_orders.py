@@ -264,6 +264,14 @@ def test_nobody_is_renamed_to_somebody(database: Database) -> None:
     assert subjects(database, "ann") == ["old"]
 
 
+@pytest.mark.parametrize(("new_name", "said"), [(None, "is missing"), ("ann", "is the old one, ann")])
+def test_a_rename_to_no_other_name_is_refused_in_words_that_fit(
+    database: Database, new_name: str | None, said: str
+) -> None:
+    with pytest.raises(UserChangeError, match=said):
+        change(database, "rename", new_name=new_name)
+
+
 @pytest.mark.parametrize("name", ["~1:ann", "../ann", "", "a" * 65])
 def test_no_name_is_taken_that_no_user_can_have(database: Database, name: str) -> None:
     database.write(move_in)
