@@ -224,6 +224,15 @@ def test_the_page_shows_them_in_words_and_escaped(browser: Browser, demo: Panel,
     assert "contains the address ceo@bank.test, but the message comes from x@evil.test." in page
 
 
+@pytest.mark.parametrize(("name", "kind"), [("Ann", "good"), ('"ceo@bank.test"', "unknown")])
+def test_a_proven_domain_is_no_good_news_beside_a_warning(
+    browser: Browser, demo: Panel, database: Database, name: str, kind: str
+) -> None:
+    warned(demo, database, f"{name} <x@evil.test>", authentication={"dmarc": "pass"})
+    email_id = demo.get("/api/mail/list").json["emails"][0]["id"]  # type: ignore[index]
+    assert f'class="verdict {kind}"' in browser.get(f"/messages/{email_id}").text
+
+
 def test_further_domains_can_be_well_known(
     change: Callable[..., FlaskClient], settings: Settings, database: Database
 ) -> None:
