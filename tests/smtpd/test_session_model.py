@@ -28,7 +28,6 @@ MAX_ERRORS = 20
 GOOD_PATHS = ["<>", "<alice@remote.test>", "<@relay.test:alice@remote.test>", '<"a b"@remote.test>']
 BAD_PATHS = [
     "",
-    "alice@remote.test",
     "<alice@remote.test",
     "<alice@>",
     "<@remote.test>",

@@ -82,3 +82,14 @@ def test_strictness_takes_the_grammar_alone(argument: str) -> None:
 def test_parameters_of_mail() -> None:
     parameters = parse_mail("FROM:<a@b.test> SIZE=12 body=8bitMIME smtputf8 AUTH=<>")[1]
     assert mail_options(parameters) == MailOptions(12, "8BITMIME", True)
+
+
+@pytest.mark.parametrize("parameter", ["SIZE=100", "BODY=8BITMIME", "SMTPUTF8", "requiretls", "RET=HDRS ENVID=1"])
+def test_a_parameter_without_a_path_is_no_path_without_brackets(parameter: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_mail(f"FROM: {parameter}")
+    assert refused.value.reply.code == 501
+
+
+def test_a_path_without_brackets_may_hold_an_equals_sign() -> None:
+    assert parse_mail("FROM:SRS0=x=y=a.test=b@c.test SIZE=1") == (Address("SRS0=x=y=a.test=b", "c.test"), {"SIZE": "1"})

@@ -18,7 +18,9 @@ _VERB = re.compile(rb"[A-Za-z0-9]{1,16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Between the brackets: quoted strings, in which ">" may stand, or anything but quotes and ">".
 _PATH = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ ]+(.*))?')
-_BARE_PATH = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^"<>\s])+)(?:[ ]+(.*))?')
+# No path at all, and a parameter where it should be, is not a path without brackets.
+_PARAMETER_ALONE = r"(?![A-Za-z0-9-]+=[^@\s]*(?:\s|$)|(?i:SMTPUTF8|REQUIRETLS)(?:\s|$))"
+_BARE_PATH = re.compile(_PARAMETER_ALONE + r'((?:"(?:[^"\\]|\\.)*"|[^"<>\s])+)(?:[ ]+(.*))?')
 _HELO = re.compile(r"[^\s\x00-\x1f\x7f<>()\"]{1,255}")
 
 
