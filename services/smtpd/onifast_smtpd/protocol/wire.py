@@ -51,9 +51,9 @@ class ServerWire:
     with two hops more for each command.
     """
 
-    def __init__(self, transport: asyncio.Transport, watch: Deadline, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, deadline: Deadline, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
-        self._watch = watch
+        self._deadline = deadline
         self._loop = loop
         self._input = bytearray()
         self._output = b""
@@ -193,7 +193,7 @@ class ServerWire:
 
     async def hears(self, seconds: float) -> bool:
         """Whether the client sends anything within some seconds; it stays to be read. Raises Gone."""
-        self._watch.start()
+        self._deadline.start()
         try:
             async with asyncio.timeout(seconds):
                 while not self._input:
@@ -201,7 +201,7 @@ class ServerWire:
         except TimeoutError:
             return False
         finally:
-            self._watch.stop()
+            self._deadline.stop()
         return True
 
     async def read_octets(self, size: int) -> bytes:
@@ -225,7 +225,7 @@ class ServerWire:
 
         The client's time is that for the whole line, so it gains nothing by sending it piece by piece.
         """
-        self._watch.start()
+        self._deadline.start()
         try:
             if len(self._output) > MAX_OUTPUT:
                 await self.flush()
@@ -234,7 +234,7 @@ class ServerWire:
             while (line := self.next_line(limit, lenient=lenient)) is None:
                 await self.more()
         finally:
-            self._watch.stop()
+            self._deadline.stop()
         return line
 
     def next_line(self, limit: int, *, lenient: bool) -> bytes | None:
@@ -276,7 +276,7 @@ class ServerWire:
         try:
             while not collector.done:
                 while not self._input:
-                    self._watch.start_transfer(began, collector.size)
+                    self._deadline.start_transfer(began, collector.size)
                     await self.more()
                 came, self._input = self._input, bytearray()
                 self._input += collector.feed(came)
@@ -285,7 +285,7 @@ class ServerWire:
                     share.hold(0)
         finally:
             self._in_transfer = False
-            self._watch.stop()
+            self._deadline.stop()
 
     async def read_chunk(self, size: int, take: Callable[[bytes], None], began: float, before: int) -> None:
         """Hands on the next `size` octets as they come. Raises Gone.
@@ -297,7 +297,7 @@ class ServerWire:
         try:
             while left:
                 while not self._input:
-                    self._watch.start_transfer(began, before + size - left)
+                    self._deadline.start_transfer(began, before + size - left)
                     await self.more()
                 octets = bytes(self._input[:left])
                 del self._input[:left]
@@ -305,7 +305,7 @@ class ServerWire:
                 take(octets)
         finally:
             self._in_transfer = False
-            self._watch.stop()
+            self._deadline.stop()
 
     async def skip(self, size: int) -> None:
         """Throws the next `size` octets away. Raises Gone."""

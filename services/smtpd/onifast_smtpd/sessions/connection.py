@@ -84,7 +84,7 @@ class SmtpConnection(SMTP):
 
     def _begin(self) -> None:
         settings, loop = self._receiver.settings, self.loop
-        self._watch = Deadline(loop, self._timeout_duration, settings.min_data_rate, self._timed_out)
+        self._deadline = Deadline(loop, self._timeout_duration, settings.min_data_rate, self._timed_out)
         self.session = self._create_session()
         self.wire: ServerWire
         self.ending: Reply | None = None
@@ -112,7 +112,7 @@ class SmtpConnection(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self.transport = cast(asyncio.Transport, transport)
-        self.wire = ServerWire(self.transport, self._watch, self.loop)
+        self.wire = ServerWire(self.transport, self._deadline, self.loop)
         peer = transport.get_extra_info("peername")
         if not peer:
             self.transport.abort()  # it is gone already
@@ -147,7 +147,7 @@ class SmtpConnection(SMTP):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """The connection is closed. The session finds out at its next read; what it is committing is finished."""
         self.wire.lost()
-        self._watch.close()
+        self._deadline.close()
         self._receiver.open.discard(self)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -183,12 +183,12 @@ class SmtpConnection(SMTP):
     @property
     def silent_since(self) -> float | None:
         """Since when we have heard nothing and wait to, on the loop's clock; None where it is our turn."""
-        return self._watch.silent_since
+        return self._deadline.silent_since
 
     @property
     def standing(self) -> SessionRank:
         """What the session has to show."""
-        if self._watch.in_transfer:
+        if self._deadline.in_transfer:
             return SessionRank.MESSAGE
         return SessionRank.SERVED if self._has_delivered else SessionRank.NOTHING
 
@@ -198,7 +198,7 @@ class SmtpConnection(SMTP):
 
     def hurry(self, seconds: float, rate: int) -> None:
         """Has no more patience than that with its client, and wants so many octets a second of a message."""
-        self._watch.hurry(seconds, rate)
+        self._deadline.hurry(seconds, rate)
 
     def release(self) -> None:
         """Gives back what the session holds; it is over."""
@@ -209,14 +209,14 @@ class SmtpConnection(SMTP):
         read_already = self.wire.take_input()
         context = self._receiver.certificates.listening_context()
         self._is_in_handshake = True
-        self._watch.start()
+        self._deadline.start()
         try:
             self.transport = await shake_hands(self.transport, self, context, read_already)
         except HandshakeFailed as failure:
             maillog.tls_failed(self.session.name, self.session.client, failure)
             raise Gone from failure
         finally:
-            self._watch.stop()
+            self._deadline.stop()
             self._is_in_handshake = False
         self.wire.replace(self.transport)
         tls: Any = self.transport.get_extra_info("ssl_object")
@@ -256,7 +256,7 @@ class SmtpConnection(SMTP):
                     self._turn = 0
                     await asyncio.sleep(0)
             self.wire.send(self.ending)
-            self._watch.start()
+            self._deadline.start()
             await self.wire.flush()
         except Gone:
             how = "lost"
@@ -269,7 +269,7 @@ class SmtpConnection(SMTP):
             self._say_last(Reply(421, "4.3.0", "temporary trouble, closing"))
         finally:
             self._receiver.leave(self)
-            self._watch.close()
+            self._deadline.close()
             self.release()
             if not self._has_parted:
                 self.transport.close()
