@@ -17,7 +17,7 @@ ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `make docs` from shared/onifast_shared/config.py; a test keeps it current. -->
+<!-- Written by `make docs` from shared/onifast_shared/machine/settings/; a test keeps it current. -->
 
 All three programs read the same settings, at start and again at SIGHUP:
 
