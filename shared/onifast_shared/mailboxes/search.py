@@ -64,7 +64,7 @@ def remove(tx: Connection, email_id: int) -> None:
 
 
 def look(tx: Connection, limit: int = 200) -> Swept | None:
-    """What the next rows from before 0020 need; None where there are none left."""
+    """What the next rows from before 0011 need; None where there are none left."""
     position = _position(tx)
     ids = [
         int(row[0])
@@ -95,7 +95,7 @@ def _indexed_as(tx: Connection, email_id: int, values: list[str]) -> list[str]:
 
 
 def _position(tx: Connection) -> int:
-    """The last row that is indexed as rows were before 0020."""
+    """The last row that is indexed as rows were before 0011."""
     return int(tx.execute("SELECT position FROM search_sweep").get or 0)
 
 

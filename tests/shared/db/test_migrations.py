@@ -26,7 +26,7 @@ LANDED = {
     "0008_dns_failures.sql": "60a3bc7c2741cbb3f90d32cc8e7edf7b4af029e62f89057e749bbff0d416084d",
     "0009_queue_ids.sql": "69d0975fd130e053cdfd1bcb522d9dc3538b903673b0864721c5354b4d10a233",
     "0010_migration_hashes.sql": "cd5da029ec41e53a4dc7e722b7734f9ef58b435119af9e9cfd16c31394aaf5f4",
-    "0020_search_in_runs.sql": "2cd48b7aff28998a98d4d83119199a8481e95040377937b97027bec8ee4194b1",
+    "0011_search_in_runs.sql": "2cd48b7aff28998a98d4d83119199a8481e95040377937b97027bec8ee4194b1",
 }
 
 Edits = dict[int, tuple[str, str]]
