@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,10 @@ hypothesis.settings.load_profile("onifast")
 def pytest_configure() -> None:
     """What the programs do at their start."""
     white_space.put_in_place()
+
+
+# Programs are started as a terminal starts them, even where the tests run under nohup: who ignores SIGHUP goes on to.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

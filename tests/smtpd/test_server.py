@@ -148,7 +148,7 @@ async def test_a_bug_is_451_outside_and_a_traceback_inside(
 
 
 async def test_the_unix_user_of_a_loopback_client_is_known(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="onifast")
     async with await world.client(HERE):
         pass
     assert f"unix_user={pwd.getpwuid(os.getuid()).pw_name}" in caplog.text

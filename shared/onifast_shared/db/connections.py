@@ -19,6 +19,9 @@ from onifast_shared.db.writer import DatabaseWriter
 
 T = TypeVar("T")
 
+LAST_READS = 2.0
+"""Seconds that reads have to come to their end when connections are closed, and again once they are interrupted."""
+
 
 def connect(path: Path, timeout: float) -> apsw.Connection:
     """A connection to an existing file, set up as every connection of ours is."""
@@ -81,22 +84,30 @@ class DatabaseConnections:
     def stop(self, reason: DatabaseError, patience: float) -> bool:
         """Fails what waits to be written, and ends what is read; False where a reader has not ended in time."""
         self.writer.fail(reason)
+        return self._reads_end(patience, interrupted=True)
+
+    def _reads_end(self, patience: float, *, interrupted: bool) -> bool:
+        """Waits until nobody reads; False where somebody still does after `patience` seconds."""
         deadline = time.monotonic() + patience
         while self._reading:
-            for connection in self._readers.copy():
-                connection.interrupt()
+            if interrupted:
+                for connection in self._readers.copy():
+                    connection.interrupt()
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
         return True
 
     def close(self, *, checkpoint: bool = True) -> None:
-        """Commits what waits, then closes every connection.
+        """Commits what waits, lets what is read come to its end, then closes every connection.
 
-        The last one that closes the file copies the WAL into it, unless `checkpoint` says that they do not belong
+        A read that takes longer than LAST_READS is interrupted: a program that ends has threads that nobody waits for,
+        and a connection cannot be closed under one. The last one that closes the file copies the WAL into it, unless `checkpoint` says that they do not belong
         together any more.
         """
         self.writer.close(checkpoint=checkpoint)
+        if not self._reads_end(LAST_READS, interrupted=False) and not self._reads_end(LAST_READS, interrupted=True):
+            return  # it is stuck in the disk, and the process's end closes what it holds
         with self._lock:
             for connection in [*self._readers, self._observer]:
                 if not checkpoint:

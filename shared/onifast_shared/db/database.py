@@ -145,9 +145,9 @@ class Database:
     def close(self) -> None:
         """Ends the threads and closes every connection. What was submitted before is committed first."""
         self._keeper.close()
-        if self._connections is not None:
-            self._connections.close()
-        self._connections = None
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
         self._pool.shutdown()
         self.troubles.flush()
 

@@ -260,3 +260,26 @@ def test_two_unix_users_of_one_group_share_the_database(open_folder: Path) -> No
     first.communicate("\n", timeout=30)
     assert (first.returncode, second.returncode) == (0, 0)
     assert sorted(sqlite_shell.run(config / "onifast-mail.db", "SELECT key FROM mail_config;")) == ["64201", "64202"]
+
+
+def test_closing_waits_for_a_read_that_another_thread_has_begun(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "mail.db")
+    reading, failed = threading.Event(), list[BaseException]()
+
+    def long() -> None:
+        def read(tx: Connection) -> None:
+            reading.set()
+            counted = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
+            tx.execute(f"{counted} SELECT max(i) FROM n").fetchall()
+
+        try:
+            database.read(read)
+        except BaseException as error:
+            failed.append(error)
+
+    reader = threading.Thread(target=long)
+    reader.start()
+    reading.wait()
+    database.close()
+    reader.join()
+    assert not failed
