@@ -102,8 +102,8 @@ class DatabaseConnections:
         """Commits what waits, lets what is read come to its end, then closes every connection.
 
         A read that takes longer than LAST_READS is interrupted: a program that ends has threads that nobody waits for,
-        and a connection cannot be closed under one. The last one that closes the file copies the WAL into it, unless `checkpoint` says that they do not belong
-        together any more.
+        and a connection cannot be closed under one. The last one that closes the file copies the WAL into it, unless
+        `checkpoint` says that they do not belong together any more.
         """
         self.writer.close(checkpoint=checkpoint)
         if not self._reads_end(LAST_READS, interrupted=False) and not self._reads_end(LAST_READS, interrupted=True):
