@@ -174,9 +174,9 @@ def test_an_idle_program_sleeps(run: Callable[..., Program]) -> None:
     program.wait_for(" started ")
     windows = [_busy_in(program.process.pid, seconds=2) for _ in range(3)]
     assert program.stop() == 0
-    # One look a second at the files, and a slow tick; a sweep may come between, but not in each window. How long a wake-up
-    # takes is the machine's affair: on an idle one the processor has forgotten everything.
-    assert min(switches for switches, _ in windows) <= 20, windows
+    # One look a second at the files, and a slow tick; a sweep may come between, but not in each window. How long a
+    # wake-up takes is the machine's affair: on an idle one the processor has forgotten everything.
+    assert min(switches for switches, _ in windows) <= 50, windows  # who looks each 64 ms has 31 more than is needed
     assert min(ticks for _, ticks in windows) <= 50, windows  # a loop that spins has 200
 
 
