@@ -24,8 +24,11 @@ def pytest_configure() -> None:
     white_space.put_in_place()
 
 
-# Programs are started as a terminal starts them, even where the tests run under nohup: who ignores SIGHUP goes on to.
+# Programs are started as a terminal starts them, even where the tests run under nohup or in a shell's background: who
+# ignores a signal has its children ignore it too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
