@@ -6,6 +6,7 @@ systemd ends what it started, and what somebody started with `nohup` is to outli
 from __future__ import annotations
 
 import os
+import select
 import signal
 
 from onifast_shared.machine import capabilities
@@ -21,7 +22,7 @@ class Supervision:
     def __init__(self) -> None:
         self._parent = os.getppid()
         self._is_there = os.environ.get("SUPERVISOR_ENABLED") == "1" and reloading.is_heard()
-        if self._is_there and _is_orphan(self._parent):
+        if self._is_there and _is_alone():
             signal.raise_signal(signal.SIGTERM)  # it died while this program was being loaded
 
     def follow(self) -> None:
@@ -36,6 +37,11 @@ class Supervision:
             signal.raise_signal(signal.SIGTERM)
 
 
-def _is_orphan(parent: int) -> bool:
-    """Whether this process came to `parent` when its own had died: what supervisord starts shares its session."""
-    return os.getsid(0) not in (os.getpid(), os.getsid(parent))
+def _is_alone() -> bool:
+    """Whether the supervisord that started this process has died: it alone holds the other end of the standard input.
+
+    Whose child an orphan becomes, and of which session, differs between a host, a container and a user's session.
+    """
+    poll = select.poll()
+    poll.register(0, 0)  # POLLHUP is told unasked, and only of pipes
+    return any(happened & select.POLLHUP for _, happened in poll.poll(0))
