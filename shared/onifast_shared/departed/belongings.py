@@ -78,6 +78,7 @@ FEW = (
     Column("webhooks", "owner"),
     Column("hold_rules", "owner"),
     Column("user_preferences", "username"),
+    Column("labels", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
 )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import contents, search
+from onifast_shared.mailboxes import contents, labelling, search
+from onifast_shared.mailboxes.labels import Label
 from onifast_shared.message import columns, parsing
 from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.values import stored_forms, times
@@ -43,6 +44,7 @@ class EmailRow:
     reverse_path: str
     authentication: dict[str, Any]
     content_id: int | None
+    is_starred: bool
 
 
 def add(
@@ -99,15 +101,34 @@ def get(tx: Connection, owner: str | None, email_id: int) -> EmailRow | None:
 def list_page(
     tx: Connection,
     owner: str | None,
-    folder: str,
+    folder: str | None,
     *,
+    label: Label | None = None,
+    starred: bool = False,
     address: str | None = None,
     q: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[EmailRow]:
-    """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given."""
-    where, bind = ["e.folder = ?"], list[Any]([folder])
+    """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given.
+
+    Without a folder, all with a label, or all with a star, that lie neither in trash nor in junk.
+    """
+    source, where, bind = "", list[str](), list[Any]()
+    order = "e.received_ts DESC, e.id DESC"
+    if folder is not None:
+        where.append("e.folder = ?")
+        bind.append(folder)
+    if label is not None:
+        # The label's rows lead, in their order.
+        source = " CROSS JOIN emails e ON e.id = l.email_id"
+        where.append("l.label_id = ? AND l.is_shown = 1")
+        bind.append(label.id)
+        order = "l.received_ts DESC, l.email_id DESC"
+    if starred:
+        where.append("e.is_starred <> 0")
+    if starred and folder is None:
+        where.append("e.folder <> 'trash' AND e.folder <> 'junk'")
     if owner is None:
         where.append(LIVE)
     else:
@@ -122,9 +143,10 @@ def list_page(
         where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
         bind.append(search.match_expression(q))
     if cursor:
-        where.append("(e.received_ts, e.id) < (?, ?)")
+        where.append("(l.received_ts, l.email_id) < (?, ?)" if label else "(e.received_ts, e.id) < (?, ?)")
         bind += _parse_cursor(cursor)
-    sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY e.received_ts DESC, e.id DESC LIMIT ?"
+    select = f"{_SELECT_FROM} email_labels l{source}" if label else _SELECT
+    sql = f"{select} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     found = tx.execute(sql, (*bind, limit + 1)).fetchall()
     rows = [_row(tx, row) for row in found[:limit]]
     return Page(rows, f"{rows[-1].received_ts}-{rows[-1].id}" if len(found) > limit else None)
@@ -150,9 +172,13 @@ def raw(tx: Connection, email_id: int) -> bytes:
 
 
 def move(tx: Connection, owner: str | None, ids: Iterable[int], folder: str) -> int:
-    """Moves messages; returns how many there were. The caller has checked the folder's name."""
-    sql = f"UPDATE emails SET folder = ? WHERE {_MINE}"
-    return sum(_changed(tx, sql, (folder, email_id, owner)) for email_id in ids)
+    """Moves messages, out of their own folders too; returns how many there were. The caller has checked the name."""
+    sql, moved = f"UPDATE emails SET folder = ? WHERE {_MINE}", 0
+    for email_id in ids:
+        if _changed(tx, sql, (folder, email_id, owner)):
+            labelling.leave_folder(tx, email_id)
+            moved += 1
+    return moved
 
 
 def set_read(tx: Connection, owner: str | None, ids: Iterable[int], is_read: bool) -> int:
@@ -220,9 +246,11 @@ _COLUMNS = {
     "reverse_path": "coalesce(e.reverse_path, '')",
     "authentication": "e.authentication",
     "content_id": "e.content_id",
+    "is_starred": "e.is_starred",
     "indexed": "e.indexed",
 }
-_SELECT = f"SELECT {', '.join(_COLUMNS.values())} FROM emails e"
+_SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"
+_SELECT = f"{_SELECT_FROM} emails e"
 
 
 def _row(tx: Connection, columns: Sequence[Any]) -> EmailRow:
@@ -233,7 +261,7 @@ def _row(tx: Connection, columns: Sequence[Any]) -> EmailRow:
         row["sender_name"] = summary.sender_name or row["sender_name"]
         row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
     row |= {name: int(row[name]) for name in ("received_ts", "size")}
-    row |= {name: bool(row[name]) for name in ("is_read", "has_attachments")}
+    row |= {name: bool(row[name]) for name in ("is_read", "has_attachments", "is_starred")}
     row["authentication"] = _json(row["authentication"])
     return EmailRow(**row)
 

@@ -27,6 +27,7 @@ LANDED = {
     "0009_queue_ids.sql": "69d0975fd130e053cdfd1bcb522d9dc3538b903673b0864721c5354b4d10a233",
     "0010_migration_hashes.sql": "cd5da029ec41e53a4dc7e722b7734f9ef58b435119af9e9cfd16c31394aaf5f4",
     "0011_search_in_runs.sql": "2cd48b7aff28998a98d4d83119199a8481e95040377937b97027bec8ee4194b1",
+    "0012_labels.sql": "48c6432f75f952fe22a301a66f530c33150a7d53767ccbb1b41bef8d634a89d7",
 }
 
 Edits = dict[int, tuple[str, str]]
