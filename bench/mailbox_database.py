@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate, islice
 from pathlib import Path
 
-from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.database import Connection, Database, SqlValue
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import search
 from onifast_shared.values import times
@@ -211,7 +211,7 @@ def _store(tx: Connection, first: int, batch: Sequence[Message], numbers: Number
         search.add(tx, number)
 
 
-def _row(number: int, message: Message, raw: bytes, at: int) -> tuple[object, ...]:
+def _row(number: int, message: Message, raw: bytes, at: int) -> tuple[SqlValue, ...]:
     name, address = message.author
     return (
         *(number, address, name, address_of(message.owner), message.subject, message.text),

@@ -32,6 +32,10 @@ from onifast_shared.db.keeper import Keeper
 from onifast_shared.db.troubles import REFUSED, Troubles
 
 Connection = apsw.Connection
+
+SqlValue = int | float | str | bytes | None
+"""What a column of the database holds."""
+
 T = TypeVar("T")
 
 FILE_MODE = 0o660

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.limits import usage
 from onifast_shared.limits.subjects import DAY, NO_LIMITS, PERIODS, Subject, limits_of
 from onifast_shared.limits.usage import SubjectUsage
@@ -32,7 +32,8 @@ def admit(tx: Connection, subjects: Sequence[Subject], recipients: int, settings
     if not subjects:
         return
     units = (1, 1, recipients, recipients)
-    fits, counted = True, []
+    fits = True
+    counted: list[SqlValue] = []
     for row in tx.execute(_usages(len(subjects)), [part for subject in subjects for part in subject]):
         subject = Subject(row[0], row[1])
         limits = limits_of(subject, row[_OWN], settings)

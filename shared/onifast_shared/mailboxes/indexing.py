@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.mailboxes import search
 from onifast_shared.values import times
 from onifast_shared.values.set_aside import LIVE
@@ -56,7 +56,11 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> No
     """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing."""
     if tx.execute("SELECT indexed FROM emails WHERE id = ?", (item.id,)).get != 0:
         return
-    columns = {"snippet": index.snippet, "message_id": index.message_id, "has_attachments": int(index.has_attachments)}
+    columns: dict[str, SqlValue] = {
+        "snippet": index.snippet,
+        "message_id": index.message_id,
+        "has_attachments": int(index.has_attachments),
+    }
     if item.is_ours:
         columns |= {
             "sender": index.sender,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.mailboxes import contents, labelling, search
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.message import columns, parsing
@@ -67,7 +67,7 @@ def add(
 
     `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are.
     """
-    row = {
+    row: dict[str, SqlValue] = {
         "sender": reverse_path,
         "recipient": recipient,
         "received_at": times.stored(now),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.queue import view as queue_view
 from onifast_shared.values.address import Address, AddressError, parse_domain
 from onifast_shared.values.set_aside import LIVE
@@ -167,6 +167,6 @@ def _party(field: str, text: str) -> str:
         raise RuleError(field, str(error)) from None
 
 
-def _rules(tx: Connection, rest: str, *bind: object) -> list[HoldRule]:
+def _rules(tx: Connection, rest: str, *bind: SqlValue) -> list[HoldRule]:
     sql = f"SELECT id, sender, recipient, owner, note, created_by, created_ts FROM hold_rules {rest}"
     return [HoldRule(row[0], Pattern(*row[1:4]), *row[4:]) for row in tx.execute(sql, bind)]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.values import queue_ids, submitters
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.reply import Reply
@@ -240,7 +240,7 @@ def lane_of(sender: str, owner: str | None, submitted_by: str | None) -> str:
 
 
 def _insert(tx: Connection, content_id: int, submission: Submission, recipient: QueuedRecipient, now: float) -> int:
-    row = {
+    row: dict[str, SqlValue] = {
         "sender": submission.sender,
         "recipient": recipient.address,
         "subject": submission.subject,

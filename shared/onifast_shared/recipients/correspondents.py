@@ -143,7 +143,7 @@ def _forget_oldest(tx: Connection, owner: str) -> None:
     )
 
 
-def _is_for_many(tx: Connection, content_id: object) -> bool:
+def _is_for_many(tx: Connection, content_id: int) -> bool:
     sql = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE content_id = ? LIMIT ?)"
     return int(tx.execute(sql, (content_id, MANY)).get) >= MANY
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 
 DAY = 86_400
 
@@ -71,6 +71,6 @@ def list_all(tx: Connection, limit: int = 500) -> list[StoredPolicy]:
 _SELECT = "SELECT domain, policy_id, mode, body, fetched_ts, expires_ts, used_ts FROM sts_policies"
 
 
-def _first(tx: Connection, sql: str, bind: tuple[object, ...]) -> StoredPolicy | None:
+def _first(tx: Connection, sql: str, bind: tuple[SqlValue, ...]) -> StoredPolicy | None:
     row = tx.execute(sql, bind).fetchone()
     return StoredPolicy(*row) if row else None

@@ -43,7 +43,7 @@ def naming_columns(tx: Connection) -> Iterator[tuple[str, str]]:
 
 def give(tx: Connection, table: str, **values: Any) -> None:
     """A row of a table with these values, and with something in all else that has to be there."""
-    row = {
+    row: dict[str, Any] = {
         name: _VALUES[kind]
         for name, kind, must, numbers in columns(tx, table)
         if must and not numbers and name not in values
