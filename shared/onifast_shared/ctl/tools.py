@@ -46,7 +46,10 @@ def known_user(settings: Settings, username: str) -> PanelUser:
 
 
 def read_password(path: Path | None) -> Secret:
-    """The first line of a file, or of standard input for `-`: an argument could be seen by every user (ps)."""
+    """The first line of a file, or of standard input for `-`: an argument could be seen by every user (ps).
+
+    An empty secret without `path`. Raises UsageError.
+    """
     if path is None:
         return Secret("")
     try:

@@ -37,6 +37,7 @@ class Turn:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def close(self) -> None:
+        """Lets the lock files go, and the turn with them."""
         os.close(self._gate)
         os.close(self._turn)
 

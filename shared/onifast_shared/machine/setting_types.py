@@ -63,6 +63,8 @@ def _items(value: Any) -> list[str]:
 
 
 def text(allowed: str = "text", pattern: str | None = None) -> Kind:
+    """Text without white space around it; `allowed` says in words what `pattern`, a regular expression, wants."""
+
     def parse(value: Any) -> str:
         result = _text(value)
         if pattern is not None and not re.fullmatch(pattern, result):
@@ -73,6 +75,8 @@ def text(allowed: str = "text", pattern: str | None = None) -> Kind:
 
 
 def path() -> Kind:
+    """An absolute path."""
+
     def parse(value: Any) -> Path:
         result = Path(_text(value))
         if not result.is_absolute():
@@ -83,6 +87,8 @@ def path() -> Kind:
 
 
 def optional_path() -> Kind:
+    """An absolute path; None for empty."""
+
     def parse(value: Any) -> Path | None:
         return path().parse(value) if _text(value) else None
 
@@ -90,6 +96,8 @@ def optional_path() -> Kind:
 
 
 def hostname() -> Kind:
+    """A host name in lower case, without the root's dot."""
+
     def parse(value: Any) -> str:
         result = _text(value).lower().rstrip(".")
         if not _HOSTNAME.fullmatch(result):
@@ -100,6 +108,7 @@ def hostname() -> Kind:
 
 
 def boolean() -> Kind:
+    """True or false, in the words that people use for them."""
     words = {
         "true": True,
         "yes": True,
@@ -123,6 +132,8 @@ def boolean() -> Kind:
 
 
 def choice(*names: str) -> Kind:
+    """One of the names."""
+
     def parse(value: Any) -> str:
         result = _text(value).lower()
         if result not in names:
@@ -145,6 +156,8 @@ def choices(*names: str) -> Kind:
 
 
 def number(low: int, high: int) -> Kind:
+    """A whole number, both bounds included."""
+
     def parse(value: Any) -> int:
         result = int(_text(value))
         if not low <= result <= high:
@@ -155,6 +168,8 @@ def number(low: int, high: int) -> Kind:
 
 
 def seconds(low: float, high: float) -> Kind:
+    """A span of time, bounds in seconds; a number alone is seconds."""
+
     def parse(value: Any) -> float:
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", _text(value).lower())
         if match is None or match[2] not in _SPANS:
@@ -168,6 +183,8 @@ def seconds(low: float, high: float) -> Kind:
 
 
 def size(low: int, high: int) -> Kind:
+    """A number of bytes, both bounds included; a unit counts by 1024."""
+
     def parse(value: Any) -> int:
         match = re.fullmatch(r"([0-9]+)\s*([a-z]*)", _text(value).lower())
         if match is None or match[2] not in _UNITS:
@@ -181,6 +198,7 @@ def size(low: int, high: int) -> Kind:
 
 
 def sources() -> Kind:
+    """Addresses to connect from, each with its name for EHLO; () for none."""
     name = hostname()
 
     def parse(value: Any) -> tuple[Source, ...]:
@@ -197,6 +215,8 @@ def sources() -> Kind:
 
 
 def names() -> Kind:
+    """Names as they were written; () for none."""
+
     def parse(value: Any) -> tuple[str, ...]:
         return tuple(_items(value))
 
@@ -204,6 +224,8 @@ def names() -> Kind:
 
 
 def networks() -> Kind:
+    """IP networks; () for none."""
+
     def parse(value: Any) -> tuple[IPNetwork, ...]:
         return tuple(ipaddress.ip_network(item) for item in _items(value))
 
@@ -247,6 +269,8 @@ def _listen(item: str) -> Listen:
 
 
 def listens(*, unix: bool = False) -> Kind:
+    """Where to listen; () for nowhere. Unix sockets only where `unix` says so."""
+
     def parse(value: Any) -> tuple[Listen, ...]:
         result = tuple(_listen(item) for item in _items(value))
         if not unix and any(listen.unix_path for listen in result):
@@ -258,6 +282,8 @@ def listens(*, unix: bool = False) -> Kind:
 
 
 def milters() -> Kind:
+    """Where milters listen; () for none."""
+
     def parse(value: Any) -> tuple[Listen, ...]:
         result = tuple(_listen(item) for item in _items(value))
         if any(not item.unix_path and (item.host == "0.0.0.0" or not item.port) for item in result):  # noqa: S104
@@ -276,6 +302,7 @@ class ScannerAddress(NamedTuple):
 
 
 def scanner() -> Kind:
+    """The junk filter, on this machine unless an address says otherwise; None for none."""
     defaults = {"rspamd": 11333, "spamd": 783}
 
     def parse(value: Any) -> ScannerAddress | None:
@@ -291,6 +318,8 @@ def scanner() -> Kind:
 
 
 def zones() -> Kind:
+    """Domain names in lower case, without the root's dot; () for none."""
+
     def parse(value: Any) -> tuple[str, ...]:
         found = tuple(item.lower().rstrip(".") for item in _items(value))
         if not all(_HOSTNAME.fullmatch(item) for item in found):
@@ -301,6 +330,8 @@ def zones() -> Kind:
 
 
 def servers(default_port: int) -> Kind:
+    """IP addresses with ports; () for the system's."""
+
     def parse(value: Any) -> tuple[tuple[str, int], ...]:
         result = []
         for item in _items(value):

@@ -72,7 +72,7 @@ def read(tx: Connection, content_id: int) -> bytes:
 
 
 def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:
-    """The first `limit` bytes: enough for any sane header section."""
+    """The first `limit` bytes: enough for any sane header section. Raises KeyError for an id that is not there."""
     row = tx.execute("SELECT substr(data, 1, ?) FROM contents WHERE id = ?", (limit, content_id)).fetchone()
     if row is None:
         raise KeyError(content_id)

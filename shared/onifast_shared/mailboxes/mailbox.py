@@ -155,7 +155,8 @@ def list_page(
 def raw(tx: Connection, email_id: int) -> bytes:
     """A message's bytes. A row that another program wrote without any gets them made from its columns.
 
-    A message that another program took from an mbox file has no `From ` line any more.
+    A message that another program took from an mbox file has no `From ` line any more. Raises KeyError for an id that
+    is not there.
     """
     stored = tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
     if stored:

@@ -28,7 +28,10 @@ _SAID_TO_BE = re.compile(
 
 
 class Item(Protocol):
-    """A part that may be an image."""
+    """A part that may be an image: its Content-ID and Content-Location (RFC 2392, RFC 2557), "" for none.
+
+    `image_type` is what `image_type` makes of it; `size` is in octets.
+    """
 
     @property
     def content_id(self) -> str: ...

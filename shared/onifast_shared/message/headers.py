@@ -192,6 +192,7 @@ def prepend(raw: bytes, headers: bytes) -> bytes:
     """The message with whole fields, as `fold` makes them, put on top.
 
     A message that begins with white space has no header section: what it says must not go on with ours.
+    Raises ValueError for fields whose last line does not end.
     """
     if headers and not headers.endswith(b"\r\n"):
         raise ValueError("headers do not end with CRLF")

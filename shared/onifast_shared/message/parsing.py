@@ -79,18 +79,22 @@ class Summary:
 
     @property
     def subject(self) -> str:
+        """The decoded Subject; "" where there is none."""
         return self.header("subject") or ""
 
     @property
     def to(self) -> str:
+        """The To fields as text, names decoded; "" where there is none."""
         return self._list("to")
 
     @property
     def cc(self) -> str:
+        """The Cc fields as text, names decoded; "" where there is none."""
         return self._list("cc")
 
     @property
     def reply_to(self) -> str:
+        """The Reply-To fields as text, names decoded; "" where there is none."""
         return self._list("reply-to")
 
     @property

@@ -129,7 +129,7 @@ def recall(tx: Connection, owner: str | None, outbox_id: int, settings: Settings
 
 
 def recall_email(tx: Connection, owner: str, email_id: int, settings: Settings, now: float) -> Recalled:
-    """`recall` for the message whose copy in sent this is."""
+    """`recall` for the message whose copy in sent this is. Raises NotWaiting."""
     row_id = tx.execute("SELECT min(id) FROM outbox WHERE email_id = ? AND owner = ?", (email_id, owner)).get
     if row_id is None:
         raise NotWaiting

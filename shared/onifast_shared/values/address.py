@@ -166,7 +166,10 @@ def quote_local(local: str) -> str:
 
 
 def strip_source_route(path: str) -> str:
-    """`@a,@b:user@c` without its route, which is accepted and ignored (RFC 5321 section 4.1.1.3)."""
+    """`@a,@b:user@c` without its route, which is accepted and ignored (RFC 5321 section 4.1.1.3).
+
+    Raises AddressError.
+    """
     if not path.startswith("@"):
         return path
     route, colon, mailbox = path.partition(":")

@@ -95,6 +95,7 @@ class RowDecision:
 
     @property
     def last_error(self) -> str:
+        """The reply that decided, as scripts read it in `outbox.last_error`; "" for what was delivered."""
         return "" if isinstance(self.outcome, Delivered) else str(self.outcome.reply)
 
 

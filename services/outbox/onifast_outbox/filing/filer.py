@@ -124,13 +124,16 @@ def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuses what is not a single, visible path component."""
+    """Refuses what is not a single, visible path component; raises CopyRefused."""
     if not name or name.startswith(".") or "/" in name or "\0" in name or len(name.encode()) > 255:
         raise CopyRefused("not a file name")
 
 
 def identity_of(home_root: Path, owner: str) -> UnixIdentity:
-    """The owner's Unix identity: the passwd entry of that name, else whoever owns the home. Never root."""
+    """The owner's Unix identity: the passwd entry of that name, else whoever owns the home.
+
+    Raises CopyRefused for root, and where there is neither.
+    """
     try:
         entry = pwd.getpwnam(owner)
         identity = UnixIdentity(entry.pw_uid, entry.pw_gid)
@@ -153,7 +156,7 @@ def _identity_of_home(home: Path) -> UnixIdentity:
 
 
 def become(identity: UnixIdentity) -> None:
-    """Becomes another user for good, with that user's rights alone."""
+    """Becomes another user for good, with that user's rights alone. Raises CopyRefused."""
     os.setgroups([identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)

@@ -93,7 +93,7 @@ class ClientWire(asyncio.Protocol):
         timeout: float,
         source: str | None = None,
     ) -> ClientWire:
-        """Connects to an IP address, from the address `source` of ours if it is given."""
+        """Connects to an IP address, from the address `source` of ours if it is given. Raises WireError."""
         local = None if source is None else (source, 0)
         if source is not None and (why := why_unusable(source)):
             raise WireError(f"nothing can be sent from {source}: {why}")
@@ -184,7 +184,7 @@ class ClientWire(asyncio.Protocol):
         """The lines of one reply without their CRLF. A reply is complete at the line with a space after its code.
 
         A line that does not begin like a reply is an error. Once one has begun, a line without a code is a slip
-        of the server's that belongs to its words.
+        of the server's that belongs to its words. Raises WireError.
         """
         lines: list[bytes] = []
         deadline = 0.0
@@ -226,7 +226,10 @@ class ClientWire(asyncio.Protocol):
         return WireError("connection lost")
 
     async def write(self, data: bytes, timeout: float) -> None:
-        """Hands `data` to the network, at most CHUNK bytes ahead of the peer; `timeout` counts anew for each chunk."""
+        """Hands `data` to the network, at most CHUNK bytes ahead of the peer; `timeout` counts anew for each chunk.
+
+        Raises WireError.
+        """
         for start in range(0, len(data), CHUNK):
             if self._is_lost or self._transport.is_closing():
                 raise self._lost() if self._trouble else WireError("connection lost: connection reset by the peer")
@@ -243,7 +246,10 @@ class ClientWire(asyncio.Protocol):
                 raise WireError(f"the peer took no data for {timeout:g} s") from None
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, timeout: float) -> None:
-        """Upgrades to TLS. What the peer sent in the clear before the handshake is dropped, never read as a reply."""
+        """Upgrades to TLS. What the peer sent in the clear before the handshake is dropped, never read as a reply.
+
+        Raises TlsError.
+        """
         # From here on, the loop gives us what was decrypted, and nothing else (no response injection).
         self._input.clear()
         self._is_tls = self._is_reading = True

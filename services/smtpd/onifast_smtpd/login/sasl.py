@@ -50,7 +50,7 @@ def parse_answer(line: bytes) -> bytes:
 
 
 async def plain(initial: bytes | None, ask: Ask) -> Credentials:
-    """RFC 4616. Acting as somebody else (an authorization identity) is not offered."""
+    """RFC 4616. Acting as somebody else (an authorization identity) is not offered. Raises Refused."""
     response = await ask(b"") if initial is None else initial
     parts = response.split(b"\0")
     if len(parts) != 3:

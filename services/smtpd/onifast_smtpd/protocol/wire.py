@@ -238,7 +238,10 @@ class ServerWire:
         return line
 
     def next_line(self, limit: int, *, lenient: bool) -> bytes | None:
-        """`read_line` for a line that is here already; None where its end is not, or where replies have to go first."""
+        """`read_line` for a line that is here already; None where its end is not, or where replies have to go first.
+
+        Raises BareLineEnd, LineTooLong.
+        """
         if len(self._output) > MAX_OUTPUT:
             return None
         end = self._input.find(b"\n")

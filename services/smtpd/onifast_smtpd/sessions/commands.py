@@ -28,7 +28,7 @@ from onifast_smtpd.sessions.connection import SmtpConnection
 
 
 class SmtpCommands(SmtpConnection):
-    """The protocol of one client's session. Each command is a method of its name."""
+    """The protocol of one client's session. Each command is a method of its name, and raises Refused with its reply."""
 
     _chunks: Chunks | None = None
 

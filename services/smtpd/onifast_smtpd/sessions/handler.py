@@ -100,7 +100,10 @@ class MailHandler:
     async def handle_XCLIENT(
         self, server: Server, session: ClientSession, envelope: MailTransaction, told: dict[str, str | None]
     ) -> None:
-        """The same by Postfix's command. Whoever the proxy says is there cannot say XCLIENT again."""
+        """The same by Postfix's command. Whoever the proxy says is there cannot say XCLIENT again.
+
+        Raises Refused.
+        """
         client, helo = xclient.client_of(told, session.client, self._settings), told.get("HELO")
         session.host_name = parse_helo(helo) if helo else None
         session.extended_smtp = (told.get("PROTO") or "ESMTP").upper() == "ESMTP"

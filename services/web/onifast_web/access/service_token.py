@@ -19,7 +19,7 @@ def load_or_create(path: Path) -> Secret:
     """The token in `path`; a new one of 256 bits if there is none. Several programs may start at once.
 
     The file is 0600 and appears with its whole content: it is written under another name and linked into place, which
-    fails where somebody else was faster.
+    fails where somebody else was faster. Raises ServiceTokenError.
     """
     try:
         if not path.exists():

@@ -19,6 +19,8 @@ from onifast_web.http.problems import Problem, not_found, unprocessable
 
 
 class AddressInfo(Model):
+    """An address of this server, and the panel user whose mailbox it leads to."""
+
     address: str
     domain: str
     local_part: str
@@ -27,15 +29,21 @@ class AddressInfo(Model):
 
 
 class AddressList(Model):
+    """All of them, by name."""
+
     addresses: list[AddressInfo]
 
 
 class AddBody(Model):
+    """A new address, and the panel user who is to own it."""
+
     address: Annotated[str, Field(max_length=320)]
     owner: Annotated[str, Field(max_length=128)]
 
 
 class RemoveAddressQuery(Model):
+    """Which address."""
+
     address: Annotated[str, Field(max_length=320)]
 
 

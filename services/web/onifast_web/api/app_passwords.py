@@ -28,6 +28,8 @@ class AppPasswordInfo(Model):
 
 
 class AppPasswordList(Model):
+    """The caller's app passwords."""
+
     app_passwords: list[AppPasswordInfo]
 
 
@@ -48,6 +50,8 @@ class NewAppPassword(Model):
 
 
 class RevokeQuery(Model):
+    """Which app password."""
+
     id: Id
 
 

@@ -14,6 +14,8 @@ from onifast_web.http.problems import unprocessable
 
 
 class DeliveryCheckQuery(Model):
+    """Whom mail would be for, and who would send it: `from` is one of the caller's addresses, else chosen for them."""
+
     address: Annotated[str, Field(max_length=320, description="The recipient.")]
     sender: Annotated[
         str, Field(alias="from", max_length=320, description="One of the caller's addresses; their first if not given.")

@@ -38,6 +38,8 @@ class DestinationLimits(Model):
 
 
 class DestinationsList(Model):
+    """The destinations that have something to tell, the troubled ones first."""
+
     states: list[DestinationState]
     limits: list[DestinationLimits]
 

@@ -16,6 +16,8 @@ from onifast_web.http.problems import Problem
 
 
 class DkimQuery(Model):
+    """Which domain."""
+
     domain: Annotated[str, Field(max_length=255)]
 
 

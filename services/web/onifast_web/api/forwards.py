@@ -30,6 +30,8 @@ class ForwardInfo(Model):
 
 
 class ForwardList(Model):
+    """All of them, by address."""
+
     forwards: list[ForwardInfo]
 
 
@@ -48,12 +50,16 @@ class RemoveForwardQuery(Model):
 
 
 class AliasInfo(Model):
+    """All addresses of `domain` exist at `alias` too."""
+
     alias: str
     domain: str
     created_at: Moment | None
 
 
 class AliasList(Model):
+    """All of them, by name."""
+
     domain_aliases: list[AliasInfo]
 
 
@@ -65,6 +71,8 @@ class AliasBody(Model):
 
 
 class RemoveAliasQuery(Model):
+    """Which alias."""
+
     alias: Text
 
 

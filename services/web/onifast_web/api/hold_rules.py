@@ -32,6 +32,8 @@ class RuleInfo(Model):
 
 
 class RuleList(Model):
+    """All of them, newest first."""
+
     hold_rules: list[RuleInfo]
 
 

@@ -51,6 +51,8 @@ class LimitsOf(Model):
 
 
 class LimitsList(Model):
+    """A list of limits, by whom they are for."""
+
     limits: list[LimitsOf]
 
 

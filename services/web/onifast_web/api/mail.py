@@ -28,6 +28,8 @@ MOST_IDS = 500
 
 
 class ListQuery(Model):
+    """Which messages: of a folder, to one of the caller's addresses if it is given, and with the words of `q`."""
+
     folder: Folder = "inbox"
     address: Annotated[str, Field(max_length=320)] | None = None
     q: Annotated[str, Field(max_length=1000)] | None = None
@@ -56,11 +58,15 @@ class Email(Model):
 
 
 class EmailList(Model):
+    """A page of messages. `next_cursor` asks for the next one; null where there is none."""
+
     emails: list[Email]
     next_cursor: str | None
 
 
 class ReadQuery(Model):
+    """Which message, and whether it counts as read from now on."""
+
     id: Id
     mark_read: bool = True
 
@@ -73,6 +79,8 @@ class NamedAddress(Model):
 
 
 class AttachmentInfo(Model):
+    """An attachment; `index` is its number in the message, `size` is in octets once decoded."""
+
     index: int
     filename: str
     content_type: str
@@ -116,6 +124,8 @@ class FullEmail(Email):
 
 
 class MoveBody(Model):
+    """Which messages, by either `ids` or `id`, and where to."""
+
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)] | None = None
     id: Id | None = None
     folder: Folder
@@ -128,10 +138,14 @@ class MoveBody(Model):
 
 
 class Moved(Model):
+    """How many were moved."""
+
     moved: int
 
 
 class FolderCounts(Model):
+    """How many messages a folder has, and how many of them are unread."""
+
     total: int
     unread: int
 

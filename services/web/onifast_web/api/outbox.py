@@ -79,6 +79,8 @@ class OutboxEntry(Model):
 
 
 class OutboxList(Model):
+    """A page of the queue. `next_cursor` asks for the next one; null where there is none."""
+
     outbox: list[OutboxEntry]
     next_cursor: str | None
 

@@ -29,6 +29,8 @@ class QuotaInfo(Model):
 
 
 class QuotaList(Model):
+    """All of them."""
+
     quotas: list[QuotaInfo]
 
 

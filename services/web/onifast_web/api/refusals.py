@@ -16,6 +16,8 @@ from onifast_web.reading import bodies
 
 
 class RefusalsQuery(Model):
+    """Which refusals."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=64)] | None = None
 
@@ -37,6 +39,8 @@ class RefusedMail(Model):
 
 
 class RefusalList(Model):
+    """A page of refusals. `next_cursor` asks for the next one; null where there is none."""
+
     refusals: list[RefusedMail]
     next_cursor: str | None
 

@@ -33,10 +33,14 @@ class RouteInfo(Model):
 
 
 class RouteList(Model):
+    """All of them."""
+
     routes: list[RouteInfo]
 
 
 class RemoveRouteQuery(Model):
+    """Which route."""
+
     scope: Scope
     name: Name
 

@@ -14,6 +14,8 @@ from onifast_web.http.models import Model
 
 
 class SandboxBody(Model):
+    """Which domain, and whether its mail is captured from now on."""
+
     domain: Annotated[str, Field(max_length=255)]
     on: bool
 

@@ -22,6 +22,8 @@ from onifast_web.http.problems import unprocessable
 
 
 class SendAttachment(Model):
+    """A file; `content` is base64."""
+
     filename: Annotated[str, Field(max_length=255)]
     content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
     content: str = Field(json_schema_extra={"contentEncoding": "base64"})
@@ -40,6 +42,8 @@ Recipients = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_l
 
 
 class SendBody(Model):
+    """A message to be sent; `text` or `html` is required."""
+
     from_: Annotated[str, Field(alias="from", max_length=2000)]
     to: Recipients = Field(default_factory=list)
     cc: Recipients = Field(default_factory=list)
@@ -108,7 +112,10 @@ def send_email(call: Call) -> SendAnswer:
 
 
 def body_of_form() -> dict[str, Any]:
-    """The fields of a multipart form as the JSON body has them; files become attachments."""
+    """The fields of a multipart form as the JSON body has them; files become attachments.
+
+    Raises Problem(422).
+    """
     lists = {"to", "cc", "bcc", "references"}
     fields: dict[str, Any] = {}
     for name, values in request.form.lists():

@@ -17,6 +17,8 @@ from onifast_web.http.problems import not_found
 
 
 class SsoBody(Model):
+    """Which panel user the token logs in."""
+
     username: Annotated[str, Field(max_length=128)]
 
 

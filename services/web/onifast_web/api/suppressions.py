@@ -39,6 +39,8 @@ class SuppressionQuery(Model):
 
 
 class SuppressionList(Model):
+    """A page of suppressions. `next_cursor` asks for the next one; null where there is none."""
+
     suppressions: list[SuppressionInfo]
     next_cursor: str | None
 
@@ -52,6 +54,8 @@ class SuppressBody(Model):
 
 
 class LiftQuery(Model):
+    """Which suppression."""
+
     recipient: Text
     owner: Text | None = None
 

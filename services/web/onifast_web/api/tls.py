@@ -28,6 +28,8 @@ class TlsQuery(Model):
 
 
 class DomainQuery(Model):
+    """Which domain."""
+
     domain: Annotated[str, Field(max_length=255)]
 
 
@@ -72,6 +74,8 @@ class SentReport(Model):
 
 
 class TlsState(Model):
+    """What is known of other sites' TLS, and the reports that they were sent."""
+
     domains: list[DomainTls]
     policies: list[KeptPolicy]
     reports: list[SentReport]

@@ -45,11 +45,15 @@ class MissingInfo(Model):
 
 
 class DepartedList(Model):
+    """Users who are gone, and users whose files are missing."""
+
     departed: list[DepartedInfo]
     missing: list[MissingInfo]
 
 
 class RemoveBody(Model):
+    """Which user."""
+
     username: Name
 
 
@@ -66,11 +70,15 @@ class RestoreBody(Model):
 
 
 class RenameBody(Model):
+    """Which user, and their name from now on."""
+
     username: Name
     new_name: Name
 
 
 class ConfirmBody(Model):
+    """Which users."""
+
     usernames: Annotated[list[Name], Field(min_length=1, max_length=100_000)]
 
 
@@ -93,6 +101,8 @@ class ChangeInfo(Model):
 
 
 class PurgeQuery(Model):
+    """Which departure, by its number."""
+
     id: Id
 
 

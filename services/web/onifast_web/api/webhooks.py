@@ -39,6 +39,8 @@ class WebhookInfo(Model):
 
 
 class WebhookList(Model):
+    """A list of webhooks."""
+
     webhooks: list[WebhookInfo]
 
 
@@ -70,6 +72,8 @@ class WebhookActionBody(Model):
 
 
 class RemoveWebhookQuery(Model):
+    """Which webhook."""
+
     id: Id
 
 

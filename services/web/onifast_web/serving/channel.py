@@ -89,6 +89,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         self._channel.handle_close()
 
     def parse_header(self, header_plus: bytes) -> None:
+        """Also counts the request among its client's, and bounds its body."""
         super().parse_header(header_plus)
         self._count()
         if not self._refusal and not self._may_be_large():
@@ -119,6 +120,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         return self._refusal is None
 
     def received(self, data: bytes) -> int:
+        """Takes what of `data` belongs to the request; how many octets that was."""
         consumed: int = super().received(data)
         if self._refusal is not None and self.headers_finished and not isinstance(self.error, type(self._refusal)):
             self.error = self._refusal
@@ -128,6 +130,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         return consumed
 
     def close(self) -> None:
+        """Gives back the request's place among its client's, once."""
         super().close()
         if self._is_closed:
             return
@@ -250,25 +253,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def handle_write(self) -> None:
+        """Sends what waits; with the last octet, the next wait of the client begins."""
         super().handle_write()
         if not self.total_outbufs_len and not self.requests:
             self._begin()
 
     def handle_expt(self) -> None:
+        """Ends the connection."""
         # Urgent data, which HTTP does not know; unread it would wake us for ever.
         self.handle_close()
 
     def handle_error(self) -> None:
+        """Ends the connection after an error that nobody caught, which is logged."""
         _, kind, value, where = self.compact_traceback()
         self.front.log.event("connection-failed", client=self.peer.client, error=f"{kind.__name__}: {value}", at=where)
         self.handle_close()
 
     def handle_close(self) -> None:
+        """Ends the connection, and what its request holds."""
         if self.request is not None:
             self.request.close()
         super().handle_close()
 
     def del_channel(self, map: Any = None) -> None:
+        """Takes the connection out of the loop's map, and out of its client's count."""
         if self._is_counted:
             self._is_counted = False
             self.front.connections.give(self.peer.places)

@@ -21,7 +21,7 @@ _PATHS = ("/api/mail/send", "/compose")
 
 
 class LargeRequest(Protocol):
-    """A request with a large body."""
+    """A request with a large body: what its client is counted by, how long and how fast its body has been coming."""
 
     completed: bool
 

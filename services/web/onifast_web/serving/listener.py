@@ -38,6 +38,7 @@ class Listener(BaseWSGIServer):  # type: ignore[misc]
         return bool(self.accepting) and self.front.clock() >= self.paused_until
 
     def handle_accept(self) -> None:
+        """Notes that connections wait; `take_in` takes them."""
         # Not here: a descriptor that was closed and opened anew would get the events of its predecessor.
         self.is_ready = True
 

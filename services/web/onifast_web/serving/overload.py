@@ -32,7 +32,10 @@ class SharedConnection(Protocol):
     """What is judged. Times are seconds of one clock."""
 
     @property
-    def phase(self) -> Phase: ...
+    def phase(self) -> Phase:
+        """What it is at now."""
+        ...
+
     @property
     def places(self) -> tuple[str, ...]:
         """The keys of the client's shares, the narrowest first; () for who has no share, a proxy."""

@@ -85,7 +85,7 @@ def plain_text(parsed: Parsed) -> str:
 
 
 def html_page(parsed: Parsed, part: str = "") -> Response:
-    """A message's HTML, or a part of it, in the page that the sandboxed frame shows."""
+    """A message's HTML, or a part of it, in the page that the sandboxed frame shows. Raises Problem(404)."""
     images = request.args.get("images") == "1"
     safe = bodies.safe_html(parsed, images=images, part=part)
     if safe is None:

@@ -49,6 +49,7 @@ class DomainCard:
 
     @property
     def rotating(self) -> bool:
+        """Whether a new key waits for its record in DNS."""
         return self.report is not None and bool(self.report.in_state(PUBLISHING))
 
     def pill(self) -> tuple[str, str]:

@@ -31,7 +31,7 @@ class Undo:
 
 
 def user() -> tuple[Caller, str]:
-    """The caller and their name: a page belongs to a user, so the service token must name one."""
+    """The caller and their name: a page belongs to a user, so the service token must name one (Problem(403))."""
     found = auth.caller()
     if found.username is None:
         raise Problem(403, "The service token has no mailbox; name a user.")
