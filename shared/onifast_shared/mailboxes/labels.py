@@ -80,7 +80,10 @@ def create(tx: Connection, owner: str, name: str, *, colour: str = "", is_folder
 
 
 def rename(tx: Connection, label: Label, name: str, now: float) -> Label:
-    """Gives a label another name, and with it another place; raises LabelError. What lies in it goes along."""
+    """Gives a label another name, and with it another place. What lies in it goes along.
+
+    Raises LabelError, and KeyError for a label that is gone.
+    """
     name = _parsed(name)
     was, there = label_names.key(label.name), find(tx, label.owner, name)
     if there is not None and there.id != label.id:
