@@ -266,6 +266,36 @@ def test_the_glossary_names_classes_where_they_are() -> None:
         assert name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}, f"{name} in {module}"
 
 
+def names_in(module: Path) -> Iterator[str]:
+    """What a module calls things: itself, its classes and functions, their parameters, variables and log events."""
+    yield module.stem
+    for node in ast.walk(ast.parse(module.read_text(), str(module))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+            case ast.Call(func=ast.Attribute(attr="event") | ast.Name(id="event"), args=[*arguments]):
+                texts = [each.value for each in arguments if isinstance(each, ast.Constant)]
+                yield from (text for text in texts if isinstance(text, str))
+
+
+def test_one_thing_has_one_word_in_names_settings_and_log_events() -> None:
+    section = (PROJECT / "docs/glossary.md").read_text().partition("## One word a thing")[2]
+    rows = re.findall(r"^\| (?!word )([^|]+) \| [^|]+ \| ([a-z, –]+) \|$", section, re.MULTILINE)
+    word_for = {never: word for word, others in rows for never in others.split(", ")}
+    assert len(rows) > 8
+    assert len(word_for) > 15
+    found = {
+        f"{name} in {module.relative_to(PROJECT)}": f"say {word_for[word]}"
+        for module in all_modules()
+        for name in names_in(module)
+        for word in map(str.lower, re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
+        if word in word_for
+    }
+    assert not found
+
+
 def test_people_are_they() -> None:
     """In docs, and in the code's comments, docstrings and texts."""
     men = re.compile(r"\b([Hh]e|[Hh]im|[Hh]is|[Hh]imself)\b")

@@ -39,7 +39,7 @@ def test_a_rotation_ends_and_a_delivery_is_told(
         database.write(lambda tx: store.create(tx, None, url, ["delivered"], time.time()))
         database.close()
         program = run(dkim_publish_wait="0s", outbound_tls_ca=str(authority._path))
-        program.wait_for("dkim-switched domain=here.test")
+        program.wait_for("dkim-key-switched domain=here.test")
         insert(settings, "bob@remote.test")
         while not hooks.asked:
             assert program.process.poll() is None, program.lines

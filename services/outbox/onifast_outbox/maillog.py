@@ -78,17 +78,17 @@ def converted(queue_id: str, done: str, left: str) -> None:
 
 def key_switched(domain: str, names: list[str]) -> None:
     """Mail of a domain is signed with new keys from now on."""
-    event(_LOGGER, "dkim-switched", domain=domain, selectors=",".join(names))
+    event(_LOGGER, "dkim-key-switched", domain=domain, selectors=",".join(names))
 
 
 def key_not_switched(domain: str, reason: str) -> None:
     """DNS shows new keys, but their files cannot be put in place; an administrator has to."""
-    event(_LOGGER, "dkim-not-switched", logging.WARNING, domain=domain, reason=reason)
+    event(_LOGGER, "dkim-key-not-switched", logging.WARNING, domain=domain, reason=reason)
 
 
 def key_not_tended(domain: str, reason: str) -> None:
     """A rotation does not go on as it is."""
-    event(_LOGGER, "dkim-trouble", logging.WARNING, domain=domain, reason=reason)
+    event(_LOGGER, "dkim-key-trouble", logging.WARNING, domain=domain, reason=reason)
 
 
 def webhook_failed(webhook_id: int, url: str, reason: str, *, disabled: bool) -> None:
@@ -178,9 +178,9 @@ def users_held(newly: tuple[str, ...], waiting: tuple[str, ...]) -> None:
     event(_LOGGER, "users-held", logging.WARNING, waiting=len(waiting), users=names, reason=said)
 
 
-def users_unseen(error: Exception) -> None:
+def directory_trouble(error: Exception) -> None:
     """The directory of the panel's users cannot be read: nobody departs by such a look."""
-    event(_LOGGER, "users-unseen", logging.WARNING, reason=error)
+    event(_LOGGER, "user-directory-trouble", logging.WARNING, reason=error)
 
 
 def user_departed(username: str, departure_id: int | None) -> None:

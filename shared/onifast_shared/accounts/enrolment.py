@@ -32,7 +32,7 @@ def find(tx: Connection, user: PanelUser | None, username: str) -> ScramVerifier
     if row is None or user is None or user.password_hash is None:
         return None
     parameters = Parameters(bytes(row[0]), int(row[1]))
-    return _unseal(bytes(row[2]), user, parameters)
+    return _decrypted(bytes(row[2]), user, parameters)
 
 
 def learn(database: Database, user: PanelUser, derived: ScramVerifier, now: float) -> None:
@@ -66,18 +66,18 @@ def _keep(tx: Connection, user: PanelUser, verifier: ScramVerifier, now: float) 
         ON CONFLICT (username) DO UPDATE SET salt = ?2, iterations = ?3, sealed = ?4, made_ts = ?5
     """
     parameters = verifier.parameters
-    tx.execute(sql, (user.username, parameters.salt, parameters.iterations, _seal(user, verifier), int(now)))
+    tx.execute(sql, (user.username, parameters.salt, parameters.iterations, _encrypted(user, verifier), int(now)))
 
 
-def _seal(user: PanelUser, verifier: ScramVerifier) -> bytes:
+def _encrypted(user: PanelUser, verifier: ScramVerifier) -> bytes:
     nonce = secrets.token_bytes(_NONCE_OCTETS)
     keys = verifier.stored_key + verifier.server_key
     return nonce + AESGCM(_key(user)).encrypt(nonce, keys, _bound(user, verifier.parameters))
 
 
-def _unseal(sealed: bytes, user: PanelUser, parameters: Parameters) -> ScramVerifier | None:
+def _decrypted(stored: bytes, user: PanelUser, parameters: Parameters) -> ScramVerifier | None:
     try:
-        keys = AESGCM(_key(user)).decrypt(sealed[:_NONCE_OCTETS], sealed[_NONCE_OCTETS:], _bound(user, parameters))
+        keys = AESGCM(_key(user)).decrypt(stored[:_NONCE_OCTETS], stored[_NONCE_OCTETS:], _bound(user, parameters))
     except (InvalidTag, ValueError):
         return None
     return ScramVerifier(parameters, keys[:_KEY_OCTETS], keys[_KEY_OCTETS:])
@@ -89,5 +89,5 @@ def _key(user: PanelUser) -> bytes:
 
 
 def _bound(user: PanelUser, parameters: Parameters) -> bytes:
-    """What else the seal is good for: another user's row, or other parameters, do not open."""
+    """What else is needed to decrypt: another user's row, or other parameters, do not do."""
     return b"%d:%s:%s" % (parameters.iterations, parameters.salt.hex().encode("ascii"), user.username.encode())

@@ -51,16 +51,17 @@ from onifast_shared.ctl import (
     delivery_check,
     destinations,
     dkim,
+    hold_rules,
     limits,
     logins,
     queue,
     recipients,
     refusals,
+    suppressions,
     tls,
     transport,
     users,
     webhooks,
-    withheld,
 )
 from onifast_shared.ctl.tools import DONE, WRONG, Command, CommandParser, UsageError, area, complain
 from onifast_shared.db.errors import DatabaseError
@@ -104,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     destinations.declare(area(areas, "destination", "where mail goes, how fast, and what cannot be reached"))
     queue.declare(area(areas, "queue", "outgoing mail"))
     queue.declare_sandbox(area(areas, "sandbox", "domains whose mail is captured instead of sent"))
-    withheld.declare_suppressions(area(areas, "suppression", "recipients that a user's mail is not sent to"))
-    withheld.declare_hold_rules(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
+    suppressions.declare(area(areas, "suppression", "recipients that a user's mail is not sent to"))
+    hold_rules.declare(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
     refusals.declare(area(areas, "refusals", "mail that was refused"))
     dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
     webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))

@@ -162,7 +162,7 @@ def _apply_missing(connection: apsw.Connection, path: Path) -> None:
         for each in migrations():
             if each.number not in found:
                 _apply(connection, each, path, is_new=not found)
-        seal(connection)
+        record_hashes(connection)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -189,7 +189,7 @@ def record(connection: apsw.Connection, migration: Migration) -> None:
     )
 
 
-def seal(connection: apsw.Connection) -> None:
+def record_hashes(connection: apsw.Connection) -> None:
     """Records the hashes of all migrations of a database that has just been found, or made, to be what they make."""
     connection.executemany(
         "UPDATE schema_migrations SET sha256 = ? WHERE version = ? AND sha256 IS NULL",

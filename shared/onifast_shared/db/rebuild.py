@@ -159,7 +159,7 @@ class _Filling:
                 rows += self._fill_what_is_new()
         self._make_unknown("index", "trigger")
         self._keep_sequences()
-        migrate.seal(self._connection)
+        migrate.record_hashes(self._connection)
         return rows
 
     def left_behind(self) -> list[str]:

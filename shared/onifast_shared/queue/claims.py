@@ -182,7 +182,7 @@ class _LaneWalk:
         after = self.turns.domains.get(lane, "")
         passed: set[str] = set()
         while (head := self._next_head(lane, after)) and head.first.domain not in passed and not self.more:
-            if self._withhold([head.first.row.id]):
+            if self._hold([head.first.row.id]):
                 continue  # the next row of this domain has its turn
             after = head.first.domain
             passed.add(after)
@@ -284,10 +284,10 @@ class _LaneWalk:
 
     def _of_domain(self, head: LaneHead, domain: str, limit: int) -> list[ReadyRow]:
         found = ready_rows.siblings(self._tx, head, domain, limit)
-        withheld = self._withhold([each.row.id for each in found])
-        return [each for each in found if each.row.id not in withheld]
+        held = self._hold([each.row.id for each in found])
+        return [each for each in found if each.row.id not in held]
 
-    def _withhold(self, row_ids: list[int]) -> set[int]:
+    def _hold(self, row_ids: list[int]) -> set[int]:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
         return hold_rules.hold(self._tx, row_ids) if self._hops.standing.has_hold_rules else set()
 

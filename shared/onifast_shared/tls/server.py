@@ -122,7 +122,7 @@ class ServerContexts:
             context.end_point = end_point(certificate) if files[0].read_bytes() == certificate else None
         except (OSError, ssl.SSLError) as error:
             reason = error.strerror or "not a matching pair of certificate and key"
-            log.event(self._logger, "certificate-broken", 40, domain=domain, file=str(files[0]), error=reason)
+            log.event(self._logger, "certificate-broken", 40, domain=domain, file=str(files[0]), reason=reason)
             return None
         return context
 

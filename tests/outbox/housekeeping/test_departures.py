@@ -141,4 +141,4 @@ async def test_a_log_says_once_that_many_vanished(
     settings.users_dir.rename(settings.users_dir.with_name("elsewhere"))
     for _ in range(3):
         await gone.look(time.time())
-    assert caplog.text.count("users-unseen") == 1
+    assert caplog.text.count("user-directory-trouble") == 1

@@ -134,7 +134,7 @@ async def test_files_that_may_not_be_exchanged_are_an_administrators_matter(
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(Path, "hardlink_to", refuse)
         await site.keeper.tend(NOW + HOUR)
-    assert "dkim-not-switched domain=here.test" in caplog.text
+    assert "dkim-key-not-switched domain=here.test" in caplog.text
     assert site.signs_as() == "mail"
     (waiting,) = site.rotations.standing("here.test").in_state("publishing")
     assert "onifast-mailctl dkim switch here.test" in waiting.problem
@@ -160,5 +160,5 @@ async def test_a_broken_key_file_troubles_its_own_domain_alone(site: Site, caplo
     with caplog.at_level(logging.WARNING):
         await site.keeper.tend(NOW)
         await site.keeper.tend(NOW + HOUR)
-    assert "dkim-trouble domain=other.test" in caplog.text
+    assert "dkim-key-trouble domain=other.test" in caplog.text
     assert site.signs_as() == NEW

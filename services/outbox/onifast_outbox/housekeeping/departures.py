@@ -40,7 +40,7 @@ class Departures:
             found = await asyncio.to_thread(watching.look, self._db, self._users, clock, now)
         except UserDirectoryMissing as error:
             if not self._is_unseen:
-                maillog.users_unseen(error)
+                maillog.directory_trouble(error)
             self._is_unseen = True
         else:
             self._is_unseen = False

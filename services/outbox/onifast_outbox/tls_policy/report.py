@@ -59,10 +59,10 @@ def parse_record(records: Sequence[bytes]) -> list[ReportDestination]:
 
     Several records count as none. Places of kinds that are unknown here are passed over.
     """
-    asking = [text for text in map(_ascii, records) if re.match(r"v=TLSRPTv1[ \t]*;", text)]
-    if len(asking) != 1:
+    policies = [text for text in map(_ascii, records) if re.match(r"v=TLSRPTv1[ \t]*;", text)]
+    if len(policies) != 1:
         return []
-    tags = dict(part.strip().partition("=")[::2] for part in asking[0].split(";") if part.strip())
+    tags = dict(part.strip().partition("=")[::2] for part in policies[0].split(";") if part.strip())
     places = [_place(uri.strip()) for uri in tags.get("rua", "").split(",")]
     return list(dict.fromkeys(place for place in places if place))[:_MOST_PLACES]
 

@@ -8,7 +8,9 @@ from onifast_smtpd.milter.filters import FilteredMessage
 from onifast_smtpd.screening.scan import Scan, ScanTrouble, exchange
 
 _STATUS = re.compile(rb"SPAMD/[0-9.]+ 0 ")
-_SPAM = re.compile(rb"^Spam: *(True|False|Yes|No) *; *(-?[0-9]+(?:\.[0-9]+)?) */ *(-?[0-9]+(?:\.[0-9]+)?)", re.M | re.I)
+_SCORED = re.compile(
+    rb"^Spam: *(True|False|Yes|No) *; *(-?[0-9]+(?:\.[0-9]+)?) */ *(-?[0-9]+(?:\.[0-9]+)?)", re.M | re.I
+)
 _RULE = re.compile(rb"[A-Z0-9_]{1,80}")
 
 
@@ -23,7 +25,7 @@ def parse(answer: bytes) -> Scan:
     head, divider, body = answer.partition(b"\r\n\r\n")
     if not divider or not _STATUS.match(head):
         raise ScanTrouble(f"spamd answers {head[:60]!r}")
-    match = _SPAM.search(head.replace(b"\r\n", b"\n"))
+    match = _SCORED.search(head.replace(b"\r\n", b"\n"))
     if match is None:
         raise ScanTrouble("spamd's answer cannot be read")
     action = "junk" if match[1].lower() in (b"true", b"yes") else "accept"

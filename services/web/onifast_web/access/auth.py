@@ -122,7 +122,7 @@ def active_user(web: Web, username: str) -> PanelUser | None:
     try:
         user = web.directory.get(username)
     except panel_users.AccountError as error:
-        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
+        log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
         raise Problem(503, "The panel's account data cannot be read just now.") from None
     if user is None or user.disabled:
         return None

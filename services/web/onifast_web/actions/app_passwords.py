@@ -20,7 +20,7 @@ def create(web: Web, username: str, name: str) -> tuple[Secret, AppPassword]:
     try:
         panel = user.verifier() if user else None
     except panel_users.AccountError as error:
-        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
+        log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
     made = web.database.write(lambda tx: app_passwords.create(tx, username, panel, name, web.clock()))
     log.event(_logger, "app-password-created", user=username, id=made[1].id, name=made[1].name)

@@ -85,10 +85,10 @@ def change(web: Web, domain: str, action: Action, *, force: bool = False) -> Non
     except RotationError as error:
         raise Problem(409, str(error)) from None
     except DkimKeyError as error:
-        log.event(_logger, "dkim-key-not-written", 40, domain=domain, action=action, error=str(error))
+        log.event(_logger, "dkim-key-trouble", 40, domain=domain, action=action, reason=error)
         detail = f"{_for_users(web, error)} An administrator can run `onifast-mailctl dkim {action} {domain}`."
         raise Problem(503, detail) from None
-    log.event(_logger, "dkim-key", domain=domain, action=action)
+    log.event(_logger, "dkim-key-changed", domain=domain, action=action)
 
 
 def _generate(web: Web, domain: str) -> None:

@@ -27,7 +27,7 @@ from onifast_shared.values.address import MAX_LIST, Address, AddressError, split
 
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
-from onifast_web.actions import suppressed
+from onifast_web.actions import suppressions
 from onifast_web.http.problems import Problem
 
 _logger = log.get("web")
@@ -118,7 +118,7 @@ def send(
     def submit(tx: Connection) -> AcceptedSubmission:
         if together_with is not None:
             together_with(tx)
-        suppressed.check(tx, owner, named, web.clock())
+        suppressions.check(tx, owner, named, web.clock())
         return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
 
     try:

@@ -1,7 +1,15 @@
-"""Suppressed recipients, as users and administrators suppress and lift them."""
+"""Suppressed recipients: users and administrators suppress and lift them, and nothing is sent to them.
+
+Who would send to one is refused at once, which is better than a bounce a moment later.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from onifast_shared.db.database import Connection
+from onifast_shared.message.compose import DraftError
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.values.address import Address
@@ -10,6 +18,25 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
+
+_MOST_NAMED = 5
+
+
+class Suppressed(DraftError):
+    """A field names `recipients`, as they are stored, whom the owner's mail is not sent to."""
+
+    def __init__(self, field: str, found: Sequence[Suppression]) -> None:
+        super().__init__(field, _sentence(found))
+        self.recipients = tuple(each.recipient for each in found)
+
+
+def check(tx: Connection, owner: str | None, named: Mapping[str, Sequence[Address]], now: float) -> None:
+    """Raises Suppressed at the first field with recipients that mail of this owner is not sent to."""
+    if owner is None:
+        return
+    for field, recipients in named.items():
+        if found := suppressions.find(tx, owner, recipients, now):
+            raise Suppressed(field, list(found.values()))
 
 
 def suppress(web: Web, caller: Caller, recipient: Address, reason: str, owner: str | None = None) -> Suppression:
@@ -35,3 +62,17 @@ def _owner(web: Web, caller: Caller, named: str | None) -> str:
     if caller.manages is not None:
         raise Problem(403, "Only administrators may do this for other users.")
     return auth.user_in_field(web, "owner", owner)
+
+
+def _sentence(found: Sequence[Suppression]) -> str:
+    page = "on the page Suppressed addresses"
+    if len(found) == 1:
+        why = found[0].why(_day(found[0].created_ts)).removesuffix(".")
+        return f"{why} – lift that {page}, or send without it"
+    names = ", ".join(each.recipient for each in found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"mail to {names}{more} came back or was suppressed by you – lift these {page}, or send without them"
+
+
+def _day(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %B %Y").lstrip("0")

@@ -97,12 +97,12 @@ def verdict(authentication: Mapping[str, Any], sender_domain: str) -> SenderVerd
         return None
     shown = {method: result for method, result in results.items() if method in ("spf", "dkim") or result != "none"}
     checks = [ShownResult(_NAMES[method], _WORDS.get(result, result)) for method, result in shown.items()]
-    genuine = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
+    proven = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
     why, reason = reasons(authentication), str(authentication.get("reason") or "")
     if not sender_domain:
         return SenderVerdict("bad", "Does not say who it is from", checks, why, reason)
     sender_domain = display_domain(sender_domain)
-    if genuine:
+    if proven:
         return SenderVerdict("good", f"Really from {sender_domain}", checks, why, reason)
     if "fail" in (results.get("dmarc"), results.get("spf")):
         text = f"May not be from {sender_domain}: the sender’s address could be forged"

@@ -266,7 +266,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def handle_error(self) -> None:
         """Ends the connection after an error that nobody caught, which is logged."""
         _, kind, value, where = self.compact_traceback()
-        self.front.log.event("connection-failed", client=self.peer.client, error=f"{kind.__name__}: {value}", at=where)
+        self.front.log.event("connection-failed", client=self.peer.client, reason=f"{kind.__name__}: {value}", at=where)
         self.handle_close()
 
     def handle_close(self) -> None:

@@ -21,7 +21,7 @@ from onifast_web.access.context import Web, current
 from onifast_web.actions import forwarding, sending
 from onifast_web.actions.forwarding import Forwarded
 from onifast_web.actions.sending import Wait
-from onifast_web.actions.suppressed import Suppressed
+from onifast_web.actions.suppressions import Suppressed
 from onifast_web.http.problems import Problem
 from onifast_web.reading import render
 from onifast_web.serving import serve

@@ -60,7 +60,7 @@ def sso_login() -> AnyResponse:
         log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
         raise Problem(403, _STALE_LINK)
     log.event(_logger, "login", user=user.username, by="sso", client=request.environ.get(CLIENT))
-    return _signed_in(user, request.args.get("next", ""))
+    return _logged_in(user, request.args.get("next", ""))
 
 
 ROUTES = (
@@ -99,7 +99,7 @@ def _attempt(web: Web, username: str, password: str) -> AnyResponse:
     if BY_PROOF & set(web.settings.auth_mechanisms):
         enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
     log.event(_logger, "login", user=user.username, by="password", client=guesser.client)
-    return _signed_in(user, request.form.get("next", ""))
+    return _logged_in(user, request.form.get("next", ""))
 
 
 def _throttled(guesser: Guesser, wait: int) -> AnyResponse:
@@ -113,11 +113,11 @@ def _authenticate(web: Web, username: str, password: str) -> panel_users.PanelUs
         with web.password_checks:
             return web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
     except panel_users.AccountError as error:
-        log.event(_logger, "user-file-error", 40, user=username, error=str(error))
+        log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
 
 
-def _signed_in(user: panel_users.PanelUser, target: str) -> AnyResponse:
+def _logged_in(user: panel_users.PanelUser, target: str) -> AnyResponse:
     response = redirect(local_path(target), 303)
     auth.start_session(response, user)
     return response
