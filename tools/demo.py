@@ -21,7 +21,7 @@ from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, Sent
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import ConfigError, Settings
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import counts
 from onifast_shared.message.compose import Draft, OutgoingAttachment, build
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
@@ -88,7 +88,7 @@ def make(settings: Settings) -> bool:
 
 
 def _has_no_mail(tx: Connection) -> bool:
-    return not any(total for total, _ in mailbox.counts(tx, USER).values())
+    return not any(each.total for each in counts.of(tx, USER).values())
 
 
 async def _fill(db: Database, settings: Settings) -> None:

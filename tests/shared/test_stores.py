@@ -113,14 +113,6 @@ def test_only_trash_and_drafts_are_removed_for_good(database: Database) -> None:
     assert sqlite_shell.run(database.path, left) == ["0", "0", "0"]
 
 
-def test_counts_tell_unread_from_all(database: Database) -> None:
-    ids = [deliver(database) for _ in range(3)]
-    database.write(lambda tx: mailbox.set_read(tx, "ann", ids[:1], is_read=True))
-    counts = database.read(lambda tx: mailbox.counts(tx, "ann"))
-    assert counts["inbox"] == (3, 2)
-    assert list(counts) == list(mailbox.FOLDERS)
-
-
 def test_pages_hold_every_message_once(database: Database) -> None:
     ids = [deliver(database) for _ in range(7)]
     seen: list[int] = []

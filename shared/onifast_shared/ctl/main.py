@@ -24,6 +24,7 @@
     onifast-mailctl token create USER NAME | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
+    onifast-mailctl counts check | rebuild
     onifast-mailctl database show | check | init | adopt
     onifast-mailctl delivery-check ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
@@ -47,6 +48,7 @@ from importlib.metadata import version
 from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.ctl import (
     check,
+    counts,
     database,
     delivery_check,
     destinations,
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
+    counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
     delivery_check.declare(areas)
     check.declare(areas)

@@ -128,6 +128,8 @@ NOT_THEIRS = {
     ("user_moves", "target"): "a move under way",
     ("seen_users", "confirmed_by"): "the administrator who confirmed",
     ("mail_usage", "name"): "kept by triggers, which follow emails.owner",
+    ("folder_counts", "owner"): "kept by triggers, which follow emails.owner; a version never comes back",
+    ("correspondents_versions", "owner"): "a version, which never comes back",
     ("outbox", "lane"): "orders the queue; nobody's view or right depends on it",
     ("refusals", "submitted_by"): "who the client was, for administrators and whom `owner` names",
     ("hold_rules", "created_by"): "the administrator who made it",

@@ -77,6 +77,8 @@ def _delete_some(tx: Connection, departure: Departure) -> bool:
             return True
     tx.execute("DELETE FROM departed_rows WHERE departure_id = ?", (departure.id,))
     tx.execute("DELETE FROM mail_usage WHERE scope = 'owner' AND name = ?", (departure.name,))
+    tx.execute("DELETE FROM folder_counts WHERE owner = ?", (departure.name,))
+    tx.execute("DELETE FROM correspondents_versions WHERE owner = ?", (departure.name,))
     tx.execute("DELETE FROM departures WHERE id = ?", (departure.id,))
     return False
 

@@ -222,14 +222,6 @@ def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]
     return found
 
 
-def counts(tx: Connection, owner: str | None) -> dict[str, tuple[int, int]]:
-    """For each folder how many messages it holds, and how many of them are unread."""
-    where = LIVE if owner is None else "owner = ?"
-    sql = f"SELECT folder, count(*), count(*) - total(is_read <> 0) FROM emails WHERE {where} GROUP BY folder"
-    found = {str(row[0]): (int(row[1]), int(row[2])) for row in tx.execute(sql, () if owner is None else (owner,))}
-    return {folder: found.get(folder, (0, 0)) for folder in FOLDERS}
-
-
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
 _COLUMNS = {
     "id": "e.id",

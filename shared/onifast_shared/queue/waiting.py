@@ -86,6 +86,15 @@ def count_scheduled(tx: Connection, owner: str | None, now: float) -> int:
     return int(tx.execute(sql, (int(now),) if owner is None else (owner, int(now))).get)
 
 
+def version(tx: Connection, owner: str | None, now: float) -> str:
+    """Another text once other messages of a user wait, or until other times; of anybody, for None."""
+    sql = f"""
+        SELECT count(*) || '.' || coalesce(sum(release_ts), 0) || '.' || coalesce(max(id), 0)
+        FROM outbox INDEXED BY outbox_release WHERE {_WAITS if owner is not None else _WAITS_FOR_ANYBODY}
+    """
+    return str(tx.execute(sql, (int(now),) if owner is None else (owner, int(now))).get)
+
+
 def release_times(tx: Connection, email_ids: Iterable[int], now: float) -> dict[int, int]:
     """When those of the messages in sent leave that wait for it."""
     sql = "SELECT max(release_ts) FROM outbox WHERE email_id = ? AND status = 'pending' AND release_ts > ?"

@@ -28,6 +28,7 @@ LANDED = {
     "0010_migration_hashes.sql": "cd5da029ec41e53a4dc7e722b7734f9ef58b435119af9e9cfd16c31394aaf5f4",
     "0011_search_in_runs.sql": "2cd48b7aff28998a98d4d83119199a8481e95040377937b97027bec8ee4194b1",
     "0012_labels.sql": "48c6432f75f952fe22a301a66f530c33150a7d53767ccbb1b41bef8d634a89d7",
+    "0013_folder_counts.sql": "8e8d11369878d0d5159260a0284d2ff54a3a79eea15c84c76a171909d8b60750",
 }
 
 Edits = dict[int, tuple[str, str]]

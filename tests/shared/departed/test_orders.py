@@ -12,7 +12,7 @@ from onifast_shared.departed import changes, deleting, moving, store
 from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.store import BootTime, UserChangeError
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.mailboxes import contents, counts, mailbox
 from onifast_shared.queue import store as queue
 from onifast_shared.queue import view
 from onifast_shared.queue.store import Lease, QueuedRecipient, Submission
@@ -80,7 +80,7 @@ def test_what_is_set_aside_is_shown_to_no_administrator_either(database: Databas
     change(database, "remove")
     assert subjects(database, None) == []
     assert database.read(lambda tx: mailbox.get(tx, None, 1)) is None
-    assert database.read(lambda tx: mailbox.counts(tx, None))["inbox"] == (0, 0)
+    assert database.read(lambda tx: counts.of(tx, None))["inbox"].total == 0
     assert queued(database, None) == []
     assert database.read(lambda tx: view.get(tx, None, row_id)) is None
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
 from threading import BoundedSemaphore
 
 from flask import current_app
@@ -35,6 +38,11 @@ class Web:
     clock: Callable[[], float] = time.time
     guesses: GuessingTurns = field(default_factory=GuessingTurns)
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
+
+    @cached_property
+    def edition(self) -> str:
+        """Another text for another version of the program and for other settings, which answers depend on as well."""
+        return hashlib.sha256(f"{version('onifast-mail')} {self.settings!r}".encode()).hexdigest()[:16]
 
     def attach(self) -> dict[str, Web]:
         """For app.extensions."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from flask import request
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import counts, mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
@@ -186,6 +186,19 @@ def list_emails(call: Call) -> EmailList:
     return EmailList(emails=emails, next_cursor=page.next_cursor)
 
 
+def _list_version(call: Call) -> str | None:
+    query: ListQuery = call.query
+    if query.q:
+        return None  # what a search finds depends on the index too
+    owner, now = call.caller.mail_of, call.web.clock()
+
+    def find(tx: Connection) -> str:
+        waits = waiting.version(tx, owner, now) if query.folder == "sent" else ""
+        return f"{counts.version(tx, owner, query.folder)} {counts.reader_version(tx, owner)} {waits}"
+
+    return call.web.database.read(find)
+
+
 def read_email(call: Call) -> FullEmail:
     """One message. It is marked as read unless the request says otherwise, or another site made the browser ask."""
     query: ReadQuery = call.query
@@ -215,15 +228,27 @@ def count_emails(call: Call) -> Counts:
     """How much there is in each folder."""
     owner, now = call.caller.mail_of, call.web.clock()
     found, scheduled = call.web.database.read(
-        lambda tx: (mailbox.counts(tx, owner), waiting.count_scheduled(tx, owner, now))
+        lambda tx: (counts.of(tx, owner), waiting.count_scheduled(tx, owner, now))
     )
-    folders = {name: FolderCounts(total=total, unread=unread) for name, (total, unread) in found.items()}
+    folders = {name: FolderCounts(total=each.total, unread=each.unread) for name, each in found.items()}
     return Counts(unread=folders["inbox"].unread, scheduled=scheduled, folders=folders)
+
+
+def _counts_version(call: Call) -> str:
+    owner, now = call.caller.mail_of, call.web.clock()
+    return call.web.database.read(lambda tx: f"{counts.version(tx, owner)} {waiting.version(tx, owner, now)}")
 
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/list", Who.USER, "A folder's messages, newest first", list_emails, ListQuery, answer=EmailList
+        "GET",
+        "/api/mail/list",
+        Who.USER,
+        "A folder's messages, newest first",
+        list_emails,
+        ListQuery,
+        answer=EmailList,
+        version=_list_version,
     ),
     Endpoint(
         "GET",
@@ -245,7 +270,15 @@ ENDPOINTS = (
         answer=Moved,
         failures={404: "One of the messages does not exist; none was moved."},
     ),
-    Endpoint("GET", "/api/mail/counts", Who.USER, "Totals and unread messages", count_emails, answer=Counts),
+    Endpoint(
+        "GET",
+        "/api/mail/counts",
+        Who.USER,
+        "Totals and unread messages",
+        count_emails,
+        answer=Counts,
+        version=_counts_version,
+    ),
 )
 
 

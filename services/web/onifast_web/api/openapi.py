@@ -134,6 +134,16 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": name in required, "schema": item}
             for name, item in schema["properties"].items()
         ]
+    if endpoint.version is not None:
+        found.append(
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "required": False,
+                "description": "The ETag of the answer that the caller has: 304 says that it is still the same.",
+                "schema": {"type": "string"},
+            }
+        )
     if endpoint.who is not Who.SERVICE:
         found.append(
             {
@@ -151,6 +161,8 @@ def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": names[endpoint.answer, "serialization"]}}
+    if endpoint.version is not None:
+        answer["headers"] = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
     failures = {401: "No login, or a token that is not valid.", 422: "A field is wrong or unknown."}
     if endpoint.who is not Who.USER or endpoint.method != "GET":
         failures[403] = "The caller may not do this, or the CSRF token is missing."
@@ -158,6 +170,7 @@ def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     return {
         str(endpoint.status): answer,
+        **({"304": {"description": "The caller has it already"}} if endpoint.version else {}),
         **{str(status): {"description": failures[status], "content": problem} for status in sorted(failures)},
         "default": {"description": "Any other problem", "content": problem},
     }

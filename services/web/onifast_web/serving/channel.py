@@ -140,16 +140,27 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class _Ending(Task):  # type: ignore[misc]
-    """Tells the client that the connection ends with this answer, once the program is to stop."""
+    """Ends the connection with this answer once the program is to stop, and keeps it where waitress would end it.
+
+    An answer that has no body (204, 304) ends with its header (RFC 9112 section 6.3), so another request may follow.
+    """
 
     channel: Channel
     request: Any
+    _goes_on = False
 
     def build_response_header(self) -> bytes:
         if self.channel.front.stopping:
             self.request.headers["CONNECTION"] = "close"
+        wants_end = self.request.headers.get("CONNECTION", "").lower() == "close"
+        self._goes_on = not self.has_body and self.version == "1.1" and not wants_end
         header: bytes = super().build_response_header()
+        self._goes_on = False
         return header
+
+    def set_close_on_finish(self) -> None:
+        if not self._goes_on:
+            super().set_close_on_finish()
 
 
 class _Task(_Ending, WSGITask):  # type: ignore[misc]

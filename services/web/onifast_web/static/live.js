@@ -1,32 +1,58 @@
-// New mail shows by itself: counts every half minute, and the list when it is the newest page and nothing is selected.
+// New mail shows by itself: while the page is to be seen, a look every two seconds at whether anything has changed, which
+// costs the server next to nothing (304); then the counts, and the list when it is the newest page and nothing is selected.
 import { showLocalTimes } from "./times.js";
 
-const EVERY = 30_000;
-let known = null;
+const EVERY = 2_000;
+const SELDOM = 60_000; // where the server does not answer, or has enough to do
+let pause = EVERY;
+let timer = 0;
+let round = 0;
+let known = "";
+let listIsOld = false;
 
 export function keepUpToDate() {
   if (!document.querySelector("[data-count]")) return;
-  setInterval(look, EVERY);
-  document.addEventListener("visibilitychange", look);
+  document.addEventListener("visibilitychange", begin);
+  begin();
+}
+
+function begin() {
+  clearTimeout(timer);
+  round += 1;
+  pause = EVERY;
+  if (!document.hidden) go(round);
+}
+
+async function go(mine) {
+  await look();
+  // Meanwhile the page may have been hidden, and shown again.
+  if (mine === round && pause) timer = setTimeout(go, pause, mine);
 }
 
 async function look() {
-  if (document.hidden) return;
   const root = document.body.dataset.root.replace(/\/$/, "");
-  const answer = await fetch(`${root}/api/mail/counts`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok) return;
-  const text = await answer.text();
-  if (text === known) return;
-  const first = known === null;
-  known = text;
-  showCounts(JSON.parse(text));
-  if (!first || countsDiffer) await refreshList();
+  const headers = { Accept: "application/json" };
+  if (known) headers["If-None-Match"] = known;
+  // Not kept by the browser, or it would answer for a 304 by itself.
+  const answer = await fetch(`${root}/api/mail/counts`, { headers, cache: "no-store" }).catch(() => null);
+  pause = pauseAfter(answer);
+  if (answer?.ok) {
+    const first = !known;
+    known = answer.headers.get("ETag") ?? "";
+    listIsOld = showCounts(await answer.json()) || listIsOld || !first;
+  }
+  if (listIsOld && (answer?.ok || answer?.status === 304)) listIsOld = !(await refreshList());
 }
 
-let countsDiffer = false;
+// 0 for never again: who has been logged out.
+function pauseAfter(answer) {
+  if (answer?.ok || answer?.status === 304) return EVERY;
+  return answer?.status === 401 ? 0 : Math.min(pause * 2, SELDOM);
+}
 
+// Whether the page showed other numbers.
 function showCounts(counts) {
-  countsDiffer = false;
+  let differ = false;
   for (const badge of document.querySelectorAll("[data-count]")) {
     const name = badge.dataset.count;
     const folder = counts.folders[name];
@@ -40,24 +66,33 @@ function showCounts(counts) {
             : 0;
     const shown = badge.hidden ? 0 : Number.parseInt(badge.textContent, 10);
     if (shown === (number ?? 0)) continue;
-    countsDiffer = true;
+    differ = true;
     badge.hidden = !number;
     badge.textContent = number;
     badge.classList.toggle("unread", ["inbox", "junk"].includes(name) && number > 0);
     if (name === "scheduled") badge.closest("li").hidden = !number && !badge.closest("[aria-current]");
   }
+  return differ;
 }
 
+// False where that has to wait: somebody is at the list.
 async function refreshList() {
   const main = document.querySelector("main[data-live]");
-  if (!main || main.querySelector(".pick input:checked") || main.contains(document.activeElement)) return;
+  if (!main) return true;
+  if (isInUse(main)) return false;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok) return false;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector(".list-form");
   const old = main.querySelector(".list-form");
-  if (!fresh || !old) return;
+  if (!fresh || !old) return true;
+  if (isInUse(main)) return false;
   showLocalTimes(fresh);
   old.replaceChildren(...fresh.childNodes);
   document.title = page.title;
+  return true;
+}
+
+function isInUse(main) {
+  return main.querySelector(".pick input:checked") || main.contains(document.activeElement);
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import counts, mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
@@ -52,7 +52,7 @@ def folder(folder: str) -> Response:
     def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[RecipientState]], Reader, int]:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
         states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
-        unread = mailbox.counts(tx, username)[folder][1]
+        unread = counts.of(tx, username)[folder].unread
         return found, states, impostors.reader(tx, username, web.settings), unread
 
     try:
@@ -132,8 +132,8 @@ NOTICES: Notices = {
 def _numbers(tx: Connection, username: str, _now: float) -> dict[str, MenuNumber]:
     """What each folder has that waits to be read, or to be sent."""
     found: dict[str, MenuNumber] = {}
-    for name, (total, unread) in mailbox.counts(tx, username).items():
-        shown = {"inbox": unread, "junk": unread, "drafts": total}.get(name, 0)
+    for name, count in counts.of(tx, username).items():
+        shown = {"inbox": count.unread, "junk": count.unread, "drafts": count.total}.get(name, 0)
         found[name] = MenuNumber(shown, is_unread=name != "drafts" and shown > 0)
     return found
 
