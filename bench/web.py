@@ -1,7 +1,7 @@
 """make bench-web - how long lists, counts, reads and searches take beside a million messages.
 
     PYTHONPATH=tests .venv/bin/python -m bench.web [--directory DIR] [--messages N] [--inbox N] [--users N]
-                                                   [--requests N] [--case NAME …]
+                                                   [--requests N] [--case NAME …] [--code DIR]
 
 Makes the database of bench/mailbox_database.py in DIRECTORY (default var/bench-web; it stays, so that the next run has
 it), starts web on it, and asks for each thing over kept connections, by one client and by eight. The figures are
@@ -12,6 +12,7 @@ for a request.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 import tempfile
@@ -71,7 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--case", nargs="+", help="those whose name begins so")
+    parser.add_argument("--code", type=Path, help="another checkout, whose web is measured")
     asked = parser.parse_args(arguments)
+    if asked.code:
+        os.environ["PYTHONPATH"] = os.pathsep.join(str(asked.code / each) for each in ("shared", "services/web"))
     began = time.monotonic()
     mailbox_database.build(asked.directory, Numbers(asked.messages, asked.inbox, asked.users))
     print(f"{asked.messages} messages, made in {time.monotonic() - began:.0f} s (or there before)")
@@ -80,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _web(asked.directory) as (address, session, logins):
         for case in _cases(asked.directory, address, logins):
             if not asked.case or case.name.startswith(tuple(asked.case)):
-                print(f"{case.name:38}" + "".join(_shown(address, session, case, n, asked.requests) for n in CLIENTS))
+                columns = "".join(_shown(address, session, case, n, asked.requests) for n in CLIENTS)
+                print(f"{case.name:38}{columns}", flush=True)
     return 0
 
 

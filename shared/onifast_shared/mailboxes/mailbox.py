@@ -42,9 +42,14 @@ class EmailRow:
     size: int
     has_attachments: bool
     reverse_path: str
-    authentication: dict[str, Any]
+    stored_authentication: str | None
     content_id: int | None
     is_starred: bool
+
+    @property
+    def authentication(self) -> dict[str, Any]:
+        """The verdicts about its sender and their reasons; read anew each time, since lists have no use for it."""
+        return _json(self.stored_authentication)
 
 
 def add(
@@ -237,7 +242,7 @@ _COLUMNS = {
     "size": "coalesce(e.size, 0)",
     "has_attachments": "e.has_attachments",
     "reverse_path": "coalesce(e.reverse_path, '')",
-    "authentication": "e.authentication",
+    "stored_authentication": "e.authentication",
     "content_id": "e.content_id",
     "is_starred": "e.is_starred",
     "indexed": "e.indexed",
@@ -255,7 +260,6 @@ def _row(tx: Connection, columns: Sequence[Any]) -> EmailRow:
         row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
     row |= {name: int(row[name]) for name in ("received_ts", "size")}
     row |= {name: bool(row[name]) for name in ("is_read", "has_attachments", "is_starred")}
-    row["authentication"] = _json(row["authentication"])
     return EmailRow(**row)
 
 

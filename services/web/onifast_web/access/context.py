@@ -17,6 +17,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 
 from onifast_web.access.guessing import GuessingTurns
+from onifast_web.reading.impostors import Readers
 
 _EXTENSION = "onifast"
 # Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
@@ -43,6 +44,11 @@ class Web:
     def edition(self) -> str:
         """Another text for another version of the program and for other settings, which answers depend on as well."""
         return hashlib.sha256(f"{version('onifast-mail')} {self.settings!r}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Whom those know who read mail."""
+        return Readers(self.settings)
 
     def attach(self) -> dict[str, Web]:
         """For app.extensions."""

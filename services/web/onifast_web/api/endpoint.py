@@ -94,12 +94,12 @@ def add(app: Flask, endpoint: Endpoint) -> None:
 
     @allow(endpoint.who)
     def view() -> AnyResponse:
-        return _answer(app, endpoint)
+        return _answer(endpoint)
 
     app.add_url_rule(endpoint.path, name, view, methods=[endpoint.method], provide_automatic_options=False)
 
 
-def _answer(app: Flask, endpoint: Endpoint) -> Response:
+def _answer(endpoint: Endpoint) -> Response:
     call = Call(context.current(), auth.caller(), _checked(endpoint.query, _query()), _body(endpoint))
     # Before the answer: if something changes in between, it is only sent once more.
     headers = _validator(call, endpoint)
@@ -113,8 +113,7 @@ def _answer(app: Flask, endpoint: Endpoint) -> Response:
         raise unprocessable("cursor", str(error)) from None
     if found is None:
         return Response(status=endpoint.status)
-    text = app.json.dumps(found.model_dump(mode="json", by_alias=True))
-    return Response(text, endpoint.status, headers, content_type="application/json")
+    return Response(found.model_dump_json(by_alias=True), endpoint.status, headers, content_type="application/json")
 
 
 def _validator(call: Call, endpoint: Endpoint) -> dict[str, str]:

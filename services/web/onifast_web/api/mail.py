@@ -172,14 +172,14 @@ def list_emails(call: Call) -> EmailList:
             limit=query.limit,
             cursor=query.cursor,
         )
-        who = impostors.reader(tx, call.caller.mail_of, call.web.settings)
+        who = call.web.readers.of(tx, call.caller.mail_of)
         return page, _release_times(tx, page.rows, call), who
 
     page, releases, who = call.web.database.read(read)
     emails = [
         Email(
             **_fields(row, releases.get(row.id)),
-            warnings=impostors.warnings(who, row, impostors.shown_author(row)),
+            warnings=impostors.listed_warnings(who, row),
         )
         for row in page.rows
     ]
@@ -286,7 +286,7 @@ def _get(tx: Connection, call: Call, email_id: int) -> tuple[EmailRow, bytes, in
     row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
-    who = impostors.reader(tx, row.owner, call.web.settings)
+    who = call.web.readers.of(tx, row.owner)
     return row, mailbox.raw(tx, email_id), _release_times(tx, [row], call).get(email_id), who
 
 

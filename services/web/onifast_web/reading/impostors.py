@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import counts
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.recipients import addresses, correspondents
@@ -19,6 +22,7 @@ from onifast_shared.values.suffixes import suffixes
 from onifast_shared.values.well_known import WELL_KNOWN
 
 MOST_AUTHORS = 10  # of one message that are looked at
+_MOST_LISTED = 2000  # authors that are remembered for one reader
 MAX_NAME = 400  # characters of a name that are looked at
 _SHOWN = 120  # characters of a stranger's words in a sentence
 _NOT_OURS = ("sent", "drafts")  # folders of what the reader wrote themselves
@@ -44,6 +48,16 @@ class Reader:
         self.own = own
         self.everybodys = everybodys
         self._known = known
+        self._listed: dict[tuple[str, str, int], list[str]] = {}
+
+    def listed(self, author: tuple[str, str, int], judge: Callable[[], list[str]]) -> list[str]:
+        """What `judge` says of an author (name, address, and when they wrote), which for one reader stays the same."""
+        found = self._listed.get(author)
+        if found is None:
+            if len(self._listed) >= _MOST_LISTED:
+                self._listed.clear()
+            found = self._listed[author] = judge()
+        return found
 
     @cached_property
     def people(self) -> dict[str, Correspondent]:
@@ -95,13 +109,36 @@ def _grouped(known: Sequence[Correspondent], key: Callable[[Correspondent], str]
     return found
 
 
-def reader(tx: Connection, owner: str | None, settings: Settings) -> Reader:
-    """What is known of a mailbox's owner; None, an administrator who sees all mail, knows nobody."""
-    everybodys = frozenset((*WELL_KNOWN, *map(_organization, settings.well_known_domains)))
-    if owner is None:
-        return Reader((), frozenset(), everybodys)
-    own = {_organization(item.domain) for item in addresses.list_for(tx, owner) if item.domain}
-    return Reader(correspondents.of(tx, owner), frozenset(own), everybodys)
+class Readers:
+    """Those who read, kept until they know others: what a list costs is mostly to find out whom its reader knows."""
+
+    MOST = 32
+
+    def __init__(self, settings: Settings) -> None:
+        self._everybodys = frozenset((*WELL_KNOWN, *map(_organization, settings.well_known_domains)))
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str | None, tuple[str, Reader]] = OrderedDict()
+
+    def of(self, tx: Connection, owner: str | None) -> Reader:
+        """What is known of a mailbox's owner; None, an administrator who sees all mail, knows nobody."""
+        version = counts.reader_version(tx, owner)
+        with self._lock:
+            kept = self._kept.get(owner)
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        made = self._make(tx, owner)
+        with self._lock:
+            self._kept[owner] = version, made
+            self._kept.move_to_end(owner)
+            if len(self._kept) > self.MOST:
+                self._kept.popitem(last=False)
+        return made
+
+    def _make(self, tx: Connection, owner: str | None) -> Reader:
+        if owner is None:
+            return Reader((), frozenset(), self._everybodys)
+        own = {_organization(item.domain) for item in addresses.list_for(tx, owner) if item.domain}
+        return Reader(correspondents.of(tx, owner), frozenset(own), self._everybodys)
 
 
 def warnings(who: Reader, row: EmailRow, authors: Sequence[AddressEntry]) -> list[str]:
@@ -112,6 +149,14 @@ def warnings(who: Reader, row: EmailRow, authors: Sequence[AddressEntry]) -> lis
         return [NOBODY, *_dedupe(_about_name(author) for author in authors[:MOST_AUTHORS])]
     found = (_about(who, author, row.received_ts) for author in authors[:MOST_AUTHORS])
     return _dedupe(found)
+
+
+def listed_warnings(who: Reader, row: EmailRow) -> list[str]:
+    """`warnings` of a message in a list, of the author that lists show."""
+    if row.folder in _NOT_OURS:
+        return []
+    key = (row.sender_name, row.sender, row.received_ts)
+    return who.listed(key, lambda: warnings(who, row, shown_author(row)))
 
 
 def shown_author(row: EmailRow) -> list[AddressEntry]:

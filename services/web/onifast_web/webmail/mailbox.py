@@ -53,7 +53,7 @@ def folder(folder: str) -> Response:
         found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
         states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
         unread = counts.of(tx, username)[folder].unread
-        return found, states, impostors.reader(tx, username, web.settings), unread
+        return found, states, web.readers.of(tx, username), unread
 
     try:
         found, states, who, unread = web.database.read(read)
@@ -67,7 +67,7 @@ def folder(folder: str) -> Response:
         folders=FOLDERS,
         unread=unread,
         rows=found.rows,
-        doubtful={row.id for row in found.rows if impostors.warnings(who, row, impostors.shown_author(row))},
+        doubtful={row.id for row in found.rows if impostors.listed_warnings(who, row)},
         marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
         q=q,
         cursor=cursor,

@@ -145,7 +145,7 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
-            impostors.reader(tx, username, web.settings),
+            web.readers.of(tx, username),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
