@@ -10,10 +10,10 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onifast_shared": (
         ("values", "machine"),
         ("db", "message"),
-        ("programs", "accounts", "tls", "webhooks", "mailboxes", "refused"),
-        ("departed",),
+        ("programs", "accounts", "tls", "webhooks", "mailboxes"),
+        ("departed", "refused"),
         ("recipients",),
-        ("transport", "limits"),
+        ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check"),
         ("ctl",),
@@ -33,7 +33,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "onifast_outbox": (
         ("maillog", "memory", "schedule", "http_client", "reasons", "destinations"),
-        ("poller", "dsn", "filing", "signing", "tls_policy"),
+        ("poller", "dsn", "filing", "junk", "signing", "tls_policy"),
         ("smtp", "webhooks"),
         ("delivering",),
         ("claiming", "delivery_check"),

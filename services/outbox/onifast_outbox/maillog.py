@@ -125,6 +125,11 @@ def trouble(with_what: str, error: Exception, queue_id: str = "") -> None:
     event(_LOGGER, "trouble", logging.WARNING, id=queue_id or None, work=with_what, reason=error)
 
 
+def junk_filter_trouble(protocol: str, username: str, error: Exception) -> None:
+    """A junk filter did not learn; it is told again later."""
+    event(_LOGGER, "junk-filter-trouble", logging.WARNING, filter=protocol, user=username, reason=error or repr(error))
+
+
 def unforeseen(what: str, queue_id: str = "") -> None:
     """A bug: the traceback goes to the log, the message stays in the queue. Call it from an except block."""
     _LOGGER.exception("unforeseen%s work=%s", f" id={queue_id}" if queue_id else "", shown(what))

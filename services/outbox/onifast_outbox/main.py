@@ -6,7 +6,8 @@ It waits for rows in the database's `outbox`, claims them, and delivers each mes
 the relay that `mail_config` names, or to the mail exchangers of the recipients' domains. What goes out is signed with
 DKIM. What fails for now is tried again on a schedule; what fails for good is reported to its sender. It makes messages
 of rows that scripts INSERTed, parses new mail for the webmail's lists and search, and has the copies of received mail
-written into the owners' homes. Sets aside what belonged to users whom the panel removed, and deletes it in time.
+written into the owners' homes. Judges new mail by what its owner moved to junk, learns from that, or has a junk filter
+elsewhere learn it. Sets aside what belonged to users whom the panel removed, and deletes it in time.
 
 Reads:      <root>/config/onifast-mail.toml and ONIFAST_MAIL_… variables; the database; <root>/certs/<domain>/ (DKIM);
             <root>/users/ (who is there, and who is an administrator, where no other right to sign is found)
@@ -39,6 +40,7 @@ from typing import Any
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import white_space
+from onifast_shared.junk import judging
 from onifast_shared.machine import capabilities, dns, event_loop, log, privileges, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
@@ -63,6 +65,9 @@ from onifast_outbox.housekeeping import departures
 from onifast_outbox.housekeeping.departures import Departures
 from onifast_outbox.housekeeping.janitor import Janitor
 from onifast_outbox.http_client import HttpClient
+from onifast_outbox.junk import digest
+from onifast_outbox.junk.digest import Digests
+from onifast_outbox.junk.teacher import Teacher
 from onifast_outbox.poller import Poller, Wakeup
 from onifast_outbox.signing import key_keeper
 from onifast_outbox.signing.key_keeper import KeyKeeper
@@ -129,6 +134,8 @@ class OutboxProgram:
     policies: TlsPolicies
     reporting: Reporting
     poster: Poster
+    teacher: Teacher
+    digests: Digests
 
 
 def assemble(settings: Settings, db: Database) -> OutboxProgram:
@@ -163,6 +170,8 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         policies,
         Reporting(db, resolver, outward, settings.hostname),
         Poster(db, resolver, contexts.verifying),
+        Teacher(db, settings),
+        Digests(db, settings),
     )
 
 
@@ -194,9 +203,10 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     """Runs every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup = (
-        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(4)
+    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup = (
+        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(5)
     )
+    own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
     gone = Departures(db, settings)
     kept_states = DestinationPersistence(db, settings, program.dispatcher.destinations, boot_clock)
@@ -208,9 +218,11 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         repeat("telling of destinations", kept_states.round, Wakeup(persistence.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
-        repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db)), mail_wakeup),
+        repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db, own_filter=own_filter)), mail_wakeup),
         repeat("indexing anew", lambda: _until_done(lambda: indexer.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
+        repeat("learning junk", lambda: _until_done(program.teacher.run_once), junk_wakeup),
+        repeat("telling of junk", lambda: _until_done(program.digests.run_once), Wakeup(digest.ROUND_SECONDS)),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
         repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
@@ -222,7 +234,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     poller = Poller(
         settings.database,
         db.data_version,
-        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup),
+        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup),
     )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)

@@ -28,7 +28,6 @@ from onifast_shared.message.headers import (
     has_bare_line_ends,
     head_within,
     normalise_newlines,
-    prepend,
     split_head,
     without_mbox_lines,
 )
@@ -49,7 +48,8 @@ from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
 from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
-from onifast_smtpd.screening.screener import ScreenedMessage, Screener, Screening
+from onifast_smtpd.screening.refused_whole import RefusedEnvelope, RefusedKeeper, traced
+from onifast_smtpd.screening.screener import RefusedWhole, ScreenedMessage, Screener, Screening
 from onifast_smtpd.submission.outgoing import Outgoing, Submitter
 
 FITTED_AT_ONCE = 64 * 1024
@@ -146,6 +146,7 @@ class Intake:
         self._screener = screener
         self._outgoing = outgoing
         self._milters = milters
+        self._refused_keeper = RefusedKeeper(settings, database)
 
     async def begin(
         self, transaction: MailTransaction, origin: Origin, path: Path, options: MailOptions, queue_id: str
@@ -291,9 +292,16 @@ class Intake:
     async def _deliver(self, transaction: MailTransaction, raw: bytes) -> None:
         places = await self._places(transaction, raw)
         received_field = self._received(transaction)
-        judged = await transaction.screening.message(raw, received_field, transaction.recipients, transaction.queue_id)
-        cleaned = forged.remove(judged.raw, self._settings.hostname)
-        message = prepend(cleaned, judged.headers + received_field)
+        try:
+            judged = await transaction.screening.message(
+                raw, received_field, transaction.recipients, transaction.queue_id, self._reader(places)
+            )
+        except RefusedWhole as refusal:
+            client = transaction.origin.client.address
+            envelope = RefusedEnvelope(client, transaction.sender, places, transaction.queue_id)
+            refusal.kept = await self._refused_keeper.keep(refusal.judged, received_field, envelope)
+            raise
+        message = traced(judged, received_field, self._settings.hostname)
         distribution = distribute(transaction.sender, places, folder=judged.folder)
         incoming = IncomingMessage(
             transaction.mail_from or "",
@@ -321,6 +329,13 @@ class Intake:
                     places[target.recipient] = returned
         await self._check_room(places, len(raw))
         return places
+
+    def _reader(self, places: Mapping[Recipient, Expansion | RewrittenSender]) -> str:
+        """The one user whose mail it is, where a junk filter learns for each user apart; "" for several."""
+        if self._settings.scanner_learns_at is None:
+            return ""
+        owners = {box.owner for place in places.values() if isinstance(place, Expansion) for box in place.mailboxes}
+        return owners.pop() if len(owners) == 1 else ""
 
     async def _check_room(self, places: Mapping[Recipient, Expansion | RewrittenSender], size: int) -> None:
         """One message has one reply: it is taken where anybody has room, now that its size is known."""

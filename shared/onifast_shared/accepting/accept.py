@@ -28,12 +28,16 @@ from onifast_shared.values.address import Address
 
 @dataclass(frozen=True)
 class LocalDelivery:
-    """A local recipient: whose mailbox, for which address, and the header lines of this copy alone."""
+    """A local recipient: whose mailbox, for which address, and the header lines of this copy alone.
+
+    What is not judged yet is judged for its owner, moments later, by outbox.
+    """
 
     owner: str
     recipient: str
     trace: bytes = b""
     folder: str = "inbox"
+    is_judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def _put(tx: Connection, content_id: int, size: int, incoming: IncomingMessage, 
             authentication=incoming.authentication,
             file_copy=incoming.file_copies,
             queue_id=incoming.queue_id,
+            is_judged=delivery.is_judged,
         )
         for delivery in incoming.deliveries
     ]

@@ -79,6 +79,7 @@ FEW = (
     Column("hold_rules", "owner"),
     Column("user_preferences", "username"),
     Column("labels", "owner"),
+    Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
 )
@@ -98,6 +99,7 @@ MANY = (
     Column("emails", "owner", indexed=True),
     Column("suppressions", "owner", indexed=True),
     Column("refusals", "owner", indexed=True),
+    Column("refused_messages", "owner", indexed=True),
     Column("outbox", "submitted_by", form=submitters.by_user("{}")),
     Column("outbox", "written_by", form=submitters.by_user("{}")),
     Column("correspondents", "owner", indexed=True, derived=True),

@@ -90,6 +90,7 @@ def orphans(tx: Connection, now: float, after: int = 0, limit: int = 1000) -> tu
                c.created_ts < ?
                AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.content_id = c.id)
                AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.content_id = c.id)
+               AND NOT EXISTS (SELECT 1 FROM refused_messages r WHERE r.content_id = c.id)
         FROM contents c WHERE c.id > ? ORDER BY c.id LIMIT ?
         """,
         (int(now) - ORPHAN_AGE, after, limit),
@@ -114,6 +115,7 @@ def _is_used(tx: Connection, content_id: int) -> bool:
     sql = """
         SELECT EXISTS (SELECT 1 FROM emails WHERE content_id = ?1)
             OR EXISTS (SELECT 1 FROM outbox WHERE content_id = ?1)
+            OR EXISTS (SELECT 1 FROM refused_messages WHERE content_id = ?1)
     """
     return bool(tx.execute(sql, (content_id,)).get)
 

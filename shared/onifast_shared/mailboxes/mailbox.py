@@ -27,7 +27,11 @@ FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
 
 @dataclass(frozen=True)
 class EmailRow:
-    """A message in a folder. `sender` is the From address, `reverse_path` the envelope's ('' is the null one)."""
+    """A message in a folder. `sender` is the From address, `reverse_path` the envelope's ('' is the null one).
+
+    `correspondent` is what its owner had to do with the sender when it came (`junk.judging`), `junk_score` and
+    `junk_reason` what was said of it by what they taught.
+    """
 
     id: int
     owner: str | None
@@ -45,6 +49,9 @@ class EmailRow:
     stored_authentication: str | None
     content_id: int | None
     is_starred: bool
+    correspondent: str | None = None
+    junk_score: float | None = None
+    junk_reason: str = ""
 
     @property
     def authentication(self) -> dict[str, Any]:
@@ -67,10 +74,12 @@ def add(
     authentication: dict[str, Any] | None = None,
     file_copy: bool = False,
     queue_id: str | None = None,
+    is_judged: bool = True,
 ) -> int:
     """Puts a message into a mailbox; `trace` holds header lines of this copy alone. Outbox indexes and files it.
 
-    `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are.
+    `queue_id` is the message's name in logs and replies; None for what is only written here, as drafts are. What is not
+    judged yet outbox judges by what its owner taught (`junk.judging`).
     """
     row: dict[str, SqlValue] = {
         "sender": reverse_path,
@@ -87,6 +96,7 @@ def add(
         "authentication": json.dumps(authentication) if authentication else None,
         "filing": int(file_copy),
         "queue_id": queue_id,
+        "judged": int(is_judged),
     }
     tx.execute(
         f"INSERT INTO emails (subject, body, raw_content, file_path, {', '.join(row)})"
@@ -245,6 +255,9 @@ _COLUMNS = {
     "stored_authentication": "e.authentication",
     "content_id": "e.content_id",
     "is_starred": "e.is_starred",
+    "correspondent": "e.correspondent",
+    "junk_score": "e.junk_score",
+    "junk_reason": "coalesce(e.junk_reason, '')",
     "indexed": "e.indexed",
 }
 _SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 
@@ -21,4 +24,45 @@ def put_undo_seconds(tx: Connection, username: str, seconds: int) -> None:
         "INSERT INTO user_preferences (username, undo_seconds) VALUES (?, ?)"
         " ON CONFLICT (username) DO UPDATE SET undo_seconds = excluded.undo_seconds",
         (username, seconds),
+    )
+
+
+DIGESTS = ("off", "daily", "weekly")
+"""How often a user can be told by mail of their junk and of what was refused."""
+
+Digest = Literal["off", "daily", "weekly"]
+
+
+@dataclass(frozen=True)
+class JunkChoice:
+    """Whether a user wants junk to be learned and looked for, and how often they are told of it."""
+
+    filters: bool = True
+    digest: Digest = "off"
+
+
+def junk(tx: Connection, username: str) -> JunkChoice:
+    """What a user chose about junk."""
+    sql = "SELECT coalesce(filters_junk, 1), junk_digest FROM user_preferences WHERE username = ?"
+    row = tx.execute(sql, (username,)).fetchone()
+    if row is None:
+        return JunkChoice()
+    return JunkChoice(bool(row[0]), row[1] if row[1] in DIGESTS else "off")
+
+
+def filters_junk(tx: Connection, username: str) -> bool:
+    """Whether a user wants junk to be learned and looked for."""
+    return junk(tx, username).filters
+
+
+def put_junk(tx: Connection, username: str, choice: JunkChoice, now: float) -> None:
+    """Sets what a user wants about junk. A digest tells of what comes from now on."""
+    if choice == junk(tx, username):
+        return
+    tx.execute(
+        "INSERT INTO user_preferences (username, filters_junk, junk_digest, digested_ts) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (username) DO UPDATE SET filters_junk = excluded.filters_junk,"
+        " digested_ts = CASE WHEN junk_digest IS NULL THEN excluded.digested_ts ELSE digested_ts END,"
+        " junk_digest = excluded.junk_digest",
+        (username, int(choice.filters), None if choice.digest == "off" else choice.digest, int(now)),
     )

@@ -1,6 +1,7 @@
 """Correspondents: to whom each user has written, and from whom authenticated mail came. Kept by outbox, read by web.
 
-Only what people write counts as written: what programs and scripts send goes to whoever filled in a form.
+Only what people write counts as written: what programs and scripts send goes to whoever filled in a form, and a program
+of their own that answers, or passes on, says nothing of whom they know.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import contents
+from onifast_shared.message.headers import split_head
+from onifast_shared.message.parsing import Summary
 from onifast_shared.values import submitters
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.suffixes import Suffixes
@@ -23,6 +27,7 @@ MANY = 50
 
 BATCH = 200
 
+_PRECEDENCES = ("auto_reply", "bulk", "junk")
 _WRITTEN, _RECEIVED = "outbox", "emails"
 
 
@@ -52,6 +57,13 @@ def of(tx: Connection, owner: str) -> list[Correspondent]:
     """Whom a user corresponds with, the longest known first."""
     sql = "SELECT address, domain, name, known_ts, written_ts FROM correspondents WHERE owner = ? ORDER BY known_ts"
     return [Correspondent(*row) for row in tx.execute(sql, (owner,))]
+
+
+def find(tx: Connection, owner: str, address: Address) -> Correspondent | None:
+    """Whether a user corresponds with somebody, and since when."""
+    sql = "SELECT address, domain, name, known_ts, written_ts FROM correspondents WHERE owner = ? AND address = ?"
+    row = tx.execute(sql, (owner, address.key)).fetchone()
+    return None if row is None else Correspondent(*row)
 
 
 def gather(tx: Connection, suffixes: Suffixes) -> int:
@@ -85,7 +97,7 @@ def _sent(tx: Connection) -> tuple[int, list[Contact]]:
         Contact(owner, address, int(at or 0), is_written=True)
         for _, owner, recipient, at, submitted_by, content_id in rows
         if owner and submitters.user_of(submitted_by) and (address := _parse(recipient))
-        if not _is_for_many(tx, content_id)
+        if not _is_for_many(tx, content_id) and not _is_automatic(tx, content_id)
     ]
     _advance(tx, _WRITTEN, rows)
     return len(rows), contacts
@@ -146,6 +158,17 @@ def _forget_oldest(tx: Connection, owner: str) -> None:
 def _is_for_many(tx: Connection, content_id: int) -> bool:
     sql = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE content_id = ? LIMIT ?)"
     return int(tx.execute(sql, (content_id, MANY)).get) >= MANY
+
+
+def _is_automatic(tx: Connection, content_id: object) -> bool:
+    """Whether a program of the user's wrote it, as a vacation note (RFC 3834 section 5), and not they themselves."""
+    try:
+        found = Summary(split_head(contents.head(tx, int(str(content_id))))[0])
+    except (KeyError, ValueError):
+        return False
+    submitted = (found.header("auto-submitted") or "no").partition(";")[0].strip().lower()
+    precedence = (found.header("precedence") or "").strip().lower()
+    return submitted != "no" or precedence in _PRECEDENCES or found.header("x-autoreply") is not None
 
 
 def _is_authentic(authentication: object) -> bool:

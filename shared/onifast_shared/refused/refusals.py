@@ -1,7 +1,7 @@
 """Refused mail: a short-lived record of each transaction that was turned away, for those who ask why mail is missing.
 
-It holds no content of a message. `owner` None stands for an administrator, who sees every row but those that are set
-aside (`departed`).
+It holds no content of a message: what is kept of that lies elsewhere (`kept`). `owner` None stands for an
+administrator, who sees every row but those that are set aside (`departed`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
+from onifast_shared.refused import kept
+from onifast_shared.refused.kept import KeptMessage
 from onifast_shared.values import paging
 from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE
@@ -41,26 +43,28 @@ class Refusal:
 
 @dataclass(frozen=True)
 class RefusalRow:
-    """A kept refusal."""
+    """A kept refusal, and what is kept of the message, if anything is; `rescued_ts` is when that was fetched back."""
 
     id: int
     refused_ts: int
     refusal: Refusal
+    kept: KeptMessage | None = None
+    rescued_ts: int | None = None
 
 
-def add(tx: Connection, refusal: Refusal, now: float) -> None:
-    """Keeps a record."""
+def add(tx: Connection, refusal: Refusal, now: float, kept_id: int | None = None) -> None:
+    """Keeps a record; `kept_id` is the message's number, where that is kept too."""
     item = refusal
     texts = (item.client, item.helo, item.submitted_by, item.sender, item.recipient)
     tx.execute(
         """
         INSERT INTO refusals (refused_ts, client, helo, submitted_by, sender, recipient, owner, stage, code, enhanced,
-                              reason, authentication)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                              reason, authentication, kept_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             int(now), *(text[:_MOST_TEXT] for text in texts), item.owner, item.stage, item.code, item.enhanced,
-            item.reason[:_MOST_TEXT], json.dumps(dict(item.authentication)) if item.authentication else None,
+            item.reason[:_MOST_TEXT], json.dumps(dict(item.authentication)) if item.authentication else None, kept_id,
         ),
     )  # fmt: skip
 
@@ -82,16 +86,37 @@ def list_page(
         where.append("owner = ?")
         bind.append(owner)
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
-    rows, next_cursor = paging.cut(tx.execute(sql, (*bind, limit + 1)).fetchall(), limit)
+    rows, next_cursor = paging.cut(
+        tx.execute(f"{_WITH_KEPT} FROM ({sql}) r {_JOIN}", (*bind, limit + 1)).fetchall(), limit
+    )
     return Page([_row(row) for row in rows], next_cursor)
+
+
+def get(tx: Connection, owner: str | None, refusal_id: int) -> RefusalRow | None:
+    """A refusal; None where it does not exist or is somebody else's."""
+    sql = f"{_SELECT} WHERE id = ?1 AND (?2 IS NULL OR owner = ?2) AND {LIVE}"
+    row = tx.execute(f"{_WITH_KEPT} FROM ({sql}) r {_JOIN}", (refusal_id, owner)).fetchone()
+    return None if row is None else _row(row)
+
+
+def set_rescued(tx: Connection, owner: str, kept_id: int, now: float) -> None:
+    """A message was fetched back: its records, one for each recipient that is the same mailbox, say so."""
+    sql = "UPDATE refusals SET rescued_ts = ?, kept_id = NULL WHERE owner = ? AND kept_id = ?"
+    tx.execute(sql, (int(now), owner, kept_id))
+
+
+def count_since(tx: Connection, owner: str, since: float) -> int:
+    """How much that was for a user was refused after `since`."""
+    sql = "SELECT count(*) FROM refusals WHERE owner = ? AND refused_ts > ? AND coalesce(submitted_by, '') = ''"
+    return int(tx.execute(sql, (owner, int(since))).get)
 
 
 _COLUMNS = {
     "client": "client",
-    "helo": "coalesce(helo, '')",
-    "submitted_by": "coalesce(submitted_by, '')",
-    "sender": "coalesce(sender, '')",
-    "recipient": "coalesce(recipient, '')",
+    "helo": "coalesce(helo, '') AS helo",
+    "submitted_by": "coalesce(submitted_by, '') AS submitted_by",
+    "sender": "coalesce(sender, '') AS sender",
+    "recipient": "coalesce(recipient, '') AS recipient",
     "owner": "owner",
     "stage": "stage",
     "code": "code",
@@ -99,11 +124,14 @@ _COLUMNS = {
     "reason": "reason",
     "authentication": "authentication",
 }
-_SELECT = f"SELECT id, refused_ts, {', '.join(_COLUMNS.values())} FROM refusals"
+_SELECT = f"SELECT id, refused_ts, {', '.join(_COLUMNS.values())}, kept_id, rescued_ts FROM refusals"
+_WITH_KEPT = f"SELECT r.*, {kept.COLUMNS}"
+_JOIN = "LEFT JOIN refused_messages k ON k.id = r.kept_id AND k.owner = r.owner ORDER BY r.id DESC"
 
 
 def _row(columns: Any) -> RefusalRow:
     row_id, refused_ts, *others = columns
-    row = dict(zip(_COLUMNS, others, strict=True))
+    width = len(_COLUMNS)
+    row = dict(zip(_COLUMNS, others[:width], strict=True))
     row["authentication"] = json.loads(row["authentication"]) if row["authentication"] else None
-    return RefusalRow(row_id, refused_ts, Refusal(**row))
+    return RefusalRow(row_id, refused_ts, Refusal(**row), kept.of_row(others[width + 2 :]), others[width + 1])

@@ -29,6 +29,7 @@ LANDED = {
     "0011_search_in_runs.sql": "2cd48b7aff28998a98d4d83119199a8481e95040377937b97027bec8ee4194b1",
     "0012_labels.sql": "48c6432f75f952fe22a301a66f530c33150a7d53767ccbb1b41bef8d634a89d7",
     "0013_folder_counts.sql": "8e8d11369878d0d5159260a0284d2ff54a3a79eea15c84c76a171909d8b60750",
+    "0014_junk.sql": "2cad58fd07ffcec8ebccae5a9e28b6e19410593c21663057843793665a5f6e00",
 }
 
 Edits = dict[int, tuple[str, str]]

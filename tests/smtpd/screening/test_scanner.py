@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onifast_shared.junk.exchange import ScanTrouble
 from onifast_shared.machine.setting_types import ScannerAddress, scanner
 from onifast_shared.mailboxes import mailbox
 from onifast_smtpd.screening import rspamd, spamd
-from onifast_smtpd.screening.scan import Scan, ScanTrouble
+from onifast_smtpd.screening.scan import Scan
 
 from fakes.scanner import FakeScanner
 

@@ -1,16 +1,24 @@
-"""Parses received messages for list and search, moments after they were accepted, and learns who writes to whom."""
+"""Parses received messages for list and search, moments after they were accepted, judges them for their owners, and
+learns who writes to whom."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.junk import judging, words
+from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
+from onifast_shared.junk.words import Reading
 from onifast_shared.mailboxes import indexing, mailbox, search
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.message.html_text import to_text
-from onifast_shared.message.parsing import parse
+from onifast_shared.message.parsing import Parsed, parse
 from onifast_shared.recipients import correspondents
 from onifast_shared.values.suffixes import suffixes
+
+from onifast_outbox import maillog
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
 MAX_TEXT = 256 * 1024
@@ -18,7 +26,10 @@ MAX_TEXT = 256 * 1024
 
 def index_of(raw: bytes) -> MessageIndex:
     """What list and search need to know of a message; never raises, whatever the bytes."""
-    parsed = parse(raw)
+    return _index_of(parse(raw))
+
+
+def _index_of(parsed: Parsed) -> MessageIndex:
     text = parsed.text if parsed.text is not None else to_text(parsed.html or "")
     return MessageIndex(
         sender=str(parsed.sender or ""),
@@ -31,16 +42,30 @@ def index_of(raw: bytes) -> MessageIndex:
     )
 
 
-async def run_once(db: Database) -> int:
-    """Indexes a batch of new rows in one transaction; how many. Raises DatabaseError."""
+@dataclass(frozen=True)
+class IndexedMessage:
+    """A message that is parsed and judged, and not stored yet."""
+
+    item: UnindexedMessage
+    index: MessageIndex
+    arrived: ArrivedMessage | None
+    verdict: JunkVerdict | None
+
+
+async def run_once(db: Database, *, own_filter: bool = True) -> int:
+    """Indexes and judges a batch of new rows in one transaction; how many. Raises DatabaseError."""
     items = await db.aread(indexing.unindexed)
-    indexes = [(item, await _index(db, item)) for item in items]
+    if items:
+        await learn(db)  # whom they wrote to a moment ago
+    found = [await _looked_at(db, item, own_filter=own_filter) for item in items]
 
     def store(tx: Connection) -> None:
-        for item, index in indexes:
-            indexing.set_index(tx, item, index)
+        for each in found:
+            indexing.set_index(tx, each.item, each.index)
+            if each.arrived is not None:
+                judging.settle(tx, each.arrived, each.verdict)
 
-    if indexes:
+    if found:
         await db.awrite(store)
     return len(items)
 
@@ -62,9 +87,34 @@ async def learn(db: Database) -> int:
     return await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
 
 
-async def _index(db: Database, item: UnindexedMessage) -> MessageIndex:
+async def _looked_at(db: Database, item: UnindexedMessage, *, own_filter: bool) -> IndexedMessage:
+    raw, arrived = await db.aread(lambda tx: _fetch(tx, item))
+    index, reading = await asyncio.to_thread(_read, raw, arrived)
+    verdict = None
+    if arrived is not None:
+        try:
+            verdict = await db.aread(lambda tx: judging.judge(tx, arrived, reading, own_filter=own_filter))
+        except DatabaseError:
+            raise
+        except Exception:  # it stays where it lies, and holds up nobody
+            maillog.unforeseen("judging a message")
+    return IndexedMessage(item, index, arrived, verdict)
+
+
+def _fetch(tx: Connection, item: UnindexedMessage) -> tuple[bytes, ArrivedMessage | None]:
     try:
-        raw = await db.aread(lambda tx: mailbox.raw(tx, item.id))
+        return mailbox.raw(tx, item.id), judging.look(tx, item.id)
     except KeyError:
-        raw = b""  # removed for good meanwhile, or its bytes are lost: it must not hold up the others
-    return await asyncio.to_thread(index_of, raw)
+        return b"", None  # removed for good meanwhile, or its bytes are lost: it must not hold up the others
+
+
+def _read(raw: bytes, arrived: ArrivedMessage | None) -> tuple[MessageIndex, Reading]:
+    parsed = parse(raw)
+    index = _index_of(parsed)
+    if arrived is None:
+        return index, words.NOTHING
+    try:
+        return index, words.read(parsed, index.text, arrived.authentication)
+    except Exception:
+        maillog.unforeseen("reading a message's words")
+        return index, words.NOTHING

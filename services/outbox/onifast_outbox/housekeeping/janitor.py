@@ -13,6 +13,7 @@ from onifast_shared.queue import history as queue_history
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.due import DuePosition
+from onifast_shared.refused import kept
 
 from onifast_outbox import maillog
 from onifast_outbox.claiming.dispatcher import LONGEST_PUT_OFF
@@ -29,6 +30,7 @@ class Janitor:
         self._leases = leases
         self._longest_wait = max(settings.retry_max * 1.1, LONGEST_PUT_OFF) + 60
         self._history = settings.queue_history
+        self._refused_kept = min(settings.refused_kept_whole, settings.refusals_kept)
         self._next_sweep = 0.0
         self._looked: DuePosition | None = None
 
@@ -50,6 +52,8 @@ class Janitor:
         await self._db.awrite(lambda tx: suppressions.sweep(tx, now))
         if self._history:
             await self._forget(now - self._history)
+        while await self._db.awrite(lambda tx: kept.expire(tx, now - self._refused_kept)):
+            pass
         after: int | None = 0
         while after is not None:
             start = after

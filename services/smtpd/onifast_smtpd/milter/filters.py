@@ -36,7 +36,10 @@ class FilterResult:
 
 @dataclass(frozen=True)
 class FilteredMessage:
-    """A message on its way in or out, and between whom; `client_name` is the client's name in DNS, "" where unknown."""
+    """A message on its way in or out, and between whom; `client_name` is the client's name in DNS, "" where unknown.
+
+    `username` is whose mail it is, where a junk filter learns for each user apart and it is one user's; "" otherwise.
+    """
 
     origin: Origin
     queue_id: str
@@ -44,6 +47,7 @@ class FilteredMessage:
     recipients: Sequence[Address]
     raw: bytes
     client_name: str = ""
+    username: str = ""
 
 
 class Milters:

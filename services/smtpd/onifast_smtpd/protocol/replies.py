@@ -12,13 +12,15 @@ from onifast_shared.values.reply import Reply
 class Refused(Exception):
     """A command is answered with `reply`, and nothing else happens.
 
-    `authentication` is what was found out about the message's origin, for the record that is kept of the refusal.
+    `authentication` is what was found out about the message's origin, for the record that is kept of the refusal;
+    `kept` says by recipients' keys under which numbers the message itself is kept.
     """
 
     def __init__(self, reply: Reply, authentication: Mapping[str, Any] | None = None) -> None:
         super().__init__(str(reply))
         self.reply = reply
         self.authentication = authentication
+        self.kept: Mapping[str, int] = {}
 
 
 class TurnedAway(Exception):

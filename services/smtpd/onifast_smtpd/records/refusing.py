@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from onifast_shared.db.database import Connection
@@ -57,15 +57,23 @@ class Recorder:
             reason=refused.reply.text,
             authentication=refused.authentication,
         )
-        now = time.time()
-        self._deferred_writes.jot(lambda tx: self._write(tx, refusal, recipients, now))
+        now, kept = time.time(), refused.kept
+        self._deferred_writes.jot(lambda tx: self._write(tx, refusal, recipients, kept, now))
 
-    def _write(self, tx: Connection, refusal: Refusal, recipients: list[Address | Bare], now: float) -> None:
+    def _write(
+        self,
+        tx: Connection,
+        refusal: Refusal,
+        recipients: list[Address | Bare],
+        kept: Mapping[str, int],
+        now: float,
+    ) -> None:
         if not recipients:
             refusals.add(tx, refusal, now)
         for recipient in recipients:
             owner = refusal.owner or self._owner(tx, recipient)
-            refusals.add(tx, replace(refusal, recipient=str(recipient), owner=owner), now)
+            kept_id = kept.get(recipient.key) if isinstance(recipient, Address) else None
+            refusals.add(tx, replace(refusal, recipient=str(recipient), owner=owner), now, kept_id)
 
     def _owner(self, tx: Connection, recipient: Address | Bare) -> str | None:
         """Whose mail it would have been: the mailbox's owner, or else the domain's."""

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from onifast_shared.junk.exchange import ScanTrouble, exchange
+
 from onifast_smtpd.milter.filters import FilteredMessage
-from onifast_smtpd.screening.scan import Scan, ScanTrouble, exchange
+from onifast_smtpd.screening.scan import Scan
 
 _ACTIONS = {
     "no action": "accept",
@@ -65,6 +67,9 @@ def _headers(host: str, message: FilteredMessage) -> Iterator[tuple[str, str]]:
     yield "From", _clean(str(message.mail_from or ""))
     for recipient in message.recipients:
         yield "Rcpt", _clean(str(recipient))
+    if message.username:
+        # Statistics per user go by the recipient whom it is delivered to.
+        yield "Deliver-To", message.username
     yield "Queue-Id", message.queue_id
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from onifast_shared.junk.exchange import MOST_SCANNED, ScanTrouble
 from onifast_shared.machine.config import Settings
 
 from onifast_smtpd import maillog
 from onifast_smtpd.milter.filters import FilteredMessage
 from onifast_smtpd.screening import rspamd, spamd
-from onifast_smtpd.screening.scan import Scan, ScanTrouble
+from onifast_smtpd.screening.scan import Scan
 
 __all__ = ["Scan", "Scanner"]
-
-MOST_SCANNED = 4 * 1024 * 1024  # octets; larger messages are hardly ever junk, and take a filter long
 
 
 class Scanner:

@@ -42,6 +42,14 @@ class ScreenedMessage:
     summary: str
 
 
+class RefusedWhole(Refused):
+    """A message is refused for its authentication or its score: `judged` is what would have been taken in."""
+
+    def __init__(self, reply: Reply, judged: ScreenedMessage) -> None:
+        super().__init__(reply, judged.authentication)
+        self.judged = judged
+
+
 class Screener:
     """Judges messages; one for a program."""
 
@@ -91,7 +99,8 @@ class Screener:
     async def message(self, screening: Screening, message: FilteredMessage, received: bytes) -> ScreenedMessage:
         """What becomes of a message that came whole; `received` is our own field. Raises Refused.
 
-        Junk filters read the client in that field; milters are told of it by name.
+        Junk filters read the client in that field; milters are told of it by name. What no content filter objects to is
+        refused by RefusedWhole.
         """
         origin, mail_from = screening.origin, screening.mail_from
         checked, listings, scan, filtered = await asyncio.gather(
@@ -106,13 +115,18 @@ class Screener:
         why = [*explain(checked, decided), *words.listing_sentences(listings), *words.scan_sentences(scan)]
         stored = checked.as_dict() | {"why": why, "reason": " ".join(decided.why)}
         stored |= {"score": scan.as_dict()} if scan else {}
+        stored |= {"junk_by": list(decided.junk_by)} if decided.junk_by else {}
         if not decided.waits:
             self._count(origin, mail_from, checked, decided)
-        if decided.refusal:
+        objected = filtered.refusal is not None or filtered.quarantine is not None
+        if decided.refusal and (objected or decided.refusal.is_transient):
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        return ScreenedMessage(filtered.raw, headers, decided.folder, stored, checked.summary)
+        judged = ScreenedMessage(filtered.raw, headers, decided.folder, stored, checked.summary)
+        if decided.refusal:
+            raise RefusedWhole(decided.refusal, judged)
+        return judged
 
     async def _authenticate(self, screening: Screening, raw: bytes) -> Authentication:
         """What is found of a message's origin; look-ups that it has waited for long enough count as nothing."""
@@ -207,11 +221,14 @@ class Screening:
         await self._screener.recipient(self, recipient)
 
     async def message(
-        self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str
+        self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str, username: str = ""
     ) -> ScreenedMessage:
-        """The judgement on a message; `received` is our own field, which a junk filter wants to see."""
+        """The judgement on a message; `received` is our own field, which a junk filter wants to see.
+
+        `username` is whose mail alone it is, for a filter that learns for each user apart.
+        """
         name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
-        message = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, raw, name)
+        message = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, raw, name, username)
         return await self._screener.message(self, message, received)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from onifast_shared.junk.exchange import ScanTrouble, exchange
+
 from onifast_smtpd.milter.filters import FilteredMessage
-from onifast_smtpd.screening.scan import Scan, ScanTrouble, exchange
+from onifast_smtpd.screening.scan import Scan
 
 _STATUS = re.compile(rb"SPAMD/[0-9.]+ 0 ")
 _SCORED = re.compile(
@@ -16,7 +18,8 @@ _RULE = re.compile(rb"[A-Z0-9_]{1,80}")
 
 async def scan(host: str, port: int, message: FilteredMessage) -> Scan:
     """Asks spamd. Raises OSError, ScanTrouble."""
-    request = f"SYMBOLS SPAMC/1.5\r\nContent-length: {len(message.raw)}\r\n\r\n".encode() + message.raw
+    user = f"User: {message.username}\r\n" if message.username else ""
+    request = f"SYMBOLS SPAMC/1.5\r\n{user}Content-length: {len(message.raw)}\r\n\r\n".encode() + message.raw
     return parse(await exchange(host, port, request))
 
 

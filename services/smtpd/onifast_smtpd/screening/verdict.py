@@ -26,7 +26,8 @@ class Verdict:
 
     `applied` and `override` are for DMARC reports: what was done on DMARC's account, and why that is not what the
     policy asks (RFC 7489 appendix C: PolicyOverrideType). Where only DNS stands between the message and a verdict,
-    `waits` is true, and `waits_for` has the look-ups that fail, none where DNS as a whole does.
+    `waits` is true, and `waits_for` has the look-ups that fail, none where DNS as a whole does. `junk_by` says whose
+    word put it into junk, DMARC's where there is none: what its recipients did may count for more, but not always.
     """
 
     refusal: Reply | None = None
@@ -36,6 +37,11 @@ class Verdict:
     override: str = ""
     waits: bool = False
     waits_for: tuple[str, ...] = ()
+    junk_by: tuple[str, ...] = ()
+
+
+BLOCK_LIST, JUNK_FILTER, CONTENT_FILTER = "block list", "junk filter", "content filter"
+"""Whose word can put a message into junk."""
 
 
 def decide(
@@ -62,7 +68,8 @@ def judge_listed(verdict: Verdict, listings: Sequence[Listing]) -> Verdict:
     """What a block list does that does not refuse its clients already."""
     if not listings:
         return verdict
-    return _to_junk(verdict, f"It is in junk because the sending host is on the block list {listings[0].zone}.")
+    why = f"It is in junk because the sending host is on the block list {listings[0].zone}."
+    return _to_junk(verdict, why, BLOCK_LIST)
 
 
 def judge_scan(verdict: Verdict, scan: Scan | None, settings: Settings) -> Verdict:
@@ -75,7 +82,7 @@ def judge_scan(verdict: Verdict, scan: Scan | None, settings: Settings) -> Verdi
     if scan.action == "reject" and settings.scanner_reject == "reject":
         reply = Reply(550, "5.7.1", "message refused by the junk filter")
         return replace(verdict, refusal=reply, why=("Refused by the junk filter.",))
-    return _to_junk(verdict, "It is in junk because the junk filter takes it for such.")
+    return _to_junk(verdict, "It is in junk because the junk filter takes it for such.", JUNK_FILTER)
 
 
 def judge_filtered(verdict: Verdict, filtered: FilterResult) -> Verdict:
@@ -87,12 +94,13 @@ def judge_filtered(verdict: Verdict, filtered: FilterResult) -> Verdict:
         why = sentence(f"{did} by a content filter: {filtered.refusal.text}.")
         return replace(verdict, refusal=filtered.refusal, why=(why,))
     if filtered.quarantine is not None:
-        return _to_junk(verdict, f"It is in junk because a content filter put it aside: {filtered.reason}.")
+        why = f"It is in junk because a content filter put it aside: {filtered.reason}."
+        return _to_junk(verdict, why, CONTENT_FILTER)
     return verdict
 
 
-def _to_junk(verdict: Verdict, why: str) -> Verdict:
-    return replace(verdict, folder="junk", why=(*verdict.why, sentence(why)))
+def _to_junk(verdict: Verdict, why: str, whose: str) -> Verdict:
+    return replace(verdict, folder="junk", why=(*verdict.why, sentence(why)), junk_by=(*verdict.junk_by, whose))
 
 
 def judge_dmarc(checked: Authentication, settings: Settings) -> Verdict:

@@ -63,6 +63,13 @@ class HostSettings:
         kinds.text("empty, or a path such as /mail with no slash at its end", r"(/[A-Za-z0-9._~-]+)*"),
         "The path below which the panel shows the webmail, where its proxy does not say so.",
     )
+    webmail_url: str = setting(
+        "",
+        kinds.text(
+            "empty, or an http or https URL with no slash at its end", r"(https?://[A-Za-z0-9._~:/\[\]-]+[^/])?"
+        ),
+        "Where people find the webmail, for links in what is written to them: `https://panel.example.com/mail`.",
+    )
     trusted_proxy_users: tuple[str, ...] = setting(
         "root",
         kinds.names(),

@@ -180,6 +180,24 @@ class ReceivingSettings:
     scanner_reject: str = setting(
         "junk", kinds.choice("junk", "reject"), "What becomes of a message that the junk filter would reject."
     )
+    scanner_learns_at: ScannerAddress | None = setting(
+        "",
+        kinds.scanner(),
+        "Where the junk filter learns, for each user apart, what they move to or out of junk: a spamd that allows TELL,"
+        " or rspamd's controller (port 11334) with statistics per user. It is asked in the user's name then. Empty for"
+        " a filter of our own, which needs no service.",
+    )
+    junk_filter: str = setting(
+        "own",
+        kinds.choice("own", "off"),
+        "Whether the filter of our own learns from what users move to or out of junk, where no other one does.",
+    )
+    refused_kept_whole: float = setting(
+        "0",
+        kinds.seconds(0, 90 * 86400),
+        "How long a message is kept apart that was refused for its authentication or its score, so that its recipient"
+        " can fetch it back; 0 for not at all. What a content filter refused is never kept.",
+    )
     milters: tuple[Listen, ...] = setting(
         "",
         kinds.milters(),
