@@ -33,11 +33,11 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "onifast_outbox": (
         ("maillog", "memory", "schedule", "http_client", "reasons", "destinations"),
-        ("poller", "dsn", "filing", "junk", "signing", "tls_policy"),
+        ("poller", "dsn", "junk", "signing", "tls_policy"),
         ("smtp", "webhooks"),
         ("delivering",),
-        ("claiming", "delivery_check"),
-        ("housekeeping",),
+        ("claiming", "delivery_check", "returns"),
+        ("filing", "housekeeping"),
         ("main",),
     ),
     "onifast_web": (

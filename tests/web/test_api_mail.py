@@ -22,7 +22,7 @@ LIST_FIELDS = {
 READ_FIELDS = LIST_FIELDS | {
     "to", "to_addresses", "cc", "cc_addresses", "reply_to", "reply_to_addresses", "list_post",
     "message_id", "in_reply_to", "date", "text", "html", "headers", "attachments",
-    "authentication",
+    "authentication", "event", "contacts", "protection", "delivery_reports",
 }  # fmt: skip
 LETTER = {"from": "demo@example.test", "to": ["ann@remote.example"], "subject": "Hi", "text": "Hello"}
 

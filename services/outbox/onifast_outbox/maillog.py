@@ -10,7 +10,7 @@ from onifast_shared.db.reports import Reports
 from onifast_shared.departed.changes import UserChange
 from onifast_shared.machine import log
 from onifast_shared.machine.log import event, shown
-from onifast_shared.values.reply import Deferred, Delivered, Outcome
+from onifast_shared.values.reply import Deferred, Delivered, Outcome, Reply
 
 _LOGGER = log.get("outbox")
 _REPORTS = Reports(_LOGGER)
@@ -64,6 +64,12 @@ def sandboxed(queue_id: str, row: int, sender: str, recipient: str) -> None:
 def told(what: str, queue_id: str, sender: str, notice: Queued) -> None:
     """The sender is told, by the message `notice`, what became of theirs: `bounced`, `delayed` or `arrived`."""
     event(_LOGGER, what, id=queue_id or None, to=f"<{sender}>", notice=notice.queue_id, notice_row=notice.row)
+
+
+def came_back(outcome: str, queue_id: str, row: int, *, recipient: str, email_id: int, reply: Reply) -> None:
+    """A notification in a mailbox tells of mail that was sent; `outcome` is one of `onifast_shared.queue.returns`."""
+    words = None if outcome in ("answered", "confirmed") else reply
+    event(_LOGGER, outcome, id=queue_id or None, row=row, recipient=recipient, email_id=email_id, reply=words)
 
 
 def unsigned(queue_id: str, domain: str, reason: str) -> None:

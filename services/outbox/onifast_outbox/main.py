@@ -69,6 +69,7 @@ from onifast_outbox.junk import digest
 from onifast_outbox.junk.digest import Digests
 from onifast_outbox.junk.teacher import Teacher
 from onifast_outbox.poller import Poller, Wakeup
+from onifast_outbox.returns.recording import ReturnRecorder
 from onifast_outbox.signing import key_keeper
 from onifast_outbox.signing.key_keeper import KeyKeeper
 from onifast_outbox.signing.signer import Signer
@@ -208,7 +209,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     )
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
-    gone = Departures(db, settings)
+    gone, recorder = Departures(db, settings), ReturnRecorder(settings)
     kept_states = DestinationPersistence(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
@@ -218,7 +219,11 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         repeat("telling of destinations", kept_states.round, Wakeup(persistence.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
-        repeat("indexing", lambda: _until_done(lambda: indexer.run_once(db, own_filter=own_filter)), mail_wakeup),
+        repeat(
+            "indexing",
+            lambda: _until_done(lambda: indexer.run_once(db, recorder, own_filter=own_filter)),
+            mail_wakeup,
+        ),
         repeat("indexing anew", lambda: _until_done(lambda: indexer.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning junk", lambda: _until_done(program.teacher.run_once), junk_wakeup),

@@ -25,7 +25,7 @@ from onifast_shared.values.address import Address
 
 def declare(area: Any) -> None:
     """Adds the commands about suppressed recipients to their area."""
-    listing = add(area, "list", _suppression_list, "user, recipient, bounce or manual, since, until, reason")
+    listing = add(area, "list", _suppression_list, "user, recipient, bounce, complaint or manual, since, until, reason")
     listing.add_argument("--owner", metavar="USER", help="only this user's")
     listing.add_argument("--recipient", metavar="ADDRESS", help="only this recipient")
     listing.add_argument("--limit", type=how_many, default=50, help="the newest so many (%(default)s)")

@@ -8,6 +8,7 @@ from onifast_shared.db.database import Connection
 
 SRS = "srs"
 SCRAM_SALT = "scram-salt"
+ENVELOPE_IDS = "envelope-ids"
 _OCTETS = 32
 
 

@@ -52,10 +52,10 @@ def unindexed(tx: Connection, limit: int = 50) -> list[UnindexedMessage]:
     return [UnindexedMessage(row[0], row[1], bool(row[2])) for row in tx.execute(sql, (limit,))]
 
 
-def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> None:
-    """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing."""
+def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> bool:
+    """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing: False."""
     if tx.execute("SELECT indexed FROM emails WHERE id = ?", (item.id,)).get != 0:
-        return
+        return False
     columns: dict[str, SqlValue] = {
         "snippet": index.snippet,
         "message_id": index.message_id,
@@ -73,6 +73,7 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> No
     assignments = ", ".join(f"{name} = ?" for name in columns)
     tx.execute(f"UPDATE emails SET indexed = 1, {assignments} WHERE id = ?", (*columns.values(), item.id))
     search.add(tx, item.id)
+    return True
 
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from onifast_shared.message.content_lines import ContentLine, lines
 
 TYPES = ("text/calendar", "application/ics", "text/x-vcalendar")
+ANSWERS = ("accepted", "declined", "tentative")
 _MOST_ATTENDEES = 200
 _MOST_TEXT = 5000  # characters of a description
 _YEARS = range(1971, 2400)
@@ -52,6 +53,7 @@ class Event:
     description: str
     repeats: bool
     cancelled: bool
+    uid: str = ""
 
 
 @dataclass
@@ -92,6 +94,7 @@ def event(text: str) -> Event | None:
         description=found.text("DESCRIPTION")[:_MOST_TEXT],
         repeats="RRULE" in found.values or "RDATE" in found.values,
         cancelled=method == "CANCEL" or found.text("STATUS").upper() == "CANCELLED",
+        uid=found.text("UID")[:500],
     )
 
 

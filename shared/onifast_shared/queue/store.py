@@ -43,7 +43,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     },
     "failed": {"pending": "retry"},
     "held": {"pending": "release, retry", "cancelled": "cancel, recall, set_aside"},
-    "sent": {},
+    "sent": {"failed": "mark_returned"},
     "cancelled": {},
     "sandboxed": {"pending": "release, redirect", "cancelled": "set_aside"},
 }
@@ -201,7 +201,7 @@ def settle(
         return False
     for each in [*earlier, attempt]:
         if each is not None:
-            _record(tx, row_id, each)
+            record(tx, row_id, each)
     return True
 
 
@@ -215,6 +215,20 @@ def release_dead(tx: Connection, boot_id: str, boot_now_ms: int) -> int:
     """Puts rows back whose deliverer died: their lease ran out, or belongs to an earlier boot. Gives how many."""
     tx.execute(f"{_BACK} AND (lease_boot IS NOT ? OR lease_until IS NULL OR lease_until < ?)", (boot_id, boot_now_ms))
     return tx.changes()
+
+
+def record(tx: Connection, row_id: int, attempt: DeliveryAttempt) -> None:
+    """Puts an attempt, or what is told of one later, into a row's history."""
+    reply = attempt.reply
+    tx.execute(
+        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
+        " enhanced, reply, tls_level, stages, explanation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
+            attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
+            reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
+        ),
+    )  # fmt: skip
 
 
 def domain_of(recipient: str) -> str:
@@ -311,19 +325,6 @@ def submission_of(columns: Sequence[Any]) -> Submission:
     fields = dict(zip(SUBMISSION_COLUMNS, columns, strict=True))
     fields["smtputf8"], fields["requiretls"] = bool(fields["smtputf8"]), bool(fields["requiretls"])
     return Submission(**fields)
-
-
-def _record(tx: Connection, row_id: int, attempt: DeliveryAttempt) -> None:
-    reply = attempt.reply
-    tx.execute(
-        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
-        " enhanced, reply, tls_level, stages, explanation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
-            attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
-            reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
-        ),
-    )  # fmt: skip
 
 
 _BACK = """

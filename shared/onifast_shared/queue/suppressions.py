@@ -1,6 +1,7 @@
-"""Suppressed recipients: addresses that an owner's mail is not sent to, because it bounced there or they want it so.
+"""Suppressed recipients: addresses that an owner's mail is not sent to: it bounced, they complained, or by hand.
 
-What bounced is suppressed for a while only, and for its owner alone: no customer's bounces concern another's mail.
+What bounced is suppressed for a while only; who complained, until it is lifted. Both for their owner alone: no
+customer's bounces concern another's mail.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE
 from onifast_shared.values.stored_forms import folded, searched
 
-Origin = Literal["bounce", "manual"]
+Origin = Literal["bounce", "complaint", "manual"]
 
 _MOST_REASON = 1000  # characters
 
@@ -40,6 +41,8 @@ class Suppression:
         """Why mail to it is not sent, as a part of a sentence; `day` is when it was suppressed, for people."""
         if self.origin == "manual":
             return f"{self.recipient} was suppressed on {day}" + (f": {self.reason}" if self.reason else "")
+        if self.origin == "complaint":
+            return f"{self.recipient} complained on {day} that they do not want this mail"
         return f"mail to {self.recipient} came back on {day}: {self.reason}"
 
 
@@ -61,6 +64,19 @@ def note_bounce(tx: Connection, owner: str, recipient: Address, reason: str, now
         WHERE origin = 'bounce'
         """,
         (owner, folded(recipient), reason[:_MOST_REASON], int(now), int(until)),
+    )
+
+
+def note_complaint(tx: Connection, owner: str, recipient: Address, reason: str, now: float) -> None:
+    """Suppresses a recipient that called mail spam, until somebody lifts it; what was written by hand stays."""
+    tx.execute(
+        """
+        INSERT INTO suppressions (owner, recipient, origin, reason, created_ts) VALUES (?, ?, 'complaint', ?, ?)
+        ON CONFLICT (owner, recipient) DO UPDATE
+        SET origin = 'complaint', reason = excluded.reason, created_ts = excluded.created_ts, expires_ts = NULL
+        WHERE origin <> 'manual'
+        """,
+        (owner, folded(recipient), reason[:_MOST_REASON], int(now)),
     )
 
 

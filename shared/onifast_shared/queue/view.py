@@ -30,7 +30,8 @@ class AttemptRow:
     """One server that an attempt at delivery came to, as stored.
 
     `outcome` is `delivered`, `deferred`, `failed`, `sandboxed`, or `passed_over` where the attempt went on to the next
-    server. `stages` are milliseconds by stage, in order (reply.STAGES); `tls_level` is one of reply.TLS_LEVELS or "".
+    server, or what a notification told later (returns.OUTCOMES). `stages` are milliseconds by stage, in order
+    (reply.STAGES); `tls_level` is one of reply.TLS_LEVELS or "".
     """
 
     started_ts: int

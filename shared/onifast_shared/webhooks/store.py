@@ -15,7 +15,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.machine.log import Secret
 from onifast_shared.webhooks.signing import new_secret
 
-EVENTS = ("delivered", "deferred", "bounced")
+EVENTS = ("delivered", "deferred", "bounced", "complained")
 """What a webhook can be told about a recipient."""
 
 MOST_WAITING = 10_000

@@ -30,6 +30,7 @@ LANDED = {
     "0012_labels.sql": "48c6432f75f952fe22a301a66f530c33150a7d53767ccbb1b41bef8d634a89d7",
     "0013_folder_counts.sql": "8e8d11369878d0d5159260a0284d2ff54a3a79eea15c84c76a171909d8b60750",
     "0014_junk.sql": "2cad58fd07ffcec8ebccae5a9e28b6e19410593c21663057843793665a5f6e00",
+    "0015_returns.sql": "8d0f04d70a151859c14feb870516cfe7d2cd74ecb2bf1844bcfac08218fea66b",
 }
 
 Edits = dict[int, tuple[str, str]]

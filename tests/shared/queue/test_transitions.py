@@ -17,7 +17,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import moving
 from onifast_shared.departed.belongings import MANY
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import actions, due, hold_rules, sandbox, waiting
+from onifast_shared.queue import actions, due, hold_rules, returns, sandbox, waiting
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
@@ -81,6 +81,7 @@ STEPS: list[tuple[str, Step]] = [
     ("set_aside", set_aside),
     ("redirect", lambda tx, row_id: sandbox.redirect(tx, None, [row_id], Address("eve", "there.test"), LATER)),
     ("prepare", refuse),
+    ("mark_returned", lambda tx, row_id: returns.mark_returned(tx, row_id, "550 5.1.1 no such user")),
     ("hold_unknown", lambda tx, _: queue_scripts.hold_unknown(tx)),
 ]
 """Everything that may change a state, by the name that TRANSITIONS has for it."""
@@ -138,4 +139,4 @@ def test_every_module_that_changes_a_state_is_among_the_steps() -> None:
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHANGES_A_STATE.search(node.value)
     }
-    assert changing == {"claims", "hold_rules", "sandbox", "scripts", "store", "view", "waiting"}
+    assert changing == {"claims", "hold_rules", "returns", "sandbox", "scripts", "store", "view", "waiting"}

@@ -36,6 +36,7 @@ from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply
 from onifast_outbox import maillog
 from onifast_outbox.delivering import sandbox, suppressions
 from onifast_outbox.delivering.connections import OutgoingConnections, RoutedMessage
+from onifast_outbox.delivering.envelope_ids import EnvelopeIds
 from onifast_outbox.delivering.local import deliver_here
 from onifast_outbox.delivering.preparing import Preparer
 from onifast_outbox.delivering.routing import MailExchangers, Route, Unroutable
@@ -106,6 +107,7 @@ class Courier:
         self._shared: WeakValueDictionary[int, SharedBytes] = WeakValueDictionary()
         self._exchangers = exchangers
         self._connections = connections
+        self._envelope_ids = EnvelopeIds(db)
 
     async def deliver(self, claim: Claim, facts: ClaimFacts | None = None) -> Sequence[Outcome]:
         """Tries each of the claim's recipients once and settles them all; returns their outcomes.
@@ -160,6 +162,7 @@ class Courier:
             started_clock,
             _ret(submission.ret),
             clean(submission.envid),
+            facts.head.message_id,
             outcomes,
         )
         if bad_sender:
@@ -313,7 +316,7 @@ class Courier:
             tuple(rows),
             smtputf8=submission.smtputf8,
             ret=claimed.ret,
-            envid=claimed.envid,
+            envid=claimed.envid or await self._envelope_ids.make(submission, {each.address.domain for each in rows}),
             requiretls=submission.requiretls,
         )
         message = RoutedMessage(

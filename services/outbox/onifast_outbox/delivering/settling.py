@@ -15,7 +15,7 @@ from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import sandbox, suppressions
+from onifast_shared.queue import returns, sandbox, suppressions
 from onifast_shared.queue import store as queue
 from onifast_shared.queue.store import Claim, DeliveryAttempt, QueueRow, Submission
 from onifast_shared.values.address import Address
@@ -64,7 +64,7 @@ class RecipientResult:
 class ClaimedMessage:
     """A claimed message: its bytes, who is told if it fails and how, when (epoch, monotonic) this attempt began.
 
-    `outcomes` gathers what became of its recipients.
+    `message_id` is how notifications from elsewhere will name it; `outcomes` gathers what became of its recipients.
     """
 
     claim: Claim
@@ -74,6 +74,7 @@ class ClaimedMessage:
     started_clock: float
     ret: Ret | None = None
     envid: str | None = None
+    message_id: str = ""
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -221,6 +222,8 @@ class Settler:
             accept.deliver_in(tx, claimed.claim.content_id, len(claimed.raw), incoming)
         if held:
             self._remember(tx, claimed.claim.submission, decision)
+        if held and decision.status == "sent" and decision.outcome.host and _may_return(claimed):
+            returns.note_sent(tx, claimed.claim.content_id, claimed.message_id)
         if held and joint.has_webhooks:
             settled = SettledDelivery(
                 result.row, decision.status, decision.outcome, result.attempts, decision.next_attempt_ts
@@ -278,6 +281,12 @@ class Settler:
                 maillog.trouble("writing a result", error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
+
+
+def _may_return(claimed: ClaimedMessage) -> bool:
+    """Whether a notification about it can come to its sender's mailbox here, and be known by the message's id."""
+    submission = claimed.claim.submission
+    return bool(claimed.message_id and submission.sender) and submission.origin != "forward"
 
 
 def _by_kind(claimed: ClaimedMessage, decisions: Sequence[RowDecision]) -> list[list[RowDecision]]:

@@ -4,6 +4,7 @@ learns who writes to whom."""
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection, Database
@@ -13,12 +14,14 @@ from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.words import Reading
 from onifast_shared.mailboxes import indexing, mailbox, search
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, parse
 from onifast_shared.recipients import correspondents
 from onifast_shared.values.suffixes import suffixes
 
 from onifast_outbox import maillog
+from onifast_outbox.returns.recording import ReadReturn, RecordedReturn, ReturnRecorder
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
 MAX_TEXT = 256 * 1024
@@ -50,23 +53,31 @@ class IndexedMessage:
     index: MessageIndex
     arrived: ArrivedMessage | None
     verdict: JunkVerdict | None
+    returned: ReadReturn | None
 
 
-async def run_once(db: Database, *, own_filter: bool = True) -> int:
-    """Indexes and judges a batch of new rows in one transaction; how many. Raises DatabaseError."""
+async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
+    """Indexes and judges a batch of new rows in one transaction; how many. Raises DatabaseError.
+
+    What came back of sent mail is recorded with it by `recorder`.
+    """
     items = await db.aread(indexing.unindexed)
     if items:
         await learn(db)  # whom they wrote to a moment ago
-    found = [await _looked_at(db, item, own_filter=own_filter) for item in items]
+    found = [await _looked_at(db, item, recorder, own_filter=own_filter) for item in items]
 
-    def store(tx: Connection) -> None:
+    def store(tx: Connection) -> list[RecordedReturn]:
+        recorded = list[RecordedReturn]()
         for each in found:
-            indexing.set_index(tx, each.item, each.index)
+            is_new = indexing.set_index(tx, each.item, each.index)
+            if is_new and recorder and each.returned:
+                recorded += recorder.record(tx, each.returned, time.time())
             if each.arrived is not None:
                 judging.settle(tx, each.arrived, each.verdict)
+        return recorded
 
-    if found:
-        await db.awrite(store)
+    for each in await db.awrite(store) if found else []:
+        _log(each)
     return len(items)
 
 
@@ -87,9 +98,12 @@ async def learn(db: Database) -> int:
     return await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
 
 
-async def _looked_at(db: Database, item: UnindexedMessage, *, own_filter: bool) -> IndexedMessage:
-    raw, arrived = await db.aread(lambda tx: _fetch(tx, item))
+async def _looked_at(
+    db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
+) -> IndexedMessage:
+    raw, row, arrived = await db.aread(lambda tx: _fetch(tx, item))
     index, reading = await asyncio.to_thread(_read, raw, arrived)
+    returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
         try:
@@ -98,14 +112,14 @@ async def _looked_at(db: Database, item: UnindexedMessage, *, own_filter: bool) 
             raise
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
-    return IndexedMessage(item, index, arrived, verdict)
+    return IndexedMessage(item, index, arrived, verdict, returned)
 
 
-def _fetch(tx: Connection, item: UnindexedMessage) -> tuple[bytes, ArrivedMessage | None]:
+def _fetch(tx: Connection, item: UnindexedMessage) -> tuple[bytes, EmailRow | None, ArrivedMessage | None]:
     try:
-        return mailbox.raw(tx, item.id), judging.look(tx, item.id)
+        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), judging.look(tx, item.id)
     except KeyError:
-        return b"", None  # removed for good meanwhile, or its bytes are lost: it must not hold up the others
+        return b"", None, None  # removed for good meanwhile, or its bytes are lost: it must not hold up the others
 
 
 def _read(raw: bytes, arrived: ArrivedMessage | None) -> tuple[MessageIndex, Reading]:
@@ -118,3 +132,23 @@ def _read(raw: bytes, arrived: ArrivedMessage | None) -> tuple[MessageIndex, Rea
     except Exception:
         maillog.unforeseen("reading a message's words")
         return index, words.NOTHING
+
+
+def _returned(recorder: ReturnRecorder, row: EmailRow, raw: bytes) -> ReadReturn | None:
+    try:
+        return recorder.read(row, raw)
+    except Exception:  # it is mail like any other
+        maillog.unforeseen("reading a notification")
+        return None
+
+
+def _log(recorded: RecordedReturn) -> None:
+    row = recorded.row
+    maillog.came_back(
+        recorded.outcome,
+        row.queue_id,
+        row.id,
+        recipient=row.recipient,
+        email_id=recorded.email_id,
+        reply=recorded.report.reply,
+    )

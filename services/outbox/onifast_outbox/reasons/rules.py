@@ -315,5 +315,77 @@ _OTHERS = (
     ),
 )
 
-RULES = (*PARTICULAR, *_AUTHENTICATION, *_RECIPIENT[:4], *_REPUTATION, *_RECIPIENT[4:], *_CONTENT, *_OTHERS)
+# What notifications say that sites write later, by themselves or about another site: no server answers so on the spot.
+_RETURNED = (
+    rule(
+        "mailbox-full",
+        r"(number of messages in|space in).{0,60}mailbox|mail ?folder is full|mailbox exceeds"
+        r"|mailbox.{0,60}local limit",
+        "the recipient's mailbox is full",
+        "Ask the recipient in another way to make room, and send the message again.",
+    ),
+    rule(
+        "dns",
+        r"\bNXDOMAIN\b|no such domain|unknown host|host (is )?unknown|domain (name )?(does not exist|not found)"
+        r"|domain is not reachable|no MX (record )?found|no relevant answers|responded with code NOERROR"
+        r"|no SMTP service|does(n.t| not) (accept|receive) (any )?e?mail|name service error|DNS (lookup|error)"
+        r"|host [\w.-]{3,255} not found|[\w-]\.[a-z]{2,24} does not exist",
+        "it found no mail server for the recipient's domain",
+        "Check the part after the @ for typing mistakes.",
+    ),
+    rule(
+        "connection",
+        r"time(d)? ?out|connection (refused|reset|closed|lost)|retry time|could not deliver for the last"
+        r"|(multiple|many) retries|delivery failed \d+ attempts|envelope expired|failing for a long time"
+        r"|network (error|unreachable)|not reachable|unable to connect|(did|does) not accept our requests to connect"
+        r"|(will|to) be retried for|message expired|too long (in|on) (the )?queue|not accepting connections"
+        r"|no (host|route) (to|found)|(could not|can not|cannot) (be )?(sent|connect|reach|deliver).{0,60}(hours|days)",
+        "it could not reach the recipient's own mail server",
+        "Try again later, or reach the recipient in another way.",
+    ),
+    rule(
+        "size",
+        r"(line|size|length) limit exceeded",
+        "the message is larger than it takes",
+        "Send smaller attachments, or a link to them.",
+    ),
+    rule(
+        "unknown-user",
+        r"not listed in (the )?(domino|public|name|address)|no valid recipients|invalid final delivery"
+        r"|address (couldn.t|could not|cannot) be found|check (if|whether) (the )?address|in Domino .{0,40}見つか"
+        r"|recipient address rejected\.? *$|Unknown user",
+        "there is no such mailbox",
+        "Check the address, above all the part before the @.",
+    ),
+    rule(
+        "policy",
+        r"groups\.google\.com/support|group you tried to contact|support\.google\.com/a/.{0,60}groups",
+        "there is no such group, or it takes no mail from you",
+        "Check the group's name, and ask its owner to let you in.",
+    ),
+    rule(
+        "blocklist",
+        r"blocked for|not accepting (mail|connections) from|invalid IP for sending|daily relay quota|name was rejected"
+        r"|unverifyable sending|network not allowed",
+        "it takes no mail from {server}",
+        "Ask your provider, who runs this server, to look into it.",
+    ),
+    rule(
+        "rate", r"too many recipients", "the message has more recipients than it takes", "Send it to fewer at a time."
+    ),
+    rule(
+        "sender",
+        r"unrout?eable sender|sender (address )?(rejected|refused|denied)|(different|wrong) address or alias",
+        "it could not find your own address, or takes it for wrong",
+        "Check that the sender's address exists and that its domain has an MX or A record.",
+    ),
+    rule(
+        "policy",
+        r"denied by policy|protocol violation",
+        "its rules do not let this message in, and it does not say which",
+        "Write to the recipient in another way, and ask that their postmaster look for the message.{page}",
+    ),
+)
+
+RULES = (*PARTICULAR, *_AUTHENTICATION, *_RECIPIENT[:4], *_REPUTATION, *_RECIPIENT[4:], *_CONTENT, *_OTHERS, *_RETURNED)
 """All rules in the order that they are tried."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
+from onifast_shared.queue.returns import NewReport, SentRow
 from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.values import times
-from onifast_shared.values.reply import Outcome
+from onifast_shared.values.reply import Outcome, Reply
 from onifast_shared.webhooks import store
 
 from onifast_outbox.reasons import describe
@@ -34,11 +36,41 @@ def note(tx: Connection, submission: Submission, settled: SettledDelivery, now: 
     if event is None or submission.origin == "bounce":
         return  # what is said about a delivery is none that anybody waits for
     listeners = store.listeners(tx, submission.owner, event)
+    if listeners:
+        _tell(tx, listeners, _payload(event, submission, settled, now), now)
+
+
+def note_return(tx: Connection, row: SentRow, report: NewReport, notification_id: int, now: float) -> None:
+    """Queues the event of a notification about mail that was sent: `bounced` once more, or `complained`."""
+    event = "complained" if report.kind == "complaint" else "bounced"
+    listeners = store.listeners(tx, row.owner, event)
     if not listeners:
         return
-    payload = json.dumps(_payload(event, submission, settled, now), ensure_ascii=False, separators=(",", ":"))
+    data = {
+        "outbox_id": row.id,
+        "email_id": row.email_id,
+        "owner": row.owner,
+        "sender": row.sender,
+        "recipient": row.recipient,
+        "attempts": row.attempts,
+        "host": report.host,
+        "tls": "",
+        "reply": _reply(report.reply),
+        "explanation": report.explanation,
+        "next_attempt_at": None,
+        "notification_id": notification_id,
+    }
+    _tell(tx, listeners, {"type": f"mail.{event}", "timestamp": times.rfc3339(now), "data": data}, now)
+
+
+def _tell(tx: Connection, listeners: Iterable[int], payload: Mapping[str, Any], now: float) -> None:
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     for webhook_id in listeners:
-        store.add_event(tx, webhook_id, payload, now)
+        store.add_event(tx, webhook_id, text, now)
+
+
+def _reply(reply: Reply) -> dict[str, Any]:
+    return {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
 
 
 def _payload(event: str, submission: Submission, settled: SettledDelivery, now: float) -> dict[str, Any]:
@@ -55,8 +87,9 @@ def _payload(event: str, submission: Submission, settled: SettledDelivery, now: 
             "attempts": settled.attempts,
             "host": trail.host,
             "tls": trail.tls,
-            "reply": {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text},
+            "reply": _reply(reply),
             "explanation": describe(settled.outcome),
             "next_attempt_at": times.rfc3339(settled.next_attempt_ts) if settled.next_attempt_ts else None,
+            "notification_id": None,
         },
     }

@@ -18,7 +18,7 @@ from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
 
-Event = Literal["delivered", "deferred", "bounced"]
+Event = Literal["delivered", "deferred", "bounced", "complained"]
 
 
 def visible(tx: Connection, caller: Caller) -> list[Webhook]:

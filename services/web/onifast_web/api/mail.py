@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from flask import request
 from onifast_shared.db.database import Connection
@@ -10,12 +10,22 @@ from onifast_shared.mailboxes import counts, mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
-from onifast_shared.queue import waiting
+from onifast_shared.queue import returns, waiting
+from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.values import times
 from onifast_shared.values.paging import Page
 from pydantic import Field, model_validator
 
 from onifast_web.access.auth import Who
+from onifast_web.api import content
+from onifast_web.api.content import (
+    AttachmentInfo,
+    ContactInfo,
+    DeliveryReportInfo,
+    EventInfo,
+    NamedAddress,
+    Protection,
+)
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment
 from onifast_web.http import csrf
 from onifast_web.http.models import Model
@@ -71,23 +81,6 @@ class ReadQuery(Model):
     mark_read: bool = True
 
 
-class NamedAddress(Model):
-    """An entry of an address field; `name` is decoded, "" for none."""
-
-    name: str
-    address: str
-
-
-class AttachmentInfo(Model):
-    """An attachment; `index` is its number in the message, `size` is in octets once decoded."""
-
-    index: int
-    filename: str
-    content_type: str
-    size: int
-    content_id: str
-
-
 class AuthenticationInfo(Model):
     """Verdicts about the sender (RFC 8601), null where nothing was checked; `why` says them in sentences."""
 
@@ -103,7 +96,9 @@ class FullEmail(Email):
 
     `to`, `cc` and `reply_to` are text, the names decoded and in quotes where they need them; `to_addresses` and the
     others are what stands in the fields, taken apart before it was decoded: only that says who is to get an answer.
-    `list_post` is where answers to a mailing list go, null for what came through none.
+    `list_post` is where answers to a mailing list go, null for what came through none. `event` is the first one of a
+    calendar object, `contacts` are vCards. `protection` is what keeps the text from being read here, null for nothing:
+    PGP, S/MIME, or an S/MIME signature that holds the text. `delivery_reports` is what it tells of sent mail.
     """
 
     to: str
@@ -120,6 +115,10 @@ class FullEmail(Email):
     html: str | None
     headers: list[tuple[str, str]]
     attachments: list[AttachmentInfo]
+    event: EventInfo | None
+    contacts: list[ContactInfo]
+    protection: Protection | None
+    delivery_reports: list[DeliveryReportInfo]
     authentication: AuthenticationInfo
 
 
@@ -202,12 +201,12 @@ def _list_version(call: Call) -> str | None:
 def read_email(call: Call) -> FullEmail:
     """One message. It is marked as read unless the request says otherwise, or another site made the browser ask."""
     query: ReadQuery = call.query
-    row, raw, release, who = call.web.database.read(lambda tx: _get(tx, call, query.id))
+    found = call.web.database.read(lambda tx: _get(tx, call, query.id))
+    row = found.row
     if query.mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
-    parsed = parsing.parse(raw)
-    return _full(row, parsed, release, impostors.warnings(who, row, parsed.authors))
+    return _full(found, row, parsing.parse(found.raw))
 
 
 def move_emails(call: Call) -> Moved:
@@ -282,12 +281,23 @@ ENDPOINTS = (
 )
 
 
-def _get(tx: Connection, call: Call, email_id: int) -> tuple[EmailRow, bytes, int | None, Reader]:
+class _Found(NamedTuple):
+    """What the database has of one message, and of its reader."""
+
+    row: EmailRow
+    raw: bytes
+    release: int | None
+    who: Reader
+    reports: list[DeliveryReport]
+
+
+def _get(tx: Connection, call: Call, email_id: int) -> _Found:
     row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
     who = call.web.readers.of(tx, row.owner)
-    return row, mailbox.raw(tx, email_id), _release_times(tx, [row], call).get(email_id), who
+    release = _release_times(tx, [row], call).get(email_id)
+    return _Found(row, mailbox.raw(tx, email_id), release, who, returns.of_email(tx, row.owner, email_id))
 
 
 def _release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
@@ -320,11 +330,11 @@ def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
     }
 
 
-def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str]) -> FullEmail:
+def _full(found: _Found, row: EmailRow, parsed: Parsed) -> FullEmail:
     html = bodies.safe_html(parsed)
     return FullEmail(
-        **_fields(row, release),
-        warnings=warnings,
+        **_fields(row, found.release),
+        warnings=impostors.warnings(found.who, row, parsed.authors),
         to=parsed.to,
         to_addresses=_addresses(parsed, "to"),
         cc=parsed.cc,
@@ -338,16 +348,11 @@ def _full(row: EmailRow, parsed: Parsed, release: int | None, warnings: list[str
         text=parsed.text,
         html=html.html if html else None,
         headers=parsed.headers,
-        attachments=[
-            AttachmentInfo(
-                index=item.index,
-                filename=item.filename,
-                content_type=item.content_type,
-                size=item.size,
-                content_id=item.content_id,
-            )
-            for item in parsed.attachments
-        ],
+        attachments=content.attachments(parsed),
+        event=content.event(parsed.event),
+        contacts=content.contacts(parsed.cards),
+        protection=content.protection(parsed),
+        delivery_reports=content.delivery_reports(found.reports),
         authentication=AuthenticationInfo(
             **bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)
         ),

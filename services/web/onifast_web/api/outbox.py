@@ -34,10 +34,13 @@ class AttemptInfo(Model):
     """One server that an attempt at delivery came to. `code` and `enhanced` are of the remote site's reply.
 
     `outcome` is `delivered`, `deferred`, `failed`, `sandboxed`, or `passed_over` where the same attempt went on to the
-    next server. `stages` has the milliseconds of each stage (`dns`, `connect`, `greeting`, `ehlo`, `tls`, `login`,
-    `mail`, `rcpt`, `data`, `body`, `end`): the last one that is there is where the attempt ended, and a connection that
-    was open already begins with `mail`. `tls_level` says how the connection was protected: `none`, `encrypted`,
-    `verified`, `mta-sts`, `dane`, `requiretls`, or empty where none came about.
+    next server; and what notifications tell afterwards: `returned`, `delayed`, `confirmed`, `complained`, `answered`
+    (by a program), or `unproven` for one that is not believed.
+
+    `stages` has the milliseconds of each stage (`dns`, `connect`, `greeting`, `ehlo`, `tls`, `login`, `mail`, `rcpt`,
+    `data`, `body`, `end`): the last one that is there is where the attempt ended, and a connection that was open
+    already begins with `mail`. `tls_level` says how the connection was protected: `none`, `encrypted`, `verified`,
+    `mta-sts`, `dane`, `requiretls`, or empty where none came about.
     """
 
     at: Moment

@@ -1,4 +1,4 @@
-"""Suppressed recipients: whom a user's mail is not sent to, because it bounced there or they want it so."""
+"""Suppressed recipients: whom a user's mail is not sent to, because it bounced, they complained, or by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SuppressionInfo(Model):
 
     owner: str
     recipient: str
-    origin: Literal["bounce", "manual"]
+    origin: Literal["bounce", "complaint", "manual"]
     reason: str
     created_at: Moment
     expires_at: Moment | None

@@ -17,7 +17,7 @@ from onifast_shared.values import times
 from onifast_shared.values.address import display_domain, split_list
 
 from onifast_web.access.context import current
-from onifast_web.reading import render
+from onifast_web.reading import render, returns
 
 _TINTS = 8
 _NEARLY = 0.9  # of a quota
@@ -43,6 +43,12 @@ _OUTCOMES = {
     "failed": ("Refused", "bad"),
     "sandboxed": ("Captured", "idle"),
     "passed_over": ("Passed over", "wait"),
+    "returned": ("Returned", "bad"),
+    "delayed": ("Delayed beyond", "wait"),
+    "confirmed": ("Confirmed", "good"),
+    "complained": ("Complaint", "bad"),
+    "answered": ("Automatic answer", "idle"),
+    "unproven": ("Unproven notice", "wait"),
 }
 _PROTECTION = {
     "none": "not encrypted",
@@ -164,7 +170,7 @@ def delivery_note(row: OutboxRow) -> str:
     if row.status == "deferred":
         return f"Not yet{_why(row)} It will be tried again."
     if row.status == "failed":
-        return f"Could not be delivered{_why(row)}"
+        return returns.returned(row) or f"Could not be delivered{_why(row)}"
     if row.status == "held":
         return _held(row)
     return {
@@ -182,7 +188,9 @@ def waits(row: OutboxRow) -> bool:
 
 
 def delivered_at(row: OutboxRow) -> float | None:
-    """When a delivery arrived."""
+    """When a delivery arrived; None where it did not, or came back."""
+    if row.status != "sent":
+        return None
     return next((step.started_ts for step in reversed(row.history) if step.outcome == "delivered"), None)
 
 
@@ -218,6 +226,10 @@ def _held(row: OutboxRow) -> str:
 
 
 def _delivered(row: OutboxRow) -> str:
+    return f"{_taken(row)} {returns.added(row.history)}".strip()
+
+
+def _taken(row: OutboxRow) -> str:
     host = next((step.host for step in reversed(row.history) if step.outcome == "delivered" and step.host), "")
     return f"Taken by {host}." if host else "In the recipient’s mailbox."
 

@@ -12,6 +12,7 @@ from onifast_shared.mailboxes import mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
+from onifast_shared.queue import returns as returns_store
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
 from onifast_shared.recipients import addresses
@@ -22,7 +23,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import answering, forwarding
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
-from onifast_web.reading import bodies, impostors, render
+from onifast_web.reading import bodies, impostors, render, returns
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
 from onifast_web.webmail.declared import Notices, PageRoute
@@ -141,11 +142,12 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
     # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web = current()
-    deliveries, waiting, who = web.database.read(
+    deliveries, waiting, who, reports = web.database.read(
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
             web.readers.of(tx, username),
+            returns_store.of_email(tx, username, row.id),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -168,6 +170,7 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "deliveries": deliveries,
         "waiting": waiting,
         "recallable": recallable,
+        "returns": returns.sentences(reports),
     }
 
 

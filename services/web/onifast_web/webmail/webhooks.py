@@ -23,6 +23,7 @@ _EVENTS = (
     ("delivered", "Delivered"),
     ("deferred", "Delayed"),
     ("bounced", "Failed"),
+    ("complained", "Complaints"),
 )
 
 
