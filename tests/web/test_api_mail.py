@@ -6,6 +6,7 @@ import base64
 import io
 from typing import Any
 
+import golden
 import pytest
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import mailbox
@@ -309,3 +310,76 @@ def test_the_unforeseen_says_nothing_about_itself(demo: Panel, database: Databas
     database.write(lambda tx: tx.execute("ALTER TABLE outbox RENAME TO gone"))
     document = problem(demo.get("/api/mail/outbox"), 500)
     assert "outbox" not in document["detail"] and "sql" not in document["detail"].lower()
+
+
+# What a message brings along
+
+
+def test_an_event_is_told_field_by_field(demo: Panel, database: Database) -> None:
+    calendar = (
+        b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:7\r\nDTSTART:20261201T100000Z\r\nDURATION:PT1H\r\n"
+        b"SUMMARY:Plan\r\nORGANIZER;CN=Ann:mailto:ann@remote.test\r\n"
+        b"ATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@remote.test\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    found = read(demo, deliver(database, attachments=[OutgoingAttachment("a.ics", "text/calendar", calendar)]))
+    assert found["event"] == {
+        "method": "REQUEST", "uid": "7", "summary": "Plan", "location": "", "description": "", "repeats": True,
+        "cancelled": False, "organizer": {"name": "Ann", "address": "ann@remote.test", "answer": None},
+        "attendees": [{"name": "", "address": "bob@remote.test", "answer": "accepted"}],
+        "start": {"at": "2026-12-01T10:00:00Z", "words": ""}, "end": {"at": "2026-12-01T11:00:00Z", "words": ""},
+    }  # fmt: skip
+
+
+def test_contacts_are_told(demo: Panel, database: Database) -> None:
+    card = b"BEGIN:VCARD\r\nFN:Ann Taylor\r\nORG:Works\r\nEMAIL:ann@remote.test\r\nTEL:+1 2\r\nEND:VCARD\r\n"
+    found = read(demo, deliver(database, attachments=[OutgoingAttachment("a.vcf", "text/vcard", card)]))
+    (contact,) = found["contacts"]
+    assert contact == {
+        "name": "Ann Taylor", "organisation": "Works", "emails": ["ann@remote.test"], "phones": ["+1 2"],
+    }  # fmt: skip
+    assert found["event"] is None and found["protection"] is None and found["delivery_reports"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "protection"), [("pgp-mime", "pgp"), ("smime-encrypted", "smime"), ("smime-opaque", "smime-signed")]
+)
+def test_what_cannot_be_read_here_is_told(demo: Panel, database: Database, name: str, protection: str) -> None:
+    raw = (golden.MESSAGES / f"{name}.eml").read_bytes()
+    assert read(demo, deliver(database, raw=raw))["protection"] == protection
+
+
+def test_messages_inside_are_opened_down_to_some_depth(demo: Panel, database: Database) -> None:
+    raw = b"From: deepest@x.test\r\nSubject: 0\r\nContent-Type: text/html\r\n\r\n<b>Hi</b><script>x()</script>"
+    for number in range(1, 6):
+        head = f"From: a@x.test\r\nSubject: {number}\r\nMIME-Version: 1.0\r\n"
+        raw = (
+            head.encode()
+            + b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (number, number)
+            + (b"Content-Type: message/rfc822\r\n\r\n" + raw + b"\r\n--b%d--\r\n" % number)
+        )
+    found: dict[str, Any] = read(demo, deliver(database, raw=raw))
+    subjects = []
+    while "message" in found["attachments"][0]:
+        found = found["attachments"][0]["message"]
+        subjects.append(found["subject"])
+    assert subjects == ["4", "3", "2"]
+
+
+def test_a_message_inside_is_sanitised_as_any_other(demo: Panel, database: Database) -> None:
+    inner = b"From: Bob <bob@x.test>\r\nSubject: In\r\nContent-Type: text/html\r\n\r\n<b>Hi</b><script>x()</script>"
+    found = read(demo, deliver(database, attachments=[OutgoingAttachment("a.eml", "message/rfc822", inner)]))
+    inside = found["attachments"][0]["message"]
+    assert (inside["sender"], inside["sender_name"], inside["subject"]) == ("bob@x.test", "Bob", "In")
+    assert inside["html"] == "<b>Hi</b>"
+
+
+def test_files_in_a_winmail_dat_are_attachments(demo: Panel, database: Database) -> None:
+    raw = (golden.MESSAGES / "winmail-dat.eml").read_bytes()
+    names = [each["filename"] for each in read(demo, deliver(database, raw=raw))["attachments"]]
+    assert names and "winmail.dat" not in names
+
+
+def read(panel: Panel, email_id: int) -> dict[str, Any]:
+    found = panel.get("/api/mail/read", id=email_id).json
+    assert found is not None
+    return dict(found)

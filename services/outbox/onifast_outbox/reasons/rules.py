@@ -352,7 +352,7 @@ _RETURNED = (
     rule(
         "unknown-user",
         r"not listed in (the )?(domino|public|name|address)|no valid recipients|invalid final delivery"
-        r"|address (couldn.t|could not|cannot) be found|check (if|whether) (the )?address|in Domino .{0,40}見つか"
+        r"|address (could ?n[o'’]t|cannot) be found|check (if|whether) (the )?address|in Domino .{0,40}見つか"
         r"|recipient address rejected\.? *$|Unknown user",
         "there is no such mailbox",
         "Check the address, above all the part before the @.",

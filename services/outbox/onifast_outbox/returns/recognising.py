@@ -34,7 +34,7 @@ _DAEMONS = re.compile(
 )
 _SUBJECTS = re.compile(
     r"undeliver|not delivered|non[- ]?deliver|deliver(?:y|ed)?.{0,30}(?:fail|status|error|problem|report|delay|notif)"
-    r"|(?:failure|failed|bounce|error|problem|unable).{0,30}(?:notice|mail|messag|deliver|recipient)"
+    r"|(?:failure|failed|bounce|error|problem|unable).{0,30}(?:notice|mail|message|messaging|deliver|recipient)"
     r"|returned (?:e-?)?mail"
     r"|(?:mail|message) (?:system )?(?:error|failure|status)|could ?n[o']t be (?:sent|delivered)"
     r"|warning: (?:message|could)"
