@@ -119,11 +119,19 @@ def test_the_api_tells_the_same(panel: Panel, letter: Letter) -> None:
     assert found is not None
     assert found["delivery_reports"] == [
         {
-            "kind": "bounce", "action": "failed", "recipient": "ann@remote.example", "host": "mx.remote.example",
-            "code": 552, "enhanced": "5.2.2", "reply": "Mailbox full",
-            "explanation": "The recipient's mailbox is full.", "believed": True, "outbox_id": letter.outbox_id, "sent_id": letter.sent_id,
+            "kind": "bounce",
+            "action": "failed",
+            "recipient": "ann@remote.example",
+            "host": "mx.remote.example",
+            "code": 552,
+            "enhanced": "5.2.2",
+            "reply": "Mailbox full",
+            "explanation": "The recipient's mailbox is full.",
+            "believed": True,
+            "outbox_id": letter.outbox_id,
+            "sent_id": letter.sent_id,
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_the_copy_of_another_user_is_not_led_to(panel: Panel, letter: Letter, database: Database) -> None:
