@@ -126,6 +126,8 @@ class DatabaseWriter:
         self._closing = False
         self._failing: DatabaseError | None = None
         self._connection = connect()
+        # Each job's savepoint keeps the pages that it changes as they were: of 16 of them, SQLite makes a file.
+        self._connection.execute("PRAGMA temp_store=MEMORY")
         self._is_syncing = True
         self.checkpointer = Checkpointer(connect, path)
         self._connection.set_wal_hook(self.checkpointer.on_commit)

@@ -48,6 +48,26 @@ def test_write_gives_what_its_function_returns(database: Database) -> None:
     assert database.read(keys) == {"a"}
 
 
+def open_files() -> set[str]:
+    return {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+
+
+def test_what_a_job_might_have_to_undo_is_kept_in_no_file(database: Database) -> None:
+    def fill(tx: Connection) -> None:
+        tx.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+            " INSERT INTO mail_config (key, value) SELECT i, hex(zeroblob(50)) FROM n"
+        )
+
+    def change_many_pages(tx: Connection) -> set[str]:
+        tx.execute("UPDATE mail_config SET value = hex(zeroblob(49))")
+        return open_files()
+
+    database.write(fill)
+    before = open_files()
+    assert not {file for file in database.write(change_many_pages) - before if "(deleted)" in file}
+
+
 def test_a_failed_write_undoes_its_own_changes_only(database: Database) -> None:
     def fail(tx: Connection) -> None:
         tx.execute("INSERT INTO mail_config (key, value) VALUES ('bad', '')")
