@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.machine.setting_types import Listen, milters
 from onifast_shared.mailboxes import mailbox
+from onifast_shared.message.sections import RawMessage
 from onifast_shared.refused import refusals
 from onifast_smtpd.milter import editing
 from onifast_smtpd.milter.editing import ChangedField, InsertedField, ReplacedBody, edited
@@ -93,7 +94,7 @@ def test_a_setting_that_names_no_filter_is_refused(text: str) -> None:
     ],
 )
 def test_edits_change_what_they_say_and_nothing_else(edits: list[editing.Edit], expected: bytes) -> None:
-    assert edited(MESSAGE, edits) == expected
+    assert edited(RawMessage.of(MESSAGE), edits).octets == expected
 
 
 def test_the_words_of_a_filter_are_read() -> None:
@@ -132,7 +133,7 @@ def test_whatever_a_filter_puts_in_stays_one_field(value: bytes) -> None:
         new = editing.add(field(b"X-New", value))
     except MilterTrouble:
         return
-    changed = edited(MESSAGE, [new])
+    changed = edited(RawMessage.of(MESSAGE), [new]).octets
     assert changed.startswith(MESSAGE.partition(b"\r\n\r\n")[0])
     assert changed.endswith(b"\r\n\r\nbody\r\n")
     assert changed.count(b"\r\n\r\n") == 1

@@ -24,14 +24,13 @@ from onifast_shared.message.compose import complete_head
 from onifast_shared.message.conversion import Unconvertible, fit
 from onifast_shared.message.header_conversion import fit_head
 from onifast_shared.message.headers import (
-    body_start,
     has_bare_line_ends,
     head_within,
     normalise_newlines,
-    split_head,
     without_mbox_lines,
 )
-from onifast_shared.message.parsing import Summary, summary
+from onifast_shared.message.parsing import Summary
+from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses, quotas
 from onifast_shared.recipients.addresses import Destination, Expansion, RewrittenSender
@@ -198,69 +197,49 @@ class Intake:
 
     async def take(self, transaction: MailTransaction) -> None:
         """Makes the content durable, under the transaction's queue id. Raises Refused, DatabaseError."""
-        raw = transaction.content or b""
-        settings, local = self._settings, transaction.origin.client.is_loopback
-        head = head_within(raw, settings.max_header_size)
-        if head is None:
-            raise Refused(structure.head_too_large(settings))
-        raw, head = without_mbox_lines(raw, head)  # before signatures are checked: none covers it
-        # A binary body has no lines; its header has (RFC 3030 section 3).
-        lines = head if transaction.is_binary else raw
-        bare = has_bare_line_ends(lines)
-        check(structure.judge_line_ends(settings, bare=bare, local=local))
-        check(structure.judge_head(head, settings))
-        check(structure.judge_lines(lines, settings))
-        if structure.may_have_many_parts(raw, head, settings):
-            check(await asyncio.to_thread(structure.judge_parts, raw, settings))
-        if bare and not transaction.is_binary:
-            raw = normalise_newlines(raw)
-            head = split_head(raw)[0]
+        message = await self._well_formed(transaction)
         if transaction.submitter is None:
-            check(structure.judge_nul(raw, is_binary=transaction.is_binary))
-            await self._deliver(transaction, raw)
-            return
-        raw, head = await self._fit(transaction, raw, head)
-        await self._submit(transaction, transaction.submitter, raw, head)
+            await self._deliver(transaction, message)
+        else:
+            await self._submit(transaction, transaction.submitter, message)
 
-    async def _fit(self, transaction: MailTransaction, raw: bytes, head: bytes) -> tuple[bytes, bytes]:
-        """A submission and its header as every server takes it, so that filters and signatures see no other form.
+    async def _well_formed(self, transaction: MailTransaction) -> RawMessage:
+        """The message that came, its header section found; raises Refused where some reader could not bear it."""
+        raw, settings = transaction.content or b"", self._settings
+        octets = head_within(raw, settings.max_header_size)
+        if octets is None:
+            raise Refused(structure.head_too_large(settings))
+        raw, octets = without_mbox_lines(raw, octets)  # before signatures are checked: none covers it
+        message = RawMessage(raw, HeaderSection(octets))
+        # A binary body has no lines; its header has (RFC 3030 section 3).
+        lines = octets if transaction.is_binary else raw
+        bare = has_bare_line_ends(lines)
+        check(structure.judge_line_ends(settings, bare=bare, local=transaction.origin.client.is_loopback))
+        check(structure.judge_head(message.head, settings))
+        check(structure.judge_lines(lines, settings))
+        if structure.may_have_many_parts(message, settings):
+            check(await asyncio.to_thread(structure.judge_parts, raw, settings))
+        return RawMessage.of(normalise_newlines(raw)) if bare and not transaction.is_binary else message
 
-        Raises Refused. Binary parts stay as they are: outbox encodes them for those who cannot take them.
-        """
-        if transaction.is_binary:
-            fit_one = fit_head(head)
-            return (raw, head) if fit_one == head else (fit_one + raw[len(head) :], fit_one)
-        try:
-            fitted = fit(raw) if len(raw) <= FITTED_AT_ONCE else await asyncio.to_thread(fit, raw)
-        except Unconvertible as error:
-            raise refused(550, "5.6.0", f"message cannot be sent to anybody: {error}") from None
-        if fitted.done or fitted.left:
-            maillog.converted(transaction.queue_id, fitted.done, fitted.left)
-        return (raw, head) if fitted.message is raw else (fitted.message, split_head(fitted.message)[0])
+    # Submissions
 
-    async def _submit(self, transaction: MailTransaction, submitter: Submitter, raw: bytes, head: bytes) -> None:
-        body: bytes | memoryview = memoryview(raw)[body_start(raw, len(head)) :]
-        sender = transaction.sender or Address("mailer-daemon", self._settings.hostname)
-        try:
-            head = complete_from(submitter.rewriter.header(head), sender)
-        except FromError as error:
-            raise refused(550, "5.6.0", str(error)) from None
-        await self._outgoing.judge_from(submitter, head)
-        # The body is copied once, however much its header changes.
-        head = forged.remove(head, self._settings.hostname)
-        head = complete_head(head, sender=sender, hostname=self._settings.hostname)
+    async def _submit(self, transaction: MailTransaction, submitter: Submitter, message: RawMessage) -> None:
+        message = await self._fitted(transaction, message)
+        head = await self._completed(submitter, transaction.sender, message.head)
         if self._milters.are_there:
-            head, body = await self._filter(transaction, b"".join((head, b"\r\n", body)))
-        subject = Summary(head).subject
-        message = b"".join((self._received(transaction), head, b"\r\n", body))
+            message = await self._filtered(transaction, message.with_head(head))
+            head = message.head
+        # The body is copied once, however much its header changes.
+        body = message.body
+        octets = b"".join((self._received(transaction), head.octets, b"\r\n", body))
         submission = Submission(
             sender=transaction.mail_from or "",
             origin="smtp",
             owner=submitter.owner,
             submitted_by=transaction.origin.submitted_by,
-            subject=subject,
-            body_type=_body_type(transaction, message),
-            smtputf8=_needs_smtputf8(transaction, message),
+            subject=Summary.of(head).subject,
+            body_type=_body_type(transaction, octets),
+            smtputf8=_needs_smtputf8(transaction, octets, len(octets) - len(body)),
             requiretls=transaction.options.requiretls,
             ret=transaction.options.ret,
             envid=transaction.options.envid,
@@ -270,55 +249,93 @@ class Intake:
         recipients = [target.queued for target in transaction.targets.values()]
         admit = self._outgoing.admission(submitter, len(recipients))
         try:
-            await accept.asubmit(self._database, message, submission, recipients, admit=admit)
+            await accept.asubmit(self._database, octets, submission, recipients, admit=admit)
         except LimitExceeded as exceeded:
             raise self._outgoing.refusal(submitter, exceeded) from None
         self._outgoing.admitted(submitter, len(recipients))
-        self._accepted(transaction, len(message))
+        self._accepted(transaction, len(octets))
 
-    async def _filter(self, transaction: MailTransaction, raw: bytes) -> tuple[bytes, bytes]:
-        """Header and body of a submission as the content filters leave it; raises Refused.
+    async def _fitted(self, transaction: MailTransaction, message: RawMessage) -> RawMessage:
+        """A submission as every server takes it, so that filters and signatures see no other form. Raises Refused.
+
+        Binary parts stay as they are: outbox encodes them for those who cannot take them.
+        """
+        raw, head = message.octets, message.head
+        if transaction.is_binary:
+            fit_one = fit_head(head.octets)
+            return message.renewed(raw if fit_one is head.octets else fit_one + raw[len(head.octets) :])
+        try:
+            if len(raw) <= FITTED_AT_ONCE:
+                fitted = fit(raw, head.octets)
+            else:
+                fitted = await asyncio.to_thread(fit, raw, head.octets)
+        except Unconvertible as error:
+            raise refused(550, "5.6.0", f"message cannot be sent to anybody: {error}") from None
+        if fitted.done or fitted.left:
+            maillog.converted(transaction.queue_id, fitted.done, fitted.left)
+        return message.renewed(fitted.message)
+
+    async def _completed(self, submitter: Submitter, sender: Address | None, head: HeaderSection) -> HeaderSection:
+        """A submission's header with all that it needs, and with nothing that only we may write. Raises Refused."""
+        hostname = self._settings.hostname
+        author = sender or Address("mailer-daemon", hostname)
+        try:
+            head = complete_from(submitter.rewriter.header(head), author)
+        except FromError as error:
+            raise refused(550, "5.6.0", str(error)) from None
+        await self._outgoing.judge_from(submitter, head)
+        head = head.renewed(forged.remove(head.octets, hostname))
+        return complete_head(head, sender=author, hostname=hostname)
+
+    async def _filtered(self, transaction: MailTransaction, message: RawMessage) -> RawMessage:
+        """A submission as the content filters leave it; raises Refused.
 
         What a filter puts aside is refused: its sender is to know that it does not go out.
         """
-        filtered = await self._milters.filter(
-            FilteredMessage(transaction.origin, transaction.queue_id, transaction.sender, transaction.recipients, raw)
+        recipients = transaction.recipients
+        result = await self._milters.filter(
+            FilteredMessage(transaction.origin, transaction.queue_id, transaction.sender, recipients, message)
         )
-        check(filtered.refusal)
-        if filtered.quarantine is not None:
-            raise refused(550, "5.7.1", f"message put aside by a content filter: {filtered.reason}")
-        return split_head(filtered.raw)
+        check(result.refusal)
+        if result.quarantine is not None:
+            raise refused(550, "5.7.1", f"message put aside by a content filter: {result.reason}")
+        return result.message
 
-    async def _deliver(self, transaction: MailTransaction, raw: bytes) -> None:
-        places = await self._places(transaction, raw)
+    # Mail for mailboxes here
+
+    async def _deliver(self, transaction: MailTransaction, message: RawMessage) -> None:
+        check(structure.judge_nul(message.octets, is_binary=transaction.is_binary))
+        places = await self._places(transaction, message)
         received_field = self._received(transaction)
         try:
             judged = await transaction.screening.message(
-                raw, received_field, transaction.recipients, transaction.queue_id, self._reader(places)
+                message, received_field, transaction.recipients, transaction.queue_id, self._reader(places)
             )
         except RefusedWhole as refusal:
             client = transaction.origin.client.address
             envelope = RefusedEnvelope(client, transaction.sender, places, transaction.queue_id)
             refusal.kept = await self._refused_keeper.keep(refusal.judged, received_field, envelope)
             raise
-        message = traced(judged, received_field, self._settings.hostname)
+        octets = traced(judged, received_field)
         distribution = distribute(transaction.sender, places, folder=judged.folder)
         incoming = IncomingMessage(
             transaction.mail_from or "",
             distribution.deliveries,
             judged.authentication,
             self._settings.file_copies,
-            self._onward(transaction, distribution, message),
+            self._onward(transaction, distribution, judged.message, octets),
             _acknowledged(transaction, places, judged),
             transaction.options.envid,
             transaction.queue_id,
         )
-        await accept.deliver(self._database, message, incoming)
-        self._accepted(transaction, len(message), judged.summary)
+        await accept.deliver(self._database, octets, incoming)
+        self._accepted(transaction, len(octets), judged.summary)
 
-    async def _places(self, transaction: MailTransaction, raw: bytes) -> dict[Recipient, Expansion | RewrittenSender]:
+    async def _places(
+        self, transaction: MailTransaction, message: RawMessage
+    ) -> dict[Recipient, Expansion | RewrittenSender]:
         """Where the message goes, now that its header is known; raises Refused if it goes in a circle."""
-        been = visited(summary(split_head(raw)[0]).headers)
+        been = visited(Summary.of(message.head))
         places: dict[Recipient, Expansion | RewrittenSender] = {}
         for target in transaction.targets.values():
             match target.destination:
@@ -327,7 +344,7 @@ class Intake:
                         raise Refused(policy.looping(target.address))
                 case RewrittenSender() as returned:
                     places[target.recipient] = returned
-        await self._check_room(places, len(raw))
+        await self._check_room(places, len(message.octets))
         return places
 
     def _reader(self, places: Mapping[Recipient, Expansion | RewrittenSender]) -> str:
@@ -354,16 +371,18 @@ class Intake:
             check(refusals[0])
 
     def _onward(
-        self, transaction: MailTransaction, distribution: Distribution, message: bytes
+        self, transaction: MailTransaction, distribution: Distribution, message: RawMessage, octets: bytes
     ) -> ForwardedMessage | None:
+        """What goes on elsewhere, and how; `octets` are the message below our trace fields, as it is stored."""
         if not distribution.passing:
             return None
+        head_size = len(octets) - len(message.octets) + len(message.head.octets)
         envelope = Submission(
             sender="",
             origin="forward",
-            subject=summary(split_head(message)[0]).subject,
-            body_type=_body_type(transaction, message),
-            smtputf8=_needs_smtputf8(transaction, message),
+            subject=Summary.of(message.head).subject,
+            body_type=_body_type(transaction, octets),
+            smtputf8=_needs_smtputf8(transaction, octets, head_size),
             requiretls=transaction.options.requiretls,
             ret=transaction.options.ret,
             envid=transaction.options.envid,
@@ -422,9 +441,9 @@ def _body_type(transaction: MailTransaction, message: bytes) -> Body:
     return "7BIT" if message.isascii() else "8BITMIME"
 
 
-def _needs_smtputf8(transaction: MailTransaction, message: bytes) -> bool:
+def _needs_smtputf8(transaction: MailTransaction, octets: bytes, head_size: int) -> bool:
     """Whether the next hop must know SMTPUTF8: the client said so, and something in the message is why (RFC 6531)."""
     if not transaction.smtp_utf8:
         return False
     mailboxes = [*transaction.recipients, *([transaction.sender] if transaction.sender else [])]
-    return any(address.needs_smtputf8 for address in mailboxes) or not split_head(message)[0].isascii()
+    return any(address.needs_smtputf8 for address in mailboxes) or not octets[:head_size].isascii()

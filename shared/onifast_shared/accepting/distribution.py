@@ -12,6 +12,7 @@ from onifast_shared.accepting.accept import ForwardedRecipient, LocalDelivery
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.headers import fold
+from onifast_shared.message.parsing import Summary
 from onifast_shared.queue.store import QueuedRecipient
 from onifast_shared.recipients import addresses, quotas
 from onifast_shared.recipients.addresses import Destination, RewrittenSender
@@ -45,9 +46,9 @@ def locate(tx: Connection, address: Address, size: int, settings: Settings) -> R
     return ResolvedRecipient(destination, quotas.judge(tx, destination.mailboxes, size, settings))
 
 
-def visited(fields: Iterable[tuple[str, str]]) -> set[str]:
-    """The keys of the addresses that a message has been to, by the Delivered-To among its header fields (RFC 9228)."""
-    return {_key(value) for name, value in fields if name.lower() == "delivered-to"}
+def visited(header: Summary) -> set[str]:
+    """The keys of the addresses that a message has been to, by the Delivered-To in its header (RFC 9228)."""
+    return {_key(text) for text in header.texts("delivered-to")}
 
 
 def distribute(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from onifast_shared.message.compose import mailbox
-from onifast_shared.message.headers import decode_words, fold, replace_fields, unfold, values_of
+from onifast_shared.message.headers import decode_words, fold, unfold
 from onifast_shared.message.parameters import unquote
+from onifast_shared.message.sections import HeaderField, HeaderSection
 from onifast_shared.values.address import Address, AddressError, split_list
 
 MAX_FROM = 64 * 1024
@@ -41,12 +42,12 @@ class _From:
     has_bad_address: bool
 
 
-def complete_from(head: bytes, sender: Address) -> bytes:
+def complete_from(head: HeaderSection, sender: Address) -> HeaderSection:
     """The header section with one From field at the most, which has an address: that of its author, or else `sender`.
 
     What stands there without an address is the author's name. Raises FromError where it is not clear who that is.
     """
-    values = values_of(head, "From")
+    values = head.values("from")
     if sum(map(len, values)) > MAX_FROM:
         raise FromError("message has a From header that is too long")
     found = [(_read_again if len(value) <= _REMEMBERED else _read)(value) for value in values]
@@ -69,18 +70,18 @@ def _author(found: Sequence[_From]) -> int:
     return named[0] if named else 0
 
 
-def _with_one(head: bytes, kept: int, new: bytes | None) -> bytes:
+def _with_one(head: HeaderSection, kept: int, new: bytes | None) -> HeaderSection:
     """The header section with that From field alone, or with a new one in its place."""
     place = -1
 
-    def change(name: str, _: bytes) -> bytes | None:
+    def change(field: HeaderField) -> bytes | None:
         nonlocal place
-        if name.lower() != "from":
+        if field.key != "from":
             return None
         place += 1
         return new if place == kept else b""
 
-    return replace_fields(head, change)
+    return head.changed(change)
 
 
 def _read(value: bytes) -> _From:

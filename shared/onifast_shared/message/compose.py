@@ -16,14 +16,13 @@ from onifast_shared.message.headers import (
     LINE_LIMIT,
     encode_text,
     encode_words,
-    fields,
     fold,
     normalise_newlines,
-    remove_headers,
     unfold,
 )
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parameters import write_parameter
+from onifast_shared.message.sections import HeaderField, HeaderSection
 from onifast_shared.values.address import Address, AddressError, split_list
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -33,7 +32,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HTML_START = ("<!doctype", "<html")
 MAX_REFERENCES = 50
 """Ids in References: RFC 5322 leaves their number open; the first one and the latest are what threads hang on."""
-_JUDGED = frozenset(("bcc", "resent-bcc", "from", "date", "message-id"))
+_NEVER_SENT = frozenset(("bcc", "resent-bcc"))
+_JUDGED = _NEVER_SENT | {"from", "date", "message-id"}
 
 
 class DraftError(ValueError):
@@ -114,26 +114,19 @@ def from_script(sender: str, recipient: str, subject: str, body: str, hostname: 
     return build(draft, hostname)
 
 
-def complete_head(head: bytes, *, sender: Address, hostname: str) -> bytes:
+def complete_head(head: HeaderSection, *, sender: Address, hostname: str) -> HeaderSection:
     """A submitted message's header section made whole (RFC 6409 section 8): what it lacks of Date, Message-ID and From
     is added, and Bcc dropped.
 
     What is added goes below the other fields, so that trace fields stay on top.
     """
-    found = [(name.lower(), value) for name, value in fields(head)]
-    if any(_is_unwanted(name, unfold(value)) for name, value in found if name in _JUDGED):
-        head = remove_headers(head, _is_unwanted)
-        found = [(name.lower(), value) for name, value in fields(head)]
-    present = {name for name, _ in found}
-    if head and not head.endswith(b"\r\n"):
-        head += b"\r\n"
-    if "from" not in present:
-        head += fold("From", str(sender))
-    if "date" not in present:
-        head += fold("Date", _date_text(None))
-    if "message-id" not in present:
-        head += fold("Message-ID", make_message_id(hostname))
-    return head
+    if any(_is_unwanted(field) for field in head.fields):
+        head = head.changed(lambda field: b"" if _is_unwanted(field) else None)
+    present = {field.key for field in head.fields}
+    missing = b"" if "from" in present else fold("From", str(sender))
+    missing += b"" if "date" in present else fold("Date", _date_text(None))
+    missing += b"" if "message-id" in present else fold("Message-ID", make_message_id(hostname))
+    return head.with_below(missing)
 
 
 def make_message_id(hostname: str) -> str:
@@ -146,10 +139,10 @@ def is_message_id(text: str) -> bool:
     return bool(_MESSAGE_ID.fullmatch(text))
 
 
-def _is_unwanted(name: str, value: str) -> bool:
-    if name in ("bcc", "resent-bcc"):
-        return True
-    return name in ("from", "date", "message-id") and not value.strip()
+def _is_unwanted(field: HeaderField) -> bool:
+    if field.key not in _JUDGED:
+        return False
+    return field.key in _NEVER_SENT or not unfold(field.value).strip()
 
 
 def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:

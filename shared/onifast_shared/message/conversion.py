@@ -23,6 +23,7 @@ from onifast_shared.message.header_conversion import (
 )
 from onifast_shared.message.headers import (
     LINE_LIMIT,
+    body_start,
     fields,
     has_bare_line_ends,
     has_long_line,
@@ -76,7 +77,7 @@ class Fitted(NamedTuple):
     left: str = ""
 
 
-def fit(message: bytes) -> Fitted:
+def fit(message: bytes, head: bytes | None = None) -> Fitted:
     """The message as any server with 8BITMIME takes it; its line ends are all CRLF. Raises Unconvertible.
 
     What somebody has signed, by DKIM (RFC 6376) or in a multipart/signed (RFC 1847), is left as it is where that is
@@ -88,7 +89,7 @@ def fit(message: bytes) -> Fitted:
         return Fitted(message)
     if b"\0" in message:
         return _without_nul(message, unfit)
-    head, body = split_head(message)
+    head, body = split_head(message) if head is None else (head, message[body_start(message, len(head)) :])
     if not head.isascii():
         unfit.append("8-bit text in the header")
     if not unfit and not _may_have_raw_parts(head, body):

@@ -25,7 +25,8 @@ _HEAD_LINES = re.compile(
     % (_HEAD_LINE, _HEAD_LINE)
 )
 # A field begins a line. Looked for anywhere, a name would be tried from each of its octets, if no colon follows it.
-_FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
+FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)(?:\n|\Z)")
+"""A field in a header section: its name, and its value with its folds."""
 # A mailbox file's line before a message; what took it from there, or quoted it, left it in the header. It is none
 # where text follows: a message without a header, or without the empty line after it, may begin with that word.
 _MBOX_LINE = re.compile(rb"(?<![^\n])>*+From (?![ \t]*:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)")
@@ -78,7 +79,7 @@ def body_start(raw: bytes, head_size: int) -> int:
 
 def fields(head: bytes) -> Iterator[tuple[str, bytes]]:
     """(name, value) of each field in order, the value as it stands, with its folds but without the last line end."""
-    for match in _FIELD.finditer(head):
+    for match in FIELD.finditer(head):
         yield match[1].decode("ascii"), match[2].rstrip(b"\r")
 
 
@@ -88,7 +89,7 @@ def values_of(head: bytes, name: str) -> list[bytes]:
     found: list[bytes] = []
     place = lines.find(wanted)
     while place >= 0:
-        field = _FIELD.match(head, place)
+        field = FIELD.match(head, place)
         if field and len(field[1]) == len(name):
             found.append(field[2].rstrip(b"\r"))
         place = lines.find(wanted, place + 1)
@@ -209,7 +210,7 @@ def remove_headers(raw: bytes, predicate: Callable[[str, str], bool], names: Col
     if names is not None and not may_have(raw[:end], names):
         return raw
     kept, position = [], 0
-    for match in _FIELD.finditer(raw, 0, end):
+    for match in FIELD.finditer(raw, 0, end):
         name = match[1].lower()
         if (names is None or name in names) and predicate(name.decode("ascii"), unfold(match[2])):
             kept.append(raw[position : match.start()])
@@ -226,7 +227,7 @@ def replace_fields(head: bytes, change: Callable[[str, bytes], bytes | None]) ->
     """
     pieces: list[bytes] = []
     position = 0
-    for match in _FIELD.finditer(head):
+    for match in FIELD.finditer(head):
         new = change(match[1].decode("ascii"), match[2].rstrip(b"\r"))
         if new is not None:
             pieces += (head[position : match.start()], new)

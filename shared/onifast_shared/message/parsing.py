@@ -25,6 +25,7 @@ from onifast_shared.message.mailing_list import posting_address
 from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves
 from onifast_shared.message.parameters import parse_parameters
 from onifast_shared.message.readable import Block
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.message.vcard import Card
 from onifast_shared.values.address import Address
 
@@ -52,6 +53,13 @@ class Summary:
             found = found[:-1]  # it may go on, and an address that is cut is another one
         self._fields = [(name, _looked_at(name, value)) for name, value in found]
 
+    @classmethod
+    def of(cls, head: HeaderSection) -> Summary:
+        """The summary of a header section that is taken apart already, and within bounds."""
+        new = object.__new__(Summary)
+        new._fields = [(field.name, _looked_at(field.key, field.value)) for field in head.fields[:_MAX_FIELDS]]
+        return new
+
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
         """Every field in order: its name as written and its value, unfolded, and decoded where it may be encoded.
@@ -72,6 +80,10 @@ class Summary:
         """The first field of that name, unfolded and decoded."""
         raw = self._raw(name)
         return None if raw is None else self._decoded(name, raw)
+
+    def texts(self, name: str) -> list[str]:
+        """All fields of that name, as in `headers`."""
+        return [self._shown(name, value) for value in self._all(name)]
 
     def mailboxes(self, name: str) -> list[AddressEntry]:
         """The entries of all address fields of that name, whatever of these is an address."""

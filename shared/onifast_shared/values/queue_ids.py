@@ -25,8 +25,8 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _PLACES = range(5 * LENGTH - 10, -1, -10)
 
 
-def new() -> str:
-    """A name that no other message has."""
-    ticks = int(time.time() * TICKS) << _RANDOM_BITS
-    bits = ticks | secrets.randbits(_RANDOM_BITS)
+def new(now: float | None = None) -> str:
+    """A name that no other message has; `now` is in epoch seconds, None for the present."""
+    ticks = int((time.time() if now is None else now) * TICKS)
+    bits = ticks << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
     return "".join([_PAIRS[bits >> place & 1023] for place in _PLACES])

@@ -49,7 +49,7 @@ def test_write_gives_what_its_function_returns(database: Database) -> None:
 
 
 def open_files() -> set[str]:
-    return {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+    return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
 
 
 def test_what_a_job_might_have_to_undo_is_kept_in_no_file(database: Database) -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.message.author import MAX_FROM, FromError, complete_from
-from onifast_shared.message.headers import fields, unfold
+from onifast_shared.message.headers import unfold
 from onifast_shared.message.parsing import summary
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.values.address import Address, split_list
 
 SENDER = Address("info", "shop.test")
@@ -17,8 +18,9 @@ REST = b"Subject: s\r\nTo: you@remote.test\r\n"
 def completed(*values: str) -> str:
     """The one From field that comes of these."""
     head = b"".join(f"From: {value}\r\n".encode() for value in values) + REST
-    found = [unfold(value) for name, value in fields(complete_from(head, SENDER)) if name == "From"]
-    assert len(found) == 1 and complete_from(head, SENDER).endswith(REST)
+    whole = complete_from(HeaderSection(head), SENDER)
+    found = [unfold(field.value) for field in whole.fields if field.name == "From"]
+    assert len(found) == 1 and whole.octets.endswith(REST)
     return found[0]
 
 
@@ -69,7 +71,7 @@ def test_a_name_that_should_have_been_quoted_and_a_group_are_mended(value: str, 
      "ann@shop.test,\r\n bob@shop.test", "Ann <ann@[IPv6:::1]>", "Jürgen <jürgen@shop.test>"],
 )  # fmt: skip
 def test_what_is_good_stays_octet_for_octet(value: str) -> None:
-    head = f"from : {value}\r\n".encode() + REST
+    head = HeaderSection(f"from : {value}\r\n".encode() + REST)
     assert complete_from(head, SENDER) is head
 
 
@@ -105,19 +107,20 @@ def test_what_is_not_clear_is_refused(values: list[str], why: str) -> None:
 
 
 def test_no_from_is_for_others_to_add() -> None:
-    assert complete_from(REST, SENDER) is REST
+    head = HeaderSection(REST)
+    assert complete_from(head, SENDER) is head
 
 
 @given(st.lists(st.text(alphabet='ab@.,;:<>()"\\ \t=?ü\0\x0b', max_size=30), max_size=3))
 def test_whatever_comes_every_address_of_what_remains_is_one(values: list[str]) -> None:
     head = b"".join(f"From: {value}\r\n".encode() for value in values) + REST
     try:
-        whole = complete_from(head, SENDER)
+        whole = complete_from(HeaderSection(head), SENDER)
     except FromError:
         return
-    found = [unfold(value) for name, value in fields(whole) if name.lower() == "from"]
+    found = [unfold(value) for value in whole.values("from")]
     assert len(found) == min(len(values), 1)
     for value in found:
         assert split_list(value) and all(Address.parse(address) for _, address in split_list(value))
-        assert summary(whole).sender is not None
-    assert complete_from(whole, SENDER) == whole
+        assert summary(whole.octets).sender is not None
+    assert complete_from(whole, SENDER) is whole

@@ -22,6 +22,7 @@ from onifast_shared.message.compose import (
 )
 from onifast_shared.message.headers import normalise_newlines, split_head
 from onifast_shared.message.parsing import parse
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.values.address import Address
 
 HOST = "mail.example.org"
@@ -243,7 +244,7 @@ def test_a_scripts_row_that_mentions_html_stays_text() -> None:
 
 def completed(raw: bytes, sender: Address) -> bytes:
     head, body = split_head(normalise_newlines(raw))
-    return complete_head(head, sender=sender, hostname=HOST) + b"\r\n" + body
+    return complete_head(HeaderSection(head), sender=sender, hostname=HOST).octets + b"\r\n" + body
 
 
 def test_a_submission_gets_what_it_lacks_and_loses_bcc() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onifast_shared.machine.config import Settings
 from onifast_shared.message import mime
-from onifast_shared.message.headers import split_head
+from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_smtpd.headers import structure
 
 Start = Callable[..., Awaitable[World]]
@@ -51,20 +51,20 @@ def test_lines_are_judged_as_by_splitting(lengths: list[int]) -> None:
 @pytest.mark.parametrize(("depth", "allowed"), [(1, True), (10, True), (11, False), (60, False)])
 def test_parts_are_nested_no_deeper_than_the_limit(depth: int, allowed: bool) -> None:
     raw = nested(depth)
-    assert structure.may_have_many_parts(raw, split_head(raw)[0], SETTINGS) or allowed
+    assert structure.may_have_many_parts(RawMessage.of(raw), SETTINGS) or allowed
     assert (structure.judge_parts(raw, SETTINGS) is None) == allowed
 
 
 @pytest.mark.parametrize(("number", "allowed"), [(1, True), (100, True), (101, False), (5000, False)])
 def test_parts_are_no_more_than_the_limit(number: int, allowed: bool) -> None:
     raw = parts(number)
-    assert structure.may_have_many_parts(raw, split_head(raw)[0], SETTINGS) or allowed
+    assert structure.may_have_many_parts(RawMessage.of(raw), SETTINGS) or allowed
     assert (structure.judge_parts(raw, SETTINGS) is None) == allowed
 
 
 def test_a_text_is_not_counted_however_many_of_its_lines_begin_with_hyphens() -> None:
     raw = b"Content-Type: text/plain\r\n\r\n" + b"-- \r\n" * 1000
-    assert not structure.may_have_many_parts(raw, split_head(raw)[0], SETTINGS)
+    assert not structure.may_have_many_parts(RawMessage.of(raw), SETTINGS)
 
 
 def test_a_message_is_measured() -> None:
@@ -84,13 +84,13 @@ def test_any_octets_can_be_judged(octets: bytes) -> None:
     raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + octets
     structure.judge_parts(raw, SETTINGS)
     structure.judge_lines(raw, SETTINGS)
-    structure.judge_head(octets, SETTINGS)
+    structure.judge_head(HeaderSection(octets), SETTINGS)
 
 
 def test_folded_lines_are_one_field() -> None:
     head = b"Subject: a\r\n b\r\n\tc\r\n" * 50
-    assert structure.judge_head(head, SETTINGS) is None
-    assert structure.judge_head(head + b"Subject: one more\r\n", SETTINGS) is not None
+    assert structure.judge_head(HeaderSection(head), SETTINGS) is None
+    assert structure.judge_head(HeaderSection(head + b"Subject: one more\r\n"), SETTINGS) is not None
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ class Courier:
         recipients = [each for each in recipients if each.recipient.address not in facts.suppressed]
         head = facts.head
         remote = [each for each in recipients if isinstance(facts.places[each.row.id].destination, Remote)]
-        been = visited(head.headers)
+        been = visited(head)
         here = [
             _deliver_here(each, facts.places[each.row.id], mail_from, been) for each in recipients if each not in remote
         ]

@@ -9,6 +9,7 @@ from functools import partial
 
 import dkim
 from dkim.util import parse_tag_value
+from onifast_shared.message.sections import RawMessage
 
 from onifast_smtpd.authentication import arc_sets
 from onifast_smtpd.authentication.arc_sets import PARTS, SEAL, SIGNATURE, ArcSet, Seal
@@ -87,13 +88,13 @@ class _Chain(dkim.ARC):  # type: ignore[misc]  # dkimpy has no types
             return False
 
 
-def check_arc(lookups: Lookups, raw: bytes) -> ArcResult:
+def check_arc(lookups: Lookups, message: RawMessage) -> ArcResult:
     """Checks the chain of a message whose line ends are CRLF. Blocks; raises nothing for DNS trouble."""
-    head, _, body = raw.partition(b"\r\n\r\n")
+    head, _, body = message.octets.partition(b"\r\n\r\n")
     if b"arc-" not in head.lower():
         return ArcResult("none")
     try:
-        sets = arc_sets.read(head + b"\r\n")
+        sets = arc_sets.read(message.head.renewed(head + b"\r\n"))
     except arc_sets.BrokenChain as error:
         return ArcResult("fail", reason=str(error))
     if not sets:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from dkim.util import InvalidTagValueList, parse_tag_value
 from onifast_shared.message.authentication_results import MalformedResults, arc_instance, parse_arc
-from onifast_shared.message.headers import fields, unfold
+from onifast_shared.message.headers import unfold
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.values.address import AddressError, parse_domain
 
 MAX_SETS = 50  # section 4.2.1
@@ -43,22 +44,23 @@ class ArcSet:
     seal: Seal
 
 
-def read(head: bytes) -> tuple[ArcSet, ...]:
+def read(head: HeaderSection) -> tuple[ArcSet, ...]:
     """The sets of a header section, the newest first; none where there is no ARC field at all.
 
     A chain is judged by its three fields together (section 5.2): whoever takes one away, or damages the number of one,
     must not make of a broken chain one that is not there. Raises BrokenChain.
     """
     found: dict[int, dict[str, tuple[bytes, bytes]]] = defaultdict(dict)
-    for name, value in fields(head):
-        if (part := name.lower()) not in PARTS:
+    for field in head.fields:
+        part, value = field.key, field.value
+        if part not in PARTS:
             continue
         number = _number(part, value)
         if not 1 <= number <= MAX_SETS:
             raise BrokenChain(f"chain has a set with the number {number}")
         if part in found[number]:
             raise BrokenChain(f"chain has two {PARTS[part]} fields with the number {number}")
-        found[number][part] = (name.encode(), value + b"\r\n")
+        found[number][part] = (field.name.encode(), value + b"\r\n")
     return _joined(found)
 
 

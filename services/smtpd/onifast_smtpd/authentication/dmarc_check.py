@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from onifast_shared.message.headers import fields, head_within, unfold
+from onifast_shared.message.headers import unfold, values_of
+from onifast_shared.message.sections import RawMessage
 from onifast_shared.values.address import Address, AddressError, parse_domain, split_list
 from onifast_shared.values.suffixes import Suffixes
 
@@ -81,21 +82,26 @@ class Organizations:
         return self._known.get(domain, domain)
 
 
-def authors_of(raw: bytes) -> Authors:
+def authors_of(message: RawMessage) -> Authors:
     """The authors that a message, whose line ends are CRLF, names to any reader.
 
     For many readers the header goes on to the first empty line, and what stands there as From counts. For others it
     ends at the first line that is no field.
     """
-    found = authors(b"" if raw.startswith(b"\r\n") else raw.partition(b"\r\n\r\n")[0] + b"\r\n")
-    return replace(found, are_misplaced=authors(head_within(raw, MAX_HEAD) or b"").failure is not None)
+    found = _named(message.head.octets, message.head.values("from"))
+    if message.is_divided:
+        return replace(found, are_misplaced=found.failure is not None)
+    return replace(authors(message.octets.partition(b"\r\n\r\n")[0] + b"\r\n"), are_misplaced=found.failure is not None)
 
 
 def authors(head: bytes) -> Authors:
     """The authors that a header section names."""
+    return _named(head, values_of(head, "From") if len(head) <= MAX_HEAD else [])
+
+
+def _named(head: bytes, written: Sequence[bytes]) -> Authors:
     if len(head) > MAX_HEAD:
         return _nobody("the header section is too long to be checked")
-    written = [value for name, value in fields(head) if name.lower() == "from"]
     names = (match[1] + match[2] for match in _LIKE_FROM.finditer(head))
     if any(_CONTROL.search(octets.replace(b"\r\n", b"")) for octets in (*written, *names)):
         return _nobody("the From header has a control character")

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from onifast_shared.machine.dns import Resolver
+from onifast_shared.message.sections import RawMessage
 from onifast_shared.values.address import Address
 from onifast_shared.values.suffixes import suffixes
 
@@ -147,7 +148,7 @@ class Verifier:
         ip: str,
         helo: str,
         mail_from: Address | None,
-        raw: bytes,
+        message: RawMessage,
         known: ClientCheck | None = None,
         *,
         history: LookupHistory | None = None,
@@ -156,13 +157,13 @@ class Verifier:
 
         Raises Refused where all threads are busy.
         """
-        claimed = dmarc_check.authors_of(raw)
+        claimed = dmarc_check.authors_of(message)
         organizations = {self._suffixes.organizational(domain) for domain in claimed.domains}
         speaks = partial(self._speaks, organizations)
         client, dkim, arc, published = await asyncio.gather(
             _ready(known) if known else self.check_client(ip, helo, mail_from, history),
-            self._run(ip, partial(check_dkim, raw=raw, speaks=speaks), _broken_dkim(), history),
-            self._run(ip, partial(check_arc, raw=raw), ArcResult("fail", reason=_BROKEN), history),
+            self._run(ip, partial(check_dkim, raw=message.octets, speaks=speaks), _broken_dkim(), history),
+            self._run(ip, partial(check_arc, message=message), ArcResult("fail", reason=_BROKEN), history),
             asyncio.gather(*(self._policy(ip, domain, history) for domain in claimed.domains)),
         )
         placed = await self._organizations(ip, published, client.spf, dkim, history)

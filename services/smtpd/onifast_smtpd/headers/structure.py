@@ -5,6 +5,7 @@ from __future__ import annotations
 from onifast_shared.machine.config import Settings
 from onifast_shared.message import mime
 from onifast_shared.message.headers import has_long_line
+from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd.headers.trace import count_received
@@ -27,9 +28,9 @@ def head_too_large(settings: Settings) -> Reply:
     return Reply(552, "5.3.4", f"header section exceeds {settings.max_header_size} octets")
 
 
-def judge_head(head: bytes, settings: Settings) -> Reply | None:
+def judge_head(head: HeaderSection, settings: Settings) -> Reply | None:
     """Whether a header has too many fields, or the message has been around too often (RFC 5321 section 6.3)."""
-    if _count_fields(head, settings.max_header_fields) > settings.max_header_fields:
+    if _count_fields(head.octets, settings.max_header_fields) > settings.max_header_fields:
         return Reply(552, "5.3.4", f"header section has more than {settings.max_header_fields} fields")
     received = count_received(head)
     if received > MAX_HOPS:
@@ -53,14 +54,14 @@ def judge_nul(raw: bytes, *, is_binary: bool) -> Reply | None:
     return Reply(550, "5.6.0", "message has a NUL octet; binary data must be encoded, or sent as BINARYMIME")
 
 
-def may_have_many_parts(raw: bytes, head: bytes, settings: Settings) -> bool:
+def may_have_many_parts(message: RawMessage, settings: Settings) -> bool:
     """Whether a message's parts are worth being counted: only a multipart has any.
 
     Each takes a line that begins with two hyphens.
     """
-    if b"multipart/" not in head.lower():
+    if not any(b"multipart/" in value.lower() for value in message.head.values("content-type")):
         return False
-    return raw.count(b"\n--") >= min(settings.max_mime_depth, settings.max_mime_parts)
+    return message.octets.count(b"\n--") >= min(settings.max_mime_depth, settings.max_mime_parts)
 
 
 def judge_parts(raw: bytes, settings: Settings) -> Reply | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.values.address import Address
 
 from onifast_smtpd.authentication.verify import (
@@ -93,9 +94,9 @@ def delivered_to(recipient: Address) -> bytes:
     return _field(f"Delivered-To: {recipient}")
 
 
-def count_received(head: bytes) -> int:
+def count_received(head: HeaderSection) -> int:
     """How many Received fields a header has."""
-    return (b"\n" + head.lower()).count(b"\nreceived:")
+    return len(head.values("received"))
 
 
 def _tls_clause(tls: Tls) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from onifast_shared.message.headers import fields, split_head
+from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_shared.values.reply import Reply, ReplyError
 
 from onifast_smtpd.milter import editing, protocol
@@ -48,7 +48,7 @@ class FilterRequest:
     mail_from: str
     recipients: Sequence[str]
     macros: Macros
-    raw: bytes
+    message: RawMessage
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,12 @@ class Conversation:
     async def _content(self, request: FilterRequest) -> None:
         ours = protocol.macros(b"T", {"i": request.macros.queue_id})
         await self._say(ours, Packet(b"T"), ProtocolStep.NO_DATA, ProtocolStep.SILENT_DATA)
-        head, body = split_head(request.raw)
-        nothing = Packet(b"")
-        for field in _fields(head):
+        nothing, body = Packet(b""), request.message.body
+        for field in _fields(request.message.head):
             await self._say(nothing, field, ProtocolStep.NO_HEADERS, ProtocolStep.SILENT_HEADERS)
         await self._say(nothing, Packet(b"N"), ProtocolStep.NO_END_OF_HEADER, ProtocolStep.SILENT_END_OF_HEADER)
         for begin in range(0, len(body), protocol.BODY_CHUNK):
-            chunk = Packet(b"B", body[begin : begin + protocol.BODY_CHUNK])
+            chunk = Packet(b"B", bytes(body[begin : begin + protocol.BODY_CHUNK]))
             if not await self._say(nothing, chunk, ProtocolStep.NO_BODY, ProtocolStep.SILENT_BODY):
                 break
         self._send(protocol.macros(b"E", {"i": request.macros.queue_id}))
@@ -195,11 +194,11 @@ def _client(request: FilterRequest, name: str) -> bytes:
     return name.encode() + b"\0" + family + request.port.to_bytes(2, "big") + address.encode() + b"\0"
 
 
-def _fields(head: bytes) -> Iterator[Packet]:
+def _fields(head: HeaderSection) -> Iterator[Packet]:
     """A packet for each field; filters get folds with LF, values without the space after the colon, and no NUL."""
-    for name, value in fields(head):
-        text = value.replace(b"\r\n", b"\n").removeprefix(b" ").replace(b"\0", b" ")
-        yield Packet(b"L", name.encode() + b"\0" + text + b"\0")
+    for field in head.fields:
+        text = field.value.replace(b"\r\n", b"\n").removeprefix(b" ").replace(b"\0", b" ")
+        yield Packet(b"L", field.name.encode() + b"\0" + text + b"\0")
 
 
 def _refusal(packet: Packet) -> Reply:

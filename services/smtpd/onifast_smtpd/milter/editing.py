@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onifast_shared.message.headers import normalise_newlines, split_head
+from onifast_shared.message.headers import normalise_newlines
+from onifast_shared.message.sections import HeaderSection, RawMessage
 
 from onifast_smtpd.milter.protocol import MilterTrouble
 
 _NAME = re.compile(rb"[!-9;-~]{1,76}")
-_NEXT_FIELD = re.compile(rb"(?<=\n)(?![ \t])")
 _FOLD_ONLY = re.compile(rb"(?:\r\n[ \t]+)+\Z")
 
 
@@ -68,18 +68,18 @@ def change(data: bytes) -> ChangedField:
     return ChangedField(name, value, int.from_bytes(data[:4], "big"))
 
 
-def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
+def edited(message: RawMessage, edits: Sequence[Edit]) -> RawMessage:
     """The message with these edits done in their order; all other bytes stay as they are.
 
     A change's index counts the fields that the filter was shown, whatever it has put in or taken out since.
     """
     if not edits:
-        return raw
-    head, body = split_head(raw)
-    cells = [_Cell(line) for line in _NEXT_FIELD.split(head) if line]
-    shown = defaultdict[bytes, list[_Cell]](list)
-    for cell in cells:
-        shown[cell.name].append(cell)
+        return message
+    body: bytes | memoryview = message.body
+    cells = [_Cell(field.octets) for field in message.head.fields]
+    shown = defaultdict[str, list[_Cell]](list)
+    for field, cell in zip(message.head.fields, cells, strict=True):
+        shown[field.key].append(cell)
     for edit in edits:
         match edit:
             case InsertedField(name, value, None):
@@ -88,26 +88,22 @@ def edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
                 cells.insert(index, _Cell(_field(name, value)))
             case ChangedField(name, value, index):
                 place = max(index, 1) - 1  # Sendmail takes 0 for 1
-                field = _field(name, value) if value else b""
-                if place < len(shown[name.lower()]):
-                    shown[name.lower()][place].line = field
+                new, others = _field(name, value) if value else b"", shown[name.decode("ascii").lower()]
+                if place < len(others):
+                    others[place].octets = new
                 else:
-                    cells.append(_Cell(field))
+                    cells.append(_Cell(new))
             case ReplacedBody(octets):
                 body = normalise_newlines(octets)
-    return b"".join((*(cell.line for cell in cells), b"\r\n", body))
+    head = b"".join([cell.octets for cell in cells])
+    return RawMessage(b"".join((head, b"\r\n", body)), HeaderSection(head))
 
 
 class _Cell:
-    """A field's place in the header: its lines, or nothing once it is taken out."""
+    """A field's place in the header: its octets, or nothing once it is taken out."""
 
-    def __init__(self, line: bytes) -> None:
-        self.line = line
-
-    @property
-    def name(self) -> bytes:
-        """The field's name in lower case."""
-        return self.line.partition(b":")[0].rstrip().lower()
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
 
 
 def _field(name: bytes, value: bytes) -> bytes:

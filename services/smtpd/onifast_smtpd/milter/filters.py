@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
+from onifast_shared.message.sections import RawMessage
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -22,9 +24,9 @@ NOT_CHECKED = Reply(451, "4.7.1", "a content filter does not answer, try again l
 
 @dataclass(frozen=True)
 class FilterResult:
-    """What the filters make of a message: its octets now, how it is refused, or why it should be put aside."""
+    """What the filters make of a message: what it is now, how it is refused, or why it should be put aside."""
 
-    raw: bytes
+    message: RawMessage
     refusal: Reply | None = None
     quarantine: str | None = None
 
@@ -45,9 +47,16 @@ class FilteredMessage:
     queue_id: str
     mail_from: Address | None
     recipients: Sequence[Address]
-    raw: bytes
+    message: RawMessage
     client_name: str = ""
     username: str = ""
+    received: bytes = b""
+    """Our own field: junk filters read in it who the client is, and milters are told of that by name."""
+
+    @cached_property
+    def traced(self) -> bytes:
+        """The message below our own field."""
+        return self.received + self.message.octets
 
 
 class Milters:
@@ -65,30 +74,30 @@ class Milters:
         """Whether any is configured."""
         return bool(self._where)
 
-    async def filter(self, message: FilteredMessage) -> FilterResult:
+    async def filter(self, filtered: FilteredMessage) -> FilterResult:
         """What the message is after all filters, or why the first of them refuses it."""
-        raw, quarantine = message.raw, None
+        message, quarantine = filtered.message, None
         for where in self._where:
-            answer = await self._ask(where, self._request(message, raw))
+            answer = await self._ask(where, self._request(filtered, message))
             if answer.refusal:
-                return FilterResult(raw, answer.refusal)
-            raw = edited(raw, answer.edits)
+                return FilterResult(message, answer.refusal)
+            message = edited(message, answer.edits)
             quarantine = quarantine if answer.quarantine is None else answer.quarantine
-        return FilterResult(raw, quarantine=quarantine)
+        return FilterResult(message, quarantine=quarantine)
 
-    def _request(self, message: FilteredMessage, raw: bytes) -> FilterRequest:
-        origin, client = message.origin, message.origin.client
+    def _request(self, filtered: FilteredMessage, message: RawMessage) -> FilterRequest:
+        origin, client = filtered.origin, filtered.origin.client
         user = origin.user.username if origin.user else ""
         tls, cipher = (origin.tls.version, origin.tls.cipher) if origin.tls else ("", "")
         return FilterRequest(
             client.address,
             client.port,
-            message.client_name,
+            filtered.client_name,
             origin.helo,
-            str(message.mail_from or ""),
-            [*map(str, message.recipients)],
-            Macros(self._hostname, client.service.value, message.queue_id, user, tls, cipher),
-            raw,
+            str(filtered.mail_from or ""),
+            [*map(str, filtered.recipients)],
+            Macros(self._hostname, client.service.value, filtered.queue_id, user, tls, cipher),
+            message,
         )
 
     async def _ask(self, where: Listen, request: FilterRequest) -> FilterAnswer:

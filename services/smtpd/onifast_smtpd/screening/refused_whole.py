@@ -15,7 +15,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
-from onifast_shared.message.headers import prepend, split_head
+from onifast_shared.message.headers import prepend
 from onifast_shared.message.parsing import Summary
 from onifast_shared.recipients.addresses import Expansion, RewrittenSender
 from onifast_shared.refused.kept import RefusedCopy, network_of
@@ -23,7 +23,6 @@ from onifast_shared.values.address import Address
 from onifast_shared.values.envelope import Recipient
 
 from onifast_smtpd import maillog
-from onifast_smtpd.headers import forged
 from onifast_smtpd.screening.screener import ScreenedMessage
 
 
@@ -49,7 +48,7 @@ class RefusedKeeper:
         copies = _copies(judged, envelope) if self._settings.refused_kept_whole else {}
         if not copies:
             return {}
-        message, now = traced(judged, received, self._settings.hostname), time.time()
+        message, now = traced(judged, received), time.time()
         try:
             ref = await contents.astore(self._database, message)
             kept = await self._database.awrite(
@@ -63,7 +62,7 @@ class RefusedKeeper:
 
 def _copies(judged: ScreenedMessage, envelope: RefusedEnvelope) -> dict[str, RefusedCopy]:
     """For each recipient with a mailbox here its first one: that of whoever sees the record of the refusal."""
-    summary = Summary(split_head(judged.raw)[0])
+    summary = Summary.of(judged.message.head)
     found = {}
     for recipient, place in envelope.places.items():
         for delivery in distribute(envelope.mail_from, {recipient: place}).deliveries[:1]:
@@ -80,6 +79,6 @@ def _copies(judged: ScreenedMessage, envelope: RefusedEnvelope) -> dict[str, Ref
     return found
 
 
-def traced(judged: ScreenedMessage, received: bytes, hostname: str) -> bytes:
-    """The message with our own trace fields on top, and without those that only we may write."""
-    return prepend(forged.remove(judged.raw, hostname), judged.headers + received)
+def traced(judged: ScreenedMessage, received: bytes) -> bytes:
+    """The message's octets with our own trace fields on top."""
+    return prepend(judged.message.octets, judged.headers + received)

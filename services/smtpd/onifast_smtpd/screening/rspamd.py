@@ -31,7 +31,7 @@ async def scan(host: str, port: int, message: FilteredMessage) -> Scan:
     """Asks rspamd. Raises OSError, ScanTrouble."""
     # HTTP/1.0: the answer ends with the connection, and comes in one piece.
     head = "".join(f"{name}: {value}\r\n" for name, value in _headers(host, message))
-    answer = await exchange(host, port, f"POST /checkv2 HTTP/1.0\r\n{head}\r\n".encode() + message.raw)
+    answer = await exchange(host, port, f"POST /checkv2 HTTP/1.0\r\n{head}\r\n".encode() + message.traced)
     return parse(answer)
 
 
@@ -61,7 +61,7 @@ def _rules(symbols: dict[str, Any]) -> Iterator[str]:
 
 def _headers(host: str, message: FilteredMessage) -> Iterator[tuple[str, str]]:
     yield "Host", host
-    yield "Content-Length", str(len(message.raw))
+    yield "Content-Length", str(len(message.traced))
     yield "IP", message.origin.client.address
     yield "Helo", _clean(message.origin.helo)
     yield "From", _clean(str(message.mail_from or ""))

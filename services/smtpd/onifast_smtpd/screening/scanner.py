@@ -25,7 +25,7 @@ class Scanner:
 
     async def scan(self, message: FilteredMessage) -> Scan | None:
         """The filter's word; None where there is no filter, or where it does not answer in time."""
-        if self._where is None or len(message.raw) > MOST_SCANNED:
+        if self._where is None or len(message.message.octets) > MOST_SCANNED:
             return None
         ask: Any = rspamd.scan if self._where.protocol == "rspamd" else spamd.scan
         try:

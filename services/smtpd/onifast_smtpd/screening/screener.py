@@ -10,6 +10,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.message.sections import RawMessage
 from onifast_shared.refused import dmarc_reports, greylist
 from onifast_shared.refused.dmarc_reports import Observation
 from onifast_shared.values.address import Address
@@ -20,7 +21,7 @@ from onifast_smtpd.authentication.dnsbl import Listing
 from onifast_smtpd.authentication.failures import Failures
 from onifast_smtpd.authentication.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.clients.client import Origin
-from onifast_smtpd.headers import trace
+from onifast_smtpd.headers import forged, trace
 from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.replies import Refused
 from onifast_smtpd.records.deferred_writes import DeferredWrites
@@ -33,9 +34,12 @@ MAX_ROUNDS = 10  # checks of one message, each without look-ups that the one bef
 
 @dataclass(frozen=True)
 class ScreenedMessage:
-    """A message to take in, as filters left it: what its header tells of the checks, its folder, what to store."""
+    """A message to take in, as filters left it, and without what only we may write.
 
-    raw: bytes
+    `headers` tell of the checks, `authentication` is what is stored of them.
+    """
+
+    message: RawMessage
     headers: bytes
     folder: str
     authentication: dict[str, Any]
@@ -96,17 +100,13 @@ class Screener:
         if self._settings.greylisting:
             await self._greylist(screening, recipient)
 
-    async def message(self, screening: Screening, message: FilteredMessage, received: bytes) -> ScreenedMessage:
-        """What becomes of a message that came whole; `received` is our own field. Raises Refused.
-
-        Junk filters read the client in that field; milters are told of it by name. What no content filter objects to is
-        refused by RefusedWhole.
-        """
+    async def message(self, screening: Screening, message: FilteredMessage) -> ScreenedMessage:
+        """What becomes of a message that came whole. Raises Refused; RefusedWhole where no content filter objects."""
         origin, mail_from = screening.origin, screening.mail_from
         checked, listings, scan, filtered = await asyncio.gather(
-            self._authenticate(screening, message.raw),
+            self._authenticate(screening, message.message),
             screening.listings(),
-            self._scanner.scan(replace(message, raw=received + message.raw)),
+            self._scanner.scan(message),
             self._milters.filter(message),
         )
         if self._settings.dnsbl_action == "reject":
@@ -123,17 +123,18 @@ class Screener:
             raise Refused(decided.refusal, stored)
         hostname = self._settings.hostname
         headers = trace.authentication_results(checked, hostname) + trace.received_spf(checked.spf, hostname)
-        judged = ScreenedMessage(filtered.raw, headers, decided.folder, stored, checked.summary)
+        cleaned = filtered.message.renewed(forged.remove(filtered.message.octets, hostname))
+        judged = ScreenedMessage(cleaned, headers, decided.folder, stored, checked.summary)
         if decided.refusal:
             raise RefusedWhole(decided.refusal, judged)
         return judged
 
-    async def _authenticate(self, screening: Screening, raw: bytes) -> Authentication:
+    async def _authenticate(self, screening: Screening, message: RawMessage) -> Authentication:
         """What is found of a message's origin; look-ups that it has waited for long enough count as nothing."""
         origin, history, known = screening.origin, await self._failures.history(), screening.known
         for _ in range(MAX_ROUNDS):
             checked = await self._verifier.check(
-                origin.client.address, origin.helo, screening.mail_from, raw, known, history=history
+                origin.client.address, origin.helo, screening.mail_from, message, known, history=history
             )
             judged = verdict.judge_origin(checked, self._settings)
             overdue = await self._failures.overdue(judged.waits_for)
@@ -221,15 +222,15 @@ class Screening:
         await self._screener.recipient(self, recipient)
 
     async def message(
-        self, raw: bytes, received: bytes, recipients: Sequence[Address], queue_id: str, username: str = ""
+        self, message: RawMessage, received: bytes, recipients: Sequence[Address], queue_id: str, username: str = ""
     ) -> ScreenedMessage:
-        """The judgement on a message; `received` is our own field, which a junk filter wants to see.
+        """The judgement on a message; `received` is our own field. Raises Refused.
 
         `username` is whose mail alone it is, for a filter that learns for each user apart.
         """
         name = self.known.iprev.name if self.known and self.known.iprev.result == "pass" else ""
-        message = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, raw, name, username)
-        return await self._screener.message(self, message, received)
+        filtered = FilteredMessage(self.origin, queue_id, self.mail_from, recipients, message, name, username, received)
+        return await self._screener.message(self, filtered)
 
 
 def listed(origin: Origin, listing: Listing) -> Reply:

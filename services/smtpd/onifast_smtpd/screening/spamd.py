@@ -18,8 +18,8 @@ _RULE = re.compile(rb"[A-Z0-9_]{1,80}")
 
 async def scan(host: str, port: int, message: FilteredMessage) -> Scan:
     """Asks spamd. Raises OSError, ScanTrouble."""
-    user = f"User: {message.username}\r\n" if message.username else ""
-    request = f"SYMBOLS SPAMC/1.5\r\n{user}Content-length: {len(message.raw)}\r\n\r\n".encode() + message.raw
+    octets, user = message.traced, f"User: {message.username}\r\n" if message.username else ""
+    request = f"SYMBOLS SPAMC/1.5\r\n{user}Content-length: {len(octets)}\r\n\r\n".encode() + octets
     return parse(await exchange(host, port, request))
 
 

@@ -14,7 +14,8 @@ from onifast_shared.limits import usage as limit_usage
 from onifast_shared.limits.subjects import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Subject
 from onifast_shared.limits.usage import LimitExceeded, SubjectUsage
 from onifast_shared.machine.config import Settings
-from onifast_shared.message.headers import unfold, values_of
+from onifast_shared.message.headers import unfold
+from onifast_shared.message.sections import HeaderSection
 from onifast_shared.recipients import addresses
 from onifast_shared.recipients.addresses import Local
 from onifast_shared.recipients.directory import CachedDirectory
@@ -136,11 +137,11 @@ class Outgoing:
         """One more recipient, after `taken` others; raises Refused."""
         self._judge_limits(submitter, taken + 1, taken)
 
-    async def judge_from(self, submitter: Submitter, head: bytes) -> None:
+    async def judge_from(self, submitter: Submitter, head: HeaderSection) -> None:
         """The From of a message's header, which is complete; raises Refused, DatabaseError."""
         if not self._is_held(submitter.origin):
             return
-        known = [Address.parse(text) for value in values_of(head, "From") for _, text in split_list(unfold(value))]
+        known = [Address.parse(text) for value in head.values("from") for _, text in split_list(unfold(value))]
         origin, primary = submitter.origin, submitter.primary
         foreign = await self._database.aread(lambda tx: self._foreign(tx, origin, primary, known))
         self._judge_foreign(submitter, foreign)

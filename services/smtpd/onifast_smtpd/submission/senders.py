@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from onifast_shared.message.sections import HeaderField, HeaderSection
 from onifast_shared.values.address import Address, AddressError
 
 from onifast_smtpd.policy import is_localhost
@@ -11,10 +12,10 @@ from onifast_smtpd.protocol.command import Bare, Path
 
 FALLBACK_LOCAL = "webmaster"
 
+SENDER_FIELDS = frozenset(("from", "sender"))
 MAX_FIELDS = 4
 MAX_VALUE = 8192  # characters; what is longer is no sender, and would take the pattern long
 
-_FIELDS = re.compile(rb"(?im)^(From|Sender)([ \t]*+:)([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)")
 # Quoted strings and comments go first, so that brackets inside them are left alone. One that is never closed runs to
 # the end, so no text is read twice.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<([^<>"]*)>', re.DOTALL)
@@ -46,17 +47,29 @@ class Rewriter:
         role = local.lower()
         return Address(role if role in self._roles else FALLBACK_LOCAL, self._hostname)
 
-    def header(self, head: bytes) -> bytes:
+    def header(self, head: HeaderSection) -> HeaderSection:
         """A message's header with its From and Sender fields rewritten where that is needed; display names stay."""
-        return _FIELDS.sub(self._field, head, count=MAX_FIELDS)
+        left = MAX_FIELDS
 
-    def _field(self, match: re.Match[bytes]) -> bytes:
-        if len(match[3]) > MAX_VALUE:
-            return match[0]
+        def change(field: HeaderField) -> bytes | None:
+            nonlocal left
+            if field.key not in SENDER_FIELDS or not left:
+                return None
+            left -= 1
+            return self._field(field)
+
+        return head.changed(change)
+
+    def _field(self, field: HeaderField) -> bytes | None:
+        if len(field.value) > MAX_VALUE:
+            return None
         # Latin-1 maps every octet to a character and back, whatever charset a script wrote.
-        value = match[3].decode("latin-1")
+        value = field.value.decode("latin-1")
         rewritten = self._value(value)
-        return match[0] if rewritten == value else match[1] + match[2] + _to_header(rewritten)
+        if rewritten == value:
+            return None
+        begin = field.octets.index(b":") + 1
+        return field.octets[:begin] + _to_header(rewritten) + field.octets[begin + len(value) :]
 
     def _value(self, value: str) -> str:
         if lone := _LONE.fullmatch(value):
