@@ -17,7 +17,8 @@
     onifast-mailctl suppression list [--owner USER] | add USER ADDRESS [--reason TEXT] | lift USER ADDRESS
     onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
-    onifast-mailctl refusals list [--owner USER] [--limit N]
+    onifast-mailctl refusals list [--owner USER] [--limit N] | rescue ID
+    onifast-mailctl junk show USER | set USER [--filters on|off] [--digest off|daily|weekly] | forget USER
     onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
     onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
     onifast-mailctl webhook list [--owner USER] | add URL [--owner USER] [--event EVENT] | remove ID | enable ID
@@ -54,6 +55,7 @@ from onifast_shared.ctl import (
     destinations,
     dkim,
     hold_rules,
+    junk,
     limits,
     logins,
     queue,
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     suppressions.declare(area(areas, "suppression", "recipients that a user's mail is not sent to"))
     hold_rules.declare(area(areas, "hold-rule", "mail that waits for a person before it is sent"))
     refusals.declare(area(areas, "refusals", "mail that was refused"))
+    junk.declare(area(areas, "junk", "what users taught the junk filter, and want of it"))
     dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
     webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
     logins.declare_tokens(area(areas, "token", "personal API tokens"))

@@ -51,6 +51,10 @@ class Email(Model):
     """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave.
 
     `warnings` says in sentences why it may not be from whom it seems to be; plain text, which quotes strangers.
+
+    `correspondent` is what the owner had to do with the sender when it came: they had `written` to them, or had mail
+    from them that was proven to be (`known`); they had `seen` the address; or it was the `first` from there. A message
+    is of an unknown correspondent where it is neither `written` nor `known`.
     """
 
     id: int
@@ -65,6 +69,7 @@ class Email(Model):
     has_attachments: bool
     warnings: list[str]
     release_at: Annotated[Moment | None, IF_ANY] = None
+    correspondent: Annotated[Literal["written", "known", "seen", "first"] | None, IF_ANY] = None
 
 
 class EmailList(Model):
@@ -89,6 +94,13 @@ class AuthenticationInfo(Model):
     dmarc: str | None
     arc: str | None
     why: list[str]
+
+
+class JunkInfo(Model):
+    """What its owner's own filter said: a score from 0 to 1, null for none, and why the message lies where it lies."""
+
+    score: float | None
+    reason: str
 
 
 class FullEmail(Email):
@@ -120,6 +132,7 @@ class FullEmail(Email):
     protection: Protection | None
     delivery_reports: list[DeliveryReportInfo]
     authentication: AuthenticationInfo
+    junk: Annotated[JunkInfo | None, IF_ANY] = None
 
 
 class MoveBody(Model):
@@ -327,6 +340,7 @@ def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
         "size": row.size,
         "has_attachments": row.has_attachments,
         "release_at": times.rfc3339(release) if release else None,
+        "correspondent": row.correspondent,
     }
 
 
@@ -356,7 +370,14 @@ def _full(found: _Found, row: EmailRow, parsed: Parsed) -> FullEmail:
         authentication=AuthenticationInfo(
             **bodies.verdicts(row.authentication), why=bodies.reasons(row.authentication)
         ),
+        junk=_junk(row),
     )
+
+
+def _junk(row: EmailRow) -> JunkInfo | None:
+    if row.junk_score is None and not row.junk_reason:
+        return None
+    return JunkInfo(score=None if row.junk_score is None else round(row.junk_score, 4), reason=row.junk_reason)
 
 
 def _addresses(parsed: Parsed, field: str) -> list[NamedAddress]:

@@ -10,7 +10,8 @@ from onifast_shared.values import times
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.actions import junk as actions
+from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.http.models import Model
 from onifast_web.reading import bodies
 
@@ -23,7 +24,11 @@ class RefusalsQuery(Model):
 
 
 class RefusedMail(Model):
-    """A transaction that was refused. `stage` is the SMTP command; `why` is what the checks found, in sentences."""
+    """A transaction that was refused. `stage` is the SMTP command; `why` is what the checks found, in sentences.
+
+    Where the message itself is kept, `kept_until` says how long it can be fetched back, and `author` and `subject` what
+    its header says; `rescued_at` is when that was done.
+    """
 
     id: int
     refused_at: Moment
@@ -36,6 +41,10 @@ class RefusedMail(Model):
     enhanced: str
     reason: str
     why: list[str]
+    author: Annotated[str | None, IF_ANY] = None
+    subject: Annotated[str | None, IF_ANY] = None
+    kept_until: Annotated[Moment | None, IF_ANY] = None
+    rescued_at: Annotated[Moment | None, IF_ANY] = None
 
 
 class RefusalList(Model):
@@ -45,6 +54,16 @@ class RefusalList(Model):
     next_cursor: str | None
 
 
+class RescueBody(Model):
+    id: Id
+
+
+class Rescued(Model):
+    """The message's id in its recipient's inbox."""
+
+    email_id: int
+
+
 def list_refusals(call: Call) -> RefusalList:
     """A page of refused mail, newest first: what was for the caller's addresses or domains; all for administrators."""
     query: RefusalsQuery = call.query
@@ -52,7 +71,13 @@ def list_refusals(call: Call) -> RefusalList:
     page = call.web.database.read(
         lambda tx: refusals.list_page(tx, call.caller.manages, since=since, limit=query.limit, cursor=query.cursor)
     )
-    return RefusalList(refusals=[_refused(row) for row in page.rows], next_cursor=page.next_cursor)
+    return RefusalList(refusals=[_refused(call, row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+def rescue_refused(call: Call) -> Rescued:
+    """Fetches a refused message back that is kept. No filter, forward or vacation note acts on it."""
+    email_id, _ = actions.rescue(call.web, call.caller, call.body.id)
+    return Rescued(email_id=email_id)
 
 
 ENDPOINTS = (
@@ -65,10 +90,24 @@ ENDPOINTS = (
         RefusalsQuery,
         answer=RefusalList,
     ),
+    Endpoint(
+        "POST",
+        "/api/mail/refusals/rescue",
+        Who.USER,
+        "Fetch refused mail back that is kept",
+        rescue_refused,
+        body=RescueBody,
+        answer=Rescued,
+        failures={
+            404: "There is no such record.",
+            409: "The mailbox is full.",
+            410: "The message is not kept, or was fetched back already.",
+        },
+    ),
 )
 
 
-def _refused(row: RefusalRow) -> RefusedMail:
+def _refused(call: Call, row: RefusalRow) -> RefusedMail:
     item = row.refusal
     return RefusedMail(
         id=row.id,
@@ -82,4 +121,8 @@ def _refused(row: RefusalRow) -> RefusedMail:
         enhanced=item.enhanced,
         reason=item.reason,
         why=bodies.reasons(item.authentication or {}),
+        author=row.kept.author if row.kept else None,
+        subject=row.kept.subject if row.kept else None,
+        kept_until=optional_moment(actions.kept_until(call.web, row)),
+        rescued_at=optional_moment(row.rescued_ts),
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, request
+from flask import Response, redirect, request, url_for
 from onifast_shared.refused import refusals as store
+from onifast_shared.refused.kept import KeptMessage
 from onifast_shared.refused.refusals import Refusal, RefusalRow
 from onifast_shared.values.paging import CursorError
+from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
-from onifast_web.access.context import current
+from onifast_web.access.context import Web, current
+from onifast_web.actions import junk as actions
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies
 from onifast_web.reading.bodies import SenderVerdict
@@ -40,6 +43,10 @@ class RefusalLine:
     for_now: bool
     verdict: SenderVerdict | None
     findings: list[str]
+    id: int
+    kept: KeptMessage | None
+    kept_until: int | None
+    rescued_ts: int | None
 
 
 @allow(Who.USER)
@@ -57,19 +64,46 @@ def refusals() -> Response:
     return page(
         "refusals.html",
         "refusals",
-        rows=[_line(row) for row in found.rows],
+        rows=[_line(web, row) for row in found.rows],
         next_cursor=found.next_cursor,
         cursor=cursor,
         days=max(1, round(kept / _DAY)),
+        keeps=web.settings.refused_kept_whole > 0,
     )
 
 
-ROUTES = (PageRoute("GET", "/refusals", refusals),)
+@allow(Who.USER)
+def refusal(refusal_id: int) -> Response:
+    """One record, which a digest's link leads to: it changes nothing, since programs follow links."""
+    caller, _ = user()
+    web = current()
+    row = web.database.read(lambda tx: actions.find_refusal(tx, web, caller, refusal_id))
+    return page("refusal.html", "refusals", row=_line(web, row))
+
+
+@allow(Who.USER)
+def rescue(refusal_id: int) -> AnyResponse:
+    """Fetches a refused message back into its recipient's inbox."""
+    caller, username = user()
+    email_id, owner = actions.rescue(current(), caller, refusal_id)
+    if owner == username:
+        return redirect(url_for("webmail.message", email_id=email_id, did="rescued"), 303)
+    return redirect(url_for("webmail.refusals", did="rescued-for"), 303)
+
+
+ROUTES = (
+    PageRoute("GET", "/refusals", refusals),
+    PageRoute("GET", "/refusals/<int:refusal_id>", refusal, off_menu="the list, and digests, lead to it"),
+    PageRoute("POST", "/refusals/<int:refusal_id>/rescue", rescue, off_menu="a record's button posts to it"),
+)
 NAV = (NavEntry("refusals", "Refused mail", refusals, icon="refused", group=NavGroup.DELIVERY, order=20),)
-NOTICES: Notices = {}
+NOTICES: Notices = {
+    "rescued": "Fetched back. It lies in your inbox now; whoever sent it was told that it was refused.",
+    "rescued-for": "Fetched back into its recipient’s inbox.",
+}
 
 
-def _line(row: RefusalRow) -> RefusalLine:
+def _line(web: Web, row: RefusalRow) -> RefusalLine:
     item = row.refusal
     authentication = item.authentication or {}
     verdict = bodies.verdict(authentication, _author_domain(item))
@@ -82,6 +116,10 @@ def _line(row: RefusalRow) -> RefusalLine:
         for_now=400 <= item.code < 500,
         verdict=verdict,
         findings=bodies.reasons(authentication) or checks,
+        id=row.id,
+        kept=row.kept,
+        kept_until=actions.kept_until(web, row),
+        rescued_ts=row.rescued_ts,
     )
 
 
