@@ -114,7 +114,7 @@ def test_the_tool_lists_refusals(settings: Settings, database: Database, capsys:
     environ = {"ONIFAST_MAIL_ROOT": str(settings.root), "ONIFAST_MAIL_HOSTNAME": settings.hostname}
     assert ctl.main(["refusals", "list"], environ) == 0
     assert capsys.readouterr().out == (
-        "2096-10-02T07:06:40Z\t192.0.2.7\tann@remote.test\tdemo@here.test\tDATA\t550 5.7.1 no\n"
+        "2096-10-02T07:06:40Z\t192.0.2.7\tann@remote.test\tdemo@here.test\tDATA\t550 5.7.1 no\t-\n"
     )
     assert ctl.main(["refusals", "list", "--json", "--owner", "demo"], environ) == 0
     [row] = json.loads(capsys.readouterr().out)
