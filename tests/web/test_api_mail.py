@@ -8,6 +8,7 @@ from typing import Any
 
 import golden
 import pytest
+from onifast_shared.accounts import sessions
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.message import parsing
@@ -18,7 +19,7 @@ from web.support import PNG, Browser, Panel, deliver, index
 
 LIST_FIELDS = {
     "id", "sender", "recipient", "subject", "snippet", "received_at", "is_read", "folder", "size", "has_attachments",
-    "warnings",
+    "is_starred", "labels", "warnings",
 }  # fmt: skip
 READ_FIELDS = LIST_FIELDS | {
     "to", "to_addresses", "cc", "cc_addresses", "reply_to", "reply_to_addresses", "list_post",
@@ -32,6 +33,13 @@ LETTER = {"from": "demo@example.test", "to": ["ann@remote.example"], "subject": 
 def demo(panel: Panel) -> Panel:
     """The panel acting for demo."""
     return panel.acting_for("demo")
+
+
+@pytest.fixture
+def own(panel: Panel, database: Database) -> Panel:
+    """A program of demo's, with a personal token."""
+    token, _ = database.write(lambda tx: sessions.create_api_token(tx, "demo", "a program", 0))
+    return Panel(panel.client, token)
 
 
 def problem(answer: TestResponse, status: int) -> dict[str, Any]:
@@ -126,8 +134,8 @@ def test_the_html_is_sanitised_and_loads_nothing(demo: Panel, database: Database
     assert "script" not in found["html"] and "onclick" not in found["html"] and "t.example" not in found["html"]
 
 
-def test_reading_marks_as_read_unless_told_not_to(demo: Panel, database: Database) -> None:
-    email_id = deliver(database)
+def test_reading_marks_as_read_unless_told_not_to(own: Panel, database: Database) -> None:
+    demo, email_id = own, deliver(database)
     assert demo.get("/api/mail/read", id=email_id, mark_read=0).json["is_read"] is False  # type: ignore[index]
     assert demo.get("/api/mail/counts").json["unread"] == 1  # type: ignore[index]
     assert demo.get("/api/mail/read", id=email_id).json["is_read"] is True  # type: ignore[index]

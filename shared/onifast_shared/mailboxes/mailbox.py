@@ -24,6 +24,9 @@ from onifast_shared.values.set_aside import LIVE
 
 FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
 
+PURGED = ("trash", "junk", "drafts")
+"""Where messages lie that may be deleted for good."""
+
 
 @dataclass(frozen=True)
 class EmailRow:
@@ -120,6 +123,7 @@ def list_page(
     *,
     label: Label | None = None,
     starred: bool = False,
+    unread: bool = False,
     address: str | None = None,
     q: str | None = None,
     limit: int = 50,
@@ -142,6 +146,8 @@ def list_page(
         order = "l.received_ts DESC, l.email_id DESC"
     if starred:
         where.append("e.is_starred <> 0")
+    if unread:
+        where.append("coalesce(e.is_read, 0) = 0")
     if starred and folder is None:
         where.append("e.folder <> 'trash' AND e.folder <> 'junk'")
     if owner is None:
@@ -204,8 +210,8 @@ def set_read(tx: Connection, owner: str | None, ids: Iterable[int], is_read: boo
 
 
 def purge(tx: Connection, owner: str | None, ids: Iterable[int]) -> int:
-    """Removes messages for good, from trash and drafts only; returns how many."""
-    sql = f"SELECT 1 FROM emails WHERE id = ?2 AND {_MINE} AND folder IN ('trash', 'drafts')"
+    """Removes messages for good, from the folders `PURGED` only; returns how many."""
+    sql = f"SELECT 1 FROM emails WHERE id = ?2 AND {_MINE} AND folder IN {PURGED}"
     return erase(tx, [email_id for email_id in ids if tx.execute(sql, (None, email_id, owner)).fetchone()])
 
 

@@ -31,6 +31,8 @@ LANDED = {
     "0013_folder_counts.sql": "8e8d11369878d0d5159260a0284d2ff54a3a79eea15c84c76a171909d8b60750",
     "0014_junk.sql": "2cad58fd07ffcec8ebccae5a9e28b6e19410593c21663057843793665a5f6e00",
     "0015_returns.sql": "8d0f04d70a151859c14feb870516cfe7d2cd74ecb2bf1844bcfac08218fea66b",
+    "0016_audit.sql": "400fbba8c8308d15f7d7f585a155a9aeeff2d43c669eae32a01f75564913825d",
+    "0017_send_keys.sql": "34180298318516bedcdaa068c946695dccb101f6b902bf678fcd4c05348f3483",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -46,12 +46,16 @@ class Who(Enum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who made a request. `username` is None for the service token when it acts for nobody in particular."""
+    """Who made a request. `username` is None for the service token when it acts for nobody in particular.
+
+    `acts_with` is what they logged in with: `service`, `token:ID` or `session`.
+    """
 
     username: str | None
     is_admin: bool
     is_service: bool = False
     csrf_token: str = ""
+    acts_with: str = ""
 
     @property
     def mail_of(self) -> str | None:
@@ -206,16 +210,16 @@ def _bearer(web: Web, asked: Request, token: str) -> Caller:
         raise Problem(401, "The token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL:
         _note(web, lambda tx: sessions.touch_api_token(tx, found.id, web.clock()))
-    return Caller(user.username, user.is_admin)
+    return Caller(user.username, user.is_admin, acts_with=f"token:{found.id}")
 
 
 def _service(web: Web, act_for: str | None) -> Caller:
     if act_for is None:
-        return Caller(None, is_admin=True, is_service=True)
+        return Caller(None, is_admin=True, is_service=True, acts_with="service")
     user = active_user(web, act_for)
     if user is None:
         raise problems.not_found("panel user")
-    return Caller(user.username, user.is_admin, is_service=True)
+    return Caller(user.username, user.is_admin, is_service=True, acts_with="service")
 
 
 def _cookie(web: Web, asked: Request) -> Caller | None:
@@ -231,7 +235,7 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
         _note(web, lambda tx: sessions.end_session(tx, token))
         return None
     _keep_alive(web, token, session)
-    return Caller(user.username, user.is_admin, csrf_token=session.csrf_token)
+    return Caller(user.username, user.is_admin, csrf_token=session.csrf_token, acts_with="session")
 
 
 def _stored_password(user: PanelUser) -> str:

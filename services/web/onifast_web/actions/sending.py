@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onifast_shared.accepting import accept, limit_alerts
-from onifast_shared.accepting.accept import AcceptedSubmission, SentCopy
+from onifast_shared.accepting.accept import SentCopy
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.limits import store as sending_limits
@@ -83,8 +83,10 @@ def send(
     origin: str,
     wait: Wait = NO_WAIT,
     together_with: Callable[[Connection], None] | None = None,
+    and_then: Callable[[Connection, Sent], None] | None = None,
 ) -> Sent:
-    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction: `together_with` begins it.
+    """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction: `together_with` begins it,
+    and `and_then` ends it.
 
     Raises DraftError for a field that is wrong or names a suppressed recipient, Problem(403) for a sender that is not
     the caller's, Problem(413) for a message that is too large, Problem(429) while a limit on what the caller or the
@@ -110,19 +112,24 @@ def send(
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
     queued = [QueuedRecipient(str(address)) for address in recipients]
     ref = contents.store(web.database, raw)
+    message_id = parsing.summary(raw).message_id
     subjects = limit_subjects.counted_for(submission.submitted_by, submission.sender)
 
     def admit(tx: Connection) -> None:
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
-    def submit(tx: Connection) -> AcceptedSubmission:
+    def submit(tx: Connection) -> Sent:
         if together_with is not None:
             together_with(tx)
         suppressions.check(tx, owner, named, web.clock())
-        return accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
+        accepted = accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
+        sent = Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
+        if and_then is not None:
+            and_then(tx, sent)
+        return sent
 
     try:
-        accepted = web.database.write(submit)
+        sent = web.database.write(submit)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
     log.event(
@@ -134,8 +141,7 @@ def send(
         recipients=len(queued),
         size=len(raw),
     )
-    message_id = parsing.summary(raw).message_id
-    return Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
+    return sent
 
 
 def _dated(draft: Draft, wait: Wait) -> Draft:

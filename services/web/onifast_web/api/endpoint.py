@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth, context
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web
+from onifast_web.api import forms
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, unprocessable
 
@@ -71,14 +72,15 @@ class Endpoint:
     `failures` are the statuses, beyond those that every endpoint has, that a caller must expect, with their reasons.
     `form` makes the body of a multipart form, for endpoints that take one too. `version` gives, far cheaper than the
     answer, a text that is another one once the answer would be; with it answers carry an ETag, and who has seen this
-    one already gets 304. It gives None for what has no such text.
+    one already gets 304. It gives None for what has no such text. `headers` are those that the view looks at, with what
+    they mean. Where it `gives_file`, the view gives a response of its own.
     """
 
     method: str
     path: str
     who: Who
     summary: str
-    view: Callable[[Call], BaseModel | None]
+    view: Callable[[Call], BaseModel | Response | None]
     query: type[Model] = Nothing
     body: type[Model] | None = None
     answer: type[Model] | None = None
@@ -86,6 +88,8 @@ class Endpoint:
     failures: Mapping[int, str] | None = None
     form: Callable[[], dict[str, Any]] | None = None
     version: Callable[[Call], str | None] | None = None
+    headers: Mapping[str, str] | None = None
+    gives_file: bool = False
 
 
 def add(app: Flask, endpoint: Endpoint) -> None:
@@ -113,6 +117,8 @@ def _answer(endpoint: Endpoint) -> Response:
         raise unprocessable("cursor", str(error)) from None
     if found is None:
         return Response(status=endpoint.status)
+    if isinstance(found, Response):
+        return found
     return Response(found.model_dump_json(by_alias=True), endpoint.status, headers, content_type="application/json")
 
 
@@ -135,11 +141,13 @@ def _query() -> dict[str, str]:
 def _body(endpoint: Endpoint) -> Model | None:
     if endpoint.body is None:
         return None
-    if endpoint.form is not None and request.mimetype == FORM:
+    if endpoint.form is not None and request.mimetype in (FORM, forms.URLENCODED):
         return _checked(endpoint.body, endpoint.form())
+    if request.mimetype == forms.URLENCODED:
+        return _checked(endpoint.body, forms.fields_of(endpoint.body, request.form))
     if request.mimetype != "application/json":
-        allowed = f"application/json or {FORM}" if endpoint.form else "application/json"
-        raise Problem(415, f"The body must be {allowed}.")
+        allowed = ["application/json", forms.URLENCODED, *([FORM] if endpoint.form else [])]
+        raise Problem(415, f"The body must be {' or '.join(allowed)}.")
     try:
         content = request.get_json()
     except (BadRequest, RecursionError):

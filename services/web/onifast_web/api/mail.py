@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, NamedTuple
 
 from flask import request
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import counts, mailbox
+from onifast_shared.mailboxes import counts, labelling, mailbox
+from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
@@ -14,10 +16,12 @@ from onifast_shared.queue import returns, waiting
 from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.values import times
 from onifast_shared.values.paging import Page
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
+from onifast_web.actions import audited, messages
 from onifast_web.api import content
+from onifast_web.api.chosen import ChosenMessages, Folder, all_of, one_of
 from onifast_web.api.content import (
     AttachmentInfo,
     ContactInfo,
@@ -27,20 +31,24 @@ from onifast_web.api.content import (
     Protection,
 )
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment
+from onifast_web.api.labels import LabelMark, mark_of
 from onifast_web.http import csrf
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors
 from onifast_web.reading.impostors import Reader
 
-Folder = Literal["inbox", "drafts", "sent", "junk", "archive", "trash"]
-MOST_IDS = 500
-
 
 class ListQuery(Model):
-    """Which messages: of a folder, to one of the caller's addresses if it is given, and with the words of `q`."""
+    """Which messages: of a folder, with a label or a star, to an address of the caller's, with the words of `q`.
 
-    folder: Folder = "inbox"
+    Without `folder`, `label` and `starred` it is the inbox; with one of the latter alone, all but trash and junk.
+    """
+
+    folder: Folder | None = Field(default=None, description="inbox, unless label or starred is given")
+    label: Annotated[Id | None, Field(description="A label's or an own folder's number")] = None
+    starred: Annotated[bool, Field(description="Only messages with a star")] = False
+    unread: Annotated[bool, Field(description="Only messages that are unread")] = False
     address: Annotated[str, Field(max_length=320)] | None = None
     q: Annotated[str, Field(max_length=1000)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -67,6 +75,8 @@ class Email(Model):
     folder: str
     size: int
     has_attachments: bool
+    is_starred: bool
+    labels: list[LabelMark]
     warnings: list[str]
     release_at: Annotated[Moment | None, IF_ANY] = None
     correspondent: Annotated[Literal["written", "known", "seen", "first"] | None, IF_ANY] = None
@@ -83,7 +93,7 @@ class ReadQuery(Model):
     """Which message, and whether it counts as read from now on."""
 
     id: Id
-    mark_read: bool = True
+    mark_read: Annotated[bool | None, Field(description="1 where it is left out, but 0 for the service token")] = None
 
 
 class AuthenticationInfo(Model):
@@ -135,17 +145,18 @@ class FullEmail(Email):
     junk: Annotated[JunkInfo | None, IF_ANY] = None
 
 
-class MoveBody(Model):
-    """Which messages, by either `ids` or `id`, and where to."""
+class MoveBody(ChosenMessages):
+    """Which messages, and where to: `folder` is one of the six, or `label_id` the number of an own folder."""
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)] | None = None
-    id: Id | None = None
-    folder: Folder
+    model_config = ConfigDict(json_schema_extra={"allOf": [one_of("ids", "id"), one_of("folder", "label_id")]})
+
+    folder: Folder | None = None
+    label_id: Id | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> MoveBody:
-        if (self.ids is None) == (self.id is None):
-            raise ValueError("give either ids or id")
+    def _one_place(self) -> MoveBody:
+        if (self.folder is None) == (self.label_id is None):
+            raise ValueError("give either folder or label_id")
         return self
 
 
@@ -171,31 +182,39 @@ class Counts(Model):
 
 
 def list_emails(call: Call) -> EmailList:
-    """A page of a folder, newest first."""
+    """A page of a folder, or of a label, or of what is starred, newest first."""
     query: ListQuery = call.query
 
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int], Reader]:
+    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int], Reader, dict[int, list[Label]]]:
+        label = messages.label_of(tx, call.caller.mail_of, query.label) if query.label else None
         page = mailbox.list_page(
             tx,
             call.caller.mail_of,
-            query.folder,
+            _folder_of(query),
+            label=label,
+            starred=query.starred,
+            unread=query.unread,
             address=query.address,
             q=query.q,
             limit=query.limit,
             cursor=query.cursor,
         )
         who = call.web.readers.of(tx, call.caller.mail_of)
-        return page, _release_times(tx, page.rows, call), who
+        return page, _release_times(tx, page.rows, call), who, labelling.of_messages(tx, [row.id for row in page.rows])
 
-    page, releases, who = call.web.database.read(read)
+    page, releases, who, marks = call.web.database.read(read)
     emails = [
         Email(
-            **_fields(row, releases.get(row.id)),
+            **_fields(row, releases.get(row.id), marks.get(row.id, ())),
             warnings=impostors.listed_warnings(who, row),
         )
         for row in page.rows
     ]
     return EmailList(emails=emails, next_cursor=page.next_cursor)
+
+
+def _folder_of(query: ListQuery) -> str | None:
+    return query.folder or (None if query.label or query.starred else "inbox")
 
 
 def _list_version(call: Call) -> str | None:
@@ -205,18 +224,23 @@ def _list_version(call: Call) -> str | None:
     owner, now = call.caller.mail_of, call.web.clock()
 
     def find(tx: Connection) -> str:
-        waits = waiting.version(tx, owner, now) if query.folder == "sent" else ""
-        return f"{counts.version(tx, owner, query.folder)} {counts.reader_version(tx, owner)} {waits}"
+        waits = waiting.version(tx, owner, now) if _folder_of(query) in ("sent", None) else ""
+        return f"{counts.version(tx, owner, _folder_of(query))} {counts.reader_version(tx, owner)} {waits}"
 
     return call.web.database.read(find)
 
 
 def read_email(call: Call) -> FullEmail:
-    """One message. It is marked as read unless the request says otherwise, or another site made the browser ask."""
+    """One message. It is marked as read unless the request says otherwise, or another site made the browser ask.
+
+    What the service token reads stays unread, and its owner sees in the audit trail that it was read.
+    """
     query: ReadQuery = call.query
     found = call.web.database.read(lambda tx: _get(tx, call, query.id))
     row = found.row
-    if query.mark_read and not row.is_read and _means_to_read(call):
+    audited.note_reading(call.web, call.caller, "mail.read", row)
+    mark_read = not call.caller.is_service if query.mark_read is None else query.mark_read
+    if mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
     return _full(found, row, parsing.parse(found.raw))
@@ -225,13 +249,13 @@ def read_email(call: Call) -> FullEmail:
 def move_emails(call: Call) -> Moved:
     """Moves messages, all or none: an id that is not there (or not the caller's) answers 404."""
     body: MoveBody = call.body
-    ids = set(body.ids or ([] if body.id is None else [body.id]))
+    ids, owner = body.chosen, call.caller.mail_of
 
     def move(tx: Connection) -> int:
-        moved = mailbox.move(tx, call.caller.mail_of, ids, body.folder)
-        if moved != len(ids):
-            raise not_found()
-        return moved
+        if body.label_id is not None:
+            own = messages.label_of(tx, owner, body.label_id, is_folder=True)
+            return all_of(messages.relabel(tx, ids, [own], []), ids)
+        return all_of(mailbox.move(tx, owner, ids, body.folder or ""), ids)
 
     return Moved(moved=call.web.database.write(move))
 
@@ -302,15 +326,21 @@ class _Found(NamedTuple):
     release: int | None
     who: Reader
     reports: list[DeliveryReport]
+    labels: Sequence[Label]
 
 
 def _get(tx: Connection, call: Call, email_id: int) -> _Found:
     row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
-    who = call.web.readers.of(tx, row.owner)
-    release = _release_times(tx, [row], call).get(email_id)
-    return _Found(row, mailbox.raw(tx, email_id), release, who, returns.of_email(tx, row.owner, email_id))
+    return _Found(
+        row,
+        mailbox.raw(tx, email_id),
+        _release_times(tx, [row], call).get(email_id),
+        call.web.readers.of(tx, row.owner),
+        returns.of_email(tx, row.owner, email_id),
+        labelling.of_messages(tx, [email_id]).get(email_id, ()),
+    )
 
 
 def _release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
@@ -327,7 +357,7 @@ def _as_read(row: EmailRow) -> EmailRow:
     return EmailRow(**{**row.__dict__, "is_read": True})
 
 
-def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
+def _fields(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dict[str, Any]:
     return {
         "id": row.id,
         "sender": row.sender,
@@ -339,6 +369,8 @@ def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
         "folder": row.folder,
         "size": row.size,
         "has_attachments": row.has_attachments,
+        "is_starred": row.is_starred,
+        "labels": [mark_of(label) for label in marks],
         "release_at": times.rfc3339(release) if release else None,
         "correspondent": row.correspondent,
     }
@@ -347,7 +379,7 @@ def _fields(row: EmailRow, release: int | None = None) -> dict[str, Any]:
 def _full(found: _Found, row: EmailRow, parsed: Parsed) -> FullEmail:
     html = bodies.safe_html(parsed)
     return FullEmail(
-        **_fields(row, found.release),
+        **_fields(row, found.release, found.labels),
         warnings=impostors.warnings(found.who, row, parsed.authors),
         to=parsed.to,
         to_addresses=_addresses(parsed, "to"),

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from onifast_web.access.auth import ACT_FOR, COOKIE, Who, allow
+from onifast_web.api import forms
 from onifast_web.api.endpoint import FORM, Endpoint, Nothing
 from onifast_web.http.csrf import HEADER
 from onifast_web.http.problems import MEDIA_TYPE
@@ -121,6 +122,8 @@ def _operation(endpoint: Endpoint, names: Names) -> dict[str, Any]:
     if endpoint.body is not None:
         schema = names[endpoint.body, "validation"]
         kinds = ["application/json", *([FORM] if endpoint.form else [])]
+        if forms.is_flat(endpoint.body):
+            kinds.append(forms.URLENCODED)
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
     return operation
 
@@ -135,15 +138,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             for name, item in schema["properties"].items()
         ]
     if endpoint.version is not None:
-        found.append(
-            {
-                "name": "If-None-Match",
-                "in": "header",
-                "required": False,
-                "description": "The ETag of the answer that the caller has: 304 says that it is still the same.",
-                "schema": {"type": "string"},
-            }
-        )
+        found.append(_header("If-None-Match", "The ETag of the answer that the caller has: for 304"))
+    found += [_header(name, meaning) for name, meaning in (endpoint.headers or {}).items()]
     if endpoint.who is not Who.SERVICE:
         found.append(
             {
@@ -157,12 +153,25 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return found
 
 
+def _header(name: str, meaning: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+
+
 def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": names[endpoint.answer, "serialization"]}}
     if endpoint.version is not None:
         answer["headers"] = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
+    parts: dict[str, Any] = {}
+    if endpoint.gives_file:
+        content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        answer["content"] = content
+        parts = {
+            "206": {"description": "The part that Range asked for", "content": content},
+            "304": {"description": "The caller has it already"},
+            "416": {"description": "There is no such part"},
+        }
     failures = {401: "No login, or a token that is not valid.", 422: "A field is wrong or unknown."}
     if endpoint.who is not Who.USER or endpoint.method != "GET":
         failures[403] = "The caller may not do this, or the CSRF token is missing."
@@ -171,6 +180,7 @@ def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
     return {
         str(endpoint.status): answer,
         **({"304": {"description": "The caller has it already"}} if endpoint.version else {}),
+        **parts,
         **{str(status): {"description": failures[status], "content": problem} for status in sorted(failures)},
         "default": {"description": "Any other problem", "content": problem},
     }

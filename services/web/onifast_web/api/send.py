@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from flask import request
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.values import times
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.access.context import Web
-from onifast_web.actions import sending
-from onifast_web.actions.sending import Wait
+from onifast_web.actions import sending, sending_once
+from onifast_web.actions.sending import Sent, Wait
+from onifast_web.actions.sending_once import After, Before
+from onifast_web.api import forms
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Moment, checked_moment
-from onifast_web.http import csrf
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 
@@ -38,11 +39,20 @@ class SendAttachment(Model):
         return value
 
 
-Recipients = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=5000)]
+def _as_list(value: object) -> object:
+    return ([value] if value.strip() else []) if isinstance(value, str) else value
 
 
-class SendBody(Model):
-    """A message to be sent; `text` or `html` is required."""
+Recipients = Annotated[
+    list[Annotated[str, Field(max_length=2000)]],
+    Field(max_length=5000, examples=[["Ann <ann@example.org>"]]),
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+]
+"""Addresses, each an entry of its own, or all in one text as they stand in a header field."""
+
+
+class DraftFields(Model):
+    """What a message is made of."""
 
     from_: Annotated[str, Field(alias="from", max_length=2000)]
     to: Recipients = Field(default_factory=list)
@@ -54,6 +64,11 @@ class SendBody(Model):
     in_reply_to: Annotated[str, Field(max_length=1000)] | None = None
     references: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=1000, default_factory=list)]
     attachments: Annotated[list[SendAttachment], Field(max_length=1000, default_factory=list)]
+
+
+class LeavingTime(Model):
+    """When a message leaves: at once, at `send_at`, or after `undo_seconds` in which it can be called back."""
+
     send_at: Moment | None = None
     undo_seconds: Annotated[int, Field(ge=0, le=600)] = 0
 
@@ -63,11 +78,19 @@ class SendBody(Model):
         return checked_moment(value)
 
     @model_validator(mode="after")
+    def _one_of_both(self) -> LeavingTime:
+        if self.send_at and self.undo_seconds:
+            raise ValueError("give either send_at or undo_seconds: until send_at a message can be called back anyway")
+        return self
+
+
+class SendBody(DraftFields, LeavingTime):
+    """A message to be sent; `text`, `html` or both."""
+
+    @model_validator(mode="after")
     def _has_a_body(self) -> SendBody:
         if self.text is None and self.html is None:
             raise ValueError("text or html is required")
-        if self.send_at and self.undo_seconds:
-            raise ValueError("give either send_at or undo_seconds: until send_at a message can be called back anyway")
         return self
 
 
@@ -85,8 +108,20 @@ class SendAnswer(Model):
 
 def send_email(call: Call) -> SendAnswer:
     """Queues a message and keeps a copy in sent; it is on disk when the answer comes."""
-    body: SendBody = call.body
-    draft = Draft(
+    body = cast(SendBody, call.body)
+    key = sending_once.key_of(call.caller, request.headers.get(sending_once.HEADER), body.model_dump(mode="json"))
+
+    def submit(before: Before, after: After) -> Sent:
+        wait = wait_of(call.web, body)
+        draft = draft_of(body)
+        return sending.send(call.web, call.caller, draft, origin="api", wait=wait, together_with=before, and_then=after)
+
+    return SendAnswer.model_validate_json(sending_once.answered(call.web, key, submit, text_of))
+
+
+def draft_of(body: DraftFields) -> Draft:
+    """The message that a body describes."""
+    return Draft(
         from_=body.from_,
         to=body.to,
         cc=body.cc,
@@ -101,32 +136,34 @@ def send_email(call: Call) -> SendAnswer:
             for item in body.attachments
         ],
     )
-    wait = _wait(call.web, body)
-    sent = sending.send(call.web, call.caller, draft, origin="api", wait=wait)
+
+
+def text_of(sent: Sent) -> str:
+    """The answer to who sent a message, as JSON."""
     return SendAnswer(
         message_id=sent.message_id,
         email_id=sent.email_id,
         outbox_ids=sent.outbox_ids,
         release_at=times.rfc3339(sent.release_ts) if sent.release_ts else None,
-    )
+    ).model_dump_json()
 
 
-def body_of_form() -> dict[str, Any]:
-    """The fields of a multipart form as the JSON body has them; files become attachments.
+def wait_of(web: Web, body: LeavingTime) -> Wait:
+    """How long a message waits; raises DraftError for a time that cannot be."""
+    if body.send_at:
+        return sending.until(web, times.parse_rfc3339(body.send_at))
+    return sending.for_undo(web, body.undo_seconds)
+
+
+def body_of_form(model: type[DraftFields] = SendBody) -> dict[str, Any]:
+    """The fields of a form as the JSON body has them; files become attachments.
 
     Raises Problem(422).
     """
-    lists = {"to", "cc", "bcc", "references"}
-    fields: dict[str, Any] = {}
-    for name, values in request.form.lists():
-        if name == csrf.FIELD:
-            continue
-        if name not in lists and len(values) > 1:
-            raise unprocessable(name, "given more than once")
-        fields[name] = [value for value in values if value] if name in lists else values[0]
-    files = [item for _, group in request.files.lists() for item in group if item.filename]
+    fields = forms.fields_of(model, request.form)
     if set(request.files) - {"attachments", "attachments[]", "file", "files"}:
         raise unprocessable("attachments", "files go into the field attachments")
+    files = [item for _, group in request.files.lists() for item in group if item.filename]
     fields["attachments"] = [
         {
             "filename": item.filename,
@@ -138,6 +175,11 @@ def body_of_form() -> dict[str, Any]:
     return fields
 
 
+SOON_OR_LATER = {
+    403: "The sender's address is not the caller's.",
+    413: "The message is too large.",
+    429: "A limit on what is sent is used up: `detail` says which, Retry-After when it has room again.",
+}
 ENDPOINTS = (
     Endpoint(
         "POST",
@@ -149,16 +191,7 @@ ENDPOINTS = (
         answer=SendAnswer,
         status=202,
         form=body_of_form,
-        failures={
-            403: "The sender's address is not the caller's.",
-            413: "The message is too large.",
-            429: "A limit on what is sent is used up: `detail` says which, Retry-After when it has room again.",
-        },
+        failures=SOON_OR_LATER,
+        headers={sending_once.HEADER: sending_once.MEANING},
     ),
 )
-
-
-def _wait(web: Web, body: SendBody) -> Wait:
-    if body.send_at:
-        return sending.until(web, times.parse_rfc3339(body.send_at))
-    return sending.for_undo(web, body.undo_seconds)

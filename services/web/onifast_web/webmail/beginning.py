@@ -15,12 +15,11 @@ from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.expansion import ANYBODY
 
 from onifast_web.access.context import current
-from onifast_web.actions import answering, forwarding
+from onifast_web.actions import answering, drafts, forwarding
 from onifast_web.actions.answering import Answer, Answering
+from onifast_web.actions.drafts import Enclosed, Form
 from onifast_web.http.problems import not_found
 from onifast_web.reading import render
-from onifast_web.webmail import drafts
-from onifast_web.webmail.drafts import Enclosed, Form
 from onifast_web.webmail.message import OpenedMessage, file_stem, open_message, own_addresses
 
 _END_OF_TIME = 253_402_300_800  # the year 10000

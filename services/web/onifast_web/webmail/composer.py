@@ -18,17 +18,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.actions import forwarding, sending
+from onifast_web.actions import drafts, forwarding, sending
+from onifast_web.actions.drafts import Along, Form
 from onifast_web.actions.forwarding import Forwarded
 from onifast_web.actions.sending import Wait
 from onifast_web.actions.suppressions import Suppressed
 from onifast_web.http.problems import Problem
 from onifast_web.reading import render
 from onifast_web.serving import serve
-from onifast_web.webmail import drafts
 from onifast_web.webmail.beginning import begun, enclosed, senders
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.drafts import Along, Form
 from onifast_web.webmail.message import file_stem, open_message
 from onifast_web.webmail.pages import page, user
 

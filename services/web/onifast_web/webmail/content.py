@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, make_response, render_template, request
 from onifast_shared.message import html_text
 from onifast_shared.message.parsing import Attachment, Parsed
 
+from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, render
 from onifast_web.reading.render import SafeHtml
 
-_ATTACHMENT_POLICY = "default-src 'none'; sandbox"
-# Types that a browser would run something in, were it ever to show them.
-_ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml", "application/xml", "image/svg")
 _ALL_OF_A_TEXT = 4 * 1024 * 1024  # characters: more of them is a file to be saved
 _PROTECTED = {
     "pgp": "This message is encrypted with PGP and cannot be read here. Save it, and open it where your key is.",
@@ -96,29 +93,6 @@ def html_page(parsed: Parsed, part: str = "") -> Response:
     return response
 
 
-def download_attachment(parsed: Parsed, index: int) -> Response:
-    """A message's attachment; raises Problem(404) for a number that it does not have."""
-    if index >= len(parsed.attachments):
-        raise not_found("attachment")
-    item = parsed.attachments[index]
-    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
-    return download(
-        item.data, _name(item), "application/octet-stream" if active or not item.content_type else item.content_type
-    )
-
-
-def download(data: bytes, name: str, content_type: str) -> Response:
-    """Bytes as a file to be saved: never shown by the browser in our name."""
-    response = Response(data, content_type=content_type)
-    # RFC 6266: the plain name for old programs, the real one for all others.
-    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    )
-    response.headers["Content-Security-Policy"] = _ATTACHMENT_POLICY
-    return response
-
-
 def _other_view(parsed: Parsed, links: Links, *, shows_html: bool) -> str | None:
     """Where the same is shown in its other form, if it has two."""
     if parsed.html is None or parsed.text is None or not render.fits(parsed.html):
@@ -136,9 +110,10 @@ def _shown(item: Attachment, links: Links) -> ShownAttachment:
     opens = links.inside is not None and item.is_message
     inside = links.inside(item.index) if links.inside is not None and opens else None
     return ShownAttachment(
-        item.index, _name(item), item.size, links.attachment(item.index), inside, item.subject if opens else ""
+        item.index,
+        downloads.name_of(item),
+        item.size,
+        links.attachment(item.index),
+        inside,
+        item.subject if opens else "",
     )
-
-
-def _name(item: Attachment) -> str:
-    return render.file_name(item.filename, f"attachment-{item.index + 1}")

@@ -9,6 +9,7 @@ from flask import Response, url_for
 from onifast_shared.message.parsing import Parsed
 
 from onifast_web.access.auth import Who, allow
+from onifast_web.actions import downloads
 from onifast_web.http.problems import not_found
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
@@ -49,7 +50,7 @@ def inside_frame(email_id: int, path: str) -> Response:
 @allow(Who.USER)
 def inside_attachment(email_id: int, path: str, index: int) -> Response:
     """One of its attachments, to be saved."""
-    return content.download_attachment(_open(email_id, path)[1], index)
+    return downloads.attachment(_open(email_id, path)[1], index)
 
 
 _PLACE = "/messages/<int:email_id>/inside/<path>"

@@ -20,7 +20,7 @@ from onifast_shared.values.address import Address, AddressError
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, forwarding
+from onifast_web.actions import answering, downloads, forwarding
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
 from onifast_web.reading import bodies, impostors, render, returns
@@ -64,7 +64,7 @@ def frame(email_id: int) -> Response:
 @allow(Who.USER)
 def attachment(email_id: int, index: int) -> Response:
     """An attachment, to be saved: never shown by the browser in our name."""
-    return content.download_attachment(open_message(user()[1], email_id).parsed, index)
+    return downloads.attachment(open_message(user()[1], email_id).parsed, index)
 
 
 @allow(Who.USER)
@@ -86,7 +86,7 @@ def source(email_id: int) -> Response:
 def raw(email_id: int) -> Response:
     """The message as a file."""
     opened = open_message(user()[1], email_id)
-    return content.download(opened.raw, f"{file_stem(opened.row)}.eml", "message/rfc822")
+    return downloads.file(opened.raw, f"{file_stem(opened.row)}.eml", "message/rfc822")
 
 
 ROUTES = (

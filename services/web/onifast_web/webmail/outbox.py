@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import queue
+from onifast_web.actions import downloads, queue
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import render
 from onifast_web.webmail import content
@@ -138,7 +138,7 @@ def captured_frame(outbox_id: int) -> Response:
 @allow(Who.USER)
 def captured_attachment(outbox_id: int, index: int) -> Response:
     """One of its attachments, to be saved."""
-    return content.download_attachment(_open(outbox_id)[2], index)
+    return downloads.attachment(_open(outbox_id)[2], index)
 
 
 def _links(outbox_id: int) -> Links:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import contents, mailbox
 from onifast_shared.message import address_fields
-from onifast_shared.message.compose import Draft, DraftError, OutgoingAttachment
+from onifast_shared.message.compose import Draft, DraftError, EmbeddedImage, OutgoingAttachment
 from onifast_shared.message.headers import fold, prepend
+from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed
 
 from onifast_web.access.context import Web
@@ -91,16 +93,25 @@ class Form:
 
 def save(web: Web, owner: str, form: Form, along: Along) -> int:
     """Stores the form as a draft in the place of the one that it came from; returns the new draft's id."""
-    raw = _message(web, form, along)
+    typed = {name: getattr(form, name) for name in _TYPED}
+    return keep(web, owner, form.to_draft(along), typed, lambda tx: remove(tx, owner, form.draft))
+
+
+def keep(web: Web, owner: str, draft: Draft, typed: Mapping[str, str], make_way: Callable[[Connection], None]) -> int:
+    """Stores a draft with its fields as they were typed; returns its id. `make_way` begins the transaction.
+
+    Raises DraftError for what is wrong in other fields than those of addresses, Problem(413).
+    """
+    raw = _message(web, draft, typed)
     ref = contents.store(web.database, raw)
 
     def write(tx: Connection) -> int:
-        remove(tx, owner, form.draft)
+        make_way(tx)
         return mailbox.add(
             tx,
             owner=owner,
-            recipient=form.to,
-            reverse_path=form.sender,
+            recipient=typed.get("to", ""),
+            reverse_path=draft.from_,
             content_id=contents.attach(tx, ref),
             size=len(raw),
             now=web.clock(),
@@ -123,7 +134,8 @@ def load(email_id: int, parsed: Parsed) -> Form:
     typed: dict[str, Any] = {name: address_fields.shown(parsed.mailboxes(name)) for name in ("to", "cc", "bcc")}
     typed["in_reply_to"] = parsed.in_reply_to
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
-    note, forwarded = taken_up(parsed) or (parsed.text or "", None)
+    words = parsed.text if parsed.text is not None else to_text(parsed.html or "")
+    note, forwarded = taken_up(parsed) or (words, None)
     return Form(
         sender=str(parsed.sender or ""),
         subject=parsed.subject,
@@ -133,6 +145,24 @@ def load(email_id: int, parsed: Parsed) -> Form:
         kept=kept(parsed, forwarded),
         forwards=forwarded is not None,
         **typed,
+    )
+
+
+def as_draft(parsed: Parsed) -> Draft:
+    """The message that a stored draft stands for, its HTML and files with it."""
+    form = load(0, parsed)
+    if form.forwards and (taken := taken_up(parsed)):
+        files = attachments_of(parsed, {each.index for each in form.kept})
+        return form.to_draft(Along(files, taken[1]))
+    images = {name: item for name, item in parsed.embedded.items() if item.image_type}
+    shown = {item.index for item in images.values()} if parsed.html is not None else set[int]()
+    return replace(
+        form.to_draft(Along(attachments_of(parsed, {item.index for item in parsed.attachments} - shown))),
+        text=parsed.text,
+        html=parsed.html,
+        images=[
+            EmbeddedImage(name, item.filename, item.image_type, item.data) for name, item in images.items() if shown
+        ],
     )
 
 
@@ -153,16 +183,14 @@ def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment
     ]
 
 
-def _message(web: Web, form: Form, along: Along) -> bytes:
-    draft = form.to_draft(along)
+def _message(web: Web, draft: Draft, typed: Mapping[str, str]) -> bytes:
     try:
         raw = sending.build(web, draft)
     except DraftError as error:
         if error.field not in _TYPED:
             raise
         raw = sending.build(web, replace(draft, to=[], cc=[], bcc=[], in_reply_to=None, references=[]))
-    typed = {name: getattr(form, name) for name in _TYPED}
-    encoded = base64.b64encode(json.dumps(typed).encode()).decode("ascii")
+    encoded = base64.b64encode(json.dumps(dict(typed)).encode()).decode("ascii")
     words = " ".join(encoded[start : start + 60] for start in range(0, len(encoded), 60))
     return prepend(raw, fold(_HEADER, words))
 

@@ -1,0 +1,44 @@
+"""What the audit trail is told of the service token, which acts on users' mail in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+from onifast_shared.accounts import audit
+from onifast_shared.accounts.audit import Actor
+from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes.mailbox import EmailRow
+
+from onifast_web.access.auth import Caller
+from onifast_web.access.context import Web
+
+
+@dataclass(frozen=True)
+class ServiceAct:
+    """A request of the service token's; `acting_for` is the user that it named, None for none."""
+
+    actor: Actor
+    acting_for: str | None
+
+    def note(self, tx: Connection, action: str, row: EmailRow, now: float) -> None:
+        """Records what is done to a message."""
+        details = {"for": self.acting_for} if self.acting_for else {}
+        audit.record(tx, self.actor, action, owner=row.owner, object=f"email:{row.id}", details=details, now=now)
+
+
+def actor(caller: Caller) -> Actor:
+    """Who makes this request, with what, and from where. What the service token does for a user, the panel does."""
+    name = "panel" if caller.is_service else caller.on_record
+    return Actor(name, caller.acts_with, request.remote_addr or "")
+
+
+def service_act(caller: Caller) -> ServiceAct | None:
+    """This request, if it is the service token's; what users do with their own mail is nobody's but theirs."""
+    return ServiceAct(actor(caller), caller.username) if caller.is_service else None
+
+
+def note_reading(web: Web, caller: Caller, action: str, row: EmailRow) -> None:
+    """Records that a message is read, before it is shown: what cannot be recorded is not shown."""
+    if (act := service_act(caller)) is not None:
+        web.database.write(lambda tx: act.note(tx, action, row, web.clock()))

@@ -1,0 +1,45 @@
+"""Files to be saved: a message's attachments, and its bytes. Never shown by a browser in our name."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote
+
+from flask import Response, request
+from onifast_shared.message.parsing import Attachment, Parsed
+
+from onifast_web.http.problems import not_found
+from onifast_web.reading import render
+
+_POLICY = "default-src 'none'; sandbox"
+# Types that a browser would run something in, were it ever to show them.
+_ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml", "application/xml", "image/svg")
+
+
+def attachment(parsed: Parsed, index: int) -> Response:
+    """A message's attachment; raises Problem(404) for a number that it does not have."""
+    if not 0 <= index < len(parsed.attachments):
+        raise not_found("attachment")
+    item = parsed.attachments[index]
+    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
+    content_type = "application/octet-stream" if active or not item.content_type else item.content_type
+    return file(item.data, name_of(item), content_type)
+
+
+def file(data: bytes, name: str, content_type: str) -> Response:
+    """Bytes as a file, or the part of them that Range asks for (RFC 9110 section 14); what is there already is 304."""
+    response = Response(data, content_type=content_type)
+    # RFC 6266: the plain name for old programs, the real one for all others.
+    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    response.headers["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    )
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
+    response.make_conditional(request, accept_ranges=True, complete_length=len(data))
+    return response
+
+
+def name_of(item: Attachment) -> str:
+    """What an attachment is called as a file."""
+    return render.file_name(item.filename, f"attachment-{item.index + 1}")

@@ -1,0 +1,204 @@
+"""Every route with another user's ids: nothing of theirs is shown, and nothing of theirs is changed.
+
+The routes come from the application itself, so that a new one is tried from the day on that it is there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from flask import Flask
+from onifast_shared.accounts import sessions
+from onifast_shared.db.database import Connection, Database
+from onifast_shared.mailboxes import labelling, labels, mailbox
+from onifast_shared.mailboxes.mailbox import FOLDERS
+from onifast_shared.message.compose import OutgoingAttachment
+from onifast_shared.values import times
+from onifast_web import webmail
+from onifast_web.access.auth import Who
+from onifast_web.api import ENDPOINTS
+from onifast_web.api.endpoint import Endpoint
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from web.support import Browser, Panel, deliver, index, queue
+
+SECRET = "Quokka"
+"""Stands in all that is demo's, and must not reach anybody else."""
+
+OWN = {"seen_users", "web_sessions", "api_tokens", "audit_events", "send_keys", "folder_counts"}
+"""Tables whose rows count or remember what maria does herself."""
+
+WAITING = {"/api/mail/explain", "/delivery-check"}
+"""What outbox has to answer, which does not run here: tests/outbox/test_delivery_check.py has whose question it is."""
+
+NAMED: dict[str, Any] = {
+    "from": "maria@other.test", "sender": "maria@other.test", "to": "ann@remote.example", "text": "Hi",
+    "recipient": "ann@remote.example", "address": "demo@example.test", "domain": "example.test", "owner": "demo",
+    "username": "demo", "name": "zebra", "target": "eve@evil.example", "url": "https://evil.example/hook",
+    "alias": "alias.example", "index": 0, "enabled": True, "on": True,
+    "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
+    "folder": "trash",
+    "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
+}  # fmt: skip
+TEMPLATES = Path(webmail.__file__).parent.parent / "templates"
+BUTTON = re.compile(r'name="(?:do|action)"[^>]*value="([^"{]+)"')
+DO = sorted({value for page in TEMPLATES.rglob("*.html") for value in BUTTON.findall(page.read_text())})
+"""What the buttons of all pages say."""
+
+
+@pytest.fixture
+def demos(database: Database) -> list[int]:
+    """The ids of all that demo has, whatever it is."""
+    picture = OutgoingAttachment(f"{SECRET}.txt", "text/plain", SECRET.encode())
+    ids = {deliver(database, folder=folder, subject=SECRET, text=SECRET, attachments=[picture]) for folder in FOLDERS}
+    index(database)
+    ids |= set(queue(database, f"{SECRET}@remote.example", subject=SECRET))
+
+    def write(tx: Connection) -> set[int]:
+        made = [
+            labels.create(tx, "demo", f"{SECRET} {kind}", is_folder=kind == "folder", now=1) for kind in ("a", "folder")
+        ]
+        labelling.assign(tx, made[0], ids)
+        _, token = sessions.create_api_token(tx, "demo", SECRET, 1)
+        tx.execute(
+            "INSERT INTO suppressions (owner, recipient, origin, reason, created_ts) "
+            " VALUES ('demo', ?1, 'manual', ?1, 1)",
+            (f"{SECRET}@x.test",),
+        )
+        tx.execute(
+            "INSERT INTO webhooks (owner, url, events, secret, created_ts) VALUES ('demo', ?, 'delivered', 's', 1)",
+            (f"https://{SECRET}.example",),
+        )
+        tx.execute(
+            "INSERT INTO mail_forwards (address, target, owner) VALUES ('demo@example.test', ?, 'demo')",
+            (f"{SECRET}@x.test",),
+        )
+        return {each.id for each in made} | {token.id}
+
+    return sorted(ids | database.write(write))
+
+
+def everything(tx: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables that hold what users have, but for what is maria's own."""
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite*'"
+    found = [str(row[0]) for row in tx.execute(sql).fetchall()]
+    names = [name for name in found if name not in OWN and not name.startswith("mail_search")]
+    return {name: [row for row in tx.execute(f"SELECT * FROM {name}").fetchall() if "demo" in row] for name in names}
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str, Who]]:
+    """(method, path with a `{id}` for each part that is given, who may call it)."""
+    for rule in app.url_map.iter_rules():
+        path = rule.rule
+        for argument in rule.arguments:
+            for converter in ("int:", "path:", ""):
+                path = path.replace(f"<{converter}{argument}>", "{id}")
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield method, path, vars(app.view_functions[rule.endpoint])["who"]
+
+
+def value_for(name: str, field: FieldInfo, number: int) -> Any:
+    """Something that a field may hold, with another user's number wherever a number may be one."""
+    kinds = list(inside(field.annotation))
+    if name in {"id", "ids", "label_id", "label", "add", "remove"} or (int in kinds and name.endswith("id")):
+        return [number] if list in [get_origin(each) for each in kinds] else number
+    if name in NAMED:
+        return NAMED[name]
+    choices = [choice for each in kinds for choice in get_args(each) if isinstance(choice, str)]
+    return choices[0] if choices else None
+
+
+def inside(kind: Any) -> Iterator[Any]:
+    yield kind
+    for each in get_args(kind):
+        yield from inside(each)
+
+
+def asked(model: type[BaseModel], number: int) -> list[dict[str, Any]]:
+    """Requests: one with all that fits, and one with each field alone beside those that must be there."""
+    values = {
+        field.alias or name: value
+        for name, field in model.model_fields.items()
+        if (value := value_for(field.alias or name, field, number)) is not None
+    }
+    needed = {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
+    ids: list[str] = [name for name in ("id", "ids") if name in values]
+    found = [values]
+    for name in values:
+        for chosen in ids or [""]:
+            found.append({each: values[each] for each in values if each in needed | {name, chosen}})
+    return found
+
+
+def calls(endpoint: Endpoint, number: int) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Queries and bodies for an endpoint."""
+    for query in asked(endpoint.query, number):
+        for body in asked(endpoint.body, number) if endpoint.body else [None]:
+            yield {name: value for name, value in query.items() if not isinstance(value, list)}, body
+
+
+def test_no_endpoint_shows_or_changes_what_is_another_users(
+    app: Flask, panel: Panel, database: Database, demos: list[int]
+) -> None:
+    maria, before = panel.acting_for("maria"), database.read(everything)
+    answered, tried = set[tuple[str, str]](), 0
+    for endpoint in ENDPOINTS:
+        if endpoint.who is Who.SERVICE or endpoint.path in WAITING:
+            continue
+        for number in demos:
+            for query, body in calls(endpoint, number):
+                answer = maria.client.open(
+                    endpoint.path, method=endpoint.method, query_string=query, json=body, headers=maria.headers
+                )
+                where = (endpoint.method, endpoint.path, query, body)
+                assert answer.status_code < 500, where
+                assert SECRET not in answer.text.replace(f'"{SECRET}"', ""), where
+                tried += 1
+                if answer.status_code != 422:
+                    answered.add((endpoint.method, endpoint.path))
+    assert database.read(everything) == before
+    assert tried > len(ENDPOINTS) * len(demos)
+    # A route whose requests are all refused for their form has not been tried.
+    wanted = {
+        (each.method, each.path) for each in ENDPOINTS if each.who is not Who.SERVICE and each.path not in WAITING
+    }
+    assert wanted - answered == set(), "say in NAMED what its fields may hold"
+
+
+def test_no_page_shows_what_is_another_users(app: Flask, database: Database, demos: list[int]) -> None:
+    maria, before, tried = Browser.logged_in(app.test_client(), "maria"), database.read(everything), 0
+    names = ("draft", "reply", "reply_all", "reply_list", "forward", "label", "id", "source", "cursor")
+    for path in pages(app, "GET"):
+        for number in demos:
+            for name in ("", *names) if "{id}" not in path else ("",):
+                answer = maria.get(path.format(id=number), query_string={name: number} if name else {})
+                assert answer.status_code < 500 and SECRET not in answer.text, (path, name)
+                tried += 1
+    assert database.read(everything) == before and tried > 200
+
+
+def test_no_page_changes_what_is_another_users(app: Flask, database: Database, demos: list[int]) -> None:
+    maria, before, tried = Browser.logged_in(app.test_client(), "maria"), database.read(everything), 0
+    draft = database.read(lambda tx: mailbox.list_page(tx, "demo", "drafts")).rows[0].id
+    numbers = {"id": 1, "ids": demos, "draft": draft, "source": draft, "enclose": 1, "label": 1, "labels": [1, 2]}
+    for path in pages(app, "POST"):
+        for action in DO:
+            form = {**NAMED, **numbers, "q": "x", "do": action, "action": action, "back": "inbox", "keep": "0"}
+            for target in ("label:1", "label:2", "trash"):
+                answer = maria.post(path.format(id=1), form | {"target": target})
+                assert answer.status_code < 500 and SECRET not in answer.text, (path, action)
+                tried += 1
+                if not action.startswith("move"):
+                    break
+    assert database.read(everything) == before and tried > 500
+
+
+def pages(app: Flask, wanted: str) -> list[str]:
+    left_out = ("/api/", "/static/", "/logout", *WAITING)
+    return [path for method, path, _ in routes(app) if method == wanted and not path.startswith(left_out)]
