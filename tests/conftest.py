@@ -12,6 +12,7 @@ import pytest
 from folders import open_folder
 from onifast_shared.db.database import Database
 from onifast_shared.dkim import white_space
+from onifast_shared.machine import descriptors
 from onifast_shared.machine.config import Settings
 
 # A busy machine takes its time: how long one example runs is no property of ours.
@@ -22,6 +23,7 @@ hypothesis.settings.load_profile("onifast")
 def pytest_configure() -> None:
     """What the programs do at their start."""
     white_space.put_in_place()
+    descriptors.connections_allowed(2000, spare=1000)  # a test may be a thousand clients
 
 
 # Programs are started as a terminal starts them, even where the tests run under nohup or in a shell's background: who

@@ -132,7 +132,7 @@ def test_a_database_that_is_locked_for_twenty_seconds_stops_nothing(
         insert(settings, "bob@remote.test")
         program.wait_for(" delivered ")
         locker = subprocess.Popen(
-            ["/usr/bin/sqlite3", settings.database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*sqlite_shell.COMMAND, str(settings.database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert locker.stdin and locker.stdout
         locker.stdin.write(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlite_shell
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseBusy, DatabaseFull
 from onifast_shared.machine.config import Settings
@@ -263,7 +264,7 @@ async def test_465_without_a_certificate_ends_with_a_failed_handshake(world: Wor
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Another program holds the writers' lock."""
-    command = ["/usr/bin/sqlite3", str(database)]
+    command = [*sqlite_shell.COMMAND, str(database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None

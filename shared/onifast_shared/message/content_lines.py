@@ -8,8 +8,8 @@ from dataclasses import dataclass
 _MOST_LINES = 5000
 _MOST_TEXT = 1 << 18  # characters that are looked at
 _FOLD = re.compile(r"\n[ \t]")
-_LINE = re.compile(r'([A-Za-z0-9.-]{1,60})((?:;[A-Za-z0-9-]{1,60}=(?:"[^"\n]*+"|[^";:\n])*+)*+):(.*)')
-_PARAMETER = re.compile(r';([A-Za-z0-9-]{1,60})=((?:"[^"\n]*+"|[^";:\n])*+)')
+_LINE = re.compile(r'([A-Za-z0-9.-]{1,60})((?:;[A-Za-z0-9-]{1,60}=[^";:\n]*+(?:"[^"\n]*+"[^";:\n]*+)*)*):(.*)')
+_PARAMETER = re.compile(r';([A-Za-z0-9-]{1,60})=([^";:\n]*+(?:"[^"\n]*+"[^";:\n]*+)*)')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 

@@ -32,7 +32,7 @@ FIELD = re.compile(rb"(?<![^\n])([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)
 _MBOX_LINE = re.compile(rb"(?<![^\n])>*+From (?![ \t]*:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z)")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 # A word may hold bare question marks, as many programs write them, but not the beginning of another word.
-_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?((?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*+)\?=")
+_ENCODED_WORD = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?=\r\n]*+(?:(?:=(?!\?(?!=))|\?(?!=))[^?=\r\n]*+)*)\?=")
 _WORD_BYTES = 45  # octets in one encoded word: 60 characters of base64 and the frame make no more than 75
 
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import sqlite_shell
 from onifast_shared.db import checkpointer, connections, keeper, long_readers, troubles
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.files import Files
@@ -28,7 +29,7 @@ def eventually(what: Callable[[], object]) -> None:
 @contextmanager
 def reader(path: Path) -> Iterator[subprocess.Popen[str]]:
     """A program of somebody else, in the middle of a read transaction."""
-    command = ["/usr/bin/sqlite3", str(path)]
+    command = [*sqlite_shell.COMMAND, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -82,7 +83,7 @@ def test_who_holds_on_is_named_until_he_lets_go(grown: Database) -> None:
         grow(grown)
         eventually(lambda: kinds(grown) == [troubles.LONG_READER])
         (trouble,) = troubles.present(grown.path)
-        assert f"process {process.pid} (/usr/bin/sqlite3 {grown.path}" in trouble.text
+        assert f"process {process.pid} ({sqlite_shell.COMMAND[0]} " in trouble.text
         assert process.stdin is not None
         process.stdin.close()
     eventually(lambda: kinds(grown) == [])
@@ -104,7 +105,7 @@ def test_holders_are_told_from_who_only_has_the_database_open(database: Database
     assert long_readers.holders(shm) == []
     with reader(database.path) as process:
         (holder,) = long_readers.holders(shm) or []
-        assert (holder.pid, holder.name.split(" ")[0]) == (process.pid, "/usr/bin/sqlite3")
+        assert (holder.pid, holder.name.split(" ")[0]) == (process.pid, sqlite_shell.COMMAND[0])
         assert process.stdin is not None
         process.stdin.close()
     assert long_readers.holders(shm) == []
