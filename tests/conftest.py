@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -24,6 +26,17 @@ def pytest_configure() -> None:
     """What the programs do at their start."""
     white_space.put_in_place()
     descriptors.connections_allowed(2000, spare=1000)  # a test may be a thousand clients
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tells how much of the code the tests ran in their own processes, where `make test` has that counted."""
+    folder = Path(os.environ.get("SLIPCOVER_COVERAGE_DIR", "/nowhere"))
+    if "PYTEST_XDIST_WORKER" not in os.environ and (folder / "merged.json").exists():
+        files = json.loads((folder / "merged.json").read_text())["files"].values()
+        ran, missed = (sum(len(file[kind]) for file in files) for kind in ("executed_lines", "missing_lines"))
+        figure = f"coverage: {ran / (ran + missed):.1%} of {ran + missed} lines ran in the tests' own processes"
+        terminalreporter.write_line(f"{figure} (what programs ran that they started is not counted)")
+        shutil.rmtree(folder)
 
 
 # Programs are started as a terminal starts them, even where the tests run under nohup or in a shell's background: who

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from e2e.site import Site
+
+pytestmark = [pytest.mark.peers, pytest.mark.root]
 
 
 def test_api_and_command_tell_the_same(site: Site) -> None:

@@ -33,7 +33,8 @@ def test_it_says_what_it_serves_and_stops_at_a_signal(run: Callable[..., Program
     ("more", "words", "status"),
     [
         ({"outbound_port": "smtp"}, ("ONIFAST_MAIL_OUTBOUND_PORT", "smtp"), 2),
-        ({"run_as": "nobody-of-that-name"}, ("run_as", "nobody-of-that-name"), 2),
+        # Who is not root stays who they are, whatever run_as says.
+        pytest.param({"run_as": "nobody-of-that-name"}, ("run_as", "nobody-of-that-name"), 2, marks=pytest.mark.root),
         ({"root": "/proc/nowhere"}, ("/proc/nowhere",), 1),  # it may be mounted later
     ],
 )

@@ -149,6 +149,7 @@ def exchanger(outbox: Outbox, *extensions: str) -> ScriptedSmtpServer:
     return ScriptedSmtpServer(host="127.0.0.25", port=outbox.settings.outbound_port, extensions=extensions)
 
 
+@pytest.mark.peers
 async def test_each_server_gets_what_it_takes_and_each_signature_is_good(outbox: Outbox) -> None:
     record = dns_record(dkim_keys.generate(outbox.settings.certs_dir, "here.test"))
     outbox.dns.set(record.name, "TXT", record.value)

@@ -48,6 +48,7 @@ def parsed(raw: bytes) -> EmailMessage:
 
 @pytest.mark.parametrize("raw", [ONE_LINE, RAW_NAMES, NUL, MANY], ids=["line", "names", "nul", "recipients"])
 @pytest.mark.parametrize("extensions", [("8BITMIME",), ()], ids=["8 bits", "7 bits"])
+@pytest.mark.peers
 async def test_what_is_converted_is_signed_as_it_is_sent(outbox: Outbox, raw: bytes, extensions: tuple[str]) -> None:
     record = dns_record(dkim_keys.generate(outbox.settings.certs_dir, "here.test"))
     outbox.dns.set(record.name, "TXT", record.value)
@@ -106,6 +107,7 @@ def signed_by_far_test(outbox: Outbox, raw: bytes, canonicalization: bytes = b"r
 
 
 @pytest.mark.parametrize("raw", [ONE_LINE, RAW_NAMES], ids=["line", "names"])
+@pytest.mark.peers
 async def test_what_somebody_else_signed_is_forwarded_as_it_came(
     outbox: Outbox, raw: bytes, log: pytest.LogCaptureFixture
 ) -> None:
@@ -117,6 +119,7 @@ async def test_what_somebody_else_signed_is_forwarded_as_it_came(
 
 
 @pytest.mark.parametrize("canonicalization", [b"relaxed", b"simple"])
+@pytest.mark.peers
 async def test_a_long_header_field_that_is_signed_is_folded_only_if_that_does_no_harm(
     outbox: Outbox, canonicalization: bytes
 ) -> None:

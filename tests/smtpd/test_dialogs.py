@@ -14,6 +14,8 @@ S! closed      the server has hung up
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -88,6 +90,6 @@ def _value(name: str, value: str) -> Any:
 def _options(lines: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in " ".join(lines).split():
-        name, equals, value = word.partition("=")
+        name, equals, value = word.replace("{user}", pwd.getpwuid(os.getuid()).pw_name).partition("=")
         found[name] = _value(name, value) if equals else True
     return found

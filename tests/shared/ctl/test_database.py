@@ -113,6 +113,7 @@ def test_a_damaged_page_is_found_by_checking_and_forgotten_when_it_is_mended(run
     assert asked(run, "database", "show")[1]["troubles"] == []
 
 
+@pytest.mark.peers
 def test_what_a_damaged_database_says_to_do_gives_a_database_back(run: Run, path: Path) -> None:
     damage(path, "refusals")
     with pytest.raises(DatabaseCorrupt) as refused:

@@ -59,18 +59,21 @@ def dialogue(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("service", [Service.MX, Service.SUBMISSION])
 @pytest.mark.parametrize("options", [(), ("--http0.9",), ("--http2-prior-knowledge",), ("--request", "EHLO")])
+@pytest.mark.peers
 async def test_curl_posts_no_mail(world: World, dialogue: Path, service: Service, options: tuple[str, ...]) -> None:
     url = f"http://{HERE}:{world.ports[service]}/"
     await curl(*options, "--data-binary", f"@{dialogue}", url)
     assert nothing_came_of_it(world)
 
 
+@pytest.mark.peers
 async def test_curl_posts_no_mail_by_https_either(world: World, dialogue: Path, certificate: Certificate) -> None:
     for port in world.ports.values():
         await curl("--insecure", "--data-binary", f"@{dialogue}", f"https://{HERE}:{port}/")
     assert nothing_came_of_it(world)
 
 
+@pytest.mark.peers
 async def test_curl_sends_no_mail_by_gopher(world: World, caplog: pytest.LogCaptureFixture) -> None:
     path = "".join(f"%{octet:02x}" for octet in DIALOGUE)
     await curl(f"gopher://{HERE}:{world.ports[Service.MX]}/_{path}")
