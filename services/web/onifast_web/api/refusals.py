@@ -55,6 +55,8 @@ class RefusalList(Model):
 
 
 class RescueBody(Model):
+    """Which of the kept refusals, by its number."""
+
     id: Id
 
 
