@@ -40,6 +40,7 @@ class Program:
             "SUBMISSIONS_LISTEN": "",
             "HTTP_LISTEN": listen,
             "SMTPD_PROCESSES": "2",
+            "HTTP_PROCESSES": "2",
         }
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ONIFAST_")}
         environ |= {f"ONIFAST_MAIL_{key}": value for key, value in given.items()}
@@ -86,7 +87,7 @@ def started(name: str, root: Path, prefix: tuple[str, ...] = ()) -> Iterator[Pro
 def test_no_process_of_a_program_ends_by_it(name: str, tmp_path: Path) -> None:
     with started(name, tmp_path / "root") as program:
         pids = program.pids
-        assert len(pids) == {"smtpd": 3, "web": 1, "outbox": 2}[name]
+        assert len(pids) == {"smtpd": 3, "web": 3, "outbox": 2}[name]
         for pid in [*pids, *pids]:
             os.kill(pid, signal.SIGHUP)
         program.wait_for(" reloaded ")
@@ -136,5 +137,5 @@ def test_web_serves_below_the_new_prefix(tmp_path: Path) -> None:
     with started("web", tmp_path / "root") as program:
         program.set(url_prefix="/mail", max_http_connections="100", http_threads="3")
         program.process.send_signal(signal.SIGHUP)
-        program.wait_for(" reloaded ")
+        program.wait_for(" reloaded ", 3)
         assert ready.http_answers(("127.0.0.1", program.port))

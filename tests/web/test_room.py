@@ -292,7 +292,7 @@ def test_urgent_data_wakes_it_once(settings: Settings) -> None:
 def test_a_shortage_of_descriptors_is_one_line_and_ends_by_itself(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "log"
-    environ = environment(tmp_path, HTTP_LISTEN=f"127.0.0.1:{port}")
+    environ = environment(tmp_path, HTTP_LISTEN=f"127.0.0.1:{port}", HTTP_PROCESSES="1")
     with log.open("w") as stderr, subprocess.Popen([PROGRAM], env=environ, stderr=stderr) as process:
         while "started" not in log.read_text():
             assert process.poll() is None

@@ -37,12 +37,13 @@ from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.machine.sockets import BindError
 from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.processes import Parent
 from onifast_shared.programs.supervised import Supervision
 
 from onifast_smtpd import maillog
 from onifast_smtpd.process import processes
 from onifast_smtpd.process.descriptors import sessions_allowed
-from onifast_smtpd.process.processes import Parent, ProcessPlace
+from onifast_smtpd.process.processes import ProcessPlace
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.server import Listeners, SmtpServer, addresses, close_listeners, open_listeners
 
@@ -76,7 +77,16 @@ def main() -> int:
 
     if count == 1:
         return program.work(processes.alone(serving))
-    return Parent(count, program.work, serving, program.reload, partial(close_listeners, listeners)).run()
+    parent = Parent(
+        count,
+        processes.Shared(count),
+        program.work,
+        serving,
+        reload=program.reload,
+        ending=partial(close_listeners, listeners),
+        died=maillog.process_died,
+    )
+    return parent.run()
 
 
 class SmtpdProgram:

@@ -17,21 +17,31 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web import api, webmail
 from onifast_web.access import auth, service_token
 from onifast_web.access.auth import Who, allow
-from onifast_web.access.context import Web
+from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
+from onifast_web.access.guessing import GuessingTurns
 from onifast_web.http import problems, response_headers
 from onifast_web.http.forwarded import ForwardedMiddleware
 from onifast_web.serving import serve
+from onifast_web.serving.places import WebPlace, alone
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR = 365 * 86400
 
 
-def create_app(settings: Settings, database: Database, *, clock: Callable[[], float] = time.time) -> Flask:
+def create_app(
+    settings: Settings, database: Database, *, clock: Callable[[], float] = time.time, place: WebPlace | None = None
+) -> Flask:
     """The application. Makes the panel's service token if there is none; raises ServiceTokenError if it cannot."""
     app = Flask("onifast_web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     token = service_token.load_or_create(settings.panel_token_path)
-    places_to_wait = BoundedSemaphore(max(1, settings.http_threads // 2))
-    app.extensions.update(Web(settings, database, UserDirectory(settings), token, places_to_wait, clock).attach())
+    place = place or alone()
+    places_to_wait = BoundedSemaphore(max(1, place.part_of(settings.http_threads) // 2))
+    web = Web(
+        *(settings, database, UserDirectory(settings), token, places_to_wait, clock),
+        guesses=GuessingTurns(place.guesses_of),
+        password_checks=BoundedSemaphore(place.part_of(PASSWORDS_AT_ONCE)),
+    )
+    app.extensions.update(web.attach())
     app.config["MAX_CONTENT_LENGTH"] = serve.largest_body(settings.max_message_size)
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     app.config["MAX_FORM_PARTS"] = 2000

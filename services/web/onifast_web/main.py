@@ -15,6 +15,8 @@ DESCRIPTION
     It is trusted with everybody's mail, and with nothing else: started as root it binds, then becomes `run_as`; it
     touches no home, opens no connection but to DNS servers, runs no other program, and executes nothing of a message.
 
+    It works in several processes (setting http_processes). Their parent starts anew those that die; they end with it.
+
 SIGNALS
     SIGTERM, SIGINT   no new connections; requests that have begun are answered (25 seconds at most); exit 0
     SIGHUP            the settings that can change, and the log file, are taken anew; nobody is hung up on
@@ -26,6 +28,7 @@ EXIT STATUS
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -35,11 +38,14 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine import log, privileges, rights, sockets
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.processes import Parent
 from onifast_shared.programs.supervised import Supervision
 
 from onifast_web.access.service_token import ServiceTokenError
 from onifast_web.app import create_app
 from onifast_web.http.forwarded import Application
+from onifast_web.serving import places
+from onifast_web.serving.places import WebPlace
 from onifast_web.serving.serve import WebServer
 
 _logger = log.get("onifast-web")
@@ -59,39 +65,89 @@ def main() -> int:
         listeners = _listeners(settings)
         rights.give_up_root(settings)
         supervision.follow()
-        database = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
-        return _serve(settings, listeners, database)
     except _EXPECTED as error:
-        print(f"onifast-web: {error}", file=sys.stderr)
-        return command_line.status_of(error)
+        return _complain(error)
+    count = places.how_many(settings)
+    program = WebProgram(settings, listeners, count)
+    if count == 1:
+        return program.work(places.alone(program.tell_started))
+    parent = Parent(
+        count,
+        places.WebPlaces(count),
+        program.work,
+        program.tell_started,
+        reload=program.reload,
+        ending=program.stop_listening,
+        died=lambda pid, status: log.event(_logger, "process-died", logging.ERROR, died=pid, status=status),
+    )
+    return parent.run()
 
 
-def _serve(settings: Settings, listeners: list[socket.socket], database: Database) -> int:
-    try:
-        server = WebServer(create_app(settings, database), listeners, settings)
+class WebProgram:
+    """One process's work, with the settings as they are now."""
+
+    def __init__(self, settings: Settings, listeners: list[socket.socket], processes: int) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._processes = processes
+
+    def work(self, place: WebPlace) -> int:
+        """From opening the database to closing it; returns the exit status."""
+        settings = self._settings
+        try:
+            database = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
+        except DatabaseError as error:
+            return _complain(error)
+        try:
+            return self._serve(database, place)
+        except ServiceTokenError as error:
+            return _complain(error)
+        finally:
+            database.close()
+
+    def _serve(self, database: Database, place: WebPlace) -> int:
+        server = WebServer(
+            create_app(self._settings, database, place=place), self._listeners, self._settings, place=place
+        )
         server.stop_on(signal.SIGTERM, signal.SIGINT)
         if reloading.is_heard():
-            server.renew_on(signal.SIGHUP, Reloader(settings, database).renewed)
-        where = ",".join(_name(listener) for listener in listeners)
-        log.event(_logger, "started", http=where, prefix=settings.url_prefix or "/", settings=settings.source)
+            server.renew_on(signal.SIGHUP, lambda: self._renewed(database, place))
+        place.serving()
         server.run()
         log.event(_logger, "stopped")
         return 0
-    finally:
-        database.close()
 
+    def _renewed(self, database: Database, place: WebPlace) -> tuple[Application, Settings]:
+        """The application with the settings as they are now. Raises ServiceTokenError."""
+        self.reload()
+        return create_app(self._settings, database, place=place), self._settings
 
-class Reloader:
-    """The application with the settings as they are at each SIGHUP."""
-
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self._settings = settings
-        self._database = database
-
-    def renewed(self) -> tuple[Application, Settings]:
-        """Reads the settings anew. Raises ServiceTokenError."""
+    def reload(self) -> None:
+        """Takes the settings anew."""
         self._settings = reloading.renewed(self._settings, _logger)
-        return create_app(self._settings, self._database), self._settings
+
+    def tell_started(self) -> None:
+        """Says in the log that it serves."""
+        settings = self._settings
+        where = ",".join(_name(listener) for listener in self._listeners)
+        log.event(
+            _logger,
+            "started",
+            http=where,
+            prefix=settings.url_prefix or "/",
+            settings=settings.source,
+            processes=self._processes,
+        )
+
+    def stop_listening(self) -> None:
+        """For the parent, whose processes are about to end: nobody is to wait at a port that nobody serves."""
+        for listener in self._listeners:
+            listener.close()
+
+
+def _complain(error: Exception) -> int:
+    print(f"onifast-web: {error}", file=sys.stderr)
+    return command_line.status_of(error)
 
 
 def _listeners(settings: Settings) -> list[socket.socket]:

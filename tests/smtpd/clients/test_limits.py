@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from smtpd.helpers import HERE, OUTSIDE, SmtpClient, World
 
 import pytest
+from onifast_shared.machine.shared_counts import SharedTally
 from onifast_smtpd.clients.client import Service
-from onifast_smtpd.clients.limits import Rate, SharedTally
+from onifast_smtpd.clients.limits import Rate
 from onifast_smtpd.process import admission
 from onifast_smtpd.process.processes import Shared
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.shared_counts import SharedTally
 from onifast_smtpd.clients.client import Client, Service, identify
-from onifast_smtpd.clients.limits import Budget, SharedTally
+from onifast_smtpd.clients.limits import Budget
 from onifast_smtpd.process import admission
 from onifast_smtpd.process.admission import PRESSED_WAIT, Admission, SessionRank
 from onifast_smtpd.process.descriptors import SPARE

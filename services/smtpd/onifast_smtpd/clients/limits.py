@@ -5,58 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from onifast_shared.machine.settings.receiving import COPIES
+from onifast_shared.machine.shared_counts import SharedCounter
 
-__all__ = ["COPIES", "Budget", "Counter", "Rate", "Share", "SharedTally", "Slots"]
-
-
-class Counter:
-    """A count that several processes keep together: each changes a number of its own, and all read the sum."""
-
-    def __init__(self, numbers: memoryview, place: int) -> None:
-        self._numbers = numbers
-        self._place = place
-
-    @property
-    def total(self) -> int:
-        """The count over all processes."""
-        return sum(self._numbers)
-
-    def add(self, amount: int) -> None:
-        """Changes this process's part."""
-        self._numbers[self._place] += amount
-
-
-class SharedTally:
-    """Counts by key that several processes keep together, in so many buckets: two keys may share one, seldom."""
-
-    BUCKETS = 1 << 15
-
-    def __init__(self, numbers: memoryview, place: int) -> None:
-        self._numbers = numbers
-        self._mine = place * self.BUCKETS
-
-    def bucket(self, key: Hashable) -> int:
-        """The number of the key's bucket, the same in all processes.
-
-        Of text Python's hash is keyed at random, before there are several processes; of numbers it is known to anybody,
-        and who could choose networks by their buckets could fill the one of another.
-        """
-        return hash(repr(key)) % self.BUCKETS
-
-    def total(self, bucket: int) -> int:
-        """The bucket's count over all processes."""
-        return sum(self._numbers[bucket :: self.BUCKETS])
-
-    def add(self, bucket: int, amount: int) -> None:
-        """Changes this process's part; what does not fit into its number is left out."""
-        at = self._mine + bucket
-        self._numbers[at] = max(0, min(65535, self._numbers[at] + amount))
+__all__ = ["COPIES", "Budget", "Rate", "Share", "Slots"]
 
 
 class Slots:
     """Slots for several groups, in all processes: each group has a tenth of them alone, and all share the rest."""
 
-    def __init__(self, total: int, counters: Sequence[Counter]) -> None:
+    def __init__(self, total: int, counters: Sequence[SharedCounter]) -> None:
         self._counters = counters
         self._reserve = total // 10
         self._common = total - self._reserve * len(counters)
@@ -130,7 +87,7 @@ class Rate:
 class Budget:
     """An amount that the sessions of all processes take from and give back; used from the event loop alone."""
 
-    def __init__(self, limit: int, counter: Counter) -> None:
+    def __init__(self, limit: int, counter: SharedCounter) -> None:
         self._limit = limit
         self._counter = counter
 

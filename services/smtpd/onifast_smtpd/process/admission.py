@@ -18,11 +18,12 @@ from enum import IntEnum
 from typing import Protocol, Self
 
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.shared_counts import SharedTally
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
 from onifast_smtpd.clients.client import Client
-from onifast_smtpd.clients.limits import Budget, Rate, SharedTally, Slots
+from onifast_smtpd.clients.limits import Budget, Rate, Slots
 from onifast_smtpd.process.descriptors import sessions_allowed
 from onifast_smtpd.process.processes import ProcessPlace
 from onifast_smtpd.protocol import replies

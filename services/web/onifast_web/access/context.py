@@ -21,7 +21,7 @@ from onifast_web.reading.impostors import Readers
 
 _EXTENSION = "onifast"
 # Passwords are hashed slowly on purpose; beyond this many at once the rest of the webmail would stand still.
-_PASSWORDS_AT_ONCE = 2
+PASSWORDS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Web:
     places_to_wait: BoundedSemaphore
     clock: Callable[[], float] = time.time
     guesses: GuessingTurns = field(default_factory=GuessingTurns)
-    password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_PASSWORDS_AT_ONCE))
+    password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(PASSWORDS_AT_ONCE))
 
     @cached_property
     def edition(self) -> str:

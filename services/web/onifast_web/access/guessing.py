@@ -8,14 +8,13 @@ where that user has logged in from.
 from __future__ import annotations
 
 import ipaddress
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from onifast_shared.accounts import login_places, throttle
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.machine.shared_counts import KeyedCounts, SharedTally
 
 from onifast_web.http.forwarded import SHARED_CLIENT
 from onifast_web.http.peer import is_loopback
@@ -26,23 +25,19 @@ _ADDRESS = "address:"
 
 
 class GuessingTurns:
-    """Who is guessing just now; safe to use from any thread."""
+    """Who is guessing just now, in all processes; safe to use from any thread."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+    def __init__(self, tally: SharedTally | None = None) -> None:
+        self._taken = KeyedCounts(tally)
 
     @contextmanager
     def take(self, key: str) -> Iterator[bool]:
         """A turn while the context lasts; False where this key has all of its turns already."""
-        with self._lock:
-            free = self._taken[key] < AT_ONCE
-            self._taken[key] += 1
+        self._taken.take([key])
         try:
-            yield free
+            yield self._taken.of(key) <= AT_ONCE
         finally:
-            with self._lock:
-                self._taken -= Counter({key: 1})  # drops what falls to 0
+            self._taken.give([key])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onifast_shared.machine.rare_log import SeldomLog
+from onifast_shared.machine.shared_counts import SharedCounter
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, Task, WSGITask
@@ -40,6 +41,8 @@ class Front:
     connections: Shares
     requests: Shares
     """Those that came through a proxy, by the client that it names."""
+    open: SharedCounter
+    """All connections."""
     clock: Callable[[], float] = time.monotonic
     stopping: bool = field(default=False)
 
@@ -66,6 +69,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         super().__init__(adj)
         self._channel = channel
         self._front = channel.front
+        self._large = channel.front.large  # at SIGHUP there will be another one
         self._refusal: RequestEntityTooLarge | None = None
         self._is_closed = False
 
@@ -113,9 +117,9 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
 
     def _may_be_large(self) -> bool:
         is_large = self.chunked or SMALL_BODY <= self.content_length < self.adj.max_request_body_size
-        if not is_large or not self._front.large.may_come(self.path, self.headers):
+        if not is_large or not self._large.may_come(self.path, self.headers):
             return False
-        if not self._front.large.take(self):
+        if not self._large.take(self):
             self._refusal = _NoRoom("too many large requests at once")
         return self._refusal is None
 
@@ -135,7 +139,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         if self._is_closed:
             return
         self._is_closed = True
-        self._front.large.let_go(self)
+        self._large.let_go(self)
         self._front.requests.give(self.places)
 
 
@@ -206,6 +210,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._is_answering = False
         self._is_counted = True
         self.front.connections.take(self.peer.places)
+        self.front.open.add(1)
         super().__init__(server, sock, server.fix_addr(addr), adj, map)
 
     def parser_class(self, adj: Any) -> RequestParser:
@@ -291,6 +296,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self._is_counted:
             self._is_counted = False
             self.front.connections.give(self.peer.places)
+            self.front.open.add(-1)
         super().del_channel(map)
 
     def _begin(self) -> None:

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Mapping
 from typing import Protocol
 
+from onifast_shared.machine.shared_counts import KeyedCounts, SharedCounter, SharedTally
+
 from onifast_web.access.auth import COOKIE
 
 AT_ONCE = 8
@@ -37,10 +39,13 @@ class LargeRequest(Protocol):
 class LargeBodies:
     """The large bodies that are being received or worked with; bodies come in one thread, and go in any."""
 
-    def __init__(self, url_prefix: str) -> None:
+    def __init__(self, url_prefix: str, counter: SharedCounter | None = None, tally: SharedTally | None = None) -> None:
+        """`counter` and `tally` are what several processes count together."""
         self._prefix = url_prefix
         self._lock = threading.Lock()
         self._spooled: list[LargeRequest] = []
+        self._counter = counter
+        self._clients = KeyedCounts(tally)
 
     def may_come(self, path: str, headers: Mapping[str, str]) -> bool:
         """Whether a request may bring one; `headers` as waitress names them (`CONTENT_TYPE`)."""
@@ -53,10 +58,12 @@ class LargeBodies:
         with self._lock:
             if self._has_his_part(request.client_places):
                 return False
-            slowest = self._slowest() if len(self._spooled) >= AT_ONCE else None
-            if slowest is None and len(self._spooled) >= AT_ONCE:
+            is_full = len(self._spooled) + self._of_others >= AT_ONCE
+            slowest = self._slowest() if is_full else None
+            if slowest is None and is_full:
                 return False
             self._spooled.append(request)
+            self._count(request, 1)
         if slowest is not None:
             slowest.give_way()
         return True
@@ -64,10 +71,21 @@ class LargeBodies:
     def let_go(self, request: LargeRequest) -> None:
         """The request's body is gone, if it had one."""
         with self._lock:
-            self._spooled = [other for other in self._spooled if other is not request]
+            if any(other is request for other in self._spooled):
+                self._spooled = [other for other in self._spooled if other is not request]
+                self._count(request, -1)
+
+    def _count(self, request: LargeRequest, amount: int) -> None:
+        if self._counter is not None:
+            self._counter.add(amount)
+        (self._clients.take if amount > 0 else self._clients.give)(request.client_places[:1])
+
+    @property
+    def _of_others(self) -> int:
+        return self._counter.total - self._counter.mine if self._counter is not None else 0
 
     def _has_his_part(self, places: tuple[str, ...]) -> bool:
-        return bool(places) and sum(other.client_places[:1] == places[:1] for other in self._spooled) >= OF_ONE_CLIENT
+        return any(self._clients.of(place) >= OF_ONE_CLIENT for place in places[:1])
 
     def _slowest(self) -> LargeRequest | None:
         slow = [one for one in self._spooled if not one.completed and one.seconds > PATIENCE]

@@ -6,10 +6,10 @@ Pure judgement; serve.py hangs up. A client that does nothing, or as little as i
 from __future__ import annotations
 
 import enum
-import threading
-from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
+
+from onifast_shared.machine.shared_counts import KeyedCounts, SharedTally
 
 IDLE_SECONDS, IDLE_PRESSED = 60.0, 5.0  # from the end of an answer to the end of the next request's header
 NEWCOMER_SECONDS = 1.0  # in which a connection has only just come
@@ -66,20 +66,17 @@ class Shares:
     Safe to use from any thread.
     """
 
-    def __init__(self, each: int = 8) -> None:
+    def __init__(self, each: int = 8, tally: SharedTally | None = None) -> None:
         self.each = each
-        self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+        self._taken = KeyedCounts(tally)
 
     def take(self, places: tuple[str, ...]) -> None:
         """One more for this client."""
-        with self._lock:
-            self._taken.update(places)
+        self._taken.take(places)
 
     def give(self, places: tuple[str, ...]) -> None:
         """One less."""
-        with self._lock:
-            self._taken -= Counter(places)  # drops what falls to 0
+        self._taken.give(places)
 
     def load(self, places: tuple[str, ...]) -> float:
         """What part of its share a client has: 1.0 is all of it."""
@@ -90,7 +87,7 @@ class Shares:
         return {place for width, place in enumerate(places) if self._part(place, width) > 1.0}
 
     def _part(self, place: str, width: int) -> float:
-        return self._taken[place] / (self.each << width)
+        return self._taken.of(place) / (self.each << width)
 
 
 def is_overdue(connection: SharedConnection, now: float, *, pressed: bool) -> bool:

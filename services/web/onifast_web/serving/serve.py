@@ -20,6 +20,7 @@ from onifast_web.serving.channel import SMALL_BODY, Channel, Front
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.listener import Listener, Shortage, kind_of
 from onifast_web.serving.overload import Phase, Shares, is_overdue, to_close
+from onifast_web.serving.places import WebPlace, alone
 
 # Requests in progress at SIGTERM get this long; supervisord and systemd kill later than that.
 STOP_SECONDS = 25.0
@@ -27,6 +28,7 @@ STOP_SECONDS = 25.0
 SPARE = 64
 _EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
 _PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
+_OTHERS_TURN = 0.004  # seconds in which another process takes in whom it has more time for
 
 _logger = log.get("web")
 
@@ -48,14 +50,18 @@ class WebServer:
         settings: Settings,
         *,
         clock: Callable[[], float] = time.monotonic,
+        place: WebPlace | None = None,
     ) -> None:
+        self._place = place or alone()
         self._map: dict[int, object] = {}
         self._clock = clock
         self._stopping = False
         self._renewal: Renewal | None = None
         self._renewal_is_due = False
-        peers, large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
-        self._front = Front(peers, large, SeldomLog(_logger, clock), Shares(), Shares(), clock)
+        connections, requests = Shares(tally=self._place.connections_of), Shares(tally=self._place.requests_of)
+        peers, large = Peers(settings.trusted_proxy_users), self._large_bodies(settings)
+        counter = self._place.connections
+        self._front = Front(peers, large, SeldomLog(_logger, clock), connections, requests, counter, clock)
         self._tasks = ThreadedTaskDispatcher()
         self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
         self._listeners = [self._listen(app, listening, settings) for listening in listeners]
@@ -64,8 +70,10 @@ class WebServer:
 
     def run(self) -> None:
         """Returns once `stop` was called and the requests that had begun by then have been answered."""
+        if self._place.lifeline is not None:
+            _Lifeline(self._place.lifeline, self.stop, self._map)
         while not self._stopping:
-            self._poll(1.0)
+            self._poll(self._patience)
             self._renew()
             for listener in self._listeners:
                 if listener.is_ready:
@@ -114,14 +122,14 @@ class WebServer:
             _logger.exception("reload-refused")
             return
         self._front.peers.close()
-        self._front.peers, self._front.large = Peers(settings.trusted_proxy_users), LargeBodies(settings.url_prefix)
+        self._front.peers, self._front.large = Peers(settings.trusted_proxy_users), self._large_bodies(settings)
         for listener in self._listeners:
             listener.application, listener.adj = app, _adjustments(settings)
         self._limit = self._apply(settings)
 
     def _apply(self, settings: Settings) -> int:
         """Sets what settings say of numbers; returns how many connections there may be."""
-        self._tasks.set_thread_count(settings.http_threads)
+        self._tasks.set_thread_count(self._place.part_of(settings.http_threads))
         limit = descriptors.connections_allowed(settings.max_http_connections, spare=SPARE, each=_EACH)
         share = max(8, limit // 8)  # a browser opens six
         self._front.connections.each = self._front.requests.each = share
@@ -143,6 +151,15 @@ class WebServer:
         listener.front = self._front
         return listener
 
+    @property
+    def _patience(self) -> float:
+        """Seconds until there is something to look at, asked or unasked."""
+        left = (listener.paused_until - self._clock() for listener in self._listeners)
+        return min((seconds for seconds in left if seconds > 0), default=1.0)
+
+    def _large_bodies(self, settings: Settings) -> LargeBodies:
+        return LargeBodies(settings.url_prefix, self._place.large_bodies, self._place.large_bodies_of)
+
     def _poll(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, map=self._map, count=1, use_poll=True)
 
@@ -155,6 +172,8 @@ class WebServer:
         try:
             # No more at once than leaves each of them time to say something before it has to make room for another.
             for _ in range(max(1, self._limit // 8)):
+                if self._is_others_turn(listener):
+                    return None
                 if not self._make_room():
                     return listener.pause(_PAUSE)
                 if listener.take_in(self._is_welcome) is None:
@@ -170,8 +189,20 @@ class WebServer:
         """How many are hung up on at once: looking for each newcomer again would cost more than the newcomer does."""
         return max(1, self._limit // 16)
 
+    def _is_others_turn(self, listener: Listener) -> bool:
+        """Whether to leave who waits to another process that has fewer connections; only for a moment, lest it is busy.
+
+        All hear of a newcomer, and the first would take them all.
+        """
+        count = self._place.connections
+        has_had_it = self._clock() - listener.paused_until < _OTHERS_TURN * 5
+        if self._stopping or has_had_it or count.mine <= count.least_of_others:
+            return False
+        listener.pause(_OTHERS_TURN)
+        return True
+
     def _make_room(self) -> bool:
-        if len(self._channels) < self._limit:
+        if self._place.connections.total < self._limit:
             return True
         self._front.log.event("connections-full", limit=self._limit)
         return self._hang_up(self._some)
@@ -202,7 +233,7 @@ class WebServer:
             return
         self._judged_at = now
         channels = self._channels
-        pressed = len(channels) > self._limit * 3 // 4 or now - self._short_at < 60.0
+        pressed = self._place.connections.total > self._limit * 3 // 4 or now - self._short_at < 60.0
         _close([channel for channel in channels if is_overdue(channel, now, pressed=pressed)])
 
     def _finish(self) -> None:
@@ -215,6 +246,22 @@ class WebServer:
             if not self._channels:
                 return
             self._poll(0.2)
+
+
+class _Lifeline(wasyncore.file_dispatcher):  # type: ignore[misc]
+    """Ends the server when its parent is dead."""
+
+    def __init__(self, descriptor: int, stop: Callable[[], None], descriptors: dict[int, object]) -> None:
+        super().__init__(descriptor, descriptors)
+        self._stop = stop
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_close(self) -> None:
+        """A pipe without writers is hung up, which is no reading."""
+        self.close()
+        self._stop()
 
 
 def _close(channels: list[Channel]) -> None:

@@ -81,4 +81,10 @@ class HostSettings:
         kinds.number(8, 100_000),
         "Connections to web at one time; one address or Unix user may have an eighth of them, a trusted proxy all.",
     )
-    http_threads: int = setting("8", kinds.number(1, 256), "Threads that answer HTTP requests.")
+    http_threads: int = setting("8", kinds.number(1, 256), "Threads that answer HTTP requests, of all processes.")
+    http_processes: int = setting(
+        "0",
+        kinds.number(0, 64),
+        "Processes that answer HTTP requests; 0 is one for each core, 2 at the most. Limits hold for all together.",
+        fixed=True,
+    )

@@ -1,0 +1,84 @@
+"""What the processes of web count together, so that a limit holds for all: connections, large bodies, guesses.
+
+Sessions, CSRF tokens, failures and what waits lie in the database; these counts change too often for it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.shared_counts import SharedCounter, SharedTally
+
+MOST_BY_DEFAULT = 2
+_COUNTERS, _TALLIES = 2, 4
+
+
+def how_many(settings: Settings) -> int:
+    """Processes to answer requests with."""
+    return settings.http_processes or min(len(os.sched_getaffinity(0)), MOST_BY_DEFAULT)
+
+
+@dataclass(frozen=True)
+class WebPlace:
+    """One process's part of the counts."""
+
+    processes: int
+    connections: SharedCounter
+    large_bodies: SharedCounter
+    connections_of: SharedTally
+    """Of each client."""
+    requests_of: SharedTally
+    large_bodies_of: SharedTally
+    guesses_of: SharedTally
+    serving: Callable[[], None]
+    """To be called once connections are accepted."""
+    lifeline: int | None = None
+    """A descriptor that shows an end of file when the parent is dead."""
+
+    def part_of(self, number: int) -> int:
+        """This process's part of a number of threads or the like, one at the least."""
+        return max(1, -(-number // self.processes))
+
+
+class WebPlaces:
+    """The counts of all processes, in memory that they share."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        counters = memoryview(mmap.mmap(-1, 8 * _COUNTERS * count)).cast("q")
+        self._counters = [counters[at * count : (at + 1) * count] for at in range(_COUNTERS)]
+        size = SharedTally.BUCKETS * count
+        self._tallies = [memoryview(mmap.mmap(-1, 2 * size)).cast("H") for _ in range(_TALLIES)]
+
+    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> WebPlace:
+        """The place of that number."""
+        connections, large = (SharedCounter(numbers, number) for numbers in self._counters)
+        tallies = (SharedTally(numbers, number) for numbers in self._tallies)
+        return WebPlace(
+            self._count,
+            connections,
+            large,
+            connections_of=next(tallies),
+            requests_of=next(tallies),
+            large_bodies_of=next(tallies),
+            guesses_of=next(tallies),
+            serving=serving,
+            lifeline=lifeline,
+        )
+
+    def clear(self, number: int) -> None:
+        """Takes back what a dead process held."""
+        for numbers in self._counters:
+            numbers[number] = 0
+        begin = number * SharedTally.BUCKETS
+        for numbers in self._tallies:
+            numbers[begin : begin + SharedTally.BUCKETS] = memoryview(bytes(2 * SharedTally.BUCKETS)).cast("H")
+
+
+def alone(serving: Callable[[], None] = lambda: None) -> WebPlace:
+    """The place of a process that has no others beside it."""
+    return WebPlaces(1).place(0, serving)
