@@ -334,6 +334,8 @@ def test_an_event_is_told_field_by_field(demo: Panel, database: Database) -> Non
         "method": "REQUEST", "uid": "7", "summary": "Plan", "location": "", "description": "", "repeats": True,
         "cancelled": False, "organizer": {"name": "Ann", "address": "ann@remote.test", "answer": None},
         "attendees": [{"name": "", "address": "bob@remote.test", "answer": "accepted"}],
+        "recurrence": "every day", "occurrence": None, "sequence": 0, "note": "", "comment": "", "my_answer": None,
+        "answered_earlier": False, "can_answer": True,
         "start": {"at": "2026-12-01T10:00:00Z", "words": ""}, "end": {"at": "2026-12-01T11:00:00Z", "words": ""},
     }  # fmt: skip
 

@@ -99,6 +99,7 @@ MANY = (
     Column("emails", "owner", indexed=True),
     Column("suppressions", "owner", indexed=True),
     Column("refusals", "owner", indexed=True),
+    Column("invitation_answers", "owner", indexed=True),
     Column("refused_messages", "owner", indexed=True),
     Column("audit_events", "owner", indexed=True),
     Column("outbox", "submitted_by", form=submitters.by_user("{}")),

@@ -7,6 +7,7 @@ import zoneinfo
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
+from onifast_shared.message import recurrence
 from onifast_shared.message.content_lines import ContentLine, lines
 
 TYPES = ("text/calendar", "application/ics", "text/x-vcalendar")
@@ -41,7 +42,11 @@ class Attendee:
 
 @dataclass(frozen=True)
 class Event:
-    """The first event of a calendar object; `method` is what it is sent for, such as REQUEST, REPLY or CANCEL."""
+    """The first event of a calendar object; `method` is what it is sent for, such as REQUEST, REPLY or CANCEL.
+
+    `sequence` is its version. `occurrence` is which one of a series it is about, `occurrence_id` the same as it is
+    written, "" for the whole of it; `recurrence` is in words how often that is repeated, "" for once.
+    """
 
     method: str
     summary: str
@@ -54,6 +59,11 @@ class Event:
     repeats: bool
     cancelled: bool
     uid: str = ""
+    sequence: int = 0
+    occurrence: EventTime | None = None
+    occurrence_id: str = ""
+    recurrence: str = ""
+    comment: str = ""
 
 
 @dataclass
@@ -95,6 +105,11 @@ def event(text: str) -> Event | None:
         repeats="RRULE" in found.values or "RDATE" in found.values,
         cancelled=method == "CANCEL" or found.text("STATUS").upper() == "CANCELLED",
         uid=found.text("UID")[:500],
+        sequence=_number(found.text("SEQUENCE")),
+        occurrence=_time(found.first("RECURRENCE-ID"), zones),
+        occurrence_id=found.text("RECURRENCE-ID")[:100],
+        recurrence=_recurrence(found),
+        comment=found.text("COMMENT")[:_MOST_TEXT],
     )
 
 
@@ -110,6 +125,17 @@ def _components(text: str) -> list[_Component]:
         elif opened:
             opened[-1].values.setdefault(line.name, []).append(line)
     return found
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _recurrence(found: _Component) -> str:
+    rule = found.first("RRULE")
+    if rule is not None:
+        return recurrence.in_words(rule.value.strip())
+    return "repeated" if "RDATE" in found.values else ""
 
 
 def _attendee(line: ContentLine) -> Attendee:

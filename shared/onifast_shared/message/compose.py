@@ -68,11 +68,19 @@ class EmbeddedImage:
 
 
 @dataclass(frozen=True)
+class OutgoingCalendar:
+    """A calendar object for the recipient's calendar (iMIP, RFC 6047); `method` is what it is sent for."""
+
+    method: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Draft:
     """What a message is built from. Addresses are lists' entries such as `Ann <ann@example.org>`.
 
-    `bcc` is checked but not written. Of `text` and `html` one is enough; `images` are the HTML's. `in_reply_to` and
-    `references` are message ids. `date` is now unless given.
+    `calendar` goes with a text, without HTML. `bcc` is checked but not written. Of `text` and `html` one is enough;
+    `images` are the HTML's. `in_reply_to` and `references` are message ids. `date` is now unless given.
     """
 
     from_: str
@@ -87,6 +95,7 @@ class Draft:
     references: list[str] = field(default_factory=list)
     attachments: list[OutgoingAttachment] = field(default_factory=list)
     date: datetime | None = None
+    calendar: OutgoingCalendar | None = None
 
 
 def build(draft: Draft, hostname: str) -> bytes:
@@ -218,6 +227,8 @@ def _body(draft: Draft) -> bytes:
 
 
 def _text_part(draft: Draft) -> bytes:
+    if draft.calendar is not None:
+        return _with_calendar(draft, draft.calendar)
     if draft.html is None:
         return _leaf("text/plain; charset=utf-8", draft.text or "")
     # Readers without HTML, and spam filters, want a text beside it.
@@ -227,6 +238,13 @@ def _text_part(draft: Draft) -> bytes:
     if draft.images:
         marked = _multipart("related", [marked, *map(_image_part, draft.images)], 'type="text/html"')
     return _multipart("alternative", [plain, marked])
+
+
+def _with_calendar(draft: Draft, calendar: OutgoingCalendar) -> bytes:
+    """The object says the same as the text beside it (RFC 6047 section 2.4)."""
+    text = _leaf("text/plain; charset=utf-8", draft.text or "")
+    kind = f"text/calendar; charset=utf-8; method={calendar.method}"
+    return _multipart("alternative", [text, _leaf(kind, calendar.text)])
 
 
 def _leaf(content_type: str, text: str) -> bytes:

@@ -12,9 +12,10 @@ from onifast_shared.message.vcard import Card
 from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.values import times
 
+from onifast_web.actions.invitations import Invitation
 from onifast_web.api.endpoint import IF_ANY, Moment
 from onifast_web.http.models import Model
-from onifast_web.reading import bodies
+from onifast_web.reading import bodies, events
 
 Protection = Literal["pgp", "smime", "smime-signed"]
 
@@ -45,7 +46,12 @@ class EventTimeInfo(Model):
 
 
 class EventInfo(Model):
-    """The first event of a calendar object (RFC 5545). `method` is what it was sent for: REQUEST, REPLY, CANCEL …"""
+    """The first event of a calendar object (RFC 5545). `method` is what it was sent for: REQUEST, REPLY, CANCEL …
+
+    `recurrence` is in words, "" for once; `occurrence` is which one of a series it is about, null for the whole.
+    `note` says in a sentence what its sender wants, "" for a first invitation. `can_answer`: POST /api/mail/invitations
+    takes an answer; `my_answer` is the last one, and `answered_earlier` says that it was to an earlier version.
+    """
 
     method: str
     uid: str
@@ -57,7 +63,15 @@ class EventInfo(Model):
     attendees: list[PersonInfo]
     description: str
     repeats: bool
+    recurrence: str
+    occurrence: EventTimeInfo | None
+    sequence: int
     cancelled: bool
+    note: str
+    comment: str
+    my_answer: Literal["accepted", "declined", "tentative"] | None
+    answered_earlier: bool
+    can_answer: bool
 
 
 class ContactInfo(Model):
@@ -120,8 +134,8 @@ def attachments(parsed: Parsed) -> list[AttachmentInfo]:
     return _attachments(parsed, _DEPTH, [_MOST_INSIDE])
 
 
-def event(found: Event | None) -> EventInfo | None:
-    """A calendar object's event."""
+def event(found: Event | None, invitation: Invitation | None) -> EventInfo | None:
+    """A calendar object's event, and the invitation that the reader has by it."""
     if found is None:
         return None
     return EventInfo(
@@ -135,7 +149,15 @@ def event(found: Event | None) -> EventInfo | None:
         attendees=[_person(each) for each in found.attendees],
         description=found.description,
         repeats=found.repeats,
+        recurrence=found.recurrence,
+        occurrence=_time(found.occurrence),
+        sequence=found.sequence,
         cancelled=found.cancelled,
+        note=events.sentence(found),
+        comment=found.comment,
+        my_answer=invitation.given.answer if invitation and invitation.given else None,
+        answered_earlier=invitation is not None and invitation.answered_earlier,
+        can_answer=invitation is not None,
     )
 
 

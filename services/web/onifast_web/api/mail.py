@@ -19,7 +19,8 @@ from onifast_shared.values.paging import Page
 from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
-from onifast_web.actions import audited, messages
+from onifast_web.actions import audited, invitations, messages
+from onifast_web.actions.invitations import Invitation
 from onifast_web.api import content
 from onifast_web.api.chosen import ChosenMessages, Folder, all_of, one_of
 from onifast_web.api.content import (
@@ -243,7 +244,8 @@ def read_email(call: Call) -> FullEmail:
     if mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
-    return _full(found, row, parsing.parse(found.raw))
+    parsed = parsing.parse(found.raw)
+    return _full(found, row, parsed, _invitation(call, row, parsed))
 
 
 def move_emails(call: Call) -> Moved:
@@ -376,7 +378,15 @@ def _fields(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dict[
     }
 
 
-def _full(found: _Found, row: EmailRow, parsed: Parsed) -> FullEmail:
+def _invitation(call: Call, row: EmailRow, parsed: Parsed) -> Invitation | None:
+    """What the message invites its reader to, if it came from somebody."""
+    owner = row.owner
+    if owner is None or parsed.event is None or row.folder in ("sent", "drafts"):
+        return None
+    return call.web.database.read(lambda tx: invitations.find(tx, call.web, owner, row, parsed))
+
+
+def _full(found: _Found, row: EmailRow, parsed: Parsed, invitation: Invitation | None) -> FullEmail:
     html = bodies.safe_html(parsed)
     return FullEmail(
         **_fields(row, found.release, found.labels),
@@ -395,7 +405,7 @@ def _full(found: _Found, row: EmailRow, parsed: Parsed) -> FullEmail:
         html=html.html if html else None,
         headers=parsed.headers,
         attachments=content.attachments(parsed),
-        event=content.event(parsed.event),
+        event=content.event(parsed.event, invitation),
         contacts=content.contacts(parsed.cards),
         protection=content.protection(parsed),
         delivery_reports=content.delivery_reports(found.reports),

@@ -13,7 +13,7 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found
-from onifast_web.reading import bodies, render
+from onifast_web.reading import bodies, events, render
 from onifast_web.reading.render import SafeHtml
 
 _ALL_OF_A_TEXT = 4 * 1024 * 1024  # characters: more of them is a file to be saved
@@ -71,6 +71,7 @@ def of(parsed: Parsed, links: Links) -> dict[str, Any]:
         "shows_html": shows_html,
         "notice": _PROTECTED.get(parsed.protection, ""),
         "event": parsed.event,
+        "event_note": events.sentence(parsed.event) if parsed.event else "",
         "cards": parsed.cards,
         "attachments": _listed(parsed, safe, links),
     }

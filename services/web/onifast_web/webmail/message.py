@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from flask import Response, request, url_for
+from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.invitations import InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
+from onifast_shared.message.compose import DraftError
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import returns as returns_store
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
+from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding
+from onifast_web.actions import answering, downloads, forwarding, invitations
 from onifast_web.http import csrf
-from onifast_web.http.problems import not_found
+from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors, render, returns
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
@@ -32,6 +35,7 @@ from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
 _SOURCE_SHOWN = 256 * 1024
+_MOST_COMMENT = 1000
 
 
 @dataclass(frozen=True)
@@ -89,15 +93,38 @@ def raw(email_id: int) -> Response:
     return downloads.file(opened.raw, f"{file_stem(opened.row)}.eml", "message/rfc822")
 
 
+@allow(Who.USER)
+def answer_invitation(email_id: int) -> AnyResponse:
+    """Tells the organizer whether the reader comes, and shows the message again."""
+    caller, _ = user()
+    given = request.form.get("answer", "")
+    comment = request.form.get("comment", "").strip()[:_MOST_COMMENT]
+    choice = next((each for each in get_args(InvitationReply) if each == given), None)
+    if choice is None:
+        raise Problem(400, "That answer is not known.")
+    try:
+        invitations.answer(current(), caller, email_id, choice, comment=comment, origin="web")
+    except DraftError as error:
+        raise Problem(422, render.sentence(error.text)) from None
+    return redirect(url_for("webmail.message", email_id=email_id, did=f"invitation-{given}"), 303)
+
+
 ROUTES = (
     PageRoute("GET", "/messages/<int:email_id>", message, off_menu="a folder's list leads to it"),
+    PageRoute(
+        "POST", "/messages/<int:email_id>/invitation", answer_invitation, off_menu="a message's page leads to it"
+    ),
     PageRoute("GET", "/messages/<int:email_id>/html", frame, off_menu="shown within a message's page"),
     PageRoute("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment, off_menu="a download"),
     PageRoute("GET", "/messages/<int:email_id>/source", source, off_menu="a message's page leads to it"),
     PageRoute("GET", "/messages/<int:email_id>/raw", raw, off_menu="a download"),
 )
 NAV = ()
-NOTICES: Notices = {}
+NOTICES: Notices = {
+    "invitation-accepted": "Accepted. The organizer is told.",
+    "invitation-declined": "Declined. The organizer is told.",
+    "invitation-tentative": "Answered with “maybe”. The organizer is told.",
+}
 
 
 def open_message(owner: str, email_id: int) -> OpenedMessage:
@@ -141,13 +168,14 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
     row, parsed = opened.row, opened.parsed
     # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
-    web = current()
-    deliveries, waiting, who, reports = web.database.read(
+    web, is_own = current(), row.folder in ("sent", "drafts")
+    deliveries, waiting, who, reports, invitation = web.database.read(
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
             web.readers.of(tx, username),
             returns_store.of_email(tx, username, row.id),
+            None if is_own else invitations.find(tx, web, username, row, parsed),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -171,6 +199,7 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "waiting": waiting,
         "recallable": recallable,
         "returns": returns.sentences(reports),
+        "invitation": invitation,
     }
 
 
