@@ -10,7 +10,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onifast_shared": (
         ("values", "machine"),
         ("db", "message"),
-        ("programs", "accounts", "tls", "webhooks", "mailboxes"),
+        ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy"),
         ("departed", "refused"),
         ("recipients",),
         ("transport", "limits", "junk"),
@@ -36,7 +36,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("poller", "dsn", "junk", "signing", "tls_policy"),
         ("smtp", "webhooks"),
         ("delivering",),
-        ("claiming", "delivery_check", "returns"),
+        ("claiming", "delivery_check", "image_proxy", "returns"),
         ("filing", "housekeeping"),
         ("main",),
     ),

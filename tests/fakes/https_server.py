@@ -32,9 +32,12 @@ class Page:
 
 
 class HttpsServer(LoopServer):
-    """Serves `pages` (404 for any other path) with the certificate of *tls*, from ``__enter__`` to ``__exit__``."""
+    """Serves `pages` (404 for any other path) with the certificate of *tls*, from ``__enter__`` to ``__exit__``.
 
-    def __init__(self, tls: ssl.SSLContext, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    Without *tls* it is a plain HTTP server.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__("fake HTTPS server")
         self.host = host
         self.port = port

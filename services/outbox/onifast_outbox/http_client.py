@@ -82,8 +82,8 @@ class _Incoming:
 class HttpClient:
     """Asks HTTPS servers whose certificates `context` accepts. `timeout` is for a whole exchange, in seconds.
 
-    `may_ask` judges the addresses that a name has, with the port: no other one is connected to. `plain` allows http,
-    to this machine.
+    `may_ask` judges the addresses that a name has, with the port: no other one is connected to. `plain_to` judges
+    which of them http may go to; None allows https alone.
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class HttpClient:
         *,
         timeout: float,
         may_ask: Callable[[str, int], bool] = lambda *_: True,
-        plain: bool = False,
+        plain_to: Callable[[str], bool] | None = None,
     ) -> None:
         self._resolver = resolver
         self._context = context
         self._timeout = timeout
         self._may_ask = may_ask
-        self._plain = plain
+        self._plain_to = plain_to
 
-    async def get(self, url: str, *, limit: int) -> HttpResponse:
+    async def get(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Fetches `url`, whose answer may have `limit` bytes; redirects are not followed. Raises HttpError."""
         incoming = _Incoming(limit)
-        await self._exchange("GET", url, {}, b"", incoming)
+        await self._exchange("GET", url, headers or {}, b"", incoming)
         return HttpResponse(incoming.status, incoming.headers, bytes(incoming.body))
 
     async def post(
@@ -134,7 +134,7 @@ class HttpClient:
     ) -> None:
         try:
             parts = urlsplit(url)
-            is_plain = self._plain and parts.scheme == "http"
+            is_plain = self._plain_to is not None and parts.scheme == "http"
             host, port = parts.hostname or "", parts.port or (80 if is_plain else 443)
         except ValueError:
             raise HttpError("not a URL") from None
@@ -171,7 +171,7 @@ class HttpClient:
         for address in addresses:
             try:
                 if is_plain:
-                    return await _connect_plainly(address, port)
+                    return await self._connect_plainly(address, port)
                 return await asyncio.open_connection(address, port, ssl=self._context, server_hostname=host)
             except ssl.SSLCertVerificationError as error:
                 raise BadCertificate(f"the certificate does not verify: {error.verify_message}") from error
@@ -180,6 +180,11 @@ class HttpClient:
             except (OSError, ValueError):
                 trouble = HttpError(f"{host} takes no connection")
         raise trouble or HttpError(f"{host} has no address")
+
+    async def _connect_plainly(self, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._plain_to is None or not self._plain_to(address):
+            raise HttpError(f"plain http may not go to {address}")
+        return await asyncio.open_connection(address, port)
 
     async def _addresses(self, host: str) -> list[str]:
         if _is_address(host):
@@ -191,12 +196,6 @@ class HttpClient:
             with contextlib.suppress(DNSError):
                 found += (await look_up(host))[:2]
         return found
-
-
-async def _connect_plainly(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    if not ipaddress.ip_address(address).is_loopback:
-        raise HttpError("plain http goes to this machine only")
-    return await asyncio.open_connection(address, port)
 
 
 def _is_address(host: str) -> bool:

@@ -65,6 +65,7 @@ from onifast_outbox.housekeeping import departures
 from onifast_outbox.housekeeping.departures import Departures
 from onifast_outbox.housekeeping.janitor import Janitor
 from onifast_outbox.http_client import HttpClient
+from onifast_outbox.image_proxy.fetcher import ImageFetcher
 from onifast_outbox.junk import digest
 from onifast_outbox.junk.digest import Digests
 from onifast_outbox.junk.teacher import Teacher
@@ -131,6 +132,7 @@ class OutboxProgram:
     notifier: Notifier
     connections: OutgoingConnections
     respondent: Respondent
+    images: ImageFetcher
     queue_wakeup: Wakeup
     policies: TlsPolicies
     reporting: Reporting
@@ -167,6 +169,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         Notifier(db, settings),
         connections,
         respondent,
+        ImageFetcher(db, resolver, contexts.verifying),
         wakeup,
         policies,
         Reporting(db, resolver, outward, settings.hostname),
@@ -204,8 +207,8 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     """Runs every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup = (
-        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(5)
+    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup = (
+        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(6)
     )
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
@@ -232,6 +235,8 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
         repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
     ]
+    if settings.image_proxy:
+        loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), image_wakeup))
     if settings.tls_reports:
         loops.append(repeat("reporting TLS", program.reporting.run_once, Wakeup(tls_reporting.ROUND_SECONDS)))
     if filer_client:
@@ -239,7 +244,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     poller = Poller(
         settings.database,
         db.data_version,
-        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup),
+        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup),
     )
     async with poller.watching():
         maillog.started(_serves(settings), settings.source)

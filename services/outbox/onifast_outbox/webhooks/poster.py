@@ -51,7 +51,7 @@ class Poster:
         self._db = db
         self._now = now
         self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.may_be_asked)
-        self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain=True)
+        self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain_to=targets.is_loopback)
         self._turns: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 

@@ -11,7 +11,9 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_web.http.problems import not_found
 from onifast_web.reading import render
 
-_POLICY = "default-src 'none'; sandbox"
+POLICY = "default-src 'none'; sandbox"
+"""Of what a stranger sent and a browser might show: nothing runs in it, and nothing is loaded by it."""
+
 # Types that a browser would run something in, were it ever to show them.
 _ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml", "application/xml", "image/svg")
 
@@ -34,7 +36,7 @@ def file(data: bytes, name: str, content_type: str) -> Response:
     response.headers["Content-Disposition"] = (
         f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     )
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = POLICY
     response.set_etag(hashlib.sha256(data).hexdigest()[:32])
     response.make_conditional(request, accept_ranges=True, complete_length=len(data))
     return response

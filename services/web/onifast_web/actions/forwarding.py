@@ -13,11 +13,14 @@ from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed
 
 from onifast_web.reading import render
+from onifast_web.reading.safe_html import sanitise
 
 TITLE = "---------- Forwarded message ----------"
 
 # Where the forwarded message begins in the HTML of one that we built: no note can hold it, as a note is escaped.
 _BEGIN = '<div class="forwarded-message">'
+# The class that the rules of a forwarded message's style sheets are for: that of what stands below its head.
+_SCOPE = "forwarded-body"
 _END = "</body></html>"
 # Who else got a message is for its sender's eyes alone.
 _PRIVATE = frozenset({b"bcc", b"resent-bcc", b"x-onifast-draft"})
@@ -57,7 +60,7 @@ def taken_up(parsed: Parsed) -> tuple[str, Forwarded] | None:
     if not part or not text.endswith(below := to_text(part)):
         return None
     note = text.removesuffix(below).rstrip()
-    return note, _framed(parsed, "", part.removeprefix(_BEGIN).removesuffix("</div>"))
+    return note, _framed(parsed, "", part.removeprefix(_BEGIN).removesuffix("</div>"), is_scoped=True)
 
 
 def part_of(parsed: Parsed) -> str:
@@ -84,14 +87,17 @@ def facts(parsed: Parsed) -> list[tuple[str, str]]:
     return [(name.capitalize(), found[name]) for name in ("from", "date", "subject", "to", "cc") if found[name]]
 
 
-def _framed(parsed: Parsed, head: str, html: str) -> Forwarded:
+def _framed(parsed: Parsed, head: str, html: str, *, is_scoped: bool = False) -> Forwarded:
+    """`is_scoped` where the HTML is what this function once made."""
     token = secrets.token_hex(8)
     ids = {name: f"{item.index}.{token}@forwarded.invalid" for name, item in parsed.embedded.items()}
-    safe = render.sanitise(html, images=True, inline={name: f"cid:{content_id}" for name, content_id in ids.items()})
+    inline = {name: f"cid:{content_id}" for name, content_id in ids.items()}
+    safe = sanitise(html, images=True, inline=inline, scope=_SCOPE)
     shown = {ids[name]: parsed.embedded[name] for name in sorted(safe.embedded)}
     images = tuple(EmbeddedImage(key, item.filename, item.image_type, item.data) for key, item in shown.items())
     places = frozenset(item.index for item in shown.values())
-    return Forwarded(f"{_BEGIN}{head}{safe.html}</div>", images, places)
+    below = (f"<style>{safe.css}</style>" if safe.css else "") + safe.html if is_scoped else safe.fragment(_SCOPE)
+    return Forwarded(f"{_BEGIN}{head}{below}</div>", images, places)
 
 
 def _head(parsed: Parsed) -> str:

@@ -201,7 +201,6 @@ def _inside(item: Attachment, depth: int, left: list[int]) -> MessageInside | No
         return None
     left[0] -= 1
     parsed = item.message
-    html = bodies.safe_html(parsed)
     return MessageInside(
         sender=str(parsed.sender or ""),
         sender_name=parsed.sender_name,
@@ -211,7 +210,7 @@ def _inside(item: Attachment, depth: int, left: list[int]) -> MessageInside | No
         message_id=parsed.message_id,
         date=times.rfc3339(parsed.date.timestamp()) if parsed.date else None,
         text=parsed.text,
-        html=html.html if html else None,
+        html=bodies.fragment(parsed),
         attachments=_attachments(parsed, depth - 1, left),
     )
 

@@ -115,7 +115,7 @@ class JunkInfo(Model):
 
 
 class FullEmail(Email):
-    """A message whole. `html` is sanitised and loads nothing.
+    """A message whole. `html` is sanitised and loads nothing; its style sheets match within it alone.
 
     `to`, `cc` and `reply_to` are text, the names decoded and in quotes where they need them; `to_addresses` and the
     others are what stands in the fields, taken apart before it was decoded: only that says who is to get an answer.
@@ -387,7 +387,6 @@ def _invitation(call: Call, row: EmailRow, parsed: Parsed) -> Invitation | None:
 
 
 def _full(found: _Found, row: EmailRow, parsed: Parsed, invitation: Invitation | None) -> FullEmail:
-    html = bodies.safe_html(parsed)
     return FullEmail(
         **_fields(row, found.release, found.labels),
         warnings=impostors.warnings(found.who, row, parsed.authors),
@@ -402,7 +401,7 @@ def _full(found: _Found, row: EmailRow, parsed: Parsed, invitation: Invitation |
         in_reply_to=parsed.in_reply_to,
         date=times.rfc3339(parsed.date.timestamp()) if parsed.date else None,
         text=parsed.text,
-        html=html.html if html else None,
+        html=bodies.fragment(parsed),
         headers=parsed.headers,
         attachments=content.attachments(parsed),
         event=content.event(parsed.event, invitation),

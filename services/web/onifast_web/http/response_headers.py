@@ -12,13 +12,16 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _SANDBOX = "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 
 
-def frame_policy(*, images: bool) -> str:
+def frame_policy(*, images: bool, proxied: bool = False) -> str:
     """For the page that holds a message's HTML: no script, no form, and no load but of images that were asked for.
+
+    These come from here alone where they are `proxied`.
 
     Inline styles are the message's own; the sanitiser has taken out what could load anything. The sandbox keeps our
     origin, without scripts, so that the page around it can measure its height.
     """
-    sources = "data: https: http:" if images else "data:"
+    elsewhere = " 'self'" if proxied else " https: http:"
+    sources = f"data:{elsewhere if images else ''}"
     return (
         f"default-src 'none'; img-src {sources}; style-src 'self' 'unsafe-inline'; base-uri 'none';"
         f" form-action 'none'; frame-ancestors 'self'; {_SANDBOX}"

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.message.parsing import Parsed
-from onifast_shared.values.address import display_domain
+from onifast_shared.values.address import Address, display_domain
 
-from onifast_web.reading import render
-from onifast_web.reading.render import SafeHtml
+from onifast_web.reading.safe_html import SafeHtml, sanitise
+
+FRAGMENT = "onifast-message"
+"""The class of the element around a message's HTML where that has style sheets."""
 
 METHODS = ("spf", "dkim", "dmarc", "arc")
 
 
-def safe_html(parsed: Parsed, *, images: bool = False, part: str = "") -> SafeHtml | None:
-    """The message's HTML, or a `part` of it, sanitised, with the images that it brought along; None if it has none."""
+def safe_html(
+    parsed: Parsed,
+    *,
+    images: bool = False,
+    part: str = "",
+    remote: Callable[[str], str] | None = None,
+    scope: str = "",
+    is_light: bool = False,
+) -> SafeHtml | None:
+    """The message's HTML, or a `part` of it, sanitised, with the images that it brought along; None if it has none.
+
+    The rest is as `sanitise` has it.
+    """
     if parsed.html is None:
         return None
-    return render.sanitise(part or parsed.html, images=images, inline=_inline_images(parsed))
+    inline = _inline_images(parsed)
+    return sanitise(part or parsed.html, images=images, inline=inline, remote=remote, scope=scope, is_light=is_light)
+
+
+def fragment(parsed: Parsed) -> str | None:
+    """The message's HTML for another page, loading nothing, its rules for the class FRAGMENT alone; None if none."""
+    safe = safe_html(parsed, scope=FRAGMENT)
+    return safe.fragment(FRAGMENT) if safe else None
 
 
 def _inline_images(parsed: Parsed) -> dict[str, str]:
@@ -71,6 +91,18 @@ class SenderVerdict:
     checks: list[ShownResult]
     why: list[str]
     reason: str = ""
+
+
+def proven_author(authentication: Mapping[str, Any], parsed: Parsed) -> Address | None:
+    """The message's author, where nobody else can have put the address there; None where that could be forged.
+
+    Mail that was not checked comes from here, where nobody writes as somebody else.
+    """
+    author = parsed.sender
+    if author is None or len(parsed.authors) != 1:
+        return None
+    found = verdict(authentication, author.domain)
+    return author if found is None or found.kind == "good" else None
 
 
 _NAMES = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "arc": "ARC"}

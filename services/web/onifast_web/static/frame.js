@@ -1,4 +1,8 @@
-// Gives the frame of an HTML message the height of its text. No script runs inside it: its sandbox forbids that.
+// Gives the frame of an HTML message the height of its text, and a wide one the width of the window. No script runs
+// inside it: its sandbox forbids that.
+
+const TALLEST = 30_000;
+const SMALLEST = 0.4; // below that nothing can be read: it is scrolled instead
 
 export function fitFrame() {
   const frame = document.querySelector("iframe.html-body");
@@ -6,12 +10,27 @@ export function fitFrame() {
   const fit = () => {
     const page = frame.contentDocument?.documentElement;
     if (!page) return;
+    page.style.zoom = "";
     frame.style.height = "0";
-    frame.style.height = `${Math.min(page.scrollHeight + 2, 30_000)}px`;
+    const room = page.clientWidth;
+    const scale = page.scrollWidth > room + 1 ? Math.max(SMALLEST, room / page.scrollWidth) : 1;
+    if (scale < 1) page.style.zoom = `${scale}`;
+    frame.style.height = `${Math.min(page.scrollHeight + 2, TALLEST)}px`;
+  };
+  // An image that had to become narrower keeps its shape. One of a pixel is there to take up room.
+  const shape = (image) => {
+    const wanted = Number.parseInt(image.getAttribute("width") ?? "", 10);
+    if (image.naturalWidth > 16 && image.clientWidth < wanted) image.style.height = "auto";
   };
   const watch = () => {
+    for (const image of frame.contentDocument?.images ?? []) {
+      if (image.complete) shape(image);
+      image.addEventListener("load", () => {
+        shape(image);
+        fit();
+      });
+    }
     fit();
-    for (const image of frame.contentDocument?.images ?? []) image.addEventListener("load", fit);
   };
   frame.addEventListener("load", watch);
   if (frame.contentDocument?.readyState === "complete") watch();

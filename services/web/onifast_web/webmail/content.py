@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found
-from onifast_web.reading import bodies, events, render
-from onifast_web.reading.render import SafeHtml
+from onifast_web.reading import bodies, events, looks, render
+from onifast_web.reading.safe_html import SafeHtml, fits
 
 _ALL_OF_A_TEXT = 4 * 1024 * 1024  # characters: more of them is a file to be saved
 _PROTECTED = {
@@ -37,6 +37,24 @@ class Links:
 
 
 @dataclass(frozen=True)
+class ImageConsent:
+    """Whose remote images the reader can have shown always ("" where it is not proven who wrote the message), whether
+    they have, and where they say so."""
+
+    sender: str = ""
+    always: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class ImageProxy:
+    """Shows images by way of this server: the address here of an image's URL, and what has a message's ones fetched."""
+
+    address: Callable[[str], str]
+    prepare: Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
 class ShownAttachment:
     """An attachment in a list; `inside` is where it opens as a message, None where it is none."""
 
@@ -48,18 +66,26 @@ class ShownAttachment:
     subject: str = ""
 
 
-def of(parsed: Parsed, links: Links) -> dict[str, Any]:
-    """What the template `_content.html` shows, as the query asks for it."""
+def of(parsed: Parsed, links: Links, consent: ImageConsent | None = None) -> dict[str, Any]:
+    """What the template `_content.html` shows, as the query and the reader's consent to images ask for it."""
     wants_text = request.args.get("view") == "text" and parsed.text is not None
-    images, everything = request.args.get("images") == "1", request.args.get("all") == "1"
-    shows_html = parsed.html is not None and render.fits(parsed.html) and not wants_text
+    consent = consent or ImageConsent()
+    asked = request.args.get("images")
+    images = asked == "1" or (consent.always and asked != "0")
+    everything, theme = request.args.get("all") == "1", _theme()
+    shows_html = parsed.html is not None and fits(parsed.html) and not wants_text
     safe = bodies.safe_html(parsed, images=images) if shows_html else None
     text = "" if shows_html else plain_text(parsed)
     shown = text[: _ALL_OF_A_TEXT if everything else render.MAX_TEXT]
     return {
-        "frame_url": links.frame(images=1 if images else None) if shows_html else None,
+        "frame_url": links.frame(images=1 if images else None, theme=theme) if shows_html else None,
         "blocked_images": safe.blocked_images if safe else 0,
-        "images_url": links.page(images=1),
+        "trackers": safe.trackers if safe else 0,
+        "images_url": links.page(images=1, theme=theme),
+        "consent": consent,
+        "always_shown": consent.always and safe is not None and bool(safe.loaded),
+        "paper": safe is not None and looks.of(safe, theme) == looks.PAPER,
+        "other_look": _other_look(safe, links, theme, images=images) if safe else None,
         # With links in it, a text of many of them takes ten times its room.
         "text_html": render.text_to_html(shown, links=len(shown) <= render.MAX_TEXT) if shown.strip() else "",
         "cut": len(shown) < len(text),
@@ -82,21 +108,45 @@ def plain_text(parsed: Parsed) -> str:
     return parsed.text if parsed.text is not None else html_text.to_text(parsed.html or "")
 
 
-def html_page(parsed: Parsed, part: str = "") -> Response:
+def html_page(parsed: Parsed, part: str = "", proxy: ImageProxy | None = None) -> Response:
     """A message's HTML, or a part of it, in the page that the sandboxed frame shows. Raises Problem(404)."""
-    images = request.args.get("images") == "1"
-    safe = bodies.safe_html(parsed, images=images, part=part)
+    images, theme = request.args.get("images") == "1", _theme()
+    remote = proxy.address if proxy else None
+    safe = bodies.safe_html(parsed, images=images, part=part, remote=remote, is_light=theme == "light")
     if safe is None:
         raise not_found("HTML text")
-    response = make_response(render_template("frame.html", html=safe.html))
-    response.headers["Content-Security-Policy"] = response_headers.frame_policy(images=images)
+    if proxy:
+        proxy.prepare(safe.loaded)
+    response = make_response(render_template("frame.html", safe=safe, look=looks.of(safe, theme)))
+    policy = response_headers.frame_policy(images=images, proxied=proxy is not None)
+    response.headers["Content-Security-Policy"] = policy
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
+def embedded_image(data: bytes, content_type: str) -> Response:
+    """An image that a message's HTML shows; the browser keeps it for a while, and nothing runs in it."""
+    response = Response(data, content_type=content_type)
+    response.headers["Content-Security-Policy"] = downloads.POLICY
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response
+
+
+def _theme() -> str | None:
+    """What page the message is to be shown on: "light" or "dark", None for as it fits."""
+    asked = request.args.get("theme")
+    return asked if asked in ("light", "dark") else None
+
+
+def _other_look(safe: SafeHtml, links: Links, theme: str | None, *, images: bool) -> tuple[str, str] | None:
+    """What the message could look like on a dark page instead, and where; None where there is nothing to choose."""
+    other = looks.other(safe, theme)
+    return (other.title, links.page(images=1 if images else None, theme=other.theme)) if other else None
+
+
 def _other_view(parsed: Parsed, links: Links, *, shows_html: bool) -> str | None:
     """Where the same is shown in its other form, if it has two."""
-    if parsed.html is None or parsed.text is None or not render.fits(parsed.html):
+    if parsed.html is None or parsed.text is None or not fits(parsed.html):
         return None
     return links.page(view="text") if shows_html else links.page()
 

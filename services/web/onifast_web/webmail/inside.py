@@ -14,7 +14,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.message import OpenedMessage, open_message
+from onifast_web.webmail.message import OpenedMessage, image_proxy_of, open_message
 from onifast_web.webmail.pages import page, user
 
 _PATH = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,9}")
@@ -44,7 +44,7 @@ def inside(email_id: int, path: str) -> Response:
 @allow(Who.USER)
 def inside_frame(email_id: int, path: str) -> Response:
     """Its HTML, for the sandboxed frame."""
-    return content.html_page(_open(email_id, path)[1])
+    return content.html_page(_open(email_id, path)[1], proxy=image_proxy_of(email_id))
 
 
 @allow(Who.USER)

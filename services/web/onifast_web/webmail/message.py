@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import image_senders, mailbox
 from onifast_shared.mailboxes.invitations import InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
@@ -23,12 +23,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding, invitations
+from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors, render, returns
 from onifast_web.webmail import content
-from onifast_web.webmail.content import Links
+from onifast_web.webmail.content import ImageConsent, ImageProxy, Links
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
 from onifast_web.webmail.pages import page, user
@@ -53,7 +53,7 @@ def message(email_id: int) -> Response:
     _, username = user()
     opened = open_message(username, email_id)
     _mark_read(username, opened.row)
-    shown = content.of(opened.parsed, _links(email_id))
+    shown = content.of(opened.parsed, _links(email_id), _image_consent(username, opened))
     return page("message.html", opened.row.folder, row=opened.row, content=shown, **_head(username, opened))
 
 
@@ -62,7 +62,15 @@ def frame(email_id: int) -> Response:
     """The message's HTML, sanitised, as a page of its own that its headers lock in."""
     parsed = open_message(user()[1], email_id).parsed
     part = forwarding.part_of(parsed) if request.args.get("part") == "forwarded" else ""
-    return content.html_page(parsed, part)
+    return content.html_page(parsed, part, image_proxy_of(email_id))
+
+
+@allow(Who.USER)
+def proxied_image(email_id: int) -> Response:
+    """An image of the message, or of one inside it, that outbox has fetched for its reader."""
+    url, signed = request.args.get("url", ""), request.args.get("signature", "")
+    found = image_proxy.image(current(), user()[1], email_id, url, signed)
+    return content.embedded_image(found.data, found.content_type)
 
 
 @allow(Who.USER)
@@ -115,6 +123,7 @@ ROUTES = (
         "POST", "/messages/<int:email_id>/invitation", answer_invitation, off_menu="a message's page leads to it"
     ),
     PageRoute("GET", "/messages/<int:email_id>/html", frame, off_menu="shown within a message's page"),
+    PageRoute("GET", "/messages/<int:email_id>/proxied-image", proxied_image, off_menu="shown within a message's HTML"),
     PageRoute("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment, off_menu="a download"),
     PageRoute("GET", "/messages/<int:email_id>/source", source, off_menu="a message's page leads to it"),
     PageRoute("GET", "/messages/<int:email_id>/raw", raw, off_menu="a download"),
@@ -152,6 +161,30 @@ def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
     with contextlib.suppress(AddressError):
         named.append(Address.parse(opened.row.recipient))
     return web.database.read(lambda tx: addresses.own_among(tx, owner, named, web.settings))
+
+
+def image_proxy_of(email_id: int) -> ImageProxy | None:
+    """How the images of a message, or of one inside it, are shown by way of this server; None where they are not."""
+    web, username = current(), user()[1]
+    if not web.settings.image_proxy:
+        return None
+
+    def address(url: str) -> str:
+        signed = image_proxy.signature(web, username, email_id, url)
+        return url_for("webmail.proxied_image", email_id=email_id, url=url, signature=signed)
+
+    return ImageProxy(address, lambda urls: image_proxy.prepare(web, username, urls))
+
+
+def _image_consent(username: str, opened: OpenedMessage) -> ImageConsent:
+    author = bodies.proven_author(opened.row.authentication, opened.parsed)
+    if author is None:
+        return ImageConsent()
+    return ImageConsent(
+        author.display,
+        current().database.read(lambda tx: image_senders.has(tx, username, author)),
+        url_for("webmail.always_show_images", email_id=opened.row.id),
+    )
 
 
 def _links(email_id: int) -> Links:

@@ -25,6 +25,12 @@ class StoringSettings:
     )
     session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
+    image_proxy: bool = setting(
+        "false",
+        kinds.boolean(),
+        "Whether outbox fetches the images that a message shows from elsewhere, so that the sender does not learn its"
+        " reader's address. If false, the reader's browser does.",
+    )
     well_known_domains: tuple[str, ...] = setting(
         "",
         kinds.names(),

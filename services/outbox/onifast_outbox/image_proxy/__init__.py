@@ -1,0 +1,1 @@
+"""Fetches the images of messages for their readers."""
