@@ -20,7 +20,10 @@ from peers.unpacked import unpacked
 _PATIENCE = 120.0  # seconds to read all rules, or for one message, on a busy machine
 _CONTAINED = ("setpriv", "--pdeathsig", "TERM")
 _CONFIGURATION = """\
-use_bayes 0
+use_bayes {bayes}
+bayes_auto_learn 0
+bayes_min_spam_num 1
+bayes_min_ham_num 1
 use_auto_whitelist 0
 skip_rbl_checks 1
 dns_available no
@@ -40,12 +43,16 @@ class Scored(NamedTuple):
 
 
 class SpamAssassin:
-    """A spamd that runs from ``__enter__`` to ``__exit__`` at *host* and *port*; it trusts the clients in *trusted*."""
+    """A spamd that runs from ``__enter__`` to ``__exit__`` at *host* and *port*; it trusts the clients in *trusted*.
 
-    def __init__(self, trusted: str = "127.0.0.1/32") -> None:
+    One that *learns* is told what is spam (TELL), and keeps what each user taught apart.
+    """
+
+    def __init__(self, trusted: str = "127.0.0.1/32", *, learns: bool = False) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
         self._trusted = trusted
+        self._learns = learns
 
     def score(self, message: bytes) -> Scored:
         """Score *message*, whose lines end as they do where it lies."""
@@ -76,12 +83,13 @@ class SpamAssassin:
         for part in ("perl5", "spamassassin"):
             shutil.copytree(package / "usr/share" / part, self._folder / part)
         shutil.copytree(package / "etc/spamassassin", self._site, ignore=shutil.ignore_patterns("*.d", "65_debian.cf"))
-        (self._site / "local.cf").write_text(_CONFIGURATION.format(trusted=self._trusted))
+        (self._site / "local.cf").write_text(_CONFIGURATION.format(trusted=self._trusted, bayes=int(self._learns)))
         command: list[str | Path] = [
             *_CONTAINED, "perl", "-T", "-I", self._folder / "perl5", unpacked("spamd") / "usr/sbin/spamd",
             "--local", "--nouser-config", "--max-children=2", "--min-children=1", f"--listen={self.host}:{self.port}",
             f"--configpath={self._folder / 'spamassassin'}", f"--siteconfigpath={self._site}",
             f"--helper-home-dir={home}", "--username=nobody", f"--pidfile={self._folder / 'pid'}", "--syslog=stderr",
+            *(["--allow-tell", f"--virtual-config-dir={home}/%u"] if self._learns else []),
         ]  # fmt: skip
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(

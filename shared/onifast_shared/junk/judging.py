@@ -32,6 +32,8 @@ JUNK_FROM = 0.98
 FEWEST_LEARNED = 20
 """Messages of each kind that must have been learned before words count."""
 
+_MANY_LEARNED, _JUNK_FROM_BEFORE = 200, 0.995  # messages moved to junk up to which words have to say more
+
 _FEWEST_OF_SENDER, _FEWEST_OF_DOMAIN = 2, 3  # messages moved to junk that make a sender's next one junk
 _SHOWN_WORDS = 3
 
@@ -133,7 +135,7 @@ def decide(arrived: ArrivedMessage, evidence: _Evidence) -> JunkVerdict:
     found = evidence.of_words
     if found is None or _is_trusted(evidence):
         return JunkVerdict(folder, correspondent=known)
-    if found.value >= JUNK_FROM:
+    if found.value >= (JUNK_FROM if arrived.model.learned.junk >= _MANY_LEARNED else _JUNK_FROM_BEFORE):
         return JunkVerdict("junk", _alike(found.clues), found.value, known)
     return JunkVerdict(folder, "", found.value, known)
 

@@ -23,6 +23,7 @@ _LOOKED_AT = 32 * 1024  # characters of text
 _HTML_LOOKED_AT = 128 * 1024  # characters of HTML that are looked through for links
 _MOST_WORDS = 4000  # words that are looked at, the same ones included
 _MOST_LINKS = 50
+_LONGEST_FIELD = 1000  # octets of a field of addresses that is looked at
 _MOST_FILES = 20
 _LONGEST_WORD = 24
 # Marks stand within words: v1agra, don't, e-mail, 100%. A run of anything else is passed over in one step.
@@ -98,7 +99,7 @@ def _about_author(parsed: Parsed) -> Iterator[tuple[str, str]]:
     yield f"from-domain:{author.domain}", author.domain
     for word in _plain_words(parsed.sender_name[:200]):
         yield f"name:{word}", ""
-    for entry in parsed.mailboxes("reply-to")[:3]:
+    for entry in parsed.mailboxes("reply-to", _LONGEST_FIELD)[:3]:
         if entry.address is not None and entry.address.domain != author.domain:
             yield f"reply-domain:{entry.address.domain}", ""
 

@@ -85,9 +85,13 @@ class Summary:
         """All fields of that name, as in `headers`."""
         return [self._shown(name, value) for value in self._all(name)]
 
-    def mailboxes(self, name: str) -> list[AddressEntry]:
-        """The entries of all address fields of that name, whatever of these is an address."""
-        return address_fields.read(self._all(name), self.charset)
+    def mailboxes(self, name: str, longest: int | None = None) -> list[AddressEntry]:
+        """The entries of all address fields of that name, whatever of these is an address.
+
+        For who needs but a few, fields of more than `longest` octets are passed over: they are many addresses.
+        """
+        found = [each for each in self._all(name) if longest is None or len(each) <= longest]
+        return address_fields.read(found, self.charset)
 
     @property
     def subject(self) -> str:

@@ -74,6 +74,11 @@ def test_a_model_has_a_bound_and_keeps_what_is_seen_often(database: Database, mo
     assert set(database.read(lambda tx: model.counts(tx, known, features(-1, -2)))) == {-1, -2}
 
 
+def test_a_feature_is_looked_up_by_its_key(database: Database) -> None:
+    plan = stored(database, f"EXPLAIN QUERY PLAN {model.COUNTS}", 1, "[1]")
+    assert "SEARCH junk_words USING PRIMARY KEY (model_id=? AND word=?)" in [row[3] for row in plan]
+
+
 def test_senders_have_a_bound(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "MOST_SENDERS", 10)
     for number in range(30):

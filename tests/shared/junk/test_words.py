@@ -69,6 +69,12 @@ def test_hostile_texts_are_read_at_once(text: str) -> None:
     assert len(words.read(parsed, text, {}).features) <= words.MOST
 
 
+def test_a_very_long_list_of_addresses_is_passed_over() -> None:
+    many = b", ".join(b"u%d@d%d.test" % (number, number) for number in range(3000))
+    raw = HEAD.replace(b"trap@b.test", many) + b"\r\nText\r\n"
+    assert numbers(raw) == numbers(HEAD.replace(b"Reply-To: trap@b.test\r\n", b"") + b"\r\nText\r\n")
+
+
 def test_a_message_without_an_author_is_read() -> None:
     assert words.read(parse(b""), "", {}).author is None
 
