@@ -28,7 +28,8 @@ from pathlib import Path
 
 from onifast_shared.db.database import Connection, Database, SqlValue
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import search
+from onifast_shared.search import index, upkeep
+from onifast_shared.search.index import Extras, SearchDocument
 from onifast_shared.values import times
 
 LARGE = "large"
@@ -159,6 +160,7 @@ def build(directory: Path, numbers: Numbers) -> Path:
     db = Database.open(settings.database)
     try:
         db.write(lambda tx: _register(tx, letters))
+        db.write(upkeep.empty_some)
         _fill(db, letters, numbers)
     finally:
         db.close()
@@ -207,8 +209,15 @@ def _store(tx: Connection, first: int, batch: Sequence[Message], numbers: Number
     tx.executemany(_CONTENT, [(id, len(raw), raw, ats[0]) for id, raw in enumerate(raws, first)])
     rows = enumerate(zip(batch, raws, ats, strict=False), first)
     tx.executemany(_EMAIL, [_row(number, *each) for number, each in rows])
-    for number in range(first, first + len(batch)):
-        search.add(tx, number)
+    for number, (message, at) in enumerate(zip(batch, ats, strict=False), first):
+        index.add(tx, _document(number, message, at))
+
+
+def _document(number: int, message: Message, at: int) -> SearchDocument:
+    name, address = message.author
+    source = (address, name, address_of(message.owner), message.subject, message.text)
+    extras = Extras(to=address_of(message.owner), filenames="report.pdf" if message.has_file else "")
+    return SearchDocument.of(number, message.owner, at, source, extras)
 
 
 def _row(number: int, message: Message, raw: bytes, at: int) -> tuple[SqlValue, ...]:

@@ -11,7 +11,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("values", "machine"),
         ("db", "message"),
         ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy"),
-        ("departed", "refused"),
+        ("departed", "refused", "search"),
         ("recipients",),
         ("transport", "limits", "junk"),
         ("queue",),

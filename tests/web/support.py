@@ -20,14 +20,15 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine import sockets
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
-from onifast_shared.mailboxes import contents, indexing, mailbox
-from onifast_shared.message import compose, parsing
+from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
 from onifast_web.http.forwarded import Application
 from onifast_web.serving.serve import WebServer
+from searchable import index_all
 from werkzeug.test import TestResponse
 
 PNG = bytes.fromhex(
@@ -177,25 +178,7 @@ def deliver(
 
 def index(database: Database) -> None:
     """Does what outbox's indexer does, so that search finds what was delivered."""
-
-    def fill(tx: Connection) -> None:
-        for item in indexing.unindexed(tx, 1000):
-            parsed = parsing.parse(mailbox.raw(tx, item.id))
-            indexing.set_index(
-                tx,
-                item,
-                indexing.MessageIndex(
-                    str(parsed.sender or ""),
-                    parsed.sender_name,
-                    parsed.subject,
-                    parsed.text or "",
-                    parsed.snippet,
-                    parsed.message_id,
-                    parsed.has_attachments,
-                ),
-            )
-
-    database.write(fill)
+    index_all(database)
 
 
 def queue(database: Database, *recipients: str, owner: str = "demo", subject: str = "Queued") -> list[int]:

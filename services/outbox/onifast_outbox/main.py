@@ -59,7 +59,7 @@ from onifast_outbox.delivery_check.respondent import Respondent
 from onifast_outbox.destinations import persistence
 from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.dsn.notifier import Notifier
-from onifast_outbox.filing import filer, indexer
+from onifast_outbox.filing import filer, indexer, search_keeper
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
 from onifast_outbox.housekeeping import departures
 from onifast_outbox.housekeeping.departures import Departures
@@ -227,7 +227,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
             lambda: _until_done(lambda: indexer.run_once(db, recorder, own_filter=own_filter)),
             mail_wakeup,
         ),
-        repeat("indexing anew", lambda: _until_done(lambda: indexer.sweep(db)), Wakeup(TIDY_SECONDS)),
+        repeat("indexing anew", lambda: _until_done(lambda: search_keeper.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning junk", lambda: _until_done(program.teacher.run_once), junk_wakeup),
         repeat("telling of junk", lambda: _until_done(program.digests.run_once), Wakeup(digest.ROUND_SECONDS)),

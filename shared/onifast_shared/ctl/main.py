@@ -61,6 +61,7 @@ from onifast_shared.ctl import (
     queue,
     recipients,
     refusals,
+    search,
     suppressions,
     tls,
     transport,
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
+    search.declare(area(areas, "search", "the search index"))
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
     delivery_check.declare(areas)

@@ -136,6 +136,7 @@ NOT_THEIRS = {
     ("seen_users", "confirmed_by"): "the administrator who confirmed",
     ("mail_usage", "name"): "kept by triggers, which follow emails.owner",
     ("folder_counts", "owner"): "kept by triggers, which follow emails.owner; a version never comes back",
+    ("search_volumes", "owner"): "kept by outbox, which follows emails.owner",
     ("correspondents_versions", "owner"): "a version, which never comes back",
     ("audit_events", "actor"): "who did it; the line is whose `owner` it is",
     ("outbox", "lane"): "orders the queue; nobody's view or right depends on it",

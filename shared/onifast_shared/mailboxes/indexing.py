@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
-from onifast_shared.mailboxes import search
 from onifast_shared.values import times
 from onifast_shared.values.set_aside import LIVE
 
@@ -25,7 +24,7 @@ class UnindexedMessage:
 
 @dataclass(frozen=True)
 class MessageIndex:
-    """What parsing found; see `onifast_shared.message.parsing`. `text` is what search looks through."""
+    """What parsing found; see `onifast_shared.message.parsing`. `text` is what search looks through, and shows."""
 
     sender: str
     sender_name: str
@@ -53,7 +52,7 @@ def unindexed(tx: Connection, limit: int = 50) -> list[UnindexedMessage]:
 
 
 def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> bool:
-    """Stores what parsing found, and makes the row searchable. A second call for the same row does nothing: False."""
+    """Stores what parsing found. A second call for the same row does nothing: False."""
     if tx.execute("SELECT indexed FROM emails WHERE id = ?", (item.id,)).get != 0:
         return False
     columns: dict[str, SqlValue] = {
@@ -72,7 +71,6 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> bo
         columns |= {"sender_name": index.sender_name} | _mended_time(item)
     assignments = ", ".join(f"{name} = ?" for name in columns)
     tx.execute(f"UPDATE emails SET indexed = 1, {assignments} WHERE id = ?", (*columns.values(), item.id))
-    search.add(tx, item.id)
     return True
 
 

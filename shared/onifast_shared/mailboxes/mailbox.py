@@ -6,6 +6,7 @@ not indexed yet is summarised from its bytes, so that a message shows in the web
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
-from onifast_shared.mailboxes import contents, labelling, search
+from onifast_shared.mailboxes import contents, labelling
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.message import columns, parsing
+from onifast_shared.mailboxes.summaries import Summaries
+from onifast_shared.message import columns
 from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.values import stored_forms, times
 from onifast_shared.values.address import Address, AddressError
@@ -125,14 +127,20 @@ def list_page(
     starred: bool = False,
     unread: bool = False,
     address: str | None = None,
-    q: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
+    summaries: Summaries | None = None,
 ) -> Page[EmailRow]:
-    """A folder's messages, newest first; those to or from `address`, and those with all the words of `q`, if given.
+    """A folder's messages, newest first; those to or from `address`, if given.
 
-    Without a folder, all with a label, or all with a star, that lie neither in trash nor in junk.
+    With `summaries` it is found out once about messages that outbox has not indexed yet.
+
+    Without a folder, all with a label, or all with a star, that lie neither in trash nor in junk; or else all.
     """
+    if address:
+        also = _also(label, starred=starred, unread=unread)
+        folders = (folder,) if folder else _SHOWN if label or starred else FOLDERS
+        return _address_page(tx, owner, folders, address, also, limit=limit, cursor=cursor)
     source, where, bind = "", list[str](), list[Any]()
     order = "e.received_ts DESC, e.id DESC"
     if folder is not None:
@@ -155,22 +163,51 @@ def list_page(
     else:
         where.append("e.owner = ?")
         bind.append(owner)
-    if address:
-        forms = _forms(address)
-        here = ", ".join(["lower(?)"] * len(forms))
-        where.append(f"(lower(e.recipient) IN ({here}) OR lower(e.sender) IN ({here}))")
-        bind += [*forms, *forms]
-    if q and q.strip():
-        where.append("e.id IN (SELECT rowid FROM mail_search WHERE mail_search MATCH ?)")
-        bind.append(search.match_expression(q))
     if cursor:
         where.append("(l.received_ts, l.email_id) < (?, ?)" if label else "(e.received_ts, e.id) < (?, ?)")
         bind += _parse_cursor(cursor)
     select = f"{_SELECT_FROM} email_labels l{source}" if label else _SELECT
     sql = f"{select} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     found = tx.execute(sql, (*bind, limit + 1)).fetchall()
-    rows = [_row(tx, row) for row in found[:limit]]
+    rows = [_row(tx, row, summaries) for row in found[:limit]]
     return Page(rows, f"{rows[-1].received_ts}-{rows[-1].id}" if len(found) > limit else None)
+
+
+def _address_page(
+    tx: Connection,
+    owner: str | None,
+    folders: Sequence[str],
+    address: str,
+    also: tuple[str, Sequence[Any]],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[EmailRow]:
+    """The messages to or from an address: those of each form that it may stand as, from an index that has it."""
+    below = _parse_cursor(cursor) if cursor else [_LAST, _LAST]
+    mine = LIVE.replace("owner", "e.owner") if owner is None else "e.owner = ?"
+    found = set[tuple[int, int]]()
+    for form, column, folder in itertools.product({each.lower() for each in _forms(address)}, _ADDRESSES, folders):
+        sql = f"""
+            SELECT e.received_ts, e.id FROM emails e INDEXED BY emails_by_{column}
+            WHERE lower(e.{column}) = lower(?) AND {mine} AND e.folder = ?
+              AND (e.received_ts, e.id) < (?, ?) AND {also[0]}
+            ORDER BY e.received_ts DESC, e.id DESC LIMIT ?
+        """
+        bind = (form, *(() if owner is None else (owner,)), folder, *below, *also[1], limit + 1)
+        found.update((received_ts, email_id) for received_ts, email_id in tx.execute(sql, bind))
+    keys = sorted(found, reverse=True)
+    rows = [row for _, email_id in keys[:limit] if (row := get(tx, owner, email_id))]
+    return Page(rows, f"{keys[limit - 1][0]}-{keys[limit - 1][1]}" if len(keys) > limit else None)
+
+
+def _also(label: Label | None, *, starred: bool, unread: bool) -> tuple[str, Sequence[Any]]:
+    """The condition that a message has a label, a star, and is unread, as far as these are wanted; what is bound."""
+    where = ["1", *(["e.is_starred <> 0"] if starred else ()), *(["coalesce(e.is_read, 0) = 0"] if unread else ())]
+    if label is None:
+        return " AND ".join(where), ()
+    where.append("EXISTS (SELECT 1 FROM email_labels l WHERE l.email_id = e.id AND l.label_id = ?)")
+    return " AND ".join(where), (label.id,)
 
 
 def raw(tx: Connection, email_id: int) -> bytes:
@@ -219,11 +256,9 @@ def erase(tx: Connection, ids: Iterable[int]) -> int:
     """Removes messages for good, whoever's they are and wherever they lie; returns how many."""
     removed = 0
     for email_id in ids:
-        row = tx.execute("SELECT content_id, indexed FROM emails WHERE id = ?", (email_id,)).fetchone()
+        row = tx.execute("SELECT content_id FROM emails WHERE id = ?", (email_id,)).fetchone()
         if row is None:
             continue
-        if row[1]:
-            search.remove(tx, email_id)
         tx.execute("DELETE FROM emails WHERE id = ?", (email_id,))
         if row[0] is not None:
             contents.remove_unused(tx, [row[0]])
@@ -243,6 +278,9 @@ def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]
     return found
 
 
+_ADDRESSES = ("recipient", "sender")
+_SHOWN = ("inbox", "drafts", "sent", "archive")  # where labels and stars are looked for
+_LAST = 1 << 62
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
 _COLUMNS = {
     "id": "e.id",
@@ -270,11 +308,11 @@ _SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"
 _SELECT = f"{_SELECT_FROM} emails e"
 
 
-def _row(tx: Connection, columns: Sequence[Any]) -> EmailRow:
+def _row(tx: Connection, columns: Sequence[Any], summaries: Summaries | None = None) -> EmailRow:
     row = dict(zip(_COLUMNS, columns, strict=True))
     if not row.pop("indexed") and row["content_id"] is not None:
-        summary = parsing.parse(contents.head(tx, row["content_id"]))
-        row["sender"] = str(summary.sender or row["sender"])
+        summary = (summaries or Summaries()).of(tx, row["content_id"])
+        row["sender"] = summary.sender or row["sender"]
         row["sender_name"] = summary.sender_name or row["sender_name"]
         row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
     row |= {name: int(row[name]) for name in ("received_ts", "size")}

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from onifast_outbox.filing import indexer
+from onifast_outbox.filing import indexer, search_keeper
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.message import parsing
 from outbox.helpers import Outbox
+from searchable import found, search
+
+
+async def until_done(outbox: Outbox) -> None:
+    """Indexes all that waits for it."""
+    while await indexer.run_once(outbox.db):
+        pass
 
 
 async def test_a_delivered_message_is_listed_and_found(outbox: Outbox) -> None:
     await outbox.submit("carol@here.test")
     await outbox.round()
     assert await indexer.run_once(outbox.db) == 1
+    await until_done(outbox)
     assert await indexer.run_once(outbox.db) == 0
     assert outbox.sql("SELECT sender, sender_name, subject, snippet, message_id FROM emails") == [
         "alice@here.test|Alice|Hello|Hello Bob, . .hidden|<1@here.test>"
     ]
-    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="hidd"))
-    assert [row.subject for row in page.rows] == ["Hello"]
+    assert [each.row.subject for each in search(outbox.db, "hidd", "carol").found] == ["Hello"]
 
 
 async def test_times_of_rows_that_others_wrote_are_normalised(outbox: Outbox) -> None:
@@ -48,18 +55,39 @@ async def test_correspondents_are_learned_from_what_was_sent_and_indexed(outbox:
     assert outbox.sql("SELECT owner, address, domain FROM correspondents") == ["alice|carol@here.test|here.test"]
 
 
-async def test_older_messages_become_searchable_inside_runs_without_spaces(outbox: Outbox) -> None:
+async def test_older_messages_become_searchable_in_the_background(outbox: Outbox) -> None:
     outbox.sql(
-        "UPDATE search_sweep SET position = 1000; INSERT INTO emails (owner, sender, recipient, subject, body, folder)"
-        " VALUES ('carol', 'a@x.test', 'carol@here.test', '会議の資料', 'b', 'inbox')"
+        "INSERT INTO emails (owner, sender, recipient, subject, body, folder, indexed)"
+        " VALUES ('carol', 'a@x.test', 'carol@here.test', '会議の資料', 'b', 'inbox', 1);"
+        " UPDATE search_progress SET form = '', position = 1000"
     )
-    await indexer.run_once(outbox.db)
-    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="資料"))
-    assert page.rows == []
-    assert await indexer.sweep(outbox.db) > 0
-    assert await indexer.sweep(outbox.db) == 0
-    page = outbox.db.read(lambda tx: mailbox.list_page(tx, "carol", "inbox", q="資料"))
-    assert [row.subject for row in page.rows] == ["会議の資料"]
+    assert search(outbox.db, "資料", "carol").found == []
+    assert await search_keeper.sweep(outbox.db) == 1
+    assert search(outbox.db, "資料", "carol").incomplete_before is not None
+    while await search_keeper.sweep(outbox.db):
+        pass
+    page = search(outbox.db, "資料", "carol")
+    assert [each.row.subject for each in page.found] == ["会議の資料"]
+    assert page.incomplete_before is None
+
+
+async def test_what_scripts_change_is_followed(outbox: Outbox) -> None:
+    await outbox.submit("carol@here.test")
+    await outbox.round()
+    await until_done(outbox)
+    assert len(found(outbox.db, "hello", "carol")) == 1
+    outbox.sql("UPDATE emails SET subject = 'zebra', body = 'stripes' WHERE owner = 'carol'")
+    assert found(outbox.db, "hello", "carol") == []
+    await until_done(outbox)
+    assert found(outbox.db, "hello", "carol") == []
+    assert len(found(outbox.db, "zebra stripes", "carol")) == 1
+    outbox.sql("DELETE FROM emails WHERE owner = 'carol'")
+    await until_done(outbox)
+    left = (
+        "SELECT count(*) FROM search_documents; SELECT count(*) FROM search_volumes; SELECT count(*) FROM search_queue"
+    )
+    assert outbox.sql(left) == ["0", "0", "0"]
+    assert outbox.sql("SELECT count(*) FROM mail_words WHERE mail_words MATCH '00001zebra'") == ["0"]
 
 
 def test_a_name_with_a_comma_is_indexed_as_a_name() -> None:

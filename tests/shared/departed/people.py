@@ -18,8 +18,9 @@ _VALUES = {"INTEGER": 1, "REAL": 1.0, "TEXT": "x", "BLOB": b"x"}
 
 def tables(tx: Connection) -> list[str]:
     """The tables of the schema, but for the search index and SQLite's own."""
-    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB ? AND name NOT GLOB ?"
-    return [str(row[0]) for row in tx.execute(sql, ("mail_search*", "sqlite*"))]
+    others = ("mail_search*", "mail_words*", "sqlite*")
+    sql = f"SELECT name FROM sqlite_master WHERE type = 'table'{' AND name NOT GLOB ?' * len(others)}"
+    return [str(row[0]) for row in tx.execute(sql, others)]
 
 
 def columns(tx: Connection, table: str) -> list[tuple[str, str, bool, bool]]:

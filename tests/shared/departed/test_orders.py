@@ -19,6 +19,7 @@ from onifast_shared.queue.store import Lease, QueuedRecipient, Submission
 from onifast_shared.recipients import addresses, forwards
 from onifast_shared.recipients.addresses import Remote, UnknownLocal
 from onifast_shared.values.address import Address
+from searchable import index_all
 
 from .people import give, settle
 
@@ -311,12 +312,16 @@ def test_what_has_been_kept_long_enough_is_deleted_in_small_steps(
 
 def test_the_words_of_deleted_mail_are_found_no_more(database: Database) -> None:
     database.write(move_in)
-    search = "INSERT INTO mail_search (rowid, subject) VALUES (1, 'zebra')"
     index = "UPDATE emails SET indexed = 1, subject = 'zebra', sender = NULL, recipient = NULL, body = NULL"
-    database.write(lambda tx: (tx.execute(search), tx.execute(index)))
+    database.write(lambda tx: tx.execute(index))
+    index_all(database)
+    # Its volume's number stands before each word.
+    words = "SELECT count(*) FROM mail_words WHERE mail_words MATCH '00001zebra'"
+    assert database.read(lambda tx: tx.execute(words).get) > 0
     change(database, "remove")
     change(database, "purge")
-    words = "SELECT count(*) FROM mail_search WHERE mail_search MATCH 'zebra'"
+    settle(database)
+    index_all(database)
     assert database.read(lambda tx: tx.execute(words).get) == 0
 
 

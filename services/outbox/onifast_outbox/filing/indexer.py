@@ -5,22 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.junk import judging, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.words import Reading
-from onifast_shared.mailboxes import indexing, mailbox, search
+from onifast_shared.mailboxes import indexing, mailbox
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, parse
 from onifast_shared.recipients import correspondents
+from onifast_shared.search import index as search_index
+from onifast_shared.search import upkeep
+from onifast_shared.search.index import Extras, SearchDocument
+from onifast_shared.search.upkeep import UnsearchableMessage
 from onifast_shared.values.suffixes import suffixes
 
 from onifast_outbox import maillog
+from onifast_outbox.filing import search_keeper
 from onifast_outbox.returns.recording import ReadReturn, RecordedReturn, ReturnRecorder
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
@@ -51,6 +56,7 @@ class IndexedMessage:
 
     item: UnindexedMessage
     index: MessageIndex
+    document: SearchDocument | None
     arrived: ArrivedMessage | None
     verdict: JunkVerdict | None
     returned: ReadReturn | None
@@ -59,7 +65,7 @@ class IndexedMessage:
 async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
     """Indexes and judges a batch of new rows in one transaction; how many. Raises DatabaseError.
 
-    What came back of sent mail is recorded with it by `recorder`.
+    What came back of sent mail is recorded with it by `recorder`. Where nothing is new, search follows what changed.
     """
     items = await db.aread(indexing.unindexed)
     if items:
@@ -70,6 +76,8 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
         recorded = list[RecordedReturn]()
         for each in found:
             is_new = indexing.set_index(tx, each.item, each.index)
+            if is_new and each.document is not None and upkeep.is_ready(tx):
+                search_index.add(tx, each.document)
             if is_new and recorder and each.returned:
                 recorded += recorder.record(tx, each.returned, time.time())
             if each.arrived is not None:
@@ -78,16 +86,7 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
 
     for each in await db.awrite(store) if found else []:
         _log(each)
-    return len(items)
-
-
-async def sweep(db: Database) -> int:
-    """Indexes a batch of older messages anew, so that words inside runs without spaces are found; how many it saw."""
-    swept = await db.aread(search.look)
-    if swept is None:
-        return 0
-    await db.awrite(lambda tx: search.sweep(tx, swept), lasting=False)
-    return swept.position - swept.below
+    return len(items) or await search_keeper.follow(db)
 
 
 async def learn(db: Database) -> int:
@@ -101,8 +100,8 @@ async def learn(db: Database) -> int:
 async def _looked_at(
     db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
 ) -> IndexedMessage:
-    raw, row, arrived = await db.aread(lambda tx: _fetch(tx, item))
-    index, reading = await asyncio.to_thread(_read, raw, arrived)
+    raw, row, arrived, columns = await db.aread(lambda tx: _fetch(tx, item))
+    index, reading, document = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
     returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
@@ -112,26 +111,42 @@ async def _looked_at(
             raise
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
-    return IndexedMessage(item, index, arrived, verdict, returned)
+    return IndexedMessage(item, index, document, arrived, verdict, returned)
 
 
-def _fetch(tx: Connection, item: UnindexedMessage) -> tuple[bytes, EmailRow | None, ArrivedMessage | None]:
+def _fetch(
+    tx: Connection, item: UnindexedMessage
+) -> tuple[bytes, EmailRow | None, ArrivedMessage | None, UnsearchableMessage | None]:
+    columns = next(iter(upkeep.rows(tx, [item.id])), None)
     try:
-        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), judging.look(tx, item.id)
+        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), judging.look(tx, item.id), columns
     except KeyError:
-        return b"", None, None  # removed for good meanwhile, or its bytes are lost: it must not hold up the others
+        # Removed for good meanwhile, or its bytes are lost: it must not hold up the others.
+        return b"", None, None, None
 
 
-def _read(raw: bytes, arrived: ArrivedMessage | None) -> tuple[MessageIndex, Reading]:
+def _read(
+    raw: bytes, arrived: ArrivedMessage | None, columns: UnsearchableMessage | None
+) -> tuple[MessageIndex, Reading, SearchDocument | None]:
     parsed = parse(raw)
     index = _index_of(parsed)
+    document = None if columns is None else _document(parsed, index, columns)
     if arrived is None:
-        return index, words.NOTHING
+        return index, words.NOTHING, document
     try:
-        return index, words.read(parsed, index.text, arrived.authentication)
+        return index, words.read(parsed, index.text, arrived.authentication), document
     except Exception:
         maillog.unforeseen("reading a message's words")
-        return index, words.NOTHING
+        return index, words.NOTHING, document
+
+
+def _document(parsed: Parsed, index: MessageIndex, columns: UnsearchableMessage) -> SearchDocument | None:
+    """The words of a message whose row will be as its index says; nobody finds what is set aside."""
+    if not columns.is_findable:
+        return None
+    recipient = columns.source[2]
+    source = (index.sender, index.sender_name, recipient, index.subject, index.text)
+    return replace(columns, source=source).document(Extras.of(parsed))
 
 
 def _returned(recorder: ReturnRecorder, row: EmailRow, raw: bytes) -> ReadReturn | None:

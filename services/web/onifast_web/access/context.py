@@ -15,6 +15,7 @@ from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
+from onifast_shared.mailboxes.summaries import Summaries
 
 from onifast_web.access.guessing import GuessingTurns
 from onifast_web.reading.impostors import Readers
@@ -49,6 +50,11 @@ class Web:
     def readers(self) -> Readers:
         """Whom those know who read mail."""
         return Readers(self.settings)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """What lists have found out about messages that are not indexed yet."""
+        return Summaries()
 
     def attach(self) -> dict[str, Web]:
         """For app.extensions."""

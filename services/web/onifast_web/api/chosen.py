@@ -13,9 +13,15 @@ from onifast_web.http.problems import Problem, not_found
 
 MOST_IDS = 500
 
+
+def in_any_case(value: Any) -> Any:
+    """A name as a request has it, in lower case."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 Folder = Annotated[
     Literal["inbox", "drafts", "sent", "junk", "archive", "trash"],
-    BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
+    BeforeValidator(in_any_case),
 ]
 """One of the six folders, in any case."""
 

@@ -1,4 +1,4 @@
-"""Messages: list, read, count and move."""
+"""Messages: read, count and move; `listing` lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import returns, waiting
 from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.values import times
-from onifast_shared.values.paging import Page
 from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
@@ -32,6 +31,7 @@ from onifast_web.api.content import (
     Protection,
 )
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment
+from onifast_web.api.highlights import Highlights
 from onifast_web.api.labels import LabelMark, mark_of
 from onifast_web.http import csrf
 from onifast_web.http.models import Model
@@ -40,24 +40,10 @@ from onifast_web.reading import bodies, impostors
 from onifast_web.reading.impostors import Reader
 
 
-class ListQuery(Model):
-    """Which messages: of a folder, with a label or a star, to an address of the caller's, with the words of `q`.
-
-    Without `folder`, `label` and `starred` it is the inbox; with one of the latter alone, all but trash and junk.
-    """
-
-    folder: Folder | None = Field(default=None, description="inbox, unless label or starred is given")
-    label: Annotated[Id | None, Field(description="A label's or an own folder's number")] = None
-    starred: Annotated[bool, Field(description="Only messages with a star")] = False
-    unread: Annotated[bool, Field(description="Only messages that are unread")] = False
-    address: Annotated[str, Field(max_length=320)] | None = None
-    q: Annotated[str, Field(max_length=1000)] | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=64)] | None = None
-
-
 class Email(Model):
     """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave.
+
+    `highlights` is there in what `q` found.
 
     `warnings` says in sentences why it may not be from whom it seems to be; plain text, which quotes strangers.
 
@@ -81,13 +67,7 @@ class Email(Model):
     warnings: list[str]
     release_at: Annotated[Moment | None, IF_ANY] = None
     correspondent: Annotated[Literal["written", "known", "seen", "first"] | None, IF_ANY] = None
-
-
-class EmailList(Model):
-    """A page of messages. `next_cursor` asks for the next one; null where there is none."""
-
-    emails: list[Email]
-    next_cursor: str | None
+    highlights: Annotated[Highlights | None, IF_ANY] = None
 
 
 class ReadQuery(Model):
@@ -182,55 +162,6 @@ class Counts(Model):
     folders: dict[str, FolderCounts]
 
 
-def list_emails(call: Call) -> EmailList:
-    """A page of a folder, or of a label, or of what is starred, newest first."""
-    query: ListQuery = call.query
-
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, int], Reader, dict[int, list[Label]]]:
-        label = messages.label_of(tx, call.caller.mail_of, query.label) if query.label else None
-        page = mailbox.list_page(
-            tx,
-            call.caller.mail_of,
-            _folder_of(query),
-            label=label,
-            starred=query.starred,
-            unread=query.unread,
-            address=query.address,
-            q=query.q,
-            limit=query.limit,
-            cursor=query.cursor,
-        )
-        who = call.web.readers.of(tx, call.caller.mail_of)
-        return page, _release_times(tx, page.rows, call), who, labelling.of_messages(tx, [row.id for row in page.rows])
-
-    page, releases, who, marks = call.web.database.read(read)
-    emails = [
-        Email(
-            **_fields(row, releases.get(row.id), marks.get(row.id, ())),
-            warnings=impostors.listed_warnings(who, row),
-        )
-        for row in page.rows
-    ]
-    return EmailList(emails=emails, next_cursor=page.next_cursor)
-
-
-def _folder_of(query: ListQuery) -> str | None:
-    return query.folder or (None if query.label or query.starred else "inbox")
-
-
-def _list_version(call: Call) -> str | None:
-    query: ListQuery = call.query
-    if query.q:
-        return None  # what a search finds depends on the index too
-    owner, now = call.caller.mail_of, call.web.clock()
-
-    def find(tx: Connection) -> str:
-        waits = waiting.version(tx, owner, now) if _folder_of(query) in ("sent", None) else ""
-        return f"{counts.version(tx, owner, _folder_of(query))} {counts.reader_version(tx, owner)} {waits}"
-
-    return call.web.database.read(find)
-
-
 def read_email(call: Call) -> FullEmail:
     """One message. It is marked as read unless the request says otherwise, or another site made the browser ask.
 
@@ -278,16 +209,6 @@ def _counts_version(call: Call) -> str:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
-        "/api/mail/list",
-        Who.USER,
-        "A folder's messages, newest first",
-        list_emails,
-        ListQuery,
-        answer=EmailList,
-        version=_list_version,
-    ),
     Endpoint(
         "GET",
         "/api/mail/read",
@@ -338,14 +259,15 @@ def _get(tx: Connection, call: Call, email_id: int) -> _Found:
     return _Found(
         row,
         mailbox.raw(tx, email_id),
-        _release_times(tx, [row], call).get(email_id),
+        release_times(tx, [row], call).get(email_id),
         call.web.readers.of(tx, row.owner),
         returns.of_email(tx, row.owner, email_id),
         labelling.of_messages(tx, [email_id]).get(email_id, ()),
     )
 
 
-def _release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
+def release_times(tx: Connection, rows: list[EmailRow], call: Call) -> dict[int, int]:
+    """When those of the messages that wait to be sent will leave, by their ids."""
     return waiting.release_times(tx, [row.id for row in rows if row.folder == "sent"], call.web.clock())
 
 
@@ -359,7 +281,8 @@ def _as_read(row: EmailRow) -> EmailRow:
     return EmailRow(**{**row.__dict__, "is_read": True})
 
 
-def _fields(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dict[str, Any]:
+def fields_of(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dict[str, Any]:
+    """The fields of an `Email`, but for its warnings."""
     return {
         "id": row.id,
         "sender": row.sender,
@@ -388,7 +311,7 @@ def _invitation(call: Call, row: EmailRow, parsed: Parsed) -> Invitation | None:
 
 def _full(found: _Found, row: EmailRow, parsed: Parsed, invitation: Invitation | None) -> FullEmail:
     return FullEmail(
-        **_fields(row, found.release, found.labels),
+        **fields_of(row, found.release, found.labels),
         warnings=impostors.warnings(found.who, row, parsed.authors),
         to=parsed.to,
         to_addresses=_addresses(parsed, "to"),

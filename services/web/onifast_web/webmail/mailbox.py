@@ -8,15 +8,17 @@ from typing import NamedTuple
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, mailbox
-from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.view import RecipientState
-from onifast_shared.values.paging import CursorError, Page
+from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
-from onifast_web.access.context import current
+from onifast_web.access.context import Web, current
+from onifast_web.actions import searching
+from onifast_web.actions.searching import MailListing, WantedListing
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader
@@ -40,23 +42,20 @@ class StatusPill(NamedTuple):
 
 @allow(Who.USER)
 def folder(folder: str) -> Response:
-    """A page of a folder, newest first, or of what was searched in it."""
+    """A page of a folder, newest first, or of what was searched in it, or from it in all."""
     _, username = user()
     if folder not in FOLDERS:
         raise not_found("folder")
-    q = request.args.get("q", "").strip()[:_LONGEST_QUERY]
-    cursor = request.args.get("cursor") or None
+    asked, web = _asked(folder), current()
 
-    web = current()
-
-    def read(tx: Connection) -> tuple[Page[EmailRow], dict[int, list[RecipientState]], Reader, int]:
-        found = mailbox.list_page(tx, username, folder, q=q or None, limit=_PAGE, cursor=cursor)
-        states = queue_view.states_of(tx, [row.id for row in found.rows]) if folder == "sent" else {}
-        unread = counts.of(tx, username)[folder].unread
-        return found, states, web.readers.of(tx, username), unread
+    def read(tx: Connection) -> tuple[MailListing, str, dict[int, list[RecipientState]], Reader, int]:
+        listing, problem = _listing(web, tx, username, asked)
+        sent = [row.id for row in listing.rows if row.folder == "sent"]
+        states = queue_view.states_of(tx, sent) if sent else {}
+        return listing, problem, states, web.readers.of(tx, username), counts.of(tx, username)[folder].unread
 
     try:
-        found, states, who, unread = web.database.read(read)
+        listing, problem, states, who, unread = web.database.read(read)
     except CursorError:
         raise not_found("page") from None
     now = web.clock()
@@ -66,12 +65,17 @@ def folder(folder: str) -> Response:
         folder=folder,
         folders=FOLDERS,
         unread=unread,
-        rows=found.rows,
-        doubtful={row.id for row in found.rows if impostors.listed_warnings(who, row)},
+        rows=listing.rows,
+        doubtful={row.id for row in listing.rows if impostors.listed_warnings(who, row)},
         marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
-        q=q,
-        cursor=cursor,
-        next_cursor=found.next_cursor,
+        q=asked.text,
+        in_all=asked.folder is None,
+        by_rank=asked.by_rank,
+        excerpts=listing.excerpts,
+        incomplete_before=listing.incomplete_before,
+        problem=problem,
+        cursor=asked.cursor,
+        next_cursor=listing.next_cursor,
     )
 
 
@@ -90,6 +94,26 @@ def act() -> AnyResponse:
         return _move(username, ids, target or request.form.get("target", ""), back)
     number = current().database.write(_change(action, username, ids))
     return redirect(url_for("webmail.folder", folder=back, did=action, n=number), 303)
+
+
+def _asked(folder: str) -> WantedListing:
+    """What the page's address asks for; `in` and `sort` say something about a search alone."""
+    text = request.args.get("q", "").strip()[:_LONGEST_QUERY]
+    return WantedListing(
+        folder=None if text and request.args.get("in") == "all" else folder,
+        text=text,
+        by_rank=bool(text) and request.args.get("sort") == "rank",
+        limit=_PAGE,
+        cursor=request.args.get("cursor") or None,
+    )
+
+
+def _listing(web: Web, tx: Connection, username: str, asked: WantedListing) -> tuple[MailListing, str]:
+    """The page, and a sentence where the search is not understood."""
+    try:
+        return searching.listing(web, tx, username, asked), ""
+    except Problem as problem:
+        return MailListing([], None), str(problem.errors[0]["message"])
 
 
 def _moved(number: int) -> Notice | None:

@@ -1,0 +1,96 @@
+"""Lists of messages as API and webmail show them: a folder's, all, or what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes.labels import Label
+from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.search import find, query
+from onifast_shared.search.find import Wanted
+from onifast_shared.search.highlight import Excerpt
+from onifast_shared.search.query import Mark, Node, Not, Or, Place, QueryError
+
+from onifast_web.access.context import Web
+from onifast_web.http.problems import unprocessable
+
+
+@dataclass(frozen=True)
+class WantedListing:
+    """What is to be listed; `folder` None is all of them, `text` is what is searched for, "" for a plain list.
+
+    Without a folder, what has the label, or a star, is listed unless it lies in trash or junk.
+    """
+
+    folder: str | None
+    text: str = ""
+    label: Label | None = None
+    starred: bool = False
+    unread: bool = False
+    address: str | None = None
+    by_rank: bool = False
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class MailListing:
+    """A page of messages. Of those that were found, `excerpts` has by id what is shown.
+
+    `incomplete_before` is as in `SearchPage`.
+    """
+
+    rows: list[EmailRow]
+    next_cursor: str | None
+    excerpts: Mapping[int, Excerpt] = field(default_factory=dict)
+    incomplete_before: int | None = None
+
+
+def listing(web: Web, tx: Connection, owner: str | None, wanted: WantedListing) -> MailListing:
+    """A page of what is wanted of an owner's mail, or of everybody's.
+
+    Raises Problem for a search that is not understood, with a sentence that says what is; CursorError.
+    """
+    if not wanted.text.strip():
+        page = mailbox.list_page(
+            tx,
+            owner,
+            wanted.folder,
+            label=wanted.label,
+            starred=wanted.starred,
+            unread=wanted.unread,
+            address=wanted.address,
+            limit=wanted.limit,
+            cursor=wanted.cursor,
+            summaries=web.summaries,
+        )
+        return MailListing(page.rows, page.next_cursor)
+    try:
+        return _found(tx, owner, wanted, web.clock())
+    except QueryError as error:
+        raise unprocessable("q", str(error)) from None
+
+
+def _found(tx: Connection, owner: str | None, wanted: WantedListing, now: float) -> MailListing:
+    search = Wanted(owner, wanted.text, wanted.folder, wanted.by_rank, tuple(_also(wanted)))
+    page = find.page(tx, search, now, limit=wanted.limit, cursor=wanted.cursor)
+    rows = [each.row for each in page.found]
+    excerpts = {each.row.id: each.excerpt for each in page.found}
+    return MailListing(rows, page.next_cursor, excerpts, page.incomplete_before)
+
+
+def _also(wanted: WantedListing) -> Iterator[Node]:
+    """What has to hold besides the text."""
+    if wanted.label is not None:
+        yield Place("label", wanted.label.name)
+    if wanted.starred:
+        yield Mark("starred")
+    if (wanted.label is not None or wanted.starred) and wanted.folder is None:
+        yield Not(Or((Place("folder", "trash"), Place("folder", "junk"))))
+    if wanted.unread:
+        yield Mark("read", wanted=False)
+    if wanted.address:
+        yield query.about(wanted.address)
