@@ -7,6 +7,7 @@ import { keepUpToDate } from "./live.js";
 import { enableSelection } from "./selection.js";
 import { enableShortcuts } from "./shortcuts.js";
 import { enableSmallThings } from "./small.js";
+import { enableSorting } from "./sorting.js";
 import { showLocalTimes } from "./times.js";
 import { countDownUndo } from "./undo.js";
 
@@ -14,6 +15,7 @@ showLocalTimes(document);
 enableSmallThings();
 enableShortcuts();
 enableSelection();
+enableSorting();
 enableComposer();
 enableSendingLater();
 countDownUndo();

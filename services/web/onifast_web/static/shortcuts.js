@@ -1,5 +1,7 @@
 // Keys, for whoever prefers them. They work where nothing is being typed.
 
+import { openChoice } from "./sorting.js";
+
 const GO = { i: "inbox", s: "sent", d: "drafts", t: "trash", a: "archive", o: "outbox" };
 let afterG = false;
 
@@ -47,12 +49,17 @@ function act(key, help) {
       return press(document.querySelector('[data-key="u"]'));
     case "r":
     case "a":
-    case "l":
+    case "L":
     case "f":
       return press(document.querySelector(`.message [data-key="${key}"]`));
     case "e":
     case "#":
       return change(key);
+    case "s":
+      return press((current() ?? document.querySelector(".toolbar"))?.querySelector(".star"));
+    case "l":
+    case "v":
+      return choose(key);
     case "z":
       return press(document.querySelector('[data-key="z"]'));
     default:
@@ -94,6 +101,13 @@ function change(key) {
     box.checked = true;
   }
   return press(button);
+}
+
+// What to label or move is the open message, or the selected ones, or else the one that has the focus.
+function choose(key) {
+  const form = document.querySelector(".list-form");
+  if (form && !form.querySelector(".pick input:checked")) press(current()?.querySelector(".pick input"));
+  return openChoice(key);
 }
 
 function press(element) {

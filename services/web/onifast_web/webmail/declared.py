@@ -5,7 +5,7 @@ A page whose entries have numbers beside them in the menu has a function NUMBERS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -79,6 +79,25 @@ class MenuNumber:
 
 
 @dataclass(frozen=True)
+class OwnEntry:
+    """An entry that a user made themselves: it stands under `heading` below the folders, `depth` steps to the right.
+
+    `full_title` is its name with all that it lies in; `colour` one of `label_names.COLOURS`, or "".
+    """
+
+    key: str
+    title: str
+    full_title: str
+    view: View
+    icon: str
+    heading: str
+    values: Mapping[str, Any]
+    number: MenuNumber
+    depth: int = 0
+    colour: str = ""
+
+
+@dataclass(frozen=True)
 class Notice:
     """One sentence about what was just done, or could not be; the time that it ends with; how to undo a move."""
 
@@ -97,6 +116,10 @@ Notices = Mapping[str, str | Notice | NoticeMaker]
 
 Numbers = Callable[[Connection, str, float], Mapping[str, MenuNumber]]
 """The numbers beside a page's entries, by their keys, for a user at a time."""
+
+
+OwnEntries = Callable[[Connection, str], Sequence[OwnEntry]]
+"""A user's own entries of the menu, in their order; a page module has them as OWN_ENTRIES."""
 
 
 def endpoint(view: View) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import counts, mailbox
+from onifast_shared.mailboxes import counts, labelling, labels, mailbox
+from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
@@ -17,19 +19,23 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.actions import searching
+from onifast_web.actions import messages, searching
 from onifast_web.actions.searching import MailListing, WantedListing
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader
+from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
+from onifast_web.webmail.places import ListPlace
 
 _PAGE = 50
 _MOST = 500
 _LONGEST_QUERY = 200
 _MOST_UNDONE = 200
+_ON_ONE = ("star", "unstar")  # a row has a button of its own for it
+_UNSAID = ("star", "unstar")  # one sees it
 
 
 class StatusPill(NamedTuple):
@@ -40,71 +46,134 @@ class StatusPill(NamedTuple):
     release_ts: int = 0
 
 
+class _Listed(NamedTuple):
+    """What the database has of a page of a list, and of its reader."""
+
+    place: ListPlace
+    asked: WantedListing
+    listing: MailListing
+    problem: str
+    states: dict[int, list[RecipientState]]
+    who: Reader
+    unread: int
+    labels_of: dict[int, list[Label]]
+    labels: list[Label]
+
+
 @allow(Who.USER)
 def folder(folder: str) -> Response:
-    """A page of a folder, newest first, or of what was searched in it, or from it in all."""
-    _, username = user()
+    """A page of a folder, newest first, or of what was searched in it."""
     if folder not in FOLDERS:
         raise not_found("folder")
-    asked, web = _asked(folder), current()
+    return _list(folder)
 
-    def read(tx: Connection) -> tuple[MailListing, str, dict[int, list[RecipientState]], Reader, int]:
-        listing, problem = _listing(web, tx, username, asked)
-        sent = [row.id for row in listing.rows if row.folder == "sent"]
-        states = queue_view.states_of(tx, sent) if sent else {}
-        return listing, problem, states, web.readers.of(tx, username), counts.of(tx, username)[folder].unread
 
-    try:
-        listing, problem, states, who, unread = web.database.read(read)
-    except CursorError:
-        raise not_found("page") from None
-    now = web.clock()
-    return page(
-        "mailbox.html",
-        folder,
-        folder=folder,
-        folders=FOLDERS,
-        unread=unread,
-        rows=listing.rows,
-        doubtful={row.id for row in listing.rows if impostors.listed_warnings(who, row)},
-        marks={email_id: mark for email_id, each in states.items() if (mark := _mark(each, now))},
-        q=asked.text,
-        in_all=asked.folder is None,
-        by_rank=asked.by_rank,
-        excerpts=listing.excerpts,
-        incomplete_before=listing.incomplete_before,
-        problem=problem,
-        cursor=asked.cursor,
-        next_cursor=listing.next_cursor,
-    )
+@allow(Who.USER)
+def labelled(label_id: int) -> Response:
+    """The same for an own folder, or for all that has a label and lies neither in trash nor in junk."""
+    return _list(f"label:{label_id}")
+
+
+@allow(Who.USER)
+def starred() -> Response:
+    """The same for all that has a star."""
+    return _list(places.STARRED)
 
 
 @allow(Who.USER)
 def act() -> AnyResponse:
-    """Marks, moves or deletes the selected messages, then shows the folder again."""
+    """Marks, moves, labels or deletes the selected messages, then shows the list again."""
     _, username = user()
-    back = request.form.get("back", "inbox")
-    if back not in FOLDERS:
-        raise not_found("folder")
-    ids = selected_ids()
-    if not ids:
-        return redirect(url_for("webmail.folder", folder=back, did="none"), 303)
+    web, back = current(), request.form.get("back", "inbox")
+    web.database.read(lambda tx: places.of(tx, username, back))
     action, _, target = request.form.get("action", "").partition(":")
+    ids = [int(target)] if action in _ON_ONE and target.isdecimal() and len(target) < 19 else selected_ids()
+    there = _there(back, ids)
+    if not ids:
+        return redirect(places.url(back, did="none"), 303)
     if action == "move":
         return _move(username, ids, target or request.form.get("target", ""), back)
-    number = current().database.write(_change(action, username, ids))
-    return redirect(url_for("webmail.folder", folder=back, did=action, n=number), 303)
+    number = web.database.write(_change(action, username, ids))
+    did = None if action in _UNSAID else action
+    return redirect(there(did=did, n=number if did else None), 303)
 
 
-def _asked(folder: str) -> WantedListing:
+def _list(key: str) -> Response:
+    _, username = user()
+    web = current()
+
+    def read(tx: Connection) -> _Listed:
+        place = places.of(tx, username, key)
+        asked = _asked(place, args)
+        listing, problem = _listing(web, tx, username, asked)
+        ids = [row.id for row in listing.rows]
+        sent = [row.id for row in listing.rows if row.folder == "sent"]
+        return _Listed(
+            place,
+            asked,
+            listing,
+            problem,
+            queue_view.states_of(tx, sent) if sent else {},
+            web.readers.of(tx, username),
+            _unread(tx, username, place),
+            labelling.of_messages(tx, ids),
+            labels.list_all(tx, username),
+        )
+
+    args = request.args
+    try:
+        return _shown(web.database.read(read))
+    except CursorError:
+        raise not_found("page") from None
+
+
+def _shown(listed: _Listed) -> Response:
+    place, asked, found, now = listed.place, listed.asked, listed.listing, current().clock()
+    return page(
+        "mailbox.html",
+        place.here,
+        place=place,
+        folder=place.folder or "",
+        folders=FOLDERS,
+        unread=listed.unread,
+        rows=found.rows,
+        doubtful={row.id for row in found.rows if impostors.listed_warnings(listed.who, row)},
+        marks={email_id: mark for email_id, each in listed.states.items() if (mark := _mark(each, now))},
+        labels_of={
+            email_id: [each for each in some if each != place.label] for email_id, some in listed.labels_of.items()
+        },
+        own_folders=[each for each in listed.labels if each.is_folder and each != place.label],
+        labels=[each for each in listed.labels if not each.is_folder],
+        q=asked.text,
+        in_all=bool(asked.text) and (asked.folder, asked.label, asked.starred) == (None, None, False),
+        by_rank=asked.by_rank,
+        excerpts=found.excerpts,
+        incomplete_before=found.incomplete_before,
+        problem=listed.problem,
+        cursor=asked.cursor,
+        next_cursor=found.next_cursor,
+        place_url=places.url,
+    )
+
+
+def _unread(tx: Connection, username: str, place: ListPlace) -> int:
+    if place.label is not None:
+        return place.label.unread
+    return counts.of(tx, username)[place.folder].unread if place.folder else 0
+
+
+def _asked(place: ListPlace, args: Mapping[str, str]) -> WantedListing:
     """What the page's address asks for; `in` and `sort` say something about a search alone."""
-    text = request.args.get("q", "").strip()[:_LONGEST_QUERY]
+    text = args.get("q", "").strip()[:_LONGEST_QUERY]
+    everywhere = bool(text) and args.get("in") == "all"
     return WantedListing(
-        folder=None if text and request.args.get("in") == "all" else folder,
+        folder=None if everywhere else place.folder,
         text=text,
-        by_rank=bool(text) and request.args.get("sort") == "rank",
+        label=None if everywhere else place.label,
+        starred=not everywhere and place.key == places.STARRED,
+        by_rank=bool(text) and args.get("sort") == "rank",
         limit=_PAGE,
-        cursor=request.args.get("cursor") or None,
+        cursor=args.get("cursor") or None,
     )
 
 
@@ -117,12 +186,15 @@ def _listing(web: Web, tx: Connection, username: str, asked: WantedListing) -> t
 
 
 def _moved(number: int) -> Notice | None:
+    """Names of own folders come from the database, never from the URL."""
+    _, username = user()
     target = request.args.get("to", "")
-    if target not in FOLDERS:
+    try:
+        place = current().database.read(lambda tx: places.of(tx, username, target))
+    except Problem:
         return None
     still = " What was scheduled is sent all the same: see Scheduled." if request.args.get("still") else ""
-    text = f"Moved {_messages(number)} to {target.capitalize()}.{still}"
-    return Notice(text, _undo_ids(), request.args.get("came", ""))
+    return Notice(f"Moved {_messages(number)} to {place.title}.{still}", _undo_ids(), request.args.get("came", ""))
 
 
 def _messages(number: int) -> str:
@@ -130,7 +202,8 @@ def _messages(number: int) -> str:
 
 
 def _undo_ids() -> list[int]:
-    if request.args.get("came", "") not in FOLDERS:
+    came = request.args.get("came", "")
+    if came not in FOLDERS and not re.fullmatch(r"label:\d{1,18}", came):
         return []
     found = [int(text) for text in request.args.get("ids", "").split(".") if text.isdecimal() and len(text) < 19]
     return found if len(found) <= _MOST_UNDONE else []
@@ -138,11 +211,18 @@ def _undo_ids() -> list[int]:
 
 ROUTES = (
     PageRoute("GET", "/folders/<folder>", folder),
+    PageRoute("GET", "/starred", starred),
+    PageRoute("GET", "/labels/<int:label_id>", labelled, off_menu="the user's own entries of the menu lead to it"),
     PageRoute("POST", "/messages", act, off_menu="a folder's list posts to it"),
 )
-NAV = tuple(
-    NavEntry(name, name.capitalize(), folder, icon=name, group=NavGroup.MAIL, order=10 * place, values={"folder": name})
-    for place, name in enumerate(FOLDERS, 1)
+NAV = (
+    *(
+        NavEntry(
+            name, name.capitalize(), folder, icon=name, group=NavGroup.MAIL, order=10 * place, values={"folder": name}
+        )
+        for place, name in enumerate(FOLDERS, 1)
+    ),
+    NavEntry("starred", "Starred", starred, icon="star", group=NavGroup.MAIL, order=15),
 )
 NOTICES: Notices = {
     "none": "Nothing was selected.",
@@ -150,6 +230,9 @@ NOTICES: Notices = {
     "read": lambda n: f"Marked {_messages(n)} as read.",
     "unread": lambda n: f"Marked {_messages(n)} as unread.",
     "purge": lambda n: f"Deleted {_messages(n)} for good.",
+    "label": lambda n: f"Labelled {_messages(n)}.",
+    "unlabel": lambda n: f"Took the label off {_messages(n)}.",
+    "labels": "Labels changed.",
 }
 
 
@@ -190,27 +273,61 @@ def _mark(states: list[RecipientState], now: float) -> StatusPill | None:
 
 
 def _move(username: str, ids: list[int], target: str, back: str) -> AnyResponse:
-    if target not in FOLDERS:
-        raise not_found("folder")
     now = current().clock()
-    number, waits = current().database.write(
-        lambda tx: (mailbox.move(tx, username, ids, target), waiting.release_times(tx, ids, now))
-    )
+
+    def move(tx: Connection) -> tuple[ListPlace, ListPlace, int, dict[int, int]]:
+        came, place = places.of(tx, username, back), places.of(tx, username, target)
+        if place.folder is None and place.own_folder is None:
+            raise not_found("folder")
+        if place.own_folder is not None:
+            number = messages.relabel(tx, ids, [place.own_folder], [])
+        else:
+            number = mailbox.move(tx, username, ids, place.folder or "")
+        return came, place, number, waiting.release_times(tx, ids, now)
+
+    came, place, number, waits = current().database.write(move)
     if target == back:
-        return redirect(url_for("webmail.folder", folder=back), 303)
-    undo = ".".join(map(str, ids))
+        return redirect(places.url(back), 303)
+    can_undo = came.folder or came.own_folder
+    undo = ".".join(map(str, ids)) if can_undo else None
     # Who throws away what is still to be sent must not believe that it is not sent.
     still = 1 if waits and target == "trash" else None
-    return redirect(
-        url_for("webmail.folder", folder=back, did="move", n=number, to=target, came=back, ids=undo, still=still), 303
-    )
+    shown = back if can_undo else None
+    return redirect(places.url(back, did="move", n=number, to=place.key, came=shown, ids=undo, still=still), 303)
+
+
+def _there(back: str, ids: list[int]) -> Callable[..., str]:
+    """Where one goes back to: the list, or the message's page for what was done there."""
+    if request.form.get("on") == "message" and len(ids) == 1:
+        return lambda **query: url_for("webmail.message", email_id=ids[0], **query)
+    return lambda **query: places.url(back, cursor=request.form.get("cursor") or None, **query)
 
 
 def _change(action: str, username: str, ids: list[int]) -> Callable[[Connection], int]:
-    if action == "read":
-        return lambda tx: mailbox.set_read(tx, username, ids, True)
-    if action == "unread":
-        return lambda tx: mailbox.set_read(tx, username, ids, False)
+    if action in ("read", "unread"):
+        return lambda tx: mailbox.set_read(tx, username, ids, action == "read")
+    if action in ("star", "unstar"):
+        return lambda tx: labelling.set_starred(tx, username, ids, action == "star")
+    if action in ("label", "unlabel"):
+        label_id = request.form.get("label", 0, type=int)
+        return lambda tx: _label(tx, username, label_id, ids, takes_off=action == "unlabel")
+    if action == "labels":
+        ticked = {int(text) for text in request.form.getlist("labels") if text.isdecimal() and len(text) < 19}
+        return lambda tx: _have_labels(tx, username, ticked, ids)
     if action == "purge":
         return lambda tx: mailbox.purge(tx, username, ids)
     raise Problem(400, "That action is not known.")
+
+
+def _label(tx: Connection, username: str, label_id: int, ids: list[int], *, takes_off: bool) -> int:
+    label = messages.label_of(tx, username, label_id, is_folder=False)
+    return messages.relabel(tx, ids, [], [label]) if takes_off else messages.relabel(tx, ids, [label], [])
+
+
+def _have_labels(tx: Connection, username: str, ticked: set[int], ids: list[int]) -> int:
+    """Gives all labels that are ticked, and takes all others off."""
+    own = [each for each in labels.list_all(tx, username) if not each.is_folder]
+    if ticked - {each.id for each in own}:
+        raise not_found("label")
+    add, remove = [each for each in own if each.id in ticked], [each for each in own if each.id not in ticked]
+    return messages.relabel(tx, ids, add, remove)

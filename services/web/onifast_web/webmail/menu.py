@@ -13,7 +13,18 @@ from onifast_shared.db.database import Connection
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Caller
-from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, NavTab, Notice, Notices, Numbers, endpoint
+from onifast_web.webmail.declared import (
+    MenuNumber,
+    NavEntry,
+    NavGroup,
+    NavTab,
+    Notice,
+    Notices,
+    Numbers,
+    OwnEntries,
+    OwnEntry,
+    endpoint,
+)
 
 _NAME = "webmail"  # among the app's extensions
 
@@ -26,6 +37,7 @@ class PageParts:
     tabs: tuple[NavTab, ...]
     notices: Notices
     numbers: tuple[Numbers, ...]
+    own: tuple[OwnEntries, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,10 @@ class MenuItem:
     is_here: bool
     number: MenuNumber | None = None
     is_hidden: bool = False
+    depth: int = 0
+    colour: str = ""
+    full_title: str = ""
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ def collected(pages: Iterable[ModuleType]) -> PageParts:
         tuple(sorted(tabs, key=lambda each: each.order)),
         cast(Notices, notices),
         tuple(module.NUMBERS for module in modules if hasattr(module, "NUMBERS")),
+        tuple(module.OWN_ENTRIES for module in modules if hasattr(module, "OWN_ENTRIES")),
     )
 
 
@@ -79,15 +96,27 @@ def numbers(tx: Connection, username: str, now: float) -> dict[str, MenuNumber]:
     return found
 
 
-def sections(caller: Caller, here: str, found: Mapping[str, MenuNumber]) -> list[MenuSection]:
-    """The menu that a caller sees on the page `here`."""
+def own_entries(tx: Connection, username: str) -> list[OwnEntry]:
+    """The entries of the menu that a user made themselves."""
+    return [entry for each in _parts().own for entry in each(tx, username)]
+
+
+def sections(
+    caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Sequence[OwnEntry] = ()
+) -> list[MenuSection]:
+    """The menu that a caller sees on the page `here`; what they made themselves stands below the mail."""
     parts = _parts()
     above = next((tab.under for tab in parts.tabs if tab.key == here), here)
     visible = [each for each in parts.entries if auth.may_call(caller, each.view)]
-    return [
+    first, *others = [
         MenuSection(heading, [_item(each, above, found.get(each.key)) for each in entries])
         for heading, entries in groupby(visible, key=lambda each: each.group.heading)
     ]
+    made = [
+        MenuSection(heading, [_own_item(each, here) for each in entries])
+        for heading, entries in groupby(own, key=lambda each: each.heading)
+    ]
+    return [first, *made, *others]
 
 
 def tabs(caller: Caller, here: str) -> MenuSection | None:
@@ -114,6 +143,21 @@ def _item(entry: NavEntry, here: str, number: MenuNumber | None) -> MenuItem:
     is_here = entry.key == here
     is_hidden = entry.hides_at_zero and not (is_here or (number and number.shown))
     return MenuItem(entry.key, entry.title, entry.icon, _url(entry), is_here, number, is_hidden)
+
+
+def _own_item(entry: OwnEntry, here: str) -> MenuItem:
+    return MenuItem(
+        entry.key,
+        entry.title,
+        entry.icon,
+        url_for(endpoint(entry.view), **entry.values),
+        entry.key == here,
+        entry.number,
+        depth=entry.depth,
+        colour=entry.colour,
+        full_title=entry.full_title,
+        is_own=True,
+    )
 
 
 def _url(entry: NavEntry | NavTab) -> str:

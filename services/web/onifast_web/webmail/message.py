@@ -27,7 +27,7 @@ from onifast_web.actions import answering, downloads, forwarding, image_proxy, i
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors, render, returns
-from onifast_web.webmail import content
+from onifast_web.webmail import content, sorting
 from onifast_web.webmail.content import ImageConsent, ImageProxy, Links
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
@@ -54,7 +54,16 @@ def message(email_id: int) -> Response:
     opened = open_message(username, email_id)
     _mark_read(username, opened.row)
     shown = content.of(opened.parsed, _links(email_id), _image_consent(username, opened))
-    return page("message.html", opened.row.folder, row=opened.row, content=shown, **_head(username, opened))
+    found = current().database.read(lambda tx: sorting.of(tx, username, opened.row))
+    return page(
+        "message.html",
+        found.place.here,
+        row=opened.row,
+        content=shown,
+        sorting=found,
+        folders=mailbox.FOLDERS,
+        **_head(username, opened),
+    )
 
 
 @allow(Who.USER)

@@ -42,9 +42,10 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
     """A page in its frame. `here` is the key of the menu's entry, or of the tab, that it belongs to; "" for none."""
     caller, username = user()
     web = current()
-    numbers, quota, undo = web.database.read(
+    numbers, own, quota, undo = web.database.read(
         lambda tx: (
             menu.numbers(tx, username, web.clock()),
+            menu.own_entries(tx, username),
             quotas.of(tx, "owner", username, web.settings),
             _undo(tx, username, web.clock()),
         )
@@ -56,7 +57,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         template,
         caller=caller,
         csrf_token=caller.csrf_token,
-        menu=menu.sections(caller, here, numbers),
+        menu=menu.sections(caller, here, numbers, own),
         tabs=menu.tabs(caller, here),
         quota=quota,
         undo=undo,
