@@ -56,6 +56,7 @@ def test_every_page_with_labels_fits(
 
 def test_a_star_changes_at_once_and_stays(chrome: Chrome, live: Live, mail: list[int]) -> None:
     with opened(chrome, live) as page:
+        page.wait_for_selector("html.js")
         star = page.get_by_role("button", name="Star: Offer 3")
         with page.expect_response("**/api/mail/mark"):
             star.click()
