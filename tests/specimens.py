@@ -395,6 +395,55 @@ SPECIMENS: dict[str, bytes] = {
             part("application/x-a", b"1", "Content-Disposition: attachment; filename==?utf-8?Q?Gr=C3=B6=C3=9Fe.txt?="),
         )
     ),
+    # HTML by its looks
+    "look-style-sheet": message(
+        marked(
+            "<!doctype html><html><head><style>.btn{background:#3498db;color:#fff;position:fixed}p,td{margin:0}"
+            "@font-face{font-family:x;src:url(https://f.example/x)}</style></head>"
+            '<body class="page"><p>Hi</p><a class="btn" href="https://shop.example/">Buy</a></body></html>'
+        )
+    ),
+    "look-dark-body": message(
+        marked('<html><body bgcolor="#111111" text="#ffffff" style="background:#111;padding:0"><p>White on black</p>')
+    ),
+    "look-media-queries": message(
+        marked(
+            '<head><meta name="color-scheme" content="light dark"><style media="screen">@media (max-width:600px)'
+            "{.col{width:100% !important}}@media (prefers-color-scheme:dark){.col{background:#000;color:#fff}}"
+            '</style></head><div class="col" id="top">Text</div>'
+        )
+    ),
+    "look-backgrounds": message(
+        marked(
+            '<body background="//i.example/body.png"><table background="http://i.example/t.png"><td style="background:'
+            '#eee url(\'http://i.example/c.png\') no-repeat top">Text<img src="//i.example/i.png" alt="I"></table>'
+        )
+    ),
+    "look-outlook": message(
+        marked(
+            "<!--[if mso]><style>td{color:red}</style><table><tr><td><![endif]--><style>p.MsoNormal{margin:0cm;"
+            'mso-style-priority:99;font-family:"Calibri",sans-serif}</style><p class=MsoNormal>Dear all<o:p></o:p></p>'
+            "<![if !mso]><p>For others</p><![endif]>"
+        )
+    ),
+    "look-anchors": message(
+        marked('<p><a href="#part-2">Part 2</a></p><h2 id="part-2">Two</h2><p><a name="end">The end</a></p>')
+    ),
+    "look-lying-link": message(
+        marked('<p><a href="http://login.evil.example/" title="Bank">https://www.bank.example/login</a></p>')
+    ),
+    "look-tracking-pixel": message(
+        marked(
+            '<p>Hello</p><img src="https://m.example/o.gif" width="1" height="1"><img src="https://m.example/wf/open?u=1">'
+            '<img src="https://m.example/photo.jpg" width="300" height="200" alt="Photo">'
+        )
+    ),
+    "look-hostile-style": message(
+        marked(
+            "<style>@import 'http://e.example/a.css';a[href^='http']{background:url(http://e.example/b)}"
+            "p{content:'</sty\\6ce><script>';behavior:url(x)}</style><p style=\"width:expression(alert(1))\">Hello</p>"
+        )
+    ),
     # Outlook's packed files
     "winmail-dat": message(
         multipart(
