@@ -34,8 +34,8 @@ LANDED = {
     "0016_audit.sql": "400fbba8c8308d15f7d7f585a155a9aeeff2d43c669eae32a01f75564913825d",
     "0017_send_keys.sql": "34180298318516bedcdaa068c946695dccb101f6b902bf678fcd4c05348f3483",
     "0018_invitations.sql": "7a7a3125c567d6d84df75e5a2ab1163356adba59975b81e5a1927456efc58ec3",
-    "0019_shown_images.sql": "0d176d806e9d67d98e6cf070b160808cf55f12407f50f4ffd5fc732dc20117d7",
     "0020_search.sql": "8c4a569826d239b0f817ea49a85e979ed3869cfe3b903b92a1e7357080205943",
+    "0021_shown_images.sql": "0d176d806e9d67d98e6cf070b160808cf55f12407f50f4ffd5fc732dc20117d7",
 }
 
 Edits = dict[int, tuple[str, str]]
