@@ -16,6 +16,9 @@ PNG = base64.b64decode(
 GIF = b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xd9"
 BMP = b"BM:\0\0\0\0\0\0\x006\0\0\0(\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0\4\0\0\0" + b"\0" * 16 + b"\xff\xff\xff\0"
+ICO = (
+    b"\0\0\1\0\1\0\1\1\0\0\1\0\x18\0" + (40 + 4 + 4).to_bytes(4, "little") + b"\x16\0\0\0(\0\0\0\1\0\0\0\2" + b"\0" * 35
+)
 WEBP = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0/\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
@@ -122,6 +125,16 @@ def tnef_stream(*attributes: bytes) -> bytes:
     return b"\x78\x9f\x3e\x22\1\0" + b"".join(attributes)
 
 
+RTF = rb"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}Gr\'fc\'dfe\htmlrtf\par\htmlrtf0{\*\htmltag72 </p>}}"
+
+
+def tnef_rtf(source: bytes) -> bytes:
+    """A message's text in RTF, as it is in a winmail.dat; not compressed."""
+    packed = struct.pack("<IIII", len(source) + 12, len(source), 0x414C454D, 0) + source
+    head = struct.pack("<I", 1) + struct.pack("<HHII", 0x102, 0x1009, 1, len(packed))
+    return tnef_attribute(1, 0x9003, head + packed + b"\0" * (-len(packed) % 4))
+
+
 RUSSIAN = "Добрый день, коллеги! Высылаю отчёт за ноябрь, как и договаривались."
 JAPANESE = "会議の資料をお送りします。ご確認ください。よろしくお願いします。"
 CHINESE = "您好，附件是会议资料，请查收。谢谢！"
@@ -197,6 +210,7 @@ SPECIMENS: dict[str, bytes] = {
     "encoded-word-without-padding": message(TEXT, b"=?utf-8?B?R3LDvMOfZQ?="),
     # Attachments and where they hide
     "image-bmp-in-place": showing(BMP, "image/bmp", "cid:a@b", "Content-ID: <a@b>"),
+    "image-ico-in-place": showing(ICO, "image/vnd.microsoft.icon", "cid:a@b", "Content-ID: <a@b>"),
     "image-gif-in-place": showing(GIF, "image/gif", "cid:a@b", "Content-ID: <a@b>"),
     "image-webp-in-place": showing(WEBP, "image/webp", "cid:a@b", "Content-ID: <a@b>"),
     "image-pjpeg-in-place": showing(JPEG, "image/pjpeg", "cid:a@b", "Content-ID: <a@b>"),
@@ -451,5 +465,11 @@ SPECIMENS: dict[str, bytes] = {
             TEXT,
             coded("application/ms-tnef; name=winmail.dat", tnef_stream(tnef_file("A.TXT", b"content", "größe.txt"))),
         )
+    ),
+    "winmail-dat-in-rtf": message(coded("application/ms-tnef; name=winmail.dat", tnef_stream(tnef_rtf(RTF)))),
+    # A boundary that reads in two ways
+    "boundary-within-a-boundary": message(
+        b'Content-Type: multipart/mixed; boundary="a--"\r\n\r\n--a--\r\n'
+        b'Content-Type: multipart/mixed; boundary="a----"\r\n\r\n--a----\r\n\r\nbody\r\n--a------\r\n'
     ),
 }

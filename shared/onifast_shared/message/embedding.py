@@ -21,9 +21,11 @@ _SIGNATURES = (
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
     (re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL), "image/bmp"),
     (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), "image/avif"),
+    (re.compile(rb"\0\0\x01\0[^\0]"), "image/x-icon"),
 )
 _SAID_TO_BE = re.compile(
-    r"image/(?:x-)?(?:p?jpe?g|p?png|gif|webp|bmp|ms-bmp|windows-bmp|avif)|application/octet-stream"
+    r"image/(?:x-)?(?:p?jpe?g|p?png|gif|webp|bmp|ms-bmp|windows-bmp|avif|icon|vnd\.microsoft\.icon)"
+    r"|application/octet-stream"
 )
 
 

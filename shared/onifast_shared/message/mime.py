@@ -20,6 +20,8 @@ _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(?![^\s(;,])")
 _USED_BOUNDARY = re.compile(rb"(?<![^\n])--([^\r\n]{1,200}+)\r?\n(?=Content-)", re.IGNORECASE)
+# A line that is neither a delimiter nor a field of a part's header.
+_LOST_LINE = re.compile(rb"^(?!--|[A-Za-z0-9-]{1,60}:|[ \t\r]*$)[^\n]*\S", re.MULTILINE)
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _UNDECLARED = 4096  # octets of a text without charset that help to guess it
 _EXTENSIONS = {
@@ -36,9 +38,14 @@ _EXTENSIONS = {
     "image/png": "png",
     "image/svg+xml": "svg",
     "image/tiff": "tif",
+    "image/vnd.microsoft.icon": "ico",
     "image/webp": "webp",
+    "image/x-icon": "ico",
     "message/delivery-status": "txt",
     "message/disposition-notification": "txt",
+    "message/feedback-report": "txt",
+    "message/global-delivery-status": "txt",
+    "message/global-headers": "txt",
     "message/rfc822": "eml",
     "message/global": "eml",
     "text/calendar": "ics",
@@ -74,6 +81,11 @@ class Part:
     def data(self) -> bytes:
         """The body without its transfer encoding (RFC 2045 section 6); never raises."""
         return transfer.decode(self._split[0], self._head.encoding)
+
+    @property
+    def has_octets(self) -> bool:
+        """Whether there is anything in it but white space."""
+        return bool(self._body[:_MAX_HEAD].strip())
 
     @property
     def data_head(self) -> bytes:
@@ -230,7 +242,16 @@ def leaves(raw: bytes) -> list[Part]:
         if head.content_type == "multipart/alternative" and context.alternative is None:
             inside.alternative = next(groups)
         todo += [(part, inside) for part in reversed(parts)]
-    return found
+    return found if any(part.has_octets for part in found) else _whole(raw) or found
+
+
+def _whole(raw: bytes) -> list[Part]:
+    """The body of a message as one text, where all its parts turned out to be empty and there is something around them.
+
+    So nothing that was written is hidden by a boundary that can be read in two ways.
+    """
+    octets, body = split_head(raw)
+    return [Part(_Head(octets).as_text(), body, _PartContext())] if _LOST_LINE.search(body[:_MAX_HEAD]) else []
 
 
 def charset_of(parts: list[Part], head: bytes) -> str:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from onifast_shared.message import charsets
+from onifast_shared.message import charsets, rtf
 
 TYPES = ("application/ms-tnef", "application/vnd.ms-tnef")
 
@@ -33,6 +33,7 @@ _MIME_TYPE = 0x370E
 _CONTENT_ID = 0x3712
 _BODY = 0x1000
 _HTML = 0x1013
+_RTF = 0x1009
 # Types of properties, with the octets of those that are of one size.
 _SIZES = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 0xA: 4, 0xB: 4, 0x14: 8, 0x40: 8, 0x48: 16}
 _STRING = 0x1E
@@ -127,6 +128,9 @@ def _read_message(found: Tnef, value: bytes, code_page: str) -> None:
         elif name == _HTML:
             label = charsets.meta_charset(content) or code_page
             found.html = charsets.decode(content, label).rstrip("\0")
+        elif name == _RTF:
+            said = rtf.read(content)
+            found.html, found.text = found.html or said.html, found.text or said.text
 
 
 def _read_file(file: TnefFile, name: int, value: bytes, code_page: str) -> None:

@@ -326,3 +326,16 @@ def test_nesting_is_followed_only_so_deep() -> None:
     parsed = parse(raw)
     assert parsed.text is None
     assert len(parsed.attachments) == 1
+
+
+def test_a_boundary_that_reads_in_two_ways_hides_nothing() -> None:
+    raw = (
+        b'Content-Type: multipart/mixed; boundary="a--"\n\n--a--\nContent-Type: multipart/mixed; boundary="a----"\n\n'
+        b"--a----\nContent-Type: text/plain\n\nbody\n--a------\n"
+    )
+    assert "body" in (parse(raw).text or "")
+
+
+def test_parts_that_are_all_empty_are_an_empty_message() -> None:
+    raw = b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n--b\n\n--b--\n'
+    assert not (parse(raw).text or "").strip()

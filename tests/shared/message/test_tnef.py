@@ -19,6 +19,7 @@ from specimens import (
     text,
     tnef_attribute,
     tnef_file,
+    tnef_rtf,
     tnef_stream,
     unicode_property,
 )
@@ -48,6 +49,12 @@ def test_the_packed_text_is_read_where_there_is_no_other() -> None:
     assert parse(message(stream)).html == "<p>Hi</p"[:8]
     assert parse(message(multipart("mixed", text(" \r\n"), stream))).html == "<p>Hi</p"[:8]
     assert parse(message(multipart("mixed", marked("<p>Other</p>"), stream))).html == "<p>Other</p>"
+
+
+def test_a_text_in_rtf_is_read_where_there_is_no_other() -> None:
+    source = rb"{\rtf1\ansi Gr\'fc\'dfe\par}"
+    stream = tnef_stream(tnef_rtf(source))
+    assert parse(message(coded("application/ms-tnef", stream))).text == "Grüße\n"
 
 
 def test_what_is_no_winmail_dat_stays_as_it_is() -> None:
