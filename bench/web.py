@@ -140,6 +140,10 @@ def _cases(root: Path, address: tuple[str, int], logins: Logins) -> Iterator[Cas
     yield Case("counts, the service token", ["/api/mail/counts"], logins.panel)
     for name, q in (("rare word", RARE), ("10 % of all", TENTH), (f'"{EVERYWHERE}"', EVERYWHERE), ("one letter", "x")):
         yield Case(f"search: {name}", [f"{inbox}&q={q}"], logins.user)
+    yield Case("search: one letter, often", [f"{inbox}&q=t"], logins.user)
+    yield Case("search: in all, by rank", [f"/api/mail/list?folder=all&sort=rank&q={TENTH}"], logins.user)
+    yield Case("search: operators", [f"{inbox}&q=from:p17+-{TENTH}+is:unread+{EVERYWHERE}"], logins.user)
+    yield Case("search: none fits", [f"{inbox}&q=in:junk+{EVERYWHERE}"], logins.user)
     yield Case("webmail inbox", ["/folders/inbox"], logins.browser)
     yield Case("webmail inbox, deep", [f"/folders/inbox?cursor={deep}"], logins.browser)
     yield Case("webmail message", [f"/messages/{each}" for each in ids], logins.browser)

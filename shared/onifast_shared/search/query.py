@@ -258,7 +258,7 @@ def _phrase(column: str, token: QueryToken) -> Node:
 
 def _misunderstood(token: QueryToken) -> QueryError:
     wanted = _WANTED[token.operator]
-    return QueryError(f"“{token.text}” is nothing that {token.operator}: knows. After it there is {wanted}.")
+    return QueryError(f"After {token.operator}: there is {wanted}; “{token.text}” is none of that.")
 
 
 def _list_of(names: Sequence[str]) -> str:

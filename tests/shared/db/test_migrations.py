@@ -36,6 +36,7 @@ LANDED = {
     "0018_invitations.sql": "7a7a3125c567d6d84df75e5a2ab1163356adba59975b81e5a1927456efc58ec3",
     "0020_search.sql": "8c4a569826d239b0f817ea49a85e979ed3869cfe3b903b92a1e7357080205943",
     "0021_shown_images.sql": "0d176d806e9d67d98e6cf070b160808cf55f12407f50f4ffd5fc732dc20117d7",
+    "0022_sender_index.sql": "92cb76f519d3b8ed22d55c741192c7e55931c422326d0d2e941c59c9bb8c59ec",
 }
 
 Edits = dict[int, tuple[str, str]]
