@@ -13,7 +13,7 @@ from web.support import Live, deliver, index
 pytestmark = pytest.mark.peers
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), LOOKS, ids=lambda each: str(each))
+@pytest.mark.parametrize(("viewport", "scheme"), LOOKS, ids=str)
 def test_a_search_is_made_and_widened(
     chrome: Browser, live: Live, database: Database, viewport: Viewport, scheme: str
 ) -> None:

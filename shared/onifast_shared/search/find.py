@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import labels, mailbox
+from onifast_shared.mailboxes import counts, labels, mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.search import conditions, highlight
 from onifast_shared.search.conditions import Condition, Plan
@@ -24,6 +25,9 @@ MOST_VOLUMES = 200
 
 MOST_RANKED = 1000
 """How many of the newest messages that were found are put in the order of rank."""
+
+MOST_FEW = 500
+"""Messages in a folder up to which these are asked for the words, instead of the words for the folder."""
 
 _WEIGHTS = "6.0, 2.0, 1.0, 4.0, 1.0, 2.0, 1.0"  # of the columns of `mail_words`, for bm25
 _SAME_MESSAGE = "e.owner IS ? AND e.received_ts = d.received_ts AND e.id = d.email_id"
@@ -76,7 +80,7 @@ def page(tx: Connection, wanted: Wanted, now: float, *, limit: int = 50, cursor:
     if wanted.folder is not None and not _names_folder(node):
         parts.append(Place("folder", wanted.folder))
     plan = conditions.plan(And(tuple(parts)), lambda place: _place(tx, wanted.owner, place))
-    search = _Search(tx, wanted.owner, plan)
+    search = _Search(tx, wanted.owner, plan, _few(tx, wanted.owner, parts) if plan.lead is not None else None)
     keys, next_cursor = search.ranked(limit, cursor) if wanted.by_rank else search.newest(limit, cursor)
     pattern = highlight.pattern(node)
     rows = [row for _, email_id in keys if (row := mailbox.get(tx, wanted.owner, email_id))]
@@ -88,10 +92,12 @@ def page(tx: Connection, wanted: Wanted, now: float, *, limit: int = 50, cursor:
 class _Search:
     """One search in one snapshot."""
 
-    def __init__(self, tx: Connection, owner: str | None, plan: Plan) -> None:
+    def __init__(self, tx: Connection, owner: str | None, plan: Plan, few: Mapping[int, list[int]] | None) -> None:
+        """`few` are by volume the documents that come into question, where these are few."""
         self._tx = tx
         self._owner = owner
         self._plan = plan
+        self._few = few
 
     def newest(self, limit: int, cursor: str | None) -> tuple[list[Key], str | None]:
         """The newest keys below the cursor, and the next cursor."""
@@ -135,7 +141,8 @@ class _Search:
             WHERE {where} AND (first_ts, first_id) < (?, ?) ORDER BY last_ts DESC, last_id DESC
         """
         for row in self._tx.execute(sql, (*bind, *below)):
-            yield row, (row[3], row[4])
+            if self._few is None or row[0] in self._few:
+                yield row, (row[3], row[4])
 
     def _next_volume(self, last: Key, volume: tuple[Any, ...]) -> Key:
         """The newest key of the volumes after this one."""
@@ -148,6 +155,8 @@ class _Search:
         return (row[0], row[1]) if row else (-1, -1)
 
     def _in_volume(self, volume: tuple[Any, ...], limit: int, below: Key) -> list[Key]:
+        if self._few is not None:
+            return self._of_few(int(volume[0]), limit, below)
         source, where, bind = self._source(volume)
         order = "d.received_ts DESC, d.email_id DESC"
         if volume[2]:
@@ -157,6 +166,20 @@ class _Search:
             WHERE {where} AND (d.received_ts, d.email_id) < (?, ?) ORDER BY {order} LIMIT ?
         """
         return _keys(self._tx.execute(sql, (*bind, *below, limit)))
+
+    def _of_few(self, number: int, limit: int, below: Key) -> list[Key]:
+        """Of the few, those of a volume that fit."""
+        rest, more = self._plan.where(number)
+        sql = f"""
+            SELECT d.received_ts, d.email_id
+            FROM search_documents d CROSS JOIN emails e INDEXED BY emails_time ON {_SAME_MESSAGE}
+            WHERE d.id IN (SELECT value FROM json_each(?))
+              AND d.id IN (SELECT rowid FROM mail_words WHERE mail_words MATCH ?)
+              AND ({rest}) AND (d.received_ts, d.email_id) < (?, ?)
+            ORDER BY d.received_ts DESC, d.email_id DESC LIMIT ?
+        """
+        few = json.dumps((self._few or {})[number])
+        return _keys(self._tx.execute(sql, (self._owner, few, self._plan.match(number), *more, *below, limit)))
 
     def _scores(self, volume: tuple[Any, ...], limit: int) -> list[tuple[float, Key]]:
         source, where, bind = self._source(volume)
@@ -230,6 +253,22 @@ def _parse_place(cursor: str | None) -> int:
     if match is None:
         raise CursorError(str(cursor))
     return int(match[1])
+
+
+def _few(tx: Connection, owner: str | None, parts: Iterable[Node]) -> dict[int, list[int]] | None:
+    """The documents of a folder that has to be the message's, by volume; None where there are more than MOST_FEW."""
+    names = {part.value.lower() for part in parts if isinstance(part, Place) and part.name == "folder"} & set(FOLDERS)
+    folder = min(names, default="")
+    if owner is None or not folder or counts.of(tx, owner)[folder].total > MOST_FEW:
+        return None
+    sql = """
+        SELECT d.id FROM emails e INDEXED BY emails_page CROSS JOIN search_documents d ON d.email_id = e.id
+        WHERE e.owner = ? AND e.folder = ?
+    """
+    found: dict[int, list[int]] = {}
+    for (document_id,) in tx.execute(sql, (owner, folder)):
+        found.setdefault(int(str(document_id)) >> SLOT_BITS, []).append(int(str(document_id)))
+    return found
 
 
 def _names_folder(node: Node) -> bool:

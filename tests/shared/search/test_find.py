@@ -298,6 +298,11 @@ def test_pages_hold_all_of_it_in_order_over_volumes(
     assert pages(database, text, 5) == expected
     monkeypatch.setattr(find, "MOST_VOLUMES", 2)
     assert pages(database, text, 5) == expected
+    # A folder with little in it and one with much are looked through in different ways.
+    assert pages(database, text, 5, folder="inbox") == expected
+    monkeypatch.setattr(find, "MOST_FEW", 3)
+    assert pages(database, text, 5, folder="inbox") == expected
+    assert pages(database, text, 5, folder="junk") == []
     assert pages(database, text, 100, owner=None) == expected
 
 
