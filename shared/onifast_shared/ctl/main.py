@@ -16,6 +16,9 @@
     onifast-mailctl sandbox on DOMAIN | off DOMAIN | list
     onifast-mailctl suppression list [--owner USER] | add USER ADDRESS [--reason TEXT] | lift USER ADDRESS
     onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
+    onifast-mailctl label list USER | add USER NAME [--folder] [--colour COLOUR] | rename USER NAME NEW_NAME
+    onifast-mailctl label colour USER NAME COLOUR|none | remove USER NAME
+    onifast-mailctl audit list [--owner USER] [--action ACTION] [--limit N]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N] | rescue ID
     onifast-mailctl junk show USER | set USER [--filters on|off] [--digest off|daily|weekly] | forget USER
@@ -48,6 +51,7 @@ from importlib.metadata import version
 
 from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.ctl import (
+    audit,
     check,
     counts,
     database,
@@ -56,6 +60,7 @@ from onifast_shared.ctl import (
     dkim,
     hold_rules,
     junk,
+    labels,
     limits,
     logins,
     queue,
@@ -116,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     junk.declare(area(areas, "junk", "what users taught the junk filter, and want of it"))
     dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
     webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
+    labels.declare(area(areas, "label", "users' labels and own folders"))
+    audit.declare(area(areas, "audit", "who did what to whose things"))
     logins.declare_tokens(area(areas, "token", "personal API tokens"))
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
