@@ -30,7 +30,12 @@ def declare(area: Any) -> None:
     """Adds the commands to their area."""
     listing = add(area, "list", _list, "id, URL, events, owner, state, waiting, dropped, last problem")
     adding = add(area, "add", _add, "have a URL told; prints the secret, which is shown only now", "url")
-    adding.add_argument("--event", action="append", choices=store.EVENTS, help="only this; may be given several times")
+    adding.add_argument(
+        "--event",
+        action="append",
+        choices=store.EVENTS,
+        help="this one, and not those about sent mail; may be given several times",
+    )
     removing = add(area, "remove", _remove, "tell it nothing any more")
     enabling = add(area, "enable", _enable, "tell it again what happens from now on")
     for command in (removing, enabling):
@@ -49,7 +54,7 @@ def _add(arguments: argparse.Namespace, settings: Settings) -> int:
         known_user(settings, owner)
     try:
         url = targets.check_url(arguments.url, by_administrator=not owner)
-        events = arguments.event or store.EVENTS
+        events = arguments.event or store.ABOUT_SENT
         made = write(settings, lambda tx: store.create(tx, owner, url, events, time.time()))
     except (TargetError, store.TooMany) as error:
         raise UsageError(f"webhook {arguments.url!r}: {error}") from None

@@ -15,8 +15,11 @@ from onifast_shared.db.database import Connection
 from onifast_shared.machine.log import Secret
 from onifast_shared.webhooks.signing import new_secret
 
-EVENTS = ("delivered", "deferred", "bounced", "complained")
-"""What a webhook can be told about a recipient."""
+ABOUT_SENT = ("delivered", "deferred", "bounced", "complained")
+"""What a webhook can be told about a recipient of mail that was sent; the usual choice."""
+
+EVENTS = (*ABOUT_SENT, "received")
+"""All that a webhook can be told of."""
 
 MOST_WAITING = 10_000
 """Events that wait for one webhook; what comes after them is dropped."""

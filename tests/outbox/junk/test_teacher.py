@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from onifast_shared.junk.exchange import MOST_SCANNED
 from onifast_shared.machine.setting_types import ScannerAddress
 from onifast_shared.mailboxes import mailbox, preferences
 from onifast_shared.mailboxes.preferences import JunkChoice
+from onifast_shared.webhooks import store as webhooks
 from outbox.helpers import Outbox
 
 from fakes.scanner import FakeScanner
@@ -188,3 +190,36 @@ async def test_a_filter_is_not_told_of_very_large_messages(outbox: Outbox, scann
     await move(outbox, "junk", await arrive(outbox, letter(1, "x\r\n" * (MOST_SCANNED // 3))))
     await teach(outbox)
     assert (scanner.requests, outbox.sql("SELECT count(*) FROM junk_lessons WHERE wanted <> learned")) == ([], ["0"])
+
+
+# What waits for the verdict
+
+
+async def test_a_webhook_hears_of_new_mail_once_it_is_judged(outbox: Outbox) -> None:
+    await taught(outbox)
+    for owner in ("carol", "alice"):
+        outbox.db.write(
+            lambda tx, owner=owner: webhooks.create(tx, owner, "https://x.test/", ["received"], NOW)  # type: ignore[misc]
+        )
+    outbox.db.write(lambda tx: webhooks.create(tx, "carol", "https://y.test/", webhooks.ABOUT_SENT, NOW))
+    incoming = IncomingMessage("x@remote.test", [LocalDelivery("carol", "carol@here.test")], CHECKED)
+    await accept.deliver(outbox.db, letter(500, JUNK), incoming)
+    assert outbox.sql("SELECT count(*) FROM webhook_events") == ["0"]
+    await indexer.run_once(outbox.db)
+    await indexer.run_once(outbox.db)
+    (payload,) = outbox.sql("SELECT payload FROM webhook_events")
+    told = json.loads(payload)
+    assert told["type"] == "mail.received"
+    data = told["data"]
+    assert (data["owner"], data["subject"], data["folder"], data["correspondent"]) == (
+        "carol", "News 500", "junk", "first",
+    )  # fmt: skip
+    assert data["junk_reason"].startswith("It is in junk because it is like ")
+
+
+async def test_what_is_judged_already_is_told_to_nobody(outbox: Outbox) -> None:
+    outbox.db.write(lambda tx: webhooks.create(tx, "carol", "https://x.test/", ["received"], NOW))
+    delivery = LocalDelivery("carol", "carol@here.test", is_judged=True)
+    await accept.deliver(outbox.db, letter(1, GOOD), IncomingMessage("", [delivery]))
+    await indexer.run_once(outbox.db)
+    assert outbox.sql("SELECT count(*) FROM webhook_events") == ["0"]

@@ -27,6 +27,7 @@ from onifast_shared.values.suffixes import suffixes
 from onifast_outbox import maillog
 from onifast_outbox.filing import search_keeper
 from onifast_outbox.returns.recording import ReadReturn, RecordedReturn, ReturnRecorder
+from onifast_outbox.webhooks import events
 
 # Characters of a message that search looks through; the rest of a book's worth of text is not worth its index.
 MAX_TEXT = 256 * 1024
@@ -78,15 +79,25 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
             is_new = indexing.set_index(tx, each.item, each.index)
             if is_new and each.document is not None and upkeep.is_ready(tx):
                 search_index.add(tx, each.document)
-            if is_new and recorder and each.returned:
-                recorded += recorder.record(tx, each.returned, time.time())
+            returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
             if each.arrived is not None:
-                judging.settle(tx, each.arrived, each.verdict)
+                _settle(tx, each.arrived, each.verdict, is_return=bool(returned))
+            recorded += returned
         return recorded
 
     for each in await db.awrite(store) if found else []:
         _log(each)
     return len(items) or await search_keeper.follow(db)
+
+
+def _settle(tx: Connection, arrived: ArrivedMessage, verdict: JunkVerdict | None, *, is_return: bool) -> None:
+    """Stores the verdict, which webhooks wait for. What is told of one's own mail stays where it lies."""
+    if is_return and verdict is not None:
+        verdict = replace(verdict, folder=arrived.folder, reason="")
+    judging.settle(tx, arrived, verdict)
+    row = mailbox.get(tx, arrived.owner, arrived.email_id)
+    if row is not None:
+        events.note_received(tx, row, time.time())
 
 
 async def learn(db: Database) -> int:

@@ -1,4 +1,4 @@
-"""What webhooks are told of a delivery, in the payload form of Standard Webhooks: a type, a time, and the data."""
+"""What webhooks are told of a delivery, or of new mail, in the form of Standard Webhooks: type, time and data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.queue.returns import NewReport, SentRow
 from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.values import times
@@ -61,6 +62,26 @@ def note_return(tx: Connection, row: SentRow, report: NewReport, notification_id
         "notification_id": notification_id,
     }
     _tell(tx, listeners, {"type": f"mail.{event}", "timestamp": times.rfc3339(now), "data": data}, now)
+
+
+def note_received(tx: Connection, row: EmailRow, now: float) -> None:
+    """Queues the event of a message that came in, once it is known where it belongs."""
+    listeners = store.listeners(tx, row.owner, "received")
+    if not listeners:
+        return
+    data = {
+        "email_id": row.id,
+        "owner": row.owner,
+        "sender": row.sender,
+        "recipient": row.recipient,
+        "subject": row.subject,
+        "folder": row.folder,
+        "size": row.size,
+        "correspondent": row.correspondent,
+        "junk_score": row.junk_score,
+        "junk_reason": row.junk_reason,
+    }
+    _tell(tx, listeners, {"type": "mail.received", "timestamp": times.rfc3339(now), "data": data}, now)
 
 
 def _tell(tx: Connection, listeners: Iterable[int], payload: Mapping[str, Any], now: float) -> None:

@@ -18,7 +18,7 @@ from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
 
-Event = Literal["delivered", "deferred", "bounced", "complained"]
+Event = Literal["delivered", "deferred", "bounced", "complained", "received"]
 
 
 def visible(tx: Connection, caller: Caller) -> list[Webhook]:

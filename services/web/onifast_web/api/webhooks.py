@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast
 
 from onifast_shared.values import times
 from onifast_shared.webhooks import store, targets
@@ -49,7 +49,12 @@ class WebhookBody(Model):
 
     url: Annotated[str, Field(max_length=targets.MAX_URL)]
     events: Annotated[
-        list[Event], Field(default_factory=lambda: list(get_args(Event)), min_length=1, max_length=len(store.EVENTS))
+        list[Event],
+        Field(
+            default_factory=lambda: list(cast(tuple[Event, ...], store.ABOUT_SENT)),
+            min_length=1,
+            max_length=len(store.EVENTS),
+        ),
     ]
     everybody: bool = False
 

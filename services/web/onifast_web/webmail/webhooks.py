@@ -24,6 +24,7 @@ _EVENTS = (
     ("deferred", "Delayed"),
     ("bounced", "Failed"),
     ("complained", "Complaints"),
+    ("received", "Received"),
 )
 
 
@@ -87,5 +88,5 @@ def _list_page(fresh: Webhook | None = None, errors: dict[str, str] | None = Non
         words=dict(_EVENTS),
         errors=errors or {},
         form=request.form if errors else {},
-        chosen=request.form.getlist("events") if errors else store.EVENTS,
+        chosen=request.form.getlist("events") if errors else store.ABOUT_SENT,
     )
