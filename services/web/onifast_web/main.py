@@ -152,7 +152,7 @@ def _complain(error: Exception) -> int:
 
 def _listeners(settings: Settings) -> list[socket.socket]:
     inherited = sockets.inherited().get(_SOCKET_NAME)
-    listeners = inherited or sockets.bind_all(settings.http_listen, "http_listen")
+    listeners = inherited or sockets.bind_all(settings.http_listen, "http_listen", group=settings.http_socket_group)
     if not listeners:
         raise ConfigError("setting http_listen is empty: there is nothing to serve; give HOST:PORT or a path")
     return listeners

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import ipaddress
 import os
 import socket
@@ -38,19 +39,22 @@ class AddressMissing(BindError):
     """The machine does not have that address."""
 
 
-def bind(listen: Listen, setting: str = "", *, reuse_port: bool = False) -> socket.socket:
+def bind(listen: Listen, setting: str = "", *, reuse_port: bool = False, group: str = "") -> socket.socket:
     """A non-blocking stream socket that listens there; raises BindError.
 
     `setting` is named in errors. An IPv6 socket takes IPv6 only, so that both wildcards can be bound beside each other.
-    With `reuse_port` several processes may share the port.
+    With `reuse_port` several processes may share the port. `group` may connect to a Unix socket, beside its owner;
+    "" is this process's own.
     """
     with _explained(listen, setting):
         if listen.unix_path is not None:
-            return _bind_unix(listen.unix_path)
+            return _bind_unix(listen.unix_path, group)
         return _bind_tcp(listen.host, listen.port, reuse_port=reuse_port)
 
 
-def bind_all(listens: Sequence[Listen], setting: str = "", *, reuse_port: bool = False) -> list[socket.socket]:
+def bind_all(
+    listens: Sequence[Listen], setting: str = "", *, reuse_port: bool = False, group: str = ""
+) -> list[socket.socket]:
     """Sockets for all of them; raises BindError and then leaves none open.
 
     `[::]` is left out on a machine without IPv6 where another address is given too, as the defaults do.
@@ -59,7 +63,7 @@ def bind_all(listens: Sequence[Listen], setting: str = "", *, reuse_port: bool =
     try:
         for listen in listens:
             try:
-                bound.append(bind(listen, setting, reuse_port=reuse_port))
+                bound.append(bind(listen, setting, reuse_port=reuse_port, group=group))
             except AddressMissing:
                 if listen.host != "::" or len(listens) == 1:
                     raise
@@ -147,15 +151,30 @@ def _bind_tcp(host: str, port: int, *, reuse_port: bool) -> socket.socket:
     return sock
 
 
-def _bind_unix(path: Path) -> socket.socket:
+def _bind_unix(path: Path, group: str) -> socket.socket:
     _remove_stale(path)
     with contextlib.ExitStack() as cleanup:
         sock = cleanup.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         sock.bind(str(path))
+        if group:
+            _give_to(path, group)
         path.chmod(0o660)
         _listen(sock)
         cleanup.pop_all()
     return sock
+
+
+def _give_to(path: Path, group: str) -> None:
+    try:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    except KeyError:
+        path.unlink()
+        raise BindError(f"cannot listen on {path}: there is no group {group} (setting http_socket_group)") from None
+    except PermissionError:
+        path.unlink()
+        raise BindError(
+            f"cannot give {path} to the group {group} (setting http_socket_group): start as root, or in that group"
+        ) from None
 
 
 def _listen(sock: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import socket
 import subprocess
@@ -134,6 +135,17 @@ def test_a_unix_socket_is_for_its_user_and_group(tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
     with sockets.bind(Listen("", 0, path)):
         assert path.stat().st_mode & 0o777 == 0o660
+
+
+def test_a_unix_socket_is_for_the_group_that_is_named(tmp_path: Path) -> None:
+    own = grp.getgrgid(os.getegid()).gr_name
+    path = tmp_path / "web.sock"
+    with sockets.bind(Listen("", 0, path), group=own):
+        assert path.stat().st_gid == os.getegid()
+    path.unlink()
+    with pytest.raises(sockets.BindError, match="there is no group nobody-has-this"):
+        sockets.bind(Listen("", 0, path), group="nobody-has-this")
+    assert not path.exists()
 
 
 def test_a_dead_unix_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pwd
 from typing import Any
 
 import pytest
-from onifast_web.http.forwarded import CLIENT, PEER, ForwardedMiddleware
+from onifast_web.http.forwarded import CLIENT, IGNORED_PROXY, PEER, ForwardedMiddleware
 from onifast_web.http.peer import Peer, Peers, places
 
 SAID = {
@@ -101,3 +101,30 @@ def test_an_address_is_counted_by_its_networks_and_a_unix_user_by_himself() -> N
     assert peer(HERE, LOCAL, pwd.getpwnam("nobody").pw_uid).places == (f"uid:{pwd.getpwnam('nobody').pw_uid}",)
     assert peer(HERE, LOCAL).places == ("127.0.0.1",)
     assert ROOT.places == UNIX_SOCKET.places == ()
+
+
+def test_a_proxy_that_is_not_trusted_is_named_once_with_the_setting_that_trusts_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    user = pwd.getpwnam("nobody")
+    told: list[str] = []
+
+    def app(environ: dict[str, Any], _start: object) -> list[bytes]:
+        told.append(environ.get(IGNORED_PROXY, ""))
+        return []
+
+    middleware = ForwardedMiddleware(app)
+    for who in (peer(HERE, LOCAL, user.pw_uid), peer(HERE, ("192.0.2.1", 9)), peer(HERE, ("192.0.2.2", 9)), ROOT):
+        for said in (SAID, SAID, {}):
+            middleware({"PATH_INFO": "/", PEER: who} | said, lambda: None)
+    assert ["nobody" in text for text in told[:3]] == [True, True, False] and "trusted_proxy_users" in told[0]
+    assert "not on this machine" in told[3] and told[9:] == ["", "", ""]
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2 and "unix_user=nobody" in lines[0] and "setting=http_listen" in lines[1], lines
+
+
+def test_it_does_not_name_without_end(caplog: pytest.LogCaptureFixture) -> None:
+    middleware = ForwardedMiddleware(lambda _environ, _start: [])
+    for number in range(1000):
+        middleware({"PATH_INFO": "/", PEER: Peer(f"uid:{number + 70_000}")} | SAID, lambda: None)
+    assert len(caplog.records) == 32

@@ -77,6 +77,24 @@ def test_a_large_body_is_refused_before_it_is_received(live: Live) -> None:
             assert json.loads(answer.read())["status"] == 413
 
 
+def test_who_sends_all_of_a_body_that_is_refused_still_gets_the_answer(live: Live) -> None:
+    with socket.create_connection((live.host, live.port), 20) as connection:
+        connection.sendall(b"POST /login HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nContent-Length: 16000000\r\n\r\n")
+        for _ in range(160):
+            connection.sendall(bytes(100_000))  # closed at once, this is reset, and the answer with it
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"<h1>" in answer and b"the most that Onifast Mail takes" in answer
+
+
+def test_who_lingers_after_a_refusal_is_the_first_to_go(live: Live) -> None:
+    with socket.create_connection((live.host, live.port), 20) as connection:
+        connection.sendall(b"POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 16000000\r\n\r\n")
+        assert b" 413 " in connection.makefile("rb").read()  # to the end: nothing more is sent
+        live.server.stop()  # which waits for whoever is at something
+        live.thread.join(30)
+        assert not live.thread.is_alive()
+
+
 @pytest.mark.parametrize("request_line", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nHost h\r\n\r\n"])
 def test_what_is_no_http_gets_a_problem_document(live: Live, request_line: bytes) -> None:
     with socket.create_connection((live.host, live.port), 20) as connection:

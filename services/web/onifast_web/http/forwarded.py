@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from onifast_shared.machine import log
+
+from onifast_web.http.ignored_proxy import IgnoredProxies
 from onifast_web.http.peer import Peer
 
 Environ = dict[str, Any]
@@ -19,9 +22,12 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 # What channel.py puts into the environment: the connection's Peer.
 PEER = "onifast.peer"
 CLIENT = "onifast.client"
+# What to tell an administrator whose proxy is not trusted; not there where all is well.
+IGNORED_PROXY = "onifast.ignored_proxy"
 # The client of a proxy that does not say whom it speaks for: anybody.
 SHARED_CLIENT = "proxy"
 
+_logger = log.get("web")
 _HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -38,6 +44,7 @@ class ForwardedMiddleware:
     def __init__(self, app: Application, *, url_prefix: str = "") -> None:
         self._app = app
         self._prefix = url_prefix
+        self._ignored = IgnoredProxies(_logger)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         said = {name: environ.pop(name) for name in _HEADERS if name in environ}
@@ -45,6 +52,8 @@ class ForwardedMiddleware:
         environ[CLIENT] = peer.client
         if peer.is_trusted_proxy:
             _apply(environ, said)
+        elif said:
+            environ[IGNORED_PROXY] = self._ignored.noted(peer, said)
         prefix = _prefix(said, peer.is_trusted_proxy) or self._prefix
         _mount(environ, prefix)
         return self._app(environ, start_response)

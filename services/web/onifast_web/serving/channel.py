@@ -24,10 +24,15 @@ from waitress.utilities import RequestEntityTooLarge
 from onifast_web.http.forwarded import PEER, claimed_address
 from onifast_web.http.peer import Peers, places
 from onifast_web.http.problems import MEDIA_TYPE
+from onifast_web.http.response_headers import DATA_POLICY
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.overload import Phase, Shares
 
 SMALL_BODY = 1024 * 1024
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark"><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>'
+)
 BUSY_SECONDS = 10  # after which to ask again, where there was no room
 
 
@@ -179,15 +184,33 @@ class _ErrorTask(_Ending, ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        document = {"type": "about:blank", "title": error.reason, "status": error.code}
-        body = json.dumps(document).encode()
+        detail = _in_words(error, self.channel.adj.max_request_body_size)
+        document = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": detail}
+        media_type, body = MEDIA_TYPE, json.dumps({key: value for key, value in document.items() if value})
+        if detail and "text/html" in self.request.headers.get("ACCEPT", ""):
+            media_type, body = "text/html; charset=utf-8", _PAGE.format(title=error.reason, detail=detail)
         self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend([("Content-Type", MEDIA_TYPE), ("Cache-Control", "no-store")])
+        self.response_headers.extend([("Content-Type", media_type), ("Cache-Control", "no-store")])
+        self.response_headers.append(("Content-Security-Policy", DATA_POLICY))
         if isinstance(error, _NoRoom | _ShareIsFull):
             self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
         self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
+        self.content_length = len(body.encode())
+        self.write(body.encode())
+
+
+def _in_words(error: Any, most: int) -> str:
+    """What a person is to know of a refusal; "" of one that only a broken program gets."""
+    if isinstance(error, _NoRoom):
+        return f"Too many large requests are under way. Try again in {BUSY_SECONDS} seconds."
+    if isinstance(error, _ShareIsFull):
+        return f"Too many requests come from your address at once. Try again in {BUSY_SECONDS} seconds."
+    if isinstance(error, RequestEntityTooLarge):
+        return (
+            f"What was sent is larger than {most // 1_000_000} MB, which is the most that Onifast Mail takes, or than"
+            f" {SMALL_BODY // 1024} KB without a login. Go back and send less: a message's files count together."
+        )
+    return ""
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
@@ -208,6 +231,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.since = self.progressed = self.front.clock()
         self.octets = 0
         self._is_answering = False
+        self._refuses = self._lingers = False
         self._is_counted = True
         self.front.connections.take(self.peer.places)
         self.front.open.add(1)
@@ -220,6 +244,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     @property
     def phase(self) -> Phase:
         """What it is at."""
+        if self._lingers:
+            return Phase.IDLE
         if self.total_outbufs_len or self.close_when_flushed:
             return Phase.ANSWER
         if self.requests:
@@ -248,6 +274,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """Answers one request, in a thread."""
         self._is_answering = False
+        self._refuses = isinstance(self.requests[0].error, RequestEntityTooLarge)
         super().service()
         if not self.total_outbufs_len:
             self._begin()
@@ -270,9 +297,37 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_write(self) -> None:
         """Sends what waits; with the last octet, the next wait of the client begins."""
+        if self._refuses and self.close_when_flushed:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len and self.connected and not self.will_close:
+                self._linger()
+                return
         super().handle_write()
         if not self.total_outbufs_len and not self.requests:
             self._begin()
+
+    def readable(self) -> bool:
+        """Whether to read on."""
+        return self._lingers or bool(super().readable())
+
+    def handle_read(self) -> None:
+        """Reads on; what comes of a body that was refused is let go."""
+        if not self._lingers:
+            super().handle_read()
+            return
+        try:
+            self.recv(self.adj.recv_bytes)  # which ends the connection where the client has
+        except OSError:
+            self.handle_close()
+
+    def _linger(self) -> None:
+        """Lets the client finish: closed with octets unread, the kernel would take our answer away from it."""
+        self._lingers, self.close_when_flushed = True, False
+        self._begin()
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
 
     def handle_expt(self) -> None:
         """Ends the connection."""

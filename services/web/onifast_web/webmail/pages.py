@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web, current
+from onifast_web.http.forwarded import IGNORED_PROXY
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import menu
@@ -73,7 +74,8 @@ def _troubles(web: Web) -> list[str]:
     waiting = len(web.database.read(watching.waiting))
     users = "A user's file is" if waiting == 1 else f"{waiting} users' files are"
     asked = [f"{users} missing from the panel. Confirm under Departed users that they are gone, or put them back."]
-    return [each.text for each in troubles.present(web.database.path)] + (asked if waiting else [])
+    proxy = [request.environ[IGNORED_PROXY]] if IGNORED_PROXY in request.environ else []
+    return [each.text for each in troubles.present(web.database.path)] + (asked if waiting else []) + proxy
 
 
 def field_errors(error: ValidationError) -> dict[str, str]:

@@ -58,6 +58,12 @@ class HostSettings:
     http_listen: tuple[Listen, ...] = setting(
         "127.0.0.1:4031", kinds.listens(unix=True), "Where web serves the webmail and the API.", fixed=True
     )
+    http_socket_group: str = setting(
+        "",
+        kinds.text("empty, or the name of a group", r"[A-Za-z0-9._-]*"),
+        "The Unix group that may connect to a Unix socket in `http_listen`: a web server's; empty is web's own.",
+        fixed=True,
+    )
     url_prefix: str = setting(
         "",
         kinds.text("empty, or a path such as /mail with no slash at its end", r"(/[A-Za-z0-9._~-]+)*"),
