@@ -76,6 +76,11 @@ class DatabaseConnections:
         with self._lock:
             return fn(self._observer)
 
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed."""
+        with self._lock:
+            return int(self._observer.execute("PRAGMA data_version").get)
+
     def longest_read(self) -> float:
         """For how many seconds the oldest of this process's reads has been going on."""
         began = min(self._reading.copy().values(), default=None)

@@ -125,7 +125,8 @@ class Database:
 
         It changes as well when the database was opened anew.
         """
-        return self._openings << 32 | self.peek(lambda connection: int(connection.execute("PRAGMA data_version").get))
+        with translated(self.path, self.troubles):
+            return self._openings << 32 | self._open().data_version()
 
     def peek(self, fn: Callable[[Connection], T]) -> T:
         """What `fn` reads, at once and on the caller's thread, which may be an event loop's; no snapshot.

@@ -63,7 +63,8 @@ class SharedTally:
     def add(self, bucket: int, amount: int) -> None:
         """Changes this process's part; what does not fit into its number is left out."""
         at = self._mine + bucket
-        self._numbers[at] = max(0, min(65535, self._numbers[at] + amount))
+        number = self._numbers[at] + amount
+        self._numbers[at] = number if 0 <= number <= 65535 else max(0, min(65535, number))
 
 
 class KeyedCounts:

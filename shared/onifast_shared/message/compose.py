@@ -129,7 +129,7 @@ def complete_head(head: HeaderSection, *, sender: Address, hostname: str) -> Hea
 
     What is added goes below the other fields, so that trace fields stay on top.
     """
-    if any(_is_unwanted(field) for field in head.fields):
+    if any(_is_unwanted(field) for field in head.fields if field.key in _JUDGED):
         head = head.changed(lambda field: b"" if _is_unwanted(field) else None)
     present = {field.key for field in head.fields}
     missing = b"" if "from" in present else fold("From", str(sender))
@@ -149,9 +149,7 @@ def is_message_id(text: str) -> bool:
 
 
 def _is_unwanted(field: HeaderField) -> bool:
-    if field.key not in _JUDGED:
-        return False
-    return field.key in _NEVER_SENT or not unfold(field.value).strip()
+    return field.key in _NEVER_SENT or (field.key in _JUDGED and not unfold(field.value).strip())
 
 
 def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:

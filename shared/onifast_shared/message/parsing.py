@@ -51,14 +51,20 @@ class Summary:
         found = list(islice(fields(head[:_MAX_HEAD]), _MAX_FIELDS))
         if len(head) > _MAX_HEAD:
             found = found[:-1]  # it may go on, and an address that is cut is another one
+        self._section: HeaderSection | None = None
         self._fields = [(name, _looked_at(name, value)) for name, value in found]
 
     @classmethod
     def of(cls, head: HeaderSection) -> Summary:
-        """The summary of a header section that is taken apart already, and within bounds."""
+        """The summary of a header section that is in hand and within bounds; only what is asked for is read."""
         new = object.__new__(Summary)
-        new._fields = [(field.name, _looked_at(field.key, field.value)) for field in head.fields[:_MAX_FIELDS]]
+        new._section = head
         return new
+
+    @cached_property
+    def _fields(self) -> list[tuple[str, bytes]]:
+        found = self._section.fields[:_MAX_FIELDS] if self._section else ()
+        return [(field.name, _looked_at(field.key, field.value)) for field in found if field.key]
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
@@ -167,6 +173,8 @@ class Summary:
 
     def _all(self, name: str) -> list[bytes]:
         wanted = name.lower()
+        if self._section is not None:
+            return [_looked_at(wanted, value) for value in self._section.values(wanted)]
         return [value for field, value in self._fields if field.lower() == wanted]
 
     def _ids(self, name: str) -> list[str]:

@@ -7,7 +7,7 @@ knew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from onifast_shared.message.headers import FIELD, body_start, split_head
@@ -43,7 +43,7 @@ class HeaderSection:
         return self._fields
 
     def _taken_apart(self) -> Sequence[HeaderField]:
-        return tuple(_found(self.octets))
+        return _found(self.octets)
 
     def has(self, key: str) -> bool:
         """Whether there is a field of that name, in lower case."""
@@ -58,8 +58,11 @@ class HeaderSection:
         fields, is_new = list[HeaderField](), False
         for field in self.fields:
             new = change(field)
-            fields += (field,) if new is None else _found(new)
-            is_new = is_new or new is not None
+            if new is None:
+                fields.append(field)
+            else:
+                fields += _found(new)
+                is_new = True
         return _of_fields(fields) if is_new else self
 
     def with_below(self, octets: bytes) -> HeaderSection:
@@ -112,17 +115,18 @@ class RawMessage:
 
 def _of_fields(fields: Sequence[HeaderField]) -> HeaderSection:
     section = HeaderSection(b"".join([field.octets for field in fields]))
-    section._fields = tuple(fields)
+    section._fields = fields
     return section
 
 
-def _found(octets: bytes) -> Iterator[HeaderField]:
-    position = 0
+def _found(octets: bytes) -> list[HeaderField]:
+    found, position = list[HeaderField](), 0
     for match in FIELD.finditer(octets):
         begin, end = match.span()
         if begin != position:
-            yield HeaderField("", b"", octets[position:begin])
-        yield HeaderField(match[1].lower().decode("ascii"), match[2].rstrip(b"\r"), octets[begin:end])
+            found.append(HeaderField("", b"", octets[position:begin]))
+        found.append(HeaderField(match[1].lower().decode("ascii"), match[2].rstrip(b"\r"), octets[begin:end]))
         position = end
     if position != len(octets):
-        yield HeaderField("", b"", octets[position:])
+        found.append(HeaderField("", b"", octets[position:]))
+    return found

@@ -6,7 +6,7 @@ mail there is, and nobody can guess another's.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -20,7 +20,7 @@ TICKS = 8
 writes a page or two of it; wherever ids are all random, it writes one for each message. They begin anew after 36 hours.
 """
 
-_RANDOM_BITS = 40
+_RANDOM_OCTETS = 5
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _PLACES = range(5 * LENGTH - 10, -1, -10)
 
@@ -28,5 +28,5 @@ _PLACES = range(5 * LENGTH - 10, -1, -10)
 def new(now: float | None = None) -> str:
     """A name that no other message has; `now` is in epoch seconds, None for the present."""
     ticks = int((time.time() if now is None else now) * TICKS)
-    bits = ticks << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    bits = ticks << 8 * _RANDOM_OCTETS | int.from_bytes(os.urandom(_RANDOM_OCTETS))
     return "".join([_PAIRS[bits >> place & 1023] for place in _PLACES])

@@ -63,6 +63,10 @@ class Client:
     is_trusted: bool
     unix_user: str | None = None
 
+    def of_user(self, unix_user: str | None) -> Client:
+        """The same client, whose connection is that Unix user's."""
+        return Client(self.service, self.ip, self.port, self.is_loopback, self.is_trusted, unix_user)
+
     @property
     def is_local(self) -> bool:
         """Whether it is this machine, or one that is trusted as much."""

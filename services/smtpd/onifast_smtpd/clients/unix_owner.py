@@ -41,7 +41,7 @@ class Owners:
         elif not client.is_loopback or not client.ip.is_loopback:
             return client
         uid = await self._uid((local[0], local[1]), (client.address, client.port))
-        return client if uid is None else replace(client, unix_user=await self._name(uid))
+        return client if uid is None else client.of_user(await self._name(uid))
 
     async def _uid(self, local: End, peer: End) -> int | None:
         try:

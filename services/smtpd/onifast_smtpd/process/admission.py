@@ -13,9 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.shared_counts import SharedTally
@@ -92,8 +91,7 @@ class Running(Protocol):
         """Has no more patience than that with its client, and wants so many octets a second of a message."""
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """What a session takes: a slot of its group, and one of each share, by its number in the tally."""
 
     group: int
@@ -215,8 +213,9 @@ class Admission:
         self._slots.add(slot.group, amount)
         for share in slot.shares:
             self._tally.add(share, amount)
-            self._peers[share] += amount
-            if not self._peers[share]:
+            if count := self._peers.get(share, 0) + amount:
+                self._peers[share] = count
+            else:
                 del self._peers[share]
 
     # Newcomers that wait

@@ -242,7 +242,7 @@ class ServerWire:
 
         Raises BareLineEnd, LineTooLong.
         """
-        if len(self._output) > MAX_OUTPUT:
+        if not self._input or len(self._output) > MAX_OUTPUT:
             return None
         end = self._input.find(b"\n")
         if end < 0:

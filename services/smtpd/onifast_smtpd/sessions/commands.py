@@ -224,8 +224,9 @@ class SmtpCommands(SmtpConnection):
         return parameters
 
     def _set_post_data_state(self) -> None:
-        """Forgets the transaction."""
-        super()._set_post_data_state()  # type: ignore[no-untyped-call]
+        """Forgets the transaction, where there is one."""
+        if self.envelope.has_begun:
+            super()._set_post_data_state()  # type: ignore[no-untyped-call]
         if self._chunks is not None:
             self._chunks.close()
             self._chunks = None

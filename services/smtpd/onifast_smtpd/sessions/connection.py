@@ -94,7 +94,7 @@ class SmtpConnection(SMTP):
         self._is_in_handshake = self._has_parted = False
         self._has_delivered = False
         self.closed: asyncio.Future[None] = loop.create_future()
-        self._set_rset_state()
+        self.envelope = self._create_envelope()
 
     def _create_session(self) -> ClientSession:
         return ClientSession(self.loop)
@@ -319,7 +319,7 @@ class SmtpConnection(SMTP):
     def _refuse_early_talker(self) -> None:
         """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
         whether we live."""
-        if self.wire.is_ahead and not self.session.client.is_local and not self._may_be_proxy:
+        if not self.session.client.is_local and not self._may_be_proxy and self.wire.is_ahead:
             raise self._spoke_early()
 
     def _spoke_early(self) -> TurnedAway:
@@ -356,9 +356,9 @@ class SmtpConnection(SMTP):
         if reply is not None:
             self._answer(reply)
 
-    async def _hook(self, command: str, *args: object) -> Reply:
+    def _hook(self, command: str, *args: object) -> Awaitable[Reply]:
         """What the handler says to a command; raises Refused."""
-        reply: Reply = await self._call_handler_hook(command, *args)
+        reply: Awaitable[Reply] = self._call_handler_hook(command, *args)
         return reply
 
     async def push(self, status: Reply | str | bytes) -> None:

@@ -49,16 +49,9 @@ class Rewriter:
 
     def header(self, head: HeaderSection) -> HeaderSection:
         """A message's header with its From and Sender fields rewritten where that is needed; display names stay."""
-        left = MAX_FIELDS
-
-        def change(field: HeaderField) -> bytes | None:
-            nonlocal left
-            if field.key not in SENDER_FIELDS or not left:
-                return None
-            left -= 1
-            return self._field(field)
-
-        return head.changed(change)
+        found = [field for field in head.fields if field.key in SENDER_FIELDS][:MAX_FIELDS]
+        changed = {id(field): new for field in found if (new := self._field(field)) is not None}
+        return head.changed(lambda field: changed.get(id(field))) if changed else head
 
     def _field(self, field: HeaderField) -> bytes | None:
         if len(field.value) > MAX_VALUE:
