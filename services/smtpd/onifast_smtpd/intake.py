@@ -21,8 +21,6 @@ from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
-from onifast_shared.message.conversion import Unconvertible, fit
-from onifast_shared.message.header_conversion import fit_head
 from onifast_shared.message.headers import (
     has_bare_line_ends,
     head_within,
@@ -49,10 +47,8 @@ from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, 
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.screening.refused_whole import RefusedEnvelope, RefusedKeeper, traced
 from onifast_smtpd.screening.screener import RefusedWhole, ScreenedMessage, Screener, Screening
+from onifast_smtpd.submission.fitting import fitted
 from onifast_smtpd.submission.outgoing import Outgoing, Submitter
-
-FITTED_AT_ONCE = 64 * 1024
-"""Octets of a submission that is made fit without a thread; it takes some microseconds, unless something is to do."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +220,7 @@ class Intake:
     # Submissions
 
     async def _submit(self, transaction: MailTransaction, submitter: Submitter, message: RawMessage) -> None:
-        message = await self._fitted(transaction, message)
+        message = await fitted(message, transaction.queue_id, is_binary=transaction.is_binary)
         head = await self._completed(submitter, transaction.sender, message.head)
         if self._milters.are_there:
             message = await self._filtered(transaction, message.with_head(head))
@@ -254,26 +250,6 @@ class Intake:
             raise self._outgoing.refusal(submitter, exceeded) from None
         self._outgoing.admitted(submitter, len(recipients))
         self._accepted(transaction, len(octets))
-
-    async def _fitted(self, transaction: MailTransaction, message: RawMessage) -> RawMessage:
-        """A submission as every server takes it, so that filters and signatures see no other form. Raises Refused.
-
-        Binary parts stay as they are: outbox encodes them for those who cannot take them.
-        """
-        raw, head = message.octets, message.head
-        if transaction.is_binary:
-            fit_one = fit_head(head.octets)
-            return message.renewed(raw if fit_one is head.octets else fit_one + raw[len(head.octets) :])
-        try:
-            if len(raw) <= FITTED_AT_ONCE:
-                fitted = fit(raw, head.octets)
-            else:
-                fitted = await asyncio.to_thread(fit, raw, head.octets)
-        except Unconvertible as error:
-            raise refused(550, "5.6.0", f"message cannot be sent to anybody: {error}") from None
-        if fitted.done or fitted.left:
-            maillog.converted(transaction.queue_id, fitted.done, fitted.left)
-        return message.renewed(fitted.message)
 
     async def _completed(self, submitter: Submitter, sender: Address | None, head: HeaderSection) -> HeaderSection:
         """A submission's header with all that it needs, and with nothing that only we may write. Raises Refused."""

@@ -117,7 +117,13 @@ def event(logger: logging.Logger, what: str, level: int = logging.INFO, **values
     """Logs one event. Values that are None are left out; others are quoted where they are not plain."""
     if not logger.isEnabledFor(level):
         return
-    text = " ".join([what, *[f"{key}={shown(value)}" for key, value in values.items() if value is not None]])
+    pieces = [what]
+    for key, value in values.items():
+        if type(value) is str and _PLAIN.fullmatch(value):
+            pieces.append(f"{key}={value}")
+        elif value is not None:
+            pieces.append(f"{key}={shown(value)}")
+    text = " ".join(pieces)
     handlers = logging.root.handlers
     if len(handlers) == 1 and isinstance(handlers[0], Lines):
         # An event is a line already: a record made of it would cost three times as much, and say nothing more.

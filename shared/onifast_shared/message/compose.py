@@ -131,10 +131,9 @@ def complete_head(head: HeaderSection, *, sender: Address, hostname: str) -> Hea
     """
     if any(_is_unwanted(field) for field in head.fields if field.key in _JUDGED):
         head = head.changed(lambda field: b"" if _is_unwanted(field) else None)
-    present = {field.key for field in head.fields}
-    missing = b"" if "from" in present else fold("From", str(sender))
-    missing += b"" if "date" in present else fold("Date", _date_text(None))
-    missing += b"" if "message-id" in present else fold("Message-ID", make_message_id(hostname))
+    missing = b"" if head.has("from") else fold("From", str(sender))
+    missing += b"" if head.has("date") else fold("Date", _date_text(None))
+    missing += b"" if head.has("message-id") else fold("Message-ID", make_message_id(hostname))
     return head.with_below(missing)
 
 

@@ -7,10 +7,14 @@ knew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from onifast_shared.message.headers import FIELD, body_start, split_head
+
+_OCTETS = itemgetter(2)
 
 
 class HeaderField(NamedTuple):
@@ -29,11 +33,12 @@ class HeaderField(NamedTuple):
 class HeaderSection:
     """A header section, as `split_head` gives it. What may be in it that is no field has the key ""."""
 
-    __slots__ = ("_fields", "octets")
+    __slots__ = ("_fields", "_values", "octets")
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
         self._fields: Sequence[HeaderField] | None = None
+        self._values: dict[str, list[bytes]] | None = None
 
     @property
     def fields(self) -> Sequence[HeaderField]:
@@ -47,11 +52,19 @@ class HeaderSection:
 
     def has(self, key: str) -> bool:
         """Whether there is a field of that name, in lower case."""
-        return any(field.key == key for field in self.fields)
+        return key in self._by_key
 
-    def values(self, key: str) -> list[bytes]:
+    def values(self, key: str) -> Sequence[bytes]:
         """The values of the fields of one name, in lower case."""
-        return [field.value for field in self.fields if field.key == key]
+        return self._by_key.get(key, ())
+
+    @property
+    def _by_key(self) -> dict[str, list[bytes]]:
+        if self._values is None:
+            self._values = {}
+            for key, value, _ in self.fields:
+                self._values.setdefault(key, []).append(value)
+        return self._values
 
     def changed(self, change: Callable[[HeaderField], bytes | None]) -> HeaderSection:
         """This header section with the whole field that `change` makes of each; None leaves one as it is."""
@@ -120,13 +133,19 @@ def _of_fields(fields: Sequence[HeaderField]) -> HeaderSection:
 
 
 def _found(octets: bytes) -> list[HeaderField]:
+    found = [_field(match) for match in FIELD.finditer(octets)]
+    return found if sum(map(len, map(_OCTETS, found))) == len(octets) else _with_gaps(octets)
+
+
+def _with_gaps(octets: bytes) -> list[HeaderField]:
+    """The fields, and what stands between them that is none."""
     found, position = list[HeaderField](), 0
     for match in FIELD.finditer(octets):
-        begin, end = match.span()
-        if begin != position:
-            found.append(HeaderField("", b"", octets[position:begin]))
-        found.append(HeaderField(match[1].lower().decode("ascii"), match[2].rstrip(b"\r"), octets[begin:end]))
-        position = end
-    if position != len(octets):
-        found.append(HeaderField("", b"", octets[position:]))
-    return found
+        found += [HeaderField("", b"", octets[position : match.start()])] if match.start() > position else []
+        found.append(_field(match))
+        position = match.end()
+    return [*found, HeaderField("", b"", octets[position:])] if position < len(octets) else found
+
+
+def _field(match: re.Match[bytes]) -> HeaderField:
+    return HeaderField(match[1].lower().decode("ascii"), match[2].rstrip(b"\r"), match[0])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
@@ -282,13 +283,16 @@ def _insert(tx: Connection, content_id: int, submission: Submission, recipient: 
         "lane": lane_of(submission.sender, submission.owner, submission.submitted_by),
         "ready": int(submission.release_ts <= now),
     }
-    names = ", ".join(row)
-    tx.execute(
-        f"INSERT INTO outbox (body, status, attempts, last_error, {names})"
-        f" VALUES ('', 'pending', 0, '', {', '.join('?' * len(row))})",
-        tuple(row.values()),
-    )
+    tx.execute(_insertion(tuple(row)), tuple(row.values()))
     return tx.last_insert_rowid()
+
+
+@lru_cache(maxsize=1)
+def _insertion(columns: tuple[str, ...]) -> str:
+    return (
+        f"INSERT INTO outbox (body, status, attempts, last_error, {', '.join(columns)})"
+        f" VALUES ('', 'pending', 0, '', {', '.join('?' * len(columns))})"
+    )
 
 
 SUBMISSION_COLUMNS = {

@@ -78,8 +78,10 @@ def poured(
             after.append(0.0)
             continue
         if elapsed > 0.0:
-            level = max(0.0, level - elapsed * limit / period)
+            level -= elapsed * limit / period
+            level = max(level, 0.0)
         level += more
         after.append(level)
-        fits = fits and level <= max(1.0, limit * burst) + _TOLERANCE
+        if level > limit * burst + _TOLERANCE and level > 1.0 + _TOLERANCE:
+            fits = False
     return after, fits

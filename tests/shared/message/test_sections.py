@@ -40,6 +40,7 @@ def test_a_changed_header_knows_its_fields() -> None:
     assert changed.fields == HeaderSection(changed.octets).fields
     assert HeaderSection(HEAD).changed(without_subjects).octets == b"Received: a\r\n\tb\r\nTo: you@remote.test\r\n"
     assert HeaderSection(b"Subject: s").changed(without_subjects).octets == b""
+    assert HeaderSection(b"no Subject: s\nSubject: s\n").changed(without_subjects).octets == b"no Subject: s\n"
 
 
 @pytest.mark.parametrize("head", [b"", b"A: 1\r\n", b"A: 1"], ids=["none", "whole", "open"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from onifast_shared.values.address import Address, AddressError, strip_source_route
 from onifast_shared.values.reply import Reply
@@ -24,8 +25,7 @@ _BARE_PATH = re.compile(_PARAMETER_ALONE + r'((?:"(?:[^"\\]|\\.)*"|[^"<>\s])+)(?
 _HELO = re.compile(r"[^\s\x00-\x1f\x7f<>()\"]{1,255}")
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One command line: the verb in upper case, and what follows it."""
 
     verb: str

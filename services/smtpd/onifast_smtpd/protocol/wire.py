@@ -72,7 +72,9 @@ class ServerWire:
         self._input += octets
         if len(self._input) > MAX_INPUT:
             self.pause_reading()
-        self._wake()
+        waiting = self._waiting  # as in `_wake`: each command comes by here
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     def ended(self) -> None:
         """Nothing more will come; what came is still heard."""
