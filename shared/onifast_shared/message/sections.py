@@ -52,19 +52,15 @@ class HeaderSection:
 
     def has(self, key: str) -> bool:
         """Whether there is a field of that name, in lower case."""
-        return key in self._by_key
+        return bool(self.values(key))
 
     def values(self, key: str) -> Sequence[bytes]:
         """The values of the fields of one name, in lower case."""
-        return self._by_key.get(key, ())
-
-    @property
-    def _by_key(self) -> dict[str, list[bytes]]:
         if self._values is None:
             self._values = {}
-            for key, value, _ in self.fields:
-                self._values.setdefault(key, []).append(value)
-        return self._values
+            for name, value, _ in self.fields:
+                self._values.setdefault(name, []).append(value)
+        return self._values.get(key, ())
 
     def changed(self, change: Callable[[HeaderField], bytes | None]) -> HeaderSection:
         """This header section with the whole field that `change` makes of each; None leaves one as it is."""
