@@ -28,8 +28,8 @@ from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 
-from bench import mailbox_database
-from bench.mailbox_database import EVERYWHERE, LARGE, RARE, TENTH, Numbers
+from bench import mailbox_database, web_memory
+from bench.mailbox_database import EVERYWHERE, LARGE, RARE, TENTH, Numbers, address_of
 from bench.servers import cpu_seconds, program
 from bench.web_load import Case, Latency, ask, measure
 from peers.ports import free_port
@@ -86,7 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not asked.case or case.name.startswith(tuple(asked.case)):
                 columns = "".join(_shown(address, session, case, n, asked.requests) for n in CLIENTS)
                 print(f"{case.name:38}{columns}", flush=True)
+        if not asked.case or "memory" in asked.case:
+            _show_memory(address, session, logins)
     return 0
+
+
+def _show_memory(address: tuple[str, int], session: int, logins: Logins) -> None:
+    found = web_memory.measure(session, web_memory.Attachments(address, logins.token, address_of(LARGE)))
+    print(
+        f"web, {web_memory.AT_ONCE} attachments of 30 MiB in and {web_memory.AT_ONCE} out at once:"
+        f" {found.before:.0f} MiB PSS before, {found.most:.0f} at the most, {found.after:.0f} after;"
+        f" downloads began within {found.first_octet:.1f} s"
+    )
 
 
 def _shown(address: tuple[str, int], session: int, case: Case, clients: int, requests: int) -> str:

@@ -32,7 +32,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("main",),
     ),
     "onifast_outbox": (
-        ("maillog", "memory", "schedule", "http_client", "reasons", "destinations"),
+        ("maillog", "schedule", "http_client", "reasons", "destinations"),
         ("poller", "dsn", "junk", "signing", "tls_policy"),
         ("smtp", "webhooks"),
         ("delivering",),

@@ -41,14 +41,14 @@ from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import white_space
 from onifast_shared.junk import judging
-from onifast_shared.machine import capabilities, dns, event_loop, log, privileges, rights
+from onifast_shared.machine import capabilities, dns, event_loop, log, memory, privileges, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.programs import command_line, reloading
 from onifast_shared.programs.supervised import Supervision
 from onifast_shared.webhooks import targets
 
-from onifast_outbox import maillog, memory
+from onifast_outbox import maillog
 from onifast_outbox.claiming.dispatcher import Dispatcher, boot_clock
 from onifast_outbox.claiming.leases import Leases
 from onifast_outbox.delivering.connections import OutgoingConnections
@@ -109,6 +109,7 @@ def _run(settings: Settings, supervision: Supervision) -> int:
     white_space.put_in_place()
     # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
     gc.set_threshold(10_000, 20, 50)
+    gc.freeze()  # what is loaded by now stays: no collection looks at it, so its pages stay shared with the filer
     # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
     channel = filer.start(settings.home_root) if settings.file_copies else None
     rights.give_up_root(settings)

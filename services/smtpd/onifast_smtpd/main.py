@@ -32,7 +32,7 @@ from functools import partial
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.dkim import white_space
-from onifast_shared.machine import event_loop, log, rights
+from onifast_shared.machine import event_loop, log, memory, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.machine.sockets import BindError
@@ -134,6 +134,7 @@ class SmtpdProgram:
             loop.add_signal_handler(signal.SIGHUP, renew)
         try:
             await server.start()
+            memory.trim()
             place.serving()
             await told_to_end.wait()
             maillog.stopping(len(server.receiver.sessions))

@@ -39,6 +39,7 @@ def create_app(
     web = Web(
         *(settings, database, UserDirectory(settings), token, places_to_wait, clock),
         guesses=GuessingTurns(place.guesses_of),
+        turn=place.turn,
         password_checks=BoundedSemaphore(place.part_of(PASSWORDS_AT_ONCE)),
     )
     app.extensions.update(web.attach())

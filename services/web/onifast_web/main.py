@@ -35,7 +35,7 @@ import sys
 
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.machine import log, privileges, rights, sockets
+from onifast_shared.machine import log, memory, privileges, rights, sockets
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.programs import command_line, reloading
 from onifast_shared.programs.processes import Parent
@@ -67,6 +67,7 @@ def main() -> int:
         supervision.follow()
     except _EXPECTED as error:
         return _complain(error)
+    memory.give_back_large_blocks()
     count = places.how_many(settings)
     program = WebProgram(settings, listeners, count)
     if count == 1:

@@ -7,6 +7,8 @@ is swept after a day.
 
 from __future__ import annotations
 
+import io
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ def store(db: Database, raw: bytes) -> ContentRef:
     content_id = db.write(lambda tx: _insert(tx, len(raw), None))
     for seq, piece in _pieces(raw):
         db.write(lambda tx, seq=seq, piece=piece: _insert_piece(tx, content_id, seq, piece))  # type: ignore[misc]
+    db.write(_shrink)
     return ContentRef(len(raw), None, content_id)
 
 
@@ -48,6 +51,7 @@ async def astore(db: Database, raw: bytes) -> ContentRef:
     content_id = await db.awrite(lambda tx: _insert(tx, len(raw), None))
     for seq, piece in _pieces(raw):
         await db.awrite(lambda tx, seq=seq, piece=piece: _insert_piece(tx, content_id, seq, piece))  # type: ignore[misc]
+    await db.awrite(_shrink, lasting=False)
     return ContentRef(len(raw), None, content_id)
 
 
@@ -58,16 +62,15 @@ def attach(tx: Connection, ref: ContentRef) -> int:
     return _insert(tx, ref.size, ref.raw)
 
 
-def read(tx: Connection, content_id: int) -> bytes:
-    """The bytes. Raises KeyError for an id that does not exist."""
+def read(tx: Connection, content_id: int, before: bytes = b"") -> bytes:
+    """The bytes, with others before them. Raises KeyError for an id that does not exist."""
     row = tx.execute("SELECT data FROM contents WHERE id = ?", (content_id,)).fetchone()
     if row is None:
         raise KeyError(content_id)
     if row[0] is not None:
-        return bytes(row[0])
-    raw = b"".join(_read_pieces(tx, content_id))
-    # Its pages would fill the connection's cache, to no use: each is read once.
-    tx.execute("PRAGMA shrink_memory")
+        return before + bytes(row[0])
+    raw = _joined(itertools.chain([before], _read_pieces(tx, content_id)))
+    _shrink(tx)
     return raw
 
 
@@ -133,6 +136,18 @@ def _insert_piece(tx: Connection, content_id: int, seq: int, piece: bytes) -> No
 def _pieces(raw: bytes) -> Iterator[tuple[int, bytes]]:
     for seq, start in enumerate(range(0, len(raw), PIECE_SIZE)):
         yield seq, raw[start : start + PIECE_SIZE]
+
+
+def _shrink(tx: Connection) -> None:
+    """Empties the connection's cache: the pages of a large message fill it to no use, since each is needed once."""
+    tx.execute("PRAGMA shrink_memory")
+
+
+def _joined(pieces: Iterable[bytes]) -> bytes:
+    """The pieces one after the other; each is let go once it is copied."""
+    whole = io.BytesIO()
+    whole.writelines(pieces)
+    return whole.getvalue()
 
 
 def _read_pieces(tx: Connection, content_id: int) -> Iterator[bytes]:

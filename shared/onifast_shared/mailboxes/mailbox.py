@@ -210,13 +210,18 @@ def _also(label: Label | None, *, starred: bool, unread: bool) -> tuple[str, Seq
     return " AND ".join(where), (label.id,)
 
 
+def size_of(tx: Connection, email_id: int) -> int:
+    """How many octets a message has, whoever's it is; 0 for an id that is not there."""
+    return int(tx.execute("SELECT size FROM emails WHERE id = ?", (email_id,)).get or 0)
+
+
 def raw(tx: Connection, email_id: int) -> bytes:
     """A message's bytes. A row that another program wrote without any gets them made from its columns.
 
     A message that another program took from an mbox file has no `From ` line any more. Raises KeyError for an id that
     is not there.
     """
-    stored = tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
+    stored = _in_pieces(tx, email_id) or tx.execute("SELECT bytes FROM email_bytes WHERE id = ?", (email_id,)).get
     if stored:
         data = bytes(stored)
         return without_mbox_lines(data, split_head(data)[0])[0] if data.startswith((b"From ", b">")) else data
@@ -228,6 +233,13 @@ def raw(tx: Connection, email_id: int) -> bytes:
     if row is None:
         raise KeyError(email_id)
     return columns.to_message(*row)
+
+
+def _in_pieces(tx: Connection, email_id: int) -> bytes | None:
+    """The bytes of a large message; the view would make it in SQLite's memory, and copy it from there."""
+    sql = "SELECT c.id, e.trace FROM emails e JOIN contents c ON c.id = e.content_id WHERE e.id = ? AND c.data IS NULL"
+    row = tx.execute(sql, (email_id,)).fetchone()
+    return None if row is None else contents.read(tx, int(row[0]), before=bytes(row[1] or b""))
 
 
 def move(tx: Connection, owner: str | None, ids: Iterable[int], folder: str) -> int:

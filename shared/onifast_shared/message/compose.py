@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import email.utils
+import io
+import itertools
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import IO
 
 from onifast_shared.message.conversion import are_ascii_lines
 from onifast_shared.message.headers import (
@@ -31,6 +34,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HTML_START = ("<!doctype", "<html")
 MAX_REFERENCES = 50
+_ENCODED_AT_ONCE = 57 * 8192  # octets of a file: whole lines
 """Ids in References: RFC 5322 leaves their number open; the first one and the latest are what threads hang on."""
 _NEVER_SENT = frozenset(("bcc", "resent-bcc"))
 _JUDGED = _NEVER_SENT | {"from", "date", "message-id"}
@@ -54,7 +58,22 @@ class OutgoingAttachment:
 
     filename: str
     content_type: str
-    data: bytes
+    data: bytes = b""
+    file: IO[bytes] | None = None
+    """Where its bytes are read from instead, from the beginning, each time."""
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Its bytes, so many at a time."""
+        if self.file is None:
+            yield from (self.data[start : start + size] for start in range(0, len(self.data), size))
+            return
+        self.file.seek(0)
+        while chunk := self.file.read(size):
+            yield chunk
+
+    def whole(self) -> bytes:
+        """All of its bytes."""
+        return self.data if self.file is None else b"".join(self.chunks(_ENCODED_AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -104,7 +123,10 @@ def build(draft: Draft, hostname: str) -> bytes:
     It is 7-bit clean with lines of at most 998 octets, so any server takes it; only an address with a non-ASCII local
     part brings UTF-8 into the header, and such an address needs SMTPUTF8 anyway.
     """
-    return b"".join(_header_fields(draft, hostname)) + _body(draft)
+    whole = io.BytesIO()
+    whole.writelines(_header_fields(draft, hostname))
+    whole.writelines(_body(draft))
+    return whole.getvalue()
 
 
 def from_script(sender: str, recipient: str, subject: str, body: str, hostname: str) -> bytes:
@@ -216,11 +238,14 @@ def _date_text(date: datetime | None) -> str:
     return email.utils.format_datetime(date or datetime.now(UTC))
 
 
-def _body(draft: Draft) -> bytes:
+def _body(draft: Draft) -> Iterator[bytes]:
+    """The body piece by piece: in base64 a file of 30 MiB would be there three times else, once in lines."""
     text = _text_part(draft)
     if not draft.attachments:
-        return text
-    return _multipart("mixed", [text, *(_attachment_part(attachment) for attachment in draft.attachments)])
+        yield text
+        return
+    parts = itertools.chain([[text]], map(_attachment_part, draft.attachments))
+    yield from _multipart_pieces("mixed", parts)
 
 
 def _text_part(draft: Draft) -> bytes:
@@ -268,20 +293,31 @@ def _quoted_printable(data: bytes) -> bytes:
 
 
 def _base64_lines(data: bytes) -> bytes:
-    return base64.encodebytes(data).replace(b"\n", b"\r\n") or b"\r\n"
+    return b"".join(_base64_pieces([data]))
 
 
-def _attachment_part(attachment: OutgoingAttachment) -> bytes:
+def _base64_pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Of chunks that are whole lines each, but for the last one."""
+    nothing = True
+    for chunk in filter(None, chunks):
+        nothing = False
+        yield base64.encodebytes(chunk).replace(b"\n", b"\r\n")
+    if nothing:
+        yield b"\r\n"
+
+
+def _attachment_part(attachment: OutgoingAttachment) -> Iterator[bytes]:
     _refuse_controls("attachments", attachment.filename)
     content_type = attachment.content_type
     disposition = f"attachment; {write_parameter('filename', attachment.filename)}"
-    if content_type == "message/rfc822" and are_ascii_lines(attachment.data):
-        head = fold("Content-Type", content_type) + fold("Content-Disposition", disposition)
-        return head + b"\r\n" + attachment.data
+    if content_type == "message/rfc822" and are_ascii_lines(message := attachment.whole()):
+        yield fold("Content-Type", content_type) + fold("Content-Disposition", disposition) + b"\r\n"
+        yield message
+        return
     if not _CONTENT_TYPE.fullmatch(content_type) or content_type.lower().startswith(("multipart/", "message/")):
         # Neither may be base64 (RFC 2045 section 6.4).
         content_type = "application/octet-stream"
-    return _file_part(content_type, attachment.data, [("Content-Disposition", disposition)])
+    yield from _file_pieces(content_type, attachment.chunks(_ENCODED_AT_ONCE), [("Content-Disposition", disposition)])
 
 
 def _image_part(image: EmbeddedImage) -> bytes:
@@ -291,13 +327,26 @@ def _image_part(image: EmbeddedImage) -> bytes:
 
 
 def _file_part(content_type: str, data: bytes, head: Sequence[tuple[str, str]]) -> bytes:
+    return b"".join(_file_pieces(content_type, [data], head))
+
+
+def _file_pieces(content_type: str, chunks: Iterable[bytes], head: Sequence[tuple[str, str]]) -> Iterator[bytes]:
     found = [("Content-Type", content_type), ("Content-Transfer-Encoding", "base64"), *head]
-    return b"".join(fold(name, value) for name, value in found) + b"\r\n" + _base64_lines(data)
+    yield b"".join(fold(name, value) for name, value in found) + b"\r\n"
+    yield from _base64_pieces(chunks)
 
 
 def _multipart(subtype: str, parts: Sequence[bytes], parameter: str = "") -> bytes:
+    return b"".join(_multipart_pieces(subtype, ([part] for part in parts), parameter))
+
+
+def _multipart_pieces(subtype: str, parts: Iterable[Iterable[bytes]], parameter: str = "") -> Iterator[bytes]:
     boundary = f"=_{secrets.token_hex(16)}"
     delimiter = f"--{boundary}".encode()
     head = fold("Content-Type", "; ".join(filter(None, (f"multipart/{subtype}", parameter, f'boundary="{boundary}"'))))
-    body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in parts)
-    return head + b"\r\n" + body + delimiter + b"--\r\n"
+    yield head + b"\r\n"
+    for part in parts:
+        yield delimiter + b"\r\n"
+        yield from part
+        yield b"\r\n"
+    yield delimiter + b"--\r\n"

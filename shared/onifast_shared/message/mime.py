@@ -10,12 +10,22 @@ from functools import cached_property
 
 from onifast_shared.message import charsets, tnef, transfer
 from onifast_shared.message.flowed import unflow
-from onifast_shared.message.headers import decode_words, fields, settle, split_head, unfold_octets
+from onifast_shared.message.headers import (
+    body_start,
+    decode_words,
+    fields,
+    head_within,
+    settle,
+    split_head,
+    unfold_octets,
+)
 from onifast_shared.message.parameters import UNSAFE, clean_filename, parse_parameters
 
 MESSAGE_TYPES = ("message/rfc822", "message/global", "message/news")
 MAX_DEPTH = 50
 MAX_PARTS = 1000
+CHUNK = 512 * 1024
+"""Octets of an encoded file that are decoded at a time."""
 _MAX_HEAD = 1 << 16  # octets of a part's header that are looked at
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(?![^\s(;,])")
@@ -66,13 +76,46 @@ class _PartContext:
     parent: str = ""
 
 
+@dataclass(frozen=True)
+class _Window:
+    """Some octets of a message, which are not copied before they are wanted."""
+
+    raw: bytes
+    start: int
+    end: int
+
+    @classmethod
+    def whole(cls, raw: bytes) -> _Window:
+        return cls(raw, 0, len(raw))
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    @property
+    def octets(self) -> bytes:
+        return self.raw[self.start : self.end]
+
+    def head(self, length: int) -> bytes:
+        return self.raw[self.start : min(self.end, self.start + length)]
+
+    def split(self) -> tuple[bytes, _Window]:
+        """The header section, and the body."""
+        begin = self.head(_MAX_HEAD)
+        # What follows the head has to be there too, to tell whether it ends there.
+        head = head_within(begin, len(begin) - 2) if len(begin) < len(self) else None
+        if head is None:
+            begin = self.octets
+            head = split_head(begin)[0]
+        return head, _Window(self.raw, self.start + body_start(begin, len(head)), self.end)
+
+
 class Part:
     """A leaf: a part that holds no others, or that is not opened (message/rfc822, or too deep)."""
 
-    def __init__(self, head: _Head, body: bytes, context: _PartContext, *, is_spare: bool = False) -> None:
+    def __init__(self, head: _Head, body: _Window, context: _PartContext, *, is_spare: bool = False) -> None:
         self._head = head
         self.is_spare = is_spare  # text to be read only where there is no other
-        self._body = body
+        self._window = body
         self.alternative = context.alternative
         self.parent = context.parent
         self.content_type = head.content_type
@@ -80,30 +123,45 @@ class Part:
     @cached_property
     def data(self) -> bytes:
         """The body without its transfer encoding (RFC 2045 section 6); never raises."""
-        return transfer.decode(self._split[0], self._head.encoding)
+        return transfer.decode(self._split()[0], self._head.encoding)
+
+    def chunks(self) -> Iterator[bytes]:
+        """`data` in pieces, so that a large file need not be in memory whole."""
+        raw, start, end = self._window.raw, self._window.start, self._window.end
+        if "data" in vars(self) or self._head.encoding not in (*_IDENTITY, "base64"):
+            yield self.data
+        elif self._head.encoding != "base64":
+            yield from (raw[at : min(at + CHUNK, end)] for at in range(start, end, CHUNK))
+        elif not self._is_mislabelled:
+            yield from transfer.base64_chunks(raw, start, transfer.footer_at(raw, start, end), CHUNK)
+
+    @cached_property
+    def size(self) -> int:
+        """Octets of `data`."""
+        return sum(map(len, self.chunks()))
 
     @property
     def has_octets(self) -> bool:
         """Whether there is anything in it but white space."""
-        return bool(self._body[:_MAX_HEAD].strip())
+        return bool(self._window.head(_MAX_HEAD).strip())
 
     @property
     def data_head(self) -> bytes:
         """Some octets of `data`, enough to know its kind by."""
-        return transfer.decode(self._body[:200], self._head.encoding)
+        return transfer.decode(self._window.head(200), self._head.encoding)
 
     @property
     def text(self) -> str:
         """The body as text with "\\n" for line ends, its flowed paragraphs in one line each."""
-        footer = self._split[1]
+        footer = self._split()[1]
         text = self._as_text(self.data)
         return (f"{text}\n" if text else "") + self._as_text(footer) if footer else text
 
     def text_head(self, length: int) -> str:
         """Some beginning of `text`: no more than comes from `length` octets of the encoded body."""
-        if len(self._body) <= length:
+        if len(self._window) <= length:
             return self.text
-        return self._as_text(transfer.decode(self._body[:length], self._head.encoding))
+        return self._as_text(transfer.decode(self._window.head(length), self._head.encoding))
 
     @property
     def charset(self) -> str:
@@ -143,18 +201,24 @@ class Part:
     def undeclared(self) -> bytes:
         """Octets outside ASCII that are in nobody knows what: of the file name, and of a text without charset."""
         is_text = self.content_type.startswith("text/") and not self.charset and not self._head.encoding
-        text = self._body[:_UNDECLARED] if is_text else b""
+        text = self._window.head(_UNDECLARED) if is_text else b""
         name = self._head.raw_filename.encode("utf-8", "surrogateescape")
         return b"\n".join(each for each in (name, text) if not charsets.is_plain(each))
 
-    @cached_property
     def _split(self) -> tuple[bytes, bytes]:
         """The body, and what a mailing list has put behind it in plain text."""
+        raw, start, end = self._window.raw, self._window.start, self._window.end
         if self._head.encoding != "base64":
-            return self._body, b""
-        if self.content_type.startswith("text/") and not transfer.is_base64(self._body):
-            return b"", self._body  # it was labelled so, and never encoded
-        return transfer.split_footer(self._body)
+            return self._window.octets, b""
+        if self._is_mislabelled:
+            return b"", self._window.octets
+        footer = transfer.footer_at(raw, start, end)
+        return raw[start:footer], raw[footer:end]
+
+    @property
+    def _is_mislabelled(self) -> bool:
+        """Whether it was labelled as base64, and never encoded."""
+        return self.content_type.startswith("text/") and not transfer.is_base64(self._window.head(1000))
 
     def _as_text(self, data: bytes) -> str:
         label = self.charset
@@ -224,12 +288,12 @@ def leaves(raw: bytes) -> list[Part]:
     found: list[Part] = []
     groups = itertools.count()
     # A stack instead of recursion: depth is the sender's choice.
-    todo = [(raw, _PartContext())]
+    todo = [(_Window.whole(raw), _PartContext())]
     for _ in range(2 * MAX_PARTS):
         if not todo:
             break
         entity, context = todo.pop()
-        octets, body = split_head(entity)
+        octets, body = entity.split()
         head = _Head(octets, context.parent)
         if not head.content_type.startswith("multipart/") or context.depth == MAX_DEPTH:
             found += _leaf(head, body, context)
@@ -251,7 +315,11 @@ def _whole(raw: bytes) -> list[Part]:
     So nothing that was written is hidden by a boundary that can be read in two ways.
     """
     octets, body = split_head(raw)
-    return [Part(_Head(octets).as_text(), body, _PartContext())] if _LOST_LINE.search(body[:_MAX_HEAD]) else []
+    return (
+        [Part(_Head(octets).as_text(), _Window.whole(body), _PartContext())]
+        if _LOST_LINE.search(body[:_MAX_HEAD])
+        else []
+    )
 
 
 def charset_of(parts: list[Part], head: bytes) -> str:
@@ -267,45 +335,47 @@ def charset_of(parts: list[Part], head: bytes) -> str:
     return "" if charsets.is_plain(octets) else charsets.guess_charset(octets)
 
 
-def _leaf(head: _Head, body: bytes, context: _PartContext) -> Iterator[Part]:
+def _leaf(head: _Head, window: _Window, context: _PartContext) -> Iterator[Part]:
     """A part, and the files that lie within it: in a text of an old program (uuencode), or in Outlook's winmail.dat."""
-    if head.content_type in tnef.TYPES and (packed := tnef.read(transfer.decode(body, head.encoding))):
+    if head.content_type in tnef.TYPES and (packed := tnef.read(transfer.decode(window.octets, head.encoding))):
         yield from _unpacked(packed, context)
         return
     may_hold = head.content_type == "text/plain" and (
         head.encoding in _IDENTITY or transfer.is_uuencoded(head.encoding)
     )
-    files = list(transfer.uu_files(body)) if may_hold and b"begin" in body else []
+    may_hold = may_hold and window.raw.find(b"begin", window.start, window.end) >= 0
+    body = window.octets if may_hold else b""
+    files = list(transfer.uu_files(body))
     if not files:
-        yield Part(head, body, context)
+        yield Part(head, window, context)
         return
     edges = [0, *(edge for file in files for edge in (file.start, file.end)), len(body)]
     rest = b"".join(body[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
     head.encoding = ""
-    yield Part(head, rest, context)
+    yield Part(head, _Window.whole(rest), context)
     for file in files:
         name = file.name.decode("utf-8", "surrogateescape")
-        yield Part(_Head.of_file(name), file.content, _PartContext(context.depth, None, context.parent))
+        yield Part(_Head.of_file(name), _Window.whole(file.content), _PartContext(context.depth, None, context.parent))
 
 
 def _unpacked(packed: tnef.Tnef, context: _PartContext) -> Iterator[Part]:
     """What was in a winmail.dat. Its text mostly stands beside it already."""
     for kind, text in (("text/plain", packed.text), ("text/html", packed.html)):
         if text.strip():
-            yield Part(_Head.of_text(kind), text.encode(), context, is_spare=True)
+            yield Part(_Head.of_text(kind), _Window.whole(text.encode()), context, is_spare=True)
     for file in packed.files:
         head = _Head.of_file(file.name, file.content_type, file.content_id)
-        yield Part(head, file.content, _PartContext(context.depth + 1, None, context.parent))
+        yield Part(head, _Window.whole(file.content), _PartContext(context.depth + 1, None, context.parent))
 
 
-def _parts_of(head: _Head, body: bytes) -> list[bytes]:
+def _parts_of(head: _Head, body: _Window) -> list[_Window]:
     """A multipart's parts; where its boundary is missing or wrong, by the one that it uses; [] where it has none."""
     if head.encoding == "base64":  # which RFC 2045 section 6.4 forbids, and some do
-        body = transfer.decode_base64(body)
+        body = _Window.whole(transfer.decode_base64(body.octets))
     parts = list(_split_multipart(body, head.boundary)) if head.boundary else []
     if parts:
         return parts
-    used = _USED_BOUNDARY.search(body[:_MAX_HEAD])
+    used = _USED_BOUNDARY.search(body.head(_MAX_HEAD))
     return list(_split_multipart(body, used[1].rstrip())) if used else []
 
 
@@ -320,11 +390,11 @@ class Structure:
 def measure(raw: bytes, depth: int, parts: int) -> Structure:
     """Measures a message; looks no further once one of the limits is passed."""
     deepest = count = 0
-    todo = [(raw, 0)]
+    todo = [(_Window.whole(raw), 0)]
     while todo and deepest <= depth and count <= parts:
         entity, level = todo.pop()
         deepest = max(deepest, level)
-        octets, body = split_head(entity)
+        octets, body = entity.split()
         head = _Head(octets)
         if not head.content_type.startswith("multipart/") or not head.boundary:
             continue
@@ -334,35 +404,42 @@ def measure(raw: bytes, depth: int, parts: int) -> Structure:
     return Structure(deepest, count)
 
 
-def _split_multipart(body: bytes, boundary: bytes, most: int = MAX_PARTS) -> Iterator[bytes]:
+def _split_multipart(body: _Window, boundary: bytes, most: int = MAX_PARTS) -> Iterator[_Window]:
     """The parts between delimiter lines (RFC 2046 section 5.1.1); what has no closing delimiter ends with the body."""
     start: int | None = None
-    for before, after, closing in delimiters(body, b"--" + boundary, most):
+    for before, after, closing in delimiters(body.raw, b"--" + boundary, most, body.start, body.end):
         if start is not None:
-            yield body[start:before]
+            yield _Window(body.raw, start, max(start, before))
         start = None if closing else after
         if closing:
             return
     if start is not None:
-        yield body[start:]
+        yield _Window(body.raw, start, body.end)
 
 
-def delimiters(body: bytes, delimiter: bytes, most: int = MAX_PARTS) -> Iterator[tuple[int, int, bool]]:
-    """(end of what is before, start of what is after, whether it closes) of each delimiter line, up to `most`."""
-    position, count = 0, 0
-    while count < most and (at := body.find(delimiter, position)) >= 0:
+def delimiters(
+    raw: bytes, delimiter: bytes, most: int = MAX_PARTS, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, int, bool]]:
+    """(end of what is before, start of what is after, whether it closes) of each delimiter line, up to `most`.
+
+    Looked for from `start` to `stop`, the end unless given.
+    """
+    stop = len(raw) if stop is None else stop
+    position, count = start, 0
+    while count < most and (at := raw.find(delimiter, position, stop)) >= 0:
         position = at + len(delimiter)
-        if at and body[at - 1 : at] != b"\n":
+        if at > start and raw[at - 1 : at] != b"\n":
             continue
-        end = body.find(b"\n", position, position + 1000)
-        rest = body[position : end if end >= 0 else position + 1000]
+        limit = min(position + 1000, stop)
+        end = raw.find(b"\n", position, limit)
+        rest = raw[position : end if end >= 0 else limit]
         closing = rest.startswith(b"--")
         if not closing and rest.strip():
             continue  # a longer boundary, of another multipart
         count += 1
-        after = end + 1 if end >= 0 else len(body)
+        after = end + 1 if end >= 0 else stop
         # The line end before a delimiter belongs to it, not to the part.
-        before = at - 2 if body[at - 2 : at] == b"\r\n" else max(at - 1, 0)
+        before = at - 2 if at - 2 >= start and raw[at - 2 : at] == b"\r\n" else max(at - 1, start)
         yield before, after, closing
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -219,7 +220,11 @@ class Attachment:
     @property
     def size(self) -> int:
         """Octets of `data`."""
-        return len(self._part.data)
+        return self._part.size
+
+    def chunks(self) -> Iterator[bytes]:
+        """`data` in pieces, decoded as they are asked for."""
+        return self._part.chunks()
 
     @property
     def text(self) -> str:

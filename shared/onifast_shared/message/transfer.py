@@ -70,16 +70,39 @@ def is_base64(body: bytes) -> bool:
     return b" " not in first and len(first.translate(None, _BASE64)) * 5 <= len(first)
 
 
-def split_footer(body: bytes) -> tuple[bytes, bytes]:
-    """A base64 body, and the plain text that a mailing list has put behind it, b"" if there is none."""
-    start = max(body.rfind(b"\n", 0, max(len(body) - _FOOTER_WITHIN, 0)) + 1, 0)
-    position, seen = start, start > 0
-    for line in body[start:].splitlines(keepends=True):
+def base64_chunks(raw: bytes, start: int, end: int, size: int) -> Iterator[bytes]:
+    """What `decode_base64` makes of the octets from `start` to `end`, piece by piece of some `size` octets of them."""
+    left = b""
+    while start < end:
+        # Between lines nothing has to be looked at together, but for letters that are left.
+        line_end = raw.rfind(b"\n", start, min(start + size, end)) + 1
+        stop = line_end if line_end and start + size < end else min(start + size, end)
+        if not line_end and stop < end:
+            stop = raw.find(b"\n", stop, end) + 1 or end
+        letters = left + _AFTER_PADDING.sub(b"=", raw[start:stop]).translate(None, _NOT_BASE64.replace(b"=", b""))
+        start, left = stop, b""
+        *runs, last = letters.split(b"=")
+        for run in runs:
+            if run:
+                yield _decode_run(run)
+        whole = len(last) - len(last) % 4
+        left = last[whole:]
+        if whole:
+            yield binascii.a2b_base64(last[:whole])
+    if left:
+        yield _decode_run(left)
+
+
+def footer_at(raw: bytes, begin: int, end: int) -> int:
+    """Where the plain text begins that a mailing list has put behind the base64 body that lies there; else its end."""
+    start = max(raw.rfind(b"\n", begin, max(end - _FOOTER_WITHIN, begin)) + 1, begin)
+    position, seen = start, start > begin
+    for line in raw[start:end].splitlines(keepends=True):
         if seen and _is_prose(line.strip()):
-            return body[:position], body[position:]
+            return position
         seen = seen or bool(line.strip())
         position += len(line)
-    return body, b""
+    return end
 
 
 def _is_prose(line: bytes) -> bool:

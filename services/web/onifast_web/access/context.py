@@ -17,7 +17,9 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 from onifast_shared.mailboxes.summaries import Summaries
 
+from onifast_web.access import one_at_a_time
 from onifast_web.access.guessing import GuessingTurns
+from onifast_web.access.one_at_a_time import OneAtATime
 from onifast_web.reading.impostors import Readers
 
 _EXTENSION = "onifast"
@@ -39,6 +41,7 @@ class Web:
     places_to_wait: BoundedSemaphore
     clock: Callable[[], float] = time.time
     guesses: GuessingTurns = field(default_factory=GuessingTurns)
+    turn: OneAtATime = field(default_factory=OneAtATime)
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(PASSWORDS_AT_ONCE))
 
     @cached_property
@@ -55,6 +58,10 @@ class Web:
     def summaries(self) -> Summaries:
         """What lists have found out about messages that are not indexed yet."""
         return Summaries()
+
+    def before_reading(self, email_id: int) -> None:
+        """Waits for the turn to read a message, if it is a large one. Raises Problem(503)."""
+        one_at_a_time.before_reading(self.turn, self.database, email_id)
 
     def attach(self) -> dict[str, Web]:
         """For app.extensions."""

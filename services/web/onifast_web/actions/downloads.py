@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from flask import Response, request
@@ -25,20 +26,30 @@ def attachment(parsed: Parsed, index: int) -> Response:
     item = parsed.attachments[index]
     active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
     content_type = "application/octet-stream" if active or not item.content_type else item.content_type
-    return file(item.data, name_of(item), content_type)
+    return _streamed(item.chunks, name_of(item), content_type)
 
 
 def file(data: bytes, name: str, content_type: str) -> Response:
     """Bytes as a file, or the part of them that Range asks for (RFC 9110 section 14); what is there already is 304."""
-    response = Response(data, content_type=content_type)
+    return _streamed(lambda: iter([data]), name, content_type)
+
+
+def _streamed(chunks: Callable[[], Iterator[bytes]], name: str, content_type: str) -> Response:
+    """`file`, of what `chunks` gives piece by piece: once to know how much it is, and once to send it."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks():
+        digest.update(chunk)
+        size += len(chunk)
+    response = Response(chunks(), content_type=content_type)
+    response.content_length = size
     # RFC 6266: the plain name for old programs, the real one for all others.
     plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
     response.headers["Content-Disposition"] = (
         f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     )
     response.headers["Content-Security-Policy"] = POLICY
-    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
-    response.make_conditional(request, accept_ranges=True, complete_length=len(data))
+    response.set_etag(digest.hexdigest()[:32])
+    response.make_conditional(request, accept_ranges=True, complete_length=size)
     return response
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access import auth, context
+from onifast_web.access import auth, context, one_at_a_time
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web
 from onifast_web.api import forms
@@ -141,6 +141,7 @@ def _query() -> dict[str, str]:
 def _body(endpoint: Endpoint) -> Model | None:
     if endpoint.body is None:
         return None
+    one_at_a_time.wait_for_turn(context.current().turn, request.content_length or 0)
     if endpoint.form is not None and request.mimetype in (FORM, forms.URLENCODED):
         return _checked(endpoint.body, endpoint.form())
     if request.mimetype == forms.URLENCODED:
@@ -149,7 +150,7 @@ def _body(endpoint: Endpoint) -> Model | None:
         allowed = ["application/json", forms.URLENCODED, *([FORM] if endpoint.form else [])]
         raise Problem(415, f"The body must be {' or '.join(allowed)}.")
     try:
-        content = request.get_json()
+        content = request.get_json(cache=False)
     except (BadRequest, RecursionError):
         raise Problem(400, "The body is not valid JSON.") from None
     if not isinstance(content, dict):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, cast
+import hashlib
+from typing import IO, Annotated, Any, cast
 
 from flask import request
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.values import times
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from werkzeug.datastructures import FileStorage
 
 from onifast_web.access.auth import Who
 from onifast_web.access.context import Web
@@ -21,13 +23,22 @@ from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Moment, checked_mom
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 
+_LONGEST_NAME = 255
+
 
 class SendAttachment(Model):
     """A file; `content` is base64."""
 
-    filename: Annotated[str, Field(max_length=255)]
-    content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
+    filename: Annotated[str, Field(max_length=_LONGEST_NAME)]
+    content_type: Annotated[str, Field(max_length=_LONGEST_NAME)] = "application/octet-stream"
     content: str = Field(json_schema_extra={"contentEncoding": "base64"})
+    _uploaded: IO[bytes] | None = PrivateAttr(None)
+
+    def outgoing(self) -> OutgoingAttachment:
+        """The file as it is sent."""
+        if self._uploaded is not None:
+            return OutgoingAttachment(self.filename, self.content_type, file=self._uploaded)
+        return OutgoingAttachment(self.filename, self.content_type, base64.b64decode(self.content))
 
     @field_validator("content")
     @classmethod
@@ -131,10 +142,7 @@ def draft_of(body: DraftFields) -> Draft:
         html=body.html,
         in_reply_to=body.in_reply_to,
         references=body.references,
-        attachments=[
-            OutgoingAttachment(item.filename, item.content_type, base64.b64decode(item.content))
-            for item in body.attachments
-        ],
+        attachments=[item.outgoing() for item in body.attachments],
     )
 
 
@@ -164,15 +172,22 @@ def body_of_form(model: type[DraftFields] = SendBody) -> dict[str, Any]:
     if set(request.files) - {"attachments", "attachments[]", "file", "files"}:
         raise unprocessable("attachments", "files go into the field attachments")
     files = [item for _, group in request.files.lists() for item in group if item.filename]
-    fields["attachments"] = [
-        {
-            "filename": item.filename,
-            "content_type": item.mimetype or "application/octet-stream",
-            "content": base64.b64encode(item.read()).decode("ascii"),
-        }
-        for item in files
-    ]
+    fields["attachments"] = [_uploaded(item) for item in files]
     return fields
+
+
+def _uploaded(item: FileStorage) -> SendAttachment | dict[str, Any]:
+    """A file that came as it is. What stands for its content tells whether another request has the same."""
+    if len(item.filename or "") > _LONGEST_NAME:
+        return {"filename": item.filename, "content": ""}  # which the model refuses
+    digest = hashlib.file_digest(item.stream, "sha256").digest()  # type: ignore[arg-type]
+    made = SendAttachment(
+        filename=item.filename or "",
+        content_type=(item.mimetype or "application/octet-stream")[:_LONGEST_NAME],
+        content=base64.b64encode(digest).decode("ascii"),
+    )
+    made._uploaded = item.stream
+    return made
 
 
 SOON_OR_LATER = {

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.shared_counts import SharedCounter, SharedTally
 
+from onifast_web.access.one_at_a_time import OneAtATime
+
 MOST_BY_DEFAULT = 2
 _COUNTERS, _TALLIES = 2, 4
 
@@ -34,6 +36,8 @@ class WebPlace:
     requests_of: SharedTally
     large_bodies_of: SharedTally
     guesses_of: SharedTally
+    turn: OneAtATime
+    """Of who works with a large message."""
     serving: Callable[[], None]
     """To be called once connections are accepted."""
     lifeline: int | None = None
@@ -49,6 +53,7 @@ class WebPlaces:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._turn = OneAtATime()
         counters = memoryview(mmap.mmap(-1, 8 * _COUNTERS * count)).cast("q")
         self._counters = [counters[at * count : (at + 1) * count] for at in range(_COUNTERS)]
         size = SharedTally.BUCKETS * count
@@ -66,6 +71,7 @@ class WebPlaces:
             requests_of=next(tallies),
             large_bodies_of=next(tallies),
             guesses_of=next(tallies),
+            turn=self._turn,
             serving=serving,
             lifeline=lifeline,
         )

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from onifast_shared.machine import descriptors, log
+from onifast_shared.machine import descriptors, log, memory
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.rare_log import SeldomLog
 from waitress import wasyncore
@@ -27,6 +27,7 @@ STOP_SECONDS = 25.0
 # Descriptors that are not connections: each thread's database, listening sockets, DNS, the log.
 SPARE = 64
 _EACH = 2  # descriptors that a connection may need: its own, and a large body's or answer's file
+_IDLE = 5.0  # seconds without anybody, after which memory that is free is given back
 _PAUSE = 0.2  # seconds without taking in, where nobody can be hung up on
 _OTHERS_TURN = 0.004  # seconds in which another process takes in whom it has more time for
 
@@ -67,6 +68,7 @@ class WebServer:
         self._listeners = [self._listen(app, listening, settings) for listening in listeners]
         self._limit = self._apply(settings)
         self._judged_at = self._short_at = float("-inf")
+        self._busy_at: float | None = self._clock()
 
     def run(self) -> None:
         """Returns once `stop` was called and the requests that had begun by then have been answered."""
@@ -233,8 +235,17 @@ class WebServer:
             return
         self._judged_at = now
         channels = self._channels
+        self._give_back(now, is_idle=not channels)
         pressed = self._place.connections.total > self._limit * 3 // 4 or now - self._short_at < 60.0
         _close([channel for channel in channels if is_overdue(channel, now, pressed=pressed)])
+
+    def _give_back(self, now: float, *, is_idle: bool) -> None:
+        """Gives memory back once nobody has been connected for a while."""
+        if not is_idle:
+            self._busy_at = now
+        elif self._busy_at is not None and now - self._busy_at > _IDLE:
+            self._busy_at = None
+            memory.trim()
 
     def _finish(self) -> None:
         """Answers what has begun, within STOP_SECONDS."""

@@ -16,6 +16,7 @@ from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access import one_at_a_time
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.actions import drafts, forwarding, sending
@@ -57,6 +58,7 @@ def compose() -> AnyResponse:
         return _page(username, begun(username))
     web = current()
     request.max_content_length = serve.largest_body(web.settings.max_message_size)
+    one_at_a_time.wait_for_turn(web.turn, request.content_length or 0)
     form = _typed()
     if request.form.get("do") == "discard":
         web.database.write(lambda tx: drafts.remove(tx, username, form.draft))
@@ -231,7 +233,7 @@ def _with_what_goes_along(username: str, form: Form) -> tuple[Form, Along]:
         form = replace(form, enclosed=enclosed(opened))
         found.append(forwarding.as_attachment(opened.raw, file_stem(opened.row)))
     new = [item for item in request.files.getlist("attachments") if item.filename]
-    found += [OutgoingAttachment(item.filename or "", item.mimetype, item.read()) for item in new]
+    found += [OutgoingAttachment(item.filename or "", item.mimetype, file=item.stream) for item in new]
     return form, Along(found, forwarded)
 
 

@@ -154,7 +154,9 @@ def open_message(owner: str, email_id: int) -> OpenedMessage:
             raise not_found()
         return row, mailbox.raw(tx, email_id)
 
-    row, data = current().database.read(read)
+    web = current()
+    web.before_reading(email_id)
+    row, data = web.database.read(read)
     return OpenedMessage(row, data, parsing.parse(data))
 
 
