@@ -9,7 +9,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.routes import StoredRoute
 from onifast_shared.transport.sources import StoredSource
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from onifast_web.http.models import Model
 
@@ -23,6 +23,15 @@ class RouteBody(Model):
 
     Without `password` the stored one stays, unless host or user change. "" forgets it.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"password": {"type": "null"}}},
+                {"required": ["user"], "properties": {"user": {"minLength": 1}}},
+            ]
+        }
+    )
 
     scope: Scope
     name: Name

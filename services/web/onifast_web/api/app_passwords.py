@@ -36,7 +36,7 @@ class AppPasswordList(Model):
 class AppPasswordBody(Model):
     """`name` is for the user: the program that the password is for."""
 
-    name: Annotated[str, Field(max_length=app_passwords.MAX_NAME)]
+    name: Annotated[str, Field(min_length=1, max_length=app_passwords.MAX_NAME)]
 
 
 class NewAppPassword(Model):

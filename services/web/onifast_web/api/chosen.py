@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -33,13 +34,13 @@ def one_of(*names: str) -> dict[str, Any]:
     return {"oneOf": [_given(name) for name in names]}
 
 
-def any_of(*names: str) -> dict[str, Any]:
-    """What it says of fields of which one at least is to be given."""
-    return {"anyOf": [_given(name) for name in names]}
+def any_of(*names: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What it says of fields of which one at least is to be given; `more` holds for each of them."""
+    return {"anyOf": [_given(name, more) for name in names]}
 
 
-def _given(name: str) -> dict[str, Any]:
-    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+def _given(name: str, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: dict(more or {"not": {"type": "null"}})}}
 
 
 class ChosenMessages(Model):

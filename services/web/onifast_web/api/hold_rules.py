@@ -7,10 +7,11 @@ from typing import Annotated
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.values import times
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import hold_rules as actions
+from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found, unprocessable
@@ -39,6 +40,8 @@ class RuleList(Model):
 
 class RuleBody(Model):
     """All that is given has to fit. `sender` (of the envelope) and `recipient` are an address or a domain."""
+
+    model_config = ConfigDict(json_schema_extra=any_of("sender", "recipient", "owner", more={"minLength": 1}))
 
     sender: Text = ""
     recipient: Text = ""

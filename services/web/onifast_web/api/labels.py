@@ -8,11 +8,11 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labels
 from onifast_shared.mailboxes.labels import Label, LabelError
 from onifast_shared.values.label_names import COLOURS, MOST_CHARACTERS, MOST_DEPTH
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import messages
-from onifast_web.api.chosen import Changed, ChosenMessages, all_of, the_user
+from onifast_web.api.chosen import Changed, ChosenMessages, all_of, any_of, one_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
@@ -83,6 +83,8 @@ class LabelIdQuery(Model):
 
 class AssignBody(ChosenMessages):
     """`add` and `remove` are numbers of labels; adding an own folder archives the messages and puts them there."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("ids", "id") | any_of("add", "remove", more={"minItems": 1}))
 
     add: SomeLabels = Field(default_factory=list)
     remove: SomeLabels = Field(default_factory=list)

@@ -9,11 +9,12 @@ from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.standings import SubjectStanding
 from onifast_shared.limits.subjects import LARGEST, PERIODS
 from onifast_shared.values import times
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import limits as actions
 from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.api.vocabulary import DOMAIN, USERNAME
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 
@@ -56,8 +57,23 @@ class LimitsList(Model):
     limits: list[LimitsOf]
 
 
+_CHANGES: dict[str, Any] = {
+    "oneOf": [
+        {"properties": {"scope": {"const": "user"}, "name": {"format": USERNAME}}},
+        {"properties": {"scope": {"const": "unix"}, "name": {"format": USERNAME}}},
+        {"properties": {"scope": {"const": "domain"}, "name": {"format": DOMAIN}}},
+    ],
+    "anyOf": [
+        *({"required": [counted]} for counted in PERIODS),
+        {"required": ["reset"], "properties": {"reset": {"const": True}}},
+    ],
+}
+
+
 class LimitsBody(Model):
     """A limit that is not named stays; 0 lifts it, null gives it back to the settings. `reset` forgets what is used."""
+
+    model_config = ConfigDict(json_schema_extra=_CHANGES)
 
     scope: Scope
     name: Annotated[str, Field(max_length=255)]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from onifast_web.access.auth import ACT_FOR, COOKIE, Who, allow
-from onifast_web.api import forms
+from onifast_web.api import describing, forms, vocabulary
 from onifast_web.api.endpoint import FORM, Endpoint, Nothing
 from onifast_web.http.csrf import HEADER
 from onifast_web.http.problems import MEDIA_TYPE
@@ -51,12 +51,27 @@ _SCHEMES = {
         "description": f"A personal API token, or the panel's service token, which may name a user in {ACT_FOR}.",
     },
 }
+_ABOUT = (
+    "Mail of a web-hosting panel's users: their mailboxes, what they send, and what administrators set."
+    " JSON in and out; unknown fields are refused; times are RFC 3339 in UTC;"
+    " every error is a problem document (RFC 9457)."
+)
+_SIGN_ON = {"name": "login", "description": "How the panel's token logs a browser in."}
+_THIS = {"name": "document", "description": "This document."}
 _SSO_LOGIN = {
+    "tags": ["login"],
+    "description": "The panel sends its user's browser here with a token that it has just asked for.",
     "summary": "Sign a browser in with a one-time token",
     "operationId": "get-sso-login",
     "security": [],
     "parameters": [
-        {"name": "token", "in": "query", "required": True, "schema": {"type": "string"}},
+        {
+            "name": "token",
+            "in": "query",
+            "required": True,
+            "description": "The one-time token.",
+            "schema": {"type": "string"},
+        },
         {"name": "next", "in": "query", "schema": {"type": "string", "description": "a local path to go on to"}},
     ],
     "responses": {
@@ -83,12 +98,20 @@ def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
 def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
     """The document as JSON's values."""
     names, schemas = _schemas(endpoints)
+    describing.describe_fields(schemas)
+    describing.add_formats(schemas, _requests(endpoints, names))
     paths: dict[str, dict[str, Any]] = {"/sso-login": {"get": _SSO_LOGIN}, "/api/openapi.json": {"get": _own()}}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, names)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, names, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "onifast-mail", "version": version("onifast-mail"), "license": {"name": "see the project"}},
+        "info": {
+            "title": "onifast-mail",
+            "version": version("onifast-mail"),
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [*describing.nouns(endpoints), _SIGN_ON, _THIS],
         "servers": [{"url": "/", "description": "or the prefix that the panel shows the webmail under"}],
         "paths": paths,
         "components": {"schemas": schemas | {"Problem": _PROBLEM_SCHEMA}, "securitySchemes": _SCHEMES},
@@ -109,23 +132,40 @@ def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[Names, dict[str, Any]]:
     return names, dict(definitions["$defs"])
 
 
-def _operation(endpoint: Endpoint, names: Names) -> dict[str, Any]:
+def _requests(endpoints: tuple[Endpoint, ...], names: Names) -> list[str]:
+    """The names of the models that requests bring."""
+    bodies = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
+    return [str(names[body, "validation"]["$ref"]).rpartition("/")[2] for body in bodies]
+
+
+def _operation(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
+        "tags": [describing.noun_of(endpoint)],
         "summary": endpoint.summary,
         "description": f"{(endpoint.view.__doc__ or '').strip()} For {endpoint.who.value}.".strip(),
         "operationId": f"{endpoint.method.lower()}{endpoint.path.replace('/api', '').replace('/', '-')}",
         "security": [{"token": []}] if endpoint.who is Who.SERVICE else [{"session": []}, {"token": []}],
-        "responses": _responses(endpoint, names),
+        "responses": _responses(endpoint, names, schemas),
     }
     if parameters := _parameters(endpoint):
         operation["parameters"] = parameters
     if endpoint.body is not None:
-        schema = names[endpoint.body, "validation"]
-        kinds = ["application/json", *([FORM] if endpoint.form else [])]
-        if forms.is_flat(endpoint.body):
-            kinds.append(forms.URLENCODED)
-        operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
+        operation["requestBody"] = {"required": True, "content": _contents(endpoint, names, schemas)}
     return operation
+
+
+def _contents(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The kinds of body that an endpoint takes."""
+    assert endpoint.body is not None  # noqa: S101 - for the type checker
+    reference = names[endpoint.body, "validation"]
+    shown = describing.example(reference, schemas)
+    found = {"application/json": {"schema": reference, "example": shown}}
+    form = describing.for_forms(schemas[str(reference["$ref"]).rpartition("/")[2]])
+    if endpoint.form:
+        found[FORM] = {"schema": form}
+    if forms.is_flat(endpoint.body):
+        found[forms.URLENCODED] = {"schema": form}
+    return found
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -134,7 +174,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schema = endpoint.query.model_json_schema()
         required = schema.get("required", [])
         found = [
-            {"name": name, "in": "query", "required": name in required, "schema": item}
+            _query_parameter(endpoint.query.__name__, name, item, required=name in required)
             for name, item in schema["properties"].items()
         ]
     if endpoint.version is not None:
@@ -153,14 +193,26 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return found
 
 
+def _query_parameter(model: str, name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    # A query knows no null.
+    (field,) = describing.for_forms({"properties": {name: schema}})["properties"].values()
+    describing.describe(name, field)
+    describing.add_format(model, name, field)
+    found = {"name": name, "in": "query", "required": required, "schema": field}
+    return found | {"description": field.pop("description", ""), "example": describing.example(field, {}, name)}
+
+
 def _header(name: str, meaning: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+    schema = {"type": "string", **vocabulary.HEADERS.get(name, {})}
+    return {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
 
 
-def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
+def _responses(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.answer is not None:
-        answer["content"] = {"application/json": {"schema": names[endpoint.answer, "serialization"]}}
+        reference = names[endpoint.answer, "serialization"]
+        shown = describing.example(reference, schemas)
+        answer["content"] = {"application/json": {"schema": reference, "example": shown}}
     if endpoint.version is not None:
         answer["headers"] = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
     parts: dict[str, Any] = {}
@@ -188,7 +240,9 @@ def _responses(endpoint: Endpoint, names: Names) -> dict[str, Any]:
 
 def _own() -> dict[str, Any]:
     return {
+        "tags": ["document"],
         "summary": "This document",
+        "description": "The OpenAPI 3.1 document, for anybody.",
         "operationId": "get-openapi",
         "security": [],
         "responses": {"200": {"description": "OK", "content": {"application/json": {}}}},

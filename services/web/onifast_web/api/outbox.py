@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from onifast_web.access.auth import Caller, Who
 from onifast_web.access.context import Web
@@ -95,11 +95,28 @@ class Matching(Model):
     q: Annotated[str, Field(max_length=200)] = ""
 
 
+def _action(*actions: str, by: str = "ids", needs: str = "") -> dict[str, Any]:
+    """The schema of requests for these actions: what they need, and what else they do not take."""
+    others = {name: {"type": "null"} for name in ("ids", "matching", "send_at", "to") if name not in (by, needs)}
+    given = {name: {"not": {"type": "null"}} for name in (by, needs) if name}
+    return {"required": ["action", *given], "properties": {"action": {"enum": list(actions)}, **given, **others}}
+
+
+_ACTION_SCHEMAS: JsonValue = [
+    _action(*ACTIONS, "send_now", "recall"),
+    _action(*ACTIONS, by="matching"),
+    _action("reschedule", needs="send_at"),
+    _action("redirect", needs="to"),
+]
+
+
 class QueueActionBody(Model):
     """What is to be done, and to which entries: either `ids`, or for retry, cancel, hold and release all `matching`.
 
     `reschedule` needs `send_at`, `redirect` needs `to`; no other action takes either.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ACTION_SCHEMAS})
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=500)] | None = None
     matching: Matching | None = None

@@ -8,12 +8,13 @@ from onifast_shared.db.database import Connection
 from onifast_shared.recipients import quotas
 from onifast_shared.recipients.quotas import Quota
 from onifast_shared.values.address import Address, AddressError
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint
+from onifast_web.api.vocabulary import ADDRESS, USERNAME
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 
@@ -36,6 +37,15 @@ class QuotaList(Model):
 
 class QuotaBody(Model):
     """`bytes` 0 lifts the limit; null gives the name back to the settings' default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"scope": {"const": "address"}, "name": {"format": ADDRESS}}},
+                {"properties": {"scope": {"const": "owner"}, "name": {"format": USERNAME}}},
+            ]
+        }
+    )
 
     scope: Literal["address", "owner"]
     name: Annotated[str, Field(max_length=320)]

@@ -10,7 +10,7 @@ from typing import IO, Annotated, Any, cast
 from flask import request
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.values import times
-from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from werkzeug.datastructures import FileStorage
 
 from onifast_web.access.auth import Who
@@ -19,7 +19,9 @@ from onifast_web.actions import sending, sending_once
 from onifast_web.actions.sending import Sent, Wait
 from onifast_web.actions.sending_once import After, Before
 from onifast_web.api import forms
+from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Moment, checked_moment
+from onifast_web.api.vocabulary import LINE
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 
@@ -29,9 +31,11 @@ _LONGEST_NAME = 255
 class SendAttachment(Model):
     """A file; `content` is base64."""
 
-    filename: Annotated[str, Field(max_length=_LONGEST_NAME)]
-    content_type: Annotated[str, Field(max_length=_LONGEST_NAME)] = "application/octet-stream"
-    content: str = Field(json_schema_extra={"contentEncoding": "base64"})
+    filename: Annotated[str, Field(max_length=_LONGEST_NAME, json_schema_extra={"format": LINE})]
+    content_type: Annotated[str, Field(max_length=_LONGEST_NAME, json_schema_extra={"format": "media-type"})] = (
+        "application/octet-stream"
+    )
+    content: str = Field(json_schema_extra={"contentEncoding": "base64", "format": "byte"})
     _uploaded: IO[bytes] | None = PrivateAttr(None)
 
     def outgoing(self) -> OutgoingAttachment:
@@ -77,8 +81,23 @@ class DraftFields(Model):
     attachments: Annotated[list[SendAttachment], Field(max_length=1000, default_factory=list)]
 
 
+AT_ONE_TIME: dict[str, Any] = {
+    "oneOf": [
+        {"properties": {"send_at": {"type": "null"}}},
+        {"required": ["send_at"], "properties": {"send_at": {"not": {"type": "null"}}, "undo_seconds": {"const": 0}}},
+    ]
+}
+"""What a schema says of `send_at` and `undo_seconds`, of which one alone is to be given."""
+
+
+SOMEBODY = any_of("to", "cc", "bcc", more={"minItems": 1, "minLength": 1})
+"""What it says of the recipients: there is one at least."""
+
+
 class LeavingTime(Model):
     """When a message leaves: at once, at `send_at`, or after `undo_seconds` in which it can be called back."""
+
+    model_config = ConfigDict(json_schema_extra=AT_ONE_TIME)
 
     send_at: Moment | None = None
     undo_seconds: Annotated[int, Field(ge=0, le=600)] = 0
@@ -97,6 +116,8 @@ class LeavingTime(Model):
 
 class SendBody(DraftFields, LeavingTime):
     """A message to be sent; `text`, `html` or both."""
+
+    model_config = ConfigDict(json_schema_extra=AT_ONE_TIME | {"allOf": [any_of("text", "html"), SOMEBODY]})
 
     @model_validator(mode="after")
     def _has_a_body(self) -> SendBody:
