@@ -101,7 +101,7 @@ def _written(words: tuple[str, ...], is_prefix: bool) -> str:
 def _letter(letter: str) -> str:
     if not letter.isalpha():
         return re.escape(letter)
-    return f"[{re.escape(letter)}{_accented().get(letter, '')}]" + "[\u0300-\u036f]*"
+    return f"[{re.escape(letter)}{_accented().get(letter, '')}]" + "[\u0300-\u036f]*+"
 
 
 @cache

@@ -247,6 +247,48 @@ class TestForged:
         await sent.come_back(status_report(envid=theirs["remote.test"], about="Subject: Hello\r\n"))
         assert sent.history() == ["delivered", "unproven", "returned"]
 
+    @pytest.mark.parametrize(
+        ("reverse_path", "authentication"),
+        [
+            ("", None),
+            ("mallory@gmail.com", {"dmarc": "pass", "spf": "pass", "spf_domain": "gmail.com"}),
+            ("mallory@gmail.com", {"dkim_domains": ["gmail.com"]}),
+        ],
+        ids=["from anywhere", "dmarc", "dkim"],
+    )
+    async def test_by_another_user_of_the_recipients_provider_does_nothing(
+        self, sent: Correspondence, reverse_path: str, authentication: dict[str, Any] | None
+    ) -> None:
+        sent.outbox.dns.set("gmail.com", "MX", "10 mx.remote.test")
+        await sent.send("bob@gmail.com", "mallory@gmail.com")
+        raw = status_report("bob@gmail.com", status="5.1.1", diagnostic="smtp; 550 5.1.1 No such user")
+        raw = raw.replace(b"From: MAILER-DAEMON@mx.remote.test", b"From: mallory@gmail.com")
+        await sent.come_back(raw, reverse_path=reverse_path, authentication=authentication)
+        raw = notifications.complaint("bob@gmail.com", sender="mallory@gmail.com")
+        await sent.come_back(raw, reverse_path=reverse_path, authentication=authentication)
+        assert sent.outbox.states() == {"bob@gmail.com": "sent", "mallory@gmail.com": "sent"}
+        assert sent.suppressed("bob@gmail.com") == ""
+
+    @pytest.mark.parametrize(
+        ("reverse_path", "author"),
+        [("", "mailer-daemon@gmail.com"), ("staff@gmail.com", "staff@gmail.com")],
+        ids=["daemon", "role"],
+    )
+    async def test_not_where_the_provider_itself_is_proven(
+        self, sent: Correspondence, reverse_path: str, author: str
+    ) -> None:
+        sent.outbox.dns.set("gmail.com", "MX", "10 mx.remote.test")
+        await sent.send("bob@gmail.com", "mallory@gmail.com")
+        raw = notifications.complaint("bob@gmail.com", sender=author)
+        await sent.come_back(raw, reverse_path=reverse_path, authentication={"dmarc": "pass"})
+        assert sent.suppressed("bob@gmail.com") == "complaint"
+
+    async def test_of_a_providers_only_user_is_believed(self, sent: Correspondence) -> None:
+        sent.outbox.dns.set("gmail.com", "MX", "10 mx.remote.test")
+        await sent.send("bob@gmail.com")
+        await sent.come_back(status_report("bob@gmail.com"))
+        assert sent.outbox.states() == {"bob@gmail.com": "failed"}
+
     async def test_in_junk_does_nothing(self, sent: Correspondence) -> None:
         await sent.send("bob@remote.test")
         await sent.come_back(status_report(), folder="junk")

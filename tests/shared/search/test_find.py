@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -255,6 +256,14 @@ def test_what_was_found_is_shown_where_it_stands(database: Database) -> None:
     assert hit.excerpt.snippet[0].is_match and hit.excerpt.snippet[0].text == "word"
     (hit,) = search(database, "from:bob").found
     assert [each.text for each in hit.excerpt.snippet if each.is_match] == []
+
+
+def test_accents_without_end_cost_little_to_look_past(database: Database) -> None:
+    add(database, "b", f"a{chr(0x300) * 60_000}c")
+    index_all(database)
+    started = time.process_time()
+    search(database, 'b OR "a b"')
+    assert time.process_time() - started < 5
 
 
 def pages(database: Database, text: str, limit: int, **more: Any) -> list[int]:

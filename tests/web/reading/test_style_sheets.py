@@ -66,11 +66,24 @@ def test_what_stays(css: str, kept: str) -> None:
         ("html > body p, :root{color:red}", ".s p,.s{color:red}"),
         ("* {color:red}", ".s *{color:red}"),
         (".s .m-a{color:red}", ".s .m-a{color:red}"),
+        (".s.m-a > b + i{color:red}", ".s.m-a > b + i{color:red}"),
+        (
+            "body ~ p, body + p, html~p, :root + p, .s ~ *, .s+*, .s:hover ~ p, body.a:not(i) + p, b + i{color:red}",
+            ".s b + i{color:red}",
+        ),
         ("@media print{p{color:red}}", "@media print{.s p{color:red}\n}"),
     ],
 )
 def test_with_a_scope_nothing_outside_matches(css: str, kept: str) -> None:
     assert sheet(css, scope="s") == kept
+
+
+@pytest.mark.parametrize("digits", [999, 4301, 100_000])
+def test_a_number_of_any_length_is_one(digits: int) -> None:
+    number = "1" * digits
+    assert sheet(f"p{{width:{number}px;color:red}}b{{color:blue}}").endswith("b{color:blue}")
+    assert StyleFilter(nothing).attribute(f"width:{number};color:red").endswith("color:red")
+    assert StyleFilter(nothing).sheet("p{color:red}", media=f"(min-width:{number}px)")
 
 
 def test_made_anew_from_what_was_made_it_stays_the_same() -> None:

@@ -67,10 +67,9 @@ def recognise(raw: bytes, reverse_path: str) -> ReturnReport | None:
     return _bounce(raw, parsed, reverse_path)
 
 
-def author_domain(raw: bytes) -> str:
-    """The domain of the address in From, "" without one."""
-    sender = summary(raw).sender
-    return sender.domain if sender else ""
+def author(raw: bytes) -> str:
+    """The address in From, "" without one."""
+    return str(summary(raw).sender or "")
 
 
 def _may_be(parsed: Parsed, reverse_path: str) -> bool:

@@ -23,7 +23,7 @@ from onifast_shared.values.suffixes import suffixes
 
 from onifast_outbox.delivering.hard_bounces import is_hard
 from onifast_outbox.reasons import explain
-from onifast_outbox.returns.recognising import author_domain, recognise
+from onifast_outbox.returns.recognising import author, recognise
 from onifast_outbox.returns.tying import TiedReport, tie
 from onifast_outbox.returns.values import ArrivedNotification, RecipientReport, ReturnReport
 from onifast_outbox.webhooks import events
@@ -65,7 +65,7 @@ class ReturnRecorder:
         if report is None:
             return None
         arrived = ArrivedNotification(
-            row.id, row.owner, row.recipient, row.reverse_path, row.folder, row.authentication, author_domain(raw)
+            row.id, row.owner, row.recipient, row.reverse_path, row.folder, row.authentication, author(raw)
         )
         return ReadReturn(arrived, report, {each: _explanation(report, each) for each in report.recipients})
 

@@ -3,7 +3,8 @@
 Anybody can write a notification, and each recipient of a message knows its Message-ID and the others' addresses. So it
 is believed only where none of the other recipients can have written it: it brings back the envelope id that only the
 recipient's servers were given; all recipients are of one domain; or it is proven to come from the recipient's domain,
-or from that of the server that took the message.
+or from that of the server that took the message. Where a domain is everybody's, a mail provider's, its users are
+strangers to each other: there the only recipient is meant, or the provider's own programs have to be proven to write.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from onifast_shared.queue import returns
 from onifast_shared.queue.returns import SentRow
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.suffixes import Suffixes
+from onifast_shared.values.well_known import WELL_KNOWN
 
 from onifast_outbox.returns.values import ArrivedNotification, RecipientReport, ReturnReport
+
+# Who reports for a provider, when it gives a reverse-path: complaints have one, as a rule.
+_ROLES = frozenset(("abuse", "complaints", "fbl", "feedback", "mailer-daemon", "postmaster", "scomp", "staff"))
 
 
 class TiedReport(NamedTuple):
@@ -41,8 +46,8 @@ def tie(
         believed = arrived.folder != "junk" and (
             arrived.is_ours
             or returns.proves(key, report.envid, row)
-            or {each.domain for each in rows} == {row.domain}
-            or bool(_proven(arrived, suffixes) & _expected(row, suffixes))
+            or _knows_alone(row, rows, suffixes)
+            or _is_proven(arrived, row, suffixes)
         )
         tied.append(TiedReport(said, row, believed=believed))
     return tied
@@ -67,11 +72,33 @@ def _folded(address: str) -> str:
         return address.lower()
 
 
+def _knows_alone(row: SentRow, rows: Sequence[SentRow], suffixes: Suffixes) -> bool:
+    """Whether nobody but the recipient's side was sent the message."""
+    if {each.domain for each in rows} != {row.domain}:
+        return False
+    return not _is_everybodys(row, suffixes) or {_folded(each.recipient) for each in rows} == {_folded(row.recipient)}
+
+
+def _is_proven(arrived: ArrivedNotification, row: SentRow, suffixes: Suffixes) -> bool:
+    """Whether it comes from the recipient's side; of a provider, from its own programs rather than from a user."""
+    expected = _expected(row, suffixes)
+    if not _proven(arrived, suffixes) & expected:
+        return False
+    if not _is_everybodys(row, suffixes) or not arrived.reverse_path:
+        return True
+    local, _, domain = arrived.author.lower().rpartition("@")
+    return local in _ROLES and suffixes.organizational(domain) in expected
+
+
+def _is_everybodys(row: SentRow, suffixes: Suffixes) -> bool:
+    return suffixes.organizational(row.domain.lower()) in WELL_KNOWN
+
+
 def _proven(arrived: ArrivedNotification, suffixes: Suffixes) -> set[str]:
     """The organisations that the notification is proven to come from: by DMARC, DKIM, or SPF of the client's name."""
     found, authentication = list[object](), arrived.authentication
     if authentication.get("dmarc") == "pass":
-        found.append(arrived.author_domain)
+        found.append(arrived.author.rpartition("@")[2])
     signers = authentication.get("dkim_domains")
     found += signers if isinstance(signers, list) else []
     if authentication.get("spf") == "pass":

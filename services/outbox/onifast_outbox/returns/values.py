@@ -51,7 +51,8 @@ class ReturnReport:
 class ArrivedNotification:
     """How a message came: into whose mailbox and folder, for which address, and what is known of its origin.
 
-    `is_ours` says that it was written here: then its sender knows already what became of their mail.
+    `author` is the address in From, "" without one. `is_ours` says that it was written here: then its sender knows
+    already what became of their mail.
     """
 
     email_id: int
@@ -60,5 +61,5 @@ class ArrivedNotification:
     reverse_path: str
     folder: str
     authentication: Mapping[str, Any]
-    author_domain: str = ""
+    author: str = ""
     is_ours: bool = False

@@ -136,10 +136,14 @@ class _Selector:
         """The selector, matching within the scope alone if there is one; the scope is its root and body then."""
         if not self._scope:
             return self._written(tokens, 0)
-        if _names_class(tokens, self._scope):
-            return self._written(tokens, 0)
-        within, rest = f".{identifier(self._scope)}", list(_below_root(tokens))
+        named = _names_class(tokens, self._scope)
+        rest = list(tokens if named else _below_root(tokens))
+        if (named or len(rest) < len(tokens)) and _leads_beside(rest):
+            raise _SelectorRefused
         text = self._written(rest, 0)
+        if named:
+            return text
+        within = f".{identifier(self._scope)}"
         return within + text if len(rest) < len(tokens) else f"{within} {text}"
 
     def _written(self, tokens: Sequence[Node], depth: int) -> str:
@@ -226,6 +230,19 @@ def _below_root(tokens: Sequence[Node]) -> Iterator[Node]:
             break
         position = further
     yield from tokens[position:]
+
+
+def _leads_beside(tokens: Sequence[Node]) -> bool:
+    """Whether what follows the first compound is beside it, rather than in it: outside of the scope, if that is it."""
+    has_ended = False
+    for token in tokens:
+        if isinstance(token, LiteralToken) and token.value in (">", "+", "~"):
+            return bool(token.value != ">")
+        if isinstance(token, WhitespaceToken):
+            has_ended = True
+        elif has_ended:
+            return False
+    return False
 
 
 def _is_root(token: Node, after: Sequence[Node]) -> bool:

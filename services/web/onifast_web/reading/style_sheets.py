@@ -6,6 +6,7 @@ comes after the bounds is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -20,6 +21,8 @@ MOST_CSS = 512 * 1024
 
 MOST_RULES = 5000
 _DEEPEST = 3  # at-rules within each other
+# Python makes no number of more than 4300 digits (sys.set_int_max_str_digits), and tinycss2 does not expect that.
+_LONG_NUMBER = re.compile("([0-9]{1000})[0-9]+")
 
 Image = Callable[[str], str]
 
@@ -47,17 +50,18 @@ class StyleFilter:
             if len(style) > self._attributes:
                 return ""
             self._attributes -= len(style)
-            self._known[style] = self._block(tinycss2.parse_blocks_contents(style), self._image_of, in_dark=False)
+            contents = tinycss2.parse_blocks_contents(_readable(style))
+            self._known[style] = self._block(contents, self._image_of, in_dark=False)
         return self._known[style]
 
     def sheet(self, css: str, media: str = "") -> str:
         """A style element's text, filtered; `media` is its attribute."""
-        css = css[: self._sheets]
+        css = _readable(css[: self._sheets])
         self._sheets -= len(css)
         nodes = tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True)
         if not media.strip():
             return self._written(nodes, 0, in_dark=False)
-        query = tinycss2.parse_component_value_list(media[:1000], skip_comments=True)
+        query = tinycss2.parse_component_value_list(_readable(media[:1000]), skip_comments=True)
         return self._media(query, nodes, 0, in_dark=False)
 
     def _written(self, nodes: list[Node], depth: int, *, in_dark: bool) -> str:
@@ -108,6 +112,10 @@ class StyleFilter:
 
 def _rules(content: list[Node]) -> list[Node]:
     return list(tinycss2.parse_rule_list(content, skip_comments=True, skip_whitespace=True))
+
+
+def _readable(css: str) -> str:
+    return _LONG_NUMBER.sub(r"\1", css)
 
 
 def _nothing(_: str) -> str:
