@@ -1,10 +1,14 @@
 """onifast-mailctl: the administrator's tool.
 
     onifast-mailctl sso issue USER
-    onifast-mailctl user list | departed | missing | confirm USER…|--all | purge ID
+    onifast-mailctl user list [--state STATE] [--q TEXT] [--limit N] | show USER | departed | missing
+    onifast-mailctl user confirm USER…|--all | purge ID
     onifast-mailctl user remove USER | restore USER [--id ID] [--as NAME] [--merge] | rename USER NAME
-    onifast-mailctl address add ADDRESS OWNER | remove ADDRESS | list [--owner USER]
+    onifast-mailctl address add ADDRESS OWNER | owner ADDRESS OWNER | remove ADDRESS
+    onifast-mailctl address list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
     onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
+    onifast-mailctl domain list [--owner USER] [--q TEXT] [--limit N] | show DOMAIN
+    onifast-mailctl domain add DOMAIN OWNER | owner DOMAIN OWNER | remove DOMAIN [--addresses]
     onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
     onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]
     onifast-mailctl relay show | set HOST [--port N] [--tls MODE] [--user NAME] [--password-file FILE] | clear
@@ -58,6 +62,7 @@ from onifast_shared.ctl import (
     delivery_check,
     destinations,
     dkim,
+    domains,
     hold_rules,
     junk,
     labels,
@@ -107,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     users.declare(area(areas, "user", "panel users"))
     recipients.declare_addresses(area(areas, "address", "addresses and their owners"))
     recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
-    recipients.declare_domains(area(areas, "domain", "domains that are aliases of others"))
+    domains.declare(area(areas, "domain", "domains: their owners, what they use, and aliases of them"))
     recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))
     transport.declare_relay(area(areas, "relay", "the smart host that outgoing mail takes"))
     transport.declare_routes(area(areas, "route", "smart hosts of single domains"))

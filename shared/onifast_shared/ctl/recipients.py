@@ -12,6 +12,7 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     complain,
+    how_many,
     known_user,
     outcome,
     read,
@@ -21,8 +22,10 @@ from onifast_shared.ctl.tools import (
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import size
 from onifast_shared.recipients import addresses, forwards, quotas
+from onifast_shared.recipients.addresses import AddressFilter
 from onifast_shared.recipients.quotas import Quota, Scope
 from onifast_shared.values.address import Address, parse_domain
+from onifast_shared.values.paging import MOST_ROWS
 
 _LARGEST = 2**53
 
@@ -33,6 +36,10 @@ def declare_addresses(area: Any) -> None:
     add(area, "remove", _address_remove, "take an address away; its mail stays", "address")
     listing = add(area, "list", _address_list, "address, domain, local part, owner, made")
     listing.add_argument("--owner", metavar="USER", help="only this user's")
+    listing.add_argument("--domain", help="only this domain's")
+    listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of, or of the owner")
+    listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by name")
+    add(area, "owner", _address_owner, "give an address to another user; its mail stays", "address", "owner")
 
 
 def declare_forwards(area: Any) -> None:
@@ -45,8 +52,8 @@ def declare_forwards(area: Any) -> None:
     listing.add_argument("--owner", metavar="USER", help="only this user's")
 
 
-def declare_domains(area: Any) -> None:
-    """Adds the commands about domain aliases to their area."""
+def declare_aliases(area: Any) -> None:
+    """Adds the commands about domain aliases to the area of domains."""
     add(area, "alias", _domain_alias, "make all addresses of a domain exist at another one too", "alias", "domain")
     add(area, "unalias", _domain_unalias, "end an alias", "alias")
     add(area, "aliases", _domain_aliases, "alias, domain, made")
@@ -72,8 +79,17 @@ def _address_remove(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _address_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = read(settings, lambda tx: addresses.list_for(tx, arguments.owner))
-    return show_rows(arguments, map(dataclasses.asdict, found))
+    domain = parse_domain(arguments.domain) if arguments.domain else None
+    wanted = AddressFilter(arguments.owner, domain, arguments.q)
+    found = read(settings, lambda tx: addresses.list_page(tx, None, wanted, arguments.limit))
+    return show_rows(arguments, map(dataclasses.asdict, found.rows))
+
+
+def _address_owner(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = Address.parse(arguments.address)
+    known_user(settings, arguments.owner)
+    changed = write(settings, lambda tx: addresses.set_owner(tx, address, arguments.owner))
+    return outcome(changed, f"there is no address {address}")
 
 
 def _forward_add(arguments: argparse.Namespace, settings: Settings) -> int:

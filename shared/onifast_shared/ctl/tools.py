@@ -92,6 +92,17 @@ def show_one(arguments: argparse.Namespace, values: Mapping[str, Any], line: str
     return DONE
 
 
+def show_values(arguments: argparse.Namespace, values: Mapping[str, Any]) -> int:
+    """Prints what there is to say of one thing: a line for each value, with a tab behind its name, or JSON."""
+    if arguments.json:
+        print(json.dumps(dict(values), ensure_ascii=False))
+        return DONE
+    for name, value in values.items():
+        for each in value if isinstance(value, list) else [value]:
+            print(name, *map(column, each.values() if isinstance(each, Mapping) else [each]), sep="\t")
+    return DONE
+
+
 def column(value: object) -> str:
     """A value as it stands in a line."""
     if isinstance(value, bool):

@@ -6,33 +6,46 @@ import argparse
 import getpass
 import math
 import time
-from typing import Any
+from typing import Any, get_args
 
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
+from onifast_shared.ctl.domains import used
 from onifast_shared.ctl.tools import (
     NOTHING,
     WRONG,
     UsageError,
     add,
     complain,
+    how_many,
     identifier,
     opened,
     outcome,
     read,
     show_one,
     show_rows,
+    show_values,
     write,
 )
 from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.store import UserChangeError
+from onifast_shared.limits import consumption
 from onifast_shared.machine.config import Settings
+from onifast_shared.recipients import residents
+from onifast_shared.recipients.residents import UserFilter, UserRow, UserState
 from onifast_shared.values import times
+from onifast_shared.values.paging import MOST_ROWS
 
 
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
-    add(area, "list", _list, "name, administrator, disabled")
+    listing = add(
+        area, "list", _list, "name, administrator, disabled, state, addresses, domains, messages, octets, since"
+    )
+    listing.add_argument("--state", choices=get_args(UserState), help="only those in this state")
+    listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of the name of")
+    listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by name")
+    add(area, "show", _show, "a user's state, and what they use", "user")
     add(area, "remove", _remove, "set aside all that is a user's; their name is free at once", "user")
     restoring = add(area, "restore", _restore, "give back what was set aside", "user")
     restoring.add_argument("--id", type=identifier, help="which of their departures; the last unless given")
@@ -49,16 +62,44 @@ def declare(area: Any) -> None:
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
     directory = UserDirectory(settings)
-    rows = []
-    for username in directory.usernames():
-        try:
-            user = directory.get(username)
-        except AccountError as error:
-            complain(str(error), WRONG)
-            continue
-        if user:
-            rows.append({"username": username, "is_admin": user.is_admin, "disabled": user.disabled})
-    return show_rows(arguments, rows)
+    wanted = UserFilter(arguments.state, arguments.q)
+    page = read(settings, lambda tx: residents.list_page(tx, directory, wanted, arguments.limit))
+    for row in page.rows:
+        if row.state == "broken":
+            _complain_of_file(directory, row.username)
+    return show_rows(arguments, map(_row, page.rows))
+
+
+def _row(row: UserRow) -> dict[str, Any]:
+    return {
+        "username": row.username,
+        "is_admin": row.is_admin,
+        "disabled": row.state == "disabled",
+        "state": row.state,
+        "addresses": row.addresses,
+        "domains": row.domains,
+        "messages": row.messages,
+        "bytes": row.octets,
+        "since": None if row.since_ts is None else times.rfc3339(row.since_ts),
+    }
+
+
+def _complain_of_file(directory: UserDirectory, username: str) -> None:
+    try:
+        directory.get(username)
+    except AccountError as error:
+        complain(str(error), WRONG)
+
+
+def _show(arguments: argparse.Namespace, settings: Settings) -> int:
+    directory, name = UserDirectory(settings), arguments.user
+    row = read(settings, lambda tx: residents.find(tx, directory, name))
+    if row is None:
+        return complain(f"there is no user {name}", NOTHING)
+    if row.state == "broken":
+        _complain_of_file(directory, name)
+    usage = read(settings, lambda tx: consumption.of_user(tx, name, settings, time.time()))
+    return show_values(arguments, _row(row) | used(usage))
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from onifast_shared.db import shared_keys
-from onifast_shared.db.database import Connection
+from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.departed import store as departed
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import forwards
 from onifast_shared.values import expansion, srs, stored_forms
 from onifast_shared.values.address import Address
 from onifast_shared.values.expansion import Circular, Expansion, ForwardTarget, Remote, UnknownLocal
+from onifast_shared.values.paging import MOST_ROWS, Page, cut_by_name
+from onifast_shared.values.set_aside import LIVE
 
 __all__ = [
-    "ROLES", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution", "RewrittenSender",
-    "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "has_mailbox",
-    "is_local_domain", "list_for", "own_among", "owner_of", "owns", "primary_address", "remove", "resolve",
+    "ROLES", "AddressFilter", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution",
+    "RewrittenSender", "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "find",
+    "has_mailbox", "is_local_domain", "list_for", "list_page", "own_among", "owner_of", "owns", "primary_address",
+    "remove", "resolve", "set_owner",
 ]  # fmt: skip
 
 ROLES = frozenset(
@@ -57,6 +60,15 @@ class RewrittenSender:
 
 Resolution = Local | UnknownLocal | Remote
 Destination = Expansion | UnknownLocal | Remote | Circular | RewrittenSender
+
+
+@dataclass(frozen=True)
+class AddressFilter:
+    """Which addresses a list has: an owner's, a domain's, and those that `q` is a part of, or of whose owner's name."""
+
+    owner: str | None = None
+    domain: str | None = None
+    q: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +224,28 @@ def list_for(tx: Connection, username: str | None) -> list[AddressRow]:
     return [AddressRow(*row) for row in tx.execute(sql, () if username is None else (username,))]
 
 
+def list_page(
+    tx: Connection, username: str | None, wanted: AddressFilter, limit: int = MOST_ROWS, cursor: str | None = None
+) -> Page[AddressRow]:
+    """A page of a user's addresses (all for None), by name; `cursor` is the last address of the page before."""
+    where, bind = ["(lower(address), address) > (lower(?1), ?1)"], list[SqlValue]([cursor or ""])
+    for owner in {username, wanted.owner} - {None}:
+        where.append("owner = ?")
+        bind.append(owner)
+    if username is None:
+        where.append(LIVE)
+    if wanted.domain is not None:
+        where.append("lower(substr(address, instr(address, '@') + 1)) IN (?, ?)")
+        bind += stored_forms.of_domain(wanted.domain)
+    if wanted.q:
+        parts = stored_forms.searched(wanted.q)
+        where.append(f"({' OR '.join(['instr(lower(address), lower(?))'] * len(parts))} OR instr(owner, ?))")
+        bind += [*parts, wanted.q]
+    sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY lower(address), address LIMIT ?"
+    found = [AddressRow(*row) for row in tx.execute(sql, [*bind, limit + 1])]
+    return cut_by_name(found, limit, lambda row: row.address)
+
+
 def primary_address(tx: Connection, username: str) -> Address | None:
     """The address that stands for a user: their oldest usable one."""
     for row in list_for(tx, username):
@@ -232,6 +266,20 @@ def add(tx: Connection, address: Address, owner: str) -> bool:
         (str(address), address.domain, address.local, owner),
     )
     return True
+
+
+def find(tx: Connection, address: Address) -> AddressRow | None:
+    """The row of just this address."""
+    return _find(tx, address)
+
+
+def set_owner(tx: Connection, address: Address, owner: str) -> bool:
+    """Gives an address to another user; mail that came to it stays with the former. False if there is none.
+
+    Of its forwards those stay that the new owner or the domain's made, as when a script updates the row.
+    """
+    tx.execute(f"UPDATE mail_addresses SET owner = ? WHERE {_MATCH}", (owner, *stored_forms.of_address(address)))
+    return tx.changes() > 0
 
 
 def remove(tx: Connection, address: Address) -> bool:

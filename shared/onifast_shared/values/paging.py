@@ -1,13 +1,16 @@
-"""Lists in pages, newest first: what a page holds, and the cursor that the next one goes on from."""
+"""Lists in pages, newest first or by name: what a page holds, and the cursor that the next one goes on from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 Row = TypeVar("Row")
+
+MOST_ROWS = 2**31
+"""The limit of a list that is not cut into pages."""
 
 _BEYOND_ALL = 2**63 - 1
 
@@ -21,7 +24,7 @@ class CursorError(ValueError):
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Some rows, newest first, and the cursor of the next page (None at the end)."""
+    """Some rows, in the list's order, and the cursor of the next page (None at the end)."""
 
     rows: list[Row]
     next_cursor: str | None
@@ -40,3 +43,9 @@ def cut(found: Sequence[tuple[Any, ...]], limit: int) -> tuple[Sequence[tuple[An
     """Of `limit` rows and one more, by descending id, which stands first in each: those of the page, and the cursor."""
     rows = found[:limit]
     return rows, str(rows[-1][0]) if len(found) > limit else None
+
+
+def cut_by_name(found: Sequence[Row], limit: int, name: Callable[[Row], str]) -> Page[Row]:
+    """Of `limit` rows and one more, by ascending name: the page, whose cursor is the last one's name."""
+    rows = list(found[:limit])
+    return Page(rows, name(rows[-1]) if len(found) > limit else None)

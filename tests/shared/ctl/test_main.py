@@ -85,9 +85,30 @@ def test_only_a_user_who_may_log_in_is_given_anything(run: Run, user: str, comma
 def test_users_are_listed_and_broken_files_complained_of(run: Run, settings: Settings) -> None:
     (settings.users_dir / "bad.json").write_text("{")
     result = run("user", "list")
-    assert result.out == "ann\tno\tno\nbob\tyes\tno\neve\tno\tyes\n"
+    rows = [line.split("\t")[:4] for line in result.out.splitlines()]
+    assert rows == [
+        ["ann", "no", "no", "active"],
+        ["bad", "no", "no", "broken"],
+        ["bob", "yes", "no", "active"],
+        ["eve", "no", "yes", "disabled"],
+    ]
     assert "bad.json is not valid JSON" in result.err
-    assert run("user", "list", "--json").json[1] == {"username": "bob", "is_admin": True, "disabled": False}
+    assert run("address", "add", "bob@example.test", "bob").status == 0
+    assert run("user", "list", "--state", "active", "--q", "B", "--json").json == [
+        {"username": "bob", "is_admin": True, "disabled": False, "state": "active"}
+        | {"addresses": 1, "domains": 1, "messages": 0, "bytes": 0, "since": None}
+    ]
+    assert run("user", "list", "--limit", "1").out.startswith("ann\t")
+
+
+def test_a_user_is_shown_with_what_they_use(run: Run, queued: int) -> None:
+    shown = run("user", "show", "ann", "--json").json
+    assert shown["state"] == "active" and shown["sent_today"] == {"messages": 1, "recipients": 1}
+    counted = {each["counted"]: each for each in shown["limits"]}
+    assert counted["messages_per_hour"]["left"] == counted["messages_per_hour"]["limit"] > 0
+    assert "\nsent_today\t1\t1\n" in run("user", "show", "ann").out
+    nobody = run("user", "show", "nobody")
+    assert (nobody.status, nobody.err) == (1, "onifast-mailctl: there is no user nobody\n")
 
 
 def test_addresses_are_added_listed_and_removed(run: Run) -> None:
@@ -101,6 +122,37 @@ def test_addresses_are_added_listed_and_removed(run: Run) -> None:
     assert run("address", "list", "--owner", "bob").out.startswith("bob@example.test\texample.test\tbob\tbob\t")
     assert run("address", "remove", "ann@example.test").status == 0
     assert len(run("address", "list", "--json").json) == 1
+
+
+def test_addresses_are_filtered_and_change_hands(run: Run) -> None:
+    for address in ("a@one.test", "b@one.test", "c@two.test"):
+        run("address", "add", address, "ann")
+    assert run("address", "owner", "b@one.test", "bob").status == 0
+    assert run("address", "owner", "x@one.test", "bob").status == 1
+
+    def listed(*words: str) -> list[str]:
+        return [row["address"] for row in run("address", "list", "--json", *words).json]
+
+    assert listed("--domain", "one.test") == ["a@one.test", "b@one.test"]
+    assert listed("--q", "bob") == listed("--owner", "bob") == ["b@one.test"]
+    assert listed("--limit", "1") == ["a@one.test"]
+
+
+def test_domains_are_listed_shown_given_and_removed(run: Run) -> None:
+    assert run("domain", "add", "one.test", "ann").status == 0
+    assert run("domain", "add", "One.test", "ann").status == 1
+    assert run("domain", "owner", "one.test", "bob").status == 0
+    run("address", "add", "a@one.test", "ann")
+    run("address", "add", "a@two.test", "ann")
+    assert [row["domain"] for row in run("domain", "list", "--owner", "bob", "--json").json] == ["one.test"]
+    shown = run("domain", "show", "one.test", "--json").json
+    assert (shown["owner"], shown["addresses"], shown["bytes"]) == ("bob", 1, 0)
+    refused = run("domain", "remove", "one.test")
+    assert refused.status == 1 and "still has addresses (1)" in refused.err
+    assert run("domain", "remove", "one.test", "--addresses").status == 0
+    for words in (("show", "one.test"), ("owner", "one.test", "bob"), ("remove", "one.test")):
+        assert run("domain", *words).status == 1
+    assert [row["address"] for row in run("address", "list", "--json").json] == ["a@two.test"]
 
 
 def test_an_address_that_is_there_or_missing_already_is_status_1(run: Run) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts import audit
 from onifast_shared.db.database import Connection
-from onifast_shared.recipients import addresses
-from onifast_shared.recipients.addresses import AddressRow
+from onifast_shared.recipients import addresses, quotas
+from onifast_shared.recipients.addresses import AddressFilter, AddressRow
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who
+from onifast_web.actions import audited
+from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
+from onifast_web.api.paged import DomainText, NextCursor, OwnerName, PagedQuery, Part, domain_in_field
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
 
@@ -28,29 +32,70 @@ class AddressInfo(Model):
     created_at: Moment | None
 
 
+class AddressDetails(AddressInfo):
+    """An address with its quota: `quota` octets may lie there, 0 for no limit, of which `bytes` are used."""
+
+    quota: int
+    bytes: int
+    messages: int
+
+
+class AddressQuery(PagedQuery):
+    """Which addresses: those of an owner, of a domain, and those that `q` is a part of, or of whose owner's name."""
+
+    owner: OwnerName | None = None
+    domain: DomainText | None = None
+    q: Part | None = None
+
+
 class AddressList(Model):
-    """All of them, by name."""
+    """Addresses, by name."""
 
     addresses: list[AddressInfo]
+    next_cursor: NextCursor
+
+
+AddressText = Annotated[str, Field(max_length=320, examples=["shop@example.test"])]
 
 
 class AddBody(Model):
     """A new address, and the panel user who is to own it."""
 
-    address: Annotated[str, Field(max_length=320)]
-    owner: Annotated[str, Field(max_length=128)]
+    address: AddressText
+    owner: OwnerName
+
+
+class AddressPatchBody(Model):
+    """What is to be another: the owner, or the quota in octets (0 for no limit, null for the settings')."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [*any_of("owner")["anyOf"], {"required": ["quota"]}]})
+
+    address: AddressText
+    owner: OwnerName | None = None
+    quota: Annotated[int, Field(ge=0, le=2**53, examples=[1073741824])] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> AddressPatchBody:
+        if self.owner is None and "quota" not in self.model_fields_set:
+            raise ValueError("give owner or quota")
+        return self
 
 
 class RemoveAddressQuery(Model):
     """Which address."""
 
-    address: Annotated[str, Field(max_length=320)]
+    address: AddressText
 
 
 def list_addresses(call: Call) -> AddressList:
-    """The caller's addresses; every address for administrators."""
-    rows = call.web.database.read(lambda tx: addresses.list_for(tx, call.caller.manages))
-    return AddressList(addresses=[_info(row) for row in rows])
+    """The caller's addresses; every address for administrators. Without `limit` all at once."""
+    query: AddressQuery = call.query
+    domain = domain_in_field("domain", query.domain) if query.domain is not None else None
+    wanted = AddressFilter(query.owner, domain, query.q or "")
+    page = call.web.database.read(
+        lambda tx: addresses.list_page(tx, call.caller.manages, wanted, query.rows, query.cursor)
+    )
+    return AddressList(addresses=[_info(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 def add_address(call: Call) -> AddressInfo:
@@ -65,6 +110,38 @@ def add_address(call: Call) -> AddressInfo:
         return next(row for row in addresses.list_for(tx, owner) if row.address == str(address))
 
     return _info(call.web.database.write(add))
+
+
+def change_address(call: Call) -> AddressDetails:
+    """Gives an address another owner, or another quota; both count from the next RCPT on. Mail that came stays."""
+    body: AddressPatchBody = call.body
+    address = parsed(body.address)
+    owner = None if body.owner is None else auth.user_in_field(call.web, "owner", body.owner)
+    by, now = audited.actor(call.caller), call.web.clock()
+
+    def change(tx: Connection) -> AddressDetails:
+        before = addresses.find(tx, address)
+        if before is None:
+            raise not_found("address")
+        if owner is not None and owner != before.owner:
+            addresses.set_owner(tx, address, owner)
+            details = {"from": before.owner, "to": owner}
+            audit.record(
+                tx,
+                by,
+                "address.owner",
+                owner=before.owner,
+                object=f"address:{before.address}",
+                details=details,
+                now=now,
+            )
+        if "quota" in body.model_fields_set:
+            quotas.put(tx, "address", str(address), body.quota)
+        quota = quotas.of(tx, "address", str(address), call.web.settings)
+        row = _info(addresses.find(tx, address) or before)
+        return AddressDetails(**row.model_dump(), quota=quota.limit, bytes=quota.used, messages=quota.messages)
+
+    return call.web.database.write(change)
 
 
 def remove_address(call: Call) -> None:
@@ -89,6 +166,7 @@ ENDPOINTS = (
         Who.USER,
         "The caller's addresses; all for administrators",
         list_addresses,
+        AddressQuery,
         answer=AddressList,
     ),
     Endpoint(
@@ -101,6 +179,16 @@ ENDPOINTS = (
         answer=AddressInfo,
         status=201,
         failures={409: "The address exists already."},
+    ),
+    Endpoint(
+        "PATCH",
+        "/api/mail/addresses",
+        Who.ADMINISTRATOR,
+        "Give an address another owner or quota",
+        change_address,
+        body=AddressPatchBody,
+        answer=AddressDetails,
+        failures={404: "There is no such address."},
     ),
     Endpoint(
         "DELETE",

@@ -1,22 +1,58 @@
-"""Panel users: removed, restored, renamed; and what is kept of departed ones."""
+"""Panel users: who there is, removed, restored, renamed; and what is kept of departed ones."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.panel_users import UserDirectoryMissing
 from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.departed.store import Departure
 from onifast_shared.departed.watching import Missing
+from onifast_shared.recipients import residents
+from onifast_shared.recipients.residents import UserFilter, UserRow, UserState
 from onifast_shared.values import times
 from pydantic import Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import departed as actions
-from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
+from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
+from onifast_web.api.paged import NextCursor, PagedQuery, Part
 from onifast_web.http.models import Model
+from onifast_web.http.problems import Problem
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class UserInfo(Model):
+    """A panel user. `addresses` and `domains` are numbers, `messages` and `bytes` what lies here of their mail.
+
+    `state` is `active`, `disabled`, `broken` (their file cannot be used), `missing` (it is not there) or `departed`
+    (what was theirs is set aside); `since` is when the last two were first found to be so.
+    """
+
+    username: str
+    state: UserState
+    is_admin: bool
+    addresses: int
+    domains: int
+    messages: int
+    bytes: int
+    since: Moment | None
+
+
+class UserQuery(PagedQuery):
+    """Which users: those in a state, and those that `q` is a part of the name of."""
+
+    state: UserState | None = None
+    q: Part | None = None
+
+
+class UserList(Model):
+    """Users, by name."""
+
+    users: list[UserInfo]
+    next_cursor: NextCursor
 
 
 class DepartedInfo(Model):
@@ -106,6 +142,17 @@ class PurgeQuery(Model):
     id: Id
 
 
+def list_users(call: Call) -> UserList:
+    """All panel users by name, those who are gone too while something is kept of them. Without `limit` all at once."""
+    query: UserQuery = call.query
+    wanted, directory = UserFilter(query.state, query.q or ""), call.web.directory
+    try:
+        page = call.web.database.read(lambda tx: residents.list_page(tx, directory, wanted, query.rows, query.cursor))
+    except UserDirectoryMissing:
+        raise Problem(503, "The panel's account data cannot be read just now.") from None
+    return UserList(users=[_user(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
 def list_departed(call: Call) -> DepartedList:
     """What is kept of users who are gone, and who is missing."""
     kept = call.web.settings.departed_mail_kept
@@ -150,6 +197,19 @@ def _changed(call: Call, request: UserChangeRequest) -> ChangeInfo:
     return ChangeInfo(id=done.departure_id, username=request.username, done=not moving, lost=list(done.lost))
 
 
+def _user(row: UserRow) -> UserInfo:
+    return UserInfo(
+        username=row.username,
+        state=row.state,
+        is_admin=row.is_admin,
+        addresses=row.addresses,
+        domains=row.domains,
+        messages=row.messages,
+        bytes=row.octets,
+        since=optional_moment(row.since_ts),
+    )
+
+
 def _departed(row: Departure, kept: float) -> DepartedInfo:
     return DepartedInfo(
         id=row.id,
@@ -175,6 +235,16 @@ def _missing(row: Missing) -> MissingInfo:
 _CHANGES = {409: "Something of the user's stands in the way, or is still being moved."}
 
 ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/panel/users",
+        Who.ADMINISTRATOR,
+        "Panel users and their state",
+        list_users,
+        UserQuery,
+        answer=UserList,
+        failures={503: "The directory of the users' files cannot be read."},
+    ),
     Endpoint(
         "GET",
         "/api/panel/users/departed",
