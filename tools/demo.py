@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,54 +22,29 @@ from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, Sent
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import ConfigError, Settings
-from onifast_shared.mailboxes import counts
-from onifast_shared.message.compose import Draft, OutgoingAttachment, build
-from onifast_shared.queue.store import QueuedRecipient, Submission
+from onifast_shared.mailboxes import counts, labelling, labels, mailbox
+from onifast_shared.message.compose import Draft, build
+from onifast_shared.message.parsing import summary
+from onifast_shared.queue import claims, returns
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.claims import ClaimCapacity
+from onifast_shared.queue.next_hops import NextHops
+from onifast_shared.queue.store import DeliveryAttempt, Lease, QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
+from onifast_shared.values.reply import Reply
+
+from tools import demo_mail
+from tools.demo_mail import DemoMessage
 
 USER = "demo"
 PASSWORD = "demo"  # noqa: S105 - it is printed on the screen; the programs listen on loopback
 ADDRESS = Address.parse("demo@example.test")
 ELSEWHERE = "ann@remote.example"
+FRIEND = "max@remote.example"
 
-_WELCOME = """\
-Welcome to onifast-mail.
-
-This mailbox belongs to the demo user. The three programs that serve it are running on this machine only:
-
-- smtpd took this message, web shows it, outbox files and delivers.
-- Write to anyone: mail to other sites is captured and shown in the outbox, and never sent.
-- Send a first message from a terminal with one of the lines that `make run` has printed.
-
-docs/panel.md tells how a panel, or a script, uses the API and the database.
-"""
-
-_REPORT = """\
-<!doctype html>
-<html><body style="font-family: sans-serif">
-<h1>Weekly report</h1>
-<p>All <b>three programs</b> were up the whole week.</p>
-<table border="1" cellpadding="6">
-<tr><th>Day</th><th>Received</th><th>Sent</th></tr>
-<tr><td>Monday</td><td>412</td><td>97</td></tr>
-<tr><td>Tuesday</td><td>388</td><td>104</td></tr>
-<tr><td>Wednesday</td><td>431</td><td>88</td></tr>
-</table>
-<p>The picture below comes from another site, so it is shown only when you ask for it:</p>
-<p><img src="https://remote.example/chart.png" alt="A chart of the week"></p>
-</body></html>
-"""
-
-_LETTER = """\
-Grüße aus Zürich!
-
-The figures that you asked for are attached. Could you look at them before Friday?
-
-Zoë
-"""
-
-_FIGURES = "day,received,sent\r\nMonday,412,97\r\nTuesday,388,104\r\nWednesday,431,88\r\n"
+COLOURS = {"Work": "blue", "Reading": "amber"}
+"""The labels at the top, with their colours; there is an own folder beside them."""
 
 
 def make(settings: Settings) -> bool:
@@ -92,35 +68,62 @@ def _has_no_mail(tx: Connection) -> bool:
 
 
 async def _fill(db: Database, settings: Settings) -> None:
-    """Three messages received, and one on its way to another site."""
-    for draft in _received(datetime.now(UTC)):
-        raw = build(draft, settings.hostname)
-        delivery = LocalDelivery(owner=USER, recipient=str(ADDRESS))
-        reverse_path = draft.from_.rpartition("<")[2].rstrip(">")
-        incoming = IncomingMessage(reverse_path=reverse_path, deliveries=[delivery], file_copies=settings.file_copies)
-        await accept.deliver(db, raw, incoming)
-    await _send(db, settings)
+    """What was received, what came back, and what is on its way to another site."""
+    now = datetime.now(UTC)
+    db.write(_make_labels)
+    for each in demo_mail.received(ADDRESS, settings.hostname, now):
+        await _receive(db, settings, each)
+    sent = await _send(db, settings, FRIEND, "Summer photos", "Hello Max,\n\nhere is where the photos are.\n")
+    db.write(lambda tx: _take(tx, settings, summary(sent).message_id, int(now.timestamp()) - 3600))
+    await _receive(db, settings, demo_mail.returned(sent, ADDRESS, FRIEND, now))
+    await _receive(db, settings, demo_mail.welcome(ADDRESS, settings.hostname, now))
+    lunch = "Hello Ann,\n\nthis message shows what becomes of mail to other sites here: outbox captures it.\n"
+    await _send(db, settings, ELSEWHERE, "Lunch?", lunch)
 
 
-def _received(now: datetime) -> list[Draft]:
-    """Plain text, HTML with a remote picture, and an attachment under names that are not ASCII: oldest first."""
-    to = [f"Demo <{ADDRESS}>"]
-    figures = OutgoingAttachment("Zahlen für März.csv", "text/csv", _FIGURES.encode())
-    return [
-        Draft("Zoë Müller <zoe@remote.example>", to, "Zahlen für März", text=_LETTER, attachments=[figures], date=now),
-        Draft("Reports <reports@remote.example>", to, "Weekly report", html=_REPORT, date=now),
-        Draft("onifast-mail <postmaster@example.test>", to, "Welcome to onifast-mail", text=_WELCOME, date=now),
-    ]
+def _make_labels(tx: Connection) -> None:
+    now = time.time()
+    for name, colour in COLOURS.items():
+        labels.create(tx, USER, name, colour=colour, now=now)
+    labels.create(tx, USER, "Work/Figures", colour="teal", now=now)
+    labels.create(tx, USER, "Receipts", is_folder=True, now=now)
 
 
-async def _send(db: Database, settings: Settings) -> None:
-    text = "Hello Ann,\n\nthis message shows what becomes of mail to other sites here: outbox captures it.\n"
-    draft = Draft(f"Demo <{ADDRESS}>", [f"Ann <{ELSEWHERE}>"], "Lunch?", text=text)
+async def _receive(db: Database, settings: Settings, message: DemoMessage) -> None:
+    delivery = LocalDelivery(USER, str(ADDRESS), folder=message.folder, is_judged=bool(message.folder != "inbox"))
+    incoming = IncomingMessage(message.reverse_path, [delivery], file_copies=settings.file_copies)
+    ids = (await accept.deliver(db, message.raw, incoming)).email_ids
+    db.write(lambda tx: _sort(tx, message, ids))
+
+
+def _sort(tx: Connection, message: DemoMessage, ids: list[int]) -> None:
+    """As the demo user would have left it."""
+    label = labels.find(tx, USER, message.label) if message.label else None
+    if label is not None:
+        labelling.assign(tx, label, ids)
+    labelling.set_starred(tx, USER, ids, message.is_starred)
+    mailbox.set_read(tx, USER, ids, message.is_read)
+
+
+async def _send(db: Database, settings: Settings, recipient: str, subject: str, text: str) -> bytes:
+    draft = Draft(f"Demo <{ADDRESS}>", [recipient], subject, text=text)
+    raw = build(draft, settings.hostname)
     submission = Submission(
-        sender=str(ADDRESS), origin="web", owner=USER, submitted_by=USER, subject=draft.subject, body_type="7BIT"
+        sender=str(ADDRESS), origin="web", owner=USER, submitted_by=USER, subject=subject, body_type="7BIT"
     )
-    copy = SentCopy(USER, ELSEWHERE)
-    await accept.asubmit(db, build(draft, settings.hostname), submission, [QueuedRecipient(ELSEWHERE)], copy)
+    await accept.asubmit(db, raw, submission, [QueuedRecipient(recipient)], SentCopy(USER, recipient))
+    return raw
+
+
+def _take(tx: Connection, settings: Settings, sent_id: str, taken_ts: int) -> None:
+    """Another site's server takes what is queued, as far as the queue knows: what comes back came from somewhere."""
+    found = claims.claim(tx, NextHops(tx, settings), Lease("demo", 0, 60_000), ClaimCapacity(10), time.time()).claims
+    reply = Reply(250, "2.0.0", "Ok: queued as 4FQzWn2pXz")
+    for claim in found:
+        returns.note_sent(tx, claim.content_id, sent_id)
+        for row in claim.rows:
+            attempt = DeliveryAttempt(taken_ts, 180, "delivered", "mx.remote.example[192.0.2.25]:25", reply=reply)
+            queue.settle(tx, claim.token, row.id, "sent", attempt=attempt)
 
 
 def _write_user(user_file: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import labelling, mailbox
+from onifast_shared.queue import view
 from onifast_shared.recipients import addresses
 
 from tools import demo
@@ -41,7 +42,29 @@ def test_the_demo_user_can_log_in_and_owns_the_address(settings: Settings) -> No
 
 def test_the_welcome_is_the_newest_message(settings: Settings) -> None:
     assert demo.make(settings) is True
-    assert inbox(settings) == ["Welcome to onifast-mail", "Weekly report", "Zahlen für März"]
+    assert inbox(settings) == [
+        "Welcome to onifast-mail",
+        "Undelivered Mail Returned to Sender",
+        "Figures for March",
+        "Weekly report",
+        "Fresh on Saturday",
+        "Zahlen für März",
+    ]
+
+
+def test_there_is_a_message_for_each_thing_to_try(settings: Settings) -> None:
+    demo.make(settings)
+    db = Database.open(settings.database)
+    try:
+        (*_, letter) = db.read(lambda tx: mailbox.list_page(tx, demo.USER, "inbox")).rows
+        labelled = db.read(lambda tx: labelling.of_messages(tx, [letter.id]))[letter.id]
+        assert ([each.name for each in labelled], letter.is_starred) == (["Work/Figures"], True)
+        (lure,) = db.read(lambda tx: mailbox.list_page(tx, demo.USER, "junk")).rows
+        assert lure.subject == "Your password expires today"
+        fates = db.read(lambda tx: [(row.recipient, row.status) for row in view.list_page(tx, owner=demo.USER).rows])
+        assert fates == [("ann@remote.example", "pending"), ("max@remote.example", "sent")]
+    finally:
+        db.close()
 
 
 def test_a_second_run_writes_nothing(settings: Settings) -> None:
