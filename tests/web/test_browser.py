@@ -135,6 +135,21 @@ def test_the_menu_of_a_phone_opens_and_closes(chrome: Browser, live: Live) -> No
         expect(page.get_by_role("heading", name="Drafts")).to_be_visible()
 
 
+def test_a_list_begins_near_the_top_of_a_phone_and_selecting_moves_nothing(
+    chrome: Browser, live: Live, database: Database
+) -> None:
+    fill(database)
+    with opened(chrome, live, PHONE) as page:
+        page.wait_for_selector("html.js")
+        top = "document.querySelector('.rows').getBoundingClientRect().top"
+        before = page.evaluate(top)
+        assert before <= 120
+        page.locator(".pick input").first.check()
+        expect(page.get_by_role("button", name="Archive")).to_be_visible()
+        expect(page.get_by_text("1 selected")).to_be_visible()
+        assert page.evaluate(top) == before
+
+
 def test_times_are_shown_in_the_readers_zone(chrome: Browser, live: Live, database: Database) -> None:
     (first, *_) = fill(database)
     context = chrome.new_context(base_url=live.url, timezone_id="Asia/Tokyo", locale="en-GB")

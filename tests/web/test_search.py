@@ -75,8 +75,8 @@ def test_the_api_shows_what_was_found(panel: Panel, mail: dict[str, int]) -> Non
     ("q", "sentence"),
     [
         ("foo:bar", "“foo:” is no operator. There are from:, to:,"),
-        ("from:", "After from: there is a name or an address"),
-        ("is:un", "After is: there is unread, read or starred; “un” is none of that."),
+        ("from:", "After from: comes a name or an address"),
+        ("is:un", "After is: comes unread, read or starred; “un” is none of that."),
         ("label:x", "There is no label “x”"),
         ("()", "nothing in the parentheses"),
     ],

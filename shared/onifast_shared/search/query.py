@@ -236,7 +236,7 @@ def _part(token: QueryToken, now: float) -> Node:
             "To look for the text itself, put it in quotes."
         )
     if not token.text.strip():
-        raise QueryError(f"After {token.operator}: there is {_WANTED[token.operator]}, without a space between them.")
+        raise QueryError(f"After {token.operator}: comes {_WANTED[token.operator]}, without a space between them.")
     if token.operator in _COLUMNS:
         return _phrase(_COLUMNS[token.operator], token)
     try:
@@ -258,7 +258,7 @@ def _phrase(column: str, token: QueryToken) -> Node:
 
 def _misunderstood(token: QueryToken) -> QueryError:
     wanted = _WANTED[token.operator]
-    return QueryError(f"After {token.operator}: there is {wanted}; “{token.text}” is none of that.")
+    return QueryError(f"After {token.operator}: comes {wanted}; “{token.text}” is none of that.")
 
 
 def _list_of(names: Sequence[str]) -> str:

@@ -168,6 +168,18 @@ def test_the_menu_shows_a_page_to_those_who_may_see_it(with_a_page: Flask) -> No
     assert browser.get("/test-page").status_code == 403
 
 
+def test_the_menu_is_short_and_the_part_that_a_page_belongs_to_is_open(app: Flask) -> None:
+    browser = Browser.logged_in(app.test_client(), "root-admin")
+
+    def folds(path: str) -> dict[str, bool]:
+        found = re.findall(r'<details class="nav-fold"( open)?><summary[^>]*>(.*?)</summary>', browser.get(path).text)
+        return {words(heading): bool(is_open) for is_open, heading in found}
+
+    assert folds("/folders/inbox") == {"Delivery": False, "Settings": False, "Administration": False}
+    assert folds("/forwards") == {"Delivery": False, "Settings": True, "Administration": False}
+    assert folds("/source-addresses") == {"Delivery": False, "Settings": False, "Administration": True}
+
+
 def test_a_notice_that_nobody_has_says_nothing(browser: Browser) -> None:
     assert 'class="notice' not in browser.get("/folders/inbox?did=nonsense").text
 

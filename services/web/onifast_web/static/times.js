@@ -36,6 +36,13 @@ function full(date) {
   });
 }
 
+// The end of what begins at the time before it: on the same day the day is not said again.
+function until(date, element) {
+  const start = new Date(element.parentElement.querySelector("time").dateTime);
+  if (date.toDateString() !== start.toDateString()) return full(date);
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
 export function showLocalTimes(root) {
   const now = new Date();
   for (const element of root.querySelectorAll("time[datetime]")) {
@@ -44,6 +51,7 @@ export function showLocalTimes(root) {
     const style = element.dataset.style;
     if (style === "short") element.textContent = short(date, now);
     else if (style === "soon") element.textContent = soon(date);
+    else if (style === "until") element.textContent = until(date, element);
     else if (style === "date")
       element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
     else element.textContent = full(date);

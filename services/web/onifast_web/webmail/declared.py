@@ -16,17 +16,22 @@ View = Callable[..., Any]
 
 
 class NavGroup(Enum):
-    """A part of the menu, in the menu's order; the value is its heading. Parts with one heading stand under it once."""
+    """A part of the menu, in the menu's order; the value is its heading."""
 
     MAIL = ("mail", "")
     DELIVERY = ("delivery", "Delivery")
     SETTINGS = ("settings", "Settings")
-    ADMINISTRATION = ("administration", "Settings")
+    ADMINISTRATION = ("administration", "Administration")
 
     @property
     def heading(self) -> str:
         """What stands above it, "" for nothing."""
         return self.value[1]
+
+    @property
+    def folds(self) -> bool:
+        """Whether its entries show only when asked for, or from one of them: they are many, and seldom wanted."""
+        return self is not NavGroup.MAIL
 
 
 @dataclass(frozen=True)

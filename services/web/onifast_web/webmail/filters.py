@@ -23,6 +23,7 @@ _TINTS = 8
 _NEARLY = 0.9  # of a quota
 _FORMATS = {
     "full": "%a, %d %b %Y, %H:%M UTC",
+    "until": "%a, %d %b %Y, %H:%M UTC",
     "soon": "%a, %d %b, %H:%M UTC",
     "short": "%d %b %Y",
     "date": "%d %b %Y",

@@ -59,10 +59,16 @@ class MenuItem:
 
 @dataclass(frozen=True)
 class MenuSection:
-    """Entries below a heading, "" for none."""
+    """Entries below a heading, "" for none. One that folds is open where the page is among them."""
 
     heading: str
     items: list[MenuItem]
+    folds: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the page that is shown is one of its entries."""
+        return any(item.is_here for item in self.items)
 
 
 def register(app: Flask, pages: Iterable[ModuleType]) -> None:
@@ -109,8 +115,8 @@ def sections(
     above = next((tab.under for tab in parts.tabs if tab.key == here), here)
     visible = [each for each in parts.entries if auth.may_call(caller, each.view)]
     first, *others = [
-        MenuSection(heading, [_item(each, above, found.get(each.key)) for each in entries])
-        for heading, entries in groupby(visible, key=lambda each: each.group.heading)
+        MenuSection(group.heading, [_item(each, above, found.get(each.key)) for each in entries], group.folds)
+        for group, entries in groupby(visible, key=lambda each: each.group)
     ]
     made = [
         MenuSection(heading, [_own_item(each, here) for each in entries])
