@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from onifast_web.reading import looks
@@ -174,3 +175,10 @@ def _other(safe: SafeHtml, theme: str | None) -> tuple[str, str | None]:
 )
 def test_old_pages_are_laid_out_by_old_rules(doctype: str, is_strict: bool) -> None:
     assert sanitise(f"{doctype}<html><body><p>x").is_strict is is_strict
+
+
+@pytest.mark.parametrize("tag", ["<meta ", "<html a ", "<meta a=b c=d ", "<meta name=color-scheme content='dark '"])
+def test_tags_that_never_end_cost_what_they_are_long(tag: str) -> None:
+    started = time.process_time()
+    sanitise(tag * 19_000)
+    assert time.process_time() - started < 6

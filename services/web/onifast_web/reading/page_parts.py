@@ -75,7 +75,8 @@ def _read_tags(source: str, found: HtmlParts) -> None:
             closing = re.compile(f"</{name}", re.IGNORECASE).search(source, position)
             position = closing.end() if closing else 0
         else:
-            _note(name, _attributes(source, position), found)
+            attributes, position = _attributes(source, position)
+            _note(name, attributes, found)
         if position < mark.end() or name == "body":
             return
 
@@ -90,13 +91,14 @@ def _note(name: str, attributes: Mapping[str, str], found: HtmlParts) -> None:
         found.schemes = " ".join(word for word in words[:4] if word in ("light", "dark", "only")) or found.schemes
 
 
-def _attributes(source: str, position: int) -> dict[str, str]:
-    """The attributes of a tag whose name ends at `position`; of two of one name the first."""
+def _attributes(source: str, position: int) -> tuple[dict[str, str], int]:
+    """The attributes of a tag whose name ends at `position`, of two of one name the first; and where it ends.
+
+    What is in a tag begins no other one, so that no part of the source is read twice.
+    """
     found: dict[str, str] = {}
-    end = position + _LONGEST_TAG
-    while position < end and position < len(source):
-        if source[position] == ">":
-            break
+    end = min(position + _LONGEST_TAG, len(source))
+    while position < end and source[position] != ">":
         match = _ATTRIBUTE.match(source, position, end)
         if match is None:
             position += 1
@@ -104,4 +106,4 @@ def _attributes(source: str, position: int) -> dict[str, str]:
         value = next((part for part in match.groups()[1:] if part is not None), "")
         found.setdefault(match[1].lower(), unescape(value))
         position = match.end()
-    return found
+    return found, position
