@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from onifast_shared.accounts import sessions
+from onifast_shared.accounts import api_tokens, sessions
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
@@ -128,7 +128,7 @@ def _logins(settings: Settings) -> Logins:
 
     def make(tx: Connection) -> tuple[str, str]:
         now = time.time()
-        token, _ = sessions.create_api_token(tx, LARGE, "bench", now)
+        token, _ = api_tokens.create(tx, LARGE, "bench", now)
         cookie, _ = sessions.create_session(tx, LARGE, now, 86400, stored)
         return token, cookie
 

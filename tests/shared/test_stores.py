@@ -8,7 +8,7 @@ import pytest
 import sqlite_shell
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
-from onifast_shared.accounts import sessions, throttle
+from onifast_shared.accounts import api_tokens, sessions, throttle
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
@@ -223,7 +223,7 @@ def test_no_token_stands_in_the_database(database: Database) -> None:
         return [
             issued,
             sessions.create_session(tx, "ann", 1000, 60, "hash")[0],
-            sessions.create_api_token(tx, "ann", "x", 1)[0],
+            api_tokens.create(tx, "ann", "x", 1)[0],
         ]
 
     tokens = database.write(make)
@@ -232,11 +232,11 @@ def test_no_token_stands_in_the_database(database: Database) -> None:
 
 
 def test_a_revoked_api_token_is_unknown(database: Database) -> None:
-    text, token = database.write(lambda tx: sessions.create_api_token(tx, "ann", "script", 1000))
-    assert database.read(lambda tx: sessions.find_api_token(tx, text)) == token
-    assert not database.write(lambda tx: sessions.revoke_api_token(tx, "bob", token.id))
-    assert database.write(lambda tx: sessions.revoke_api_token(tx, "ann", token.id))
-    assert database.read(lambda tx: sessions.find_api_token(tx, text)) is None
+    text, token = database.write(lambda tx: api_tokens.create(tx, "ann", "script", 1000))
+    assert database.read(lambda tx: api_tokens.find(tx, text)) == token
+    assert not database.write(lambda tx: api_tokens.revoke(tx, "bob", token.id))
+    assert database.write(lambda tx: api_tokens.revoke(tx, "ann", token.id))
+    assert database.read(lambda tx: api_tokens.find(tx, text)) is None
 
 
 def test_guessing_is_slowed_down_and_forgiven(database: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import golden
 import pytest
-from onifast_shared.accounts import sessions
+from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.message import parsing
@@ -38,7 +38,7 @@ def demo(panel: Panel) -> Panel:
 @pytest.fixture
 def own(panel: Panel, database: Database) -> Panel:
     """A program of demo's, with a personal token."""
-    token, _ = database.write(lambda tx: sessions.create_api_token(tx, "demo", "a program", 0))
+    token, _ = database.write(lambda tx: api_tokens.create(tx, "demo", "a program", 0))
     return Panel(panel.client, token)
 
 

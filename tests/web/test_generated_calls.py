@@ -83,8 +83,8 @@ def as_told(case: Case, caller: str) -> Case:
 
 def _make_fit(fields: dict[str, Any], call: str, caller: str) -> None:
     """What no schema can say: what is to come lies in the future, and whose something is depends on who calls."""
-    if fields.get("send_at"):
-        fields["send_at"] = times.rfc3339(time.time() + 86400)
+    for name in {"send_at", "expires_at"} & fields.keys():
+        fields[name] = fields[name] and times.rfc3339(time.time() + 86400)
     if (
         call in ("POST /api/mail/suppressions", "DELETE /api/mail/suppressions")
         and caller == "the service token"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from onifast_shared.accounts import sessions
+from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Connection, Database
 from onifast_web.access.auth import Who
 
@@ -60,7 +60,7 @@ def test_impossible_ids_in_forms_change_nothing(app: Flask, number: int) -> None
 
 
 def test_impossible_ids_in_the_api_are_refused(app: Flask, database: Database) -> None:
-    token, _ = database.write(lambda tx: sessions.create_api_token(tx, "root-admin", "x", 0))
+    token, _ = database.write(lambda tx: api_tokens.create(tx, "root-admin", "x", 0))
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
     for method, path, _ in routes(app, *CHANGES):
         if path.startswith("/api/"):

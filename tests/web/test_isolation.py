@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from flask import Flask
-from onifast_shared.accounts import sessions
+from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import labelling, labels, mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS
@@ -44,6 +44,7 @@ NAMED: dict[str, Any] = {
     "alias": "alias.example", "index": 0, "enabled": True, "on": True,
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
     "folder": "trash",
+    "scopes": ["read"],
     "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
 }  # fmt: skip
 TEMPLATES = Path(webmail.__file__).parent.parent / "templates"
@@ -65,7 +66,7 @@ def demos(database: Database) -> list[int]:
             labels.create(tx, "demo", f"{SECRET} {kind}", is_folder=kind == "folder", now=1) for kind in ("a", "folder")
         ]
         labelling.assign(tx, made[0], ids)
-        _, token = sessions.create_api_token(tx, "demo", SECRET, 1)
+        _, token = api_tokens.create(tx, "demo", SECRET, 1)
         tx.execute(
             "INSERT INTO suppressions (owner, recipient, origin, reason, created_ts) "
             " VALUES ('demo', ?1, 'manual', ?1, 1)",

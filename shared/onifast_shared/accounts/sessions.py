@@ -1,4 +1,4 @@
-"""Sign-in: browser sessions, single sign-on tokens and personal API tokens.
+"""Sign-in: browser sessions, and single sign-on tokens.
 
 Each is 256 random bits, of which the database holds the SHA-256 hash only.
 """
@@ -26,17 +26,6 @@ class BrowserSession:
     seen_ts: int
     expires_ts: int
     credential: str | None
-
-
-@dataclass(frozen=True)
-class ApiToken:
-    """A personal API token, without its secret. `used_ts` is None where it was never used."""
-
-    id: int
-    username: str
-    name: str
-    created_ts: int
-    used_ts: int | None
 
 
 def create_session(
@@ -97,38 +86,6 @@ def redeem_sso(tx: Connection, token: str, now: float) -> str | None:
     sql = "DELETE FROM sso_tokens WHERE token_hash = ? AND expires_ts > ? RETURNING username"
     row = tx.execute(sql, (_hash(token), int(now))).fetchall()
     return str(row[0][0]) if row else None
-
-
-def create_api_token(tx: Connection, username: str, name: str, now: float) -> tuple[str, ApiToken]:
-    """A new personal token; its text, which is not kept, and its description."""
-    token = "onifast_" + secrets.token_urlsafe(32)
-    sql = "INSERT INTO api_tokens (token_hash, username, name, created_ts) VALUES (?, ?, ?, ?)"
-    tx.execute(sql, (_hash(token), username, name, int(now)))
-    return token, ApiToken(tx.last_insert_rowid(), username, name, int(now), None)
-
-
-def find_api_token(tx: Connection, token: str) -> ApiToken | None:
-    """The token that a request carries; None for an unknown or revoked one."""
-    sql = "SELECT id, username, name, created_ts, used_ts FROM api_tokens WHERE token_hash = ?"
-    row = tx.execute(sql, (_hash(token),)).fetchone()
-    return None if row is None else ApiToken(*row)
-
-
-def touch_api_token(tx: Connection, token_id: int, now: float) -> None:
-    """A token was used."""
-    tx.execute("UPDATE api_tokens SET used_ts = ? WHERE id = ?", (int(now), token_id))
-
-
-def list_api_tokens(tx: Connection, username: str) -> list[ApiToken]:
-    """A user's tokens, oldest first."""
-    sql = "SELECT id, username, name, created_ts, used_ts FROM api_tokens WHERE username = ? ORDER BY id"
-    return [ApiToken(*row) for row in tx.execute(sql, (username,))]
-
-
-def revoke_api_token(tx: Connection, username: str, token_id: int) -> bool:
-    """Ends a token; False if the user has none of that id."""
-    tx.execute("DELETE FROM api_tokens WHERE id = ? AND username = ?", (token_id, username))
-    return tx.changes() > 0
 
 
 def _credential(token: str, password_hash: str) -> str:

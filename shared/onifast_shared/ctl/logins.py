@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from typing import Any
 
-from onifast_shared.accounts import app_passwords, sessions
+from onifast_shared.accounts import api_tokens, app_passwords, sessions
+from onifast_shared.accounts.api_tokens import ALL_SCOPES, TokenError, TokenScope
 from onifast_shared.accounts.app_passwords import AppPasswordError
 from onifast_shared.ctl.tools import (
     UsageError,
@@ -19,6 +21,7 @@ from onifast_shared.ctl.tools import (
     show_rows,
     write,
 )
+from onifast_shared.machine import setting_types
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
 
@@ -30,8 +33,11 @@ def declare_single_sign_on(area: Any) -> None:
 
 def declare_tokens(area: Any) -> None:
     """Adds the commands about API tokens to their area."""
-    add(area, "create", _token_create, "a token; it is shown only now", "user", "name")
-    add(area, "list", _token_list, "id, name, made, last used", "user")
+    making = add(area, "create", _token_create, "a token; it is shown only now", "user", "name")
+    names = ", ".join(scope.value for scope in TokenScope)
+    making.add_argument("--scope", action="append", metavar="SCOPE", help=f"{names}; several; all unless given")
+    making.add_argument("--expires", metavar="WHEN", help="such as 90d, or 2027-11-22T10:00:00Z; never unless given")
+    add(area, "list", _token_list, "id, name, scopes, made, ends, last used, from where", "user")
     add(area, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=identifier)
 
 
@@ -53,18 +59,44 @@ def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _token_create(arguments: argparse.Namespace, settings: Settings) -> int:
     known_user(settings, arguments.user)
-    token, made = write(settings, lambda tx: sessions.create_api_token(tx, arguments.user, arguments.name, time.time()))
+    now = time.time()
+    try:
+        scopes = api_tokens.scopes_from(",".join(arguments.scope).split(",")) if arguments.scope else ALL_SCOPES
+        ends = _end(arguments.expires, now)
+        token, made = write(
+            settings,
+            lambda tx: api_tokens.create(tx, arguments.user, arguments.name, now, scopes=scopes, expires_ts=ends),
+        )
+    except TokenError as error:
+        raise UsageError(str(error)) from None
     return show_one(arguments, {"id": made.id, "token": token}, token)
 
 
+def _end(text: str | None, now: float) -> int | None:
+    """When a token ends; raises UsageError."""
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return int(now + setting_types.seconds(1, api_tokens.LONGEST_LIFE).parse(text))
+    try:
+        return times.parse_rfc3339(text)
+    except ValueError:
+        raise UsageError(
+            f"--expires {text!r} is neither a span such as 90d nor a time such as 2027-11-22T10:00:00Z"
+        ) from None
+
+
 def _token_list(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = read(settings, lambda tx: sessions.list_api_tokens(tx, arguments.user))
+    found = read(settings, lambda tx: api_tokens.list_for(tx, arguments.user))
     rows = [
         {
             "id": token.id,
             "name": token.name,
+            "scopes": " ".join(token.scope_names),
             "created_at": times.rfc3339(token.created_ts),
+            "expires_at": times.rfc3339(token.expires_ts) if token.expires_ts else None,
             "used_at": times.rfc3339(token.used_ts) if token.used_ts else None,
+            "used_from": token.used_from,
         }
         for token in found
     ]
@@ -73,7 +105,7 @@ def _token_list(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _token_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
     return outcome(
-        write(settings, lambda tx: sessions.revoke_api_token(tx, arguments.user, arguments.id)),
+        write(settings, lambda tx: api_tokens.revoke(tx, arguments.user, arguments.id)),
         f"{arguments.user} has no token {arguments.id}",
     )
 

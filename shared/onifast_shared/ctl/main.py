@@ -29,7 +29,7 @@
     onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
     onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
     onifast-mailctl webhook list [--owner USER] | add URL [--owner USER] [--event EVENT] | remove ID | enable ID
-    onifast-mailctl token create USER NAME | list USER | revoke USER ID
+    onifast-mailctl token create USER NAME [--scope SCOPE …] [--expires WHEN] | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl counts check | rebuild
@@ -90,7 +90,7 @@ _EXPECTED = (ConfigError, AccountError, AddressError, dkim_keys.DkimKeyError, re
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Runs one command and returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     command: Command = arguments.command
     try:
         return command(arguments, Settings.load(environ))
@@ -104,10 +104,11 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
-    parser.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
-    areas = parser.add_subparsers(metavar="AREA", required=True)
+def parser() -> argparse.ArgumentParser:
+    """All that can be said to it."""
+    whole = CommandParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
+    whole.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
+    areas = whole.add_subparsers(metavar="AREA", required=True)
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))
     users.declare(area(areas, "user", "panel users"))
     recipients.declare_addresses(area(areas, "address", "addresses and their owners"))
@@ -137,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     database.declare(area(areas, "database", "the database itself"))
     delivery_check.declare(areas)
     check.declare(areas)
-    return parser
+    return whole
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onifast_shared.accounts import app_passwords, sessions
+from onifast_shared.accounts import api_tokens, app_passwords, sessions
 from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
@@ -252,13 +252,29 @@ def test_a_dkim_key_is_made_shown_and_not_made_again(run: Run, settings: Setting
 
 def test_a_token_is_made_listed_and_revoked(run: Run, database: Database) -> None:
     made = run("token", "create", "ann", "my script", "--json").json
-    found = database.read(lambda tx: sessions.find_api_token(tx, made["token"]))
+    found = database.read(lambda tx: api_tokens.find(tx, made["token"]))
     assert found is not None
     assert found.username == "ann"
     assert run("token", "list", "ann").out.split("\t")[:2] == [str(made["id"]), "my script"]
     assert run("token", "revoke", "bob", str(made["id"])).status == 1
     assert run("token", "revoke", "ann", str(made["id"])).status == 0
     assert run("token", "list", "ann").out == ""
+
+
+def test_a_token_may_do_what_its_scopes_say_until_it_ends(run: Run) -> None:
+    run("token", "create", "ann", "a", "--scope", "read,send", "--scope", "manage", "--expires", "90d")
+    run("token", "create", "ann", "b", "--expires", "2030-01-01T00:00:00Z")
+    first, second = run("token", "list", "ann", "--json").json
+    assert first["scopes"] == "read send manage" and first["expires_at"] > first["created_at"]
+    assert (second["scopes"], second["expires_at"]) == ("read send manage admin", "2030-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "words", [("--scope", "all"), ("--expires", "soon"), ("--expires", "2001-01-01T00:00:00Z")], ids=" ".join
+)
+def test_what_a_token_cannot_be_is_one_line(run: Run, words: tuple[str, str]) -> None:
+    result = run("token", "create", "ann", "x", *words)
+    assert (result.status, result.err.count("\n")) == (2, 1)
 
 
 def test_good_settings_are_said_to_be_good(run: Run) -> None:

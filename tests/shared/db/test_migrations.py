@@ -37,6 +37,7 @@ LANDED = {
     "0020_search.sql": "8c4a569826d239b0f817ea49a85e979ed3869cfe3b903b92a1e7357080205943",
     "0021_shown_images.sql": "0d176d806e9d67d98e6cf070b160808cf55f12407f50f4ffd5fc732dc20117d7",
     "0022_sender_index.sql": "92cb76f519d3b8ed22d55c741192c7e55931c422326d0d2e941c59c9bb8c59ec",
+    "0023_token_scopes.sql": "9a43e6a4af27fda13344067ee436074ceb473c20e4ee48ef2f1c91dba5ce824f",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_shared.accounts import enrolment, scram_verifier, sessions, throttle
+from onifast_shared.accounts import api_tokens, enrolment, scram_verifier, sessions, throttle
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.accounts.scram_verifier import ScramVerifier
 from onifast_shared.db.database import Database
@@ -23,7 +23,7 @@ def log_in(client: FlaskClient, username: str, password: str, **headers: str) ->
 
 
 def personal_token(database: Database, user: str) -> str:
-    return database.write(lambda tx: sessions.create_api_token(tx, user, "script", 0))[0]
+    return database.write(lambda tx: api_tokens.create(tx, user, "script", 0))[0]
 
 
 # Login

@@ -14,7 +14,8 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
-from onifast_shared.accounts import panel_users, sessions
+from onifast_shared.accounts import api_tokens, panel_users, sessions
+from onifast_shared.accounts.api_tokens import ALL_SCOPES, ApiToken, TokenScope
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.sessions import BrowserSession
 from onifast_shared.db.database import Connection
@@ -48,7 +49,7 @@ class Who(Enum):
 class Caller:
     """Who made a request. `username` is None for the service token when it acts for nobody in particular.
 
-    `acts_with` is what they logged in with: `service`, `token:ID` or `session`.
+    `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token.
     """
 
     username: str | None
@@ -56,6 +57,12 @@ class Caller:
     is_service: bool = False
     csrf_token: str = ""
     acts_with: str = ""
+    token: ApiToken | None = None
+
+    @property
+    def scopes(self) -> frozenset[TokenScope]:
+        """What the caller may do of what their user may: all of it, unless they came with a token for less."""
+        return self.token.scopes if self.token else ALL_SCOPES
 
     @property
     def mail_of(self) -> str | None:
@@ -73,11 +80,12 @@ class Caller:
         return None if self.is_admin else self.username
 
 
-def allow(who: Who) -> Callable[[View], View]:
-    """Says who may call a view."""
+def allow(who: Who, scope: TokenScope | None = None) -> Callable[[View], View]:
+    """Says who may call a view, and with which scope of an API token; None for tokens that have all of them."""
 
     def mark(view: View) -> View:
         vars(view)["who"] = who
+        vars(view)["scope"] = scope
         return view
 
     return mark
@@ -161,10 +169,22 @@ def _guard() -> AnyResponse | None:
         return None
     if g.caller is None:
         return _ask_to_log_in()
+    check_scope(g.caller, vars(view)["scope"])
     _check_rights(g.caller, who)
     if g.caller.csrf_token:
         csrf.check_token(request, g.caller.csrf_token)
     return None
+
+
+def check_scope(found: Caller, scope: TokenScope | None) -> None:
+    """Raises Problem(403) where the caller's token lacks a scope; any, if that is None (RFC 6750 section 3.1)."""
+    missing = (ALL_SCOPES if scope is None else {scope}) - found.scopes
+    if not missing:
+        return
+    names = " ".join(each.value for each in TokenScope if each in missing)
+    detail = f"This token lacks the scope {names}." if scope else "This token is for the API; pages need all scopes."
+    challenge = f'Bearer error="insufficient_scope", scope="{names}"'
+    raise Problem(403, detail, headers={"WWW-Authenticate": challenge})
 
 
 def _check_rights(found: Caller, who: Who) -> None:
@@ -204,13 +224,15 @@ def _bearer(web: Web, asked: Request, token: str) -> Caller:
         return _service(web, asked.headers.get(ACT_FOR))
     if ACT_FOR in asked.headers:
         raise Problem(403, f"{ACT_FOR} goes with the panel's service token only.")
-    found = web.database.read(lambda tx: sessions.find_api_token(tx, token))
+    found = web.database.read(lambda tx: api_tokens.find(tx, token))
     user = active_user(web, found.username) if found else None
-    if found is None or user is None:
+    if found is None or user is None or found.is_over(web.clock()):
         raise Problem(401, "The token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-    if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL:
-        _note(web, lambda tx: sessions.touch_api_token(tx, found.id, web.clock()))
-    return Caller(user.username, user.is_admin, acts_with=f"token:{found.id}")
+    where = asked.remote_addr or ""
+    if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL or found.used_from != where:
+        _note(web, lambda tx: api_tokens.touch(tx, found.id, web.clock(), where))
+    is_admin = user.is_admin and TokenScope.ADMIN in found.scopes
+    return Caller(user.username, is_admin, acts_with=f"token:{found.id}", token=found)
 
 
 def _service(web: Web, act_for: str | None) -> Caller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.accounts import audit
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import addresses, quotas
 from onifast_shared.recipients.addresses import AddressFilter, AddressRow
@@ -164,6 +165,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/addresses",
         Who.USER,
+        TokenScope.READ,
         "The caller's addresses; all for administrators",
         list_addresses,
         AddressQuery,
@@ -173,6 +175,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/addresses",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Give an address to a panel user",
         add_address,
         body=AddBody,
@@ -184,6 +187,7 @@ ENDPOINTS = (
         "PATCH",
         "/api/mail/addresses",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Give an address another owner or quota",
         change_address,
         body=AddressPatchBody,
@@ -194,6 +198,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/addresses",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Take an address away",
         remove_address,
         RemoveAddressQuery,

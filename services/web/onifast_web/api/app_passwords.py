@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.accounts import app_passwords
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError
 from onifast_shared.values import times
 from pydantic import Field
@@ -63,8 +64,9 @@ def list_app_passwords(call: Call) -> AppPasswordList:
 
 
 def create_app_password(call: Call) -> NewAppPassword:
-    """A new password for SMTP; it works from now on, with SCRAM-SHA-256, PLAIN and LOGIN."""
+    """A new password for SMTP; it works from now on, with SCRAM-SHA-256, PLAIN and LOGIN. A token needs `send` too."""
     username = _username(call)
+    auth.check_scope(call.caller, TokenScope.SEND)
     try:
         password, made = actions.create(call.web, username, call.body.name)
     except AppPasswordError as error:
@@ -90,6 +92,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/app-passwords",
         Who.USER,
+        TokenScope.READ,
         "The caller's app passwords",
         list_app_passwords,
         answer=AppPasswordList,
@@ -99,6 +102,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/app-passwords",
         Who.USER,
+        TokenScope.MANAGE,
         "Make an app password",
         create_app_password,
         body=AppPasswordBody,
@@ -109,6 +113,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/app-passwords",
         Who.USER,
+        TokenScope.MANAGE,
         "Revoke an app password",
         revoke_app_password,
         RevokeQuery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.transport import relay
 from onifast_shared.transport.relay import Relay
@@ -50,13 +51,21 @@ ENDPOINTS = (
         "GET",
         "/api/mail/config",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "The relay",
         get_config,
         answer=RelayConfig,
         failures={409: "mail_config holds something that is no relay."},
     ),
     Endpoint(
-        "POST", "/api/mail/config", Who.ADMINISTRATOR, "Set the relay", set_config, body=RelayBody, answer=RelayConfig
+        "POST",
+        "/api/mail/config",
+        Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
+        "Set the relay",
+        set_config,
+        body=RelayBody,
+        answer=RelayConfig,
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db import troubles
 from onifast_shared.values import times
 
@@ -54,6 +55,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/database",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "How the database is: open or closed, its size, and troubles with it",
         show,
         answer=DatabaseState,

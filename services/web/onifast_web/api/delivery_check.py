@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from pydantic import Field
 
 from onifast_web.access.auth import Who
@@ -54,6 +55,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/explain",
         Who.USER,
+        TokenScope.READ,
         "What would become of mail to an address, without sending any",
         check_delivery,
         query=DeliveryCheckQuery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits, StoredState
 from pydantic import Field
@@ -78,6 +79,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/destinations",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Where mail goes: what is under way, what cannot be reached, and limits",
         list_destinations,
         answer=DestinationsList,
@@ -86,6 +88,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/destinations",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Limit what one destination gets",
         set_limits,
         body=DestinationBody,

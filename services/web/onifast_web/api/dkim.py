@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.dkim.report import DomainKeyReport, KeyReport
 from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
@@ -93,6 +94,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/dkim",
         Who.USER,
+        TokenScope.READ,
         "A domain's DKIM records",
         get_dkim,
         DkimQuery,
@@ -107,6 +109,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/dkim",
         Who.USER,
+        TokenScope.MANAGE,
         "Make or rotate a DKIM key",
         change_dkim,
         body=DkimBody,

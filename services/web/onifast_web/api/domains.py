@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.accounts import audit
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import domains
@@ -151,6 +152,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/domains",
         Who.USER,
+        TokenScope.READ,
         "The caller's domains; all for administrators",
         list_domains,
         DomainsQuery,
@@ -160,6 +162,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/domains",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Make a domain this server's",
         add_domain,
         body=DomainBody,
@@ -171,6 +174,7 @@ ENDPOINTS = (
         "PATCH",
         "/api/mail/domains",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Give a domain another owner",
         change_domain,
         body=DomainBody,
@@ -181,6 +185,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/domains",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Take a domain away",
         remove_domain,
         RemoveDomainQuery,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from flask import request
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -195,27 +196,29 @@ def send_draft(call: Call) -> SendAnswer:
 _NONE = {404: "The caller has no such draft."}
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/drafts", Who.USER, "Drafts, newest first", list_drafts, DraftListQuery, answer=DraftList,
+        "GET", "/api/mail/drafts", Who.USER, TokenScope.READ,
+        "Drafts, newest first", list_drafts, DraftListQuery, answer=DraftList,
     ),
     Endpoint(
-        "GET", "/api/mail/draft", Who.USER, "One draft", read_draft, DraftIdQuery, answer=FullDraft, failures=_NONE,
+        "GET", "/api/mail/draft", Who.USER, TokenScope.READ,
+        "One draft", read_draft, DraftIdQuery, answer=FullDraft, failures=_NONE,
     ),
     Endpoint(
-        "POST", "/api/mail/drafts", Who.USER, "Keep a draft", create_draft,
+        "POST", "/api/mail/drafts", Who.USER, TokenScope.SEND, "Keep a draft", create_draft,
         body=DraftBody, answer=SavedDraft, status=201, form=lambda: send.body_of_form(DraftBody),
         failures={413: "The message is too large."},
     ),
     Endpoint(
-        "PUT", "/api/mail/drafts", Who.USER, "Replace a draft", replace_draft,
+        "PUT", "/api/mail/drafts", Who.USER, TokenScope.SEND, "Replace a draft", replace_draft,
         body=DraftReplacement, answer=SavedDraft, form=lambda: send.body_of_form(DraftReplacement),
         failures=_NONE | {413: "The message is too large."},
     ),
     Endpoint(
-        "DELETE", "/api/mail/drafts", Who.USER, "Delete a draft", delete_draft, DraftIdQuery,
+        "DELETE", "/api/mail/drafts", Who.USER, TokenScope.SEND, "Delete a draft", delete_draft, DraftIdQuery,
         status=204, failures=_NONE,
     ),
     Endpoint(
-        "POST", "/api/mail/drafts/send", Who.USER, "Send a draft", send_draft,
+        "POST", "/api/mail/drafts/send", Who.USER, TokenScope.SEND, "Send a draft", send_draft,
         body=SendDraftBody, answer=SendAnswer, status=202, failures=_NONE | SOON_OR_LATER,
         headers={sending_once.HEADER: sending_once.MEANING},
     ),

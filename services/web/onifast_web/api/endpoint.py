@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from flask import Flask, Response, request
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.message.compose import DraftError
 from onifast_shared.values import times
 from onifast_shared.values.paging import CursorError
@@ -67,7 +68,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A method at a path. `view` gives an instance of `answer`, or None where that is None.
+    """A method at a path, for those `who` may call it, and have the `scope` where they come with an API token.
+
+    `view` gives an instance of `answer`, or None where that is None.
 
     `failures` are the statuses, beyond those that every endpoint has, that a caller must expect, with their reasons.
     `form` makes the body of a multipart form, for endpoints that take one too. `version` gives, far cheaper than the
@@ -79,6 +82,7 @@ class Endpoint:
     method: str
     path: str
     who: Who
+    scope: TokenScope
     summary: str
     view: Callable[[Call], BaseModel | Response | None]
     query: type[Model] = Nothing
@@ -96,7 +100,7 @@ def add(app: Flask, endpoint: Endpoint) -> None:
     """Makes the app answer at an endpoint."""
     name = f"api:{endpoint.method} {endpoint.path}"
 
-    @allow(endpoint.who)
+    @allow(endpoint.who, endpoint.scope)
     def view() -> AnyResponse:
         return _answer(endpoint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, cast
 
 from flask import Response
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -53,11 +54,11 @@ def attachment(call: Call) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/raw", Who.USER, "A message as a file", raw_email, RawQuery,
+        "GET", "/api/mail/raw", Who.USER, TokenScope.READ, "A message as a file", raw_email, RawQuery,
         failures={404: "There is no such message."}, headers=_HEADERS, gives_file=True,
     ),
     Endpoint(
-        "GET", "/api/mail/attachment", Who.USER, "An attachment", attachment, AttachmentQuery,
+        "GET", "/api/mail/attachment", Who.USER, TokenScope.READ, "An attachment", attachment, AttachmentQuery,
         failures={404: "There is no such message, or no such attachment."}, headers=_HEADERS, gives_file=True,
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import addresses, forwards
 from onifast_shared.recipients.forwards import AliasRow, ForwardRow
@@ -142,6 +143,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/forwards",
         Who.USER,
+        TokenScope.READ,
         "The forwards of the caller's addresses; all for administrators",
         list_forwards,
         answer=ForwardList,
@@ -150,6 +152,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/forwards",
         Who.USER,
+        TokenScope.MANAGE,
         "Forward an address' mail",
         add_forward,
         body=ForwardBody,
@@ -161,6 +164,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/forwards",
         Who.USER,
+        TokenScope.MANAGE,
         "End a forward, or all of an address",
         remove_forward,
         RemoveForwardQuery,
@@ -171,6 +175,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/domain-aliases",
         Who.USER,
+        TokenScope.READ,
         "The aliases of the caller's domains; all for administrators",
         list_aliases,
         answer=AliasList,
@@ -179,6 +184,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/domain-aliases",
         Who.USER,
+        TokenScope.MANAGE,
         "Make a domain an alias of another",
         set_alias,
         body=AliasBody,
@@ -189,6 +195,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/domain-aliases",
         Who.USER,
+        TokenScope.MANAGE,
         "End an alias of a domain",
         remove_alias,
         RemoveAliasQuery,

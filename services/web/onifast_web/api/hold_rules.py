@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.values import times
@@ -84,6 +85,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/hold-rules",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "The rules by which mail waits for a person",
         list_rules,
         answer=RuleList,
@@ -92,6 +94,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/hold-rules",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Hold mail by sender, recipient or owner",
         add_rule,
         body=RuleBody,
@@ -103,6 +106,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/hold-rules",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "End a rule, and release what it holds if asked",
         remove_rule,
         RemoveRuleQuery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.mailboxes.invitations import InvitationReply
 from pydantic import Field
 
@@ -50,6 +51,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/invitations",
         Who.USER,
+        TokenScope.SEND,
         "Answer an invitation",
         answer_invitation,
         body=AnswerBody,

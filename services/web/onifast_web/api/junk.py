@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
+
 from onifast_web.access.auth import Who
 from onifast_web.actions import junk as actions
 from onifast_web.api.endpoint import Call, Endpoint
@@ -65,15 +67,18 @@ def forget_junk(call: Call) -> None:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/junk", Who.USER, "What was learned of junk, and what the caller wants", show_junk,
+        "GET", "/api/mail/junk", Who.USER, TokenScope.READ,
+        "What was learned of junk, and what the caller wants", show_junk,
         answer=JunkSettings,
     ),
     Endpoint(
-        "POST", "/api/mail/junk", Who.USER, "Choose whether junk is looked for, and how often to be told", change_junk,
+        "POST", "/api/mail/junk", Who.USER, TokenScope.MANAGE,
+        "Choose whether junk is looked for, and how often to be told", change_junk,
         body=JunkBody, answer=JunkSettings,
     ),
     Endpoint(
-        "DELETE", "/api/mail/junk", Who.USER, "Forget all that was learned of junk", forget_junk, status=204
+        "DELETE", "/api/mail/junk", Who.USER, TokenScope.MANAGE,
+        "Forget all that was learned of junk", forget_junk, status=204
     ),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, cast
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labels
 from onifast_shared.mailboxes.labels import Label, LabelError
@@ -156,23 +157,25 @@ def assign_labels(call: Call) -> Changed:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/labels", Who.USER, "Labels and own folders", list_labels, LabelQuery, answer=LabelList,
+        "GET", "/api/mail/labels", Who.USER, TokenScope.READ,
+        "Labels and own folders", list_labels, LabelQuery, answer=LabelList,
         failures={403: "The service token named no user."},
     ),
     Endpoint(
-        "POST", "/api/mail/labels", Who.USER, "Make a label", create_label,
+        "POST", "/api/mail/labels", Who.USER, TokenScope.MANAGE, "Make a label", create_label,
         body=LabelBody, answer=LabelInfo, status=201,
     ),
     Endpoint(
-        "PATCH", "/api/mail/labels", Who.USER, "Rename or colour a label", change_label,
+        "PATCH", "/api/mail/labels", Who.USER, TokenScope.MANAGE, "Rename or colour a label", change_label,
         body=LabelChanges, answer=LabelInfo, failures={404: "The caller has no such label."},
     ),
     Endpoint(
-        "DELETE", "/api/mail/labels", Who.USER, "Delete a label", delete_label, LabelIdQuery,
+        "DELETE", "/api/mail/labels", Who.USER, TokenScope.MANAGE, "Delete a label", delete_label, LabelIdQuery,
         status=204, failures={404: "The caller has no such label."},
     ),
     Endpoint(
-        "POST", "/api/mail/labels/assign", Who.USER, "Give messages labels, or take them off", assign_labels,
+        "POST", "/api/mail/labels/assign", Who.USER, TokenScope.MANAGE,
+        "Give messages labels, or take them off", assign_labels,
         body=AssignBody, answer=Changed,
         failures={404: "One of the messages or labels does not exist; nothing was changed."},
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.limits import standings as limit_standings
 from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.standings import SubjectStanding
@@ -120,6 +121,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/limits",
         Who.USER,
+        TokenScope.READ,
         "What the caller may send and has sent; all for administrators",
         list_limits,
         answer=LimitsList,
@@ -128,6 +130,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/limits",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Change what a user, a Unix user or a domain may send",
         set_limits,
         body=LimitsBody,

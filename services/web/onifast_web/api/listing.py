@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labelling
 from onifast_shared.mailboxes.labels import Label
@@ -123,6 +124,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/list",
         Who.USER,
+        TokenScope.READ,
         "A folder's messages, newest first",
         list_emails,
         ListQuery,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from flask import request
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labelling, mailbox
 from onifast_shared.mailboxes.labels import Label
@@ -17,6 +18,7 @@ from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.values import times
 from pydantic import ConfigDict, Field, model_validator
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.actions import audited, invitations, messages
 from onifast_web.actions.invitations import Invitation
@@ -74,7 +76,10 @@ class ReadQuery(Model):
     """Which message, and whether it counts as read from now on."""
 
     id: Id
-    mark_read: Annotated[bool | None, Field(description="1 where it is left out, but 0 for the service token")] = None
+    mark_read: Annotated[
+        bool | None,
+        Field(description="1 where it is left out, but 0 for the service token and tokens without `manage`"),
+    ] = None
 
 
 class AuthenticationInfo(Model):
@@ -172,12 +177,20 @@ def read_email(call: Call) -> FullEmail:
     found = call.web.database.read(lambda tx: _get(tx, call, query.id))
     row = found.row
     audited.note_reading(call.web, call.caller, "mail.read", row)
-    mark_read = not call.caller.is_service if query.mark_read is None else query.mark_read
+    mark_read = _marks_read(call, query.mark_read)
     if mark_read and not row.is_read and _means_to_read(call):
         call.web.database.write(lambda tx: mailbox.set_read(tx, row.owner, [row.id], True))
         row = _as_read(row)
     parsed = parsing.parse(found.raw)
     return _full(found, row, parsed, _invitation(call, row, parsed))
+
+
+def _marks_read(call: Call, asked: bool | None) -> bool:
+    if asked is None:
+        return not call.caller.is_service and TokenScope.MANAGE in call.caller.scopes
+    if asked:
+        auth.check_scope(call.caller, TokenScope.MANAGE)
+    return asked
 
 
 def move_emails(call: Call) -> Moved:
@@ -214,6 +227,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/read",
         Who.USER,
+        TokenScope.READ,
         "One message",
         read_email,
         ReadQuery,
@@ -224,6 +238,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/move",
         Who.USER,
+        TokenScope.MANAGE,
         "Move messages to a folder",
         move_emails,
         body=MoveBody,
@@ -234,6 +249,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/counts",
         Who.USER,
+        TokenScope.READ,
         "Totals and unread messages",
         count_emails,
         answer=Counts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labelling, mailbox
 from pydantic import ConfigDict, model_validator
@@ -67,11 +68,11 @@ def delete_emails(call: Call) -> Changed:
 
 ENDPOINTS = (
     Endpoint(
-        "POST", "/api/mail/mark", Who.USER, "Mark messages as read, unread or starred", mark_emails,
+        "POST", "/api/mail/mark", Who.USER, TokenScope.MANAGE, "Mark messages as read, unread or starred", mark_emails,
         body=MarkBody, answer=Changed, failures={404: "One of the messages does not exist; none was changed."},
     ),
     Endpoint(
-        "POST", "/api/mail/delete", Who.USER, "Delete messages for good", delete_emails,
+        "POST", "/api/mail/delete", Who.USER, TokenScope.MANAGE, "Delete messages for good", delete_emails,
         body=DeleteBody, answer=Changed,
         failures={
             404: "One of the messages does not exist; none was deleted.",

@@ -142,9 +142,12 @@ def _operation(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dic
     operation: dict[str, Any] = {
         "tags": [describing.noun_of(endpoint)],
         "summary": endpoint.summary,
-        "description": f"{(endpoint.view.__doc__ or '').strip()} For {endpoint.who.value}.".strip(),
+        "description": f"{(endpoint.view.__doc__ or '').strip()} For {endpoint.who.value}. A personal "
+        f"token needs the scope `{endpoint.scope.value}`.".strip(),
         "operationId": f"{endpoint.method.lower()}{endpoint.path.replace('/api', '').replace('/', '-')}",
-        "security": [{"token": []}] if endpoint.who is Who.SERVICE else [{"session": []}, {"token": []}],
+        "security": [{"token": []}]
+        if endpoint.who is Who.SERVICE
+        else [{"session": []}, {"token": [endpoint.scope.value]}],
         "responses": _responses(endpoint, names, schemas),
     }
     if parameters := _parameters(endpoint):
@@ -224,9 +227,11 @@ def _responses(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dic
             "304": {"description": "The caller has it already"},
             "416": {"description": "There is no such part"},
         }
-    failures = {401: "No login, or a token that is not valid.", 422: "A field is wrong or unknown."}
-    if endpoint.who is not Who.USER or endpoint.method != "GET":
-        failures[403] = "The caller may not do this, or the CSRF token is missing."
+    failures = {
+        401: "No login, or a token that is not valid.",
+        403: "The caller may not do this, their token lacks the scope, or the CSRF token is missing.",
+        422: "A field is wrong or unknown.",
+    }
     failures |= endpoint.failures or {}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
 from onifast_shared.values import times
@@ -189,6 +190,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/outbox",
         Who.USER,
+        TokenScope.READ,
         "The queue, newest first; everybody's for administrators",
         list_outbox,
         OutboxQuery,
@@ -198,6 +200,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/outbox",
         Who.USER,
+        TokenScope.MANAGE,
         "Retry, cancel, hold, release, redirect, call back or reschedule entries",
         act_on_outbox,
         body=QueueActionBody,

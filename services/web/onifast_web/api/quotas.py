@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import quotas
 from onifast_shared.recipients.quotas import Quota
@@ -75,6 +76,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/quotas",
         Who.USER,
+        TokenScope.READ,
         "The caller's quotas and what is used of them; all for administrators",
         list_quotas,
         answer=QuotaList,
@@ -83,6 +85,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/quotas",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Set a quota",
         set_quota,
         body=QuotaBody,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.refused import refusals
 from onifast_shared.refused.refusals import RefusalRow
 from onifast_shared.values import times
@@ -87,6 +88,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/refusals",
         Who.USER,
+        TokenScope.READ,
         "Refused mail and the reasons, newest first; everybody's for administrators",
         list_refusals,
         RefusalsQuery,
@@ -96,6 +98,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/refusals/rescue",
         Who.USER,
+        TokenScope.MANAGE,
         "Fetch refused mail back that is kept",
         rescue_refused,
         body=RescueBody,

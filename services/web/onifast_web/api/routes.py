@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.transport import names, routes, sources
 from onifast_shared.transport.names import BadField
 from onifast_shared.transport.routes import StoredRoute
@@ -117,12 +118,30 @@ def remove_source(call: Call) -> None:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/mail/routes", Who.ADMINISTRATOR, "Routes of single domains", list_routes, answer=RouteList),
-    Endpoint("POST", "/api/mail/routes", Who.ADMINISTRATOR, "Set a route", set_route, body=RouteBody, answer=RouteInfo),
+    Endpoint(
+        "GET",
+        "/api/mail/routes",
+        Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
+        "Routes of single domains",
+        list_routes,
+        answer=RouteList,
+    ),
+    Endpoint(
+        "POST",
+        "/api/mail/routes",
+        Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
+        "Set a route",
+        set_route,
+        body=RouteBody,
+        answer=RouteInfo,
+    ),
     Endpoint(
         "DELETE",
         "/api/mail/routes",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Take a route away",
         remove_route,
         RemoveRouteQuery,
@@ -132,6 +151,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/sources",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "The addresses that mail of single domains leaves from",
         list_sources,
         answer=SourceList,
@@ -140,6 +160,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/sources",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Set a domain's source address",
         set_source,
         body=SourceBody,
@@ -149,6 +170,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/sources",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Take a domain's source addresses away",
         remove_source,
         RemoveSourceQuery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from pydantic import Field
 
 from onifast_web.access.auth import Who
@@ -50,11 +51,14 @@ def change_sandbox(call: Call) -> SandboxDomain:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/mail/sandbox", Who.USER, "Domains in the sandbox", get_sandbox, answer=Sandbox),
+    Endpoint(
+        "GET", "/api/mail/sandbox", Who.USER, TokenScope.READ, "Domains in the sandbox", get_sandbox, answer=Sandbox
+    ),
     Endpoint(
         "POST",
         "/api/mail/sandbox",
         Who.USER,
+        TokenScope.MANAGE,
         "Put a domain into the sandbox, or take it out",
         change_sandbox,
         body=SandboxBody,

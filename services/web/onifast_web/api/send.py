@@ -8,6 +8,7 @@ import hashlib
 from typing import IO, Annotated, Any, cast
 
 from flask import request
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.values import times
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
@@ -221,6 +222,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/send",
         Who.USER,
+        TokenScope.SEND,
         "Send a message",
         send_email,
         body=SendBody,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from flask import url_for
 from onifast_shared.accounts import sessions
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import times
 from pydantic import Field
 
@@ -49,6 +50,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/sso-token",
         Who.SERVICE,
+        TokenScope.ADMIN,
         "A one-time sign-on token for a panel user",
         issue_token,
         body=SsoBody,

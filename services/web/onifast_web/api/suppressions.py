@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.values import times
@@ -96,6 +97,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/suppressions",
         Who.USER,
+        TokenScope.READ,
         "Recipients that the caller's mail is not sent to, newest first; everybody's for administrators",
         list_suppressions,
         SuppressionQuery,
@@ -105,6 +107,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/suppressions",
         Who.USER,
+        TokenScope.MANAGE,
         "Send no more mail to a recipient, until that is lifted",
         suppress,
         body=SuppressBody,
@@ -115,6 +118,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/suppressions",
         Who.USER,
+        TokenScope.MANAGE,
         "Let mail to a recipient out again",
         lift,
         LiftQuery,

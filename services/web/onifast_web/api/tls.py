@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.tls import history as tls_history
 from onifast_shared.tls import results as tls_results
@@ -111,6 +112,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/tls",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "How well connections to other sites are protected, and where they are less so than they were",
         show,
         TlsQuery,
@@ -120,6 +122,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/tls",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Forget that a domain had good TLS",
         forget,
         DomainQuery,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Annotated, Literal
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.panel_users import UserDirectoryMissing
 from onifast_shared.db.database import Connection
 from onifast_shared.limits import consumption
@@ -124,6 +125,7 @@ ENDPOINTS = (
         "GET",
         "/api/mail/usage",
         Who.USER,
+        TokenScope.READ,
         "What users and domains use, and what their limits leave",
         list_usage,
         UsageQuery,

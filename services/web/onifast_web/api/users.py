@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.panel_users import UserDirectoryMissing
 from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import UserChangeRequest
@@ -239,6 +240,7 @@ ENDPOINTS = (
         "GET",
         "/api/panel/users",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Panel users and their state",
         list_users,
         UserQuery,
@@ -249,6 +251,7 @@ ENDPOINTS = (
         "GET",
         "/api/panel/users/departed",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Users who are gone, and users who are missing",
         list_departed,
         answer=DepartedList,
@@ -257,6 +260,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/panel/users/departed",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Delete what is kept of a user who is gone",
         purge,
         PurgeQuery,
@@ -267,6 +271,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/users/remove",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Set aside all that is a user's",
         remove,
         body=RemoveBody,
@@ -276,6 +281,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/users/restore",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Give back what was set aside",
         restore,
         body=RestoreBody,
@@ -286,6 +292,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/users/rename",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Give all that is a user's to their new name",
         rename,
         body=RenameBody,
@@ -296,6 +303,7 @@ ENDPOINTS = (
         "POST",
         "/api/panel/users/confirm",
         Who.ADMINISTRATOR,
+        TokenScope.ADMIN,
         "Confirm that users who vanished with many others are gone",
         confirm,
         body=ConfirmBody,

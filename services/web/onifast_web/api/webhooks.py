@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, cast
 
+from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import times
 from onifast_shared.webhooks import store, targets
 from onifast_shared.webhooks.store import Webhook
@@ -115,11 +116,20 @@ def remove_webhook(call: Call) -> None:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/mail/webhooks", Who.USER, "The caller's webhooks", list_webhooks, answer=WebhookList),
+    Endpoint(
+        "GET",
+        "/api/mail/webhooks",
+        Who.USER,
+        TokenScope.READ,
+        "The caller's webhooks",
+        list_webhooks,
+        answer=WebhookList,
+    ),
     Endpoint(
         "POST",
         "/api/mail/webhooks",
         Who.USER,
+        TokenScope.MANAGE,
         "Make a webhook",
         create_webhook,
         body=WebhookBody,
@@ -131,6 +141,7 @@ ENDPOINTS = (
         "POST",
         "/api/mail/webhooks/act",
         Who.USER,
+        TokenScope.MANAGE,
         "Enable or try a webhook",
         act_on_webhook,
         body=WebhookActionBody,
@@ -141,6 +152,7 @@ ENDPOINTS = (
         "DELETE",
         "/api/mail/webhooks",
         Who.USER,
+        TokenScope.MANAGE,
         "Remove a webhook",
         remove_webhook,
         RemoveWebhookQuery,
