@@ -25,6 +25,7 @@ from typing import Any
 
 from onifast_shared.accounts import api_tokens, sessions
 from onifast_shared.accounts.panel_users import UserDirectory
+from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 
@@ -129,7 +130,7 @@ def _logins(settings: Settings) -> Logins:
     def make(tx: Connection) -> tuple[str, str]:
         now = time.time()
         token, _ = api_tokens.create(tx, LARGE, "bench", now)
-        cookie, _ = sessions.create_session(tx, LARGE, now, 86400, stored)
+        cookie, _ = sessions.create_session(tx, LARGE, now, SessionLimits(86400, 86400), stored)
         return token, cookie
 
     db = Database.open(settings.database)

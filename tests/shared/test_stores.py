@@ -9,6 +9,7 @@ import sqlite_shell
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, SentCopy
 from onifast_shared.accounts import api_tokens, sessions, throttle
+from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
@@ -200,17 +201,30 @@ def test_a_single_sign_on_token_works_once_and_not_for_long(database: Database) 
     assert database.write(lambda tx: sessions.redeem_sso(tx, late, 1060)) is None
 
 
+LIMITS = SessionLimits(idle=60, longest=100)
+
+
+def test_a_session_that_is_used_ends_at_the_longest(database: Database) -> None:
+    token, made = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, LIMITS, "hash"))
+    database.write(lambda tx: sessions.touch_session(tx, token, made, 1050, LIMITS))
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1099, LIMITS)) is not None
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1100, LIMITS)) is None
+    # A limit that is smaller from now on counts for sessions that there are.
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1090, SessionLimits(30, 100))) is None
+    assert database.read(lambda tx: sessions.list_for(tx, "ann", 1090, SessionLimits(30, 100))) == []
+
+
 def test_a_session_ends_in_time_and_at_logout(database: Database) -> None:
-    token, _ = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, 60, "hash"))
-    assert database.read(lambda tx: sessions.find_session(tx, token, 1059)) is not None
-    assert database.read(lambda tx: sessions.find_session(tx, token, 1060)) is None
+    token, _ = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, LIMITS, "hash"))
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1059, LIMITS)) is not None
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1060, LIMITS)) is None
     database.write(lambda tx: sessions.end_session(tx, token))
-    assert database.read(lambda tx: sessions.find_session(tx, token, 1001)) is None
+    assert database.read(lambda tx: sessions.find_session(tx, token, 1001, LIMITS)) is None
 
 
 def test_a_session_belongs_to_the_password_that_it_began_with(database: Database) -> None:
-    token, made = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, 60, "hash"))
-    found = database.read(lambda tx: sessions.find_session(tx, token, 1001))
+    token, made = database.write(lambda tx: sessions.create_session(tx, "ann", 1000, LIMITS, "hash"))
+    found = database.read(lambda tx: sessions.find_session(tx, token, 1001, LIMITS))
     assert found == made
     assert sessions.is_current(made, token, "hash")
     assert not sessions.is_current(made, token, "another hash")
@@ -222,7 +236,7 @@ def test_no_token_stands_in_the_database(database: Database) -> None:
         issued = sessions.issue_sso(tx, "ann", 1000, 60)
         return [
             issued,
-            sessions.create_session(tx, "ann", 1000, 60, "hash")[0],
+            sessions.create_session(tx, "ann", 1000, LIMITS, "hash")[0],
             api_tokens.create(tx, "ann", "x", 1)[0],
         ]
 

@@ -9,11 +9,15 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from onifast_shared.db.database import Connection
 
 SEEN_INTERVAL = 60
 """Seconds within which a session's or token's last use is not written again: reading mail is not a write each time."""
+
+_ID_OCTETS = 8
+_LONGEST_USER_AGENT = 300
 
 
 @dataclass(frozen=True)
@@ -28,32 +32,73 @@ class BrowserSession:
     credential: str | None
 
 
+@dataclass(frozen=True)
+class SessionLimits:
+    """Seconds that a session lasts: `idle` after its last use, `longest` after its beginning, used or not."""
+
+    idle: float
+    longest: float
+
+    def end(self, created_ts: float, seen_ts: float) -> int:
+        """When a session ends unless it is used; epoch seconds."""
+        return int(min(seen_ts + self.idle, created_ts + self.longest))
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session as its user sees it. `id` tells it from others, and opens nothing."""
+
+    id: str
+    created_ts: int
+    seen_ts: int
+    expires_ts: int
+    started_from: str
+    user_agent: str
+
+
+def session_id(token: str) -> str:
+    """The id of the session of a cookie."""
+    return _hash(token)[:_ID_OCTETS].hex()
+
+
 def create_session(
-    tx: Connection, username: str, now: float, lifetime: float, password_hash: str
+    tx: Connection,
+    username: str,
+    now: float,
+    limits: SessionLimits,
+    password_hash: str,
+    *,
+    started_from: str = "",
+    user_agent: str = "",
 ) -> tuple[str, BrowserSession]:
     """Begins a session; returns the cookie's value, which is not kept, and the session."""
     token = secrets.token_urlsafe(32)
     credential = _credential(token, password_hash)
-    session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), int(now + lifetime), credential)
+    session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), limits.end(now, now), credential)
     tx.execute("DELETE FROM web_sessions WHERE expires_ts <= ?", (int(now),))
     tx.execute(
         """
-        INSERT INTO web_sessions (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO web_sessions
+            (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential, started_from, user_agent)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        (_hash(token), username, session.csrf_token, int(now), int(now), session.expires_ts, credential),
+        (
+            *(_hash(token), username, session.csrf_token, int(now), int(now), session.expires_ts, credential),
+            *(started_from, _cut(user_agent)),
+        ),
     )
     return token, session
 
 
-def find_session(tx: Connection, token: str, now: float) -> BrowserSession | None:
-    """The session of a cookie; None if it has ended."""
+def find_session(tx: Connection, token: str, now: float, limits: SessionLimits) -> BrowserSession | None:
+    """The session of a cookie; None if it has ended, by the limits of its last use or by those of now."""
     sql = """
         SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
         WHERE token_hash = ? AND expires_ts > ?
     """
     row = tx.execute(sql, (_hash(token), int(now))).fetchone()
-    return None if row is None else BrowserSession(*row)
+    found = None if row is None else BrowserSession(*row)
+    return found if found and limits.end(found.created_ts, found.seen_ts) > now else None
 
 
 def is_current(session: BrowserSession, token: str, password_hash: str) -> bool:
@@ -61,15 +106,40 @@ def is_current(session: BrowserSession, token: str, password_hash: str) -> bool:
     return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
 
 
-def touch_session(tx: Connection, token: str, now: float, lifetime: float) -> None:
-    """A session was used: it lasts `lifetime` seconds from now."""
+def touch_session(tx: Connection, token: str, session: BrowserSession, now: float, limits: SessionLimits) -> None:
+    """A session was used: it lasts longer, within its limits."""
     sql = "UPDATE web_sessions SET seen_ts = ?, expires_ts = ? WHERE token_hash = ?"
-    tx.execute(sql, (int(now), int(now + lifetime), _hash(token)))
+    tx.execute(sql, (int(now), limits.end(session.created_ts, now), _hash(token)))
 
 
 def end_session(tx: Connection, token: str) -> None:
     """Logs a browser out."""
     tx.execute("DELETE FROM web_sessions WHERE token_hash = ?", (_hash(token),))
+
+
+def list_for(tx: Connection, username: str, now: float, limits: SessionLimits) -> list[OpenSession]:
+    """A user's sessions that last, the one that was used last first."""
+    sql = """
+        SELECT lower(hex(substr(token_hash, 1, ?))), created_ts, seen_ts, expires_ts, started_from, user_agent
+        FROM web_sessions WHERE username = ? AND expires_ts > ? ORDER BY seen_ts DESC, created_ts DESC
+    """
+    rows: list[tuple[Any, ...]] = tx.execute(sql, (_ID_OCTETS, username, int(now))).fetchall()
+    found = [OpenSession(*row) for row in rows]
+    return [each for each in found if limits.end(each.created_ts, each.seen_ts) > now]
+
+
+def end_by_id(tx: Connection, username: str, wanted: str) -> bool:
+    """Ends a session; False if the user has none of that id."""
+    sql = "DELETE FROM web_sessions WHERE username = ? AND lower(hex(substr(token_hash, 1, ?))) = ?"
+    tx.execute(sql, (username, _ID_OCTETS, wanted))
+    return tx.changes() > 0
+
+
+def end_others(tx: Connection, username: str, kept: str) -> int:
+    """Ends all sessions of a user but the one with this id; how many."""
+    sql = "DELETE FROM web_sessions WHERE username = ? AND lower(hex(substr(token_hash, 1, ?))) <> ?"
+    tx.execute(sql, (username, _ID_OCTETS, kept))
+    return tx.changes()
 
 
 def issue_sso(tx: Connection, username: str, now: float, lifetime: float) -> str:
@@ -86,6 +156,11 @@ def redeem_sso(tx: Connection, token: str, now: float) -> str | None:
     sql = "DELETE FROM sso_tokens WHERE token_hash = ? AND expires_ts > ? RETURNING username"
     row = tx.execute(sql, (_hash(token), int(now))).fetchall()
     return str(row[0][0]) if row else None
+
+
+def _cut(user_agent: str) -> str:
+    text = "".join(each if each.isprintable() else " " for each in user_agent)
+    return text[:_LONGEST_USER_AGENT]
 
 
 def _credential(token: str, password_hash: str) -> str:

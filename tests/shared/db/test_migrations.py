@@ -38,6 +38,7 @@ LANDED = {
     "0021_shown_images.sql": "0d176d806e9d67d98e6cf070b160808cf55f12407f50f4ffd5fc732dc20117d7",
     "0022_sender_index.sql": "92cb76f519d3b8ed22d55c741192c7e55931c422326d0d2e941c59c9bb8c59ec",
     "0023_token_scopes.sql": "9a43e6a4af27fda13344067ee436074ceb473c20e4ee48ef2f1c91dba5ce824f",
+    "0024_session_places.sql": "56d36d8205bba0e98f534631ab8e5a93965d9c528eb61470b0f546322348fcf1",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -7,6 +7,7 @@ import sqlite_shell
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import ForwardedMessage, ForwardedRecipient, IncomingMessage, LocalDelivery
 from onifast_shared.accounts import app_passwords, sessions
+from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, deleting, moving, store
 from onifast_shared.departed.changes import UserChangeRequest
@@ -34,7 +35,7 @@ def move_in(tx: Connection, name: str = "ann", mark: str = "old", domain: str = 
     forwards.add(tx, Address.parse(f"sales@{domain}"), Address.parse("x@there.test"), name)
     put(tx, name, f"ann@{domain}", mark)
     app_passwords.create(tx, name, None, mark, NOW)
-    sessions.create_session(tx, name, NOW, 86400, "hash")
+    sessions.create_session(tx, name, NOW, SessionLimits(86400, 86400), "hash")
     content_id = contents.attach(tx, contents.ContentRef(5, b"mail\n", None))
     submission = Submission(f"ann@{domain}", "smtp", owner=name, submitted_by=f"user:{name}", subject=mark)
     (row_id,) = queue.enqueue(tx, content_id, submission, [QueuedRecipient("x@there.test")], NOW)

@@ -30,6 +30,8 @@ from onifast_web.http.problems import Problem
 
 COOKIE = "onifast_mail"
 ACT_FOR = "X-Onifast-User"
+POLL = "X-Onifast-Poll"
+"""The header of what an open page asks by itself, which does not make a session last longer."""
 _WRITE_PATIENCE = 2.0
 
 _logger = log.get("web")
@@ -49,7 +51,8 @@ class Who(Enum):
 class Caller:
     """Who made a request. `username` is None for the service token when it acts for nobody in particular.
 
-    `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token.
+    `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token,
+    `session_id` tells the session from others.
     """
 
     username: str | None
@@ -58,6 +61,7 @@ class Caller:
     csrf_token: str = ""
     acts_with: str = ""
     token: ApiToken | None = None
+    session_id: str = ""
 
     @property
     def scopes(self) -> frozenset[TokenScope]:
@@ -112,9 +116,13 @@ def register(app: Flask) -> None:
 
 def start_session(response: AnyResponse, user: PanelUser) -> None:
     """Logs the browser in that gets `response`, until the user's password is changed."""
-    web = current()
-    lifetime, stored = web.settings.session_lifetime, _stored_password(user)
-    token, _ = web.database.write(lambda tx: sessions.create_session(tx, user.username, web.clock(), lifetime, stored))
+    web, stored = current(), _stored_password(user)
+    where, browser = request.remote_addr or "", request.headers.get("User-Agent", "")
+    token, _ = web.database.write(
+        lambda tx: sessions.create_session(
+            tx, user.username, web.clock(), web.session_limits, stored, started_from=where, user_agent=browser
+        )
+    )
     _set_cookie(response, token)
 
 
@@ -248,7 +256,7 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
     token = asked.cookies.get(COOKIE)
     if not token:
         return None
-    session = web.database.read(lambda tx: sessions.find_session(tx, token, web.clock()))
+    session = web.database.read(lambda tx: sessions.find_session(tx, token, web.clock(), web.session_limits))
     if session is None:
         return None
     user = active_user(web, session.username)
@@ -256,8 +264,15 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
         # For good: neither a suspension that is over nor a former password brings it back.
         _note(web, lambda tx: sessions.end_session(tx, token))
         return None
-    _keep_alive(web, token, session)
-    return Caller(user.username, user.is_admin, csrf_token=session.csrf_token, acts_with="session")
+    if POLL not in asked.headers:
+        _keep_alive(web, token, session)
+    return Caller(
+        user.username,
+        user.is_admin,
+        csrf_token=session.csrf_token,
+        acts_with="session",
+        session_id=sessions.session_id(token),
+    )
 
 
 def _stored_password(user: PanelUser) -> str:
@@ -265,9 +280,9 @@ def _stored_password(user: PanelUser) -> str:
 
 
 def _keep_alive(web: Web, token: str, session: BrowserSession) -> None:
-    now, lifetime = web.clock(), web.settings.session_lifetime
+    now = web.clock()
     if now - session.seen_ts > sessions.SEEN_INTERVAL:
-        _note(web, lambda tx: sessions.touch_session(tx, token, now, lifetime))
+        _note(web, lambda tx: sessions.touch_session(tx, token, session, now, web.session_limits))
         g.renewed_cookie = token
 
 

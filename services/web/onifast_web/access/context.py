@@ -12,6 +12,7 @@ from threading import BoundedSemaphore
 
 from flask import current_app
 from onifast_shared.accounts.panel_users import UserDirectory
+from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
@@ -48,6 +49,11 @@ class Web:
     def edition(self) -> str:
         """Another text for another version of the program and for other settings, which answers depend on as well."""
         return hashlib.sha256(f"{version('onifast-mail')} {self.settings!r}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def session_limits(self) -> SessionLimits:
+        """How long browsers stay signed in."""
+        return SessionLimits(self.settings.session_lifetime, self.settings.session_longest)
 
     @cached_property
     def readers(self) -> Readers:

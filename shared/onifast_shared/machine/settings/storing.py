@@ -23,7 +23,16 @@ class StoringSettings:
         kinds.seconds(0, 3650 * 86400),
         "How long mail and settings of a user who is gone are kept, out of everybody's reach, before they are deleted.",
     )
-    session_lifetime: float = setting("14d", kinds.seconds(300, 365 * 86400), "How long a login to the webmail lasts.")
+    session_lifetime: float = setting(
+        "14d",
+        kinds.seconds(300, 365 * 86400),
+        "How long a login to the webmail lasts after its last use; that an open page looks for new mail is no use.",
+    )
+    session_longest: float = setting(
+        "90d",
+        kinds.seconds(300, 3650 * 86400),
+        "How long a login to the webmail lasts at the longest, however much it is used.",
+    )
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
     image_proxy: bool = setting(
         "false",

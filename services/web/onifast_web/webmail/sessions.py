@@ -1,0 +1,36 @@
+"""Sessions: where a user is signed in, and signing out elsewhere."""
+
+from __future__ import annotations
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.actions import sessions as actions
+from onifast_web.http.problems import not_found
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
+from onifast_web.webmail.pages import page, user
+
+
+@allow(Who.USER)
+def sessions() -> AnyResponse:
+    """The list, with a button to end each, and one for all others."""
+    caller, username = user()
+    if request.method == "GET":
+        rows = [(each, actions.browser_name(each.user_agent)) for each in actions.open_sessions(current(), username)]
+        return page("sessions.html", "sessions", rows=rows, here=caller.session_id)
+    if request.form.get("do") == "revoke-others":
+        actions.end_others(current(), caller, username)
+        return redirect(url_for("webmail.sessions", did="sessions-ended"), 303)
+    if not actions.end(current(), caller, username, request.form.get("id", "")):
+        raise not_found("session")
+    return redirect(url_for("webmail.sessions", did="session-ended"), 303)
+
+
+ROUTES = (PageRoute("GET POST", "/sessions", sessions),)
+NAV = (NavEntry("sessions", "Signed in", sessions, icon="devices", group=NavGroup.SETTINGS, order=34),)
+NOTICES: Notices = {
+    "session-ended": "Signed out there.",
+    "sessions-ended": "Signed out everywhere else.",
+}
