@@ -120,7 +120,7 @@ def _take(tx: Connection, settings: Settings, sent_id: str, taken_ts: int) -> No
     found = claims.claim(tx, NextHops(tx, settings), Lease("demo", 0, 60_000), ClaimCapacity(10), time.time()).claims
     reply = Reply(250, "2.0.0", "Ok: queued as 4FQzWn2pXz")
     for claim in found:
-        returns.note_sent(tx, claim.content_id, sent_id)
+        returns.note_sent(tx, {claim.content_id: sent_id})
         for row in claim.rows:
             attempt = DeliveryAttempt(taken_ts, 180, "delivered", "mx.remote.example[192.0.2.25]:25", reply=reply)
             queue.settle(tx, claim.token, row.id, "sent", attempt=attempt)

@@ -52,6 +52,11 @@ def ask(tx: Connection, owner: str | None, sender: Address | None, recipient: Ad
     return tx.last_insert_rowid()
 
 
+def any_waits(tx: Connection) -> bool:
+    """Whether `unanswered` may find any; one seek."""
+    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM inquiries WHERE answer IS NULL)").get)
+
+
 def unanswered(tx: Connection, now: float, limit: int = 10) -> list[DeliveryCheck]:
     """Questions that somebody still waits for, oldest first."""
     sql = """

@@ -70,7 +70,8 @@ def done_at_once(database: Database, request: UserChangeRequest, now: float, pat
 def anything_waits(tx: Connection, told: int) -> bool:
     """Whether something was asked for behind the id `told`, or was begun and is not done."""
     sql = """
-        SELECT EXISTS (SELECT 1 FROM user_changes WHERE id > ? OR done_ts IS NULL)
+        SELECT EXISTS (SELECT 1 FROM user_changes WHERE id > ?)
+            OR EXISTS (SELECT 1 FROM user_changes WHERE done_ts IS NULL)
             OR EXISTS (SELECT 1 FROM user_moves) OR EXISTS (SELECT 1 FROM departures WHERE deleting)
     """
     return bool(tx.execute(sql, (told,)).get)

@@ -77,6 +77,11 @@ def get(tx: Connection, owner: str, url: str) -> ProxiedImage | None:
     return None if row is None else ProxiedImage(row[0] or "", bytes(row[1] or b""))
 
 
+def any_waits(tx: Connection) -> bool:
+    """Whether `unanswered` may find any; one seek."""
+    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM remote_images WHERE answered_ts IS NULL)").get)
+
+
 def unanswered(tx: Connection, now: float, limit: int) -> list[ImageRequest]:
     """Images that somebody waits for: of each owner the first few, so that none waits behind another's many."""
     sql = """

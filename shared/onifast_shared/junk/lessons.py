@@ -42,6 +42,12 @@ class Lesson:
     tries: int
 
 
+def any_waits(tx: Connection, now: float) -> bool:
+    """Whether `waiting` may find any; one seek."""
+    sql = "SELECT EXISTS (SELECT 1 FROM junk_lessons WHERE wanted <> learned AND due_ts <= ?)"
+    return bool(tx.execute(sql, (int(now),)).get)
+
+
 def waiting(tx: Connection, now: float, limit: int = 20) -> list[Lesson]:
     """Lessons that are due, the longest waiting first."""
     sql = f"""

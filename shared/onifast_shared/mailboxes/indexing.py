@@ -45,6 +45,11 @@ class UnfiledMessage:
     queue_id: str = ""
 
 
+def has_unindexed(tx: Connection) -> bool:
+    """Whether `unindexed` would find any; one seek."""
+    return bool(tx.execute("SELECT EXISTS (SELECT 1 FROM emails WHERE indexed = 0)").get)
+
+
 def unindexed(tx: Connection, limit: int = 50) -> list[UnindexedMessage]:
     """Rows that were not parsed yet, oldest first."""
     sql = "SELECT id, received_at, content_id IS NOT NULL FROM emails WHERE indexed = 0 ORDER BY id LIMIT ?"
@@ -72,6 +77,12 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> bo
     assignments = ", ".join(f"{name} = ?" for name in columns)
     tx.execute(f"UPDATE emails SET indexed = 1, {assignments} WHERE id = ?", (*columns.values(), item.id))
     return True
+
+
+def has_unfiled(tx: Connection, now: float) -> bool:
+    """Whether `unfiled` may find any; one seek."""
+    sql = "SELECT EXISTS (SELECT 1 FROM emails WHERE filing = 1 AND filing_retry_ts <= ?)"
+    return bool(tx.execute(sql, (int(now),)).get)
 
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:

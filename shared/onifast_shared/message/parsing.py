@@ -76,6 +76,11 @@ class Summary:
         """
         return [(name, self._shown(name, value)) for name, value in self._fields]
 
+    @property
+    def names(self) -> list[str]:
+        """The name of every field in order, in lower case: no value is looked at for that."""
+        return [name.lower() for name, _ in self._fields]
+
     @cached_property
     def charset(self) -> str:
         """What octets outside of ASCII and UTF-8 are in, as far as the header says that; "" if it does not."""

@@ -5,16 +5,15 @@ Notifications name a message by its Message-ID, or by the envelope id that it wa
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from onifast_shared.db.database import Connection
-from onifast_shared.queue.store import DeliveryAttempt, record
+from onifast_shared.queue.store import MOST_AT_ONCE, DeliveryAttempt, record
 from onifast_shared.values import queue_ids
 from onifast_shared.values.reply import Reply
 
@@ -30,6 +29,10 @@ MOST_ROWS = 1000
 MOST_NOTED = 20
 """Notifications about one row that go into its history: anybody may send any number."""
 
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
+_TOKEN_OCTETS = 10
+_SHIFTS = range(8 * _TOKEN_OCTETS - 10, -1, -10)
 _ENVID = re.compile(rf"([{queue_ids.ALPHABET}]{{{queue_ids.LENGTH}}})\.([a-z2-7]{{16}})")
 
 
@@ -107,9 +110,16 @@ def proves(key: bytes | None, envid: str, row: SentRow) -> bool:
     return hmac.compare_digest(match[2], _token(key, row.queue_id, row.domain))
 
 
-def note_sent(tx: Connection, content_id: int, message_id: str) -> None:
-    """Another site has a message: what it will call it."""
-    tx.execute("INSERT OR IGNORE INTO sent_messages (content_id, message_id) VALUES (?, ?)", (content_id, message_id))
+def note_sent(tx: Connection, message_ids: Mapping[int, str]) -> None:
+    """Another site has these messages (`contents`): what it will call each."""
+    items = list(message_ids.items())
+    for start in range(0, len(items), MOST_AT_ONCE):
+        some = items[start : start + MOST_AT_ONCE]
+        values = ", ".join(["(?, ?)"] * len(some))
+        tx.execute(
+            f"INSERT OR IGNORE INTO sent_messages (content_id, message_id) VALUES {values}",
+            tuple(chain.from_iterable(some)),
+        )
 
 
 def find(tx: Connection, owner: str, mailbox: str, message_ids: Iterable[str], queue_id: str) -> list[SentRow]:
@@ -194,8 +204,10 @@ def _has(tx: Connection, row_id: int, outcome: str) -> bool:
 
 
 def _token(key: bytes, queue_id: str, domain: str) -> str:
-    made = hmac.new(key, f"{queue_id}\0{domain.lower()}".encode(), hashlib.sha256).digest()
-    return base64.b32encode(made[:10]).decode().lower()
+    made = hmac.digest(key, f"{queue_id}\0{domain.lower()}".encode(), "sha256")
+    number = int.from_bytes(made[:_TOKEN_OCTETS], "big")
+    # Base32 of two whole groups, so that nothing is padded; the standard library's would be half of what the id costs.
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def _rows(tx: Connection, where: str, value: str, owner: str, mailbox: str) -> list[SentRow]:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.values import queue_ids, submitters
@@ -49,6 +50,10 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     "sandboxed": {"pending": "release, redirect", "cancelled": "set_aside"},
 }
 """For each state, the states that follow and the functions that make the step."""
+
+
+MOST_AT_ONCE = 16
+"""Entries of the history that one statement writes: SQLite keeps what it has made of a statement for each number."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,13 @@ class DeliveryAttempt:
     explanation: str = ""
 
 
+class HistoryEntry(NamedTuple):
+    """An attempt of a row, as its history gets it."""
+
+    row_id: int
+    attempt: DeliveryAttempt
+
+
 def enqueue(
     tx: Connection, content_id: int, submission: Submission, recipients: Sequence[QueuedRecipient], now: float
 ) -> list[int]:
@@ -185,10 +197,12 @@ def settle(
     earlier: Sequence[DeliveryAttempt] = (),
     last_error: str = "",
     next_attempt_ts: int = 0,
+    history: list[HistoryEntry] | None = None,
 ) -> bool:
     """Ends a claim on a row with its result. False, and nothing written, if the token does not hold it any more.
 
-    `earlier` are servers that the same attempt came to before: they go into the history, and count for nothing.
+    `earlier` are servers that the same attempt came to before: they go into the history, and count for nothing. Where
+    `history` is given, what goes there is added to that, and left to the caller to `record_all` in this transaction.
     """
     tx.execute(
         """
@@ -200,9 +214,11 @@ def settle(
     )
     if not tx.changes():
         return False
-    for each in [*earlier, attempt]:
-        if each is not None:
-            record(tx, row_id, each)
+    entries = [HistoryEntry(row_id, each) for each in (*earlier, attempt) if each is not None]
+    if history is None:
+        record_all(tx, entries)
+    else:
+        history += entries
     return True
 
 
@@ -220,16 +236,32 @@ def release_dead(tx: Connection, boot_id: str, boot_now_ms: int) -> int:
 
 def record(tx: Connection, row_id: int, attempt: DeliveryAttempt) -> None:
     """Puts an attempt, or what is told of one later, into a row's history."""
+    record_all(tx, [HistoryEntry(row_id, attempt)])
+
+
+def record_all(tx: Connection, entries: Sequence[HistoryEntry]) -> None:
+    """Puts attempts into the history of their rows: many with one statement, as each gives the interpreter away."""
+    for start in range(0, len(entries), MOST_AT_ONCE):
+        some = [_history_columns(*entry) for entry in entries[start : start + MOST_AT_ONCE]]
+        tx.execute(_history_insertion(len(some)), tuple(chain.from_iterable(some)))
+
+
+def _history_columns(row_id: int, attempt: DeliveryAttempt) -> tuple[SqlValue, ...]:
     reply = attempt.reply
-    tx.execute(
-        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
-        " enhanced, reply, tls_level, stages, explanation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
-            attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
-            reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
-        ),
+    return (
+        row_id, attempt.started_ts, attempt.duration_ms, attempt.outcome, attempt.host, attempt.address,
+        attempt.tls, reply.code if reply else None, reply.enhanced if reply else None,
+        reply.text if reply else None, attempt.tls_level, json.dumps(dict(attempt.stages)), attempt.explanation,
     )  # fmt: skip
+
+
+@lru_cache(MOST_AT_ONCE)
+def _history_insertion(rows: int) -> str:
+    return (
+        "INSERT INTO delivery_attempts (outbox_id, started_ts, duration_ms, outcome, host, address, tls, code,"
+        " enhanced, reply, tls_level, stages, explanation)"
+        f" VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'] * rows)}"
+    )
 
 
 def domain_of(recipient: str) -> str:

@@ -58,6 +58,16 @@ def is_ready(tx: Connection) -> bool:
     return _form(tx) == FORM
 
 
+def is_behind(tx: Connection) -> bool:
+    """Whether the index may have anything to follow, or is being emptied; a few seeks."""
+    sql = f"""
+        SELECT EXISTS (SELECT 1 FROM search_queue) OR EXISTS (SELECT 1 FROM search_removals)
+            OR EXISTS (SELECT 1 FROM search_volumes WHERE is_full = 1 AND documents < {_SPARSE})
+            OR (SELECT form FROM search_progress) IS NOT ?
+    """
+    return bool(tx.execute(sql, (FORM,)).get)
+
+
 def has_removals(tx: Connection) -> bool:
     """Whether any words are to be taken out of the index."""
     return _form(tx) == FORM and tx.execute("SELECT 1 FROM search_removals LIMIT 1").fetchone() is not None

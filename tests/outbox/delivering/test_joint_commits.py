@@ -11,6 +11,7 @@ import pytest
 from onifast_outbox.delivering.joint_commits import JointCommits, JointTransaction
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.queue.store import DeliveryAttempt, HistoryEntry
 
 
 @pytest.fixture
@@ -122,3 +123,28 @@ async def test_a_commit_that_never_began_is_everybodys_trouble(database: Databas
     works = [commits.write(note(text)) for text in ("a", "b")]
     found = await asyncio.gather(*works, return_exceptions=True)
     assert all(isinstance(each, DatabaseError) for each in found)
+
+
+async def test_what_is_gathered_for_the_history_goes_with_its_own_write(
+    database: Database, commits: JointCommits
+) -> None:
+    database.write(
+        lambda tx: tx.execute("INSERT INTO outbox (id, sender, recipient) VALUES (1, '', ''), (2, '', ''), (3, '', '')")
+    )
+
+    def remember(number: int, *, fails: bool = False) -> Callable[[JointTransaction], None]:
+        def write(sheet: JointTransaction) -> None:
+            sheet.history.append(HistoryEntry(number, DeliveryAttempt(0, number, "delivered")))
+            sheet.sent[number] = f"<{number}@x.test>"
+            if fails:
+                raise ValueError(number)
+
+        return write
+
+    with writer_held(database):
+        works = [asyncio.ensure_future(commits.write(remember(number, fails=number == 2))) for number in (1, 2, 3)]
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), ValueError, type(None)]
+    for sql in ("SELECT outbox_id FROM delivery_attempts", "SELECT content_id FROM sent_messages"):
+        assert database.read(lambda tx, sql=sql: sorted(row[0] for row in tx.execute(sql))) == [1, 3]  # type: ignore[misc]

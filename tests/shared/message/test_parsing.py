@@ -83,6 +83,11 @@ def test_a_summary_needs_only_the_beginning() -> None:
     assert summary(head).sender == Address("a", "b")
 
 
+def test_names_are_listed_in_order_in_lower_case() -> None:
+    found = summary(b"Received: a\r\nFROM: a@x.test\r\n b\r\nreceived: c\r\n")
+    assert found.names == ["received", "from", "received"]
+
+
 def test_headers_are_listed_in_order_and_decoded() -> None:
     parsed = parse(b"A: =?utf-8?q?=C3=BC?=\r\na: 2\r\n\r\n")
     assert parsed.headers == [("A", "ü"), ("a", "2")]

@@ -20,7 +20,7 @@ from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.claims import ClaimCapacity
 from onifast_shared.queue.next_hops import NextHops
 from onifast_shared.queue.scripts import PreparedRow
-from onifast_shared.queue.store import Claim, DeliveryAttempt, Lease, QueuedRecipient, Submission
+from onifast_shared.queue.store import Claim, DeliveryAttempt, HistoryEntry, Lease, QueuedRecipient, Submission
 from onifast_shared.values.reply import Reply
 
 SETTINGS = Settings(hostname="mail.host.test")
@@ -228,3 +228,25 @@ def test_docs_and_code_have_the_same_states_and_steps() -> None:
 
 def _force(tx: Connection, row_id: int, state: str) -> None:
     tx.execute("UPDATE outbox SET status = ? WHERE id = ?", (state, row_id))
+
+
+def test_the_history_of_many_rows_is_written_in_order_and_only_when_it_is_recorded(database: Database) -> None:
+    submit(database, *(f"r{number}@remote.test" for number in range(queue.MOST_AT_ONCE * 2 + 3)))
+    claims = claim(database, limit=100)
+    rows = [(each.token, row.id) for each in claims for row in each.rows]
+
+    def settle(tx: Connection) -> tuple[int, list[int]]:
+        history: list[HistoryEntry] = []
+        for number, (token, row_id) in enumerate(rows):
+            attempt = DeliveryAttempt(int(NOW), number, "delivered", reply=Reply(250, "2.0.0", "ok"))
+            earlier = [DeliveryAttempt(int(NOW), 1000 + number, "passed_over")]
+            assert queue.settle(tx, token, row_id, "sent", attempt=attempt, earlier=earlier, history=history)
+        before = tx.execute("SELECT count(*) FROM delivery_attempts").get
+        queue.record_all(tx, history)
+        return before, [row[0] for row in tx.execute("SELECT outbox_id FROM delivery_attempts ORDER BY id")]
+
+    before, recorded = database.write(settle)
+    assert before == 0
+    assert recorded == [row_id for _, row_id in rows for _ in range(2)]
+    durations = database.read(lambda tx: [row[0] for row in tx.execute("SELECT duration_ms FROM delivery_attempts")])
+    assert durations == [each for number in range(len(rows)) for each in (1000 + number, number)]

@@ -232,7 +232,7 @@ class Courier:
 
     async def _prepare(self, claimed: ClaimedMessage, head: Summary) -> Content | Failed | Deferred:
         """The bytes to be sent, signed; or why the message cannot go out at all now."""
-        if sum(name.lower() == "received" for name, _ in head.headers) > MAX_HOPS:
+        if head.names.count("received") > MAX_HOPS:
             return Failed(Reply(554, "5.4.6", f"the message went through more than {MAX_HOPS} servers"))
         try:
             async with self._turn(claimed.claim):

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.queue import returns
+from onifast_shared.queue import store as queue
+from onifast_shared.queue.store import HistoryEntry
 from onifast_shared.webhooks import store as webhooks
 
 T = TypeVar("T")
 
 
 class JointTransaction:
-    """A transaction that several results are written in, and what it says to all of them."""
+    """A transaction that several results are written in, and what it says to all of them.
+
+    What goes into `history` and `sent` (the Message-ID of each message that another site took, by its number in
+    `contents`) is written when all have been: each statement gives the interpreter away to the event loop.
+    """
 
     def __init__(self, tx: Connection) -> None:
         self.tx = tx
+        self.history: list[HistoryEntry] = []
+        self.sent: dict[int, str] = {}
 
     @cached_property
     def has_webhooks(self) -> bool:
         """Whether anybody may want to be told of a delivery."""
         return webhooks.exist(self.tx)
+
+    def carry_out(self, writes: Iterable[Callable[[JointTransaction], Any]]) -> list[Any]:
+        """What each of these returns, once all that they wrote is in the transaction."""
+        results = [write(self) for write in writes]
+        queue.record_all(self.tx, self.history)
+        returns.note_sent(self.tx, self.sent)
+        return results
 
 
 class _Entry(NamedTuple):
@@ -69,8 +85,7 @@ class JointCommits:
 
         def change(tx: Connection) -> list[Any]:
             self._take(taken)
-            joint = JointTransaction(tx)
-            return [entry.write(joint) for entry in taken]
+            return JointTransaction(tx).carry_out([entry.write for entry in taken])
 
         try:
             results = await self._db.awrite(change)
@@ -104,7 +119,8 @@ class JointCommits:
 
     async def _alone(self, entry: _Entry) -> None:
         try:
-            entry.future.set_result(await self._db.awrite(lambda tx: entry.write(JointTransaction(tx))))
+            (result,) = await self._db.awrite(lambda tx: JointTransaction(tx).carry_out([entry.write]))
+            entry.future.set_result(result)
         except asyncio.CancelledError:
             entry.future.cancel()
             raise

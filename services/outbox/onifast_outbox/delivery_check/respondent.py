@@ -70,6 +70,8 @@ class Respondent:
 
     async def run_once(self) -> int:
         """Begins to answer what was asked; how many. One that takes long holds up nobody else. Raises DatabaseError."""
+        if not await self._db.apeek(store.any_waits):
+            return 0
         found = await self._db.aread(lambda tx: store.unanswered(tx, time.time(), AT_ONCE))
         waiting = [check for check in found if check.id not in self._under_way]
         for check in waiting:

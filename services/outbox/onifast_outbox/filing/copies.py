@@ -95,6 +95,8 @@ class Filing:
 
     async def run_once(self, now: float) -> int:
         """Files the copies that are due; how many were tried. Raises FilerGone, DatabaseError."""
+        if not await self._db.apeek(lambda tx: indexing.has_unfiled(tx, now)):
+            return 0
         items = await self._db.aread(lambda tx: indexing.unfiled(tx, now))
         copies: list[Copy] = []
         try:

@@ -68,7 +68,7 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
 
     What came back of sent mail is recorded with it by `recorder`. Where nothing is new, search follows what changed.
     """
-    items = await db.aread(indexing.unindexed)
+    items = await db.aread(indexing.unindexed) if await db.apeek(indexing.has_unindexed) else []
     if items:
         await learn(db)  # whom they wrote to a moment ago
     found = [await _looked_at(db, item, recorder, own_filter=own_filter) for item in items]

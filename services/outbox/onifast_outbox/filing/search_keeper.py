@@ -15,6 +15,8 @@ from onifast_shared.search.upkeep import SearchBatch, UnsearchableMessage
 
 async def follow(db: Database) -> int:
     """Follows a batch of changes; 0 where there was nothing to do. Raises DatabaseError."""
+    if not await db.apeek(upkeep.is_behind):
+        return 0
     if not await db.aread(upkeep.is_ready):
         return int(await db.awrite(upkeep.empty_some, lasting=False))
     is_behind, batch = await db.aread(lambda tx: (upkeep.has_removals(tx) or upkeep.has_sparse(tx), upkeep.queued(tx)))

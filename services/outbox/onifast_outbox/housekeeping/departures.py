@@ -53,7 +53,7 @@ class Departures:
         """Does what was asked for, and what was begun. Raises DatabaseError."""
         if self._told is None:
             self._told = await self._db.aread(changes.last_told)
-        if not await self._db.aread(lambda tx: changes.anything_waits(tx, self._told or 0)):
+        if not await self._db.apeek(lambda tx: changes.anything_waits(tx, self._told or 0)):
             return
         await asyncio.to_thread(changes.work_off, self._db, now)
         for change in await self._db.aread(lambda tx: changes.done_since(tx, self._told or 0)):

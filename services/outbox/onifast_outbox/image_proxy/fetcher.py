@@ -62,6 +62,8 @@ class ImageFetcher:
         if now >= self._next_sweep:
             await self._db.awrite(lambda tx: store.sweep(tx, now))
             self._next_sweep = now + _SWEEP_SECONDS
+        if not await self._db.apeek(store.any_waits):
+            return 0
         found = await self._db.aread(lambda tx: store.unanswered(tx, now, 4 * AT_ONCE))
         begun = [each for each in found if each.id not in self._under_way][: AT_ONCE - len(self._under_way)]
         for request in begun:

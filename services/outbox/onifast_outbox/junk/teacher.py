@@ -38,6 +38,8 @@ class Teacher:
 
     async def run_once(self) -> int:
         """Gives a batch of lessons; how many. Raises DatabaseError."""
+        if not await self._db.apeek(lambda tx: lessons.any_waits(tx, self._now())):
+            return 0
         found = await self._db.aread(lambda tx: lessons.waiting(tx, self._now()))
         for lesson in found:
             try:

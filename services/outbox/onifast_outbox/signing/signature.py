@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -40,7 +41,7 @@ def signature_field(key: SigningKey, message: bytes, names: Sequence[str], now: 
     lines = [
         f"v=1; a={key.algorithm}; c=relaxed/relaxed; d={key.domain};",
         f"i=@{key.domain}; q=dns/txt; s={key.selector}; t={int(now)};",
-        *_header_tag(names),
+        *_header_tag(tuple(names)),
         f"bh={body_hash};",
         "b=",
     ]
@@ -68,16 +69,18 @@ def _split(message: bytes) -> tuple[bytes, bytes]:
     return head, body
 
 
-def _header_tag(names: Sequence[str]) -> Iterator[str]:
-    """The `h=` tag in lines."""
-    line = f"h={names[0]}"
+@lru_cache(64)
+def _header_tag(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The `h=` tag in lines; most messages have the same."""
+    lines = [f"h={names[0]}"]
     for name in names[1:]:
-        if len(line) + len(name) >= WIDTH:
-            yield f"{line}:"
-            line = name
+        if len(lines[-1]) + len(name) >= WIDTH:
+            lines[-1] += ":"
+            lines.append(name)
         else:
-            line += f":{name}"
-    yield f"{line};"
+            lines[-1] += f":{name}"
+    lines[-1] += ";"
+    return tuple(lines)
 
 
 def _relaxed_fields(head: bytes, names: frozenset[str]) -> Mapping[str, list[bytes]]:

@@ -188,15 +188,16 @@ def sign_with(key: SigningKey, message: bytes, head: Summary) -> bytes:
 
 def signed_headers(head: Summary) -> list[str]:
     """The names for the signature's h= tag."""
-    present = Counter(name.lower() for name, _ in head.headers)
+    present = Counter(head.names)
     names = []
     for name in OVERSIGNED:
-        names += [name] * (present[name] + 1)
-    for name in SIGNED:
-        names += [name] * present[name]
+        names += [name] * (present.get(name, 0) + 1)
+    if not present.keys().isdisjoint(SIGNED):
+        for name in SIGNED:
+            names += [name] * present.get(name, 0)
     return names
 
 
 def _sealed_headers(head: Summary) -> list[str]:
     """The same and the author's signature, which the next hop wants to know about (RFC 8617 section 4.1.2)."""
-    return [*signed_headers(head), *("dkim-signature" for name, _ in head.headers if name.lower() == "dkim-signature")]
+    return [*signed_headers(head), *["dkim-signature"] * head.names.count("dkim-signature")]
