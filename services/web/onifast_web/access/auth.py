@@ -108,6 +108,12 @@ def caller() -> Caller:
     return found
 
 
+def visitor() -> Caller | None:
+    """Who makes this request, in a view that everyone may call; None for somebody who has not logged in."""
+    found: Caller | None = g.get("caller")
+    return found
+
+
 def register(app: Flask) -> None:
     """Checks every request before its view runs; prolongs the cookies of sessions in use."""
     app.before_request(_guard)

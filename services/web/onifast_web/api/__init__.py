@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from onifast_web.api import openapi
+from onifast_web.api import docs_page, openapi
 from onifast_web.api.endpoint import Endpoint, add
 from onifast_web.http.discovery import declaring
 
@@ -14,7 +14,8 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(
 
 
 def register(app: Flask) -> None:
-    """Adds every endpoint, and the document that describes them."""
+    """Adds every endpoint, the document that describes them, and the page that shows it."""
     for endpoint in ENDPOINTS:
         add(app, endpoint)
     openapi.register(app, ENDPOINTS)
+    docs_page.register(app, ENDPOINTS)

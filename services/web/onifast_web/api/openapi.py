@@ -58,6 +58,14 @@ _ABOUT = (
 )
 _SIGN_ON = {"name": "login", "description": "How the panel's token logs a browser in."}
 _THIS = {"name": "document", "description": "This document."}
+_PAGE = {
+    "tags": ["document"],
+    "description": "This document as a page for people, where each call can be tried.",
+    "summary": "A page to read and try",
+    "operationId": "get-docs",
+    "security": [],
+    "responses": {"200": {"description": "OK", "content": {"text/html": {}}}},
+}
 _SSO_LOGIN = {
     "tags": ["login"],
     "description": "The panel sends its user's browser here with a token that it has just asked for.",
@@ -101,6 +109,7 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
     describing.describe_fields(schemas)
     describing.add_formats(schemas, _requests(endpoints, names))
     paths: dict[str, dict[str, Any]] = {"/sso-login": {"get": _SSO_LOGIN}, "/api/openapi.json": {"get": _own()}}
+    paths["/api/docs"] = {"get": _PAGE}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, names, schemas)
     return {
