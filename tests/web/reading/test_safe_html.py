@@ -182,3 +182,12 @@ def test_tags_that_never_end_cost_what_they_are_long(tag: str) -> None:
     started = time.process_time()
     sanitise(tag * 19_000)
     assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize("piece", ["&", "\xa0", "&nbsp;", f"&{'x' * 99}"], ids=["sign", "space", "name", "few"])
+def test_megabytes_of_what_is_written_as_references_are_shown_as_text(piece: str) -> None:
+    started = time.process_time()
+    safe = sanitise(f"<b>{piece * (4_000_000 // len(piece.encode()))}</b>")
+    assert time.process_time() - started < 10
+    assert "<b>" not in safe.html
+    assert "<b>" in sanitise(f"<b>{piece * 5_000}</b>").html

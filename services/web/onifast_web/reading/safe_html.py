@@ -22,6 +22,9 @@ from onifast_web.reading.style_sheets import StyleFilter
 MAX_HTML = 4 * 1024 * 1024
 # So is one of more tags: where they lie in each other, the sanitiser takes quadratic time in their number.
 MAX_TAGS = 20_000
+# And so is one where more characters would be moved: the sanitiser writes each `&` and each non-breaking space as a
+# reference, and moves all of the text that follows it.
+MAX_MOVED = 100_000_000_000
 
 
 def _words(text: str) -> frozenset[str]:
@@ -156,7 +159,9 @@ def sanitise(
 
 def fits(html: str) -> bool:
     """Whether HTML can be sanitised and shown as such."""
-    return len(html) <= MAX_HTML and html.count("<") <= MAX_TAGS
+    if len(html) > MAX_HTML or html.count("<") > MAX_TAGS:
+        return False
+    return sum(map(html.count, "&\xa0")) * len(html) <= MAX_MOVED
 
 
 class _Message:
