@@ -66,7 +66,7 @@ def test_an_empty_file_in_the_databases_place_puts_clients_off_until_the_databas
         assert site.database.stat().st_size == 0
         shutil.copy(kept, site.database)
         site.eventually(lambda: send(site, "Hello") == 250, "mail is taken again")
-        site.eventually(lambda: site.api("GET", "/api/mail/counts").status == 200, "web serves")
+        site.eventually(lambda: serves(site), "web serves")
         assert site.wait_for_mail("ann", "Hello")
         assert runs(site)
         for program in PROGRAMS:
@@ -83,13 +83,18 @@ def test_an_administrator_who_wants_an_empty_database_gets_one_without_a_restart
         assert "sqlite3" in site.log("smtpd")
         done = site.run("onifast-mailctl", "database", "init")
         assert (done.returncode, done.stderr) == (0, "")
-        site.eventually(lambda: site.api("GET", "/api/mail/counts").status == 200, "web serves")
+        site.eventually(lambda: serves(site), "web serves")
         site.sql("INSERT INTO mail_addresses (address, owner) VALUES ('ann@example.test', 'ann');")
         site.eventually(lambda: send(site, "Hello") == 250, "mail is taken again")
         assert site.wait_for_mail("ann", "Hello")
         (aside,) = site.database.parent.glob("*.set-aside-*")
         assert aside.read_bytes().startswith(b"no database any more")
         assert site.run("onifast-mailctl", "database", "init").returncode == 1
+
+
+def serves(site: Site) -> bool:
+    """Whether each of web's processes does: which one answers is the kernel's choice."""
+    return all(site.api("GET", "/api/mail/counts").status == 200 for _ in range(20))
 
 
 def test_another_database_is_taken_when_an_administrator_adopts_it(site: Site, tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_another_database_is_taken_when_an_administrator_adopts_it(site: Site, t
         assert send(site, "Too early") == 451
         assert "onifast-mailctl database adopt" in state(site)[1]
         assert site.run("onifast-mailctl", "database", "adopt").returncode == 0
-        site.eventually(lambda: site.api("GET", "/api/mail/counts").status == 200, "web serves")
+        site.eventually(lambda: serves(site), "web serves")
         site.eventually(lambda: send(site, "Hello") == 250, "mail is taken again")
         assert site.wait_for_mail("ann", "Hello")
 
