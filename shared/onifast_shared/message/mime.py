@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from onifast_shared.message import charsets, tnef, transfer
+from onifast_shared.message import charsets, made_names, tnef, transfer
 from onifast_shared.message.flowed import unflow
 from onifast_shared.message.headers import (
     body_start,
@@ -34,37 +34,6 @@ _USED_BOUNDARY = re.compile(rb"(?<![^\n])--([^\r\n]{1,200}+)\r?\n(?=Content-)", 
 _LOST_LINE = re.compile(rb"^(?!--|[A-Za-z0-9-]{1,60}:|[ \t\r]*$)[^\n]*\S", re.MULTILINE)
 _IDENTITY = ("", "7bit", "8bit", "binary")
 _UNDECLARED = 4096  # octets of a text without charset that help to guess it
-_EXTENSIONS = {
-    "application/pdf": "pdf",
-    "application/pgp-signature": "asc",
-    "application/zip": "zip",
-    "image/avif": "avif",
-    "image/bmp": "bmp",
-    "image/gif": "gif",
-    "image/heic": "heic",
-    "image/jpeg": "jpg",
-    "image/jpg": "jpg",
-    "image/pjpeg": "jpg",
-    "image/png": "png",
-    "image/svg+xml": "svg",
-    "image/tiff": "tif",
-    "image/vnd.microsoft.icon": "ico",
-    "image/webp": "webp",
-    "image/x-icon": "ico",
-    "message/delivery-status": "txt",
-    "message/disposition-notification": "txt",
-    "message/feedback-report": "txt",
-    "message/global-delivery-status": "txt",
-    "message/global-headers": "txt",
-    "message/rfc822": "eml",
-    "message/global": "eml",
-    "text/calendar": "ics",
-    "text/csv": "csv",
-    "text/html": "html",
-    "text/plain": "txt",
-    "text/rfc822-headers": "txt",
-    "text/vcard": "vcf",
-}
 
 
 @dataclass
@@ -196,7 +165,7 @@ class Part:
     def filename_or(self, index: int, charset: str = "") -> str:
         """Its file name, safe to be one, or a name made from its number and type; `charset` is for raw octets."""
         name = clean_filename(decode_words(settle(self._head.raw_filename, charset)))
-        return name or f"attachment-{index + 1}.{_EXTENSIONS.get(self.content_type, 'bin')}"
+        return name or made_names.of(self.content_type, index)
 
     def undeclared(self) -> bytes:
         """Octets outside ASCII that are in nobody knows what: of the file name, and of a text without charset."""

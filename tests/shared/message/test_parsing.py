@@ -140,7 +140,7 @@ def test_a_message_within_a_message_is_an_attachment() -> None:
     inner = b"Subject: inner\r\n\r\ninner body\r\n"
     parsed = parse(multipart("mixed", plain(b"outer"), b"Content-Type: message/rfc822\r\n\r\n" + inner))
     (attachment,) = parsed.attachments
-    assert (attachment.content_type, attachment.filename) == ("message/rfc822", "attachment-1.eml")
+    assert (attachment.content_type, attachment.filename) == ("message/rfc822", "message-1.eml")
     assert attachment.data == inner
     assert parsed.text == "outer"
 
