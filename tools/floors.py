@@ -16,6 +16,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check"),
+        ("domain_dns",),
         ("ctl",),
     ),
     "onifast_smtpd": (

@@ -9,11 +9,13 @@ from typing import Any
 
 from onifast_shared.ctl import recipients
 from onifast_shared.ctl.tools import (
+    DONE,
     NOTHING,
     add,
     complain,
     how_many,
     known_user,
+    opened,
     outcome,
     read,
     show_rows,
@@ -21,6 +23,8 @@ from onifast_shared.ctl.tools import (
     write,
 )
 from onifast_shared.db.database import Connection
+from onifast_shared.domain_dns import gather, look
+from onifast_shared.domain_dns.records import RecordState
 from onifast_shared.limits import consumption
 from onifast_shared.limits.consumption import Consumption
 from onifast_shared.machine.config import Settings
@@ -37,6 +41,7 @@ def declare(area: Any) -> None:
     listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of, or of the owner")
     listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by name")
     add(area, "show", _show, "a domain's owner, and what it uses", "domain")
+    add(area, "dns", _dns, "what a domain should have in DNS: kind, state, type, name, value, what is wrong", "domain")
     add(area, "add", _add, "make a domain this server's, without an address yet", "domain", "owner")
     add(area, "owner", _owner, "give a domain to another user; its addresses stay whose they are", "domain", "owner")
     removing = add(area, "remove", _remove, "take a domain away; its mail stays, and its keys", "domain")
@@ -68,6 +73,26 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
         return complain(f"there is no domain {domain}", NOTHING)
     usage = read(settings, lambda tx: consumption.of_domain(tx, domain, settings, time.time()))
     return show_values(arguments, dataclasses.asdict(row) | used(usage))
+
+
+def _dns(arguments: argparse.Namespace, settings: Settings) -> int:
+    domain = parse_domain(arguments.domain)
+    with opened(settings) as database:
+        facts = gather.facts_of(database, settings, domain)
+    found = look.look_now(settings, facts)
+    show_rows(arguments, map(dataclasses.asdict if arguments.json else _line, found))
+    return DONE if all(record.state == "good" for record in found if record.is_needed) else NOTHING
+
+
+def _line(record: RecordState) -> dict[str, str]:
+    return {
+        "kind": record.kind,
+        "state": record.state,
+        "type": record.type,
+        "name": record.name,
+        "value": record.value,
+        "problem": record.problem,
+    }
 
 
 def _add(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -14,6 +14,7 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
 import idna
 
 MAX_NAME = 254
@@ -121,6 +122,16 @@ class Resolver:
     async def txt(self, name: str) -> list[bytes]:
         """The text records, each one's strings joined."""
         return [b"".join(record.strings) for record in await self._lookup(name, "TXT")]
+
+    async def ptr(self, address: str) -> list[str]:
+        """The host names of an IP address (RFC 1035 section 3.5)."""
+        name = dns.reversename.from_address(address).to_text()
+        return [_host(record.target) for record in await self._lookup(name, "PTR")]
+
+    async def srv(self, name: str) -> list[str]:
+        """The servers of a service, each as `PRIORITY WEIGHT PORT HOST.` (RFC 2782)."""
+        found = await self._lookup(name, "SRV")
+        return [f"{each.priority} {each.weight} {each.port} {_host(each.target)}." for each in found]
 
     async def _lookup(self, name: str, kind: str) -> dns.resolver.Answer:
         asked = dns_name(name)

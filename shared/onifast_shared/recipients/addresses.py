@@ -228,7 +228,9 @@ def list_page(
     tx: Connection, username: str | None, wanted: AddressFilter, limit: int = MOST_ROWS, cursor: str | None = None
 ) -> Page[AddressRow]:
     """A page of a user's addresses (all for None), by name; `cursor` is the last address of the page before."""
-    where, bind = ["(lower(address), address) > (lower(?1), ?1)"], list[SqlValue]([cursor or ""])
+    # The first term is what the index is entered by; the second tells spellings of one address apart.
+    where = ["lower(address) >= lower(?1)", "(lower(address), address) > (lower(?1), ?1)"]
+    bind: list[SqlValue] = [cursor or ""]
     for owner in {username, wanted.owner} - {None}:
         where.append("owner = ?")
         bind.append(owner)
