@@ -91,6 +91,13 @@ def list_page(
     return Page([_event(row) for row in rows], next_cursor)
 
 
+def expire(tx: Connection, before: float, limit: int = 500) -> int:
+    """Forgets some of the oldest lines from before then; how many."""
+    sql = "DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE ts < ? ORDER BY ts LIMIT ?)"
+    tx.execute(sql, (int(before), limit))
+    return int(tx.changes())
+
+
 def _event(row: tuple[Any, ...]) -> AuditEvent:
     event_id, ts, name, token, ip, action, owner, object_, details = row
     return AuditEvent(event_id, ts, Actor(name, token, ip), action, owner, object_, json.loads(details))

@@ -5,6 +5,7 @@ And what a clock leaves behind that was set back: waits that are longer than any
 
 from __future__ import annotations
 
+from onifast_shared.accounts import audit
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
@@ -31,6 +32,7 @@ class Janitor:
         self._longest_wait = max(settings.retry_max * 1.1, LONGEST_PUT_OFF) + 60
         self._history = settings.queue_history
         self._refused_kept = min(settings.refused_kept_whole, settings.refusals_kept)
+        self._audit_kept = settings.audit_kept
         self._next_sweep = 0.0
         self._looked: DuePosition | None = None
 
@@ -53,6 +55,8 @@ class Janitor:
         if self._history:
             await self._forget(now - self._history)
         while await self._db.awrite(lambda tx: kept.expire(tx, now - self._refused_kept)):
+            pass
+        while await self._db.awrite(lambda tx: audit.expire(tx, now - self._audit_kept)):
             pass
         after: int | None = 0
         while after is not None:

@@ -33,6 +33,26 @@ def actor(caller: Caller) -> Actor:
     return Actor(name, caller.acts_with, request.remote_addr or "")
 
 
+def visible_to(caller: Caller, owner: str | None) -> str | None:
+    """Whose lines a caller sees who asks for those about `owner`: their own; of everybody's for administrators."""
+    return owner if caller.manages is None else caller.manages
+
+
+def note_login(web: Web, username: str, by: str) -> None:
+    """Records that a user logged in, by `password` or `sso`."""
+    _note_about(web, username, by, "login")
+
+
+def note_lockout(web: Web, username: str) -> None:
+    """Records that wrong passwords for a user shut their client out for a while."""
+    _note_about(web, username, "password", "login.lockout")
+
+
+def _note_about(web: Web, username: str, by: str, action: str) -> None:
+    who = Actor(f"user:{username}" if action == "login" else "", by, request.remote_addr or "")
+    web.database.write(lambda tx: audit.record(tx, who, action, owner=username, now=web.clock()))
+
+
 def service_act(caller: Caller) -> ServiceAct | None:
     """This request, if it is the service token's; what users do with their own mail is nobody's but theirs."""
     return ServiceAct(actor(caller), caller.username) if caller.is_service else None

@@ -11,6 +11,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.access.guessing import Guesser
+from onifast_web.actions import audited
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem
@@ -60,6 +61,7 @@ def sso_login() -> AnyResponse:
         log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
         raise Problem(403, _STALE_LINK)
     log.event(_logger, "login", user=user.username, by="sso", client=request.environ.get(CLIENT))
+    audited.note_login(web, user.username, "sso")
     return _logged_in(user, request.args.get("next", ""))
 
 
@@ -94,12 +96,20 @@ def _attempt(web: Web, username: str, password: str) -> AnyResponse:
         if user is None:
             guesser.failed(web.database, web.clock())
             log.event(_logger, "login-failed", user=username, client=guesser.client)
+            _note_lockout(web, guesser)
             return _form(username, _WRONG, status=403)
     guesser.succeeded(web.database, web.clock())
     if BY_PROOF & set(web.settings.auth_mechanisms):
         enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
     log.event(_logger, "login", user=user.username, by="password", client=guesser.client)
+    audited.note_login(web, user.username, "password")
     return _logged_in(user, request.form.get("next", ""))
+
+
+def _note_lockout(web: Web, guesser: Guesser) -> None:
+    """Only of users that there are: what else strangers type is nobody's."""
+    if guesser.blocked_for(web.database, web.clock()) and web.directory.get(guesser.username):
+        audited.note_lockout(web, guesser.username)
 
 
 def _throttled(guesser: Guesser, wait: int) -> AnyResponse:

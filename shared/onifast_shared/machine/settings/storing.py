@@ -34,6 +34,11 @@ class StoringSettings:
         "How long a login to the webmail lasts at the longest, however much it is used.",
     )
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
+    audit_kept: float = setting(
+        "365d",
+        kinds.seconds(86400, 3650 * 86400),
+        "How long the audit trail is kept: who logged in, read or changed what.",
+    )
     image_proxy: bool = setting(
         "false",
         kinds.boolean(),

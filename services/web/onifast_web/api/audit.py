@@ -1,0 +1,89 @@
+"""The audit trail: who logged in, read or changed what, and from where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from onifast_shared.accounts import audit
+from onifast_shared.accounts.api_tokens import TokenScope
+from onifast_shared.accounts.audit import AuditEvent
+from onifast_shared.values import times
+from pydantic import Field
+
+from onifast_web.access.auth import Who
+from onifast_web.actions import audited
+from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.http.models import Model
+
+_OWNER = "For administrators: only what was done to this user's things."
+_ACTION = "One action, such as mail.read; or all of a kind, such as mail. with the dot at its end."
+
+
+class AuditQuery(Model):
+    """Which lines."""
+
+    owner: Annotated[str | None, Field(max_length=128, description=_OWNER)] = None
+    action: Annotated[str, Field(max_length=64, description=_ACTION)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+
+
+class AuditLine(Model):
+    """`owner` is whose the `object` (`KIND:ID`) is, null for nobody's. `actor` acted with `token`."""
+
+    id: int
+    at: Annotated[Moment, Field(description="When it was.")]
+    actor: Annotated[str, Field(description="Who acted: user:NAME, panel (the service token) or unix:NAME.")]
+    token: Annotated[
+        str, Field(description="What they acted with: service, token:ID, session, password, sso; or none.")
+    ]
+    ip: Annotated[str, Field(description="The address that they came from; empty for none.")]
+    action: Annotated[str, Field(description="What was done.")]
+    owner: str | None
+    object: Annotated[str, Field(description="What it was done to, as KIND:ID; empty for the user as a whole.")]
+    details: Annotated[dict[str, Any], Field(description="What else is known of it.")]
+
+
+class AuditList(Model):
+    """A page of the trail. `next_cursor` asks for the next one; null where there is none."""
+
+    events: Annotated[list[AuditLine], Field(description="The lines, newest first.")]
+    next_cursor: str | None
+
+
+def list_events(call: Call) -> AuditList:
+    """A page of the audit trail, newest first: of the caller's own things; of everybody's for administrators."""
+    query: AuditQuery = call.query
+    owner = audited.visible_to(call.caller, query.owner)
+    page = call.web.database.read(
+        lambda tx: audit.list_page(tx, owner, action=query.action, limit=query.limit, cursor=query.cursor)
+    )
+    return AuditList(events=[_line(event) for event in page.rows], next_cursor=page.next_cursor)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/audit",
+        Who.USER,
+        TokenScope.READ,
+        "The audit trail, newest first; everybody's for administrators",
+        list_events,
+        AuditQuery,
+        answer=AuditList,
+    ),
+)
+
+
+def _line(event: AuditEvent) -> AuditLine:
+    return AuditLine(
+        id=event.id,
+        at=times.rfc3339(event.ts),
+        actor=event.actor.name,
+        token=event.actor.token,
+        ip=event.actor.ip,
+        action=event.action,
+        owner=event.owner,
+        object=event.object,
+        details=dict(event.details),
+    )
