@@ -39,7 +39,7 @@ def test_mail_from_right_to_left_reads_so(chrome: Browser, live: Live, database:
         assert direction(page.locator(".what", has_text="Left to right")) == "ltr"
         page.get_by_role("link", name=re.compile(HEBREW)).click()
         assert direction(page.get_by_role("heading", name=HEBREW)) == "rtl"
-        assert direction(page.frame_locator("iframe.html-body").locator("body")) == "rtl"
+        expect(page.frame_locator("iframe.html-body").locator("body")).to_have_css("direction", "rtl")
         page.get_by_role("link", name="Show as plain text").click()
         text = page.locator(".text-body > div")
         assert text.evaluate("each => getComputedStyle(each).unicodeBidi") == "plaintext"

@@ -1,2 +1,0 @@
--- `emails_by_sender` of 0020 finds what this one found: one index less to write for each message.
-DROP INDEX IF EXISTS emails_sender;
