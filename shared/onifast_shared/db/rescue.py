@@ -152,23 +152,22 @@ def _renew(path: Path) -> None:
 
 
 def _reopenings(path: Path) -> int:
-    connection = connect(path, 0)
-    # The last one to close copies the WAL into the database. Not this one: it may have another WAL than the others.
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-    try:
+    with contextlib.closing(_aside(path)) as connection:
         return identity.reopenings(connection)
-    finally:
-        connection.close()
 
 
 def id_at(path: Path) -> str:
     """The id of the database at the path, if its files are the open ones. Raises apsw.Error."""
-    connection = connect(path, 0)
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-    try:
+    with contextlib.closing(_aside(path)) as connection:
         return identity.id_of(connection)
-    finally:
-        connection.close()
+
+
+def _aside(path: Path) -> apsw.Connection:
+    """A connection that leaves the WAL alone when it is closed: it may have another one than the others."""
+    connection = connect(path, 0)
+    # The last one to close would copy the WAL into the database.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    return connection
 
 
 def id_in(path: Path) -> str:

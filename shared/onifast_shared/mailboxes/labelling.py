@@ -65,7 +65,8 @@ def of_messages(tx: Connection, ids: Iterable[int]) -> dict[int, list[Label]]:
     for email_id in ids:
         rows = tx.execute(
             "SELECT l.id, l.owner, l.name, l.colour, l.is_folder, l.total, l.unread FROM email_labels e"
-            " JOIN labels l ON l.id = e.label_id WHERE e.email_id = ? ORDER BY l.is_folder DESC, l.name_key",
+            " JOIN labels l ON l.id = e.label_id JOIN emails m ON m.id = e.email_id AND m.owner = l.owner"
+            " WHERE e.email_id = ? ORDER BY l.is_folder DESC, l.name_key",
             (email_id,),
         )
         labels = [Label(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6]) for row in rows]

@@ -275,6 +275,17 @@ def test_plain_sql_that_moves_takes_out_of_an_own_folder(database: Database) -> 
     assert (labels_of(database, email_id), counts(database, own)) == ([], (0, 0))
 
 
+def test_a_row_that_another_owner_takes_the_place_of_shows_none_of_its_labels(database: Database) -> None:
+    label, email_id = make(database, "Private"), deliver(database)
+    assign(database, label, email_id)
+    sqlite_shell.run(
+        database.path,
+        f"INSERT OR REPLACE INTO emails (id, owner, sender, recipient, subject, folder)"
+        f" VALUES ({email_id}, 'bob', 'x@x.test', 'bob@x.test', 'Hello', 'inbox');",
+    )
+    assert labels_of(database, email_id) == []
+
+
 def test_stars_are_listed_and_belong_to_their_owner(database: Database) -> None:
     one, two, foreign = deliver(database), deliver(database), deliver(database, "ben")
     assert database.write(lambda tx: labelling.set_starred(tx, "ann", [one, foreign], True)) == 1

@@ -10,7 +10,7 @@ from html import escape
 import nh3
 from onifast_shared.message.html_text import to_text
 
-from onifast_web.reading import link_targets, page_parts, trackers
+from onifast_web.reading import link_targets, page_parts, tag_sizes, trackers
 from onifast_web.reading.css_selectors import prefixed
 from onifast_web.reading.markup import rewritten, with_values
 from onifast_web.reading.page_parts import HtmlParts
@@ -159,7 +159,7 @@ def sanitise(
 
 def fits(html: str) -> bool:
     """Whether HTML can be sanitised and shown as such."""
-    if len(html) > MAX_HTML or html.count("<") > MAX_TAGS:
+    if len(html) > MAX_HTML or html.count("<") > MAX_TAGS or tag_sizes.has_huge_tag(html):
         return False
     return sum(map(html.count, "&\xa0")) * len(html) <= MAX_MOVED
 
