@@ -15,6 +15,7 @@ from onifast_shared.values import times
 from onifast_web.access.auth import Who
 from onifast_web.api import ENDPOINTS
 from playwright.sync_api import Browser as Chrome
+from playwright.sync_api import expect
 
 from web.browsing import LOOKS, fits, opened
 from web.support import Browser, Clock, Live, Panel, deliver, words
@@ -220,5 +221,5 @@ def test_the_page_fits(chrome: Chrome, live: Live, viewport: Any, scheme: Any) -
         page.get_by_label("Program").fill("A program with a name that is quite long, and then some")
         page.get_by_label("Write drafts and send mail").check()
         page.get_by_role("button", name="Make token").click()
-        assert page.get_by_text("Copy the token into the program now.").is_visible()
+        expect(page.get_by_text("Copy the token into the program now.")).to_be_visible()
         fits(page)

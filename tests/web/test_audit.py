@@ -11,6 +11,7 @@ from onifast_shared.accounts import audit
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.db.database import Connection, Database
 from playwright.sync_api import Browser as Chrome
+from playwright.sync_api import expect
 
 from web.browsing import LOOKS, fits, opened
 from web.support import Browser, Clock, Live, Panel, deliver
@@ -93,5 +94,5 @@ def test_old_lines_go_some_at_a_time(database: Database, clock: Clock) -> None:
 def test_the_page_fits(chrome: Chrome, live: Live, viewport: Any, scheme: Any) -> None:
     with opened(chrome, live, viewport, scheme) as page:
         page.goto(PAGE)
-        assert page.get_by_text("Signed in").last.is_visible()
+        expect(page.get_by_text("Signed in").last).to_be_visible()
         fits(page)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 from onifast_shared.db.database import Database
-from playwright.sync_api import Browser, Dialog, Page, Request
+from playwright.sync_api import Browser, Dialog, Error, Page, Request
 
 from web.browsing import log_in
 from web.hostile_html import CANARY, PAYLOADS
@@ -66,6 +67,16 @@ def _page(chrome: Browser, live: Live, *, bypass_csp: bool) -> Iterator[Page]:
     context.close()
 
 
+def _paint(page: Page) -> None:
+    """Has the page painted; Chromium sometimes cannot take the picture of one that is just being made anew."""
+    for _ in range(5):
+        with contextlib.suppress(Error):
+            page.screenshot()
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"{page.url} cannot be painted")
+
+
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("images", [False, True], ids=["images-blocked", "images-shown"])
 @pytest.mark.parametrize("bypass_csp", [True, False], ids=["sanitiser-alone", "with-policy"])
@@ -81,7 +92,7 @@ def test_nothing_runs_and_nothing_is_loaded_but_images_that_were_asked_for(
         for name, email_id in ids.items():
             watch.requests.clear()
             page.goto(f"/messages/{email_id}/html{'?images=1' if images else ''}")
-            page.screenshot()  # the style is computed and the page painted: by then all loads have begun
+            _paint(page)  # the style is computed: by then all loads have begun
             foreign = watch.foreign(live)
             allowed = [each for each in foreign if images and each[0] == "image" and urlsplit(each[1]).hostname == HOST]
             loaded += len(allowed)

@@ -399,7 +399,7 @@ def test_every_view_says_who_may_call_it(app: Flask) -> None:
     assert missing == []
 
 
-PUBLIC = {"/login", "/sso-login", "/api/openapi.json", "/static/<version>/<path:filename>"}
+PUBLIC = {"/login", "/sso-login", "/api/openapi.json", "/api/docs", "/static/<version>/<path:filename>"}
 
 
 def test_without_a_login_every_page_leads_to_the_login(app: Flask) -> None:
