@@ -22,9 +22,8 @@ WAITS = "delivery-check"
 
 def documented() -> list[str]:
     found = [line for page in sorted(DOCS.glob("*.md")) for line in LINE.findall(page.read_text())]
-    return list(
-        dict.fromkeys(line.partition(" || ")[0] for line in found)
-    )  # what a shell does with its status is not ours
+    # What a shell does with the exit status is not ours.
+    return list(dict.fromkeys(line.partition(" || ")[0] for line in found))
 
 
 @pytest.fixture
