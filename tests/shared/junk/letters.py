@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mail_rows import put
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.junk import judging, model, words
 from onifast_shared.junk.judging import JunkVerdict
 from onifast_shared.junk.model import Kind, Learnable
 from onifast_shared.junk.words import Reading
-from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.message.parsing import parse
 
 NOW = 1_800_000_000.0
@@ -56,24 +57,9 @@ def arrive(
     **more: Any,
 ) -> int:
     """A message that smtpd has just taken in, and nobody has judged; its number."""
-    ref = contents.store(database, raw)
-
-    def add(tx: Connection) -> int:
-        return mailbox.add(
-            tx,
-            owner=owner,
-            recipient=f"{owner}@here.test",
-            reverse_path="x@remote.test",
-            content_id=contents.attach(tx, ref),
-            size=len(raw),
-            now=NOW,
-            folder=folder,
-            authentication={"spf": "none", "dmarc": "none"} if found is None else found,
-            is_judged=False,
-            **more,
-        )
-
-    return database.write(add)
+    results = {"spf": "none", "dmarc": "none"} if found is None else found
+    more |= {"folder": folder, "authentication": results, "is_judged": False}
+    return put(database, raw, owner=owner, domain="here.test", now=NOW, **more)
 
 
 def judged(database: Database, email_id: int, *, own_filter: bool = True) -> JunkVerdict:

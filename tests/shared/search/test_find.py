@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import sqlite_shell
+from mail_rows import put
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.mailboxes import contents, labelling, labels, mailbox
+from onifast_shared.mailboxes import labelling, labels, mailbox
 from onifast_shared.search import find, index
 from onifast_shared.search.query import QueryError
 from onifast_shared.values.paging import CursorError
@@ -36,22 +37,7 @@ def add(
     raw = (
         f"From: {sender}\r\nSubject: {subject}\r\n{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{body}".encode()
     )
-    ref = contents.store(database, raw)
-
-    def write(tx: Connection) -> int:
-        return mailbox.add(
-            tx,
-            owner=owner,
-            recipient=f"{owner}@x.test",
-            reverse_path="b@x.test",
-            content_id=contents.attach(tx, ref),
-            size=len(raw),
-            now=now,
-            folder=folder,
-            is_read=is_read,
-        )
-
-    return database.write(write)
+    return put(database, raw, owner=owner, now=now, folder=folder, is_read=is_read)
 
 
 def with_file(name: str) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 import sqlite_shell
+from mail_rows import put
 from onifast_shared.ctl import main as ctl
-from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.mailboxes import mailbox
 from onifast_shared.search import check, index, upkeep
 from onifast_shared.search.check import IndexUnfinished
 from searchable import follow, found, index_all, parse_new, search, store
@@ -22,20 +23,7 @@ LEFT = (
 
 def deliver(database: Database, subject: str, text: str = "", owner: str = "ann", now: float = 1.0) -> int:
     raw = f"From: Bob <b@x.test>\r\nCc: Zoë <zoe@y.test>\r\nSubject: {subject}\r\n\r\n{text}".encode()
-    ref = contents.store(database, raw)
-
-    def write(tx: Connection) -> int:
-        return mailbox.add(
-            tx,
-            owner=owner,
-            recipient=f"{owner}@x.test",
-            reverse_path="b@x.test",
-            content_id=contents.attach(tx, ref),
-            size=len(raw),
-            now=now,
-        )
-
-    return database.write(write)
+    return put(database, raw, owner=owner, now=now)
 
 
 def words_left(database: Database) -> int:

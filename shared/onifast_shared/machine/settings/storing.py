@@ -1,4 +1,4 @@
-"""The database's patience, how long logins last, what departed users left, and what the webmail warns of."""
+"""The database's patience, how long logins and records last, and what the webmail shows and warns of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onifast_shared.machine.settings.field import setting
 
 @dataclass(frozen=True, kw_only=True)
 class StoringSettings:
-    """What is left: the database, departed users and sign-in."""
+    """What is left: the database, what is kept and for how long, and the webmail."""
 
     database_timeout: float = setting(
         "30s",
