@@ -213,6 +213,7 @@ BEARER = {"Authorization": "Bearer token"}
         ("/compose", COOKIE),
         ("/mail/compose", COOKIE),
         ("/api/mail/send", BEARER),
+        ("/api/mail/drafts", BEARER),
         ("/panel/api/mail/send", BEARER | {"X-Forwarded-Prefix": "/panel/"}),
     ],
 )

@@ -243,7 +243,7 @@ def _bearer(web: Web, asked: Request, token: str) -> Caller:
     if found is None or user is None or found.is_over(web.clock()):
         raise Problem(401, "The token is not valid.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     where = asked.remote_addr or ""
-    if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL or found.used_from != where:
+    if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL:
         _note(web, lambda tx: api_tokens.touch(tx, found.id, web.clock(), where))
     is_admin = user.is_admin and TokenScope.ADMIN in found.scopes
     return Caller(user.username, is_admin, acts_with=f"token:{found.id}", token=found)

@@ -9,9 +9,9 @@ from onifast_shared.accounts.api_tokens import ApiToken, TokenError, TokenRefuse
 from onifast_shared.values import times
 from pydantic import Field, field_validator
 
-from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.actions import api_tokens as actions
+from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, checked_moment, optional_moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
@@ -68,7 +68,7 @@ class ApiTokenQuery(Model):
 
 def list_tokens(call: Call) -> ApiTokenList:
     """The caller's API tokens, without the tokens themselves."""
-    username = _username(call)
+    username = chosen.the_user(call, "personal tokens")
     rows = call.web.database.read(lambda tx: api_tokens.list_for(tx, username))
     return ApiTokenList(tokens=[_info(call, row) for row in rows])
 
@@ -76,7 +76,7 @@ def list_tokens(call: Call) -> ApiTokenList:
 def create_token(call: Call) -> NewApiToken:
     """A new API token; it works from now on. A token can make none that may do more than itself, or for longer."""
     body: ApiTokenBody = call.body
-    username = _username(call)
+    username = chosen.the_user(call, "personal tokens")
     expires_ts = None if body.expires_at is None else times.parse_rfc3339(body.expires_at)
     scopes = api_tokens.scopes_from(body.scopes)
     try:
@@ -90,7 +90,7 @@ def create_token(call: Call) -> NewApiToken:
 
 def revoke_token(call: Call) -> None:
     """Ends an API token at once; also the one that asks."""
-    if not actions.revoke(call.web, call.caller, _username(call), call.query.id):
+    if not actions.revoke(call.web, call.caller, chosen.the_user(call, "personal tokens"), call.query.id):
         raise not_found("token")
 
 
@@ -127,12 +127,6 @@ ENDPOINTS = (
         failures={404: "The caller has no such token."},
     ),
 )
-
-
-def _username(call: Call) -> str:
-    if call.caller.username is None:
-        raise Problem(403, f"The service token has no personal tokens; name a user with {auth.ACT_FOR}.")
-    return call.caller.username
 
 
 def _info(call: Call, row: ApiToken) -> ApiTokenInfo:

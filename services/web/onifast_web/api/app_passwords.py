@@ -13,6 +13,7 @@ from pydantic import Field
 from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.actions import app_passwords as actions
+from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
@@ -58,15 +59,18 @@ class RevokeQuery(Model):
 
 def list_app_passwords(call: Call) -> AppPasswordList:
     """The caller's app passwords, without the passwords."""
-    username = _username(call)
+    username = chosen.the_user(call, "app passwords")
     rows = call.web.database.read(lambda tx: app_passwords.list_for(tx, username))
     return AppPasswordList(app_passwords=[_info(row) for row in rows])
 
 
 def create_app_password(call: Call) -> NewAppPassword:
-    """A new password for SMTP; it works from now on, with SCRAM-SHA-256, PLAIN and LOGIN. A token needs `send` too."""
-    username = _username(call)
+    """A new password for SMTP; it works from now on, with SCRAM-SHA-256, PLAIN and LOGIN. A token needs `send` too,
+    and no end: the password has none."""
+    username = chosen.the_user(call, "app passwords")
     auth.check_scope(call.caller, TokenScope.SEND)
+    if call.caller.token is not None and call.caller.token.expires_ts is not None:
+        raise Problem(403, "A token that ends makes no app password, which would last longer.")
     try:
         password, made = actions.create(call.web, username, call.body.name)
     except AppPasswordError as error:
@@ -82,7 +86,7 @@ def create_app_password(call: Call) -> NewAppPassword:
 
 def revoke_app_password(call: Call) -> None:
     """Ends an app password at once."""
-    username = _username(call)
+    username = chosen.the_user(call, "app passwords")
     if not actions.revoke(call.web, username, call.query.id):
         raise not_found("app password")
 
@@ -121,12 +125,6 @@ ENDPOINTS = (
         failures={404: "The caller has no such app password."},
     ),
 )
-
-
-def _username(call: Call) -> str:
-    if call.caller.username is None:
-        raise Problem(403, f"The service token has no app passwords; name a user with {auth.ACT_FOR}.")
-    return call.caller.username
 
 
 def _info(row: AppPassword) -> AppPasswordInfo:

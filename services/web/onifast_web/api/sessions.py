@@ -8,12 +8,12 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.actions import sessions as actions
+from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Moment
 from onifast_web.http.models import Model
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.http.problems import not_found
 
 SESSION_ID = r"^[0-9a-f]{1,16}$"
 
@@ -53,7 +53,7 @@ class SessionsEnded(Model):
 
 def list_sessions(call: Call) -> SessionList:
     """The caller's logins to the webmail that last."""
-    found = actions.open_sessions(call.web, _username(call))
+    found = actions.open_sessions(call.web, chosen.the_user(call, "sessions"))
     return SessionList(
         sessions=[
             SessionInfo(
@@ -73,13 +73,13 @@ def list_sessions(call: Call) -> SessionList:
 
 def revoke_session(call: Call) -> None:
     """Ends a session at once; also the one that asks."""
-    if not actions.end(call.web, call.caller, _username(call), call.query.id):
+    if not actions.end(call.web, call.caller, chosen.the_user(call, "sessions"), call.query.id):
         raise not_found("session")
 
 
 def revoke_other_sessions(call: Call) -> SessionsEnded:
     """Ends all sessions but the one that asks; all of them where no session asks."""
-    return SessionsEnded(ended=actions.end_others(call.web, call.caller, _username(call)))
+    return SessionsEnded(ended=actions.end_others(call.web, call.caller, chosen.the_user(call, "sessions")))
 
 
 ENDPOINTS = (
@@ -113,9 +113,3 @@ ENDPOINTS = (
         answer=SessionsEnded,
     ),
 )
-
-
-def _username(call: Call) -> str:
-    if call.caller.username is None:
-        raise Problem(403, f"The service token has no sessions; name a user with {auth.ACT_FOR}.")
-    return call.caller.username
