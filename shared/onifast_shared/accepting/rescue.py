@@ -28,16 +28,17 @@ class RescueError(Exception):
 def keep(
     tx: Connection, ref: ContentRef, copies: Sequence[RefusedCopy], settings: Settings, now: float
 ) -> dict[str, int]:
-    """Keeps a refused message for those of its recipients for whom there is room; its numbers by recipient."""
+    """Keeps a refused message for those of its recipients for whom there is room, once for a user; its numbers by
+    recipient."""
     found: dict[str, int] = {}
-    wanted = [copy for copy in copies if kept.has_room(tx, copy, ref.size, now) and _fits(tx, copy, ref.size, settings)]
-    if not wanted:
-        if ref.content_id is not None:
-            contents.remove_unused(tx, [ref.content_id])
-        return found
-    content_id = contents.attach(tx, ref)
-    for copy in {each.recipient: each for each in wanted}.values():
-        found[copy.recipient] = kept.add(tx, copy, content_id, ref.size, now)
+    content_id: int | None = None
+    for copy in {each.owner: each for each in reversed(copies)}.values():
+        # One after the other, since each that is kept counts for the next.
+        if kept.has_room(tx, copy, ref.size, now) and _fits(tx, copy, ref.size, settings):
+            content_id = contents.attach(tx, ref) if content_id is None else content_id
+            found[copy.recipient] = kept.add(tx, copy, content_id, ref.size, now)
+    if content_id is None and ref.content_id is not None:
+        contents.remove_unused(tx, [ref.content_id])
     return found
 
 
