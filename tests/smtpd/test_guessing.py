@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import argon2
 import pytest
 from onifast_shared.accounts import throttle
-from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.machine.config import Settings
+from onifast_shared.recipients.login_directory import LoginDirectory
 from onifast_smtpd.clients.client import Service
 from onifast_smtpd.login import auth
 from onifast_smtpd.login.auth import Authenticator
@@ -44,7 +44,7 @@ async def watched(start: Start, pauses: Pauses) -> World:
     """A receiver with the setting's delay, whose pauses are noted."""
     world = await start(login_delay=1.0)
     world.receiver.authenticator.close()
-    users = UserDirectory(world.settings)
+    users = LoginDirectory(world.settings, world.database)
     world.receiver.authenticator = Authenticator(world.settings, world.database, users, pauses)
     return world
 

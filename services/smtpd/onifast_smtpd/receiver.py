@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.dns import Resolver
 from onifast_shared.recipients.directory import CachedDirectory
+from onifast_shared.recipients.login_directory import LoginDirectory
 from onifast_shared.tls.server import ServerContexts
 
 from onifast_smtpd.authentication.verify import Verifier
@@ -44,7 +44,7 @@ class Receiver:
     deferred_writes: DeferredWrites
     refusals: Recorder
     octets: Budget
-    users: UserDirectory
+    users: LoginDirectory
     admission: Admission
     owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Receiver:
         """
         place = place or alone()
         verifier = Verifier(Resolver(settings), settings.hostname, settings.dns_timeout)
-        users = UserDirectory(settings)
+        users = LoginDirectory(settings, database)
         directory = CachedDirectory(database)
         deferred_writes = DeferredWrites(database, settings.refusals_kept)
         outgoing = Outgoing(settings, database, directory, deferred_writes, clock)

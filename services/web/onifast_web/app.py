@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from flask import Flask, Response, redirect, send_from_directory, url_for
-from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.recipients.login_directory import LoginDirectory
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import api, webmail
@@ -37,7 +37,7 @@ def create_app(
     place = place or alone()
     places_to_wait = BoundedSemaphore(max(1, place.part_of(settings.http_threads) // 2))
     web = Web(
-        *(settings, database, UserDirectory(settings), token, places_to_wait, clock),
+        *(settings, database, LoginDirectory(settings, database), token, places_to_wait, clock),
         guesses=GuessingTurns(place.guesses_of),
         turn=place.turn,
         password_checks=BoundedSemaphore(place.part_of(PASSWORDS_AT_ONCE)),

@@ -25,8 +25,8 @@ from onifast_shared.values.set_aside import LIVE
 __all__ = [
     "ROLES", "AddressFilter", "AddressRow", "Circular", "Destination", "Expansion", "Local", "Remote", "Resolution",
     "RewrittenSender", "StoredDirectory", "UnknownLocal", "add", "domain_owner", "domains_of", "expand", "find",
-    "has_mailbox", "is_local_domain", "list_for", "list_page", "own_among", "owner_of", "owns", "primary_address",
-    "remove", "resolve", "set_owner",
+    "has_mailbox", "is_local_domain", "list_for", "list_page", "own_among", "owner_of", "owners_of", "owns",
+    "primary_address", "remove", "resolve", "set_owner",
 ]  # fmt: skip
 
 ROLES = frozenset(
@@ -203,6 +203,12 @@ def owner_of(tx: Connection, address: Address) -> str | None:
     """Who an address belongs to: the user who has it, or else the owner of its domain."""
     row = _find(tx, address)
     return row.owner if row is not None and row.owner else domain_owner(tx, address.domain)
+
+
+def owners_of(tx: Connection, address: Address) -> list[str]:
+    """Whose just this address is: one owner, or several where scripts wrote it in several spellings."""
+    sql = f"SELECT DISTINCT owner FROM mail_addresses WHERE {_MATCH} AND owner <> '' ORDER BY owner"
+    return [str(row[0]) for row in tx.execute(sql, stored_forms.of_address(address))]
 
 
 def has_mailbox(tx: Connection, address: Address) -> bool:

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from onifast_shared.accounts import scram_verifier, throttle
-from onifast_shared.accounts.panel_users import AccountError, PanelUser, UserDirectory
+from onifast_shared.accounts.panel_users import AccountError, PanelUser
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
+from onifast_shared.recipients.login_directory import LoginDirectory, LoginName
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog
@@ -29,7 +31,7 @@ from onifast_smtpd.clients.client import Client
 from onifast_smtpd.login import scram
 from onifast_smtpd.login.keyring import Challenge, Keyring, PasswordMatch
 from onifast_smtpd.login.places import Places, is_one_client, place_of
-from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask, Credentials
+from onifast_smtpd.login.sasl import EXCHANGES, SCRAM, SCRAM_PLUS, WRONG, Ask
 from onifast_smtpd.protocol.replies import Refused, refused
 
 THREADS = 2  # a password hash takes a whole core for a while
@@ -91,7 +93,7 @@ class Authenticator:
         self,
         settings: Settings,
         database: Database,
-        users: UserDirectory,
+        users: LoginDirectory,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._login_delay = settings.login_delay
@@ -120,7 +122,8 @@ class Authenticator:
         if attempt.mechanism in BY_PROOF:
             return await self._log_in_by_scram(attempt)
         credentials = await EXCHANGES[attempt.mechanism](attempt.initial, attempt.ask)
-        return await self._judge(attempt, credentials.username, lambda: self._check(attempt.client, credentials))
+        name = await self._named(attempt, credentials.username)
+        return await self._judge(attempt, name, lambda: self._check(attempt.client, name, credentials.password))
 
     async def _log_in_by_scram(self, attempt: LoginAttempt) -> Login:
         message = await attempt.ask(b"") if attempt.initial is None else attempt.initial
@@ -132,46 +135,57 @@ class Authenticator:
             scram.check_binding(first, plus=plus, offers_plus=attempt.binding is not None)
         if first.acting_as != first.username:
             raise LoginFailed(username, WRONG)
-        challenge = await self._challenge(attempt, username)
+        name, challenge = await self._challenge(attempt, username)
         channel = attempt.binding if plus and attempt.binding else b""
         exchange = scram.Exchange(first, challenge.parameters, secrets.token_urlsafe(NONCE_OCTETS), channel)
         answer = await attempt.ask(exchange.server_first)
         with _in_smtp(username):
             proof = exchange.parse_client_final(answer)
         # Asked for anew: a client may take minutes to answer, and a password may be revoked in one of them.
-        found = (await self._challenge_for(attempt, username)).matching(lambda verifier: scram.fits(verifier, proof))
-        login = await self._judge(attempt, username, _given(found.matched if found else None))
+        found = (await self._challenge_for(attempt, name)).matching(lambda verifier: scram.fits(verifier, proof))
+        login = await self._judge(attempt, name, _given(found.matched if found else None))
         if found is not None:
             # RFC 4954 section 4: what comes with success goes in a challenge of its own, answered with nothing.
             await attempt.ask(scram.server_final(found.verifier, proof))
         return login
 
-    async def _challenge(self, attempt: LoginAttempt, username: str) -> Challenge:
+    async def _challenge(self, attempt: LoginAttempt, username: str) -> tuple[LoginName, Challenge]:
         loop = asyncio.get_running_loop()
         end = loop.time() + CHALLENGE_SECONDS
-        challenge = await self._challenge_for(attempt, username)
+        name = await self._named(attempt, username)
+        challenge = await self._challenge_for(attempt, name)
         # Nobody counts how often a challenge is asked for, and a file that is there takes longer than none.
         await asyncio.sleep(end - loop.time())
-        return challenge
+        return name, challenge
 
-    async def _challenge_for(self, attempt: LoginAttempt, username: str) -> Challenge:
+    async def _named(self, attempt: LoginAttempt, username: str) -> LoginName:
+        if "@" not in username:
+            return LoginName.of(username)
         with _trouble_is_ours(attempt, username):
+            return await asyncio.to_thread(self._keyring.named, username)
+
+    async def _challenge_for(self, attempt: LoginAttempt, name: LoginName) -> Challenge:
+        with _trouble_is_ours(attempt, name.typed):
             # Not in the pool: nothing here takes long, and nothing waits for those who guess.
-            return await asyncio.to_thread(self._keyring.challenge, username)
+            return await asyncio.to_thread(self._keyring.challenge, name)
 
     async def _judge(
-        self, attempt: LoginAttempt, username: str, check: Callable[[], Awaitable[PasswordMatch | None]]
+        self, attempt: LoginAttempt, name: LoginName, check: Callable[[], Awaitable[PasswordMatch | None]]
     ) -> Login:
-        """What a check comes to, with the failures before it and the wait after it."""
+        """What a check comes to, with the failures before it and the wait after it.
+
+        Failures count for the account, whichever of its names was tried.
+        """
+        username = name.account
         keys = throttle_keys(attempt.client, username)
         turn = self._turns.setdefault(keys[0], asyncio.Semaphore(GUESSES_AT_ONCE))
         async with turn:
-            with _trouble_is_ours(attempt, username):
-                await self._refuse_blocked(attempt.client, username, keys)
+            with _trouble_is_ours(attempt, name.typed):
+                await self._refuse_blocked(attempt.client, name, keys)
                 matched = await check()
                 await self._count(attempt.client, username, keys, failed=matched is None)
         if matched is None:
-            raise LoginFailed(username, await self._wrong(attempt))
+            raise LoginFailed(name.typed, await self._wrong(attempt))
         await self._note_use(attempt.client, matched)
         return Login(matched.user, attempt.mechanism, matched.app_password.name if matched.app_password else None)
 
@@ -182,8 +196,8 @@ class Authenticator:
         await self._places.note_scram_failure(attempt.client)
         return NOT_BY_PROOF if "PLAIN" in self._mechanisms else WRONG
 
-    async def _refuse_blocked(self, client: Client, username: str, keys: tuple[str, ...]) -> None:
-        now = time.time()
+    async def _refuse_blocked(self, client: Client, name: LoginName, keys: tuple[str, ...]) -> None:
+        now, username = time.time(), name.account
 
         def blocked_for(tx: Connection) -> int:
             sprayer = throttle.sprayer_blocked_for(tx, _key_of(client), now) if is_one_client(client) else 0
@@ -195,17 +209,15 @@ class Authenticator:
         seconds = await self._database.aread(blocked_for)
         if seconds > 0:
             text = f"too many failures, try again in {seconds} seconds"
-            raise LoginFailed(username, Reply(454, "4.7.0", text))
+            raise LoginFailed(name.typed, Reply(454, "4.7.0", text))
 
-    async def _check(self, client: Client, credentials: Credentials) -> PasswordMatch | None:
+    async def _check(self, client: Client, name: LoginName, password: Secret) -> PasswordMatch | None:
         place = _key_of(client)
         if self._waiting.total() >= MAX_WAITING or self._waiting[place] >= MAX_WAITING_EACH:
-            raise LoginFailed(credentials.username, NOT_AVAILABLE)
+            raise LoginFailed(name.typed, NOT_AVAILABLE)
         self._waiting[place] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._keyring.open, credentials.username, credentials.password
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._keyring.open, name, password)
         finally:
             self._waiting -= Counter({place: 1})
 

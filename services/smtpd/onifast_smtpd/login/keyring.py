@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from onifast_shared.accounts import app_passwords, enrolment, login_places, scram_verifier
 from onifast_shared.accounts.app_passwords import AppPasswordVerifier, LoginVerifiers
-from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
+from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db.database import Database
 from onifast_shared.machine.log import Secret
+from onifast_shared.recipients.login_directory import LoginDirectory, LoginName
 
 _WRITE_PATIENCE = 2.0
 
@@ -58,16 +59,21 @@ class Challenge:
 class Keyring:
     """The users' passwords of every kind; safe to use from any thread."""
 
-    def __init__(self, database: Database, users: UserDirectory, *, enrols: bool) -> None:
+    def __init__(self, database: Database, users: LoginDirectory, *, enrols: bool) -> None:
         """`enrols`: the panel password that somebody logs in with is made fit for SCRAM."""
         self._database = database
         self._users = users
         self._enrols = enrols
         self._salt_secret: bytes | None = None
 
-    def open(self, username: str, password: Secret) -> PasswordMatch | None:
+    def named(self, typed: str) -> LoginName:
+        """Which account a client means; raises AccountError, DatabaseError."""
+        return self._users.named(typed)
+
+    def open(self, name: LoginName, password: Secret) -> PasswordMatch | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
-        found = self._verifiers(username, None)
+        username = name.account
+        found = self._verifiers(name, None)
         derived = scram_verifier.derive(password.reveal(), found.parameters)
         app_password = app_passwords.fitting(found.app_passwords, derived)
         if app_password is not None:
@@ -80,14 +86,17 @@ class Keyring:
             enrolment.learn(self._database, user, derived, time.time())
         return PasswordMatch(user, None)
 
-    def challenge(self, username: str) -> Challenge:
+    def challenge(self, name: LoginName) -> Challenge:
         """What to answer a SCRAM client of that name; raises AccountError, DatabaseError.
 
         The panel password can be used where its verifier has the salt that the app passwords have, or there are none.
         """
+        if not name.is_known:
+            return Challenge(self.challenge(LoginName.of(name.salted_as)).parameters, None, ())
+        username = name.account
         user = self._users.get(username)
         panel = user.verifier() if user else None
-        found = self._verifiers(username, panel)
+        found = self._verifiers(name, panel)
         enrolled = self._database.read(lambda tx: enrolment.find(tx, user, username))
         panel = panel or enrolled
         verifiers: list[tuple[ScramVerifier, AppPasswordVerifier | None]] = [
@@ -115,7 +124,7 @@ class Keyring:
         return all(self._can_use_scram(regular) for regular in known.regulars)
 
     def _can_use_scram(self, regular: login_places.Regular) -> bool:
-        verifiers = self.challenge(regular.username).verifiers
+        verifiers = self.challenge(LoginName.of(regular.username)).verifiers
         return any(app_password is None or not regular.by_panel for _, app_password in verifiers)
 
     async def note_use(self, matched: PasswordMatch, now: float, where: str) -> None:
@@ -130,6 +139,8 @@ class Keyring:
         user = self._users.get(username)
         return None if user is None or user.disabled else user
 
-    def _verifiers(self, username: str, panel: ScramVerifier | None) -> LoginVerifiers:
+    def _verifiers(self, name: LoginName, panel: ScramVerifier | None) -> LoginVerifiers:
         secret = self._salt_secret = self._salt_secret or app_passwords.obtain_salt_secret(self._database)
-        return self._database.read(lambda tx: app_passwords.verifiers_of(tx, username, panel, secret))
+        asked = name.account if name.is_known else name.salted_as
+        found = self._database.read(lambda tx: app_passwords.verifiers_of(tx, asked, panel, secret))
+        return found if name.is_known else LoginVerifiers(found.parameters, ())

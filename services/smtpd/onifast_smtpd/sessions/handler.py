@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from aiosmtpd.proxy_protocol import ProxyData
 from aiosmtpd.smtp import AuthResult, auth_mechanism
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectoryMissing, UserFileError
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -108,7 +110,7 @@ class MailHandler:
         session.host_name = parse_helo(helo) if helo else None
         session.extended_smtp = (told.get("PROTO") or "ESMTP").upper() == "ESMTP"
         if login := told.get("LOGIN"):
-            user = await self._active_user(login)
+            user = await self._active_user(login, self._receiver.users.find)
             if user is None:
                 raise refused(550, "5.7.8", "LOGIN of XCLIENT is no user here")
             session.log_in(user)
@@ -172,16 +174,19 @@ class MailHandler:
         """
         if session.user is None or time.monotonic() - session.login_checked < LOGIN_CHECKED_EVERY:
             return
-        now = await self._active_user(session.user.username)
+        now = await self._active_user(session.user.username, self._receiver.users.get)
         if now is None or (now.password_hash, now.scram) != (session.user.password_hash, session.user.scram):
             raise Refused(replies.LOGIN_ENDED)
         session.login_checked = time.monotonic()
 
-    async def _active_user(self, username: str) -> PanelUser | None:
+    async def _active_user(self, username: str, find: Callable[[str], PanelUser | None]) -> PanelUser | None:
         try:
-            user = await asyncio.to_thread(self._receiver.users.get, username)
+            user = await asyncio.to_thread(find, username)
         except (UserFileError, UserDirectoryMissing) as error:
             maillog.directory_trouble(error)
+            raise Refused(replies.NOT_NOW) from error
+        except DatabaseError as error:
+            maillog.database_trouble("login", error)
             raise Refused(replies.NOT_NOW) from error
         return None if user is None or user.disabled else user
 

@@ -148,13 +148,21 @@ def active_user(web: Web, username: str) -> PanelUser | None:
     try:
         user = web.directory.get(username)
     except panel_users.AccountError as error:
-        log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
-        raise Problem(503, "The panel's account data cannot be read just now.") from None
+        raise _unreadable(username, error) from None
     if user is None or user.disabled:
         return None
     if web.database.read(lambda tx: departed.is_moving(tx, username)):
         raise Problem(503, "This account is being made ready; try again in a moment.", headers={"Retry-After": "2"})
     return user
+
+
+def named_user(web: Web, typed: str) -> PanelUser | None:
+    """The user whom a name or an address means, unless they are disabled; raises Problem(503) as `active_user`."""
+    try:
+        account = web.directory.named(typed).account
+    except panel_users.AccountError as error:
+        raise _unreadable(typed, error) from None
+    return active_user(web, account)
 
 
 def known_user(web: Web, username: str) -> str:
@@ -170,6 +178,11 @@ def user_in_field(web: Web, field: str, username: str) -> str:
         return known_user(web, username)
     except ValueError as error:
         raise problems.unprocessable(field, str(error)) from None
+
+
+def _unreadable(username: str, error: panel_users.AccountError) -> Problem:
+    log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
+    return Problem(503, "The panel's account data cannot be read just now.")
 
 
 def _guard() -> AnyResponse | None:
@@ -252,7 +265,7 @@ def _bearer(web: Web, asked: Request, token: str) -> Caller:
 def _service(web: Web, act_for: str | None) -> Caller:
     if act_for is None:
         return Caller(None, is_admin=True, is_service=True, acts_with="service")
-    user = active_user(web, act_for)
+    user = named_user(web, act_for)
     if user is None:
         raise problems.not_found("panel user")
     return Caller(user.username, user.is_admin, is_service=True, acts_with="service")

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from threading import BoundedSemaphore
 
 from flask import current_app
-from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 from onifast_shared.mailboxes.summaries import Summaries
+from onifast_shared.recipients.login_directory import LoginDirectory
 
 from onifast_web.access import one_at_a_time
 from onifast_web.access.guessing import GuessingTurns
@@ -37,7 +37,7 @@ class Web:
 
     settings: Settings
     database: Database
-    directory: UserDirectory
+    directory: LoginDirectory
     service_token: Secret
     places_to_wait: BoundedSemaphore
     clock: Callable[[], float] = time.time

@@ -42,7 +42,10 @@ class GuessingTurns:
 
 @dataclass(frozen=True)
 class Guesser:
-    """Somebody at `client`, which is what forwarded.py made of the connection, who says they are `username`."""
+    """Somebody at `client`, which is what forwarded.py made of the connection, who wants to be `username`.
+
+    That is the account that is meant, whichever of its names was typed.
+    """
 
     client: str
     username: str

@@ -18,9 +18,9 @@ from onifast_web.http.problems import not_found
 
 
 class SsoBody(Model):
-    """Which panel user the token logs in."""
+    """Whom the token logs in: a panel user by name, or by an address of theirs."""
 
-    username: Annotated[str, Field(max_length=128)]
+    username: Annotated[str, Field(max_length=254)]
 
 
 class SsoToken(Model):
@@ -33,11 +33,11 @@ class SsoToken(Model):
 
 def issue_token(call: Call) -> SsoToken:
     """A token that signs a panel user in, once."""
-    username = call.body.username
-    if auth.active_user(call.web, username) is None:
+    user = auth.named_user(call.web, call.body.username)
+    if user is None:
         raise not_found("panel user")
     now, lifetime = call.web.clock(), call.web.settings.sso_lifetime
-    token = call.web.database.write(lambda tx: sessions.issue_sso(tx, username, now, lifetime))
+    token = call.web.database.write(lambda tx: sessions.issue_sso(tx, user.username, now, lifetime))
     return SsoToken(
         token=token,
         url=url_for("webmail.sso_login", token=token, _external=True),

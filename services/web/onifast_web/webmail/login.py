@@ -1,10 +1,14 @@
-"""Login with panel credentials or by a one-time link from the panel, and logout."""
+"""Login with a user's name or address and password, or by a one-time link from the panel, and logout."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from onifast_shared.accounts import enrolment, panel_users, sessions
 from onifast_shared.machine import log
+from onifast_shared.recipients.login_directory import LoginName
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
@@ -85,19 +89,21 @@ def local_path(text: str) -> str:
     return prefix + text
 
 
-def _attempt(web: Web, username: str, password: str) -> AnyResponse:
-    guesser = Guesser(str(request.environ.get(CLIENT)), username)
+def _attempt(web: Web, typed: str, password: str) -> AnyResponse:
+    with _readable_accounts(typed):
+        name = web.directory.named(typed)
+    guesser = Guesser(str(request.environ.get(CLIENT)), name.account)
     with web.guesses.take(guesser.key) as heard:
         # Within the turn: guesses that come at once see the failures of those before them.
         wait = guesser.blocked_for(web.database, web.clock()) if heard else _MOMENT
         if wait > 0:
-            return _throttled(guesser, wait)
-        user = _authenticate(web, username, password)
+            return _throttled(name, guesser, wait)
+        user = _authenticate(web, name, password)
         if user is None:
             guesser.failed(web.database, web.clock())
-            log.event(_logger, "login-failed", user=username, client=guesser.client)
+            log.event(_logger, "login-failed", user=typed, client=guesser.client)
             _note_lockout(web, guesser)
-            return _form(username, _WRONG, status=403)
+            return _form(typed, _WRONG, status=403)
     guesser.succeeded(web.database, web.clock())
     if BY_PROOF & set(web.settings.auth_mechanisms):
         enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
@@ -112,18 +118,24 @@ def _note_lockout(web: Web, guesser: Guesser) -> None:
         audited.note_lockout(web, guesser.username)
 
 
-def _throttled(guesser: Guesser, wait: int) -> AnyResponse:
-    log.event(_logger, "login-throttled", user=guesser.username, client=guesser.client, seconds=wait)
+def _throttled(name: LoginName, guesser: Guesser, wait: int) -> AnyResponse:
+    log.event(_logger, "login-throttled", user=name.typed, client=guesser.client, seconds=wait)
     text = f"Too many failed attempts. Try again in {_duration(wait)}."
-    return _form(guesser.username, text, status=429, wait=wait)
+    return _form(name.typed, text, status=429, wait=wait)
 
 
-def _authenticate(web: Web, username: str, password: str) -> panel_users.PanelUser | None:
+def _authenticate(web: Web, name: LoginName, password: str) -> panel_users.PanelUser | None:
+    with _readable_accounts(name.typed), web.password_checks:
+        return web.directory.authenticate(name.account, password[:_LONGEST_PASSWORD])
+
+
+@contextlib.contextmanager
+def _readable_accounts(typed: str) -> Iterator[None]:
+    """Raises Problem(503) while users' files cannot be read."""
     try:
-        with web.password_checks:
-            return web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
+        yield
     except panel_users.AccountError as error:
-        log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
+        log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
 
 
