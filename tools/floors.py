@@ -45,7 +45,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("http", "reading"),
         ("access",),
         ("actions", "serving"),
-        ("api", "webmail"),
+        ("api", "webmail", "client_setup"),
         ("app",),
         ("main",),
     ),

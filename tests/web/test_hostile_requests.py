@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Connection, Database
 from onifast_web.access.auth import Who
@@ -119,3 +120,9 @@ def _poison(tx: Connection, row_id: int, caught: int) -> None:
         " VALUES ('root-admin', ?1, 'delivered', 'whsec_x', 0, ?1)",
     ):
         tx.execute(sql, (HOSTILE,))
+
+
+@pytest.mark.parametrize("host", ["x..y", "." * 70, "a" * 64 + ".test", "[::1", "\xfc.test"])
+def test_a_host_header_that_names_no_host_is_refused(client: FlaskClient, host: str) -> None:
+    for path in ("/", "/login", "/api/mail/list", "/robots.txt", "/nowhere"):
+        assert client.get(path, headers={"Host": host}).status_code in {303, 400, 401, 404, 200}, path

@@ -45,10 +45,9 @@ CUT = {  # what each server says to take the prefix off the path
 }
 
 
-def configuration(kind: str) -> str:
-    found = re.search(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert found
-    return found[1]
+def configuration(kind: str, place: int = 0) -> str:
+    found: list[str] = re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return found[place]
 
 
 @pytest.fixture
@@ -210,3 +209,26 @@ def test_a_web_server_that_is_not_trusted_is_named_in_the_log_and_to_administrat
     lines = [record.getMessage() for record in caplog.records if "proxy-not-trusted" in record.getMessage()]
     assert len(lines) == 1 and "unix_user=www-data" in lines[0] and "setting=trusted_proxy_users" in lines[0], lines
     assert "X-Forwarded-Prefix" in lines[0]
+
+
+def test_mail_programs_and_other_sites_reach_what_they_ask(
+    settings: Settings, database: Database, certificate: Certificate, place: Path
+) -> None:
+    settings = replace(settings, trusted_proxy_users=("root", "www-data"), imap_host="imap.host.test")
+    with serving(settings, database, Listen("127.0.0.1", 0)) as name:
+        text = configuration("nginx", 1).replace("127.0.0.1:4031", f"127.0.0.1:{name[1]}")
+        text = text.replace("shop.example", "example.test")
+        with web_servers.running("nginx", text, place / "nginx", certificate.chain, certificate.key) as root:
+
+            def ask(host: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+                request = urllib.request.Request(root + path, body, {"Host": host, "Content-Type": "text/xml"})
+                status, _, page = Visitor(root, certificate)._open(request)
+                return status, page
+
+            assert "imap.host.test" in ask("autoconfig.example.test", "/mail/config-v1.1.xml")[1]
+            assert "imap.host.test" in ask("autoconfig.example.test", "/.well-known/autoconfig/mail/config-v1.1.xml")[1]
+            asked = b"<a><EMailAddress>demo@example.test</EMailAddress></a>"
+            assert "imap.host.test" in ask("autodiscover.example.test", "/Autodiscover/AutoDiscover.xml", asked)[1]
+            assert "mode: testing" in ask("mta-sts.example.test", "/.well-known/mta-sts.txt")[1]
+            assert ask("mta-sts.evil.test", "/.well-known/mta-sts.txt")[0] == 404
+            assert ask("autoconfig.example.test", "/login")[0] == 404

@@ -19,6 +19,7 @@ from onifast_web.access import auth, service_token
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
+from onifast_web.client_setup import views as client_setup
 from onifast_web.http import problems, response_headers
 from onifast_web.http.forwarded import ForwardedMiddleware
 from onifast_web.serving import serve
@@ -54,6 +55,7 @@ def create_app(
     _register_static(app)
     api.register(app)
     webmail.register(app)
+    client_setup.register(app)
     app.add_url_rule("/", "home", _home)
     app.wsgi_app = ForwardedMiddleware(app.wsgi_app, url_prefix=settings.url_prefix)  # type: ignore[method-assign]
     return app

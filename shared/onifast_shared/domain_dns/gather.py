@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.dkim import report
 from onifast_shared.dkim.rotation import Rotations
 from onifast_shared.dkim.selectors import RETIRED
-from onifast_shared.domain_dns.records import MailFacts
+from onifast_shared.domain_dns.records import MailFacts, MailService
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
 from onifast_shared.recipients import addresses
@@ -20,14 +20,14 @@ def facts_of(database: Database, settings: Settings, domain: str) -> MailFacts:
     """What DNS is held against; raises DkimKeyError for a key of no use."""
     keys = report.of(Rotations(database, settings).standing(domain))
     leaving, has_relay = database.read(lambda tx: _way_out(tx, settings, domain))
-    services = (("submissions", settings.submissions_listen), ("submission", settings.submission_listen))
     return MailFacts(
         domain,
         settings.hostname,
         leaving,
         has_relay,
         tuple(key.record for key in keys.keys if key.state != RETIRED),
-        tuple((name, port) for name, listens in services if (port := _port(listens))),
+        tuple(_services(settings)),
+        settings.mta_sts_mode,
     )
 
 
@@ -41,6 +41,16 @@ def _way_out(tx: Connection, settings: Settings, domain: str) -> tuple[tuple[str
     except relay.RelayError:
         has_relay = True
     return tuple(source.address for source in chosen.by_family.values()), has_relay
+
+
+def _services(settings: Settings) -> Iterator[MailService]:
+    """What mail programs use here: sending, and reading where a setting says that there is an IMAP server."""
+    for name, listens in (("submissions", settings.submissions_listen), ("submission", settings.submission_listen)):
+        if port := _port(listens):
+            yield MailService(name, settings.hostname, port)
+    if settings.imap_host:
+        name = "imaps" if settings.imap_security == "tls" else "imap"
+        yield MailService(name, settings.imap_host, settings.imap_port)
 
 
 def _port(listens: Iterable[Listen]) -> int:

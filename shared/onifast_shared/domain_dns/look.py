@@ -106,18 +106,18 @@ class _Look:
     async def announced(self) -> list[RecordState]:
         """MTA-STS, TLS reports, and what mail programs ask for."""
         facts = self._facts
-        services = facts.submission
+        services = facts.services
         sts, reports, *found = await asyncio.gather(
             self._txt(f"_mta-sts.{facts.domain}"),
             self._txt(f"_smtp._tls.{facts.domain}"),
-            *(self._bounded(self._resolver.srv(f"_{name}._tcp.{facts.domain}"), list[str]()) for name, _ in services),
+            *(self._bounded(self._resolver.srv(f"_{each.name}._tcp.{facts.domain}"), list[str]()) for each in services),
         )
         shown = [
             self._judged(sts, [], lambda known: records.mta_sts(facts, known)),
             self._judged(reports, [], lambda known: records.tls_rpt(facts, known)),
         ]
-        for (name, port), answer in zip(services, found, strict=True):
-            state = records.autoconfig(facts, name, port, answer or [])
+        for service, answer in zip(services, found, strict=True):
+            state = records.autoconfig(facts, service, answer or [])
             shown.append(state if answer is not None else _unknown(state))
         return shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from onifast_shared.dkim.keys import DnsRecord
 from onifast_shared.dkim.published import BadTags, parse_tags
@@ -17,12 +17,21 @@ RecordStanding = Literal["good", "missing", "wrong", "unknown"]
 _POLICIES = {"none", "quarantine", "reject"}
 
 
+class MailService(NamedTuple):
+    """What mail programs use, by its name in SRV records."""
+
+    name: str
+    host: str
+    port: int
+
+
 @dataclass(frozen=True)
 class MailFacts:
     """What is known here of a domain's mail: this host's name, and the addresses that its mail leaves from.
 
     No `sources` means those that the host's name has. `has_relay`: mail leaves by a relay, whose addresses are not
-    known here. `dkim` are the records of the domain's keys; `submission` the ports for mail programs, by service name.
+    known here. `dkim` are the records of the domain's keys; `services` are what mail programs use: name, host and
+    port. `sts_mode` is the mode of the MTA-STS policy that web serves for it.
     """
 
     domain: str
@@ -30,7 +39,8 @@ class MailFacts:
     sources: tuple[str, ...] = ()
     has_relay: bool = False
     dkim: tuple[DnsRecord, ...] = ()
-    submission: tuple[tuple[str, int], ...] = ()
+    services: tuple[MailService, ...] = ()
+    sts_mode: str = "testing"
 
 
 @dataclass(frozen=True)
@@ -145,12 +155,23 @@ def dmarc(facts: MailFacts, name: str, found: list[str]) -> RecordState:
     return record.judged("good", "" if name == record.name else f"The record of {name} counts for it.")
 
 
+def sts_policy(hostname: str, mode: str) -> str:
+    """The MTA-STS policy of a domain whose mail comes to this host (RFC 8461 section 3.2); `off` counts as testing.
+
+    A week is long enough to protect, and short enough to take back.
+    """
+    return f"version: STSv1\nmode: {'testing' if mode == 'off' else mode}\nmx: {hostname}\nmax_age: 604800\n"
+
+
 def mta_sts(facts: MailFacts, found: list[str]) -> RecordState:
     """Whether the domain announces an MTA-STS policy (RFC 8461)."""
-    policy = f"version: STSv1\nmode: testing\nmx: {facts.hostname}\nmax_age: 604800\n"
+    policy = sts_policy(facts.hostname, facts.sts_mode)
     edition = hashlib.sha256(policy.encode()).hexdigest()[:16]
     url = f"https://mta-sts.{facts.domain}/.well-known/mta-sts.txt"
-    note = f"It counts with a policy at {url}, which is to hold: {'; '.join(policy.splitlines())} (a line each)."
+    note = (
+        f"It counts with a policy at {url}: have mta-sts.{facts.domain} lead to the webmail's web server, which serves"
+        f" it from there, or serve it yourself: {'; '.join(policy.splitlines())} (a line each)."
+    )
     record = RecordState("mta-sts", "TXT", f"_mta-sts.{facts.domain}", f"v=STSv1; id={edition}", note=note)
     return _announced(replace(record, is_needed=False), found, "v=STSv1", "id")
 
@@ -176,13 +197,13 @@ def _announced(record: RecordState, found: list[str], version: str, tag: str) ->
     return record.judged("good") if is_whole else record.judged("wrong", f"The record lacks {tag}=.")
 
 
-def autoconfig(facts: MailFacts, service: str, port: int, found: list[str]) -> RecordState:
-    """Whether mail programs find the server for sending (RFC 6186, RFC 8314); `found` as `0 1 465 mail.host.test.`."""
-    value = f"0 1 {port} {facts.hostname}."
-    record = RecordState("autoconfig", "SRV", f"_{service}._tcp.{facts.domain}", value, is_needed=False)
+def autoconfig(facts: MailFacts, service: MailService, found: list[str]) -> RecordState:
+    """Whether mail programs find a server (RFC 6186, RFC 8314); `found` as `0 1 465 mail.host.test.`."""
+    value = f"0 1 {service.port} {service.host}."
+    record = RecordState("autoconfig", "SRV", f"_{service.name}._tcp.{facts.domain}", value, is_needed=False)
     record = replace(record, found=tuple(found))
     if not found:
         return record
     if any(each.split()[2:] == value.split()[2:] for each in found):
         return record.judged("good")
-    return record.judged("wrong", f"Mail programs are sent elsewhere than to {facts.hostname}, port {port}.")
+    return record.judged("wrong", f"Mail programs are sent elsewhere than to {service.host}, port {service.port}.")

@@ -107,6 +107,15 @@ def hostname() -> Kind:
     return Kind("a host name, such as mail.example.com", parse)
 
 
+def optional_hostname() -> Kind:
+    """A host name in lower case, without the root's dot; "" for empty."""
+
+    def parse(value: Any) -> str:
+        return str(hostname().parse(value)) if _text(value) else ""
+
+    return Kind("a host name, such as mail.example.com, or empty", parse)
+
+
 def boolean() -> Kind:
     """True or false, in the words that people use for them."""
     words = {

@@ -15,6 +15,7 @@ from onifast_shared.accounts.scram_verifier import ScramVerifier
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_web.access.context import Web
+from onifast_web.client_setup.views import AUTOCONFIG_PATHS
 from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words
 
 
@@ -399,7 +400,10 @@ def test_every_view_says_who_may_call_it(app: Flask) -> None:
     assert missing == []
 
 
-PUBLIC = {"/login", "/sso-login", "/api/openapi.json", "/api/docs", "/static/<version>/<path:filename>"}
+PUBLIC = {
+    *("/login", "/sso-login", "/api/openapi.json", "/api/docs", "/static/<version>/<path:filename>"),
+    *("/robots.txt", "/email.mobileconfig", "/.well-known/mta-sts.txt", *AUTOCONFIG_PATHS),
+}
 
 
 def test_without_a_login_every_page_leads_to_the_login(app: Flask) -> None:

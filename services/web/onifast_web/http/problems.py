@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, json, render_template, request
 from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from onifast_shared.db.reports import Reports
 from onifast_shared.machine import log
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadHost, HTTPException, RequestEntityTooLarge
 
 _logger = log.get("web")
 _reports = Reports(_logger)
@@ -131,6 +131,9 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
+        if isinstance(error, BadHost):
+            # No page: its links cannot be made for a name that is none (RFC 9112 section 3.2).
+            return Response("The Host header is no host name.\n", 400, mimetype="text/plain")
         if error.response is not None and error.code is not None and error.code < 400:
             return Response(status=error.code, headers=error.get_headers(request.environ))
         return answer(from_http(error))

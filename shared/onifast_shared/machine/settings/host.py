@@ -94,3 +94,20 @@ class HostSettings:
         "Processes that answer HTTP requests; 0 is one for each core, 2 at the most. Limits hold for all together.",
         fixed=True,
     )
+
+    imap_host: str = setting(
+        "",
+        kinds.optional_hostname(),
+        "The IMAP server where users read this mail, for mail programs that ask how to reach it; empty where"
+        " there is none.",
+    )
+    imap_port: int = setting("993", kinds.number(1, 65535), "The port of that server.")
+    imap_security: str = setting(
+        "tls", kinds.choice("tls", "starttls"), "Whether that port speaks TLS at once, or after STARTTLS."
+    )
+    mta_sts_mode: str = setting(
+        "testing",
+        kinds.choice("off", "none", "testing", "enforce"),
+        "The MTA-STS policy that web serves for the domains here (RFC 8461): other sites report, or refuse to send,"
+        " where TLS to this host fails; `none` withdraws a policy, `off` serves none. A domain may have its own.",
+    )
