@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import BoundedSemaphore
 
-from flask import Flask, Response, redirect, send_from_directory, url_for
+from flask import Flask, Response, redirect, url_for
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients.login_directory import LoginDirectory
@@ -20,20 +19,21 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
 from onifast_web.client_setup import views as client_setup
-from onifast_web.http import problems, response_headers
+from onifast_web.http import compression, problems, response_headers
 from onifast_web.http.forwarded import ForwardedMiddleware
+from onifast_web.http.links import LinkingFlask
+from onifast_web.http.static_files import StaticFiles
 from onifast_web.serving import serve
 from onifast_web.serving.places import WebPlace, alone
 
 _STATIC = Path(__file__).parent / "static"
-_YEAR = 365 * 86400
 
 
 def create_app(
     settings: Settings, database: Database, *, clock: Callable[[], float] = time.time, place: WebPlace | None = None
 ) -> Flask:
     """The application. Makes the panel's service token if there is none; raises ServiceTokenError if it cannot."""
-    app = Flask("onifast_web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
+    app = LinkingFlask("onifast_web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     token = service_token.load_or_create(settings.panel_token_path)
     place = place or alone()
     places_to_wait = BoundedSemaphore(max(1, place.part_of(settings.http_threads) // 2))
@@ -49,10 +49,11 @@ def create_app(
     app.config["MAX_FORM_PARTS"] = 2000
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    compression.register(app)  # first, so that it sees last what others have made
     problems.register(app)
     auth.register(app)
     response_headers.register(app)
-    _register_static(app)
+    _register_static(app, StaticFiles(_STATIC))
     api.register(app)
     webmail.register(app)
     client_setup.register(app)
@@ -66,20 +67,12 @@ def _home() -> AnyResponse:
     return redirect(url_for("webmail.folder", folder="inbox"), 303)
 
 
-def _register_static(app: Flask) -> None:
+def _register_static(app: Flask, files: StaticFiles) -> None:
     """Our own CSS and scripts, named with a hash of what they hold, so that browsers keep them until they change."""
-    # One version for all: the scripts import each other by relative names.
-    content = b"".join(path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.is_file())
-    version = hashlib.sha256(content).hexdigest()[:12]
 
     @allow(Who.ANYONE)
-    def static(version: str, filename: str) -> Response:  # noqa: ARG001
-        response = send_from_directory(_STATIC, filename)
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
-        return response
-
-    def asset(filename: str) -> str:
-        return url_for("static", version=version, filename=filename)
+    def static(version: str, filename: str) -> Response:  # noqa: ARG001 - there is one version alone
+        return files.answer(filename)
 
     app.add_url_rule("/static/<version>/<path:filename>", "static", static)
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals["asset"] = files.link

@@ -118,6 +118,15 @@ def get(tx: Connection, owner: str | None, email_id: int) -> EmailRow | None:
     return None if row is None else _row(tx, row)
 
 
+def get_some(tx: Connection, owner: str | None, ids: Sequence[int]) -> list[EmailRow]:
+    """Messages in the order of their ids; without those that do not exist or are somebody else's."""
+    sql = f"""
+        {_SELECT_FROM} json_each(?1) page CROSS JOIN emails e ON e.id = page.value
+        WHERE (?2 IS NULL OR e.owner = ?2) AND {LIVE.replace("owner", "e.owner")} ORDER BY page.key
+    """
+    return [_row(tx, row) for row in tx.execute(sql, (json.dumps(list(ids)), owner)).fetchall()]
+
+
 def list_page(
     tx: Connection,
     owner: str | None,
@@ -197,7 +206,7 @@ def _address_page(
         bind = (form, *(() if owner is None else (owner,)), folder, *below, *also[1], limit + 1)
         found.update((received_ts, email_id) for received_ts, email_id in tx.execute(sql, bind))
     keys = sorted(found, reverse=True)
-    rows = [row for _, email_id in keys[:limit] if (row := get(tx, owner, email_id))]
+    rows = get_some(tx, owner, [email_id for _, email_id in keys[:limit]])
     return Page(rows, f"{keys[limit - 1][0]}-{keys[limit - 1][1]}" if len(keys) > limit else None)
 
 
@@ -327,9 +336,13 @@ def _row(tx: Connection, columns: Sequence[Any], summaries: Summaries | None = N
         row["sender"] = summary.sender or row["sender"]
         row["sender_name"] = summary.sender_name or row["sender_name"]
         row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
-    row |= {name: int(row[name]) for name in ("received_ts", "size")}
-    row |= {name: bool(row[name]) for name in ("is_read", "has_attachments", "is_starred")}
-    return EmailRow(**row)
+    for name in ("received_ts", "size"):
+        row[name] = int(row[name])
+    for name in ("is_read", "has_attachments", "is_starred"):
+        row[name] = bool(row[name])
+    made = object.__new__(EmailRow)
+    made.__dict__.update(row)  # the constructor of a frozen class sets each of twenty fields by a call
+    return made
 
 
 def _forms(address: str) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def page(tx: Connection, wanted: Wanted, now: float, *, limit: int = 50, cursor:
     search = _Search(tx, wanted.owner, plan, _few(tx, wanted.owner, parts) if plan.lead is not None else None)
     keys, next_cursor = search.ranked(limit, cursor) if wanted.by_rank else search.newest(limit, cursor)
     pattern = highlight.pattern(node)
-    rows = [row for _, email_id in keys if (row := mailbox.get(tx, wanted.owner, email_id))]
+    rows = mailbox.get_some(tx, wanted.owner, [email_id for _, email_id in keys])
     found = [FoundMessage(row, highlight.excerpt(tx, row, pattern)) for row in rows]
     incomplete = _incomplete_before(tx, wanted.owner, now) if plan.needs_index else None
     return SearchPage(found, next_cursor, incomplete)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -20,8 +21,7 @@ _MOST_WORDS = 20
 _BLANKS = re.compile(r"\s+")
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece of an excerpt; `is_match` where it is what was looked for."""
 
     text: str
@@ -37,7 +37,7 @@ class Excerpt:
 
 
 def pattern(node: Node) -> re.Pattern[str] | None:
-    """What finds the words of a search in a text as people see it; None where it has none."""
+    """What finds the words of a search in a text as people see it, in its only group; None where it has none."""
     found = dict.fromkeys(_phrases(node))
     return _compiled(tuple(found)[:_MOST_WORDS]) if found else None
 
@@ -46,27 +46,25 @@ def excerpt(tx: Connection, row: EmailRow, found_by: re.Pattern[str] | None) -> 
     """What is shown of a row: its beginning, where the words do not stand in its text."""
     if found_by is None:
         return Excerpt(pieces(row.subject, None), pieces(row.snippet, None))
-    text = tx.execute("SELECT substr(body, 1, ?) FROM emails WHERE id = ?", (_MOST_TEXT, row.id)).get
-    return Excerpt(pieces(row.subject, found_by), pieces(_around(row.snippet, text, found_by), found_by))
+    snippet = row.snippet
+    if not found_by.search(snippet):
+        text = tx.execute("SELECT substr(body, 1, ?) FROM emails WHERE id = ?", (_MOST_TEXT, row.id)).get
+        snippet = _around(snippet, text, found_by)
+    return Excerpt(pieces(row.subject, found_by), pieces(snippet, found_by))
 
 
 def pieces(text: str, found_by: re.Pattern[str] | None) -> list[Piece]:
     """A text, with what was looked for apart."""
-    found, at = list[Piece](), 0
-    for match in found_by.finditer(text) if found_by else ():
-        if match.start() > at:
-            found.append(Piece(text[at : match.start()]))
-        if match.end() > match.start():
-            found.append(Piece(match[0], is_match=True))
-        at = match.end()
-    return [*found, Piece(text[at:])] if at < len(text) or not found else found
+    if found_by is None:
+        return [Piece(text)]
+    # What the expression's one group matched stands at odd places.
+    found = [Piece(part, bool(place & 1)) for place, part in enumerate(found_by.split(text)) if part]
+    return found or [Piece(text)]
 
 
 def _around(snippet: str, text: object, found_by: re.Pattern[str]) -> str:
-    if not isinstance(text, str) or found_by.search(snippet):
-        return snippet
-    match = found_by.search(text)
-    if match is None:
+    match = found_by.search(text) if isinstance(text, str) else None
+    if match is None or not isinstance(text, str):
         return snippet
     start = max(0, match.start() - _LEAD)
     if start:
@@ -87,7 +85,7 @@ def _phrases(node: Node) -> list[tuple[tuple[str, ...], bool]]:
 @lru_cache(256)
 def _compiled(phrases: tuple[tuple[tuple[str, ...], bool], ...]) -> re.Pattern[str]:
     written = [_written(*phrase) for phrase in sorted(phrases, key=lambda each: -len("".join(each[0])))]
-    return re.compile("|".join(written), re.IGNORECASE)
+    return re.compile(f"({'|'.join(written)})", re.IGNORECASE)
 
 
 def _written(words: tuple[str, ...], is_prefix: bool) -> str:

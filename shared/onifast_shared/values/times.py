@@ -30,7 +30,7 @@ def _stored(second: int) -> str:
 
 def rfc3339(timestamp: float) -> str:
     """Epoch seconds as the API speaks them (RFC 3339 section 5.6)."""
-    return datetime.fromtimestamp(int(timestamp), UTC).replace(tzinfo=None).isoformat() + "Z"
+    return datetime.fromtimestamp(int(timestamp), UTC).isoformat()[:-6] + "Z"
 
 
 def parse(value: object) -> int | None:

@@ -14,6 +14,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.api import openapi
 from onifast_web.api.endpoint import Endpoint
+from onifast_web.http import csrf
 
 _REFERENCE = "#/components/schemas/"
 _DEEPEST = 3  # levels of fields within fields that are shown
@@ -71,7 +72,7 @@ def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
             "api_docs.html",
             chapters=chapters(),
             visitor=found.username if found else None,
-            csrf_token=found.csrf_token if found else "",
+            csrf_token=csrf.masked(found.csrf_token) if found else "",
         )
         return make_response(page)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from onifast_shared.search.highlight import Excerpt, Piece
+from onifast_shared.search.highlight import Excerpt
 
 from onifast_web.http.models import Model
 
@@ -23,12 +23,14 @@ class Highlights(Model):
     snippet: list[TextPiece]
 
 
-def highlights_of(excerpt: Excerpt | None) -> Highlights | None:
-    """What is shown of a message that was found; None for one that was only listed."""
+def highlights_of(excerpt: Excerpt | None) -> dict[str, Any] | None:
+    """The fields of `Highlights` of a message that was found; None for one that was only listed.
+
+    They are checked with the whole list: there may be a thousand pieces, and a model made by itself is dear.
+    """
     if excerpt is None:
         return None
-    return Highlights(subject=_pieces(excerpt.subject), snippet=_pieces(excerpt.snippet))
-
-
-def _pieces(found: Sequence[Piece]) -> list[TextPiece]:
-    return [TextPiece(text=each.text, is_match=each.is_match) for each in found]
+    return {
+        "subject": [{"text": text, "is_match": is_match} for text, is_match in excerpt.subject],
+        "snippet": [{"text": text, "is_match": is_match} for text, is_match in excerpt.snippet],
+    }

@@ -6,7 +6,10 @@ A change made with a session cookie carries the session's token, in the header X
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
+import secrets
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -36,6 +39,16 @@ def is_prefetch(request: Request) -> bool:
     return "prefetch" in purpose
 
 
+def masked(token: str) -> str:
+    """A session's token as a page has it, another text each time, so that no two pages show that they have the same.
+
+    Their lengths once they are compressed would give it away piece by piece.
+    """
+    content = token.encode()
+    pad = secrets.token_bytes(len(content))
+    return base64.urlsafe_b64encode(pad + _xor(pad, content)).decode().rstrip("=")
+
+
 def check_origin(request: Request) -> None:
     """Raises Problem(403) for a change that another site asked for."""
     if request.method not in _SAFE_METHODS and not comes_from_here(request):
@@ -47,9 +60,23 @@ def check_token(request: Request, expected: str) -> None:
     if request.method in _SAFE_METHODS:
         return
     check_origin(request)
-    given = request.headers.get(HEADER) or _form_field(request)
-    if not hmac.compare_digest(given.encode(), expected.encode()):
+    given = (request.headers.get(HEADER) or _form_field(request)).encode()
+    if not any(hmac.compare_digest(each, expected.encode()) for each in (given, _unmasked(given))):
         raise Problem(403, "The page was out of date. Load it again and repeat what you did.")
+
+
+def _unmasked(given: bytes) -> bytes:
+    """The token behind a masked one; b"" where it is none."""
+    try:
+        content = base64.urlsafe_b64decode(given + b"=" * (-len(given) % 4))
+    except binascii.Error:
+        return b""
+    half = len(content) // 2
+    return _xor(content[:half], content[half:]) if len(content) == 2 * half else b""
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def _form_field(request: Request) -> str:

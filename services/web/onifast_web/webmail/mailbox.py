@@ -10,7 +10,7 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labelling, labels, mailbox
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import FOLDERS
+from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting
 from onifast_shared.queue.view import RecipientState
@@ -27,6 +27,7 @@ from onifast_web.reading.impostors import Reader
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import STATUS_WORDS
+from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
 
@@ -36,14 +37,6 @@ _LONGEST_QUERY = 200
 _MOST_UNDONE = 200
 _ON_ONE = ("star", "unstar")  # a row has a button of its own for it
 _UNSAID = ("star", "unstar")  # one sees it
-
-
-class StatusPill(NamedTuple):
-    """A pill beside a message: its word, its kind, and the time until which the message waits."""
-
-    word: str
-    kind: str
-    release_ts: int = 0
 
 
 class _Listed(NamedTuple):
@@ -136,23 +129,34 @@ def _shown(listed: _Listed) -> Response:
         folder=place.folder or "",
         folders=FOLDERS,
         unread=listed.unread,
-        rows=found.rows,
-        doubtful={row.id for row in found.rows if impostors.listed_warnings(listed.who, row)},
-        marks={email_id: mark for email_id, each in listed.states.items() if (mark := _mark(each, now))},
-        labels_of={
-            email_id: [each for each in some if each != place.label] for email_id, some in listed.labels_of.items()
-        },
+        rows=[_row(listed, row, now) for row in found.rows],
         own_folders=[each for each in listed.labels if each.is_folder and each != place.label],
         labels=[each for each in listed.labels if not each.is_folder],
         q=asked.text,
-        in_all=bool(asked.text) and (asked.folder, asked.label, asked.starred) == (None, None, False),
+        in_all=_is_in_all(asked),
         by_rank=asked.by_rank,
-        excerpts=found.excerpts,
         incomplete_before=found.incomplete_before,
         problem=listed.problem,
         cursor=asked.cursor,
         next_cursor=found.next_cursor,
         place_url=places.url,
+    )
+
+
+def _is_in_all(asked: WantedListing) -> bool:
+    return bool(asked.text) and (asked.folder, asked.label, asked.starred) == (None, None, False)
+
+
+def _row(listed: _Listed, row: EmailRow, now: float) -> ListedRow:
+    place, states = listed.place, listed.states.get(row.id)
+    is_elsewhere = row.folder != place.folder and (_is_in_all(listed.asked) or not place.own_folder)
+    return listed_row(
+        row,
+        pill=row.folder.capitalize() if is_elsewhere else "",
+        labels=[each for each in listed.labels_of.get(row.id, ()) if each != place.label],
+        mark=_mark(states, now) if states else None,
+        excerpt=listed.listing.excerpts.get(row.id),
+        is_doubtful=bool(impostors.listed_warnings(listed.who, row)),
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web, current
+from onifast_web.http import csrf
 from onifast_web.http.forwarded import IGNORED_PROXY
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
@@ -57,7 +58,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
     text = render_template(
         template,
         caller=caller,
-        csrf_token=caller.csrf_token,
+        csrf_token=csrf.masked(caller.csrf_token),
         menu=menu.sections(caller, here, numbers, own),
         tabs=menu.tabs(caller, here),
         quota=quota,
