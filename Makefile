@@ -65,7 +65,8 @@ install: ## install into PREFIX (/opt/onifast-mail) and the units into SYSCONFDI
 	@$(python) tools.install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"
 
 clean: ## remove what was built and installed here; var/, with its mail, stays
-	rm -rf .venv .venv-node tools/npm/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-node tools/npm/node_modules services/web/npm/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf services/web/onifast_web/static/vendor services/web/onifast_web/templates/icons
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: .venv-dev

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools.environment import LOCKS, PROJECT
+from tools.frontend import PACKAGES
+from tools.node import HERE
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
@@ -55,3 +59,15 @@ def test_each_pin_has_a_hash_and_none_names_a_place(lock: str) -> None:
     assert not [entry.splitlines()[0] for entry in entries if PIN.match(entry) and "--hash=sha256:" not in entry]
     assert "://" not in text
     assert "index-url" not in text
+
+
+@pytest.mark.parametrize("directory", [PACKAGES, HERE])
+def test_each_package_of_npm_is_pinned_by_its_hash_and_none_names_a_place(directory: Path) -> None:
+    packages = json.loads((directory / "package-lock.json").read_text())["packages"]
+    pinned = {name: each for name, each in packages.items() if name}
+    assert pinned
+    assert not [name for name, each in pinned.items() if not each["integrity"].startswith("sha512-")]
+    assert not [name for name, each in pinned.items() if "resolved" in each]
+    wanted = json.loads((directory / "package.json").read_text())
+    for name, version in {**wanted.get("dependencies", {}), **wanted.get("devDependencies", {})}.items():
+        assert pinned[f"node_modules/{name}"]["version"] == version

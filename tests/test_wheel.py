@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from supervision.programs import answers, eventually, start, tree
 
 from tools.embedded import PROGRAMS
 from tools.environment import base_python
+from tools.frontend import PACKAGES
 from tools.wheel import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -54,6 +56,13 @@ def test_the_wheel_carries_what_is_not_python(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in ("onifast_shared/db/migrations/0001", "onifast_web/templates/", "onifast_web/static/", "/py.typed"):
         assert any(wanted in name for name in names), wanted
+
+
+def test_the_wheel_carries_what_npm_brought_so_that_nobody_else_needs_node(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    scripts = {f"onifast_web/static/vendor/{name}" for name in ("squire.js", "dompurify.js", "htmx.js", "LICENCES.txt")}
+    icons = {f"onifast_web/templates/icons/{name}.html" for name in json.loads((PACKAGES / "icons.json").read_text())}
+    assert scripts | icons <= names
 
 
 def test_the_wheel_carries_the_four_packages_and_no_tests(wheel: Path) -> None:

@@ -17,7 +17,7 @@ from tools import node
 from tools.environment import LOCKS, PROJECT, CannotGoOn, base_python, complain
 
 PIP_AUDIT = "pip-audit==2.10.1"
-NPM_FOLDERS = (PROJECT / "tools" / "npm", PROJECT / "tests" / "peers" / "npm")
+NPM_FOLDERS = (PROJECT / "services" / "web" / "npm", PROJECT / "tools" / "npm", PROJECT / "tests" / "peers" / "npm")
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def _audit_python(scratch: Path) -> bool | None:
 
 
 def _audit_npm(folder: Path) -> bool | None:
-    done = _ask([str(node.ensure()), "audit", "--json", "--package-lock-only"], folder)
+    done = _ask([str(node.bring(node.HERE)), "audit", "--json", "--package-lock-only"], folder)
     answer = _answer(done)
     if "vulnerabilities" not in answer:
         print(f"npm, {folder.relative_to(PROJECT)}: the advisories cannot be had from here: nothing was audited")

@@ -24,6 +24,15 @@ LOCKS = {
 }
 """For each set of extras, the versions (with hashes) that were tried together; `make update` renews them."""
 
+FRONTEND = (
+    PROJECT / "services" / "web" / "npm" / "package-lock.json",
+    PROJECT / "services" / "web" / "npm" / "icons.json",
+    PROJECT / "tools" / "frontend.py",
+)
+"""What the webmail's scripts and icons are made from, as the project is installed (tools/frontend.py)."""
+SCRIPTS = PROJECT / "services" / "web" / "onifast_web" / "static" / "vendor"
+ICONS = PROJECT / "services" / "web" / "onifast_web" / "templates" / "icons"
+
 
 class CannotGoOn(Exception):
     """Something that the user must mend first. Its text is one line: what is wrong, and what to do."""
@@ -67,12 +76,14 @@ def _stamp(extras: str) -> Path:
 
 def _wanted() -> str:
     """What an installation stands for: the project's description, its locks, and the place that scripts name."""
-    files = [PROJECT / "pyproject.toml", *LOCKS.values()]
+    files = [PROJECT / "pyproject.toml", *LOCKS.values(), *FRONTEND]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files) + str(VENV).encode()).hexdigest()
 
 
 def _is_current(extras: str) -> bool:
     """Whether these extras, or more, were installed from today's pyproject.toml."""
+    if not (SCRIPTS.is_dir() and ICONS.is_dir()):  # git may have taken them away
+        return False
     wanted = set(extras.split(","))
     return any(
         wanted <= set(stamp.name.removeprefix(".installed-").split("-")) and stamp.read_text() == _wanted()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
+from tools import frontend
 from tools.environment import LOCKS, PROJECT
 
 TARGET = PROJECT / "docs" / "licences.md"
@@ -23,13 +24,25 @@ holds it against what is installed.
 | library | licence |
 | --- | --- |
 """
+FRONTEND_HEAD = """
+What browsers get of the webmail holds copies of these, which npm brings at the versions that
+`services/web/npm/package-lock.json` pins, as the project is installed or its wheel is built. Their notices lie beside
+the copies, and in the wheel, in `onifast_web/static/vendor/LICENCES.txt`.
+
+| package | licence |
+| --- | --- |
+"""
 PERMISSIVE = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|zlib|Zope|MPL|any-OSI")
 """What may be used by a program under the MIT licence with no more than being named."""
 
 
 def render() -> str:
     """The page."""
-    return HEAD + "".join(f"| {name} | {licence} |\n" for name, licence in licences().items())
+    return HEAD + _rows(licences()) + FRONTEND_HEAD + _rows(frontend.licences())
+
+
+def _rows(found: dict[str, str]) -> str:
+    return "".join(f"| {name} | {licence} |\n" for name, licence in found.items())
 
 
 def licences() -> dict[str, str]:

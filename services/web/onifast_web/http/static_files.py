@@ -35,10 +35,11 @@ class StaticFile:
 
 
 class StaticFiles:
-    """The files of a directory, which nobody changes while the program runs."""
+    """The files of a directory and those below it, which nobody changes while the program runs."""
 
     def __init__(self, directory: Path) -> None:
-        self._paths = {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
+        found = sorted(path for path in directory.rglob("*") if path.is_file())
+        self._paths = {path.relative_to(directory).as_posix(): path for path in found}
         # One version for all: the scripts import each other by relative names.
         content = b"".join(path.read_bytes() for path in self._paths.values())
         self.version = hashlib.sha256(content).hexdigest()[:12]
