@@ -125,5 +125,6 @@ async def test_what_was_taken_is_taken_whatever_the_server_says_next(
     server.pages["/in"] = page
     timeout = 0.5 if page.stall else 60
     url = f"https://web.test:{server.port}/in"
-    assert await client(dns, context, timeout).post(url, "text/plain", b"hello", limit=100) == 202
+    answer = await client(dns, context, timeout).post(url, "text/plain", b"hello", limit=100)
+    assert answer.status == 202 and len(answer.body) <= 100
     assert [asked.body for asked in server.asked] == [b"hello"]

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from onifast_outbox.webhooks.poster import LARGEST_ANSWER, Poster
 from onifast_shared.machine import dns as resolving
-from onifast_shared.webhooks import store, targets
+from onifast_shared.webhooks import calls, store, targets
+from onifast_shared.webhooks.calls import PastCall
 from onifast_shared.webhooks.store import Webhook
 
 from fakes.certificates import Authority
@@ -280,3 +281,50 @@ async def test_who_stops_ends_his_call_and_leaves_the_rest_to_others(hooks: Hook
     hooks.poster = Poster(hooks.outbox.db, resolver, context, now=hooks.clock)
     await hooks.tell()
     assert (hooks.bodies(), hooks.current(webhook).waiting) == ([[1], [2], [3]], 0)
+
+
+async def test_what_a_receiver_answered_is_kept_and_told_again_with_the_same_id(hooks: Hooks) -> None:
+    webhook = hooks.subscribe()
+    hooks.server.pages["/mail"] = Page(b"no such\r\norder " * 200, status=404)
+    await hooks.happen(webhook, '{"type": "mail.test"}')
+    await hooks.tell()
+    (failing,) = past(hooks, webhook)
+    assert (failing.state, failing.status, failing.next_ts) == ("failing", 404, hooks.clock.now + store.RETRY_AFTER[0])
+    assert failing.response.startswith("no such order") and len(failing.response) <= calls.LONGEST_EXCERPT
+    hooks.server.pages["/mail"] = Page(b"thanks")
+    await hooks.tell(later=store.RETRY_AFTER[0])
+    (told,) = past(hooks, webhook)
+    assert (told.state, told.status, told.attempts, told.response, told.problem) == ("told", 200, 2, "thanks", "")
+    hooks.outbox.db.write(lambda tx: calls.replay(tx, webhook, [told.id], hooks.clock.now))
+    await hooks.tell()
+    assert len({asked.headers["webhook-id"] for asked in hooks.server.asked}) == 1
+    assert len(hooks.server.asked) == 3 and past(hooks, webhook)[0].attempts == 3
+
+
+async def test_without_an_answer_there_is_no_status(hooks: Hooks) -> None:
+    webhook = hooks.subscribe(url="https://nobody.test/")
+    await hooks.happen(webhook, '{"type": "mail.test"}')
+    await hooks.tell()
+    (found,) = past(hooks, webhook)
+    assert (found.status, found.response) == (None, "") and "has no address" in found.problem
+
+
+async def test_a_receiver_that_is_gone_is_shown_as_such(hooks: Hooks) -> None:
+    webhook = hooks.subscribe()
+    hooks.server.pages["/mail"] = Page(status=410)
+    await hooks.happen(webhook, '{"type": "mail.test"}')
+    await hooks.tell()
+    assert [(each.state, each.status) for each in past(hooks, webhook)] == [("dropped", 410)]
+
+
+async def test_where_calls_are_not_kept_there_are_none(hooks: Hooks) -> None:
+    context, resolver = hooks.poster._for_users._context, resolving.resolver(hooks.outbox.settings)
+    hooks.poster = Poster(hooks.outbox.db, resolver, context, keeps_calls=False, now=hooks.clock)
+    webhook = hooks.subscribe()
+    await hooks.happen(webhook)
+    await hooks.tell()
+    assert len(hooks.server.asked) == 1 and past(hooks, webhook) == []
+
+
+def past(hooks: Hooks, webhook: Webhook) -> list[PastCall]:
+    return hooks.outbox.db.read(lambda tx: calls.list_page(tx, webhook.id)).rows

@@ -24,7 +24,7 @@ def admin(app: Flask) -> Browser:
 def hold(database: Database, *recipients: str) -> list[int]:
     """Queues a message of demo's and holds what a rule asks for, as outbox does."""
     ids = queue(database, *recipients)
-    database.write(lambda tx: hold_rules.hold(tx, ids))
+    database.write(lambda tx: hold_rules.hold(tx, ids, 0))
     return ids
 
 

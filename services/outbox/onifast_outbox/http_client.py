@@ -115,10 +115,10 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         limit: int = 64 * 1024,
-    ) -> int:
-        """Hands `body` to `url`; the answer's status. Raises HttpError where there is none.
+    ) -> HttpResponse:
+        """Hands `body` to `url`; the answer as far as it came. Raises HttpError where there is not even a status.
 
-        The rest of the answer is awaited, so that the server can finish its work, but not read: it may be
+        The rest of the answer is awaited, so that the server can finish its work, but not needed: it may be
         longer than `limit`, late, or broken. Who said that they have taken the body is not given it a second time.
         """
         incoming = _Incoming(limit)
@@ -127,7 +127,7 @@ class HttpClient:
         except HttpError:
             if not incoming.status:
                 raise
-        return incoming.status
+        return HttpResponse(incoming.status, incoming.headers, bytes(incoming.body[:limit]))
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, incoming: _Incoming

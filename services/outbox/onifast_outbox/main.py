@@ -174,7 +174,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         wakeup,
         policies,
         Reporting(db, resolver, outward, settings.hostname),
-        Poster(db, resolver, contexts.verifying),
+        Poster(db, resolver, contexts.verifying, keeps_calls=settings.webhook_calls_kept > 0),
         Teacher(db, settings),
         Digests(db, settings),
     )

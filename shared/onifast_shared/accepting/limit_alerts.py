@@ -1,4 +1,4 @@
-"""Alerts: a person is told when a limit on outgoing mail is hit, once a day for each limit of each subject.
+"""Alerts: people and webhooks are told when a limit on outgoing mail is hit, once a day for each of each subject.
 
 The alert is mail like any other, to the subject's owner and to the host's postmaster. It has the null sender, so that
 it is never answered by a bounce, and it counts against no limit.
@@ -20,7 +20,9 @@ from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
+from onifast_shared.values import times
 from onifast_shared.values.address import Address
+from onifast_shared.webhooks import telling
 
 _HEADER = b"Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"  # no vacation note answers it (RFC 3834)
 
@@ -28,8 +30,25 @@ _HEADER = b"Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"  # no vacati
 def hit(tx: Connection, exceeded: LimitExceeded, settings: Settings, now: float) -> None:
     """Notes that a limit was hit, and tells its people of it unless they were told of it within a day."""
     sending_limits.record(tx, exceeded.subject, exceeded.counted, now)
-    if settings.limit_alerts and _is_due(tx, exceeded, now):
+    if not _is_due(tx, exceeded, now):
+        return
+    _tell_webhooks(tx, exceeded, now)
+    if settings.limit_alerts:
         _send(tx, exceeded, _people(tx, exceeded.subject, settings), settings, now)
+
+
+def _tell_webhooks(tx: Connection, exceeded: LimitExceeded, now: float) -> None:
+    scope, name = exceeded.subject
+    owner = _owner(tx, exceeded.subject)
+    data = {
+        "owner": owner,
+        "scope": scope,
+        "name": name,
+        "counted": exceeded.counted,
+        "limit": exceeded.limit,
+        "until": None if exceeded.until is None else times.rfc3339(exceeded.until),
+    }
+    telling.tell(tx, owner, "limit_hit", data, now)
 
 
 def _is_due(tx: Connection, exceeded: LimitExceeded, now: float) -> bool:
@@ -45,10 +64,14 @@ def _is_due(tx: Connection, exceeded: LimitExceeded, now: float) -> bool:
 
 def _people(tx: Connection, subject: Subject, settings: Settings) -> list[Address]:
     """Who is told: whose mail it is, if they have an address here, and who looks after the host."""
-    owner = addresses.domain_owner(tx, subject.name) if subject.scope == "domain" else subject.name
+    owner = _owner(tx, subject)
     primary = addresses.primary_address(tx, owner) if owner else None
     postmaster = Address("postmaster", settings.hostname)
     return [primary, postmaster] if primary else [postmaster]
+
+
+def _owner(tx: Connection, subject: Subject) -> str | None:
+    return addresses.domain_owner(tx, subject.name) if subject.scope == "domain" else subject.name
 
 
 def _send(tx: Connection, exceeded: LimitExceeded, people: Sequence[Address], settings: Settings, now: float) -> None:

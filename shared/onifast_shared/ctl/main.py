@@ -29,6 +29,7 @@
     onifast-mailctl dkim show DOMAIN | check DOMAIN | generate DOMAIN | rotate DOMAIN
     onifast-mailctl dkim switch DOMAIN [--force] | abort DOMAIN | retire DOMAIN
     onifast-mailctl webhook list [--owner USER] | add URL [--owner USER] [--event EVENT] | remove ID | enable ID
+    onifast-mailctl webhook set ID --event EVENT… | test ID | calls ID [--state STATE] | replay ID CALL…
     onifast-mailctl token create USER NAME [--scope SCOPE …] [--expires WHEN] | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports

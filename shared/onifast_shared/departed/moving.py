@@ -161,6 +161,8 @@ def _end_webhook_events(tx: Connection, username: str) -> None:
     """A departed user's program is told of nothing more."""
     hooks = "SELECT id FROM webhooks WHERE owner = ?"
     tx.execute(f"DELETE FROM webhook_events WHERE webhook_id IN ({hooks})", (username,))
+    dropped = "UPDATE webhook_calls SET state = 'dropped', next_ts = NULL WHERE state = 'failing'"
+    tx.execute(f"{dropped} AND webhook_id IN ({hooks})", (username,))
     tx.execute("UPDATE webhooks SET waiting = 0 WHERE owner = ?", (username,))
 
 

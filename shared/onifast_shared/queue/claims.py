@@ -289,7 +289,7 @@ class _LaneWalk:
 
     def _hold(self, row_ids: list[int]) -> set[int]:
         """Those of the rows that a rule holds: they are claimed by nobody before a person has let them go."""
-        return hold_rules.hold(self._tx, row_ids) if self._hops.standing.has_hold_rules else set()
+        return hold_rules.hold(self._tx, row_ids, self._now) if self._hops.standing.has_hold_rules else set()
 
     def _content(self, head: LaneHead) -> bytes | None:
         """A small message's bytes, read on the way; a large one's would keep other writers waiting."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
+from onifast_shared.queue import held as held_rows
 from onifast_shared.queue import view as queue_view
 from onifast_shared.values.address import Address, AddressError, parse_domain
 from onifast_shared.values.set_aside import LIVE
@@ -99,7 +100,7 @@ def remove(tx: Connection, rule_id: int) -> bool:
     return tx.changes() > 0
 
 
-def hold(tx: Connection, row_ids: Iterable[int]) -> set[int]:
+def hold(tx: Connection, row_ids: Iterable[int], now: float) -> set[int]:
     """Holds those of these waiting rows that a rule asks for; returns their ids."""
     held = set()
     for row_id in row_ids:
@@ -111,6 +112,7 @@ def hold(tx: Connection, row_ids: Iterable[int]) -> set[int]:
                 (rule.reason, rule.id, row_id),
             )
             held.add(row_id)
+    held_rows.tell(tx, sorted(held), now)
     return held
 
 

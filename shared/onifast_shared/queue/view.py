@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection
+from onifast_shared.queue import held
 from onifast_shared.values import paging, stored_forms, times
 from onifast_shared.values.paging import Page
 from onifast_shared.values.reply import STAGES
@@ -191,6 +192,8 @@ def act(tx: Connection, owner: str | None, ids: Iterable[int], action: str, now:
             changed.append(row_id)
     if target == "pending":
         _keep_waiting(tx, changed, now)
+    if target == "held":
+        held.tell(tx, changed, now)
     return changed
 
 

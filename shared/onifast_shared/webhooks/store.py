@@ -18,7 +18,7 @@ from onifast_shared.webhooks.signing import new_secret
 ABOUT_SENT = ("delivered", "deferred", "bounced", "complained")
 """What a webhook can be told about a recipient of mail that was sent; the usual choice."""
 
-EVENTS = (*ABOUT_SENT, "received")
+EVENTS = (*ABOUT_SENT, "held", "received", "limit_hit", "login")
 """All that a webhook can be told of."""
 
 MOST_WAITING = 10_000
@@ -127,16 +127,27 @@ def listeners(tx: Connection, owner: str | None, event: str) -> list[int]:
     return [row[0] for row in tx.execute(f"{mine} UNION ALL {ours}", (owner,)) if event in row[1].split()]
 
 
-def add_event(tx: Connection, webhook_id: int, payload: str, now: float) -> None:
-    """Has a webhook told of something, unless too much waits for it already."""
+def set_events(tx: Connection, owner: str | None, webhook_id: int, events: Collection[str]) -> bool:
+    """Has a webhook told of other events, some of EVENTS, from now on; False if the owner has none of that id."""
+    chosen = " ".join(event for event in EVENTS if event in events)
+    tx.execute("UPDATE webhooks SET events = ? WHERE id = ? AND owner IS ?", (chosen, webhook_id, owner))
+    return tx.changes() > 0
+
+
+def add_event(tx: Connection, webhook_id: int, payload: str, now: float, *, message_id: str = "") -> bool:
+    """Has a webhook told of something, unless too much waits for it already: whether it will be.
+
+    `message_id` is that of an event that is told again.
+    """
     tx.execute("UPDATE webhooks SET waiting = waiting + 1 WHERE id = ? AND waiting < ?", (webhook_id, MOST_WAITING))
     if not tx.changes():
         tx.execute("UPDATE webhooks SET dropped = dropped + 1 WHERE id = ?", (webhook_id,))
-        return
+        return False
     tx.execute(
         "INSERT INTO webhook_events (webhook_id, message_id, payload, next_ts) VALUES (?, ?, ?, ?)",
-        (webhook_id, f"msg_{secrets.token_hex(12)}", payload, int(now)),
+        (webhook_id, message_id or f"msg_{secrets.token_hex(12)}", payload, int(now)),
     )
+    return True
 
 
 def anything_waits(tx: Connection) -> bool:
@@ -166,12 +177,17 @@ def told(tx: Connection, webhook: Webhook, event: WaitingEvent, now: float) -> N
     )
 
 
+def next_attempt(event: WaitingEvent, now: float) -> int | None:
+    """When an event that was not taken is tried again (epoch seconds); None for one that is dropped."""
+    return int(now) + RETRY_AFTER[event.attempts] if event.attempts < len(RETRY_AFTER) else None
+
+
 def failed(tx: Connection, webhook: Webhook, event: WaitingEvent, reason: str, now: float) -> bool:
     """An event was not taken; it is tried again, or dropped after a day. Whether the webhook was disabled for it."""
-    if event.attempts < len(RETRY_AFTER):
+    if (again := next_attempt(event, now)) is not None:
         tx.execute(
             "UPDATE webhook_events SET attempts = attempts + 1, next_ts = ? WHERE id = ?",
-            (int(now) + RETRY_AFTER[event.attempts], event.id),
+            (again, event.id),
         )
     else:
         _forget(tx, webhook.id, event.id)
@@ -194,6 +210,10 @@ def disable(tx: Connection, webhook_id: int, reason: str, now: float) -> None:
         (int(now), reason, webhook_id),
     )
     tx.execute("DELETE FROM webhook_events WHERE webhook_id = ?", (webhook_id,))
+    tx.execute(
+        "UPDATE webhook_calls SET state = 'dropped', next_ts = NULL WHERE webhook_id = ? AND state = 'failing'",
+        (webhook_id,),
+    )
 
 
 def release(tx: Connection, webhook_id: int, until: float) -> None:

@@ -87,7 +87,7 @@ def test_removing_a_rule_can_let_its_mail_go(run: Run, database: Database) -> No
     ref, now = contents.store(database, b"x"), time.time()
     what, to = Submission("ann@here.test", "smtp"), [QueuedRecipient("eve@there.test")]
     ids = database.write(lambda tx: queue.enqueue(tx, contents.attach(tx, ref), what, to, now))
-    assert database.write(lambda tx: hold_rules.hold(tx, ids)) == set(ids)
+    assert database.write(lambda tx: hold_rules.hold(tx, ids, 0)) == set(ids)
     assert run("hold-rule", "remove", number, "--release") == (0, "", "")
     status = database.read(lambda tx: tx.execute("SELECT status, released FROM outbox").fetchall())
     assert status == [("pending", 1)]

@@ -39,6 +39,7 @@ LANDED = {
     "0021_sender_index.sql": "0649aad1a7eeb4213907d5e376fa4ec7c8d10e7a4c62b2b905c776c014c8541a",
     "0022_token_scopes.sql": "9a43e6a4af27fda13344067ee436074ceb473c20e4ee48ef2f1c91dba5ce824f",
     "0023_session_places.sql": "56d36d8205bba0e98f534631ab8e5a93965d9c528eb61470b0f546322348fcf1",
+    "0024_webhook_calls.sql": "26804bfc3bb023d11d314091a2ddad18d704c3bf5c768e93d455c45f9028ad81",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -15,6 +15,7 @@ from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.due import DuePosition
 from onifast_shared.refused import kept
+from onifast_shared.webhooks import calls as webhook_calls
 
 from onifast_outbox import maillog
 from onifast_outbox.claiming.dispatcher import LONGEST_PUT_OFF
@@ -33,6 +34,7 @@ class Janitor:
         self._history = settings.queue_history
         self._refused_kept = min(settings.refused_kept_whole, settings.refusals_kept)
         self._audit_kept = settings.audit_kept
+        self._webhook_calls_kept = settings.webhook_calls_kept
         self._next_sweep = 0.0
         self._looked: DuePosition | None = None
 
@@ -57,6 +59,8 @@ class Janitor:
         while await self._db.awrite(lambda tx: kept.expire(tx, now - self._refused_kept)):
             pass
         while await self._db.awrite(lambda tx: audit.expire(tx, now - self._audit_kept)):
+            pass
+        while await self._db.awrite(lambda tx: webhook_calls.expire(tx, now - self._webhook_calls_kept)):
             pass
         after: int | None = 0
         while after is not None:

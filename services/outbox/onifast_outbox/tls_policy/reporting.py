@@ -120,7 +120,7 @@ class Reporting:
 
     async def _hand_in(self, posting: TlsReport, built: DayReport, now: float) -> tuple[State, str]:
         try:
-            status = await self._client.post(posting.uri, report.MAIL_TYPE, built.body)
+            status = (await self._client.post(posting.uri, report.MAIL_TYPE, built.body)).status
         except HttpError as error:
             trouble = str(error)
         else:

@@ -1,9 +1,7 @@
-"""What webhooks are told of a delivery, or of new mail, in the form of Standard Webhooks: type, time and data."""
+"""What webhooks are told of a delivery, or of new mail."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +11,7 @@ from onifast_shared.queue.returns import NewReport, SentRow
 from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.values import times
 from onifast_shared.values.reply import Outcome, Reply
-from onifast_shared.webhooks import store
+from onifast_shared.webhooks import store, telling
 
 from onifast_outbox.reasons import describe
 
@@ -38,7 +36,7 @@ def note(tx: Connection, submission: Submission, settled: SettledDelivery, now: 
         return  # what is said about a delivery is none that anybody waits for
     listeners = store.listeners(tx, submission.owner, event)
     if listeners:
-        _tell(tx, listeners, _payload(event, submission, settled, now), now)
+        telling.tell_listeners(tx, listeners, event, _data(submission, settled), now)
 
 
 def note_return(tx: Connection, row: SentRow, report: NewReport, notification_id: int, now: float) -> None:
@@ -61,7 +59,7 @@ def note_return(tx: Connection, row: SentRow, report: NewReport, notification_id
         "next_attempt_at": None,
         "notification_id": notification_id,
     }
-    _tell(tx, listeners, {"type": f"mail.{event}", "timestamp": times.rfc3339(now), "data": data}, now)
+    telling.tell_listeners(tx, listeners, event, data, now)
 
 
 def note_received(tx: Connection, row: EmailRow, now: float) -> None:
@@ -81,36 +79,26 @@ def note_received(tx: Connection, row: EmailRow, now: float) -> None:
         "junk_score": row.junk_score,
         "junk_reason": row.junk_reason,
     }
-    _tell(tx, listeners, {"type": "mail.received", "timestamp": times.rfc3339(now), "data": data}, now)
-
-
-def _tell(tx: Connection, listeners: Iterable[int], payload: Mapping[str, Any], now: float) -> None:
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
-    for webhook_id in listeners:
-        store.add_event(tx, webhook_id, text, now)
+    telling.tell_listeners(tx, listeners, "received", data, now)
 
 
 def _reply(reply: Reply) -> dict[str, Any]:
     return {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
 
 
-def _payload(event: str, submission: Submission, settled: SettledDelivery, now: float) -> dict[str, Any]:
+def _data(submission: Submission, settled: SettledDelivery) -> dict[str, Any]:
     reply, trail = settled.outcome.reply, settled.outcome.trail
     return {
-        "type": f"mail.{event}",
-        "timestamp": times.rfc3339(now),
-        "data": {
-            "outbox_id": settled.row.id,
-            "email_id": submission.email_id,
-            "owner": submission.owner,
-            "sender": submission.sender,
-            "recipient": settled.row.recipient,
-            "attempts": settled.attempts,
-            "host": trail.host,
-            "tls": trail.tls,
-            "reply": _reply(reply),
-            "explanation": describe(settled.outcome),
-            "next_attempt_at": times.rfc3339(settled.next_attempt_ts) if settled.next_attempt_ts else None,
-            "notification_id": None,
-        },
+        "outbox_id": settled.row.id,
+        "email_id": submission.email_id,
+        "owner": submission.owner,
+        "sender": submission.sender,
+        "recipient": settled.row.recipient,
+        "attempts": settled.attempts,
+        "host": trail.host,
+        "tls": trail.tls,
+        "reply": _reply(reply),
+        "explanation": describe(settled.outcome),
+        "next_attempt_at": times.rfc3339(settled.next_attempt_ts) if settled.next_attempt_ts else None,
+        "notification_id": None,
     }

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.dns import Resolver
-from onifast_shared.webhooks import signing, store, targets
+from onifast_shared.webhooks import calls, signing, store, targets
+from onifast_shared.webhooks.calls import CallResult
 from onifast_shared.webhooks.store import WaitingEvent, Webhook
 
 from onifast_outbox import maillog
-from onifast_outbox.http_client import HttpClient, HttpError
+from onifast_outbox.http_client import HttpClient, HttpError, HttpResponse
 from onifast_outbox.poller import Wakeup
 
 ROUND_SECONDS = 3.0
@@ -33,8 +34,9 @@ AT_ONCE = 8
 """Webhooks that are called at one time."""
 
 LARGEST_ANSWER = 4096
-"""Octets; nothing in an answer is read but its status."""
+"""Octets; of an answer its status counts, and its beginning is kept for people to see."""
 
+_GONE = 410  # the receiver wants no more of them
 _LEASE = int(LONGEST_TURN + 2 * CALL_SECONDS) + 30
 
 
@@ -45,11 +47,18 @@ class Poster:
     """
 
     def __init__(
-        self, db: Database, resolver: Resolver, context: ssl.SSLContext, *, now: Callable[[], float] = time.time
+        self,
+        db: Database,
+        resolver: Resolver,
+        context: ssl.SSLContext,
+        *,
+        keeps_calls: bool = True,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.wakeup = Wakeup(ROUND_SECONDS)
         self._db = db
         self._now = now
+        self._keeps_calls = keeps_calls
         self._for_users = HttpClient(resolver, context, timeout=CALL_SECONDS, may_ask=targets.may_be_asked)
         self._for_administrators = HttpClient(resolver, context, timeout=CALL_SECONDS, plain_to=targets.is_loopback)
         self._turns: set[asyncio.Task[None]] = set()
@@ -88,15 +97,15 @@ class Poster:
     async def _tell(self, webhook: Webhook, events: list[WaitingEvent]) -> None:
         end = time.monotonic() + LONGEST_TURN
         for event in events:
-            reason, is_gone = await self._call(webhook, event)
-            if is_gone:
-                await self._disable(webhook, reason)
+            result = await self._call(webhook, event)
+            if result.status == _GONE:
+                await self._disable(webhook, event, result)
                 return
-            if reason:
-                await self._note_failure(webhook, event, reason)
+            if result.problem:
+                await self._note_failure(webhook, event, result)
                 await self._release(webhook, store.PAUSE)
                 return
-            await self._db.awrite(lambda tx, event=event: store.told(tx, webhook, event, self._now()))  # type: ignore[misc]
+            await self._db.awrite(lambda tx, event=event, result=result: self._told(tx, webhook, event, result))  # type: ignore[misc]
             if self._is_stopping or time.monotonic() > end:
                 break
         await self._release(webhook, 0)
@@ -105,29 +114,56 @@ class Poster:
     async def _release(self, webhook: Webhook, pause: int) -> None:
         await self._db.awrite(lambda tx: store.release(tx, webhook.id, self._now() + pause))
 
-    async def _call(self, webhook: Webhook, event: WaitingEvent) -> tuple[str, bool]:
-        """Why an event was not taken, '' if it was; and whether the receiver wants no more of them."""
+    async def _call(self, webhook: Webhook, event: WaitingEvent) -> CallResult:
+        """What one attempt came to; its problem is "" where the event was taken."""
+        began = time.monotonic()
+
+        def result(problem: str, answer: HttpResponse | None = None) -> CallResult:
+            took = round((time.monotonic() - began) * 1000)
+            if answer is None:
+                return CallResult(None, took, "", problem)
+            return CallResult(answer.status, took, calls.excerpt(answer.body), problem)
+
         client = self._for_administrators if webhook.owner is None else self._for_users
         body = event.payload.encode()
         headers = signing.headers(webhook.secret, event.message_id, int(self._now()), body)
         try:
-            status = await client.post(webhook.url, "application/json", body, headers=headers, limit=LARGEST_ANSWER)
+            answer = await client.post(webhook.url, "application/json", body, headers=headers, limit=LARGEST_ANSWER)
         except HttpError as error:
             text = str(error)
-            return f"{text[0].upper()}{text[1:]}.", False
-        if 200 <= status < 300:
-            return "", False
-        if 300 <= status < 400:
-            return f"The receiver answered {status}, but redirects are not followed.", False
-        return f"The receiver answered {status}.", status == 410
+            return result(f"{text[0].upper()}{text[1:]}.")
+        return result(_problem(answer.status), answer)
 
-    async def _note_failure(self, webhook: Webhook, event: WaitingEvent, reason: str) -> None:
+    def _told(self, tx: Connection, webhook: Webhook, event: WaitingEvent, result: CallResult) -> None:
+        store.told(tx, webhook, event, self._now())
+        self._record(tx, webhook, event, result, None)
+
+    async def _note_failure(self, webhook: Webhook, event: WaitingEvent, result: CallResult) -> None:
         def write(tx: Connection) -> bool:
-            return store.failed(tx, webhook, event, reason, self._now())
+            self._record(tx, webhook, event, result, store.next_attempt(event, self._now()))
+            return store.failed(tx, webhook, event, result.problem, self._now())
 
         disabled = await self._db.awrite(write)
-        maillog.webhook_failed(webhook.id, webhook.url, reason, disabled=disabled)
+        maillog.webhook_failed(webhook.id, webhook.url, result.problem, disabled=disabled)
 
-    async def _disable(self, webhook: Webhook, reason: str) -> None:
-        await self._db.awrite(lambda tx: store.disable(tx, webhook.id, reason, self._now()))
-        maillog.webhook_failed(webhook.id, webhook.url, reason, disabled=True)
+    async def _disable(self, webhook: Webhook, event: WaitingEvent, result: CallResult) -> None:
+        def write(tx: Connection) -> None:
+            self._record(tx, webhook, event, result, None)
+            store.disable(tx, webhook.id, result.problem, self._now())
+
+        await self._db.awrite(write)
+        maillog.webhook_failed(webhook.id, webhook.url, result.problem, disabled=True)
+
+    def _record(
+        self, tx: Connection, webhook: Webhook, event: WaitingEvent, result: CallResult, next_ts: int | None
+    ) -> None:
+        if self._keeps_calls:
+            calls.record(tx, event, webhook.id, result, next_ts=next_ts, now=self._now())
+
+
+def _problem(status: int) -> str:
+    if 200 <= status < 300:
+        return ""
+    if 300 <= status < 400:
+        return f"The receiver answered {status}, but redirects are not followed."
+    return f"The receiver answered {status}."

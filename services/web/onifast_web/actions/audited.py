@@ -9,9 +9,12 @@ from onifast_shared.accounts import audit
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.webhooks import telling
 
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
+
+_LONGEST_BROWSER = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,15 @@ def note_lockout(web: Web, username: str) -> None:
 
 def _note_about(web: Web, username: str, by: str, action: str) -> None:
     who = Actor(f"user:{username}" if action == "login" else "", by, request.remote_addr or "")
-    web.database.write(lambda tx: audit.record(tx, who, action, owner=username, now=web.clock()))
+    browser, now = request.headers.get("User-Agent", "")[:_LONGEST_BROWSER], web.clock()
+
+    def write(tx: Connection) -> None:
+        audit.record(tx, who, action, owner=username, now=now)
+        if action == "login":
+            data = {"owner": username, "by": by, "ip": who.ip, "user_agent": browser}
+            telling.tell(tx, username, "login", data, now)
+
+    web.database.write(write)
 
 
 def service_act(caller: Caller) -> ServiceAct | None:

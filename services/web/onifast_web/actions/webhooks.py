@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Literal
 
 from onifast_shared.db.database import Connection
 from onifast_shared.machine import log
-from onifast_shared.values import times
-from onifast_shared.webhooks import store, targets
+from onifast_shared.values.paging import Page
+from onifast_shared.webhooks import calls, store, targets, telling
+from onifast_shared.webhooks.calls import PastCall
 from onifast_shared.webhooks.store import Webhook
 
 from onifast_web.access.auth import Caller
@@ -18,7 +19,7 @@ from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
 
-Event = Literal["delivered", "deferred", "bounced", "complained", "received"]
+Event = Literal["delivered", "deferred", "bounced", "complained", "held", "received", "limit_hit", "login"]
 
 
 def visible(tx: Connection, caller: Caller) -> list[Webhook]:
@@ -53,8 +54,40 @@ def act(web: Web, caller: Caller, webhook_id: int, action: Literal["enable", "te
     if found.disabled_ts is not None:
         raise Problem(409, "The webhook is disabled; enable it first.")
     now = web.clock()
-    payload = {"type": "mail.test", "timestamp": times.rfc3339(now), "data": {"webhook_id": found.id}}
-    web.database.write(lambda tx: store.add_event(tx, found.id, json.dumps(payload), now))
+    web.database.write(lambda tx: telling.tell_listeners(tx, [found.id], "test", {"webhook_id": found.id}, now))
+
+
+def choose(web: Web, caller: Caller, webhook_id: int, events: list[Event]) -> None:
+    """Has a webhook told of these events from now on, and of no others; raises Problem(404)."""
+    found = find(web, caller, webhook_id)
+    web.database.write(lambda tx: store.set_events(tx, found.owner, found.id, events))
+    log.event(_logger, "webhook-changed", id=found.id, owner=found.owner)
+
+
+def past_calls(
+    web: Web, caller: Caller, webhook_id: int, *, state: str, limit: int, cursor: str | None
+) -> Page[PastCall]:
+    """A page of what a webhook was told, newest first; raises Problem(404), CursorError."""
+    found = find(web, caller, webhook_id)
+    return web.database.read(lambda tx: calls.list_page(tx, found.id, state=state, limit=limit, cursor=cursor))
+
+
+def replay(web: Web, caller: Caller, webhook_id: int, call_ids: Sequence[int]) -> list[int]:
+    """Has past calls made again; gives those that there are.
+
+    Raises Problem(404) where there is none of them, Problem(409) where the webhook is disabled or too much waits.
+    """
+    found = find(web, caller, webhook_id)
+    if found.disabled_ts is not None:
+        raise Problem(409, "The webhook is disabled; enable it first.")
+    try:
+        done = web.database.write(lambda tx: calls.replay(tx, found, call_ids, web.clock()))
+    except calls.WaitsAlready as error:
+        raise Problem(409, sentence(error)) from None
+    if not done:
+        raise not_found("call")
+    log.event(_logger, "webhook-replayed", id=found.id, owner=found.owner, calls=len(done))
+    return done
 
 
 def remove(web: Web, caller: Caller, webhook_id: int) -> None:

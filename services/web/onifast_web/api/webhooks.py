@@ -70,6 +70,13 @@ class NewWebhook(Model):
     secret: str
 
 
+class ChangeWebhookBody(Model):
+    """What a webhook is to be told of from now on, in the place of what it was."""
+
+    id: Id
+    events: Annotated[list[Event], Field(min_length=1, max_length=len(store.EVENTS))]
+
+
 class WebhookActionBody(Model):
     """`enable` ends a webhook's being disabled; `test` has it told a `mail.test` now."""
 
@@ -101,6 +108,13 @@ def create_webhook(call: Call) -> NewWebhook:
     return NewWebhook(
         id=made.id, url=made.url, events=shown.events, everybody=shown.everybody, secret=made.secret.reveal()
     )
+
+
+def change_webhook(call: Call) -> WebhookInfo:
+    """Has a webhook told of other events. What waits already is told all the same."""
+    body: ChangeWebhookBody = call.body
+    actions.choose(call.web, call.caller, body.id, body.events)
+    return _info(actions.find(call.web, call.caller, body.id))
 
 
 def act_on_webhook(call: Call) -> WebhookInfo:
@@ -136,6 +150,17 @@ ENDPOINTS = (
         answer=NewWebhook,
         status=201,
         failures={403: "`everybody` is for administrators.", 409: "There are as many as there may be."},
+    ),
+    Endpoint(
+        "PATCH",
+        "/api/mail/webhooks",
+        Who.USER,
+        TokenScope.MANAGE,
+        "Change what a webhook is told of",
+        change_webhook,
+        body=ChangeWebhookBody,
+        answer=WebhookInfo,
+        failures={404: "The caller has no such webhook."},
     ),
     Endpoint(
         "POST",

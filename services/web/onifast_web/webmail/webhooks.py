@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+import json
+from typing import cast, get_args
 
 from flask import Response, redirect, request, url_for
+from onifast_shared.values.paging import CursorError
 from onifast_shared.webhooks import store
+from onifast_shared.webhooks.calls import CallState
 from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,7 +17,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import webhooks as actions
 from onifast_web.actions.webhooks import Event
-from onifast_web.http.problems import Problem
+from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -24,8 +27,12 @@ _EVENTS = (
     ("deferred", "Delayed"),
     ("bounced", "Failed"),
     ("complained", "Complaints"),
+    ("held", "Held"),
     ("received", "Received"),
+    ("limit_hit", "Limit reached"),
+    ("login", "Sign-in"),
 )
+_CALLS = 50
 
 
 @allow(Who.USER)
@@ -43,18 +50,60 @@ def webhooks() -> AnyResponse:
         actions.act(current(), caller, webhook_id, "enable")
     elif action == "test":
         actions.act(current(), caller, webhook_id, "test")
+    elif action == "events":
+        return _choose(webhook_id)
     else:
         raise Problem(400, "That action is not known.")
     return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
 
 
-ROUTES = (PageRoute("GET POST", "/webhooks", webhooks),)
+@allow(Who.USER)
+def webhook_calls() -> AnyResponse:
+    """What a webhook was told, newest first; each call can be made again."""
+    caller, _ = user()
+    web, webhook_id = current(), request.values.get("id", 0, type=int)
+    state, cursor = request.values.get("state", ""), request.args.get("cursor")
+    state = state if state in get_args(CallState) else ""
+    if request.method == "POST":
+        actions.replay(web, caller, webhook_id, [request.form.get("call", 0, type=int)])
+        return redirect(url_for("webmail.webhook_calls", id=webhook_id, state=state or None, did="webhook-replay"), 303)
+    try:
+        found = actions.past_calls(web, caller, webhook_id, state=state, limit=_CALLS, cursor=cursor)
+    except CursorError:
+        raise not_found("page") from None
+    return page(
+        "webhook_calls.html",
+        "webhooks",
+        webhook=actions.find(web, caller, webhook_id),
+        rows=[(row, json.loads(row.payload)) for row in found.rows],
+        next_cursor=found.next_cursor,
+        cursor=cursor,
+        state=state,
+        kept=web.settings.webhook_calls_kept,
+    )
+
+
+ROUTES = (
+    PageRoute("GET POST", "/webhooks", webhooks),
+    PageRoute("GET POST", "/webhooks/calls", webhook_calls, off_menu="a link at each webhook leads there"),
+)
 NAV = (NavEntry("webhooks", "Webhooks", webhooks, icon="hook", group=NavGroup.SETTINGS, order=50),)
 NOTICES: Notices = {
     "webhook-test": "A test is on its way. Look here again in a moment.",
     "webhook-enable": "Enabled. It is told of what happens from now on.",
     "webhook-remove": "Webhook removed.",
+    "webhook-events": "It is told of these events from now on.",
+    "webhook-replay": "The call is made again. Look here again in a moment.",
 }
+
+
+def _choose(webhook_id: int) -> AnyResponse:
+    caller, _ = user()
+    events = [event for event in request.form.getlist("events") if event in store.EVENTS]
+    if not events:
+        raise Problem(422, "Choose at least one event.")
+    actions.choose(current(), caller, webhook_id, cast(list[Event], events))
+    return redirect(url_for("webmail.webhooks", did="webhook-events"), 303)
 
 
 def _create() -> AnyResponse:

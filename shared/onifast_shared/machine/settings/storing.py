@@ -39,6 +39,12 @@ class StoringSettings:
         kinds.seconds(86400, 3650 * 86400),
         "How long the audit trail is kept: who logged in, read or changed what.",
     )
+    webhook_calls_kept: float = setting(
+        "7d",
+        kinds.seconds(0, 365 * 86400),
+        "How long it is kept what each call of a webhook came to, so that it can be seen and made again; 0 for not at"
+        " all.",
+    )
     image_proxy: bool = setting(
         "false",
         kinds.boolean(),
