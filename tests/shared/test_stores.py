@@ -211,7 +211,7 @@ def test_a_session_that_is_used_ends_at_the_longest(database: Database) -> None:
     assert database.read(lambda tx: sessions.find_session(tx, token, 1100, LIMITS)) is None
     # A limit that is smaller from now on counts for sessions that there are.
     assert database.read(lambda tx: sessions.find_session(tx, token, 1090, SessionLimits(30, 100))) is None
-    assert database.read(lambda tx: sessions.list_for(tx, "ann", 1090, SessionLimits(30, 100))) == []
+    assert database.read(lambda tx: sessions.list_for(tx, "ann", 1090, SessionLimits(30, 100), "hash")) == []
 
 
 def test_a_session_ends_in_time_and_at_logout(database: Database) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from onifast_shared.accounts import app_passwords, throttle
+from onifast_shared.accounts import app_passwords, second_factor, throttle
 from onifast_shared.accounts.panel_users import UserDirectory
 from onifast_shared.accounts.scram_verifier import Parameters
+from onifast_shared.db.database import Connection
 from onifast_smtpd.clients.client import Service
 from scramp import ScramMechanism
 
@@ -251,3 +252,29 @@ def ed25519_certificate(folder: Path) -> None:
     files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
     command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=mail.host.test", *files]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def turn_two_step_on(world: World, username: str) -> None:
+    def write(tx: Connection) -> None:
+        second_factor.begin(tx, username, time.time())
+        assert second_factor.confirm(tx, username, "1", time.time(), lambda *_: 1)
+
+    world.database.write(write)
+
+
+async def test_a_panel_password_is_not_enough_where_there_is_a_second_factor(world: World, app_password: str) -> None:
+    turn_two_step_on(world, "alice")
+    async with await world.client(HERE, Service.SUBMISSION) as client:
+        await client.say("EHLO client.test")
+        reply = await client.say("AUTH PLAIN " + plain("alice", PASSWORDS["alice"]))
+        assert reply.startswith("534 5.7.9") and "app password" in reply
+        assert (await client.say("AUTH PLAIN " + plain("alice", "wrong"))).startswith("535 5.7.8")
+        assert (await client.say("AUTH PLAIN " + plain("alice", app_password))).startswith("235")
+
+
+async def test_a_proof_of_the_panel_password_is_not_enough_either(world: World) -> None:
+    write_verifier(world, "alice", "panel's own")
+    turn_two_step_on(world, "alice")
+    async with await world.client(HERE, Service.SUBMISSION) as client:
+        await client.say("EHLO client.test")
+        assert (await log_in(client, "alice", "panel's own")).startswith("534 5.7.9")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import bcrypt
 import pytest
 from flask import Flask
+from onifast_shared.accounts import sessions
+from onifast_shared.accounts.sessions import SessionLimits
+from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
 from onifast_web.actions.sessions import browser_name
@@ -13,7 +17,7 @@ from playwright.sync_api import Browser as Chrome
 from playwright.sync_api import expect
 
 from web.browsing import LOOKS, fits, opened
-from web.support import Browser, Clock, Live, Panel, words
+from web.support import Browser, Clock, Live, Panel, change_user, words
 
 API = "/api/sessions"
 PAGE = "/sessions"
@@ -74,6 +78,22 @@ def test_another_users_sessions_are_not_there(app: Flask, browser: Browser, pane
     assert signed_in(app, "maria").post(PAGE, {"do": "revoke", "id": mine["id"]}).status_code == 404
     assert panel.get(API).status_code == 403
     assert browser.get(API).status_code == 200
+
+
+def test_sessions_of_a_password_of_before_are_not_listed(app: Flask, browser: Browser, settings: Settings) -> None:
+    signed_in(app, "demo")
+    assert len(listed(browser)) == 2
+    change_user(settings, "demo", password=bcrypt.hashpw(b"demo password", bcrypt.gensalt(4)).decode())
+    again = signed_in(app, "demo")
+    (row,) = listed(again)
+    assert row["current"]
+
+
+def test_a_session_of_a_password_that_is_kept_as_it_is_has_no_mark_to_guess_by(database: Database) -> None:
+    limits = SessionLimits(100, 100)
+    database.write(lambda tx: sessions.create_session(tx, "x", 0, limits, "word"))
+    assert database.read(lambda tx: tx.execute("SELECT password_mark FROM web_sessions").get) is None
+    assert len(database.read(lambda tx: sessions.list_for(tx, "x", 1, limits, "word"))) == 1
 
 
 def test_a_session_in_use_ends_at_the_longest(browser: Browser, clock: Clock, settings: Settings) -> None:

@@ -5,19 +5,17 @@ Each is 256 random bits, of which the database holds the SHA-256 hash only.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.accounts import cookies
+from onifast_shared.accounts.cookies import credential, mark_of
 from onifast_shared.db.database import Connection
 
 SEEN_INTERVAL = 60
 """Seconds within which a session's or token's last use is not written again: reading mail is not a write each time."""
-
-_ID_OCTETS = 8
-_LONGEST_USER_AGENT = 300
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class OpenSession:
 
 def session_id(token: str) -> str:
     """The id of the session of a cookie."""
-    return _hash(token)[:_ID_OCTETS].hex()
+    return cookies.id_of(token)
 
 
 def create_session(
@@ -73,18 +71,19 @@ def create_session(
 ) -> tuple[str, BrowserSession]:
     """Begins a session; returns the cookie's value, which is not kept, and the session."""
     token = secrets.token_urlsafe(32)
-    credential = _credential(token, password_hash)
-    session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), limits.end(now, now), credential)
+    bound = credential(token, password_hash)
+    session = BrowserSession(username, secrets.token_urlsafe(32), int(now), int(now), limits.end(now, now), bound)
     tx.execute("DELETE FROM web_sessions WHERE expires_ts <= ?", (int(now),))
     tx.execute(
         """
         INSERT INTO web_sessions
-            (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential, started_from, user_agent)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            (token_hash, username, csrf_token, created_ts, seen_ts, expires_ts, credential, started_from, user_agent,
+             password_mark)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
-            *(_hash(token), username, session.csrf_token, int(now), int(now), session.expires_ts, credential),
-            *(started_from, _cut(user_agent)),
+            *(cookies.hashed(token), username, session.csrf_token, int(now), int(now), session.expires_ts, bound),
+            *(started_from, cookies.shown_agent(user_agent), cookies.make_mark(tx, password_hash)),
         ),
     )
     return token, session
@@ -96,34 +95,36 @@ def find_session(tx: Connection, token: str, now: float, limits: SessionLimits) 
         SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
         WHERE token_hash = ? AND expires_ts > ?
     """
-    row = tx.execute(sql, (_hash(token), int(now))).fetchone()
+    row = tx.execute(sql, (cookies.hashed(token), int(now))).fetchone()
     found = None if row is None else BrowserSession(*row)
     return found if found and limits.end(found.created_ts, found.seen_ts) > now else None
 
 
 def is_current(session: BrowserSession, token: str, password_hash: str) -> bool:
     """Whether the user's password is the one that they had when this session began."""
-    return hmac.compare_digest(session.credential or "", _credential(token, password_hash))
+    return hmac.compare_digest(session.credential or "", credential(token, password_hash))
 
 
 def touch_session(tx: Connection, token: str, session: BrowserSession, now: float, limits: SessionLimits) -> None:
     """A session was used: it lasts longer, within its limits."""
     sql = "UPDATE web_sessions SET seen_ts = ?, expires_ts = ? WHERE token_hash = ?"
-    tx.execute(sql, (int(now), limits.end(session.created_ts, now), _hash(token)))
+    tx.execute(sql, (int(now), limits.end(session.created_ts, now), cookies.hashed(token)))
 
 
 def end_session(tx: Connection, token: str) -> None:
     """Logs a browser out."""
-    tx.execute("DELETE FROM web_sessions WHERE token_hash = ?", (_hash(token),))
+    tx.execute("DELETE FROM web_sessions WHERE token_hash = ?", (cookies.hashed(token),))
 
 
-def list_for(tx: Connection, username: str, now: float, limits: SessionLimits) -> list[OpenSession]:
-    """A user's sessions that last, the one that was used last first."""
+def list_for(tx: Connection, username: str, now: float, limits: SessionLimits, password_hash: str) -> list[OpenSession]:
+    """A user's sessions that last, the one that was used last first; without those of a password of before."""
     sql = """
         SELECT lower(hex(substr(token_hash, 1, ?))), created_ts, seen_ts, expires_ts, started_from, user_agent
-        FROM web_sessions WHERE username = ? AND expires_ts > ? ORDER BY seen_ts DESC, created_ts DESC
+        FROM web_sessions WHERE username = ? AND expires_ts > ? AND (password_mark IS NULL OR password_mark IS ?)
+        ORDER BY seen_ts DESC, created_ts DESC
     """
-    rows: list[tuple[Any, ...]] = tx.execute(sql, (_ID_OCTETS, username, int(now))).fetchall()
+    bind = (cookies.ID_OCTETS, username, int(now), mark_of(tx, password_hash))
+    rows: list[tuple[Any, ...]] = tx.execute(sql, bind).fetchall()
     found = [OpenSession(*row) for row in rows]
     return [each for each in found if limits.end(each.created_ts, each.seen_ts) > now]
 
@@ -131,14 +132,14 @@ def list_for(tx: Connection, username: str, now: float, limits: SessionLimits) -
 def end_by_id(tx: Connection, username: str, wanted: str) -> bool:
     """Ends a session; False if the user has none of that id."""
     sql = "DELETE FROM web_sessions WHERE username = ? AND lower(hex(substr(token_hash, 1, ?))) = ?"
-    tx.execute(sql, (username, _ID_OCTETS, wanted))
+    tx.execute(sql, (username, cookies.ID_OCTETS, wanted))
     return tx.changes() > 0
 
 
 def end_others(tx: Connection, username: str, kept: str) -> int:
     """Ends all sessions of a user but the one with this id; how many."""
     sql = "DELETE FROM web_sessions WHERE username = ? AND lower(hex(substr(token_hash, 1, ?))) <> ?"
-    tx.execute(sql, (username, _ID_OCTETS, kept))
+    tx.execute(sql, (username, cookies.ID_OCTETS, kept))
     return tx.changes()
 
 
@@ -147,27 +148,12 @@ def issue_sso(tx: Connection, username: str, now: float, lifetime: float) -> str
     token = secrets.token_urlsafe(32)
     tx.execute("DELETE FROM sso_tokens WHERE expires_ts <= ?", (int(now),))
     sql = "INSERT INTO sso_tokens (token_hash, username, expires_ts) VALUES (?, ?, ?)"
-    tx.execute(sql, (_hash(token), username, int(now + lifetime)))
+    tx.execute(sql, (cookies.hashed(token), username, int(now + lifetime)))
     return token
 
 
 def redeem_sso(tx: Connection, token: str, now: float) -> str | None:
     """The user of a token, which is used up by this; None for one that is wrong, used or too old."""
     sql = "DELETE FROM sso_tokens WHERE token_hash = ? AND expires_ts > ? RETURNING username"
-    row = tx.execute(sql, (_hash(token), int(now))).fetchall()
+    row = tx.execute(sql, (cookies.hashed(token), int(now))).fetchall()
     return str(row[0][0]) if row else None
-
-
-def _cut(user_agent: str) -> str:
-    text = "".join(each if each.isprintable() else " " for each in user_agent)
-    return text[:_LONGEST_USER_AGENT]
-
-
-def _credential(token: str, password_hash: str) -> str:
-    # The token, which only the browser has, is the key: who reads the database learns nothing about the password.
-    key = token.encode("utf-8", "surrogateescape")
-    return hmac.new(key, password_hash.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

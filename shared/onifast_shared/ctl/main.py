@@ -32,6 +32,7 @@
     onifast-mailctl webhook set ID --event EVENT… | test ID | calls ID [--state STATE] | replay ID CALL…
     onifast-mailctl token create USER NAME [--scope SCOPE …] [--expires WHEN] | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
+    onifast-mailctl totp list | reset USER
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl counts check | rebuild
     onifast-mailctl database show | check | init | adopt
@@ -75,6 +76,7 @@ from onifast_shared.ctl import (
     search,
     suppressions,
     tls,
+    totp,
     transport,
     users,
     webhooks,
@@ -133,6 +135,7 @@ def parser() -> argparse.ArgumentParser:
     logins.declare_tokens(area(areas, "token", "personal API tokens"))
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
+    totp.declare(area(areas, "totp", "users' second factor at the webmail"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
     search.declare(area(areas, "search", "the search index"))
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))

@@ -9,6 +9,8 @@ from onifast_shared.db.database import Connection
 SRS = "srs"
 SCRAM_SALT = "scram-salt"
 ENVELOPE_IDS = "envelope-ids"
+CREDENTIAL_MARKS = "credential-marks"
+TOTP = "totp"
 _OCTETS = 32
 
 

@@ -75,6 +75,7 @@ DIRECTORY = (
 FEW = (
     Column("app_passwords", "username"),
     Column("api_tokens", "username"),
+    Column("totp_secrets", "username"),
     Column("webhooks", "owner"),
     Column("hold_rules", "owner"),
     Column("user_preferences", "username"),
@@ -112,6 +113,8 @@ MANY = (
 ENDED = (
     Column("web_sessions", "username"),
     Column("sso_tokens", "username"),
+    Column("pending_logins", "username"),
+    Column("remembered_devices", "username"),
     Column("scram_verifiers", "username"),
     Column("login_places", "username"),
     Column("inquiries", "owner"),

@@ -38,7 +38,7 @@ def one(column: Column, username: str) -> dict[str, object]:
     values: dict[str, object] = {column.name: column.value(username)}
     if column.name == "name":
         values["scope"] = SCOPES.get(column.table, "user")
-    if column.table in ("web_sessions", "sso_tokens", "api_tokens"):
+    if column.table in ("web_sessions", "sso_tokens", "api_tokens", "pending_logins", "remembered_devices"):
         values["token_hash"] = username.encode()
     if column.table == "emails":
         values |= {"recipient": f"mail@{username}.test", "size": 100, "received_ts": 5, "content_id": None}

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from onifast_shared.accounts import scram_verifier, throttle
+from onifast_shared.accounts import scram_verifier, second_factor, throttle
 from onifast_shared.accounts.panel_users import AccountError, PanelUser
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
@@ -45,6 +45,15 @@ BY_PROOF = (SCRAM, SCRAM_PLUS)
 
 NOT_AVAILABLE = Reply(454, "4.7.0", "temporary authentication failure, try again later")
 NOT_BY_PROOF = Reply(535, "5.7.8", f"{WRONG.text}; if they are right, log in with PLAIN once, then SCRAM works too")
+
+
+# RFC 4954 section 6: the password alone is too weak. What others say in such a case: people search for these words.
+NEEDS_APP_PASSWORD = Reply(
+    534,
+    "5.7.9",
+    "application-specific password required: this user has two-step sign-in; make an app password in the webmail,"
+    " under Settings, and log in with it",
+)
 
 
 class LoginFailed(Refused):
@@ -186,8 +195,17 @@ class Authenticator:
                 await self._count(attempt.client, username, keys, failed=matched is None)
         if matched is None:
             raise LoginFailed(name.typed, await self._wrong(attempt))
+        with _trouble_is_ours(attempt, name.typed):
+            await self._refuse_password_alone(name.typed, matched)
         await self._note_use(attempt.client, matched)
         return Login(matched.user, attempt.mechanism, matched.app_password.name if matched.app_password else None)
+
+    async def _refuse_password_alone(self, username: str, matched: PasswordMatch) -> None:
+        """The panel password of a user with a second factor is but the first one."""
+        if matched.app_password is None and await self._database.aread(
+            lambda tx: second_factor.is_on(tx, matched.user.username)
+        ):
+            raise LoginFailed(username, NEEDS_APP_PASSWORD)
 
     async def _wrong(self, attempt: LoginAttempt) -> Reply:
         """What a wrong password is told. A proof may be wrong because we have no verifier, whoever the name is of."""

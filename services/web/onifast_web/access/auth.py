@@ -122,21 +122,21 @@ def register(app: Flask) -> None:
 
 def start_session(response: AnyResponse, user: PanelUser) -> None:
     """Logs the browser in that gets `response`, until the user's password is changed."""
-    web, stored = current(), _stored_password(user)
+    web, stored = current(), stored_password(user)
     where, browser = request.remote_addr or "", request.headers.get("User-Agent", "")
     token, _ = web.database.write(
         lambda tx: sessions.create_session(
             tx, user.username, web.clock(), web.session_limits, stored, started_from=where, user_agent=browser
         )
     )
-    _set_cookie(response, token)
+    set_cookie(response, COOKIE, token, web.settings.session_lifetime)
 
 
 def end_session(response: AnyResponse) -> None:
     """Logs this browser out."""
     token = request.cookies.get(COOKIE, "")
     current().database.write(lambda tx: sessions.end_session(tx, token))
-    response.delete_cookie(COOKIE, path=_cookie_path())
+    delete_cookie(response, COOKIE)
 
 
 def active_user(web: Web, username: str) -> PanelUser | None:
@@ -279,7 +279,7 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
     if session is None:
         return None
     user = active_user(web, session.username)
-    if user is None or not sessions.is_current(session, token, _stored_password(user)):
+    if user is None or not sessions.is_current(session, token, stored_password(user)):
         # For good: neither a suspension that is over nor a former password brings it back.
         _note(web, lambda tx: sessions.end_session(tx, token))
         return None
@@ -294,7 +294,8 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
     )
 
 
-def _stored_password(user: PanelUser) -> str:
+def stored_password(user: PanelUser) -> str:
+    """What the panel keeps as a user's password: whatever began with another one ends."""
     return user.password_hash.reveal() if user.password_hash else ""
 
 
@@ -313,21 +314,22 @@ def _note(web: Web, fn: Callable[[Connection], None]) -> None:
 
 def _renew_cookie(response: Response) -> Response:
     if (token := g.get("renewed_cookie")) and "Set-Cookie" not in response.headers:
-        _set_cookie(response, token)
+        set_cookie(response, COOKIE, token, current().settings.session_lifetime)
     return response
 
 
-def _set_cookie(response: AnyResponse, token: str) -> None:
+def set_cookie(response: AnyResponse, name: str, token: str, seconds: float) -> None:
+    """A cookie that opens something: for this webmail alone, and for no script."""
     response.set_cookie(
-        COOKIE,
-        token,
-        max_age=int(current().settings.session_lifetime),
-        path=_cookie_path(),
+        *(name, token),
+        max_age=int(seconds),
+        path=request.script_root or "/",
         secure=request.is_secure,
         httponly=True,
         samesite="Lax",
     )
 
 
-def _cookie_path() -> str:
-    return request.script_root or "/"
+def delete_cookie(response: AnyResponse, name: str) -> None:
+    """Takes such a cookie back."""
+    response.delete_cookie(name, path=request.script_root or "/")

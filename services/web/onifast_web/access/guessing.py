@@ -60,6 +60,13 @@ class Guesser:
         """What failures are counted by."""
         return f"{self.place} {self.username.lower()[:64]}"
 
+    def code_key(self, tx: Connection, now: float) -> str:
+        """What wrong codes of the second factor are counted by: together for all places but those that the user is
+        known at, since who guesses codes has the password and may have many addresses.
+        """
+        place = f"{self.place} " if self._is_at_home(tx, now) else ""
+        return f"totp {place}{self.username.lower()[:64]}"
+
     def blocked_for(self, database: Database, now: float) -> int:
         """Seconds until they are heard again; 0 for now."""
 

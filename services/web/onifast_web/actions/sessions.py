@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from onifast_shared.accounts import audit, sessions
+from onifast_shared.accounts import audit, remembered_devices, sessions
+from onifast_shared.accounts.remembered_devices import RememberedDevice
 from onifast_shared.accounts.sessions import OpenSession
 from onifast_shared.db.database import Connection
 from onifast_shared.machine import log
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import audited
@@ -43,7 +45,32 @@ def browser_name(user_agent: str) -> str:
 
 def open_sessions(web: Web, username: str) -> list[OpenSession]:
     """A user's logins that last, the one that was used last first."""
-    return web.database.read(lambda tx: sessions.list_for(tx, username, web.clock(), web.session_limits))
+    stored = _password_of(web, username)
+    return web.database.read(lambda tx: sessions.list_for(tx, username, web.clock(), web.session_limits, stored))
+
+
+def devices(web: Web, username: str) -> list[RememberedDevice]:
+    """The browsers in which a user is asked for no second factor."""
+    stored, longest = _password_of(web, username), web.settings.totp_remembered
+    return web.database.read(lambda tx: remembered_devices.list_for(tx, username, web.clock(), longest, stored))
+
+
+def forget_device(web: Web, caller: Caller, username: str, device_id: str) -> bool:
+    """Asks for the second factor again in a browser; False if the user has none of that id."""
+    who = audited.actor(caller)
+
+    def write(tx: Connection) -> bool:
+        found = remembered_devices.forget(tx, username, device_id)
+        if found:
+            audit.record(tx, who, "device.forget", owner=username, object=f"device:{device_id}", now=web.clock())
+        return found
+
+    return web.database.write(write)
+
+
+def _password_of(web: Web, username: str) -> str:
+    user = auth.active_user(web, username)
+    return auth.stored_password(user) if user else ""
 
 
 def end(web: Web, caller: Caller, username: str, session_id: str) -> bool:
@@ -62,14 +89,18 @@ def end(web: Web, caller: Caller, username: str, session_id: str) -> bool:
     return ended
 
 
-def end_others(web: Web, caller: Caller, username: str) -> int:
-    """Ends all logins of a user but the one that asks; how many there were."""
+def end_others(web: Web, caller: Caller, username: str, kept_device: str = "") -> int:
+    """Ends all logins of a user but the one that asks; how many there were.
+
+    Remembered devices are forgotten too, but the one of the cookie `kept_device`.
+    """
     who = audited.actor(caller)
 
     def write(tx: Connection) -> int:
         ended = sessions.end_others(tx, username, caller.session_id)
-        if ended:
-            details = {"sessions": ended}
+        forgotten = remembered_devices.forget_all(tx, username, kept_device)
+        if ended or forgotten:
+            details = {"sessions": ended, "devices": forgotten}
             audit.record(tx, who, "session.revoke", owner=username, details=details, now=web.clock())
         return ended
 

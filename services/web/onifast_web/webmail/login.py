@@ -15,7 +15,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.access.guessing import Guesser
-from onifast_web.actions import audited
+from onifast_web.actions import audited, signing_in
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem
@@ -27,6 +27,10 @@ _LARGEST_FORM = 64 * 1024
 _LONGEST_PASSWORD = 1024
 _MOMENT = 1  # seconds to wait while other guesses of the same client are judged
 _WRONG = "User name or password is wrong."
+_SAID = {
+    "logout": ("You are signed out.", "ok"),
+    "expired": ("That took too long, or was done already. Sign in again.", "error"),
+}
 _STALE_LINK = "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
 
 
@@ -34,9 +38,8 @@ _STALE_LINK = "This sign-in link is not valid any more: it works once, for a sho
 def login() -> AnyResponse:
     """The login form, and what it sends."""
     if request.method == "GET":
-        if request.args.get("did") == "logout":
-            return _form(message="You are signed out.", kind="ok")
-        return _form()
+        message, kind = _SAID.get(request.args.get("did", ""), ("", "error"))
+        return _form(message=message, kind=kind)
     request.max_content_length = _LARGEST_FORM
     csrf.check_origin(request)
     username = request.form.get("username", "").strip()
@@ -64,9 +67,7 @@ def sso_login() -> AnyResponse:
     if user is None:
         log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
         raise Problem(403, _STALE_LINK)
-    log.event(_logger, "login", user=user.username, by="sso", client=request.environ.get(CLIENT))
-    audited.note_login(web, user.username, "sso")
-    return _logged_in(user, request.args.get("next", ""))
+    return signing_in.after_first_factor(web, user, "sso", local_path(request.args.get("next", "")))
 
 
 ROUTES = (
@@ -104,12 +105,9 @@ def _attempt(web: Web, typed: str, password: str) -> AnyResponse:
             log.event(_logger, "login-failed", user=typed, client=guesser.client)
             _note_lockout(web, guesser)
             return _form(typed, _WRONG, status=403)
-    guesser.succeeded(web.database, web.clock())
     if BY_PROOF & set(web.settings.auth_mechanisms):
         enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
-    log.event(_logger, "login", user=user.username, by="password", client=guesser.client)
-    audited.note_login(web, user.username, "password")
-    return _logged_in(user, request.form.get("next", ""))
+    return signing_in.after_first_factor(web, user, "password", local_path(request.form.get("next", "")))
 
 
 def _note_lockout(web: Web, guesser: Guesser) -> None:
@@ -137,12 +135,6 @@ def _readable_accounts(typed: str) -> Iterator[None]:
     except panel_users.AccountError as error:
         log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
         raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
-
-
-def _logged_in(user: panel_users.PanelUser, target: str) -> AnyResponse:
-    response = redirect(local_path(target), 303)
-    auth.start_session(response, user)
-    return response
 
 
 def _form(username: str = "", message: str = "", *, kind: str = "error", status: int = 200, wait: int = 0) -> Response:

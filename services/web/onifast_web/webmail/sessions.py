@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import sessions as actions
+from onifast_web.actions import signing_in
 from onifast_web.http.problems import not_found
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -19,9 +20,14 @@ def sessions() -> AnyResponse:
     caller, username = user()
     if request.method == "GET":
         rows = [(each, actions.browser_name(each.user_agent)) for each in actions.open_sessions(current(), username)]
-        return page("sessions.html", "sessions", rows=rows, here=caller.session_id)
+        devices = [(each, actions.browser_name(each.user_agent)) for each in actions.devices(current(), username)]
+        return page("sessions.html", "sessions", rows=rows, here=caller.session_id, devices=devices)
+    if request.form.get("do") == "forget":
+        if not actions.forget_device(current(), caller, username, request.form.get("id", "")):
+            raise not_found("device")
+        return redirect(url_for("webmail.sessions", did="device-forgotten"), 303)
     if request.form.get("do") == "revoke-others":
-        actions.end_others(current(), caller, username)
+        actions.end_others(current(), caller, username, signing_in.device_cookie())
         return redirect(url_for("webmail.sessions", did="sessions-ended"), 303)
     if not actions.end(current(), caller, username, request.form.get("id", "")):
         raise not_found("session")
@@ -31,6 +37,7 @@ def sessions() -> AnyResponse:
 ROUTES = (PageRoute("GET POST", "/sessions", sessions),)
 NAV = (NavEntry("sessions", "Signed in", sessions, icon="devices", group=NavGroup.SETTINGS, order=34),)
 NOTICES: Notices = {
+    "device-forgotten": "A code is asked for there again.",
     "session-ended": "Signed out there.",
     "sessions-ended": "Signed out everywhere else.",
 }

@@ -34,6 +34,22 @@ class StoringSettings:
         "How long a login to the webmail lasts at the longest, however much it is used.",
     )
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
+    totp_required: str = setting(
+        "nobody",
+        kinds.choice("nobody", "administrators", "everybody"),
+        "Who must have a second factor (TOTP) to sign in to the webmail; who has none sets it up at the next login.",
+    )
+    totp_after_sso: bool = setting(
+        "false",
+        kinds.boolean(),
+        "Whether who comes from the panel by single sign-on is asked for the second factor too.",
+    )
+    totp_remembered: float = setting(
+        "30d",
+        kinds.seconds(0, 90 * 86400),
+        "How long a browser may be remembered, by its user's choice, before it is asked for the second factor again; 0"
+        " for never.",
+    )
     audit_kept: float = setting(
         "365d",
         kinds.seconds(86400, 3650 * 86400),

@@ -1,0 +1,185 @@
+"""The second factor as users set it up, use it and turn it off, and administrators reset it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import request
+from onifast_shared.accounts import audit, panel_users, second_factor, throttle
+from onifast_shared.accounts.audit import Actor
+from onifast_shared.accounts.panel_users import PanelUser
+from onifast_shared.accounts.second_factor import CodeKind, SecondFactor
+from onifast_shared.db.database import Connection
+from onifast_shared.machine import log
+from onifast_shared.machine.config import Settings
+from onifast_shared.machine.log import Secret
+
+from onifast_web.access import totp
+from onifast_web.access.auth import Caller
+from onifast_web.access.context import Web
+from onifast_web.access.guessing import Guesser
+from onifast_web.actions import audited
+from onifast_web.http.forwarded import CLIENT
+from onifast_web.http.problems import Problem
+
+_logger = log.get("web")
+_LONGEST_PASSWORD = 1024
+_MOMENT = 1  # seconds to wait while other guesses of the same client are judged
+
+
+class NotProved(Exception):
+    """A password or code that is wrong, or not heard for `wait` seconds. The text is a sentence for who typed it."""
+
+    def __init__(self, field: str, text: str, wait: int = 0) -> None:
+        super().__init__(text)
+        self.field = field
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class _Judged:
+    kind: CodeKind | None
+    wait: int
+
+
+def is_required(settings: Settings, user: PanelUser) -> bool:
+    """Whether the administrator wants that user to have a second factor."""
+    return settings.totp_required == "everybody" or (settings.totp_required == "administrators" and user.is_admin)
+
+
+def of(web: Web, username: str) -> SecondFactor:
+    """What a user has."""
+    return web.database.read(lambda tx: second_factor.find(tx, username))
+
+
+def guesser(username: str) -> Guesser:
+    """Who makes this request, as somebody who says they are that user."""
+    return Guesser(str(request.environ.get(CLIENT)), username)
+
+
+def check_code(web: Web, username: str, code: str) -> CodeKind:
+    """Uses a code up; raises NotProved.
+
+    Looked at, judged and counted in one transaction: however many come at once, each sees those before it.
+    """
+    who, now = guesser(username), web.clock()
+    where = request.remote_addr or ""
+
+    def wait(tx: Connection) -> int:
+        return throttle.blocked_for(tx, [who.code_key(tx, now)], now)
+
+    def judge(tx: Connection) -> _Judged:
+        if seconds := wait(tx):
+            return _Judged(None, seconds)
+        kind, key = second_factor.redeem(tx, username, code, now, totp.step_of), who.code_key(tx, now)
+        if kind is None:
+            throttle.record_failure(tx, [key], now)
+            if throttle.blocked_for(tx, [key], now):
+                audit.record(tx, Actor("", "totp", where), "login.lockout", owner=username, now=now)
+            return _Judged(None, 0)
+        throttle.clear(tx, [key])
+        if kind is CodeKind.RECOVERY:
+            user = Actor(f"user:{username}", "recovery", where)
+            audit.record(tx, user, "totp.recovery", owner=username, now=now)
+        return _Judged(kind, 0)
+
+    # Who is not heard costs no write.
+    seconds = web.database.read(wait)
+    judged = _Judged(None, seconds) if seconds else web.database.write(judge)
+    if judged.kind is None:
+        log.event(_logger, "code-refused", user=username, client=who.client, seconds=judged.wait)
+        raise NotProved(
+            "code", _waiting(judged.wait) if judged.wait else "The code is wrong, or was used before.", judged.wait
+        )
+    return judged.kind
+
+
+def check_password(web: Web, username: str, password: str) -> PanelUser:
+    """The user, who has shown their password once more; raises NotProved, and Problem(503)."""
+    who = guesser(username)
+    with web.guesses.take(who.key) as heard:
+        wait = who.blocked_for(web.database, web.clock()) if heard else _MOMENT
+        if wait:
+            raise NotProved("password", _waiting(wait), wait)
+        try:
+            with web.password_checks:
+                user = web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
+        except panel_users.AccountError as error:
+            log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
+            raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
+        if user is None:
+            who.failed(web.database, web.clock())
+            log.event(_logger, "password-refused", user=username, client=who.client)
+            raise NotProved("password", "The password is wrong.")
+    return user
+
+
+def prove(web: Web, username: str, password: str, code: str) -> None:
+    """Whether who asks is the user: their password, and a code where they have a second factor; raises NotProved."""
+    check_password(web, username, password)
+    if of(web, username).is_on:
+        check_code(web, username, code)
+
+
+def begin(web: Web, username: str) -> None:
+    """A new secret to be set up."""
+    web.database.write(lambda tx: second_factor.begin(tx, username, web.clock()))
+
+
+def begun(web: Web, username: str) -> Secret | None:
+    """The secret that is being set up."""
+    return web.database.read(lambda tx: second_factor.begun(tx, username, web.clock()))
+
+
+def give_up(web: Web, username: str) -> None:
+    """Ends setting up."""
+    web.database.write(lambda tx: second_factor.give_up(tx, username))
+
+
+def confirm(web: Web, who: Actor, username: str, code: str) -> Sequence[Secret]:
+    """Turns the second factor on, by a code of the new secret; the recovery codes. Raises NotProved."""
+
+    def write(tx: Connection) -> tuple[Secret, ...]:
+        codes = second_factor.confirm(tx, username, code, web.clock(), totp.step_of)
+        if codes:
+            audit.record(tx, who, "totp.enable", owner=username, now=web.clock())
+        return codes
+
+    codes = web.database.write(write)
+    if not codes:
+        raise NotProved("code", "The code does not fit. Enter the one that the authenticator shows now.")
+    log.event(_logger, "totp-enabled", user=username)
+    return codes
+
+
+def renew_recovery(web: Web, caller: Caller, username: str) -> Sequence[Secret]:
+    """New recovery codes in place of those of before."""
+    who = audited.actor(caller)
+
+    def write(tx: Connection) -> tuple[Secret, ...]:
+        audit.record(tx, who, "totp.recovery-codes", owner=username, now=web.clock())
+        return second_factor.renew_recovery(tx, username)
+
+    return web.database.write(write)
+
+
+def remove(web: Web, caller: Caller, username: str, action: str) -> bool:
+    """Takes a second factor away: `totp.disable` by its user, `totp.reset` by others; False where there was none."""
+    who = audited.actor(caller)
+
+    def write(tx: Connection) -> bool:
+        removed = second_factor.remove(tx, username)
+        if removed:
+            audit.record(tx, who, action, owner=username, now=web.clock())
+        return removed
+
+    removed = web.database.write(write)
+    if removed:
+        log.event(_logger, action.replace(".", "-"), user=username, by=caller.on_record)
+    return removed
+
+
+def _waiting(seconds: int) -> str:
+    many = f"{-(-seconds // 60)} minutes" if seconds >= 90 else f"{seconds} seconds" if seconds != 1 else "1 second"
+    return f"Too many failed attempts. Try again in {many}."
