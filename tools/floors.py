@@ -39,6 +39,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("delivering",),
         ("claiming", "delivery_check", "image_proxy", "returns"),
         ("filing", "housekeeping"),
+        ("program",),
         ("main",),
     ),
     "onifast_web": (

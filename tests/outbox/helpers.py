@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlite_shell
-from onifast_outbox.main import OutboxProgram, assemble
+from onifast_outbox.program import OutboxProgram, assemble
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import AcceptedSubmission
 from onifast_shared.db.database import Database

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from onifast_outbox.delivering.connections import MAX_TRIES
-from onifast_outbox.main import assemble
+from onifast_outbox.program import assemble
 from onifast_shared.queue.store import QueuedRecipient
 
 from fakes.dns import Failure

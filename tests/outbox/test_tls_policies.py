@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from onifast_outbox.main import assemble
+from onifast_outbox.program import assemble
 from onifast_outbox.tls_policy import policies
 from onifast_outbox.tls_policy.certificates import CertificateVerifier, load_authorities
 from onifast_outbox.tls_policy.contexts import Contexts
