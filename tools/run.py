@@ -87,7 +87,7 @@ def make_tree(here: Embedded) -> None:
     """The directories that a panel would have made. Raises OSError, CannotGoOn."""
     root = Path(here.environ["ONIFAST_MAIL_ROOT"])
     home_root = Path(here.environ["ONIFAST_MAIL_HOME_ROOT"])
-    for directory in (here.log_dir, root / "users", root / "certs", root / "config", home_root):
+    for directory in (here.log_dir, root / "users", root / "certs", root / "config", root / "sso", home_root):
         directory.mkdir(parents=True, exist_ok=True)
     (root / "config").chmod(0o2770)  # the database in it is the group's, and nobody else's
     make_private(here.run_dir)

@@ -57,7 +57,13 @@ class Site:
     def __post_init__(self) -> None:
         self.root = self.folder / "onifast"
         self.home_root = self.folder / "home"
-        for directory in (self.root / "users", self.root / "certs", self.root / "config", self.home_root):
+        for directory in (
+            self.root / "users",
+            self.root / "certs",
+            self.root / "config",
+            self.root / "sso",
+            self.home_root,
+        ):
             directory.mkdir(parents=True, exist_ok=True)
         self.smtp_port, self.submission_port, self.http_port = free_port(), free_port(), free_port()
         self.database = self.root / "config" / "onifast-mail.db"

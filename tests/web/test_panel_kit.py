@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 
@@ -167,6 +168,33 @@ def test_a_panel_does_its_work_by_the_kit(
         "wrong_token": 403,
         "nobody_there": 0,
     }
+
+
+SSO_PYTHON = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from onifast_mail import OnifastMail
+print(json.dumps(OnifastMail.sign_on_url_by_file("demo", sys.argv[2] + "/", "/outbox", sys.argv[3])))
+"""
+SSO_PHP = """<?php
+require $argv[1] . '/OnifastMail.php';
+echo json_encode(OnifastMail::signOnUrlByFile('demo', $argv[2] . '/', '/outbox', $argv[3]));
+"""
+
+
+@pytest.mark.parametrize(("command", "program"), [(sys.executable, SSO_PYTHON), ("php", SSO_PHP)])
+def test_the_kit_signs_on_by_file(
+    command: str, program: str, client: FlaskClient, settings: Settings, tmp_path: Path
+) -> None:
+    (file := tmp_path / "program").write_text(program)
+    settings.sso_dir.mkdir(0o770)
+    url = run(command, str(file), str(KIT), "http://localhost", str(settings.sso_dir))
+    (written,) = settings.sso_dir.iterdir()
+    assert written.stat().st_mode & 0o777 == 0o640
+    answer = client.get(url.removeprefix("http://localhost"))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/outbox")
+    assert client.get("/folders/inbox").status_code == 200
+    assert list(settings.sso_dir.iterdir()) == []
 
 
 def test_the_kit_is_one_file_without_dependencies(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Settings(
         return self.root / "users"
 
     @property
+    def sso_dir(self) -> Path:
+        """One file for each single sign-on token that the panel made by itself."""
+        return self.root / "sso"
+
+    @property
     def certs_dir(self) -> Path:
         """A directory for each domain: TLS certificate and DKIM keys."""
         return self.root / "certs"

@@ -11,7 +11,7 @@ from onifast_shared.machine import log
 from onifast_shared.recipients.login_directory import LoginName
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access import auth
+from onifast_web.access import auth, sso_files
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.access.guessing import Guesser
@@ -62,8 +62,7 @@ def sso_login() -> AnyResponse:
     web, token = current(), request.args.get("token", "")
     if request.method == "HEAD" or csrf.is_prefetch(request):
         raise Problem(403, _STALE_LINK)  # A look ahead must not use the token up.
-    username = web.database.write(lambda tx: sessions.redeem_sso(tx, token, web.clock()))
-    user = None if username is None else auth.active_user(web, username)
+    user = _bearer_of(web, token)
     if user is None:
         log.event(_logger, "sso-refused", client=request.environ.get(CLIENT))
         raise Problem(403, _STALE_LINK)
@@ -88,6 +87,15 @@ def local_path(text: str) -> str:
     if not prefix or text == prefix or text.startswith((prefix + "/", prefix + "?")):
         return text
     return prefix + text
+
+
+def _bearer_of(web: Web, token: str) -> panel_users.PanelUser | None:
+    """Whom a token signs in, which is used up by this: one that the panel asked for, or one that it made itself."""
+    username = web.database.write(lambda tx: sessions.redeem_sso(tx, token, web.clock()))
+    if username is not None:
+        return auth.active_user(web, username)
+    named = sso_files.redeem(web.settings.sso_dir, token, web.clock(), web.settings.sso_lifetime)
+    return auth.named_user(web, named) if named else None
 
 
 def _attempt(web: Web, typed: str, password: str) -> AnyResponse:
