@@ -7,6 +7,7 @@ access: `PRAGMA data_version` looks into the WAL's shared memory, and only after
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ class CachedDirectory:
         self._database = database
         self._seen: int | None = None  # Database.data_version
         self._version: int | None = None
+        self._is_current = False
         self._answers: dict[Hashable, Any] = {}
         self._answered_at: int | None = None
 
@@ -45,7 +47,13 @@ class CachedDirectory:
         return answer
 
     def _current(self) -> int | None:
-        """The version that everybody sees now; None where that cannot be told at once."""
+        """The version that everybody sees now; None where that cannot be told at once.
+
+        All that one turn of the event loop asks gets one look: it was read from sockets before that, so a row that was
+        there when a client asked is seen.
+        """
+        if self._is_current:
+            return self._version
         # A look that would have to wait is no look for an event loop: it fails at once, and the answer is read anew.
         try:
             seen = self._database.data_version()
@@ -56,7 +64,12 @@ class CachedDirectory:
                 self._seen = seen
         except DatabaseError:
             return None
+        self._is_current = True
+        asyncio.get_running_loop().call_soon(self._look_again)
         return self._version
+
+    def _look_again(self) -> None:
+        self._is_current = False
 
     def _keep(self, version: int, question: Hashable, answer: object) -> None:
         if self._answered_at is not None and version < self._answered_at:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import sqlite_shell
 from onifast_shared.db.database import Connection, Database
@@ -31,6 +33,16 @@ async def test_an_answer_is_kept_while_only_mail_comes_in(database: Database, di
     await database.awrite(lambda tx: tx.execute("INSERT INTO emails (recipient) VALUES ('x@y.test')"))
     assert await directory.ask("count", question) == 0
     assert question.asked == 1
+
+
+async def test_what_one_turn_of_the_loop_asks_takes_one_look(database: Database, directory: CachedDirectory) -> None:
+    question = Question()
+    for _ in range(2):
+        assert await directory.ask("count", question) == 0
+    sqlite_shell.run(database.path, "INSERT INTO mail_addresses (address, owner) VALUES ('b@x.test', 'b')")
+    assert await directory.ask("count", question) == 0
+    await asyncio.sleep(0)
+    assert await directory.ask("count", question) == 1
 
 
 CHANGES = [
