@@ -12,8 +12,10 @@ from onifast_shared.accepting.rescue import RescueError
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.setting_types import Listen, ScannerAddress
 from onifast_shared.mailboxes import contents
+from onifast_shared.recipients import addresses
 from onifast_shared.refused import kept, refusals
 from onifast_shared.refused.refusals import RefusalRow
+from onifast_shared.values.address import Address
 
 from fakes.milter import FakeMilter
 from fakes.scanner import FakeScanner
@@ -211,3 +213,15 @@ async def test_a_filter_that_learns_per_user_is_asked_in_the_name_of_the_one_rea
                 await client.deliver("someone@remote.test", *recipients)
             asked += filter_.requests
     assert [b"\r\nUser: alice\r\n" in request for request in asked] == [True, False]
+
+
+async def test_two_addresses_of_one_user_keep_one_message(start: Start) -> None:
+    world = await start(refused_kept_whole=DAY)
+    world.database.write(lambda tx: addresses.add(tx, Address.parse("alice2@here.test"), "alice"))
+    await refuse(world, "alice@here.test", "alice2@here.test", "bob@here.test")
+    found = world.database.read(lambda tx: tx.execute("SELECT owner FROM refused_messages ORDER BY owner").fetchall())
+    assert found == [("alice",), ("bob",)]
+    kept_rows = [row for row in rows(world, "alice") if row.kept is not None]
+    fetch_back(world, kept_rows[0])
+    assert len(world.inbox("alice")) == 1
+    assert count(world, "contents") == 1, "bob's is kept still, of the same bytes"

@@ -6,7 +6,9 @@ import re
 import time
 
 import pytest
-from onifast_shared.accounts import app_passwords
+from flask.testing import FlaskClient
+from onifast_shared.accounts import api_tokens, app_passwords
+from onifast_shared.accounts.api_tokens import ALL_SCOPES
 from onifast_shared.accounts.app_passwords import AppPasswordVerifier
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
@@ -114,3 +116,17 @@ def test_no_password_reaches_the_log(browser: Browser, caplog: pytest.LogCapture
     assert found
     assert "app-password-created" in caplog.text
     assert found[1] not in caplog.text
+
+
+def test_a_token_that_ends_makes_none_that_would_outlive_it(
+    client: FlaskClient, database: Database, clock: Clock
+) -> None:
+    ends = int(clock.now + 3600)
+    for expires_ts, status in ((ends, 403), (None, 201)):
+        made = database.write(
+            lambda tx, expires_ts=expires_ts: api_tokens.create(  # type: ignore[misc]
+                tx, "demo", "x", clock.now, scopes=ALL_SCOPES, expires_ts=expires_ts
+            )
+        )
+        assert Panel(client, made[0]).post(API, {"name": "Phone"}).status_code == status
+    assert len(database.read(lambda tx: app_passwords.list_for(tx, "demo"))) == 1

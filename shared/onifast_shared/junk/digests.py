@@ -54,13 +54,9 @@ def content(tx: Connection, digest: DueDigest) -> DigestContent:
     sql = f"SELECT id {newer} ORDER BY received_ts DESC LIMIT ?"
     ids = [row[0] for row in tx.execute(sql, (owner, since, MOST_LISTED))]
     junk = [row for email_id in ids if (row := mailbox.get(tx, owner, email_id))]
-    refused = refusals.list_page(tx, owner, since=since + 1, limit=MOST_LISTED).rows
-    return DigestContent(
-        junk,
-        [row for row in refused if not row.refusal.submitted_by and row.rescued_ts is None],
-        int(tx.execute(f"SELECT count(*) {newer}", (owner, since)).get),
-        refusals.count_since(tx, owner, since),
-    )
+    refused = refusals.list_page(tx, owner, since=since + 1, limit=MOST_LISTED, only_missing=True).rows
+    number = int(tx.execute(f"SELECT count(*) {newer}", (owner, since)).get)
+    return DigestContent(junk, refused, number, refusals.count_missing(tx, owner, since))
 
 
 def mark(tx: Connection, digest: DueDigest, now: float) -> bool:

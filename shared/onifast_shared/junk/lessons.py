@@ -26,6 +26,11 @@ KEPT_BESIDE = 2
 _SETTLED = 3600  # seconds after which what was read, and still lies where it lay, counts as kept
 _LOOKED_AT = 200  # messages of a folder that are looked at for such
 
+_DUE = f"""
+    FROM junk_lessons l JOIN emails e ON e.id = l.email_id
+    WHERE l.wanted <> l.learned AND l.due_ts <= ? AND owner IS NOT NULL AND {LIVE}
+"""
+
 Wanted = Literal["junk", "good", ""]
 
 
@@ -43,18 +48,15 @@ class Lesson:
 
 
 def any_waits(tx: Connection, now: float) -> bool:
-    """Whether `waiting` may find any; one seek."""
-    sql = "SELECT EXISTS (SELECT 1 FROM junk_lessons WHERE wanted <> learned AND due_ts <= ?)"
-    return bool(tx.execute(sql, (int(now),)).get)
+    """Whether `waiting` finds any."""
+    return bool(tx.execute(f"SELECT EXISTS (SELECT 1 {_DUE})", (int(now),)).get)
 
 
 def waiting(tx: Connection, now: float, limit: int = 20) -> list[Lesson]:
     """Lessons that are due, the longest waiting first."""
     sql = f"""
         SELECT l.email_id, owner, l.wanted, l.learned, e.authentication, e.sender_proven, l.tries
-        FROM junk_lessons l JOIN emails e ON e.id = l.email_id
-        WHERE l.wanted <> l.learned AND l.due_ts <= ? AND owner IS NOT NULL AND {LIVE}
-        ORDER BY l.due_ts LIMIT ?
+        {_DUE} ORDER BY l.due_ts LIMIT ?
     """
     rows: list[tuple[Any, ...]] = tx.execute(sql, (int(now), limit)).fetchall()
     return [

@@ -27,7 +27,9 @@ MOST_ROWS = 1000
 """Rows of one message that a notification is compared with."""
 
 MOST_NOTED = 20
-"""Notifications about one row that go into its history: anybody may send any number."""
+"""Notifications of one outcome about one row that go into its history: anybody may send any number."""
+
+_NOTED_ALWAYS = ("returned", "complained")  # believed, and told of a row once
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
@@ -38,7 +40,7 @@ _ENVID = re.compile(rf"([{queue_ids.ALPHABET}]{{{queue_ids.LENGTH}}})\.([a-z2-7]
 
 @dataclass(frozen=True)
 class SentRow:
-    """A recipient that a message was sent to; `host` took it at `taken_ts`, 0 if that is not known any more.
+    """A recipient that a message was sent to; `host`, at `address`, took it at `taken_ts`, 0 if that is not known.
 
     `is_theirs`: see find.
     """
@@ -54,6 +56,7 @@ class SentRow:
     attempts: int
     host: str
     taken_ts: int
+    address: str = ""
     is_theirs: bool = True
 
 
@@ -154,13 +157,13 @@ def mark_returned(tx: Connection, row_id: int, error: str) -> bool:
 def note(tx: Connection, row_id: int, attempt: DeliveryAttempt, *, once: bool = False) -> bool:
     """Puts what a notification tells into a row's history; False where there is enough of that.
 
-    With `once` that is where it tells the same already.
+    With `once` that is where it tells the same already. What strangers send crowds out nothing that is believed.
     """
     if once and _has(tx, row_id, attempt.outcome):
         return False
-    marks = ", ".join("?" * len(OUTCOMES))
-    sql = f"SELECT count(*) FROM delivery_attempts WHERE outbox_id = ? AND outcome IN ({marks})"
-    if int(tx.execute(sql, (row_id, *OUTCOMES)).get) >= MOST_NOTED:
+    sql = "SELECT count(*) FROM delivery_attempts WHERE outbox_id = ? AND outcome = ?"
+    counted = attempt.outcome not in _NOTED_ALWAYS
+    if counted and int(tx.execute(sql, (row_id, attempt.outcome)).get) >= MOST_NOTED:
         return False
     record(tx, row_id, attempt)
     return True
@@ -237,6 +240,7 @@ _SENT = {
     "queue_id": "coalesce(o.queue_id, '')",
     "attempts": "coalesce(o.attempts, 0)",
     "host": f"coalesce((SELECT a.host {_TAKEN}), '')",
+    "address": f"coalesce((SELECT a.address {_TAKEN}), '')",
     "taken_ts": f"coalesce((SELECT a.started_ts {_TAKEN}), 0)",
 }
 _REPORT = {

@@ -76,15 +76,22 @@ def sweep(tx: Connection, before: float) -> None:
 
 
 def list_page(
-    tx: Connection, owner: str | None, *, since: float = 0, limit: int = 50, cursor: str | None = None
+    tx: Connection,
+    owner: str | None,
+    *,
+    since: float = 0,
+    limit: int = 50,
+    cursor: str | None = None,
+    only_missing: bool = False,
 ) -> Page[RefusalRow]:
-    """Refusals after `since`, newest first. Raises CursorError."""
+    """Refusals from `since` on, newest first; `only_missing`: those that `count_missing` counts. Raises CursorError."""
     where, bind = ["refused_ts >= ?", "id < ?"], list[Any]([int(since), paging.below(cursor)])
     if owner is None:
         where.append(LIVE)
     else:
         where.append("owner = ?")
         bind.append(owner)
+    where += [_MISSING] if only_missing else []
     sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
     rows, next_cursor = paging.cut(
         tx.execute(f"{_WITH_KEPT} FROM ({sql}) r {_JOIN}", (*bind, limit + 1)).fetchall(), limit
@@ -105,12 +112,13 @@ def set_rescued(tx: Connection, owner: str, kept_id: int, now: float) -> None:
     tx.execute(sql, (int(now), owner, kept_id))
 
 
-def count_since(tx: Connection, owner: str, since: float) -> int:
-    """How much that was for a user was refused after `since`."""
-    sql = "SELECT count(*) FROM refusals WHERE owner = ? AND refused_ts > ? AND coalesce(submitted_by, '') = ''"
+def count_missing(tx: Connection, owner: str, since: float) -> int:
+    """How much was refused after `since` that others sent to a user, and that they have not fetched back."""
+    sql = f"SELECT count(*) FROM refusals WHERE owner = ? AND refused_ts > ? AND {_MISSING}"
     return int(tx.execute(sql, (owner, int(since))).get)
 
 
+_MISSING = "coalesce(submitted_by, '') = '' AND rescued_ts IS NULL"
 _COLUMNS = {
     "client": "client",
     "helo": "coalesce(helo, '') AS helo",

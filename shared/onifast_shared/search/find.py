@@ -192,9 +192,7 @@ class _Search:
     def _source(self, volume: tuple[Any, ...]) -> tuple[str, str, list[Any]]:
         """Tables, condition and what is bound, for the messages of a volume."""
         number, owner = int(volume[0]), volume[1] or None
-        joined = (
-            "emails e INDEXED BY emails_time ON e.owner IS ? AND e.received_ts = d.received_ts AND e.id = d.email_id"
-        )
+        joined = f"emails e INDEXED BY emails_time ON {_SAME_MESSAGE}"
         match, (rest, more) = self._plan.match(number), self._plan.where(number)
         if match is not None:
             source = f"mail_words w CROSS JOIN search_documents d ON d.id = w.rowid CROSS JOIN {joined}"

@@ -18,8 +18,21 @@ MAX_URL = 2000
 
 _HTTPS = 443
 _LOWEST_FREE_PORT = 1024
-# Forms of IPv4 addresses inside IPv6, which would lead where the IPv4 address leads.
-_EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))
+# IANA's registries of special-purpose addresses, those with special uses of their own that can be routed
+# included; Python's `is_global` knows them as they were when it was released.
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+            "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+            # Teredo, 6to4 and others, whose addresses lead to the IPv4 address that stands in them, among them.
+            "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+        ),
+    )
+)  # fmt: skip
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # the only part of IPv6 of which anything is given out
 
 
 class TargetError(ValueError):
@@ -62,9 +75,9 @@ def _check_for_users(host: str, port: int | None) -> None:
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the Internet at large, whichever way it is written."""
     ip = _parsed(address)
-    if ip is None or any(ip in network for network in _EMBEDDING):
+    if ip is None or any(ip in network for network in _SPECIAL):
         return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+    return ip.is_global and (ip.version == 4 or ip in _GLOBAL_UNICAST)
 
 
 def may_be_asked(address: str, port: int) -> bool:

@@ -41,10 +41,10 @@ async def test_times_of_rows_that_others_wrote_are_normalised(outbox: Outbox) ->
 async def test_bytes_that_are_no_message_hold_nobody_up(outbox: Outbox) -> None:
     for raw in (b"", b"\xff\x00" * 100, b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"):
         await outbox.submit("carol@here.test", raw=raw)
-    outbox.sql("PRAGMA foreign_keys=OFF; INSERT INTO emails (owner, content_id) VALUES ('carol', 99999)")
+    outbox.sql("PRAGMA foreign_keys=OFF; INSERT INTO emails (owner, content_id, judged) VALUES ('carol', 99999, 0)")
     await outbox.round()
     await indexer.run_once(outbox.db)
-    assert outbox.sql("SELECT count(*), min(indexed) FROM emails") == ["4|1"]
+    assert outbox.sql("SELECT count(*), min(indexed), min(judged) FROM emails") == ["4|1|1"]
 
 
 async def test_correspondents_are_learned_from_what_was_sent_and_indexed(outbox: Outbox) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from onifast_outbox.junk import digest
 from onifast_outbox.junk.digest import Digests
 from onifast_shared.db.database import Connection
+from onifast_shared.junk.digests import DigestContent
+from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox, preferences
 from onifast_shared.mailboxes.preferences import Digest, JunkChoice
 from onifast_shared.message import parsing
 from onifast_shared.refused import refusals
 from onifast_shared.refused.refusals import Refusal
+from onifast_shared.values.address import Address
 from outbox.helpers import Outbox
 
 NOW, DAY = 1_800_000_000.0, 86400
@@ -20,8 +24,8 @@ REFUSAL = Refusal(
 )
 
 
-def choose(outbox: Outbox, digest: Digest, user: str = "carol", now: float = NOW) -> None:
-    outbox.db.write(lambda tx: preferences.put_junk(tx, user, JunkChoice(digest=digest), now))
+def choose(outbox: Outbox, often: Digest, user: str = "carol", now: float = NOW) -> None:
+    outbox.db.write(lambda tx: preferences.put_junk(tx, user, JunkChoice(digest=often), now))
 
 
 def junk(outbox: Outbox, subject: str, user: str = "carol", at: float = NOW + 60) -> None:
@@ -49,9 +53,9 @@ async def tell(outbox: Outbox, days: float, **changes: Any) -> list[str]:
     return outbox.db.read(read)
 
 
-@pytest.mark.parametrize(("digest", "days"), [("daily", 1), ("weekly", 7)])
-async def test_a_digest_comes_when_it_was_asked_for(outbox: Outbox, digest: Digest, days: int) -> None:
-    choose(outbox, digest)
+@pytest.mark.parametrize(("often", "days"), [("daily", 1), ("weekly", 7)])
+async def test_a_digest_comes_when_it_was_asked_for(outbox: Outbox, often: Digest, days: int) -> None:
+    choose(outbox, often)
     junk(outbox, "Win a prize")
     refuse(outbox)
     assert await tell(outbox, days - 0.01) == []
@@ -122,3 +126,36 @@ async def test_a_user_without_an_address_is_passed_over(outbox: Outbox) -> None:
     choose(outbox, "daily")
     junk(outbox, "Win a prize")
     assert len(await tell(outbox, 1)) == 1
+
+
+async def test_the_count_and_the_list_are_of_the_same_messages(outbox: Outbox) -> None:
+    choose(outbox, "daily")
+    for _ in range(60):
+        refuse(outbox, submitted_by="user:carol", recipient="bob@remote.test")
+    for number in range(3):
+        refuse(outbox, sender=f"eve{number}@remote.test")
+    outbox.sql("UPDATE refusals SET rescued_ts = 1 WHERE sender = 'eve1@remote.test'")
+    for _ in range(60):  # newer than what there is to tell
+        refuse(outbox, submitted_by="user:carol", recipient="bob@remote.test")
+    (text,) = await tell(outbox, 1)
+    assert "2 messages were refused since you were told last." in text
+    assert "The newest" not in text
+    assert [each for each in ("eve0", "eve1", "eve2") if f"{each}@remote.test to" in text] == ["eve0", "eve2"]
+
+
+async def test_one_user_who_cannot_be_told_keeps_it_from_nobody_else(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user, at in (("alice", NOW), ("carol", NOW + 1)):
+        choose(outbox, "daily", user, at)
+        junk(outbox, "Win a prize", user)
+    build = digest.build
+
+    def fails(told: DigestContent, primary: Address, settings: Settings) -> bytes:
+        if primary.local == "alice":
+            raise ValueError(primary)
+        return build(told, primary, settings)
+
+    monkeypatch.setattr(digest, "build", fails)
+    assert len(await tell(outbox, 2)) == 1
+    assert await Digests(outbox.db, outbox.settings, now=lambda: NOW + 2 * DAY).run_once() == 0, "not again at once"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+DATE = "Sat, 1 Nov 2025 10:00:01 +0000"
 ORIGINAL = (
-    "Received: from mail.host.test by mx.remote.test with ESMTPS id 1; Sat, 1 Nov 2025 10:00:01 +0000\r\n"
+    f"Received: from mail.host.test by mx.remote.test with ESMTPS id 1; {DATE}\r\n"
     "From: Alice <alice@here.test>\r\nTo: bob@remote.test\r\nSubject: Hello\r\nMessage-ID: <1@here.test>\r\n"
 )
 

@@ -24,6 +24,8 @@ from . import notifications
 from .notifications import status_report
 
 NOW = 1.0
+REMOTE_SITE = {"iprev": "pass", "details": {"iprev": {"ip": "127.0.0.26", "name": "out.remote.test"}}}
+"""What smtpd finds out where a server of the recipient's site brings the notification."""
 EXTENSIONS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 52428800", "DSN")
 
 
@@ -50,7 +52,7 @@ class Correspondence:
         *,
         owner: str = "alice",
         reverse_path: str = "",
-        authentication: dict[str, Any] | None = None,
+        authentication: dict[str, Any] | None = REMOTE_SITE,
         folder: str = "inbox",
     ) -> int:
         """Delivers a notification, and has it indexed; the id of its row."""
@@ -138,7 +140,8 @@ async def test_who_complains_is_written_to_no_more(sent: Correspondence) -> None
     sent.outbox.db.write(lambda tx: webhooks.create(tx, "alice", "https://x.test/", ["complained"], NOW))
     await sent.send("bob@remote.test")
     for _ in range(2):
-        await sent.come_back(notifications.complaint(), reverse_path="feedback@remote.test")
+        signed = {"dkim_domains": ["remote.test"]}
+        await sent.come_back(notifications.complaint(), reverse_path="feedback@remote.test", authentication=signed)
     assert sent.outbox.states() == {"bob@remote.test": "sent"}
     assert sent.history() == ["delivered", "complained"]
     assert sent.suppressed() == "complaint"
@@ -241,10 +244,11 @@ class TestForged:
         assert sorted(ids.values()) == ["other.test", "remote.test"]
         theirs = {domain: envid for envid, domain in ids.items()}
         # What the other recipient's servers were given proves nothing about this one.
-        await sent.come_back(status_report(envid=theirs["other.test"]))
+        await sent.come_back(status_report(envid=theirs["other.test"]), authentication=None)
         assert sent.history() == ["delivered", "unproven"]
         # And a message is known by the right one even where nothing of it is sent back.
-        await sent.come_back(status_report(envid=theirs["remote.test"], about="Subject: Hello\r\n"))
+        raw = status_report(envid=theirs["remote.test"], about="Subject: Hello\r\n")
+        await sent.come_back(raw, authentication=None)
         assert sent.history() == ["delivered", "unproven", "returned"]
 
     @pytest.mark.parametrize(
@@ -297,8 +301,46 @@ class TestForged:
     async def test_any_number_of_them_leaves_few_lines_behind(self, sent: Correspondence) -> None:
         await sent.send("bob@remote.test", "mallory@other.test")
         for _ in range(returns.MOST_NOTED + 3):
-            await sent.come_back(status_report())
+            await sent.come_back(status_report(), authentication=None)
         assert len(sent.history()) == 1 + returns.MOST_NOTED
+        # And they keep out nothing that is true.
+        await sent.come_back(status_report(status="5.1.1", diagnostic="smtp; 550 5.1.1 No such user"))
+        assert sent.history()[-1] == "returned"
+        assert sent.suppressed() == "bounce"
+
+    async def test_by_whom_an_answer_went_to_does_nothing(self, sent: Correspondence) -> None:
+        """The Message-ID of what bob alone got stands in References of his answer to others."""
+        await sent.send("bob@remote.test")
+        for authentication in (None, {"iprev": "pass", "details": {"iprev": {"name": "x.evil.test"}}}):
+            raw = status_report(status="5.1.1", diagnostic="smtp; 550 5.1.1 No such user")
+            await sent.come_back(raw, authentication=authentication)
+        await sent.come_back(notifications.complaint(sender="a@evil.test"), reverse_path="a@evil.test")
+        assert sent.outbox.states() == {"bob@remote.test": "sent"}
+        assert sent.history() == ["delivered", "unproven", "unproven", "unproven"]
+        assert sent.suppressed() == ""
+
+    async def test_by_a_users_own_program_at_the_recipients_site_is_not_the_server(self, sent: Correspondence) -> None:
+        await sent.send("bob@remote.test")
+        await sent.come_back(status_report(), reverse_path="mallory@remote.test")
+        assert sent.history() == ["delivered", "unproven"]
+
+    async def test_not_where_the_server_that_took_it_brings_it(self, sent: Correspondence) -> None:
+        await sent.send("bob@remote.test", "mallory@other.test")
+        address = {"iprev": "fail", "details": {"iprev": {"ip": "127.0.0.25", "name": ""}}}
+        await sent.come_back(status_report(), authentication=address)
+        assert sent.history() == ["delivered", "returned"]
+
+    async def test_who_sends_the_header_back_is_believed_and_suppresses_nobody(self, sent: Correspondence) -> None:
+        """As a reader of a mailing list could do, to whom the whole message went on."""
+        await sent.send("bob@remote.test")
+        (queue_id,) = sent.outbox.sql("SELECT queue_id FROM outbox")
+        about = f"Received: from [192.0.2.1]\r\n by here.test with ESMTPSA id {queue_id};\r\n {notifications.DATE}\r\n"
+        raw = status_report(
+            status="5.1.1", diagnostic="smtp; 550 5.1.1 No such user", about=about + notifications.ORIGINAL
+        )
+        await sent.come_back(raw, authentication=None)
+        assert sent.outbox.states() == {"bob@remote.test": "failed"}
+        assert sent.suppressed() == ""
 
 
 def _transactions(commands: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -165,3 +165,11 @@ def test_what_is_set_aside_teaches_nothing(database: Database, email_id: int) ->
     move(database, email_id, "junk")
     database.write(lambda tx: tx.execute("UPDATE emails SET owner = '~1:ann'"))
     assert waiting(database) == []
+
+
+def test_what_is_set_aside_has_no_lesson_waiting(database: Database, email_id: int) -> None:
+    move(database, email_id, "junk")
+    assert database.read(lambda tx: lessons.any_waits(tx, NOW))
+    database.write(lambda tx: tx.execute("UPDATE emails SET owner = '~1~ann' WHERE id = ?", (email_id,)))
+    assert waiting(database) == []
+    assert not database.read(lambda tx: lessons.any_waits(tx, NOW))

@@ -129,11 +129,12 @@ def _fetch(
     tx: Connection, item: UnindexedMessage
 ) -> tuple[bytes, EmailRow | None, ArrivedMessage | None, UnsearchableMessage | None]:
     columns = next(iter(upkeep.rows(tx, [item.id])), None)
+    arrived = judging.look(tx, item.id)
     try:
-        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), judging.look(tx, item.id), columns
+        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), arrived, columns
     except KeyError:
-        # Removed for good meanwhile, or its bytes are lost: it must not hold up the others.
-        return b"", None, None, None
+        # Removed for good meanwhile, or its bytes are lost: it must not hold up the others, nor wait for a verdict.
+        return b"", None, arrived, None
 
 
 def _read(

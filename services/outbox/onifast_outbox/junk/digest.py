@@ -15,6 +15,7 @@ from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery
 from onifast_shared.accepting.distribution import trace_of
 from onifast_shared.db.database import Connection, Database
+from onifast_shared.db.errors import DatabaseError
 from onifast_shared.junk import digests
 from onifast_shared.junk.digests import DigestContent, DueDigest
 from onifast_shared.machine.config import Settings
@@ -24,6 +25,8 @@ from onifast_shared.message import compose
 from onifast_shared.message.compose import Draft
 from onifast_shared.recipients import addresses, quotas
 from onifast_shared.values.address import Address
+
+from onifast_outbox import maillog
 
 ROUND_SECONDS = 60.0
 
@@ -46,7 +49,13 @@ class Digests:
         """Tells some users; how many were due. Raises DatabaseError."""
         found = await self._db.aread(lambda tx: digests.due(tx, self._now()))
         for digest in found:
-            await self._tell(digest)
+            try:
+                await self._tell(digest)
+            except DatabaseError:
+                raise
+            except Exception:  # it must not hold up the others
+                maillog.unforeseen("telling of junk")
+                await self._db.awrite(lambda tx, digest=digest: digests.mark(tx, digest, self._now()))  # type: ignore[misc]
         return len(found)
 
     async def _tell(self, digest: DueDigest) -> None:

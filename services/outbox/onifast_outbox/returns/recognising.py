@@ -6,9 +6,11 @@ Anybody can write such a message. What is found here is what it says, and no mor
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Attachment, Parsed, parse, summary
+from onifast_shared.values import queue_ids
 
 from onifast_outbox.returns import in_words, replies, standard
 from onifast_outbox.returns.values import RecipientReport, ReturnReport
@@ -25,6 +27,7 @@ _ORIGINAL_TYPES = (
     "message/partial",
 )
 _MESSAGE_ID = re.compile(rb"^[ \t>]{0,10}message-id:[ \t\r\n]{0,5}(<[^<>\s]{1,995}>)", re.IGNORECASE | re.MULTILINE)
+_QUEUE_ID = re.compile(rf"\sid\s{{1,5}}([{queue_ids.ALPHABET}]{{{queue_ids.LENGTH}}})[\s;]".encode())
 _TO = re.compile(rb"^[ \t>]{0,10}(?:to|x-envelope-to|x-original-to|for):([^\r\n]{3,500})", re.IGNORECASE | re.MULTILINE)
 _FAILED_RECIPIENTS = ("x-failed-recipients", "x-failed-recipient")
 _DAEMONS = re.compile(
@@ -178,7 +181,13 @@ def _about(report: ReturnReport, raw: bytes, parsed: Parsed) -> ReturnReport:
     ids += [match.decode("utf-8", "replace") for match in _MESSAGE_ID.findall(_body(raw))[:_MOST_IDS]]
     ids += [*parsed.in_reply_tos, *parsed.references]
     named = tuple(dict.fromkeys(each for each in ids if each and each != parsed.message_id))[:_MOST_IDS]
-    return ReturnReport(report.kind, report.recipients, named, report.envid, report.reporter, report.feedback)
+    return replace(report, message_ids=named, queue_ids=_queue_ids(raw))
+
+
+def _queue_ids(raw: bytes) -> tuple[str, ...]:
+    """What may be queue ids of ours in Received fields (RFC 5321 section 4.4) of the message that is sent back."""
+    found = dict.fromkeys(match.decode() for match in _QUEUE_ID.findall(_body(raw)))
+    return tuple(found)[:_MOST_IDS]
 
 
 def _of_original(raw: bytes, parsed: Parsed, words: str) -> list[RecipientReport]:

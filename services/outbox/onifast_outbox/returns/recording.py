@@ -39,6 +39,7 @@ class RecordedReturn(NamedTuple):
     row: SentRow
     email_id: int
     report: NewReport
+    is_proven: bool
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ReturnRecorder:
             outcome = "" if arrived.is_ours else _outcome(report, tied)
             if tied.row is None or not outcome:
                 continue
-            news = RecordedReturn(outcome, tied.row, arrived.email_id, new)
+            news = RecordedReturn(outcome, tied.row, arrived.email_id, new, tied.proven)
             if self._follow(tx, news, now):
                 recorded.append(news)
         return recorded
@@ -100,19 +101,25 @@ class ReturnRecorder:
         if outcome == "returned" and not returns.mark_returned(tx, row.id, str(new.reply)[:_MOST_ANSWER]):
             return False
         if not returns.note(tx, row.id, attempt, once=once):
-            return outcome == "returned"
+            return False
         if outcome in ("returned", "complained"):
-            self._suppress(tx, row, new, now)
+            self._suppress(tx, news, now)
             events.note_return(tx, row, new, news.email_id, now)
         return True
 
-    def _suppress(self, tx: Connection, row: SentRow, new: NewReport, now: float) -> None:
+    def _suppress(self, tx: Connection, news: RecordedReturn, now: float) -> None:
+        """Writes to them no more; by a bounce, none who merely has the message stops it, as a list's readers have."""
+        row, new = news.row, news.report
         recipient = _address(row.recipient)
         if recipient is None or row.owner is None:
             return
         if new.kind == "complaint":
             suppressions.note_complaint(tx, row.owner, recipient, new.explanation, now)
-        elif self._settings.suppression_time and is_hard(Failed(new.reply, Trail(host=new.host or row.host))):
+        elif (
+            news.is_proven
+            and self._settings.suppression_time
+            and is_hard(Failed(new.reply, Trail(host=new.host or row.host)))
+        ):
             until = now + self._settings.suppression_time
             suppressions.note_bounce(tx, row.owner, recipient, str(new.reply), now, until=until)
 

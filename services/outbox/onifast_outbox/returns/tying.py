@@ -1,10 +1,12 @@
 """Which of the recipients that mail was sent to a notification speaks of, and whether it is believed.
 
-Anybody can write a notification, and each recipient of a message knows its Message-ID and the others' addresses. So it
-is believed only where none of the other recipients can have written it: it brings back the envelope id that only the
-recipient's servers were given; all recipients are of one domain; or it is proven to come from the recipient's domain,
-or from that of the server that took the message. Where a domain is everybody's, a mail provider's, its users are
-strangers to each other: there the only recipient is meant, or the provider's own programs have to be proven to write.
+Anybody can write a notification, and a Message-ID is no secret: each recipient has it, with the others' addresses, and
+so does everybody to whom an answer goes (References). So it is believed only where it brings back the envelope id that
+only the recipient's servers were given; where it is proven to come from the recipient's domain, or from the server that
+took the message or another of its organisation; or where all recipients are of one domain and it sends back the header
+section, by whose Received fields only who got the message itself knows its queue id. The last proves less, since a
+mailing list's readers get it too. Where a domain is everybody's, a mail provider's, its users are strangers to each
+other: there the only recipient is meant, or the provider's own programs have to be proven to write.
 """
 
 from __future__ import annotations
@@ -25,11 +27,15 @@ _ROLES = frozenset(("abuse", "complaints", "fbl", "feedback", "mailer-daemon", "
 
 
 class TiedReport(NamedTuple):
-    """What is said of one recipient, the row that it is about (None for none), and whether that is believed."""
+    """What is said of one recipient, the row that it is about (None for none), and whether that is believed.
+
+    `proven` says that the recipient's side wrote it, and nobody else who has the message.
+    """
 
     said: RecipientReport
     row: SentRow | None
     believed: bool
+    proven: bool = False
 
 
 def tie(
@@ -43,13 +49,10 @@ def tie(
             tied.append(TiedReport(said, None, believed=False))
             continue
         taken.add(row.id)
-        believed = arrived.folder != "junk" and (
-            arrived.is_ours
-            or returns.proves(key, report.envid, row)
-            or _knows_alone(row, rows, suffixes)
-            or _is_proven(arrived, row, suffixes)
-        )
-        tied.append(TiedReport(said, row, believed=believed))
+        proven = arrived.is_ours or returns.proves(key, report.envid, row) or _is_proven(arrived, row, suffixes)
+        believed = proven or (row.queue_id in report.queue_ids and _knows_alone(row, rows, suffixes))
+        can_be = arrived.folder != "junk"
+        tied.append(TiedReport(said, row, believed=believed and can_be, proven=proven and can_be))
     return tied
 
 
@@ -82,6 +85,8 @@ def _knows_alone(row: SentRow, rows: Sequence[SentRow], suffixes: Suffixes) -> b
 def _is_proven(arrived: ArrivedNotification, row: SentRow, suffixes: Suffixes) -> bool:
     """Whether it comes from the recipient's side; of a provider, from its own programs rather than from a user."""
     expected = _expected(row, suffixes)
+    if not arrived.reverse_path and _client(arrived)[0] == row.address != "":
+        return True
     if not _proven(arrived, suffixes) & expected:
         return False
     if not _is_everybodys(row, suffixes) or not arrived.reverse_path:
@@ -95,8 +100,10 @@ def _is_everybodys(row: SentRow, suffixes: Suffixes) -> bool:
 
 
 def _proven(arrived: ArrivedNotification, suffixes: Suffixes) -> set[str]:
-    """The organisations that the notification is proven to come from: by DMARC, DKIM, or SPF of the client's name."""
+    """The organisations that the notification is proven to come from: by DMARC, DKIM, or SPF or iprev of the client."""
     found, authentication = list[object](), arrived.authentication
+    if not arrived.reverse_path:  # what a server's users send has one
+        found.append(_client(arrived)[1])
     if authentication.get("dmarc") == "pass":
         found.append(arrived.author.rpartition("@")[2])
     signers = authentication.get("dkim_domains")
@@ -104,6 +111,16 @@ def _proven(arrived: ArrivedNotification, suffixes: Suffixes) -> set[str]:
     if authentication.get("spf") == "pass":
         found.append(authentication.get("spf_domain"))
     return {suffixes.organizational(each.lower()) for each in found if isinstance(each, str) and each}
+
+
+def _client(arrived: ArrivedNotification) -> tuple[str, str]:
+    """The address of the server that brought it, and the name that leads to it and back (RFC 8601 section 3)."""
+    details = arrived.authentication.get("details")
+    iprev = details.get("iprev") if isinstance(details, dict) else None
+    if not isinstance(iprev, dict):
+        return "", ""
+    passes = arrived.authentication.get("iprev") == "pass"
+    return str(iprev.get("ip") or ""), str(iprev.get("name") or "").rstrip(".") if passes else ""
 
 
 def _expected(row: SentRow, suffixes: Suffixes) -> set[str]:

@@ -36,7 +36,8 @@ class ReturnReport:
     """A notification: a delivery status (RFC 3464, or in words alone), a complaint (RFC 5965), or a program's answer
     (RFC 3834). `message_ids` name what it is about, the likeliest first; `reporter` wrote it, "" if unknown.
 
-    `feedback` is the type of a complaint (RFC 5965 section 3.1, IANA's registry).
+    `queue_ids` are those in the header section that is sent back. `feedback` is the type of a complaint (RFC 5965
+    section 3.1, IANA's registry).
     """
 
     kind: ReportKind
@@ -45,6 +46,7 @@ class ReturnReport:
     envid: str = ""
     reporter: str = ""
     feedback: str = ""
+    queue_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
