@@ -80,16 +80,16 @@ def set_index(tx: Connection, item: UnindexedMessage, index: MessageIndex) -> bo
 
 
 def has_unfiled(tx: Connection, now: float) -> bool:
-    """Whether `unfiled` may find any; one seek."""
-    sql = "SELECT EXISTS (SELECT 1 FROM emails WHERE filing = 1 AND filing_retry_ts <= ?)"
+    """Whether `unfiled` may find any."""
+    sql = "SELECT EXISTS (SELECT 1 FROM emails WHERE filing = 1 AND filing_retry_ts <= ? AND judged = 1)"
     return bool(tx.execute(sql, (int(now),)).get)
 
 
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:
-    """Messages whose copy in the owner's home is wanted and not there, oldest first."""
+    """Messages whose copy in the owner's home is wanted and not there, oldest first; each is judged before."""
     sql = f"""
         SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
-        WHERE filing = 1 AND filing_retry_ts <= ? AND {LIVE} ORDER BY id LIMIT ?
+        WHERE filing = 1 AND filing_retry_ts <= ? AND judged = 1 AND {LIVE} ORDER BY id LIMIT ?
     """
     return [UnfiledMessage(*row) for row in tx.execute(sql, (int(now), limit))]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from onifast_outbox.filing import copies as filing_module
-from onifast_outbox.filing import filer
+from onifast_outbox.filing import filer, indexer
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
 from onifast_outbox.filing.filer import DONE, LATER, NEVER, CopyRefused, check_name
 from onifast_shared.machine import capabilities
@@ -200,12 +200,33 @@ async def test_a_received_message_is_filed_and_its_path_recorded(
     outbox.reassemble(file_copies=True)
     await outbox.submit("carol@here.test")
     await outbox.round()
+    await indexer.run_once(outbox.db)
     filing = Filing(outbox.db, running)
     assert await filing.run_once(1e10) == 1
     assert await filing.run_once(1e10) == 0
     (copy,) = folder.iterdir()
     assert copy.read_bytes() == outbox.mail_of("carol")[0]
     assert outbox.sql("SELECT file_path, filing FROM emails") == [f"{copy}|2"]
+
+
+@as_root
+async def test_the_copy_waits_for_the_verdict_on_junk_and_is_written_once(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    mail = home("carol", ALICE) / ".onifast" / "mail"
+    outbox.reassemble(file_copies=True)
+    await outbox.submit("carol@here.test")
+    await outbox.round()
+    filing = Filing(outbox.db, running)
+    assert await filing.run_once(1e10) == 0
+    assert not mail.exists()
+    await indexer.run_once(outbox.db)
+    assert await filing.run_once(1e10) == 1
+    assert len(list(mail.iterdir())) == 1
+    # Who is killed before it is recorded writes the same file again.
+    outbox.sql("UPDATE emails SET filing = 1, file_path = ''")
+    assert await filing.run_once(1e10) == 1
+    assert len(list(mail.iterdir())) == 1
 
 
 @as_root
@@ -218,6 +239,7 @@ async def test_copies_that_are_written_together_are_recorded_by_one_commit(
     for _ in range(5):
         await outbox.submit("carol@here.test")
     await outbox.round()
+    await indexer.run_once(outbox.db)
     before = outbox.db.data_version()
     assert await Filing(outbox.db, running).run_once(1e10) == 5
     assert outbox.db.data_version() - before == 1
@@ -233,6 +255,7 @@ async def test_a_copy_that_went_missing_is_written_anew(
     for _ in range(3):
         await outbox.submit("carol@here.test")
     await outbox.round()
+    await indexer.run_once(outbox.db)
     filing = Filing(outbox.db, running)
     await filing.run_once(1e10)
     gone, kept, _ = sorted(folder.iterdir())
@@ -251,6 +274,7 @@ async def test_what_cannot_be_filed_says_why_and_holds_nobody_up(
     outbox.reassemble(file_copies=True)
     await outbox.submit("alice@here.test", "carol@here.test")
     await outbox.round()
+    await indexer.run_once(outbox.db)
     await Filing(outbox.db, running).run_once(1e10)
     assert outbox.sql("SELECT owner, filing, filing_error FROM emails ORDER BY owner") == [
         "alice|3|the owner is no Unix user and has no home",
