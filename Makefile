@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web wheel install clean
+.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel install clean
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -51,6 +51,9 @@ bench-queue: .venv-dev ## what claiming and settling cost, from ten rows in the 
 
 bench-web: .venv-dev ## what lists, counts, reads and searches cost beside a million messages
 	@PYTHONPATH=tests .venv/bin/python -m bench.web $(ARGS)
+
+bench-roundcube: .venv-dev ## the webmail beside Roundcube over Dovecot (as root): make bench-roundcube ARGS=--unpack
+	@PYTHONPATH=tests .venv/bin/python -m bench.roundcube $(ARGS)
 
 bench-junk: .venv-dev ## how well the junk filter works: make bench-junk ARGS="--good DIR --junk DIR"
 	@.venv/bin/python -m bench.junk $(ARGS)

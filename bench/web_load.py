@@ -119,13 +119,29 @@ def ask(connection: socket.socket, path: str, case: Case) -> tuple[bytes, bytes]
     head, _, body = bytes(data).partition(b"\r\n\r\n")
     if int(head.split(b" ", 2)[1]) != case.status:
         raise ValueError(f"{path} was answered by {head[:200]!r} {body[:200]!r}")
-    if b"chunked" in head.lower():
-        raise ValueError(f"{path} is answered in chunks")
+    if b"transfer-encoding: chunked" in head.lower():
+        return head, _unchunked(connection, bytearray(body))
     wanted = _length(head)
     rest = bytearray(body)
     while len(rest) < wanted:
         rest += _received(connection)
     return head, bytes(rest)
+
+
+def _unchunked(connection: socket.socket, data: bytearray) -> bytes:
+    """A body in chunks (RFC 9112 section 7.1)."""
+    found = bytearray()
+    while True:
+        while b"\r\n" not in data:
+            data += _received(connection)
+        line, _, _ = bytes(data).partition(b"\r\n")
+        size, begin = int(line.split(b";")[0], 16), len(line) + 2
+        while len(data) < begin + size + 2:
+            data += _received(connection)
+        found += data[begin : begin + size]
+        del data[: begin + size + 2]
+        if size == 0:
+            return bytes(found)
 
 
 def _length(head: bytes) -> int:
