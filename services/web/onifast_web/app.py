@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web import api, webmail
 from onifast_web.access import auth, service_token
+from onifast_web.access.api_rates import ApiRates
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
@@ -41,6 +42,7 @@ def create_app(
         *(settings, database, LoginDirectory(settings, database), token, places_to_wait, clock),
         guesses=GuessingTurns(place.guesses_of),
         turn=place.turn,
+        rates=ApiRates(place.calls),
         password_checks=BoundedSemaphore(place.part_of(PASSWORDS_AT_ONCE)),
     )
     app.extensions.update(web.attach())

@@ -219,9 +219,10 @@ def _also(label: Label | None, *, starred: bool, unread: bool) -> tuple[str, Seq
     return " AND ".join(where), (label.id,)
 
 
-def size_of(tx: Connection, email_id: int) -> int:
-    """How many octets a message has, whoever's it is; 0 for an id that is not there."""
-    return int(tx.execute("SELECT size FROM emails WHERE id = ?", (email_id,)).get or 0)
+def size_of(tx: Connection, owner: str | None, email_id: int) -> int:
+    """How many octets an owner's message has, or anybody's (None); 0 for an id that is not there."""
+    sql = "SELECT size FROM emails WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)"
+    return int(tx.execute(sql, (email_id, owner)).get or 0)
 
 
 def raw(tx: Connection, email_id: int) -> bytes:

@@ -24,11 +24,14 @@ from onifast_shared.departed import store as departed
 from onifast_shared.machine import log
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access import api_rates
+from onifast_web.access.api_rates import CallQuota
 from onifast_web.access.context import Web, current
+from onifast_web.access.cookie_names import SESSION
 from onifast_web.http import csrf, problems
+from onifast_web.http.forwarded import CALLER
 from onifast_web.http.problems import Problem
 
-COOKIE = "onifast_mail"
 ACT_FOR = "X-Onifast-User"
 POLL = "X-Onifast-Poll"
 """The header of what an open page asks by itself, which does not make a session last longer."""
@@ -118,6 +121,7 @@ def register(app: Flask) -> None:
     """Checks every request before its view runs; prolongs the cookies of sessions in use."""
     app.before_request(_guard)
     app.after_request(_renew_cookie)
+    app.after_request(_tell_rates)
 
 
 def start_session(response: AnyResponse, user: PanelUser) -> None:
@@ -129,14 +133,14 @@ def start_session(response: AnyResponse, user: PanelUser) -> None:
             tx, user.username, web.clock(), web.session_limits, stored, started_from=where, user_agent=browser
         )
     )
-    set_cookie(response, COOKIE, token, web.settings.session_lifetime)
+    set_cookie(response, SESSION, token, web.settings.session_lifetime)
 
 
 def end_session(response: AnyResponse) -> None:
     """Logs this browser out."""
-    token = request.cookies.get(COOKIE, "")
+    token = request.cookies.get(SESSION, "")
     current().database.write(lambda tx: sessions.end_session(tx, token))
-    delete_cookie(response, COOKIE)
+    delete_cookie(response, SESSION)
 
 
 def active_user(web: Web, username: str) -> PanelUser | None:
@@ -192,6 +196,9 @@ def _guard() -> AnyResponse | None:
     who: Who = vars(view)["who"]  # A view without it is a bug: 500, and nobody gets in.
     web = current()
     g.caller = _identify(web, request)
+    if g.caller is not None:
+        _tell_server(g.caller)
+        _count_call(web, g.caller)
     if who is Who.ANYONE:
         return None
     if g.caller is None:
@@ -201,6 +208,30 @@ def _guard() -> AnyResponse | None:
     if g.caller.csrf_token:
         csrf.check_token(request, g.caller.csrf_token)
     return None
+
+
+def _tell_server(found: Caller) -> None:
+    """Whose this request is: others of theirs that wait for a thread take turns with other people's."""
+    if learn := request.environ.get(CALLER):
+        learn(found.username or "panel")
+
+
+def _count_call(web: Web, found: Caller) -> None:
+    """Raises Problem(429) for a user's call of the API beyond their quota, or their token's; the panel has none."""
+    if found.is_service or found.username is None or not request.path.startswith("/api/"):
+        return
+    settings = web.settings
+    quotas = [CallQuota("user", found.username, settings.api_calls_per_minute)]
+    if found.token:
+        quotas.append(CallQuota("token", str(found.token.id), settings.api_calls_per_minute_by_token))
+    uses = web.rates.count((each for each in quotas if each.most), web.clock())
+    g.rate_fields = api_rates.fields(uses)
+    api_rates.check(uses)
+
+
+def _tell_rates(response: Response) -> Response:
+    response.headers.extend(g.get("rate_fields", {}))
+    return response
 
 
 def check_scope(found: Caller, scope: TokenScope | None) -> None:
@@ -272,7 +303,7 @@ def _service(web: Web, act_for: str | None) -> Caller:
 
 
 def _cookie(web: Web, asked: Request) -> Caller | None:
-    token = asked.cookies.get(COOKIE)
+    token = asked.cookies.get(SESSION)
     if not token:
         return None
     session = web.database.read(lambda tx: sessions.find_session(tx, token, web.clock(), web.session_limits))
@@ -314,7 +345,7 @@ def _note(web: Web, fn: Callable[[Connection], None]) -> None:
 
 def _renew_cookie(response: Response) -> Response:
     if (token := g.get("renewed_cookie")) and "Set-Cookie" not in response.headers:
-        set_cookie(response, COOKIE, token, current().settings.session_lifetime)
+        set_cookie(response, SESSION, token, current().settings.session_lifetime)
     return response
 
 

@@ -15,10 +15,12 @@ from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
+from onifast_shared.machine.shared_windows import SharedWindows
 from onifast_shared.mailboxes.summaries import Summaries
 from onifast_shared.recipients.login_directory import LoginDirectory
 
 from onifast_web.access import one_at_a_time
+from onifast_web.access.api_rates import ApiRates
 from onifast_web.access.guessing import GuessingTurns
 from onifast_web.access.one_at_a_time import OneAtATime
 from onifast_web.reading.impostors import Readers
@@ -43,6 +45,7 @@ class Web:
     clock: Callable[[], float] = time.time
     guesses: GuessingTurns = field(default_factory=GuessingTurns)
     turn: OneAtATime = field(default_factory=OneAtATime)
+    rates: ApiRates = field(default_factory=lambda: ApiRates(SharedWindows.alone()))
     password_checks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(PASSWORDS_AT_ONCE))
 
     @cached_property
@@ -65,9 +68,12 @@ class Web:
         """What lists have found out about messages that are not indexed yet."""
         return Summaries()
 
-    def before_reading(self, email_id: int) -> None:
-        """Waits for the turn to read a message, if it is a large one. Raises Problem(503)."""
-        one_at_a_time.before_reading(self.turn, self.database, email_id)
+    def before_reading(self, owner: str | None, email_id: int) -> None:
+        """Waits for the turn to read a message of an owner's (None: of anybody's), if it is a large one.
+
+        Raises Problem(503).
+        """
+        one_at_a_time.before_reading(self.turn, self.database, owner, email_id)
 
     def attach(self) -> dict[str, Web]:
         """For app.extensions."""

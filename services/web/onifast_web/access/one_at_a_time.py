@@ -80,7 +80,7 @@ def wait_for_turn(turn: OneAtATime, size: int) -> None:
         return response
 
 
-def before_reading(turn: OneAtATime, database: Database, email_id: int) -> None:
-    """`wait_for_turn` for a message that is about to be read, whoever's it is."""
+def before_reading(turn: OneAtATime, database: Database, owner: str | None, email_id: int) -> None:
+    """`wait_for_turn` for an owner's message that is about to be read; for anybody's where that is None."""
     if 0 < email_id < 2**63:
-        wait_for_turn(turn, database.read(lambda tx: mailbox.size_of(tx, email_id)))
+        wait_for_turn(turn, database.read(lambda tx: mailbox.size_of(tx, owner, email_id)))

@@ -13,12 +13,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
 from onifast_web.access.context import Web
+from onifast_web.access.cookie_names import DEVICE, PENDING
 from onifast_web.actions import audited
 from onifast_web.actions import second_factor as actions
 from onifast_web.http.forwarded import CLIENT
-
-PENDING, DEVICE = "onifast_mail_step", "onifast_mail_device"
-"""Cookies: of a login between its factors, and of a browser that is asked for the first only."""
 
 _logger = log.get("web")
 

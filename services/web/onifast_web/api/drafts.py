@@ -244,7 +244,7 @@ def _get(tx: Connection, owner: str, draft_id: int) -> EmailRow:
 
 
 def _opened(call: Call, owner: str, draft_id: int) -> tuple[EmailRow, Parsed]:
-    call.web.before_reading(draft_id)
+    call.web.before_reading(owner, draft_id)
     row, raw = call.web.database.read(lambda tx: (_get(tx, owner, draft_id), mailbox.raw(tx, draft_id)))
     return row, parsing.parse(raw)
 

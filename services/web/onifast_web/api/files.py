@@ -71,7 +71,7 @@ def _opened(call: Call, email_id: int, action: str) -> tuple[EmailRow, bytes]:
             raise not_found()
         return row, mailbox.raw(tx, email_id)
 
-    call.web.before_reading(email_id)
+    call.web.before_reading(call.caller.mail_of, email_id)
     row, raw = call.web.database.read(read)
     audited.note_reading(call.web, call.caller, action, row)
     return row, raw

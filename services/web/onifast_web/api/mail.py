@@ -173,7 +173,7 @@ def read_email(call: Call) -> FullEmail:
     What the service token reads stays unread, and its owner sees in the audit trail that it was read.
     """
     query: ReadQuery = call.query
-    call.web.before_reading(query.id)
+    call.web.before_reading(call.caller.mail_of, query.id)
     found = call.web.database.read(lambda tx: _get(tx, call, query.id))
     row = found.row
     audited.note_reading(call.web, call.caller, "mail.read", row)

@@ -12,7 +12,8 @@ from flask import Flask, Response, json
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from onifast_web.access.auth import ACT_FOR, COOKIE, Who, allow
+from onifast_web.access.auth import ACT_FOR, Who, allow
+from onifast_web.access.cookie_names import SESSION
 from onifast_web.api import describing, forms, vocabulary
 from onifast_web.api.endpoint import FORM, Endpoint, Nothing
 from onifast_web.http.csrf import HEADER
@@ -42,7 +43,7 @@ _SCHEMES = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": COOKIE,
+        "name": SESSION,
         "description": f"A browser's login. Changes carry its CSRF token in {HEADER}.",
     },
     "token": {
@@ -240,6 +241,7 @@ def _responses(endpoint: Endpoint, names: Names, schemas: dict[str, Any]) -> dic
         401: "No login, or a token that is not valid.",
         403: "The caller may not do this, their token lacks the scope, or the CSRF token is missing.",
         422: "A field is wrong or unknown.",
+        429: "The user, or their token, has made too many calls in this minute: RateLimit says when to go on.",
     }
     failures |= endpoint.failures or {}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}

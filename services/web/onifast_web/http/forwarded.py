@@ -22,6 +22,8 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 # What channel.py puts into the environment: the connection's Peer.
 PEER = "onifast.peer"
 CLIENT = "onifast.client"
+# Takes the name of the caller, once it is known.
+CALLER = "onifast.caller"
 # What to tell an administrator whose proxy is not trusted; not there where all is well.
 IGNORED_PROXY = "onifast.ignored_proxy"
 # The client of a proxy that does not say whom it speaks for: anybody.

@@ -25,7 +25,8 @@ _RETRY_SOON = {"Retry-After": "5"}
 class Problem(Exception):
     """A request that is not carried out. `detail` is one sentence for whoever sent it, and holds no path or secret.
 
-    `errors` name the fields that are wrong; `headers` go into the answer.
+    `errors` name the fields that are wrong; `headers` go into the answer; `members` into the document, as its `type`
+    has them.
     """
 
     def __init__(
@@ -35,8 +36,12 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        type: str = "about:blank",
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
+        self.type = type
+        self.members = dict(members or {})
         self.status = HTTPStatus(status)
         self.detail = detail
         self.errors = list(errors)
@@ -45,12 +50,12 @@ class Problem(Exception):
     def document(self) -> dict[str, Any]:
         """The members of RFC 9457 section 3.1, and `errors` where fields are at fault."""
         members: dict[str, Any] = {
-            "type": "about:blank",
+            "type": self.type,
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
         }
-        return members | ({"errors": self.errors} if self.errors else {})
+        return members | ({"errors": self.errors} if self.errors else {}) | self.members
 
 
 def not_found(what: str = "message") -> Problem:

@@ -7,10 +7,12 @@ says what they count on.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +23,17 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
-from onifast_web.http.forwarded import PEER, claimed_address
+from onifast_web.access.cookie_names import SESSION
+from onifast_web.http.forwarded import CALLER, PEER, claimed_address
 from onifast_web.http.peer import Peers, places
 from onifast_web.http.problems import MEDIA_TYPE
 from onifast_web.http.response_headers import DATA_POLICY
+from onifast_web.serving.fair_queue import KnownCallers
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.overload import Phase, Shares
 
 SMALL_BODY = 1024 * 1024
+_SESSION = re.compile(rf"(?:^|;)\s*{SESSION}=([^;]+)")
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     '<meta name="color-scheme" content="light dark"><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>'
@@ -50,6 +55,7 @@ class Front:
     """All connections."""
     clock: Callable[[], float] = time.monotonic
     stopping: bool = field(default=False)
+    callers: KnownCallers = field(default_factory=KnownCallers)
 
 
 class _NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
@@ -176,6 +182,7 @@ class _Task(_Ending, WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[PEER] = self.channel.peer
+        environ[CALLER] = self.channel.learn_caller
         return environ
 
 
@@ -260,6 +267,29 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """What its client is counted by."""
         requests = (self.request, *self.requests)
         return self.peer.places or next((one.places for one in requests if one is not None), ())
+
+    @property
+    def caller_key(self) -> Hashable:
+        """Whose the next request is: the user whose credential it carries, else who is at the other end.
+
+        What was never seen to open anything is nobody's: a stranger has as many of these as they like.
+        """
+        return self.front.callers.name_of(self._credential) or self.places or repr(self.peer)
+
+    def learn_caller(self, name: str) -> None:
+        """Notes whose the credential of the request under way is."""
+        if credential := self._credential:
+            self.front.callers.learn(credential, name)
+
+    @property
+    def _credential(self) -> str:
+        """A hash of what the next request shows of its caller; "" for nothing."""
+        headers = self.requests[0].headers if self.requests else {}
+        shown = headers.get("AUTHORIZATION", "") + "\0" + headers.get("X_ONIFAST_USER", "")
+        if shown == "\0":
+            found = _SESSION.search(headers.get("COOKIE", ""))
+            shown = found[1] if found else ""
+        return hashlib.sha256(shown.encode("utf-8", "replace")).hexdigest() if shown else ""
 
     def received(self, data: bytes) -> bool:
         """Takes what came."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from onifast_shared.machine.shared_counts import KeyedCounts, SharedCounter, SharedTally
 
-from onifast_web.access.auth import COOKIE
+from onifast_web.access.cookie_names import SESSION
 
 AT_ONCE = 8
 OF_ONE_CLIENT = 2
@@ -97,4 +97,4 @@ def _names_somebody(headers: Mapping[str, str]) -> bool:
     if headers.get("AUTHORIZATION", "").lower().startswith("bearer "):
         return True
     cookies = headers.get("COOKIE", "").split(";")
-    return any(cookie.partition("=")[0].strip() == COOKIE for cookie in cookies)
+    return any(cookie.partition("=")[0].strip() == SESSION for cookie in cookies)

@@ -10,8 +10,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from onifast_shared.machine import shared_windows
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.shared_counts import SharedCounter, SharedTally
+from onifast_shared.machine.shared_windows import SharedWindows
 
 from onifast_web.access.one_at_a_time import OneAtATime
 
@@ -38,6 +40,8 @@ class WebPlace:
     guesses_of: SharedTally
     turn: OneAtATime
     """Of who works with a large message."""
+    calls: SharedWindows
+    """Of the API, by user and token."""
     serving: Callable[[], None]
     """To be called once connections are accepted."""
     lifeline: int | None = None
@@ -57,6 +61,7 @@ class WebPlaces:
         counters = memoryview(mmap.mmap(-1, 8 * _COUNTERS * count)).cast("q")
         self._counters = [counters[at * count : (at + 1) * count] for at in range(_COUNTERS)]
         size = SharedTally.BUCKETS * count
+        self._windows = shared_windows.memory(count)
         self._tallies = [memoryview(mmap.mmap(-1, 2 * size)).cast("H") for _ in range(_TALLIES)]
 
     def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> WebPlace:
@@ -72,6 +77,7 @@ class WebPlaces:
             large_bodies_of=next(tallies),
             guesses_of=next(tallies),
             turn=self._turn,
+            calls=SharedWindows(self._windows, number),
             serving=serving,
             lifeline=lifeline,
         )

@@ -12,11 +12,11 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.machine.rare_log import SeldomLog
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.task import ThreadedTaskDispatcher
 
 from onifast_web.http.forwarded import Application
 from onifast_web.http.peer import Peers
 from onifast_web.serving.channel import SMALL_BODY, Channel, Front
+from onifast_web.serving.fair_queue import FairDispatcher
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.listener import Listener, Shortage, kind_of
 from onifast_web.serving.overload import Phase, Shares, is_overdue, to_close
@@ -63,7 +63,7 @@ class WebServer:
         peers, large = Peers(settings.trusted_proxy_users), self._large_bodies(settings)
         counter = self._place.connections
         self._front = Front(peers, large, SeldomLog(_logger, clock), connections, requests, counter, clock)
-        self._tasks = ThreadedTaskDispatcher()
+        self._tasks = FairDispatcher()
         self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
         self._listeners = [self._listen(app, listening, settings) for listening in listeners]
         self._limit = self._apply(settings)

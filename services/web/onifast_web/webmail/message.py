@@ -155,7 +155,7 @@ def open_message(owner: str, email_id: int) -> OpenedMessage:
         return row, mailbox.raw(tx, email_id)
 
     web = current()
-    web.before_reading(email_id)
+    web.before_reading(owner, email_id)
     row, data = web.database.read(read)
     return OpenedMessage(row, data, parsing.parse(data))
 

@@ -88,6 +88,15 @@ class HostSettings:
         "Connections to web at one time; one address or Unix user may have an eighth of them, a trusted proxy all.",
     )
     http_threads: int = setting("8", kinds.number(1, 256), "Threads that answer HTTP requests, of all processes.")
+    api_calls_per_minute: int = setting(
+        "6000",
+        kinds.number(0, 10_000_000),
+        "Calls of the API that a user may make in a minute, in the webmail and with all their tokens; 0 for any number."
+        " The panel's service token has no limit.",
+    )
+    api_calls_per_minute_by_token: int = setting(
+        "3000", kinds.number(0, 10_000_000), "The same with one personal API token."
+    )
     http_processes: int = setting(
         "0",
         kinds.number(0, 64),
