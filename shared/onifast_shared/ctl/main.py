@@ -7,7 +7,8 @@
     onifast-mailctl address add ADDRESS OWNER | owner ADDRESS OWNER | remove ADDRESS
     onifast-mailctl address list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
     onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
-    onifast-mailctl domain list [--owner USER] [--q TEXT] [--limit N] | show DOMAIN | dns DOMAIN
+    onifast-mailctl domain list [--owner USER] [--q TEXT] [--limit N] | show DOMAIN | dns DOMAIN [--zone]
+    onifast-mailctl domain mta-sts DOMAIN off|none|testing|enforce|default
     onifast-mailctl domain add DOMAIN OWNER | owner DOMAIN OWNER | remove DOMAIN [--addresses]
     onifast-mailctl domain alias ALIAS DOMAIN | unalias ALIAS | aliases
     onifast-mailctl quota set USER|ADDRESS SIZE | show [USER|ADDRESS]

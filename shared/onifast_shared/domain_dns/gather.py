@@ -11,7 +11,7 @@ from onifast_shared.dkim.selectors import RETIRED
 from onifast_shared.domain_dns.records import MailFacts, MailService
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
-from onifast_shared.recipients import addresses
+from onifast_shared.recipients import addresses, domains
 from onifast_shared.transport import relay, sources
 from onifast_shared.values import submitters
 
@@ -20,6 +20,7 @@ def facts_of(database: Database, settings: Settings, domain: str) -> MailFacts:
     """What DNS is held against; raises DkimKeyError for a key of no use."""
     keys = report.of(Rotations(database, settings).standing(domain))
     leaving, has_relay = database.read(lambda tx: _way_out(tx, settings, domain))
+    sts_mode = database.read(lambda tx: domains.mta_sts_mode(tx, domain, settings))
     return MailFacts(
         domain,
         settings.hostname,
@@ -27,7 +28,7 @@ def facts_of(database: Database, settings: Settings, domain: str) -> MailFacts:
         has_relay,
         tuple(key.record for key in keys.keys if key.state != RETIRED),
         tuple(_services(settings)),
-        settings.mta_sts_mode,
+        sts_mode,
     )
 
 

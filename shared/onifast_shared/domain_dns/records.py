@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -14,7 +15,13 @@ RecordKind = Literal["mx", "host", "spf", "dkim", "dmarc", "ptr", "mta-sts", "tl
 RecordStanding = Literal["good", "missing", "wrong", "unknown"]
 """What DNS says: `unknown` where it gave no answer."""
 
+# A value may hold what somebody else put into DNS: in a zone file it must stay one string (RFC 1035 section 5.1).
+_QUOTED = re.compile(r'["\\]|[^ -~]')
 _POLICIES = {"none", "quarantine", "reject"}
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"\\{octet:03d}" for octet in found[0].encode("utf-8", "replace"))
 
 
 class MailService(NamedTuple):
@@ -65,7 +72,8 @@ class RecordState:
         """The record as a zone file has it; "" where what to publish is not known."""
         if not self.value:
             return ""
-        strings = " ".join(f'"{self.value[start : start + 255]}"' for start in range(0, len(self.value), 255))
+        parts = (self.value[start : start + 255] for start in range(0, len(self.value), 255))
+        strings = " ".join(f'"{_QUOTED.sub(_escaped, part)}"' for part in parts)
         return f"{self.name}. IN {self.type} {strings if self.type == 'TXT' else self.value}"
 
     def judged(self, state: RecordStanding, problem: str = "") -> RecordState:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection, SqlValue
+from onifast_shared.machine.config import Settings
 from onifast_shared.values import stored_forms
 from onifast_shared.values.paging import MOST_ROWS, Page, cut_by_name
 from onifast_shared.values.set_aside import LIVE
@@ -18,7 +19,9 @@ from onifast_shared.values.set_aside import LIVE
 class DomainRow:
     """A row of `domains`; `owner` is "" where nobody owns it, and `created_at` the text that stands there.
 
-    `addresses` is their number; `alias_of` the domain whose addresses it has as well, "" for none.
+    `addresses` is their number; `alias_of` the domain whose addresses it has as well, "" for none; `mta_sts` the mode
+    of its MTA-STS policy, "" for the setting's. `dns` is what its DNS came to when somebody looked last (`good`,
+    `wrong`, `unknown`), "" where nobody did, and `dns_checked_ts` when that was.
     """
 
     domain: str
@@ -26,6 +29,13 @@ class DomainRow:
     created_at: str
     addresses: int
     alias_of: str
+    mta_sts: str
+    dns: str
+    dns_checked_ts: int | None
+
+
+MTA_STS_MODES = ("off", "none", "testing", "enforce")
+"""What a domain's MTA-STS policy may say (RFC 8461 section 3.2), and `off` for no policy at all."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,18 @@ def set_owner(tx: Connection, domain: str, owner: str) -> bool:
     return tx.changes() > 0
 
 
+def set_mta_sts(tx: Connection, domain: str, mode: str) -> bool:
+    """Gives a domain an MTA-STS policy, one of MTA_STS_MODES, or "" for the setting's; False if there is no domain."""
+    tx.execute("UPDATE domains SET mta_sts = ? WHERE domain IN (?, ?)", (mode, *stored_forms.of_domain(domain)))
+    return tx.changes() > 0
+
+
+def mta_sts_mode(tx: Connection, domain: str, settings: Settings) -> str:
+    """The mode of the MTA-STS policy that web serves for a domain; `off` for none."""
+    own = tx.execute("SELECT mta_sts FROM domains WHERE domain IN (?, ?)", stored_forms.of_domain(domain)).get
+    return str(own) if own in MTA_STS_MODES else settings.mta_sts_mode
+
+
 def remove(tx: Connection, domain: str) -> bool:
     """Takes a domain away with its addresses, their forwards, its aliases, and what was set for it; its mail stays.
 
@@ -101,6 +123,9 @@ _SELECT = """
     SELECT domain, coalesce(owner, ''), coalesce(created_at, ''),
         (SELECT count(*) FROM mail_addresses a
          WHERE lower(substr(a.address, instr(a.address, '@') + 1)) = lower(domains.domain)),
-        coalesce((SELECT d.domain FROM domain_aliases d WHERE lower(d.alias) = lower(domains.domain)), '')
+        coalesce((SELECT d.domain FROM domain_aliases d WHERE lower(d.alias) = lower(domains.domain)), ''),
+        mta_sts,
+        coalesce((SELECT c.standing FROM domain_checks c WHERE c.domain = domains.domain), ''),
+        (SELECT c.checked_ts FROM domain_checks c WHERE c.domain = domains.domain)
     FROM domains
 """

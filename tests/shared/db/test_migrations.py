@@ -41,6 +41,7 @@ LANDED = {
     "0023_session_places.sql": "56d36d8205bba0e98f534631ab8e5a93965d9c528eb61470b0f546322348fcf1",
     "0024_webhook_calls.sql": "26804bfc3bb023d11d314091a2ddad18d704c3bf5c768e93d455c45f9028ad81",
     "0025_second_factor.sql": "05bcd4ee525f4721ccca5a444b2d364a23101a8d8970fea8137c23d620dec386",
+    "0026_domain_checks.sql": "9bf1032c05f7367cd9f58c111245910f2491368104c75ae3e9c612720e908ef3",
 }
 
 Edits = dict[int, tuple[str, str]]

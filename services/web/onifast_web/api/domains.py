@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from onifast_shared.accounts import audit
 from onifast_shared.accounts.api_tokens import TokenScope
@@ -11,27 +11,41 @@ from onifast_shared.db.database import Connection
 from onifast_shared.recipients import domains
 from onifast_shared.recipients.domains import DomainFilter, DomainRow
 from onifast_shared.values import times
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who
 from onifast_web.actions import audited
+from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.api.paged import DomainText, NextCursor, OwnerName, PagedQuery, Part, domain_in_field
 from onifast_web.http.models import Model
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.http.problems import Problem, not_found, unprocessable
+
+OwnPolicy = Literal["", "off", "none", "testing", "enforce"]
+_OWN_POLICY = Field(
+    description="The mode of the MTA-STS policy that web serves for it; empty for the setting's.", examples=["enforce"]
+)
 
 
 class DomainInfo(Model):
     """A domain whose mail is this server's. `addresses` is their number; `alias_of` a domain that it is an alias of.
 
-    `owner`, "" for nobody, sees its DNS records, makes its keys, and sends as all that nobody has of it.
+    `owner`, "" for nobody, sees its DNS records, makes its keys, and sends as all that nobody has of it. `mta_sts` is
+    the mode of its MTA-STS policy, "" for the setting's. `dns` is what `GET /api/mail/domains/dns`, the webmail or the
+    shell came to when it was asked last, "" for never.
     """
 
     domain: str
     owner: str
     addresses: int
     alias_of: str
+    mta_sts: Annotated[OwnPolicy, _OWN_POLICY]
+    dns: Annotated[
+        Literal["", "good", "wrong", "unknown"],
+        Field(description="What its DNS came to, of what its mail needs.", examples=["good"]),
+    ]
+    dns_checked_at: Annotated[Moment | None, Field(description="When DNS was asked; null for never.")]
     created_at: Moment | None
 
 
@@ -54,6 +68,16 @@ class DomainBody(Model):
 
     domain: DomainText
     owner: OwnerName
+
+
+class ChangeDomainBody(Model):
+    """A domain, and what of it becomes another: its `owner`, its `mta_sts`, or both."""
+
+    model_config = ConfigDict(json_schema_extra=any_of("owner", "mta_sts"))
+
+    domain: DomainText
+    owner: OwnerName | None = None
+    mta_sts: Annotated[OwnPolicy | None, _OWN_POLICY] = None
 
 
 class RemoveDomainQuery(Model):
@@ -88,16 +112,21 @@ def add_domain(call: Call) -> DomainInfo:
 
 
 def change_domain(call: Call) -> DomainInfo:
-    """Gives a domain another owner. Its addresses stay whose they are."""
-    body: DomainBody = call.body
+    """Gives a domain another owner, or another MTA-STS policy. Its addresses stay whose they are."""
+    body: ChangeDomainBody = call.body
+    if body.owner is None and body.mta_sts is None:
+        raise unprocessable("owner", "say what to change: owner or mta_sts")
     domain = domain_in_field("domain", body.domain)
-    owner = auth.user_in_field(call.web, "owner", body.owner)
+    owner = None if body.owner is None else auth.user_in_field(call.web, "owner", body.owner)
     by = audited.actor(call.caller)
 
     def change(tx: Connection) -> DomainRow:
         before = _found(tx, domain)
-        domains.set_owner(tx, domain, owner)
-        _note(tx, call, by, before, {"from": before.owner, "to": owner})
+        if owner is not None:
+            domains.set_owner(tx, domain, owner)
+            _note(tx, call, by, before, {"from": before.owner, "to": owner})
+        if body.mta_sts is not None:
+            domains.set_mta_sts(tx, domain, body.mta_sts)
         return _found(tx, domain)
 
     return _info(call.web.database.write(change))
@@ -138,12 +167,17 @@ def _note(tx: Connection, call: Call, by: Actor, row: DomainRow, details: dict[s
 
 
 def _info(row: DomainRow) -> DomainInfo:
-    return DomainInfo(
-        domain=row.domain,
-        owner=row.owner,
-        addresses=row.addresses,
-        alias_of=row.alias_of,
-        created_at=optional_moment(times.parse(row.created_at)),
+    return DomainInfo.model_validate(
+        {
+            "domain": row.domain,
+            "owner": row.owner,
+            "addresses": row.addresses,
+            "alias_of": row.alias_of,
+            "mta_sts": row.mta_sts,
+            "dns": row.dns,
+            "dns_checked_at": optional_moment(row.dns_checked_ts),
+            "created_at": optional_moment(times.parse(row.created_at)),
+        }
     )
 
 
@@ -175,9 +209,9 @@ ENDPOINTS = (
         "/api/mail/domains",
         Who.ADMINISTRATOR,
         TokenScope.ADMIN,
-        "Give a domain another owner",
+        "Give a domain another owner, or another MTA-STS policy",
         change_domain,
-        body=DomainBody,
+        body=ChangeDomainBody,
         answer=DomainInfo,
         failures={404: "There is no such domain."},
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, render_template, request
 from onifast_shared.domain_dns.records import sts_policy
+from onifast_shared.recipients import domains
 from werkzeug.routing import BaseConverter
 
 from onifast_web.access.auth import View, Who, allow
@@ -111,8 +112,8 @@ def _mobileconfig(web: Web) -> Response:
 @_bounded
 def _mta_sts(web: Web) -> Response:
     """A domain's MTA-STS policy (RFC 8461 section 3.2)."""
-    asked.policy_domain(web)
-    mode = web.settings.mta_sts_mode
+    domain = asked.policy_domain(web)
+    mode = web.database.read(lambda tx: domains.mta_sts_mode(tx, domain, web.settings))
     if mode == "off":
         raise not_found("policy")
     return Response(sts_policy(web.settings.hostname, mode), mimetype="text/plain")
