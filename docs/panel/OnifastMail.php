@@ -168,6 +168,12 @@ class OnifastMail
         return $this->call('PATCH', '/api/mail/domains', [], ['domain' => $domain, 'owner' => $owner]);
     }
 
+    /** What DNS should have for a domain's mail, and has: 'is_ready', and of each of 'records' what to publish. */
+    public function domainDns(string $domain): array
+    {
+        return $this->call('GET', '/api/mail/domains/dns', ['domain' => $domain]);
+    }
+
     /** Takes a domain away; one that has addresses only with them. */
     public function removeDomain(string $domain, bool $withAddresses = false): void
     {

@@ -145,6 +145,10 @@ class OnifastMail:
         """Gives a domain another owner."""
         return self.call("PATCH", "/api/mail/domains", body={"domain": domain, "owner": owner})
 
+    def domain_dns(self, domain: str) -> dict[str, Any]:
+        """What DNS should have for a domain's mail, and has: `is_ready`, and of each of `records` what to publish."""
+        return self.call("GET", "/api/mail/domains/dns", {"domain": domain})
+
     def remove_domain(self, domain: str, with_addresses: bool = False) -> None:
         """Takes a domain away; one that has addresses only with them."""
         query = {"domain": domain, "addresses": "true" if with_addresses else "false"}

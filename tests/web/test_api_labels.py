@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,3 +165,16 @@ def test_a_browsers_form_needs_its_token(demo: Panel, browser: Any) -> None:
     assert browser.client.post("/api/mail/labels", data={"name": "x"}).status_code == 403
     assert browser.post("/api/mail/labels", {"name": "x"}).status_code == 201
     assert names(demo) == ["x"]
+
+
+def test_the_counts_have_labels_and_own_folders_and_tell_when_one_changes(demo: Panel, database: Database) -> None:
+    assert "labels" not in (demo.get("/api/mail/counts").json or {})
+    email_id, label = deliver(database), make(demo, "A")
+    first = demo.get("/api/mail/counts")
+    assert first.json is not None and first.json["labels"] == [{"id": label, "total": 0, "unread": 0}]
+    demo.post("/api/mail/labels/assign", {"id": email_id, "add": [label]})
+    headers = demo.headers | {"If-None-Match": first.headers["ETag"]}
+    again = demo.client.get("/api/mail/counts", headers=headers)
+    assert again.status_code == 200 and again.json["labels"] == [{"id": label, "total": 1, "unread": 1}]  # type: ignore[index]
+    assert "labels" not in (replace(demo, user=None).get("/api/mail/counts").json or {})
+    assert "labels" not in (demo.acting_for("maria").get("/api/mail/counts").json or {})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import labelling, labels
 from playwright.sync_api import Browser, Page, Response, expect
 
 from web.browsing import opened
@@ -130,3 +131,13 @@ def test_who_was_logged_out_is_asked_for_no_more(page: Page) -> None:
     looks = show(page)
     page.context.clear_cookies()
     assert looks.during(30).count(401) == 1
+
+
+def test_the_number_beside_a_label_follows(page: Page, database: Database) -> None:
+    label = database.write(lambda tx: labels.create(tx, "demo", "Urgent", now=1))
+    email_id = deliver(database)
+    looks = show(page)
+    badge = page.locator(f"[data-count='label-{label.id}']")
+    expect(badge).to_be_hidden()
+    looks.during(4, lambda: database.write(lambda tx: labelling.assign(tx, label, [email_id])))
+    expect(badge).to_have_text("1")

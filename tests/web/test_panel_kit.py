@@ -36,6 +36,7 @@ found["addresses"] = [row["address"] for row in mail.addresses(owner="maria")]
 found["many"] = len(list(mail.addresses(domain="many.test")))
 mail.change_domain("shop.test", "maria")
 found["domains"] = [row["domain"] for row in mail.domains(owner="maria")]
+found["is_ready"] = mail.domain_dns("other.test")["is_ready"]
 try:
     mail.remove_domain("shop.test")
 except OnifastMailError as error:
@@ -82,6 +83,7 @@ $found['addresses'] = $column($mail->addresses(['owner' => 'maria']), 'address')
 $found['many'] = iterator_count($mail->addresses(['domain' => 'many.test']));
 $mail->changeDomain('shop.test', 'maria');
 $found['domains'] = $column($mail->domains(['owner' => 'maria']), 'domain');
+$found['is_ready'] = $mail->domainDns('other.test')['is_ready'];
 try {
     $mail->removeDomain('shop.test');
 } catch (OnifastMailError $error) {
@@ -155,6 +157,7 @@ def test_a_panel_does_its_work_by_the_kit(
         "users": [["demo", "active"], ["maria", "active"], ["root-admin", "active"]],
         "many": 250,
         "domains": ["many.test", "other.test", "shop.test"],
+        "is_ready": False,
         "refused": [409, "shop.test has 1 address; addresses=true removes them with it."],
         "quota": 10**9,
         "counts": {"total": 1, "unread": 1},

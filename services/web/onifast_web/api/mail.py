@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from flask import request
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import counts, labelling, mailbox
+from onifast_shared.mailboxes import counts, labelling, labels, mailbox
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
@@ -159,12 +159,22 @@ class FolderCounts(Model):
     unread: int
 
 
+class LabelCounts(FolderCounts):
+    """What has a label, or lies in an own folder, and is neither in trash nor in junk."""
+
+    id: int
+
+
 class Counts(Model):
-    """`unread` is the inbox's; `scheduled` counts messages that are to be sent later, if there are any."""
+    """`unread` is the inbox's; `scheduled` counts messages that are to be sent later, if there are any.
+
+    `labels` are the user's labels and own folders, if they have any.
+    """
 
     unread: int
     scheduled: Annotated[int, IF_ANY] = 0
     folders: dict[str, FolderCounts]
+    labels: Annotated[list[LabelCounts], Field(default_factory=list, exclude_if=lambda value: not value)]
 
 
 def read_email(call: Call) -> FullEmail:
@@ -208,18 +218,28 @@ def move_emails(call: Call) -> Moved:
 
 
 def count_emails(call: Call) -> Counts:
-    """How much there is in each folder."""
+    """How much there is in each folder, and of each label; everybody's labels are not told to the service token."""
     owner, now = call.caller.mail_of, call.web.clock()
-    found, scheduled = call.web.database.read(
-        lambda tx: (counts.of(tx, owner), waiting.count_scheduled(tx, owner, now))
+    found, scheduled, own = call.web.database.read(
+        lambda tx: (counts.of(tx, owner), waiting.count_scheduled(tx, owner, now), _labels_of(tx, owner))
     )
     folders = {name: FolderCounts(total=each.total, unread=each.unread) for name, each in found.items()}
-    return Counts(unread=folders["inbox"].unread, scheduled=scheduled, folders=folders)
+    marks = [LabelCounts(id=each.id, total=each.total, unread=each.unread) for each in own]
+    return Counts(unread=folders["inbox"].unread, scheduled=scheduled, folders=folders, labels=marks)
+
+
+def _labels_of(tx: Connection, owner: str | None) -> list[Label]:
+    return [] if owner is None else labels.list_all(tx, owner)
 
 
 def _counts_version(call: Call) -> str:
     owner, now = call.caller.mail_of, call.web.clock()
-    return call.web.database.read(lambda tx: f"{counts.version(tx, owner)} {waiting.version(tx, owner, now)}")
+
+    def read(tx: Connection) -> str:
+        marks = " ".join(f"{each.id}:{each.total}:{each.unread}" for each in _labels_of(tx, owner))
+        return f"{counts.version(tx, owner)} {waiting.version(tx, owner, now)} {marks}"
+
+    return call.web.database.read(read)
 
 
 ENDPOINTS = (

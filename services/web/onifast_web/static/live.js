@@ -56,13 +56,14 @@ function showCounts(counts) {
   let differ = false;
   for (const badge of document.querySelectorAll("[data-count]")) {
     const name = badge.dataset.count;
-    const folder = counts.folders[name];
+    const isLabel = name.startsWith("label-");
+    const folder = isLabel ? counts.labels?.find((each) => `label-${each.id}` === name) : counts.folders[name];
     const number =
       name === "scheduled"
         ? counts.scheduled
         : name === "drafts"
           ? folder?.total
-          : ["inbox", "junk"].includes(name)
+          : isLabel || ["inbox", "junk"].includes(name)
             ? folder?.unread
             : 0;
     const shown = badge.hidden ? 0 : Number.parseInt(badge.textContent, 10);
@@ -70,7 +71,7 @@ function showCounts(counts) {
     differ = true;
     badge.hidden = !number;
     badge.textContent = number;
-    badge.classList.toggle("unread", ["inbox", "junk"].includes(name) && number > 0);
+    badge.classList.toggle("unread", (isLabel || ["inbox", "junk"].includes(name)) && number > 0);
     if (name === "scheduled") badge.closest("li").hidden = !number && !badge.closest("[aria-current]");
   }
   return differ;
