@@ -30,7 +30,8 @@ def lines(panel: Panel, **query: Any) -> list[dict[str, Any]]:
 def test_logins_stand_in_it(app: Flask, browser: Browser, panel: Panel) -> None:
     url = panel.post("/api/panel/sso-token", {"username": "demo"}).get_json()["url"]
     assert app.test_client().get(url.partition("localhost")[2]).status_code == 303
-    sso, password = lines(panel.acting_for("demo"))
+    sso, link, password = lines(panel.acting_for("demo"))
+    assert (link["action"], link["actor"]) == ("sso.issue", "panel")
     assert (sso["action"], sso["token"], password["token"]) == ("login", "sso", "password")
     assert (password["actor"], password["owner"], password["ip"]) == ("user:demo", "demo", "127.0.0.1")
 

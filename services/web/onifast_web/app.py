@@ -19,6 +19,7 @@ from onifast_web.access.api_rates import ApiRates
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
+from onifast_web.actions import auditing
 from onifast_web.client_setup import views as client_setup
 from onifast_web.http import compression, problems, response_headers
 from onifast_web.http.forwarded import ForwardedMiddleware
@@ -54,6 +55,7 @@ def create_app(
     compression.register(app)  # first, so that it sees last what others have made
     problems.register(app)
     auth.register(app)
+    auditing.register(app)
     response_headers.register(app)
     _register_static(app, StaticFiles(_STATIC))
     api.register(app)

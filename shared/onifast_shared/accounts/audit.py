@@ -64,16 +64,33 @@ def record(
     )
 
 
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which lines: by who acted, between two times (epoch seconds, None for no bound), and what they hold anywhere."""
+
+    actor: str = ""
+    q: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+EVERY_LINE = AuditFilter()
+
+
 def list_page(
     tx: Connection,
     owner: str | None = None,
     *,
     action: str = "",
+    wanted: AuditFilter = EVERY_LINE,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[AuditEvent]:
     """The newest lines about an owner's things, or everybody's; `action` is one, or `mail.` for all about mail."""
     where, bind = ["id < ?"], list[Any]([below(cursor)])
+    for condition, value in _conditions(wanted):
+        where.append(condition)
+        bind.append(value)
     if owner is not None:
         where.append("owner = ?")
         bind.append(owner)
@@ -89,6 +106,17 @@ def list_page(
     )
     rows, next_cursor = cut(tx.execute(sql, (*bind, limit + 1)).fetchall(), limit)
     return Page([_event(row) for row in rows], next_cursor)
+
+
+def _conditions(wanted: AuditFilter) -> list[tuple[str, Any]]:
+    text = "action || ' ' || actor || ' ' || object || ' ' || coalesce(owner, '') || ' ' || ip || ' ' || details"
+    conditions = [
+        ("ts >= ?", wanted.since),
+        ("ts < ?", wanted.until),
+        ("actor = ?", wanted.actor or None),
+        (f"instr(lower({text}), lower(?)) > 0", wanted.q or None),
+    ]
+    return [(condition, value) for condition, value in conditions if value is not None]
 
 
 def expire(tx: Connection, before: float, limit: int = 500) -> int:

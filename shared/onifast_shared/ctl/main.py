@@ -23,7 +23,7 @@
     onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
     onifast-mailctl label list USER | add USER NAME [--folder] [--colour COLOUR] | rename USER NAME NEW_NAME
     onifast-mailctl label colour USER NAME COLOUR|none | remove USER NAME
-    onifast-mailctl audit list [--owner USER] [--action ACTION] [--limit N]
+    onifast-mailctl audit list [--owner USER] [--action ACTION] [--actor WHO] [--q TEXT] [--since TIME] [--limit N]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N] | rescue ID
     onifast-mailctl junk show USER | set USER [--filters on|off] [--digest off|daily|weekly] | forget USER
@@ -59,6 +59,7 @@ from importlib.metadata import version
 from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.ctl import (
     audit,
+    audited,
     check,
     counts,
     database,
@@ -97,7 +98,11 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     arguments = parser().parse_args(argv)
     command: Command = arguments.command
     try:
-        return command(arguments, Settings.load(environ))
+        settings = Settings.load(environ)
+        status = command(arguments, settings)
+        if status == DONE:
+            audited.note(settings, arguments)
+        return status  # noqa: TRY300
     except (UsageError, *_EXPECTED) as error:
         if arguments.json:
             print(json.dumps({"error": str(error)}, ensure_ascii=False))

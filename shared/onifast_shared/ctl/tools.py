@@ -135,7 +135,7 @@ def add(
     for positional in positionals:
         parser.add_argument(positional)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, spoken=parser.prog.partition(" ")[2])
     return parser
 
 

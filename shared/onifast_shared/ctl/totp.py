@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import time
 from typing import Any
 
 from onifast_shared.accounts import audit, second_factor
-from onifast_shared.accounts.audit import Actor
+from onifast_shared.ctl import audited
 from onifast_shared.ctl.tools import add, outcome, read, show_rows, write
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
@@ -39,8 +38,7 @@ def _reset(arguments: argparse.Namespace, settings: Settings) -> int:
     def remove(tx: Connection) -> bool:
         removed = second_factor.remove(tx, username)
         if removed:
-            who = Actor(f"unix:{getpass.getuser()}")
-            audit.record(tx, who, "totp.reset", owner=username, now=time.time())
+            audit.record(tx, audited.actor(), "totp.reset", owner=username, now=time.time())
         return removed
 
     return outcome(write(settings, remove), f"{username} has no second factor")

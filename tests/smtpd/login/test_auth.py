@@ -12,7 +12,7 @@ from smtpd.conftest import PASSWORDS
 from smtpd.helpers import HERE, SmtpClient, World, encoded, plain
 
 import pytest
-from onifast_shared.accounts import throttle
+from onifast_shared.accounts import audit, throttle
 from onifast_smtpd.clients.client import Client, Service
 from onifast_smtpd.login.auth import throttle_keys
 
@@ -114,3 +114,18 @@ async def test_no_password_reaches_the_log(world: World, caplog: pytest.LogCaptu
         await client.deliver("alice@here.test", "you@remote.test", message=b"Subject: private words\r\n\r\nx\r\n")
     for secret in ("wrong-password", PASSWORDS["alice"], plain("alice", PASSWORDS["alice"]), "private words"):
         assert secret not in caplog.text
+
+
+async def test_logins_from_new_places_and_lock_outs_are_in_the_audit_trail(world: World) -> None:
+    for _ in range(2):
+        async with await submission(world) as client:
+            assert (await client.say("AUTH PLAIN " + plain("alice", PASSWORDS["alice"]))).startswith("235")
+    for _ in range(throttle.FREE_FAILURES):
+        async with await submission(world) as client:
+            await client.say("AUTH PLAIN " + plain("alice", "wrong"))
+            await client.say("AUTH PLAIN " + plain("nobody", "wrong"))
+    rows = world.database.read(audit.list_page).rows
+    assert sorted((event.action, event.owner, event.actor.token) for event in rows) == [
+        ("login.lockout", "alice", "smtp"),
+        ("login.smtp", "alice", "password"),
+    ]

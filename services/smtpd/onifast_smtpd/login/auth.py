@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from onifast_shared.accounts import scram_verifier, second_factor, throttle
+from onifast_shared.accounts import audit, scram_verifier, second_factor, throttle
+from onifast_shared.accounts.audit import Actor
 from onifast_shared.accounts.panel_users import AccountError, PanelUser
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
@@ -240,14 +241,20 @@ class Authenticator:
             self._waiting -= Counter({place: 1})
 
     async def _count(self, client: Client, username: str, keys: tuple[str, ...], *, failed: bool) -> None:
-        now = time.time()
+        now, is_somebody = time.time(), False
 
         def record(tx: Connection) -> int:
             if not self._places.knows(tx, client, username, now):
                 throttle.record_strangers_failure(tx, username, now)
-            return throttle.record_failure(tx, keys, now)
+            failures = throttle.record_failure(tx, keys, now)
+            if failures == throttle.FREE_FAILURES and is_somebody:
+                # Once for a place: those that follow are not heard, or come after a wait.
+                who = Actor("", "smtp", client.address)
+                audit.record(tx, who, "login.lockout", owner=username, object=f"place:{place_of(client)}", now=now)
+            return failures
 
         if failed:
+            is_somebody = await asyncio.to_thread(self._keyring.is_somebody, username)
             failures = await self._database.awrite(record)
             await self._pause(throttle.delay_after(failures, self._login_delay))
         elif await self._database.aread(lambda tx: throttle.has_failed(tx, keys)):
@@ -257,7 +264,7 @@ class Authenticator:
         where = f"{client.address} ({client.unix_user})" if client.unix_user else client.address
         with contextlib.suppress(DatabaseError):  # who may log in, may log in
             await self._keyring.note_use(matched, time.time(), where)
-        await self._places.note_login(client, matched.user.username, by_panel=matched.app_password is None)
+        await self._places.note_login(client, matched.user.username, app_password=matched.app_password)
 
     def close(self) -> None:
         """Ends the threads."""

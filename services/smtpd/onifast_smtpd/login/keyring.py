@@ -70,6 +70,10 @@ class Keyring:
         """Which account a client means; raises AccountError, DatabaseError."""
         return self._users.named(typed)
 
+    def is_somebody(self, username: str) -> bool:
+        """Whether there is a user of that name, disabled or not; raises AccountError."""
+        return self._users.get(username) is not None
+
     def open(self, name: LoginName, password: Secret) -> PasswordMatch | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
         username = name.account

@@ -12,7 +12,9 @@ import contextlib
 import ipaddress
 import time
 
-from onifast_shared.accounts import login_places
+from onifast_shared.accounts import audit, login_places
+from onifast_shared.accounts.app_passwords import AppPasswordVerifier
+from onifast_shared.accounts.audit import Actor
 from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
@@ -59,14 +61,25 @@ class Places:
         """Whether that user has logged in from there; never of an address that many users share."""
         return is_one_client(client) and login_places.is_known(tx, place_of(client), username, now)
 
-    async def note_login(self, client: Client, username: str, *, by_panel: bool) -> None:
-        """A user logged in, with the panel password or another; who may log in may do so if that cannot be written."""
-        place, now = place_of(client), time.time()
+    async def note_login(self, client: Client, username: str, *, app_password: AppPasswordVerifier | None) -> None:
+        """A user logged in, with an app password or the panel's; who may log in may do so if that cannot be written.
+
+        The audit trail is told of places that are new: of each login it would be too much.
+        """
+        place, now, by_panel = place_of(client), time.time(), app_password is None
+        who = Actor(
+            f"user:{username}", f"app-password:{app_password.id}" if app_password else "password", client.address
+        )
+        details = {"name": app_password.name} if app_password else {}
+
+        def write(tx: Connection) -> None:
+            if not login_places.is_known(tx, place, username, now):
+                audit.record(tx, who, "login.smtp", owner=username, object=f"place:{place}", details=details, now=now)
+            login_places.note_login(tx, place, username, by_panel, now)
+
         with contextlib.suppress(DatabaseError):
             if await self._database.aread(lambda tx: login_places.is_news(tx, place, username, by_panel, now)):
-                await self._database.awrite(
-                    lambda tx: login_places.note_login(tx, place, username, by_panel, now), timeout=_WRITE_PATIENCE
-                )
+                await self._database.awrite(write, timeout=_WRITE_PATIENCE)
 
     async def note_scram_failure(self, client: Client) -> None:
         """A login by SCRAM failed there: the next one is offered what fails for nobody whose password is right."""

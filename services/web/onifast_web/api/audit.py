@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from onifast_shared.accounts import audit
 from onifast_shared.accounts.api_tokens import TokenScope
-from onifast_shared.accounts.audit import AuditEvent
+from onifast_shared.accounts.audit import AuditEvent, AuditFilter
 from onifast_shared.values import times
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import audited
-from onifast_web.api.endpoint import Call, Endpoint, Moment
+from onifast_web.api.endpoint import Call, Endpoint, Moment, checked_moment
 from onifast_web.http.models import Model
 
 _OWNER = "For administrators: only what was done to this user's things."
@@ -24,8 +24,16 @@ class AuditQuery(Model):
 
     owner: Annotated[str | None, Field(max_length=128, description=_OWNER)] = None
     action: Annotated[str, Field(max_length=64, description=_ACTION)] = ""
+    actor: Annotated[
+        str, Field(max_length=160, description="Only what this one did: user:NAME, panel or unix:NAME.")
+    ] = ""
+    q: Annotated[str, Field(max_length=200, description="Only lines that hold this text anywhere.")] = ""
+    since: Annotated[Moment | None, Field(description="Only from this time on.")] = None
+    until: Annotated[Moment | None, Field(description="Only before this time.")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=64)] | None = None
+
+    _moments = field_validator("since", "until")(checked_moment)
 
 
 class AuditLine(Model):
@@ -55,8 +63,12 @@ def list_events(call: Call) -> AuditList:
     """A page of the audit trail, newest first: of the caller's own things; of everybody's for administrators."""
     query: AuditQuery = call.query
     owner = audited.visible_to(call.caller, query.owner)
+    since, until = (None if text is None else times.parse_rfc3339(text) for text in (query.since, query.until))
+    wanted = AuditFilter(query.actor, query.q, since, until)
     page = call.web.database.read(
-        lambda tx: audit.list_page(tx, owner, action=query.action, limit=query.limit, cursor=query.cursor)
+        lambda tx: audit.list_page(
+            tx, owner, action=query.action, wanted=wanted, limit=query.limit, cursor=query.cursor
+        )
     )
     return AuditList(events=[_line(event) for event in page.rows], next_cursor=page.next_cursor)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.message.compose import DraftError
 from onifast_shared.values import times
@@ -109,6 +109,8 @@ def add(app: Flask, endpoint: Endpoint) -> None:
 
 def _answer(endpoint: Endpoint) -> Response:
     call = Call(context.current(), auth.caller(), _checked(endpoint.query, _query()), _body(endpoint))
+    given = (part for part in (call.query, call.body) if part is not None)
+    g.checked_values = {name: value for part in given for name, value in part.model_dump(exclude_unset=True).items()}
     # Before the answer: if something changes in between, it is only sent once more.
     headers = _validator(call, endpoint)
     if headers and request.if_none_match.contains_weak(headers["ETag"].strip('"')):

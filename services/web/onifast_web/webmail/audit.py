@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from flask import Response, request
 from onifast_shared.accounts import audit as store
-from onifast_shared.accounts.audit import AuditEvent
+from onifast_shared.accounts.audit import AuditEvent, AuditFilter
 from onifast_shared.values.paging import CursorError
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import audited
+from onifast_web.actions.audit_rules import LINE_WORDS
 from onifast_web.http.problems import not_found
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
-_WORDS = {
-    "login": "Signed in",
-    "login.lockout": "Locked out after wrong passwords",
-    "mail.read": "Message read",
-    "mail.raw": "Message fetched whole",
-    "mail.attachment": "Attachment fetched",
-    "mail.mark": "Message marked",
-    "mail.delete": "Message deleted for good",
-    "session.revoke": "Signed out elsewhere",
-    "token.create": "API token made",
-    "token.revoke": "API token revoked",
+_KINDS = {
+    "login": "Logins",
+    "login.lockout": "Lock-outs",
+    "login.smtp": "Logins to send",
+    "mail.": "Mail that others read or changed",
+    "session.": "Sessions",
+    "totp.": "Two-step sign-in",
+    "token.": "API tokens",
+    "app-password.": "App passwords",
+    "address.": "Addresses",
+    "domain.": "Domains",
+    "forward.": "Forwards",
+    "queue.": "Queued mail",
 }
 
 
@@ -34,10 +37,18 @@ def activity() -> Response:
     """A page of the trail, newest first; administrators choose whose."""
     caller, _ = user()
     cursor = request.args.get("cursor")
-    owner = request.args.get("q", "").strip() if caller.is_admin else ""
+    kept = {name: request.args.get(name, "").strip()[:200] for name in ("q", "owner", "kind")}
+    owner = kept["owner"] if caller.is_admin else ""
+    kind = kept["kind"] if kept["kind"] in _KINDS else ""
     try:
         found = current().database.read(
-            lambda tx: store.list_page(tx, audited.visible_to(caller, owner or None), limit=_PAGE, cursor=cursor)
+            lambda tx: store.list_page(
+                *(tx, audited.visible_to(caller, owner or None)),
+                action=kind,
+                wanted=AuditFilter(q=kept["q"]),
+                limit=_PAGE,
+                cursor=cursor,
+            )
         )
     except CursorError:
         raise not_found("page") from None
@@ -47,7 +58,10 @@ def activity() -> Response:
         rows=[(event, _what(event), _who(event)) for event in found.rows],
         next_cursor=found.next_cursor,
         cursor=cursor,
-        q=owner,
+        q=kept["q"],
+        owner=owner,
+        kind=kind,
+        kinds=_KINDS,
     )
 
 
@@ -58,7 +72,7 @@ NOTICES: Notices = {}
 
 def _what(event: AuditEvent) -> str:
     name = event.details.get("name")
-    return _WORDS.get(event.action, event.action) + (f": {name}" if name else "")
+    return LINE_WORDS.get(event.action, event.action) + (f": {name}" if name else "")
 
 
 def _who(event: AuditEvent) -> str:

@@ -1,0 +1,225 @@
+"""Every change that can be asked for, by API or page, and the line that it leaves in the audit trail.
+
+A test holds the table to the routes: whoever adds one says here what is written of it, or why nothing is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Whose(Enum):
+    """Whose a changed thing is, unless the request names an `owner`: who sees the line, beside administrators."""
+
+    CALLER = "the caller's"
+    DOMAIN = "the owner's of the domain that is named"
+    NOBODY = "nobody's"
+    NAMED = "the user's whose limits these are"
+
+
+@dataclass(frozen=True)
+class AuditRule:
+    """The line of a change: its action by what the field `by` holds; `otherwise` is that of any other value."""
+
+    whose: Whose
+    actions: Mapping[str, str]
+    by: str = "do"
+    otherwise: str | None = None
+
+    def action(self, values: Mapping[str, object]) -> str | None:
+        """The action that these values ask for."""
+        return self.actions.get(str(values.get(self.by) or ""), self.otherwise)
+
+
+def always(action: str, whose: Whose) -> AuditRule:
+    """A change of one kind."""
+    return AuditRule(whose, {"": action}, by="")
+
+
+def _each(
+    noun: str, whose: Whose, *verbs: str, by: str = "do", otherwise: str | None = None, **others: str
+) -> AuditRule:
+    return AuditRule(whose, {verb: f"{noun}.{verb}" for verb in verbs} | others, by, otherwise)
+
+
+OWN_MAIL = "what users do with their own mail is nobody's but theirs"
+WITHIN = "the change writes its line itself, in its own transaction"
+LOGIN = "logins write theirs where they succeed or fail"
+DKIM = ("generate", "rotate", "switch", "abort", "retire")
+QUEUE = ("retry", "cancel", "hold", "release", "recall", "send_now", "reschedule", "redirect")
+
+RULES: Mapping[str, AuditRule | str] = {
+    "api:POST /api/mail/addresses": always("address.add", Whose.CALLER),
+    "api:PATCH /api/mail/addresses": WITHIN,
+    "api:DELETE /api/mail/addresses": always("address.remove", Whose.DOMAIN),
+    "api:POST /api/tokens": WITHIN,
+    "api:DELETE /api/tokens": WITHIN,
+    "api:POST /api/mail/app-passwords": always("app-password.create", Whose.CALLER),
+    "api:DELETE /api/mail/app-passwords": always("app-password.revoke", Whose.CALLER),
+    "api:POST /api/mail/config": always("relay.set", Whose.NOBODY),
+    "api:POST /api/mail/destinations": always("destination.set", Whose.NOBODY),
+    "api:POST /api/mail/dkim": _each("dkim", Whose.DOMAIN, *DKIM, by="action"),
+    "api:POST /api/mail/domains": always("domain.add", Whose.CALLER),
+    "api:PATCH /api/mail/domains": WITHIN,
+    "api:DELETE /api/mail/domains": WITHIN,
+    "api:POST /api/mail/drafts": OWN_MAIL,
+    "api:DELETE /api/mail/drafts": OWN_MAIL,
+    "api:PUT /api/mail/drafts": OWN_MAIL,
+    "api:POST /api/mail/drafts/send": OWN_MAIL,
+    "api:POST /api/mail/forwards": always("forward.add", Whose.CALLER),
+    "api:DELETE /api/mail/forwards": always("forward.remove", Whose.CALLER),
+    "api:POST /api/mail/domain-aliases": always("domain-alias.add", Whose.DOMAIN),
+    "api:DELETE /api/mail/domain-aliases": always("domain-alias.remove", Whose.CALLER),
+    "api:POST /api/mail/hold-rules": always("hold-rule.add", Whose.NOBODY),
+    "api:DELETE /api/mail/hold-rules": always("hold-rule.remove", Whose.NOBODY),
+    "api:POST /api/mail/invitations": OWN_MAIL,
+    "api:POST /api/mail/junk": OWN_MAIL,
+    "api:DELETE /api/mail/junk": OWN_MAIL,
+    "api:POST /api/mail/labels": OWN_MAIL,
+    "api:PATCH /api/mail/labels": OWN_MAIL,
+    "api:DELETE /api/mail/labels": OWN_MAIL,
+    "api:POST /api/mail/labels/assign": OWN_MAIL,
+    "api:POST /api/mail/limits": always("limit.set", Whose.NAMED),
+    "api:POST /api/mail/move": OWN_MAIL,
+    "api:POST /api/mail/mark": OWN_MAIL,
+    "api:POST /api/mail/delete": OWN_MAIL,
+    "api:POST /api/mail/outbox": _each("queue", Whose.CALLER, *QUEUE, by="action"),
+    "api:POST /api/mail/quotas": always("quota.set", Whose.NAMED),
+    "api:POST /api/mail/refusals/rescue": always("refusal.rescue", Whose.CALLER),
+    "api:POST /api/mail/routes": always("route.set", Whose.NOBODY),
+    "api:DELETE /api/mail/routes": always("route.remove", Whose.NOBODY),
+    "api:POST /api/mail/sources": always("source.set", Whose.NOBODY),
+    "api:DELETE /api/mail/sources": always("source.remove", Whose.NOBODY),
+    "api:POST /api/mail/sandbox": AuditRule(
+        Whose.DOMAIN, {"True": "sandbox.on", "False": "sandbox.off", "": "sandbox.off"}, "on"
+    ),
+    "api:POST /api/mail/send": OWN_MAIL,
+    "api:DELETE /api/sessions": WITHIN,
+    "api:POST /api/sessions/end-others": WITHIN,
+    "api:POST /api/panel/sso-token": always("sso.issue", Whose.NAMED),
+    "api:POST /api/mail/suppressions": always("suppression.add", Whose.CALLER),
+    "api:DELETE /api/mail/suppressions": always("suppression.lift", Whose.CALLER),
+    "api:DELETE /api/mail/tls": always("tls.forget", Whose.NOBODY),
+    "api:DELETE /api/totp": WITHIN,
+    "api:DELETE /api/panel/users/departed": always("user.purge", Whose.NOBODY),
+    "api:POST /api/panel/users/remove": always("user.remove", Whose.NOBODY),
+    "api:POST /api/panel/users/restore": always("user.restore", Whose.NOBODY),
+    "api:POST /api/panel/users/rename": always("user.rename", Whose.NOBODY),
+    "api:POST /api/panel/users/confirm": always("user.confirm", Whose.NOBODY),
+    "api:POST /api/mail/webhooks": always("webhook.create", Whose.CALLER),
+    "api:PATCH /api/mail/webhooks": always("webhook.change", Whose.CALLER),
+    "api:POST /api/mail/webhooks/act": _each("webhook", Whose.CALLER, "enable", by="action"),
+    "api:POST /api/mail/webhooks/replay": always("webhook.replay", Whose.CALLER),
+    "api:DELETE /api/mail/webhooks": always("webhook.remove", Whose.CALLER),
+    "webmail.addresses": _each("address", Whose.CALLER, "remove", otherwise="address.add"),
+    "webmail.tokens": WITHIN,
+    "webmail.app_passwords": _each("app-password", Whose.CALLER, "revoke", otherwise="app-password.create"),
+    "webmail.compose": OWN_MAIL,
+    "webmail.departed": _each("user", Whose.NOBODY, "confirm", "restore", "purge"),
+    "webmail.destinations": _each("destination", Whose.NOBODY, "remove", otherwise="destination.set"),
+    "webmail.dkim": _each("dkim", Whose.DOMAIN, *DKIM, by="action"),
+    "webmail.forwards": _each("forward", Whose.CALLER, "remove", otherwise="forward.add"),
+    "webmail.hold_rules": _each(
+        "hold-rule", Whose.NOBODY, "remove", release="hold-rule.remove", otherwise="hold-rule.add"
+    ),
+    "webmail.image_senders": OWN_MAIL,
+    "webmail.always_show_images": OWN_MAIL,
+    "webmail.junk": OWN_MAIL,
+    "webmail.labels_page": OWN_MAIL,
+    "webmail.limits": always("limit.set", Whose.NAMED),
+    "webmail.login": LOGIN,
+    "webmail.logout": "who signs out here says so nowhere else",
+    "webmail.login_code": LOGIN,
+    "webmail.login_setup": LOGIN,
+    "webmail.act": OWN_MAIL,
+    "webmail.answer_invitation": OWN_MAIL,
+    "webmail.outbox_act": _each("queue", Whose.CALLER, *QUEUE, by="action"),
+    "webmail.captured": _each("queue", Whose.CALLER, "release", "redirect"),
+    "webmail.rescue": always("refusal.rescue", Whose.CALLER),
+    "webmail.relay": always("relay.set", Whose.NOBODY),
+    "webmail.routes": _each("route", Whose.NOBODY, "remove", otherwise="route.set"),
+    "webmail.scheduled": OWN_MAIL,
+    "webmail.recall": OWN_MAIL,
+    "webmail.sending": AuditRule(Whose.DOMAIN, {"sandbox-on": "sandbox.on", "sandbox-off": "sandbox.off"}),
+    "webmail.sessions": WITHIN,
+    "webmail.sources": _each("source", Whose.NOBODY, "remove", otherwise="source.set"),
+    "webmail.suppressions": _each("suppression", Whose.CALLER, "lift", otherwise="suppression.add"),
+    "webmail.tls": always("tls.forget", Whose.NOBODY),
+    "webmail.two_step": WITHIN,
+    "webmail.webhooks": _each("webhook", Whose.CALLER, "create", "enable", "remove", events="webhook.change"),
+    "webmail.webhook_calls": always("webhook.replay", Whose.CALLER),
+    "client_setup:autodiscover": "a mail program asks, and changes nothing",
+}
+"""By the name of the route in Flask."""
+
+LINE_WORDS = {
+    "login": "Signed in",
+    "login.smtp": "Signed in to send, from a new place",
+    "login.lockout": "Locked out after wrong passwords or codes",
+    "mail.read": "Message read",
+    "mail.raw": "Message fetched whole",
+    "mail.attachment": "Attachment fetched",
+    "mail.mark": "Message marked",
+    "mail.delete": "Message deleted for good",
+    "session.revoke": "Signed out elsewhere",
+    "device.remember": "Browser remembered: no code is asked for there",
+    "device.forget": "Browser forgotten: a code is asked for there again",
+    "token.create": "API token made",
+    "token.revoke": "API token revoked",
+    "app-password.create": "App password made",
+    "app-password.revoke": "App password revoked",
+    "totp.enable": "Two-step sign-in turned on",
+    "totp.disable": "Two-step sign-in turned off",
+    "totp.reset": "Two-step sign-in reset",
+    "totp.recovery": "Recovery code used",
+    "totp.recovery-codes": "New recovery codes made",
+    "sso.issue": "Single sign-on link made",
+    "address.add": "Address added",
+    "address.owner": "Address given to another user",
+    "address.remove": "Address removed",
+    "domain.add": "Domain added",
+    "domain.owner": "Domain given to another user",
+    "domain.remove": "Domain removed",
+    "domain.mta-sts": "MTA-STS policy changed",
+    "junk.set": "Junk filter changed",
+    "junk.forget": "Junk filter forgotten",
+    "label.add": "Label made",
+    "label.change": "Label changed",
+    "label.remove": "Label removed",
+    "domain-alias.add": "Domain alias added",
+    "domain-alias.remove": "Domain alias removed",
+    "forward.add": "Forward added",
+    "forward.remove": "Forward removed",
+    "quota.set": "Quota changed",
+    "limit.set": "Sending limit changed",
+    "relay.set": "Relay changed",
+    "route.set": "Route changed",
+    "route.remove": "Route removed",
+    "source.set": "Source address changed",
+    "source.remove": "Source address removed",
+    "destination.set": "Limits of a destination changed",
+    "destination.remove": "Limits of a destination removed",
+    "hold-rule.add": "Hold rule made",
+    "hold-rule.remove": "Hold rule removed",
+    "suppression.add": "Recipient suppressed",
+    "suppression.lift": "Suppression lifted",
+    "sandbox.on": "Domain put into the sandbox",
+    "sandbox.off": "Domain taken out of the sandbox",
+    "tls.forget": "TLS history of a site forgotten",
+    "refusal.rescue": "Refused message fetched back",
+    "webhook.create": "Webhook made",
+    "webhook.change": "Webhook changed",
+    "webhook.enable": "Webhook enabled",
+    "webhook.remove": "Webhook removed",
+    "webhook.replay": "Webhook call made again",
+    "user.remove": "User removed",
+    "user.restore": "User restored",
+    "user.rename": "User renamed",
+    "user.purge": "Departed user deleted",
+    "user.confirm": "User confirmed as gone",
+    **{f"dkim.{each}": f"DKIM key: {each}" for each in DKIM},
+    **{f"queue.{each}": f"Queued mail: {each.replace('_', ' ')}" for each in QUEUE},
+}
+"""What people are told of an action."""
