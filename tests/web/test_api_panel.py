@@ -122,7 +122,7 @@ def test_a_domain_is_made_given_and_removed(panel: Panel, database: Database) ->
     assert made.status_code == 201 and made.json is not None
     assert {**made.json, "created_at": None} == {
         "domain": "xn--mnch-0ra.test", "owner": "demo", "addresses": 0, "alias_of": "", "created_at": None,
-        "mta_sts": "", "dns": "", "dns_checked_at": None,
+        "mta_sts": "default", "dns": "", "dns_checked_at": None,
     }  # fmt: skip
     assert panel.post(DOMAINS, {"domain": "münch.test", "owner": "demo"}).status_code == 409
     assert patch(panel, DOMAINS, {"domain": "münch.test", "owner": "maria"}).json["owner"] == "maria"

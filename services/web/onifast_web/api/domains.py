@@ -22,9 +22,10 @@ from onifast_web.api.paged import DomainText, NextCursor, OwnerName, PagedQuery,
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
 
-OwnPolicy = Literal["", "off", "none", "testing", "enforce"]
+OwnPolicy = Literal["default", "off", "none", "testing", "enforce"]
 _OWN_POLICY = Field(
-    description="The mode of the MTA-STS policy that web serves for it; empty for the setting's.", examples=["enforce"]
+    description="The mode of the MTA-STS policy that web serves for it; `default` is the setting's.",
+    examples=["enforce"],
 )
 
 
@@ -32,7 +33,7 @@ class DomainInfo(Model):
     """A domain whose mail is this server's. `addresses` is their number; `alias_of` a domain that it is an alias of.
 
     `owner`, "" for nobody, sees its DNS records, makes its keys, and sends as all that nobody has of it. `mta_sts` is
-    the mode of its MTA-STS policy, "" for the setting's. `dns` is what `GET /api/mail/domains/dns`, the webmail or the
+    the mode of its MTA-STS policy. `dns` is what `GET /api/mail/domains/dns`, the webmail or the
     shell came to when it was asked last, "" for never.
     """
 
@@ -126,7 +127,7 @@ def change_domain(call: Call) -> DomainInfo:
             domains.set_owner(tx, domain, owner)
             _note(tx, call, by, before, {"from": before.owner, "to": owner})
         if body.mta_sts is not None:
-            domains.set_mta_sts(tx, domain, body.mta_sts)
+            domains.set_mta_sts(tx, domain, "" if body.mta_sts == "default" else body.mta_sts)
         return _found(tx, domain)
 
     return _info(call.web.database.write(change))
@@ -173,7 +174,7 @@ def _info(row: DomainRow) -> DomainInfo:
             "owner": row.owner,
             "addresses": row.addresses,
             "alias_of": row.alias_of,
-            "mta_sts": row.mta_sts,
+            "mta_sts": row.mta_sts or "default",
             "dns": row.dns,
             "dns_checked_at": optional_moment(row.dns_checked_ts),
             "created_at": optional_moment(times.parse(row.created_at)),
