@@ -45,7 +45,7 @@ NAMED: dict[str, Any] = {
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
     "folder": "trash",
     "scopes": ["read"],
-    "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
+    "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
 }  # fmt: skip
 TEMPLATES = Path(webmail.__file__).parent.parent / "templates"
 BUTTON = re.compile(r'name="(?:do|action)"[^>]*value="([^"{]+)"')
