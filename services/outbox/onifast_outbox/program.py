@@ -199,8 +199,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup),
     )
     async with poller.watching():
-        maillog.started(_serves(settings), settings.source)
-        code = await _until_stopped(program, loops, wishes)
+        code = await _until_stopped(program, loops, wishes, lambda: maillog.started(_serves(settings), settings.source))
     await program.dispatcher.close()
     await program.connections.close()
     with contextlib.suppress(DatabaseError):
@@ -208,13 +207,20 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
     return code
 
 
-async def _until_stopped(program: OutboxProgram, loops: list[Coroutine[Any, Any, None]], wishes: Wishes) -> int | None:
-    """Runs the loops until there is a wish, or until one of them ends, as none does unless the filer is lost."""
+async def _until_stopped(
+    program: OutboxProgram, loops: list[Coroutine[Any, Any, None]], wishes: Wishes, started: Callable[[], None]
+) -> int | None:
+    """Runs the loops until there is a wish, or until one of them ends, as none does unless the filer is lost.
+
+    It has `started` once each of them has begun.
+    """
     claiming = asyncio.create_task(program.dispatcher.run())
     renewing = asyncio.create_task(program.leases.run())
     others = [asyncio.create_task(loop) for loop in loops]
     stopping, wished = asyncio.create_task(wishes.stop.wait()), asyncio.create_task(wishes.renew.wait())
     tasks = [claiming, renewing, *others, stopping, wished]
+    await asyncio.sleep(0)
+    started()
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     # The claimer first: it must not take more. The leases go on until the last delivery has ended.
     await _end(claiming)

@@ -4,6 +4,9 @@ The panel writes both tables itself, in any case and with either form of an inte
 next look-up on, and one that holds no address is passed over.
 
 When an address is taken away or given to somebody else, triggers delete what its earlier owner made of it.
+They compare the texts in ASCII lower case, since any program's SQLite runs them and it knows no other form: of an
+address that the panel writes now with A-labels and now with U-labels, an earlier owner's forward has to be removed by
+hand. What we write ourselves has one form.
 """
 
 from __future__ import annotations

@@ -77,6 +77,18 @@ def test_a_subject_cannot_add_header_fields() -> None:
     assert b"Subject: Hello Bcc: eve@evil.test X: y\r\n" in built.message
 
 
+def test_who_writes_a_name_for_an_address_is_told_what_to_write() -> None:
+    for sender in ("My Site", "My Site <>", "My Site <web site>"):
+        with pytest.raises(UnusableRow) as refused:
+            build(row(sender=sender), "mail.host.test")
+        assert str(refused.value) == (
+            f"sender {sender!r} is no address; write user@example.com, Name <user@example.com>, "
+            "or a user name of this host, as www-data"
+        )
+    with pytest.raises(UnusableRow, match="recipient 'My Friend' is no address"):
+        build(row(recipient="My Friend"), "mail.host.test")
+
+
 @pytest.mark.parametrize("sender", ["", "a@b.test, c@d.test", "a b@c.test", "a@b..test", "a@b.test\r\nBcc: eve@x.test"])
 def test_an_unusable_sender_is_refused(sender: str) -> None:
     with pytest.raises(UnusableRow, match="sender"):

@@ -17,6 +17,9 @@ from onifast_outbox import maillog
 
 LOCAL_NAMES = ("localhost", "localhost.localdomain")
 
+_SENDER_FORMS = "user@example.com, Name <user@example.com>, or a user name of this host, as www-data"
+_RECIPIENT_FORMS = "user@example.com or Name <user@example.com>, with commas between several"
+
 
 @dataclass(frozen=True)
 class ScriptMessage:
@@ -84,7 +87,7 @@ def _sender(text: str, hostname: str) -> tuple[str, Address]:
     """(name, address) of the sender column; one without a domain, or at localhost, is a user of this host."""
     entries = split_list(text)
     if len(entries) != 1:
-        raise UnusableRow("sender: exactly one address is needed")
+        raise UnusableRow(f"sender: exactly one address is needed; write {_SENDER_FORMS}")
     name, written = entries[0]
     local, at, domain = written.rpartition("@")
     if not at:
@@ -94,7 +97,7 @@ def _sender(text: str, hostname: str) -> tuple[str, Address]:
     try:
         return name, Address.parse(f"{local}@{domain}")
     except AddressError as error:
-        raise UnusableRow(f"sender {written[:100]!r}: {error}") from None
+        raise UnusableRow(_no_address("sender", text, error, _SENDER_FORMS)) from None
 
 
 def _recipients(text: str) -> list[Address]:
@@ -103,10 +106,16 @@ def _recipients(text: str) -> list[Address]:
         try:
             addresses.append(Address.parse(written))
         except AddressError as error:
-            raise UnusableRow(f"recipient {written[:100]!r}: {error}") from None
+            raise UnusableRow(_no_address("recipient", written, error, _RECIPIENT_FORMS)) from None
     if not addresses:
-        raise UnusableRow("recipient: an address is needed")
+        raise UnusableRow(f"recipient: an address is needed; write {_RECIPIENT_FORMS}")
     return addresses
+
+
+def _no_address(column: str, written: str, error: AddressError, forms: str) -> str:
+    """What is wrong with a column, and what to write there; of what has no @, the rules of addresses say nothing."""
+    why = f" ({error})" if "@" in written else ""
+    return f"{column} {written[:100]!r} is no address{why}; write {forms}"
 
 
 def _quoted(name: str) -> str:
