@@ -299,7 +299,7 @@ def test_a_copy_that_cannot_be_written_is_tried_again_later(database: Database) 
     assert database.read(lambda tx: indexing.unfiled(tx, 1000)) == []
     assert len(database.read(lambda tx: indexing.unfiled(tx, 1000 + indexing.RETRY_FILING))) == 1
     database.write(lambda tx: indexing.set_filed(tx, email_id, "/home/ann/x.eml"))
-    assert database.read(indexing.filed) == [(email_id, "ann", "/home/ann/x.eml")]
+    assert database.read(indexing.filed) == [(email_id, "ann", "/home/ann/x.eml", "")]
 
 
 @pytest.mark.parametrize(

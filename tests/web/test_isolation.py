@@ -13,12 +13,14 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from flask import Flask
-from onifast_shared.accounts import api_tokens
+from onifast_shared.accounts import api_tokens, mailbox_users, passwords
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import labelling, labels, mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.message.compose import OutgoingAttachment
+from onifast_shared.recipients import addresses
 from onifast_shared.values import times
+from onifast_shared.values.address import Address
 from onifast_web import webmail
 from onifast_web.access.auth import Who
 from onifast_web.api import ENDPOINTS
@@ -31,8 +33,11 @@ from web.support import Browser, Panel, deliver, index, queue
 SECRET = "Quokka"
 """Stands in all that is demo's, and must not reach anybody else."""
 
-OWN = {"seen_users", "web_sessions", "api_tokens", "audit_events", "send_keys", "folder_counts"}
-"""Tables whose rows count or remember what maria does herself."""
+OWN = {
+    "seen_users", "web_sessions", "api_tokens", "audit_events", "send_keys", "folder_counts", "sending_usage",
+    "login_places",
+}  # fmt: skip
+"""Tables whose rows count or remember what the caller does; what mailbox users send counts for their panel user."""
 
 WAITING = {"/api/mail/explain", "/delivery-check"}
 """What outbox has to answer, which does not run here: tests/outbox/test_delivery_check.py has whose question it is."""
@@ -45,6 +50,7 @@ NAMED: dict[str, Any] = {
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
     "folder": "trash",
     "scopes": ["read"],
+    "new_password": "correct horse battery",
     "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
 }  # fmt: skip
 TEMPLATES = Path(webmail.__file__).parent.parent / "templates"
@@ -53,44 +59,72 @@ DO = sorted({value for page in TEMPLATES.rglob("*.html") for value in BUTTON.fin
 """What the buttons of all pages say."""
 
 
+BOB, SUE = "bob@example.test", "sue@example.test"
+"""Mailbox users of demo's."""
+
+PAIRS = pytest.mark.parametrize(
+    ("caller", "owner"),
+    [("maria", "demo"), (BOB, "demo"), ("demo", BOB), (SUE, BOB), ("maria", BOB)],
+)
+"""Who tries, and whose things: panel users, mailbox users and those that they belong to."""
+
+
 @pytest.fixture
-def demos(database: Database) -> list[int]:
-    """The ids of all that demo has, whatever it is."""
+def accounts(database: Database) -> dict[str, str]:
+    """The accounts of all, by the names that they log in with."""
+
+    def make(tx: Connection) -> dict[str, str]:
+        found = {"demo": "demo", "maria": "maria"}
+        for address in (BOB, SUE):
+            addresses.add(tx, Address.parse(address), "demo")
+            hashed = passwords.hashed(f"{address} password")
+            found[address] = mailbox_users.create(tx, Address.parse(address), "demo", hashed, 1).account
+        return found
+
+    return database.write(make)
+
+
+def belongings(database: Database, owner: str) -> list[int]:
+    """Gives an account something of everything; the ids of all that, whatever it is."""
     picture = OutgoingAttachment(f"{SECRET}.txt", "text/plain", SECRET.encode())
-    ids = {deliver(database, folder=folder, subject=SECRET, text=SECRET, attachments=[picture]) for folder in FOLDERS}
+    ids = {
+        deliver(database, owner=owner, folder=folder, subject=SECRET, text=SECRET, attachments=[picture])
+        for folder in FOLDERS
+    }
     index(database)
-    ids |= set(queue(database, f"{SECRET}@remote.example", subject=SECRET))
+    ids |= set(queue(database, f"{SECRET}@remote.example", subject=SECRET, owner=owner))
 
     def write(tx: Connection) -> set[int]:
         made = [
-            labels.create(tx, "demo", f"{SECRET} {kind}", is_folder=kind == "folder", now=1) for kind in ("a", "folder")
+            labels.create(tx, owner, f"{SECRET} {kind}", is_folder=kind == "folder", now=1) for kind in ("a", "folder")
         ]
         labelling.assign(tx, made[0], ids)
-        _, token = api_tokens.create(tx, "demo", SECRET, 1)
+        _, token = api_tokens.create(tx, owner, SECRET, 1)
         tx.execute(
-            "INSERT INTO suppressions (owner, recipient, origin, reason, created_ts) "
-            " VALUES ('demo', ?1, 'manual', ?1, 1)",
-            (f"{SECRET}@x.test",),
+            "INSERT INTO suppressions (owner, recipient, origin, reason, created_ts)  VALUES (?2, ?1, 'manual', ?1, 1)",
+            (f"{SECRET}@x.test", owner),
         )
         tx.execute(
-            "INSERT INTO webhooks (owner, url, events, secret, created_ts) VALUES ('demo', ?, 'delivered', 's', 1)",
-            (f"https://{SECRET}.example",),
+            "INSERT INTO webhooks (owner, url, events, secret, created_ts) VALUES (?, ?, 'delivered', 's', 1)",
+            (owner, f"https://{SECRET}.example"),
         )
-        tx.execute(
-            "INSERT INTO mail_forwards (address, target, owner) VALUES ('demo@example.test', ?, 'demo')",
-            (f"{SECRET}@x.test",),
-        )
+        if owner == "demo":  # a mailbox user has none
+            tx.execute(
+                "INSERT INTO mail_forwards (address, target, owner) VALUES ('demo@example.test', ?, ?)",
+                (f"{SECRET}@x.test", owner),
+            )
         return {each.id for each in made} | {token.id}
 
-    return sorted(ids | database.write(write))
+    found = sorted(ids | database.write(write))
+    return found if owner == "demo" else [*found[:2], *found[-2:]]
 
 
-def everything(tx: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables that hold what users have, but for what is maria's own."""
+def everything(tx: Connection, owner: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables that hold what users have, but for what is the caller's own."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite*'"
     found = [str(row[0]) for row in tx.execute(sql).fetchall()]
     names = [name for name in found if name not in OWN and not name.startswith("mail_search")]
-    return {name: [row for row in tx.execute(f"SELECT * FROM {name}").fetchall() if "demo" in row] for name in names}
+    return {name: [row for row in tx.execute(f"SELECT * FROM {name}").fetchall() if owner in row] for name in names}
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, Who]]:
@@ -144,18 +178,20 @@ def calls(endpoint: Endpoint, number: int) -> Iterator[tuple[dict[str, Any], dic
             yield {name: value for name, value in query.items() if not isinstance(value, list)}, body
 
 
+@PAIRS
 def test_no_endpoint_shows_or_changes_what_is_another_users(
-    app: Flask, panel: Panel, database: Database, demos: list[int]
+    panel: Panel, database: Database, accounts: dict[str, str], caller: str, owner: str
 ) -> None:
-    maria, before = panel.acting_for("maria"), database.read(everything)
+    account, theirs = accounts[owner], belongings(database, accounts[owner])
+    calling, before = panel.acting_for(caller), database.read(lambda tx: everything(tx, account))
     answered, tried = set[tuple[str, str]](), 0
     for endpoint in ENDPOINTS:
         if endpoint.who is Who.SERVICE or endpoint.path in WAITING:
             continue
-        for number in demos:
+        for number in theirs:
             for query, body in calls(endpoint, number):
-                answer = maria.client.open(
-                    endpoint.path, method=endpoint.method, query_string=query, json=body, headers=maria.headers
+                answer = calling.client.open(
+                    endpoint.path, method=endpoint.method, query_string=query, json=body, headers=calling.headers
                 )
                 where = (endpoint.method, endpoint.path, query, body)
                 assert answer.status_code < 500, where
@@ -163,8 +199,8 @@ def test_no_endpoint_shows_or_changes_what_is_another_users(
                 tried += 1
                 if answer.status_code != 422:
                     answered.add((endpoint.method, endpoint.path))
-    assert database.read(everything) == before
-    assert tried > len(ENDPOINTS) * len(demos)
+    assert database.read(lambda tx: everything(tx, account)) == before
+    assert tried > len(ENDPOINTS) * len(theirs)
     # A route whose requests are all refused for their form has not been tried.
     wanted = {
         (each.method, each.path) for each in ENDPOINTS if each.who is not Who.SERVICE and each.path not in WAITING
@@ -172,32 +208,42 @@ def test_no_endpoint_shows_or_changes_what_is_another_users(
     assert wanted - answered == set(), "say in NAMED what its fields may hold"
 
 
-def test_no_page_shows_what_is_another_users(app: Flask, database: Database, demos: list[int]) -> None:
-    maria, before, tried = Browser.logged_in(app.test_client(), "maria"), database.read(everything), 0
+@PAIRS
+def test_no_page_shows_what_is_another_users(
+    app: Flask, database: Database, accounts: dict[str, str], caller: str, owner: str
+) -> None:
+    account, theirs = accounts[owner], belongings(database, accounts[owner])
+    browser = Browser.logged_in(app.test_client(), caller)
+    before, tried = database.read(lambda tx: everything(tx, account)), 0
     names = ("draft", "reply", "reply_all", "reply_list", "forward", "label", "id", "source", "cursor")
     for path in pages(app, "GET"):
-        for number in demos:
+        for number in theirs:
             for name in ("", *names) if "{id}" not in path else ("",):
-                answer = maria.get(path.format(id=number), query_string={name: number} if name else {})
+                answer = browser.get(path.format(id=number), query_string={name: number} if name else {})
                 assert answer.status_code < 500 and SECRET not in answer.text, (path, name)
                 tried += 1
-    assert database.read(everything) == before and tried > 200
+    assert database.read(lambda tx: everything(tx, account)) == before and tried > 100
 
 
-def test_no_page_changes_what_is_another_users(app: Flask, database: Database, demos: list[int]) -> None:
-    maria, before, tried = Browser.logged_in(app.test_client(), "maria"), database.read(everything), 0
-    draft = database.read(lambda tx: mailbox.list_page(tx, "demo", "drafts")).rows[0].id
-    numbers = {"id": 1, "ids": demos, "draft": draft, "source": draft, "enclose": 1, "label": 1, "labels": [1, 2]}
+@PAIRS
+def test_no_page_changes_what_is_another_users(
+    app: Flask, database: Database, accounts: dict[str, str], caller: str, owner: str
+) -> None:
+    account, theirs = accounts[owner], belongings(database, accounts[owner])
+    browser = Browser.logged_in(app.test_client(), caller)
+    before, tried = database.read(lambda tx: everything(tx, account)), 0
+    draft = database.read(lambda tx: mailbox.list_page(tx, account, "drafts")).rows[0].id
+    numbers = {"id": 1, "ids": theirs, "draft": draft, "source": draft, "enclose": 1, "label": 1, "labels": [1, 2]}
     for path in pages(app, "POST"):
         for action in DO:
             form = {**NAMED, **numbers, "q": "x", "do": action, "action": action, "back": "inbox", "keep": "0"}
             for target in ("label:1", "label:2", "trash"):
-                answer = maria.post(path.format(id=1), form | {"target": target})
+                answer = browser.post(path.format(id=1), form | {"target": target})
                 assert answer.status_code < 500 and SECRET not in answer.text, (path, action)
                 tried += 1
                 if not action.startswith("move"):
                     break
-    assert database.read(everything) == before and tried > 500
+    assert database.read(lambda tx: everything(tx, account)) == before and tried > 500
 
 
 def pages(app: Flask, wanted: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from onifast_shared.accounts import scram_verifier
+from onifast_shared.accounts import mailbox_users, scram_verifier
 from onifast_shared.accounts.scram_verifier import Parameters, ScramVerifier
 from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection, Database
@@ -82,7 +82,7 @@ def create(
         raise AppPasswordError(f"there are {MAX_PER_USER} app passwords already; revoke one first")
     if any(each.name == label for each in found.app_passwords):
         raise AppPasswordError("there is an app password of this name already")
-    password = _new_password()
+    password = new_password()
     made = scram_verifier.derive(password.reveal(), found.parameters)
     sql = """
         INSERT INTO app_passwords (username, name, salt, iterations, stored_key, server_key, created_ts)
@@ -140,7 +140,8 @@ def exist(tx: Connection) -> bool:
 def verifiers_of(tx: Connection, username: str, panel: ScramVerifier | None, secret: bytes) -> LoginVerifiers:
     """What a login of that name is checked against, whether such a user exists or not.
 
-    The salt is that of the user's app passwords, else that of their panel password, else made from the name.
+    The salt is that of the user's app passwords, else that of their panel password, else made from the name. That of a
+    mailbox user is made from their panel user's name, as it is for the addresses that nobody has.
     """
     sql = """
         SELECT id, name, salt, iterations, stored_key, server_key, used_ts, used_from FROM app_passwords
@@ -151,7 +152,8 @@ def verifiers_of(tx: Connection, username: str, panel: ScramVerifier | None, sec
         return LoginVerifiers(verifiers[0].verifier.parameters, verifiers)
     if panel is not None:
         return LoginVerifiers(panel.parameters, ())
-    salt = hmac.digest(secret, b"salt of " + username.encode("utf-8", "surrogatepass"), "sha256")
+    named = mailbox_users.owner_of(tx, username) or username
+    salt = hmac.digest(secret, b"salt of " + named.encode("utf-8", "surrogatepass"), "sha256")
     return LoginVerifiers(Parameters(salt[: scram_verifier.SALT_OCTETS], scram_verifier.ITERATIONS), ())
 
 
@@ -180,6 +182,7 @@ def _verifier(row: tuple[Any, ...]) -> AppPasswordVerifier:
     return AppPasswordVerifier(password_id, name, verifier, used_ts, used_from)
 
 
-def _new_password() -> Secret:
+def new_password() -> Secret:
+    """A password that nobody guesses, of letters that nobody confuses."""
     groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
     return Secret("-".join(groups))

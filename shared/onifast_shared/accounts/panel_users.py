@@ -60,13 +60,17 @@ class AccountSettings(Protocol):
 
 @dataclass(frozen=True)
 class PanelUser:
-    """A user as their file describes them. The file's name is their name, whatever the file says."""
+    """A user as their file describes them. The file's name is their name, whatever the file says.
+
+    A mailbox user is described alike: `username` is their account then, and `belongs_to` their panel user.
+    """
 
     username: str
     is_admin: bool
     disabled: bool
     password_hash: Secret | None
     scram: Secret | None = None
+    belongs_to: str | None = None
 
     def verifier(self) -> ScramVerifier | None:
         """The SCRAM verifier of their password, if the file holds one; raises UserFileError for one of no use."""
@@ -107,9 +111,7 @@ class UserDirectory:
         """
         user = self.get(username)
         if user is None:
-            hashed = self._some_hash()
-            for spelling in _spellings(password):
-                passwords.waste(spelling, *hashed)
+            self.waste(password)
             return None
         stored = user.password_hash
         if stored is None:
@@ -118,6 +120,12 @@ class UserDirectory:
             raise UserFileError(f"user file {self._directory / username}.json holds a password hash of no known kind")
         matches = self._matches(password, stored.reveal())
         return user if matches and not user.disabled else None
+
+    def waste(self, password: str) -> None:
+        """Takes as long as a check of a panel user's password."""
+        hashed = self._some_hash()
+        for spelling in _spellings(password):
+            passwords.waste(spelling, *hashed)
 
     def _matches(self, password: str, stored: str) -> bool:
         fitting = [

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from onifast_shared.accounts import scram_verifier
 
 MAX_PASSWORD = 1024  # octets: no more of a stranger's input is hashed
+SHORTEST_PASSWORD = 8  # characters, of those that are set here
 _MAX_STORED = 1024
 _CRYPT_DATA = 1 << 18  # octets: struct crypt_data is 32 KiB with libxcrypt, 128 KiB with glibc
 
@@ -21,6 +22,7 @@ _CRYPT_DATA = 1 << 18  # octets: struct crypt_data is 32 KiB with libxcrypt, 128
 _MAX_BCRYPT_COST = 16
 _MAX_MEMORY = 256 << 20
 _MAX_ARGON2_PASSES = 16
+_ARGON2_PASSES, _ARGON2_KIB = 2, 19456  # of the hashes that are made here: some 20 ms
 _MAX_SCRYPT_WORK = 1 << 30
 _MAX_PBKDF2_ITERATIONS = 5_000_000
 _MAX_SHA_ROUNDS = 5_000_000
@@ -41,6 +43,7 @@ _ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # A hash of some kind, known to us or not: never to be taken for a plain password, or who reads it could log in with it.
 _LOOKS_HASHED = re.compile(r"(\$[0-9a-z_-]+[$=]|(scrypt|pbkdf2)[:_]|\{[A-Za-z0-9._-]+\}|SCRAM-SHA-)")
 # The hash of a random password that nobody knows.
+_OUR_DECOY = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IHRoYXQ$mPqqQVwXG4/6Uy0pKxbvLmzrhQ2AqzRrhNHXrjGdqJc"
 _DECOY = "$2b$12$KIXQJ0O0j3r0k6v0JvT8ue9c3mO3b1rQx0p6gq2s0lYpVnq0cX3Wm"
 
 
@@ -80,6 +83,27 @@ def is_supported(stored: str, *, allow_plaintext: bool) -> bool:
     if any(pattern.fullmatch(stored) for pattern, _ in _VERIFIERS):
         return True
     return bool(stored) and allow_plaintext and not _LOOKS_HASHED.match(stored)
+
+
+def check_new(password: str) -> None:
+    """Raises ValueError, which says why, for a password that a mailbox user is not to have."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise ValueError(f"a password has {SHORTEST_PASSWORD} characters or more")
+    if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD or not password.isprintable():
+        raise ValueError(f"a password has {MAX_PASSWORD} octets at the most, and no control characters")
+
+
+def hashed(password: str) -> str:
+    """A hash of a mailbox user's password. It blocks for the time that takes; raises ValueError as `check_new`."""
+    check_new(password)
+    import argon2  # noqa: PLC0415  (an extra of smtpd and web)
+
+    return argon2.PasswordHasher(_ARGON2_PASSES, _ARGON2_KIB, 1).hash(scram_verifier.prepared(password))
+
+
+def waste_like_ours(password: str) -> None:
+    """Takes the time that a check against a hash that `hashed` made takes."""
+    waste(scram_verifier.prepared(password), _OUR_DECOY)
 
 
 def waste(password: str, like: str = _DECOY) -> None:

@@ -20,7 +20,10 @@ SEEN_INTERVAL = 60
 
 @dataclass(frozen=True)
 class BrowserSession:
-    """A browser's login. `credential` tells whether its user's password is still the same (see `is_current`)."""
+    """A browser's login. `credential` tells whether its user's password is still the same (see `is_current`).
+
+    `visiting` is the account of their mailbox user whose mailbox is open in it.
+    """
 
     username: str
     csrf_token: str
@@ -28,6 +31,7 @@ class BrowserSession:
     seen_ts: int
     expires_ts: int
     credential: str | None
+    visiting: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def create_session(
 def find_session(tx: Connection, token: str, now: float, limits: SessionLimits) -> BrowserSession | None:
     """The session of a cookie; None if it has ended, by the limits of its last use or by those of now."""
     sql = """
-        SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential FROM web_sessions
+        SELECT username, csrf_token, created_ts, seen_ts, expires_ts, credential, visiting FROM web_sessions
         WHERE token_hash = ? AND expires_ts > ?
     """
     row = tx.execute(sql, (cookies.hashed(token), int(now))).fetchone()
@@ -109,6 +113,11 @@ def touch_session(tx: Connection, token: str, session: BrowserSession, now: floa
     """A session was used: it lasts longer, within its limits."""
     sql = "UPDATE web_sessions SET seen_ts = ?, expires_ts = ? WHERE token_hash = ?"
     tx.execute(sql, (int(now), limits.end(session.created_ts, now), cookies.hashed(token)))
+
+
+def visit(tx: Connection, token: str, account: str | None) -> None:
+    """Opens a mailbox user's mailbox in the session of their panel user; None leaves it."""
+    tx.execute("UPDATE web_sessions SET visiting = ? WHERE token_hash = ?", (account, cookies.hashed(token)))
 
 
 def end_session(tx: Connection, token: str) -> None:

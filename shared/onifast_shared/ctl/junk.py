@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any, cast
 
-from onifast_shared.ctl.tools import DONE, UsageError, add, known_user, outcome, read, show_one, write
+from onifast_shared.ctl.tools import DONE, UsageError, account_of, add, known_account, outcome, read, show_one, write
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import lessons, model
 from onifast_shared.machine.config import Settings
@@ -24,7 +24,7 @@ def declare(area: Any) -> None:
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> int:
-    username = known_user(settings, arguments.username).username
+    username = known_account(settings, arguments.username).username
     choice, found = read(settings, lambda tx: (preferences.junk(tx, username), model.of(tx, username)))
     values = {
         "username": username,
@@ -40,7 +40,7 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _set(arguments: argparse.Namespace, settings: Settings) -> int:
-    username = known_user(settings, arguments.username).username
+    username = known_account(settings, arguments.username).username
     if arguments.filters is None and arguments.digest is None:
         raise UsageError("nothing to set: give --filters or --digest")
 
@@ -55,7 +55,8 @@ def _set(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
+    username = account_of(settings, arguments.username)
     return outcome(
-        write(settings, lambda tx: lessons.forget_all(tx, arguments.username)),
+        write(settings, lambda tx: lessons.forget_all(tx, username)),
         f"nothing was learned for {arguments.username}",
     )

@@ -12,7 +12,8 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     complain,
-    known_user,
+    known_account,
+    of_account,
     opened,
     outcome,
     read,
@@ -31,14 +32,22 @@ _STRIPPED_AT_ONCE = 1000
 
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
-    add(area, "list", _list, "id, name, label or folder, colour, messages, unread", "user")
-    making = add(area, "add", _add, "make a label, and what it lies in", "user", "name")
+    add(area, "list", of_account(_list), "id, name, label or folder, colour, messages, unread", "user")
+    making = add(area, "add", of_account(_add), "make a label, and what it lies in", "user", "name")
     making.add_argument("--folder", action="store_true", help="an own folder instead")
     making.add_argument("--colour", choices=COLOURS, default="", help="what it looks like")
-    add(area, "rename", _rename, "give a label another name, with all that lie in it", "user", "name", "new_name")
-    colouring = add(area, "colour", _colour, "give a label another colour", "user", "name")
+    add(
+        area,
+        "rename",
+        of_account(_rename),
+        "give a label another name, with all that lie in it",
+        "user",
+        "name",
+        "new_name",
+    )
+    colouring = add(area, "colour", of_account(_colour), "give a label another colour", "user", "name")
     colouring.add_argument("colour", choices=[*COLOURS, "none"])
-    add(area, "remove", _remove, "end a label with all that lie in it; messages stay", "user", "name")
+    add(area, "remove", of_account(_remove), "end a label with all that lie in it; messages stay", "user", "name")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -47,7 +56,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _add(arguments: argparse.Namespace, settings: Settings) -> int:
-    known_user(settings, arguments.user)
+    known_account(settings, arguments.user)
 
     def create(tx: Connection) -> Label:
         return labels.create(

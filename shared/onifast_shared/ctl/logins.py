@@ -14,7 +14,8 @@ from onifast_shared.ctl.tools import (
     UsageError,
     add,
     identifier,
-    known_user,
+    known_account,
+    of_account,
     outcome,
     read,
     show_one,
@@ -28,28 +29,30 @@ from onifast_shared.values import times
 
 def declare_single_sign_on(area: Any) -> None:
     """Adds the command about single sign-on to its area."""
-    add(area, "issue", _sso_issue, "a one-time link to the webmail", "user")
+    add(area, "issue", of_account(_sso_issue), "a one-time link to the webmail", "user")
 
 
 def declare_tokens(area: Any) -> None:
     """Adds the commands about API tokens to their area."""
-    making = add(area, "create", _token_create, "a token; it is shown only now", "user", "name")
+    making = add(area, "create", of_account(_token_create), "a token; it is shown only now", "user", "name")
     names = ", ".join(scope.value for scope in TokenScope)
     making.add_argument("--scope", action="append", metavar="SCOPE", help=f"{names}; several; all unless given")
     making.add_argument("--expires", metavar="WHEN", help="such as 90d, or 2027-11-22T10:00:00Z; never unless given")
-    add(area, "list", _token_list, "id, name, scopes, made, ends, last used, from where", "user")
-    add(area, "revoke", _token_revoke, "make a token worthless", "user").add_argument("id", type=identifier)
+    add(area, "list", of_account(_token_list), "id, name, scopes, made, ends, last used, from where", "user")
+    add(area, "revoke", of_account(_token_revoke), "make a token worthless", "user").add_argument("id", type=identifier)
 
 
 def declare_app_passwords(area: Any) -> None:
     """Adds the commands about app passwords to their area."""
-    add(area, "create", _password_create, "a password; it is shown only now", "user", "name")
-    add(area, "list", _password_list, "id, name, made, last used, from where", "user")
-    add(area, "revoke", _password_revoke, "make a password worthless", "user").add_argument("id", type=identifier)
+    add(area, "create", of_account(_password_create), "a password; it is shown only now", "user", "name")
+    add(area, "list", of_account(_password_list), "id, name, made, last used, from where", "user")
+    add(area, "revoke", of_account(_password_revoke), "make a password worthless", "user").add_argument(
+        "id", type=identifier
+    )
 
 
 def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:
-    known_user(settings, arguments.user)
+    known_account(settings, arguments.user)
     now = time.time()
     token = write(settings, lambda tx: sessions.issue_sso(tx, arguments.user, now, settings.sso_lifetime))
     expires_at = times.rfc3339(now + settings.sso_lifetime)
@@ -58,7 +61,7 @@ def _sso_issue(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _token_create(arguments: argparse.Namespace, settings: Settings) -> int:
-    known_user(settings, arguments.user)
+    known_account(settings, arguments.user)
     now = time.time()
     try:
         scopes = api_tokens.scopes_from(",".join(arguments.scope).split(",")) if arguments.scope else ALL_SCOPES
@@ -111,7 +114,7 @@ def _token_revoke(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _password_create(arguments: argparse.Namespace, settings: Settings) -> int:
-    panel = known_user(settings, arguments.user).verifier()
+    panel = known_account(settings, arguments.user).verifier()
     try:
         password, made = write(
             settings, lambda tx: app_passwords.create(tx, arguments.user, panel, arguments.name, time.time())

@@ -7,6 +7,11 @@
     onifast-mailctl address add ADDRESS OWNER | owner ADDRESS OWNER | remove ADDRESS
     onifast-mailctl address list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
     onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
+    onifast-mailctl mailbox-user list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
+    onifast-mailctl mailbox-user add ADDRESS [--password-file FILE|--no-password] [--move-mail]
+    onifast-mailctl mailbox-user password ADDRESS [--password-file FILE|--no-password] | disable ADDRESS
+    onifast-mailctl mailbox-user enable ADDRESS | set ADDRESS [--quota SIZE] [--send-as ADDRESS …]
+    onifast-mailctl mailbox-user remove ADDRESS --mail owner|delete
     onifast-mailctl domain list [--owner USER] [--q TEXT] [--limit N] | show DOMAIN | dns DOMAIN [--zone]
     onifast-mailctl domain mta-sts DOMAIN off|none|testing|enforce|default
     onifast-mailctl domain add DOMAIN OWNER | owner DOMAIN OWNER | remove DOMAIN [--addresses]
@@ -72,6 +77,7 @@ from onifast_shared.ctl import (
     labels,
     limits,
     logins,
+    mailbox_users,
     queue,
     recipients,
     refusals,
@@ -121,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     logins.declare_single_sign_on(area(areas, "sso", "single sign-on"))
     users.declare(area(areas, "user", "panel users"))
     recipients.declare_addresses(area(areas, "address", "addresses and their owners"))
+    mailbox_users.declare(area(areas, "mailbox-user", "who reads an address in its owner's place, by a password"))
     recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
     domains.declare(area(areas, "domain", "domains: their owners, what they use, and aliases of them"))
     recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))

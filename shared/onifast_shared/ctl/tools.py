@@ -15,6 +15,7 @@ from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
+from onifast_shared.recipients.login_directory import LoginDirectory
 
 DONE, NOTHING, WRONG = 0, 1, 2
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -42,6 +43,25 @@ def known_user(settings: Settings, username: str) -> PanelUser:
         raise UsageError(f"there is no user {username!r} in {settings.users_dir}")
     if user.disabled:
         raise UsageError(f"user {username!r} is disabled")
+    return user
+
+
+def account_of(settings: Settings, name: str) -> str:
+    """The account that a name, or an address, means to those who log in by it; raises AccountError."""
+    if "@" not in name:
+        return name
+    with opened(settings) as database:
+        return LoginDirectory(settings, database).named(name).account
+
+
+def known_account(settings: Settings, name: str) -> PanelUser:
+    """The panel user or mailbox user whom a name or an address means; raises UsageError, AccountError."""
+    with opened(settings) as database:
+        user = LoginDirectory(settings, database).find(name)
+    if user is None:
+        raise UsageError(f"there is no user {name!r} in {settings.users_dir}, nor one with that address")
+    if user.disabled:
+        raise UsageError(f"user {name!r} is disabled")
     return user
 
 
@@ -124,6 +144,16 @@ def outcome(found: object, otherwise: str) -> int:
 def area(areas: Any, name: str, meaning: str) -> Any:
     """A group of commands."""
     return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)
+
+
+def of_account(command: Command) -> Command:
+    """A command whose argument `user` may be an address too: it is given the account that is meant."""
+
+    def resolved(arguments: argparse.Namespace, settings: Settings) -> int:
+        arguments.user = account_of(settings, arguments.user)
+        return command(arguments, settings)
+
+    return resolved
 
 
 def add(

@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared.accounts import audit, second_factor
 from onifast_shared.ctl import audited
-from onifast_shared.ctl.tools import add, outcome, read, show_rows, write
+from onifast_shared.ctl.tools import add, of_account, outcome, read, show_rows, write
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
@@ -17,7 +17,7 @@ from onifast_shared.values import times
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
     add(area, "list", _list, "who has a second factor: name, since when, recovery codes left")
-    add(area, "reset", _reset, "take a user's second factor away: they lost it", "user")
+    add(area, "reset", of_account(_reset), "take a user's second factor away: they lost it", "user")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:

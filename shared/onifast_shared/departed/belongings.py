@@ -67,6 +67,9 @@ DIRECTORY = (
     OwnedTable("sandbox_domains", f"lower(domain) IN {_DOMAINS}"),
     OwnedTable("sending_limits", f"scope = 'domain' AND lower(name) IN {_DOMAINS}"),
     OwnedTable("mail_quotas", f"scope = 'address' AND lower(name) IN {_ADDRESSES}"),
+    # Before the addresses: who is renamed keeps the readers of theirs.
+    OwnedTable("mailbox_senders", "account IN (SELECT account FROM mailbox_users WHERE owner = ?1)"),
+    OwnedTable("mailbox_users", "owner = ?1", "owner"),
     OwnedTable("mail_addresses", "owner = ?1", "owner", "lower(address)"),
     OwnedTable("domains", "owner = ?1", "owner"),
 )
@@ -84,6 +87,7 @@ FEW = (
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
+    Column("mailbox_ends", "heir"),
 )
 """What gets another name at once."""
 
@@ -129,6 +133,10 @@ ENDED = (
 
 NOT_THEIRS = {
     ("departed_users", "username"): "not used any more",
+    ("mailbox_users", "account"): "the name that a mailbox user's own things lie under; theirs go aside by themselves",
+    ("mailbox_senders", "account"): "goes with mailbox_users",
+    ("mailbox_ends", "account"): "a name that is never given out again",
+    ("web_sessions", "visiting"): "goes with the session of who visits; who is gone is visited by nobody",
     ("departures", "username"): "who is gone",
     ("departures", "asked_by"): "who said so",
     ("user_changes", "username"): "what was asked for",

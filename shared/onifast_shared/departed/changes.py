@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.accounts.panel_users import check_username
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import deleting, moving, store
 from onifast_shared.departed.store import SENSELESS, UserChangeError
+from onifast_shared.values import mailbox_accounts
 
 REMOVE, RESTORE, RENAME, PURGE = "remove", "restore", "rename", "purge"
 
@@ -132,6 +134,9 @@ def _perform(tx: Connection, request: UserChangeRequest, now: float) -> tuple[in
     """The departure that it is about, and the addresses that were lost. Raises UserChangeError."""
     match request.action:
         case "remove":
+            # Whose row is gone by itself; who wants one removed has the call that asks what becomes of the mail.
+            if mailbox_accounts.is_mailbox(request.username) and mailbox_users.find(tx, request.username) is None:
+                return moving.end_mailbox_user(tx, request.username, request.asked_by, now), []
             return moving.set_aside(tx, _checked(request.username), request.asked_by, now), []
         case "restore":
             departure = _departure(tx, request)
@@ -166,6 +171,8 @@ def _new_name(request: UserChangeRequest) -> str:
 
 
 def _checked(username: Any) -> str:
+    if mailbox_accounts.is_mailbox(username):
+        raise UserChangeError(f"{mailbox_accounts.shown(username)} is a mailbox user.", SENSELESS)
     if not isinstance(username, str) or not check_username(username):
         raise UserChangeError(f"{username!r} cannot be the name of a panel user.", SENSELESS)
     return username

@@ -48,7 +48,17 @@ def begin(tx: Connection, departure: Departure) -> None:
     """Has what a departed user left deleted now. Raises UserChangeError while it is being moved."""
     if departure.is_moving:
         raise UserChangeError("What they had is still being moved; try again in a moment.")
-    tx.execute("UPDATE departures SET deleting = 1 WHERE id = ?", (departure.id,))
+    delete_soon(tx, departure.id)
+    sql = (
+        "SELECT json_extract(content, '$.account') FROM departed_rows WHERE departure_id = ? AND kind = 'mailbox_users'"
+    )
+    mailboxes: list[tuple[Any, ...]] = tx.execute(sql, (departure.id,)).fetchall()
+    tx.executemany("UPDATE departures SET deleting = 1 WHERE username = ?", mailboxes)
+
+
+def delete_soon(tx: Connection, departure_id: int) -> None:
+    """Has what is kept of a departure deleted, once all of it is there."""
+    tx.execute("UPDATE departures SET deleting = 1 WHERE id = ?", (departure_id,))
 
 
 def finish(database: Database) -> list[Departure]:
@@ -62,7 +72,8 @@ def finish(database: Database) -> list[Departure]:
 
 def _begun(tx: Connection) -> list[Departure]:
     found: list[tuple[Any, ...]] = tx.execute("SELECT id FROM departures WHERE deleting ORDER BY id").fetchall()
-    return [store.find(tx, row[0]) for row in found]
+    # What is still under way there would be left over.
+    return [each for row in found if not (each := store.find(tx, row[0])).is_moving]
 
 
 def _delete_some(tx: Connection, departure: Departure) -> bool:

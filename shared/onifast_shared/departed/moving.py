@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import store
 from onifast_shared.departed.belongings import DIRECTORY, ENDED, FEW, MANY, Column, OwnedTable
-from onifast_shared.departed.store import Departure, UserChangeError
+from onifast_shared.departed.store import SENSELESS, Departure, UserChangeError
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.set_aside import SET_ASIDE, is_set_aside
 
 AT_ONCE = 500
@@ -46,10 +48,38 @@ class Move:
 
 
 def set_aside(tx: Connection, username: str, asked_by: str, now: float, missing_since: int | None = None) -> int | None:
-    """Begins to set aside all that is a user's; returns the departure's number, None if they had nothing."""
+    """Begins to set aside all that is a user's; returns the departure's number, None if they had nothing.
+
+    Their mailbox users go along, each with a departure of their own.
+    """
     if not has_anything(tx, username):
         _end(tx, username)
         return None
+    mailboxes = mailbox_users.accounts_of(tx, username)
+    departure_id = _set_aside(tx, username, asked_by, now, missing_since)
+    for account in mailboxes:
+        end_mailbox_user(tx, account, asked_by, now)
+    return departure_id
+
+
+def end_mailbox_user(tx: Connection, account: str, asked_by: str, now: float) -> int:
+    """Begins to set aside all that is a mailbox user's; returns the departure's number."""
+    departure_id = _set_aside(tx, account, asked_by, now, None)
+    mailbox_users.end(tx, account, store.set_aside_name(departure_id, account), now)
+    return departure_id
+
+
+def hand_over(tx: Connection, account: str, owner: str, now: float) -> None:
+    """Begins to give a mailbox user's mail, and what goes with it, to their panel user, and ends them.
+
+    What lets them in, or was theirs alone to choose, goes to nobody.
+    """
+    _drop_what_was_personal(tx, account)
+    _begin(tx, account, owner, _newest(tx))
+    mailbox_users.end(tx, account, owner, now)
+
+
+def _set_aside(tx: Connection, username: str, asked_by: str, now: float, missing_since: int | None) -> int:
     tx.execute(
         "INSERT INTO departures (username, departed_ts, asked_by, missing_since_ts) VALUES (?, ?, ?, ?)",
         (username, int(now), asked_by, missing_since),
@@ -75,10 +105,32 @@ def bring_back(tx: Connection, departure: Departure, username: str, *, merge: bo
         raise UserChangeError("What they had is being deleted.")
     if not merge:
         require_free(tx, username)
+    if mailbox_accounts.is_mailbox(username):
+        raise UserChangeError("A mailbox user does not come back by that name: say to whom their mail goes.", SENSELESS)
     lost = [address for entry in reversed(DIRECTORY) for address in _give_back(tx, entry, departure.id, username)]
     tx.execute("DELETE FROM departed_rows WHERE departure_id = ?", (departure.id,))
+    if mailbox_accounts.is_mailbox(departure.username):
+        _drop_what_was_personal(tx, departure.name)
     _begin(tx, departure.name, username, {})
+    for account in mailbox_users.accounts_of(tx, username):
+        _bring_back_mailbox(tx, account)
     return lost
+
+
+def _bring_back_mailbox(tx: Connection, account: str) -> None:
+    """Gives a mailbox user who is here again what was set aside as their panel user went."""
+    kept = store.kept_of(tx, account)
+    if kept is not None and kept.is_moving:
+        raise UserChangeError("What they had is still being moved; try again in a moment.")
+    if kept is not None:
+        _begin(tx, kept.name, account, {})
+        tx.execute("DELETE FROM mailbox_ends WHERE account = ?", (account,))
+
+
+def _drop_what_was_personal(tx: Connection, name: str) -> None:
+    for column in FEW:
+        if column.table != "labels":
+            tx.execute(f"DELETE FROM {column.table} WHERE {column.condition}", (column.value(name),))
 
 
 def rename(tx: Connection, old: str, new: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.db.database import Connection
-from onifast_shared.values import stored_forms
+from onifast_shared.values import mailbox_accounts, stored_forms
 from onifast_shared.values.address import Address
 from onifast_shared.values.set_aside import SET_ASIDE
 
@@ -68,6 +69,12 @@ def list_all(tx: Connection) -> list[Departure]:
     return [_departure(row) for row in tx.execute(f"{_SELECT} ORDER BY d.id DESC")]
 
 
+def kept_of(tx: Connection, username: str) -> Departure | None:
+    """The last departure of a name, if there is one."""
+    row = tx.execute(f"{_SELECT} WHERE d.username = ? ORDER BY d.id DESC LIMIT 1", (username,)).fetchone()
+    return None if row is None else _departure(row)
+
+
 def find(tx: Connection, departure_id: int) -> Departure:
     """A departure; raises UserChangeError."""
     row = tx.execute(f"{_SELECT} WHERE d.id = ?", (departure_id,)).fetchone()
@@ -97,8 +104,12 @@ def is_moving(tx: Connection, username: str) -> bool:
 def keeper_of(tx: Connection, owner: str, recipient: str, now: float) -> str:
     """Whose mailbox a message goes to that was accepted for `owner`: theirs, unless they went meanwhile.
 
-    Then it is set aside with the rest, or whoever gets their name would find it.
+    Then it is set aside with the rest, or whoever gets their name would find it; a mailbox user's goes where the mail
+    before it went.
     """
+    heir = mailbox_users.heir_of(tx, owner) if mailbox_accounts.is_mailbox(owner) else None
+    if heir is not None:
+        return heir
     departure_id = _lately(tx, owner, now)
     if departure_id is None or not holds_address(tx, departure_id, recipient):
         return owner

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import addresses
-from onifast_shared.values import submitters
+from onifast_shared.values import mailbox_accounts, submitters
 from onifast_shared.values.address import Address, AddressError, parse_domain
 
 Scope = Literal["user", "unix", "domain"]
@@ -45,7 +46,7 @@ class Subject(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{SCOPES[self.scope]} {self.name}"
+        return f"{SCOPES[self.scope]} {mailbox_accounts.shown(self.name)}"
 
 
 def subject(scope: str, name: str) -> Subject:
@@ -69,12 +70,16 @@ def subjects_of(tx: Connection, username: str) -> list[Subject]:
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
 
 
-def counted_for(submitted_by: str | None, sender: str) -> list[Subject]:
-    """Whom a message of the web program counts for, by its queue row; the panel's counts for nobody."""
+def counted_for(tx: Connection, submitted_by: str | None, sender: str) -> list[Subject]:
+    """Whom a message of the web program counts for, by its queue row; the panel's counts for nobody.
+
+    A mailbox user's counts for their panel user too.
+    """
     username = submitters.user_of(submitted_by)
     if not username:
         return []
-    return [Subject("user", username), Subject("domain", Address.parse(sender).domain)]
+    names = [username, mailbox_users.owner_of(tx, username)]
+    return [*(Subject("user", name) for name in names if name), Subject("domain", Address.parse(sender).domain)]
 
 
 def limits_of(subject: Subject, own: Sequence[int | None], settings: Settings) -> tuple[int, ...]:

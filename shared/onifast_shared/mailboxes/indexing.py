@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.values import times
+from onifast_shared.values.mailbox_accounts import ANY_MAILBOX
 from onifast_shared.values.set_aside import LIVE
 
 RETRY_FILING = 300
@@ -37,12 +38,26 @@ class MessageIndex:
 
 @dataclass(frozen=True)
 class UnfiledMessage:
-    """A message whose copy is wanted. `received_ts` and `id` make the copy's name; `queue_id` finds it in the logs."""
+    """A message whose copy is wanted. `received_ts` and `id` make the copy's name; `queue_id` finds it in the logs.
+
+    The copy goes to the home of the panel user `home`, in a folder of its own for a mailbox user's `address`.
+    """
 
     id: int
     owner: str
     received_ts: int
     queue_id: str = ""
+    home: str = ""
+    address: str = ""
+
+
+class FiledCopy(NamedTuple):
+    """A copy that should be there: whose home it lies in, and as which file."""
+
+    id: int
+    home: str
+    path: str
+    address: str
 
 
 def has_unindexed(tx: Connection) -> bool:
@@ -88,8 +103,10 @@ def has_unfiled(tx: Connection, now: float) -> bool:
 def unfiled(tx: Connection, now: float, limit: int = 50) -> list[UnfiledMessage]:
     """Messages whose copy in the owner's home is wanted and not there, oldest first; each is judged before."""
     sql = f"""
-        SELECT id, owner, received_ts, coalesce(queue_id, '') FROM emails
-        WHERE filing = 1 AND filing_retry_ts <= ? AND judged = 1 AND {LIVE} ORDER BY id LIMIT ?
+        SELECT e.id, e.owner, e.received_ts, coalesce(e.queue_id, ''),
+               coalesce(m.owner, e.owner), coalesce(m.address, '')
+        FROM emails e LEFT JOIN mailbox_users m ON m.account = e.owner
+        WHERE e.filing = 1 AND e.filing_retry_ts <= ? AND e.judged = 1 AND {_FILED} ORDER BY e.id LIMIT ?
     """
     return [UnfiledMessage(*row) for row in tx.execute(sql, (int(now), limit))]
 
@@ -110,10 +127,18 @@ def set_filing_failed(tx: Connection, email_id: int, error: str, now: float, *, 
     tx.execute(sql, (3 if permanent else 1, error, int(now) + RETRY_FILING, email_id))
 
 
-def filed(tx: Connection, after: int = 0, limit: int = 500) -> list[tuple[int, str, str]]:
-    """(id, owner, path) of copies that should be there, for the check at start."""
-    sql = f"SELECT id, owner, file_path FROM emails WHERE filing = 2 AND id > ? AND {LIVE} ORDER BY id LIMIT ?"
-    return [(int(row[0]), str(row[1]), str(row[2])) for row in tx.execute(sql, (after, limit))]
+def filed(tx: Connection, after: int = 0, limit: int = 500) -> list[FiledCopy]:
+    """Copies that should be there, for the check at start."""
+    sql = f"""
+        SELECT e.id, coalesce(m.owner, e.owner), e.file_path, coalesce(m.address, '')
+        FROM emails e LEFT JOIN mailbox_users m ON m.account = e.owner
+        WHERE e.filing = 2 AND e.id > ? AND {_FILED} ORDER BY e.id LIMIT ?
+    """
+    return [FiledCopy(int(row[0]), str(row[1]), str(row[2]), str(row[3])) for row in tx.execute(sql, (after, limit))]
+
+
+# Of a mailbox user who is no more there is no home.
+_FILED = f"{LIVE.replace('owner', 'e.owner')} AND (m.account IS NOT NULL OR e.owner NOT GLOB '{ANY_MAILBOX}')"
 
 
 def refile(tx: Connection, email_id: int) -> None:

@@ -288,6 +288,29 @@ def erase(tx: Connection, ids: Iterable[int]) -> int:
     return removed
 
 
+def received_by(tx: Connection, owner: str, address: Address, limit: int) -> list[int]:
+    """Messages of an owner's that came to an address; none that they wrote."""
+    forms = {form.lower() for form in stored_forms.of_address(address)}
+    sql = f"""
+        SELECT id FROM emails WHERE lower(recipient) IN ({", ".join("?" * len(forms))}) AND owner = ?
+        AND folder NOT IN ('sent', 'drafts') LIMIT ?
+    """
+    return [int(row[0]) for row in tx.execute(sql, (*sorted(forms), owner, limit))]
+
+
+def give(tx: Connection, ids: Iterable[int], owner: str, to: str) -> int:
+    """Gives messages of an owner's to somebody else, with another place for their copies; how many."""
+    sql = """
+        UPDATE emails SET owner = ?, filing = CASE WHEN filing IN (2, 3) THEN 1 ELSE filing END, filing_retry_ts = 0
+        WHERE id = ? AND owner = ?
+    """
+    given = 0
+    for each in ids:
+        tx.execute(sql, (to, each, owner))
+        given += tx.changes()
+    return given
+
+
 def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]:
     """Some of an owner's messages, set aside or not: `limit` at the most, and no more after so many octets."""
     found, size = list[int](), 0

@@ -266,7 +266,7 @@ def _replace(tx: Connection, old: _Stored, rows: Sequence[_Row], content_id: int
 def _give_back(tx: Connection, rows: Sequence[_Row], settings: Settings, now: float) -> None:
     first, sent = rows[0], times.parse(rows[0].created_at)
     if sent is not None:
-        subjects = limit_subjects.counted_for(first.submitted_by, first.sender)
+        subjects = limit_subjects.counted_for(tx, first.submitted_by, first.sender)
         # The row tells the second alone; its end is taken, or what was sent at its end would not have room again.
         sending_limits.give_back(tx, subjects, len(rows), settings, sent=sent + 1, now=now)
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.departed import store as departed
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import forwards
-from onifast_shared.values import expansion, srs, stored_forms
+from onifast_shared.values import expansion, mailbox_accounts, srs, stored_forms
 from onifast_shared.values.address import Address
 from onifast_shared.values.expansion import Circular, Expansion, ForwardTarget, Remote, UnknownLocal
 from onifast_shared.values.paging import MOST_ROWS, Page, cut_by_name
@@ -90,9 +91,9 @@ class StoredDirectory:
         self._settings = settings
 
     def owner(self, address: Address) -> str | None:
-        """The owner of a mailbox."""
+        """Who reads a mailbox: the address' owner, or its mailbox user."""
         row = _find(self._tx, address)
-        return row.owner if row is not None and row.owner else None
+        return mailbox_users.reader(self._tx, address, row.owner) if row is not None and row.owner else None
 
     def role_owner(self, address: Address) -> str | None:
         """Who reads a role's mail. `postmaster` exists in every domain of ours (RFC 5321 section 4.5.1)."""
@@ -186,7 +187,12 @@ def is_local_domain(tx: Connection, domain: str, settings: Settings) -> bool:
 
 
 def owns(tx: Connection, username: str, address: Address) -> bool:
-    """Whether a user may send as an address: it is theirs, or nobody else's in a domain of theirs."""
+    """Whether a user may send as an address: it is theirs, or nobody else's in a domain of theirs.
+
+    A mailbox user may as their own, and as those that they were given.
+    """
+    if mailbox_accounts.is_mailbox(username):
+        return mailbox_users.may_send(tx, username, address)
     row = _find(tx, address)
     if row is not None:
         return row.owner == username
@@ -224,10 +230,17 @@ def domains_of(tx: Connection, username: str | None) -> list[str]:
 
 
 def list_for(tx: Connection, username: str | None) -> list[AddressRow]:
-    """A user's addresses, oldest first; all addresses for None (administrators)."""
-    where = "" if username is None else "WHERE owner = ?"
+    """A user's addresses, oldest first; all addresses for None (administrators).
+
+    A mailbox user's are the one that they read, which stands first, and those that they may send from.
+    """
+    where = "" if username is None else f"WHERE {_theirs(username)}"
     sql = f"{_SELECT} {where} ORDER BY created_at, address"
-    return [AddressRow(*row) for row in tx.execute(sql, () if username is None else (username,))]
+    found = [AddressRow(*row) for row in tx.execute(sql, () if username is None else (username,))]
+    if username is not None and mailbox_accounts.is_mailbox(username):
+        own = mailbox_accounts.shown(username)
+        found.sort(key=lambda row: _folded(row.address) != own)
+    return found
 
 
 def list_page(
@@ -237,9 +250,12 @@ def list_page(
     # The first term is what the index is entered by; the second tells spellings of one address apart.
     where = ["lower(address) >= lower(?1)", "(lower(address), address) > (lower(?1), ?1)"]
     bind: list[SqlValue] = [cursor or ""]
-    for owner in {username, wanted.owner} - {None}:
+    if username is not None:
+        where.append(_theirs(username))
+        bind.append(username)
+    if wanted.owner is not None:
         where.append("owner = ?")
-        bind.append(owner)
+        bind.append(wanted.owner)
     if username is None:
         where.append(LIVE)
     if wanted.domain is not None:
@@ -255,12 +271,14 @@ def list_page(
 
 
 def primary_address(tx: Connection, username: str) -> Address | None:
-    """The address that stands for a user: their oldest usable one."""
+    """The address that stands for a user: their oldest usable one whose mail they read themselves."""
     for row in list_for(tx, username):
         try:
-            return Address.parse(row.address)
+            address = Address.parse(row.address)
         except ValueError:
             continue
+        if mailbox_users.reader(tx, address, row.owner) == username:
+            return address
     return None
 
 
@@ -294,6 +312,24 @@ def remove(tx: Connection, address: Address) -> bool:
     """Takes an address away, and its owner's forwards of it; its earlier mail stays theirs. False if there was none."""
     tx.execute(f"DELETE FROM mail_addresses WHERE {_MATCH}", stored_forms.of_address(address))
     return tx.changes() > 0
+
+
+def _theirs(username: str) -> str:
+    """The SQL condition that an address is an account's, whose name is bound at this place."""
+    if not mailbox_accounts.is_mailbox(username):
+        return "owner = ?"
+    return """rowid IN (
+        SELECT a.rowid FROM mailbox_users m JOIN mail_addresses a ON a.owner = m.owner
+        LEFT JOIN mailbox_senders s ON s.account = m.account
+        WHERE m.account = ?
+          AND lower(a.address) IN (m.address, lower(m.listed), s.address, s.listed))"""
+
+
+def _folded(text: str) -> str:
+    try:
+        return stored_forms.folded(Address.parse(text))
+    except ValueError:
+        return ""
 
 
 _SELECT = (

@@ -6,12 +6,14 @@ how many octets may lie there; what comes in beyond waits at its sender's until 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.expansion import Mailbox
 from onifast_shared.values.set_aside import is_set_aside
 
@@ -42,13 +44,11 @@ class Quota:
 def of(tx: Connection, scope: Scope, name: str, settings: Settings) -> Quota:
     """The quota that holds for an address or a user, the settings' where none is set for it."""
     default = settings.default_address_quota if scope == "address" else settings.default_owner_quota
+    if scope == "owner" and mailbox_accounts.is_mailbox(name):
+        default = 0
     limit = tx.execute(f"SELECT bytes FROM mail_quotas WHERE {_NAMED}", (scope, name)).get
-    usage = (
-        "SELECT bytes, messages FROM mail_usage"
-        " WHERE scope = ?1 AND name = CASE ?1 WHEN 'address' THEN lower(?2) ELSE ?2 END"
-    )
-    row = tx.execute(usage, (scope, name)).fetchone()
-    used, messages = row or (0, 0)
+    row: Any = tx.execute(_USAGE, (scope, name)).fetchone()
+    used, messages = row
     return Quota(scope, name, max(0, int(default if limit is None else limit)), int(used), int(messages))
 
 
@@ -56,10 +56,7 @@ def judge(tx: Connection, mailboxes: Iterable[Mailbox], size: int, settings: Set
     """Whether a message has room in all these mailboxes; the worst that is true of any."""
     worst: QuotaVerdict = "room"
     for mailbox in mailboxes:
-        for quota in (
-            of(tx, "address", str(mailbox.address), settings),
-            of(tx, "owner", mailbox.owner, settings),
-        ):
+        for quota in _of_mailbox(tx, mailbox, settings):
             match quota.judge(size):
                 case "never":
                     return "never"
@@ -70,10 +67,16 @@ def judge(tx: Connection, mailboxes: Iterable[Mailbox], size: int, settings: Set
 
 def exist(tx: Connection, mailboxes: Iterable[Mailbox], settings: Settings) -> bool:
     """Whether any quota holds for these mailboxes, whatever is used of it."""
-    return any(
-        of(tx, "address", str(mailbox.address), settings).limit or of(tx, "owner", mailbox.owner, settings).limit
-        for mailbox in mailboxes
-    )
+    return any(quota.limit for mailbox in mailboxes for quota in _of_mailbox(tx, mailbox, settings))
+
+
+def _of_mailbox(tx: Connection, mailbox: Mailbox, settings: Settings) -> Iterator[Quota]:
+    """The quotas that hold for a mailbox; those of a mailbox user are their panel user's too."""
+    yield of(tx, "address", str(mailbox.address), settings)
+    yield of(tx, "owner", mailbox.owner, settings)
+    owner = mailbox_users.owner_of(tx, mailbox.owner)
+    if owner is not None:
+        yield of(tx, "owner", owner, settings)
 
 
 def put(tx: Connection, scope: Scope, name: str, limit: int | None) -> None:
@@ -97,7 +100,16 @@ def list_for(tx: Connection, owner: str | None, settings: Settings) -> list[Quot
     """
     found: list[tuple[Any, ...]] = tx.execute(sql, (owner,)).fetchall()
     names = [(scope, str(name)) for scope, name in found if not is_set_aside(str(name))]
+    if owner is None:
+        names = [each for each in names if not mailbox_accounts.is_mailbox(each[1])]
     return [of(tx, "owner" if scope == "owner" else "address", name, settings) for scope, name in names]
 
 
+# What a panel user's mailbox users have counts for them too.
+_USAGE = """
+    SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0) FROM mail_usage
+    WHERE scope = ?1 AND name IN (
+        SELECT CASE ?1 WHEN 'address' THEN lower(?2) ELSE ?2 END
+        UNION ALL SELECT account FROM mailbox_users WHERE ?1 = 'owner' AND owner = ?2)
+"""
 _NAMED = "scope = ?1 AND (name = ?2 OR scope = 'address' AND lower(name) = lower(?2))"

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from onifast_outbox.filing import copies as filing_module
 from onifast_outbox.filing import filer, indexer
-from onifast_outbox.filing.copies import Filer, FilerGone, Filing
+from onifast_outbox.filing.copies import Filer, FilerGone, Filing, folder_of
 from onifast_outbox.filing.filer import DONE, LATER, NEVER, CopyRefused, check_name
+from onifast_shared.accounts import mailbox_users
 from onifast_shared.machine import capabilities
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import indexing
+from onifast_shared.values.address import Address
 from outbox.helpers import MESSAGE, Outbox
 
 ALICE, MALLORY = 61001, 61002
@@ -227,6 +229,39 @@ async def test_the_copy_waits_for_the_verdict_on_junk_and_is_written_once(
     outbox.sql("UPDATE emails SET filing = 1, file_path = ''")
     assert await filing.run_once(1e10) == 1
     assert len(list(mail.iterdir())) == 1
+
+
+@as_root
+async def test_a_mailbox_users_copy_lies_in_the_panel_users_home_in_a_folder_of_its_own(
+    outbox: Outbox, running: Filer, home: Callable[[str, int], Path]
+) -> None:
+    folder = home("carol", ALICE) / ".onifast" / "mail" / "carol@here.test"
+    outbox.reassemble(file_copies=True)
+    carol = Address.parse("carol@here.test")
+    made = outbox.db.write(lambda tx: mailbox_users.create(tx, carol, "carol", None, 1))
+    await outbox.submit("carol@here.test")
+    await outbox.round()
+    await indexer.run_once(outbox.db)
+    filing = Filing(outbox.db, running)
+    assert await filing.run_once(1e10) == 1
+    (copy,) = folder.iterdir()
+    assert copy.read_bytes() == outbox.mail_of(made.account)[0] and copy.stat().st_uid == ALICE
+    copy.unlink()
+    await filing.look_for_missing()
+    assert await filing.run_once(1e10) == 1 and copy.exists()
+
+
+@as_root
+@pytest.mark.parametrize(
+    "address", ["../../etc@here.test", ".hidden@here.test", "a/b@here.test", "%2Fa@here.test", "..@here.test"]
+)
+async def test_no_address_leads_out_of_the_mail_directory(
+    running: Filer, home: Callable[[str, int], Path], address: str
+) -> None:
+    folder = home("alice", ALICE) / ".onifast" / "mail"
+    kind, path = await running.write("alice", f"{folder_of(address)}{NAME}", MESSAGE)
+    assert kind == DONE and folder in Path(path).parents and ".." not in Path(path).parts
+    assert await running.missing("alice", [f"{folder_of(address)}{NAME}", f"x/{NAME}"]) == [f"x/{NAME}"]
 
 
 @as_root

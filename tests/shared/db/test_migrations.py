@@ -42,6 +42,7 @@ LANDED = {
     "0024_webhook_calls.sql": "26804bfc3bb023d11d314091a2ddad18d704c3bf5c768e93d455c45f9028ad81",
     "0025_second_factor.sql": "05bcd4ee525f4721ccca5a444b2d364a23101a8d8970fea8137c23d620dec386",
     "0026_domain_checks.sql": "9bf1032c05f7367cd9f58c111245910f2491368104c75ae3e9c612720e908ef3",
+    "0027_mailbox_users.sql": "15ee278d4127a318540beeeb5b8633c6a0cfd35ba5612d1df959db8c9126a6da",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -142,11 +142,11 @@ async def test_an_address_of_nobodys_costs_as_many_hashes_as_one_of_somebodys(
 
     monkeypatch.setattr(passwords, "verify", counted)
     counts = []
-    for name in ("alice@here.test", "zzz@here.test", "alice@elsewhere.test", "alice"):
+    for name in ("alice@here.test", "zzz@here.test", "alice@elsewhere.test"):
         checked.clear()
         await guess(world, name, "wrong")
         counts.append(list(checked))
-    assert counts[0] and counts == [counts[0]] * 4
+    assert counts[0] and counts == [counts[0]] * 3
 
 
 async def test_a_database_that_cannot_be_read_is_temporary_trouble(world: World) -> None:

@@ -56,12 +56,20 @@ class CopyRefused(Exception):
 
 @dataclass(frozen=True)
 class FilerRequest:
-    """WRITE: `content` is to become the file `name`. CHECK: `content` is file names by line; which are missing?"""
+    """WRITE: `content` is to become the file `name`. CHECK: `content` is file names by line; which are missing?
+
+    A name may have one folder before it, `bob@shop.example/…`.
+    """
 
     kind: int
     owner: str
     name: str
     content: bytes
+
+    @property
+    def folder(self) -> str:
+        """The folder before the name, "" for none."""
+        return self.name.rpartition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,15 @@ class UnixIdentity:
 
 def serve(channel: socket.socket, home_root: Path) -> None:
     """Answers requests until the other end is closed. Runs in the forked filer process."""
-    swept: set[str] = set()  # owners whose directory holds nothing that a writer before us left behind
+    swept: set[tuple[str, str]] = (
+        set()
+    )  # owners and folders whose directory holds nothing that a writer before us left behind
     hung: dict[str, float] = {}  # owners whose homes hang, and until when they are left alone
     while (request := _receive(channel)) is not None:
         if hung.get(request.owner, 0) > time.monotonic():
             kind, text = LATER, "the owner's home did not answer a while ago"
         else:
-            kind, text = _waiting_for(hung, home_root, request, sweep=request.owner not in swept)
+            kind, text = _waiting_for(hung, home_root, request, sweep=(request.owner, request.folder) not in swept)
             _note_sweep(swept, request, kind)
         encoded = text.encode("utf-8", "replace")[:MAX_TEXT]
         channel.sendall(ANSWER.pack(kind, len(encoded)) + encoded)
@@ -96,11 +106,11 @@ def _waiting_for(hung: dict[str, float], home_root: Path, request: FilerRequest,
     return result
 
 
-def _note_sweep(swept: set[str], request: FilerRequest, kind: int) -> None:
+def _note_sweep(swept: set[tuple[str, str]], request: FilerRequest, kind: int) -> None:
     if request.kind == WRITE and kind == DONE:
-        swept.add(request.owner)
+        swept.add((request.owner, request.folder))
     elif kind == LATER:
-        swept.discard(request.owner)  # The child may have been killed while it wrote.
+        swept.discard((request.owner, request.folder))  # The child may have been killed while it wrote.
 
 
 def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
@@ -116,10 +126,14 @@ def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
     directory = _enter(_open_home(home_root, request.owner, create=not privileged))
     if request.kind == CHECK:
         return "\n".join(name for name in request.content.decode().split("\n") if not _is_there(directory, name))
-    check_name(request.name)
+    folder, _, name = request.name.rpartition("/")
+    check_name(name)
+    if folder:
+        check_name(folder)
+        directory = _open_or_make(directory, folder)
     if sweep:
         _sweep(directory)
-    _write(directory, request.name, request.content)
+    _write(directory, name, request.content)
     return str(Path(home_root, request.owner, *DIRECTORIES, request.name))
 
 

@@ -76,14 +76,13 @@ class Keyring:
 
     def open(self, name: LoginName, password: Secret) -> PasswordMatch | None:
         """Whom a password lets in; raises AccountError, DatabaseError."""
-        username = name.account
         found = self._verifiers(name, None)
         derived = scram_verifier.derive(password.reveal(), found.parameters)
         app_password = app_passwords.fitting(found.app_passwords, derived)
         if app_password is not None:
-            user = self._active(username)
+            user = self._active(name.account)
             return PasswordMatch(user, app_password) if user else None
-        user = self._users.authenticate(username, password.reveal())
+        user = self._users.opened_by(name, password.reveal())
         if user is None:
             return None
         if self._enrols:

@@ -250,8 +250,13 @@ class Outgoing:
 
 
 def subjects_of(origin: Origin, mail_from: Address | None) -> list[Subject]:
-    """Whom a message counts for: its submitter, where they have a name, and the domain of its sender."""
+    """Whom a message counts for: its submitter, where they have a name, and the domain of its sender.
+
+    A mailbox user's counts for their panel user too.
+    """
     found = [] if origin.account is None and not policy.is_unknown_program(origin) else [_submitting(origin)]
+    if origin.user is not None and origin.user.belongs_to:
+        found.append(Subject("user", origin.user.belongs_to))
     return found if mail_from is None else [*found, Subject("domain", mail_from.domain)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.departed import store as departed
 from onifast_shared.machine import log
+from onifast_shared.values import mailbox_accounts
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import api_rates
@@ -45,7 +46,9 @@ class Who(Enum):
     """Who may call a view."""
 
     ANYONE = "anyone"
-    USER = "a panel user, or the service token"
+    USER = "a panel user, a mailbox user, or the service token"
+    PANEL_USER = "a panel user, or the service token"
+    MAILBOX_USER = "a mailbox user"
     ADMINISTRATOR = "an administrator, or the service token"
     SERVICE = "the service token"
 
@@ -55,7 +58,8 @@ class Caller:
     """Who made a request. `username` is None for the service token when it acts for nobody in particular.
 
     `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token,
-    `session_id` tells the session from others.
+    `session_id` tells the session from others. A mailbox user's `username` is their account, and `belongs_to` their
+    panel user; where that one looks into the mailbox, `visited_by` is their name.
     """
 
     username: str | None
@@ -65,6 +69,13 @@ class Caller:
     acts_with: str = ""
     token: ApiToken | None = None
     session_id: str = ""
+    belongs_to: str | None = None
+    visited_by: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How people know the caller: by user name, or a mailbox user by address."""
+        return mailbox_accounts.shown(self.username) if self.username else "panel"
 
     @property
     def scopes(self) -> frozenset[TokenScope]:
@@ -79,7 +90,9 @@ class Caller:
     @property
     def on_record(self) -> str:
         """What is written down of who had something done."""
-        return f"user:{self.username}" if self.username else "panel"
+        if self.visited_by:
+            return f"user:{self.visited_by}"
+        return f"user:{self.name}" if self.username else "panel"
 
     @property
     def manages(self) -> str | None:
@@ -87,12 +100,16 @@ class Caller:
         return None if self.is_admin else self.username
 
 
-def allow(who: Who, scope: TokenScope | None = None) -> Callable[[View], View]:
-    """Says who may call a view, and with which scope of an API token; None for tokens that have all of them."""
+def allow(who: Who, scope: TokenScope | None = None, *, visitors: bool = False) -> Callable[[View], View]:
+    """Says who may call a view, and with which scope of an API token; None for tokens that have all of them.
+
+    `visitors`: a panel user who looks into the mailbox of a mailbox user may call it too, without changing anything.
+    """
 
     def mark(view: View) -> View:
         vars(view)["who"] = who
         vars(view)["scope"] = scope
+        vars(view)["visitors"] = visitors
         return view
 
     return mark
@@ -100,7 +117,7 @@ def allow(who: Who, scope: TokenScope | None = None) -> Callable[[View], View]:
 
 def may_call(found: Caller, view: Callable[..., Any]) -> bool:
     """Whether a caller who has logged in may call a view."""
-    return _is_among(found, vars(view)["who"])
+    return _is_among(found, vars(view)["who"]) and (found.visited_by is None or vars(view)["visitors"])
 
 
 def caller() -> Caller:
@@ -122,6 +139,12 @@ def register(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_renew_cookie)
     app.after_request(_tell_rates)
+
+
+def visit(account: str | None) -> None:
+    """Opens a mailbox user's mailbox in the caller's session, or leaves it."""
+    token = request.cookies.get(SESSION, "")
+    current().database.write(lambda tx: sessions.visit(tx, token, account))
 
 
 def start_session(response: AnyResponse, user: PanelUser) -> None:
@@ -171,7 +194,9 @@ def named_user(web: Web, typed: str) -> PanelUser | None:
 
 def known_user(web: Web, username: str) -> str:
     """The name of a panel user who is not disabled; raises ValueError for any other, with a sentence for who asked."""
-    if not panel_users.check_username(username) or active_user(web, username) is None:
+    if mailbox_accounts.is_mailbox(username) or not panel_users.check_username(username):
+        raise ValueError(f"there is no panel user {username!r}, or they are disabled")
+    if active_user(web, username) is None:
         raise ValueError(f"there is no panel user {username!r}, or they are disabled")
     return username
 
@@ -205,6 +230,8 @@ def _guard() -> AnyResponse | None:
         return _ask_to_log_in()
     check_scope(g.caller, vars(view)["scope"])
     _check_rights(g.caller, who)
+    if g.caller.visited_by is not None and not vars(view)["visitors"]:
+        raise Problem(403, f"This is the mailbox of {g.caller.name}, where you can read only. Leave it first.")
     if g.caller.csrf_token:
         csrf.check_token(request, g.caller.csrf_token)
     return None
@@ -247,13 +274,16 @@ def check_scope(found: Caller, scope: TokenScope | None) -> None:
 
 def _check_rights(found: Caller, who: Who) -> None:
     if not _is_among(found, who):
-        whom = "administrators" if who is Who.ADMINISTRATOR else "the panel's service token"
+        names = {Who.ADMINISTRATOR: "administrators", Who.PANEL_USER: "panel users", Who.MAILBOX_USER: "mailbox users"}
+        whom = names.get(who, "the panel's service token")
         raise Problem(403, f"Only {whom} may do this.")
 
 
 def _is_among(found: Caller, who: Who) -> bool:
     if who is Who.SERVICE:
         return found.is_service and found.username is None
+    if who in (Who.PANEL_USER, Who.MAILBOX_USER):
+        return (found.belongs_to is None) == (who is Who.PANEL_USER)
     return found.is_admin or who is not Who.ADMINISTRATOR
 
 
@@ -290,7 +320,7 @@ def _bearer(web: Web, asked: Request, token: str) -> Caller:
     if web.clock() - (found.used_ts or 0) > sessions.SEEN_INTERVAL:
         _note(web, lambda tx: api_tokens.touch(tx, found.id, web.clock(), where))
     is_admin = user.is_admin and TokenScope.ADMIN in found.scopes
-    return Caller(user.username, is_admin, acts_with=f"token:{found.id}", token=found)
+    return Caller(user.username, is_admin, acts_with=f"token:{found.id}", token=found, belongs_to=user.belongs_to)
 
 
 def _service(web: Web, act_for: str | None) -> Caller:
@@ -299,7 +329,7 @@ def _service(web: Web, act_for: str | None) -> Caller:
     user = named_user(web, act_for)
     if user is None:
         raise problems.not_found("panel user")
-    return Caller(user.username, user.is_admin, is_service=True, acts_with="service")
+    return Caller(user.username, user.is_admin, is_service=True, acts_with="service", belongs_to=user.belongs_to)
 
 
 def _cookie(web: Web, asked: Request) -> Caller | None:
@@ -316,13 +346,23 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
         return None
     if POLL not in asked.headers:
         _keep_alive(web, token, session)
-    return Caller(
+    found = Caller(
         user.username,
         user.is_admin,
         csrf_token=session.csrf_token,
         acts_with="session",
         session_id=sessions.session_id(token),
+        belongs_to=user.belongs_to,
     )
+    return found if session.visiting is None else _visiting(web, found, session.visiting)
+
+
+def _visiting(web: Web, found: Caller, account: str) -> Caller:
+    """The caller in the mailbox that they opened, as long as they may; else they are in their own again."""
+    visited = web.directory.get(account) if web.settings.owners_read_mailboxes else None
+    if visited is None or visited.belongs_to != found.username:
+        return found
+    return replace(found, username=account, is_admin=False, belongs_to=visited.belongs_to, visited_by=found.username)
 
 
 def stored_password(user: PanelUser) -> str:

@@ -1,4 +1,4 @@
-"""What the audit trail is told of the service token, which acts on users' mail in their place."""
+"""What the audit trail is told of those who look into others' mail: the service token, and who visits a mailbox."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from onifast_shared.accounts import audit
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.webhooks import telling
 
 from onifast_web.access.auth import Caller
@@ -52,20 +53,26 @@ def note_lockout(web: Web, username: str) -> None:
 
 
 def _note_about(web: Web, username: str, by: str, action: str) -> None:
-    who = Actor(f"user:{username}" if action == "login" else "", by, request.remote_addr or "")
+    name = mailbox_accounts.shown(username)
+    who = Actor(f"user:{name}" if action == "login" else "", by, request.remote_addr or "")
     browser, now = request.headers.get("User-Agent", "")[:_LONGEST_BROWSER], web.clock()
 
     def write(tx: Connection) -> None:
         audit.record(tx, who, action, owner=username, now=now)
         if action == "login":
-            data = {"owner": username, "by": by, "ip": who.ip, "user_agent": browser}
+            data = {"owner": name, "by": by, "ip": who.ip, "user_agent": browser}
             telling.tell(tx, username, "login", data, now)
 
     web.database.write(write)
 
 
 def service_act(caller: Caller) -> ServiceAct | None:
-    """This request, if it is the service token's; what users do with their own mail is nobody's but theirs."""
+    """This request, if it is the service token's, or that of a panel user who looks into a mailbox user's mailbox.
+
+    What users do with their own mail is nobody's but theirs.
+    """
+    if caller.visited_by is not None:
+        return ServiceAct(actor(caller), None)
     return ServiceAct(actor(caller), caller.username) if caller.is_service else None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from onifast_shared.accounts import audit, audit_lines
+from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine import log
@@ -14,7 +15,7 @@ from onifast_shared.recipients import addresses
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Caller
-from onifast_web.access.context import current
+from onifast_web.access.context import Web, current
 from onifast_web.actions import audited
 from onifast_web.actions.audit_rules import RULES, AuditRule, Whose
 
@@ -48,14 +49,14 @@ def _write(found: Caller, rule: AuditRule, action: str, values: dict[str, Any]) 
     web, who = current(), audited.actor(found)
     if found.is_service and found.username:
         values |= {"for": found.username}
-    noun = action.partition(".")[0]
+    noun, named = action.partition(".")[0], _named(web, values) if rule.whose is Whose.NAMED else None
 
     def write(tx: Connection) -> None:
         audit.record(
             tx,
             who,
             action,
-            owner=_owner(tx, found, rule.whose, values),
+            owner=_owner(tx, found, rule.whose, values, named),
             object=audit_lines.object_of(noun, values),
             details=audit_lines.details_of(values),
             now=web.clock(),
@@ -68,15 +69,23 @@ def _write(found: Caller, rule: AuditRule, action: str, values: dict[str, Any]) 
         log.event(_logger, "audit-trouble", 40, by=who.name, action=action, reason=error)
 
 
-def _owner(tx: Connection, found: Caller, whose: Whose, values: Mapping[str, Any]) -> str | None:
+def _named(web: Web, values: Mapping[str, Any]) -> str | None:
+    """The account that a request names, by a user's name or an address."""
+    name = values.get("username") or (values.get("name") if values.get("scope") in ("owner", "user") else None)
+    try:
+        return web.directory.named(str(name)).account if name else None
+    except AccountError:
+        return str(name)
+
+
+def _owner(tx: Connection, found: Caller, whose: Whose, values: Mapping[str, Any], account: str | None) -> str | None:
     if whose is Whose.NOBODY:
         return None
     named = values.get("owner") if found.is_admin else None
     if isinstance(named, str) and named:
         return named
     if whose is Whose.NAMED:
-        name = values.get("username") or (values.get("name") if values.get("scope") in ("owner", "user") else None)
-        return str(name) if name else None
+        return account
     if whose is Whose.DOMAIN:
         text = str(values.get("domain") or values.get("address") or "").lower()
         return addresses.domain_owner(tx, text.rpartition("@")[2]) or found.username

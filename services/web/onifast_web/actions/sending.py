@@ -113,9 +113,9 @@ def send(
     queued = [QueuedRecipient(str(address)) for address in recipients]
     ref = contents.store(web.database, raw)
     message_id = parsing.summary(raw).message_id
-    subjects = limit_subjects.counted_for(submission.submitted_by, submission.sender)
 
     def admit(tx: Connection) -> None:
+        subjects = limit_subjects.counted_for(tx, submission.submitted_by, submission.sender)
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
     def submit(tx: Connection) -> Sent:

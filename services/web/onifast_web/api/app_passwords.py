@@ -7,7 +7,7 @@ from typing import Annotated
 from onifast_shared.accounts import app_passwords
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.app_passwords import AppPassword, AppPasswordError
-from onifast_shared.values import times
+from onifast_shared.values import mailbox_accounts, times
 from pydantic import Field
 
 from onifast_web.access import auth
@@ -77,7 +77,7 @@ def create_app_password(call: Call) -> NewAppPassword:
         raise unprocessable("name", str(error)) from None
     return NewAppPassword(
         id=made.id,
-        username=username,
+        username=mailbox_accounts.shown(username),
         name=made.name,
         password=password.reveal(),
         created_at=times.rfc3339(made.created_ts),

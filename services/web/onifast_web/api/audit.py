@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from onifast_shared.accounts import audit
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.accounts.audit import AuditEvent, AuditFilter
-from onifast_shared.values import times
+from onifast_shared.values import mailbox_accounts, times
 from pydantic import Field, field_validator
 
 from onifast_web.access.auth import Who
@@ -95,7 +95,7 @@ def _line(event: AuditEvent) -> AuditLine:
         token=event.actor.token,
         ip=event.actor.ip,
         action=event.action,
-        owner=event.owner,
+        owner=mailbox_accounts.shown(event.owner) if event.owner else event.owner,
         object=event.object,
         details=dict(event.details),
     )

@@ -93,7 +93,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/dkim",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "A domain's DKIM records",
         get_dkim,
@@ -108,7 +108,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/dkim",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Make or rotate a DKIM key",
         change_dkim,

@@ -71,7 +71,7 @@ def register(app: Flask, endpoints: Iterable[Endpoint]) -> None:
         page = render_template(
             "api_docs.html",
             chapters=chapters(),
-            visitor=found.username if found else None,
+            visitor=found.username and found.name if found else None,
             csrf_token=csrf.masked(found.csrf_token) if found else "",
         )
         return make_response(page)

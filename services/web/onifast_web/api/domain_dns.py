@@ -85,7 +85,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/domains/dns",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "What a domain should have in DNS, and has",
         get_domain_dns,

@@ -186,7 +186,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/domains",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "The caller's domains; all for administrators",
         list_domains,

@@ -76,7 +76,7 @@ class Endpoint:
     `form` makes the body of a multipart form, for endpoints that take one too. `version` gives, far cheaper than the
     answer, a text that is another one once the answer would be; with it answers carry an ETag, and who has seen this
     one already gets 304. It gives None for what has no such text. `headers` are those that the view looks at, with what
-    they mean. Where it `gives_file`, the view gives a response of its own.
+    they mean. Where it `gives_file`, the view gives a response of its own. `visitors`: see `auth.allow`.
     """
 
     method: str
@@ -94,13 +94,14 @@ class Endpoint:
     version: Callable[[Call], str | None] | None = None
     headers: Mapping[str, str] | None = None
     gives_file: bool = False
+    visitors: bool = False
 
 
 def add(app: Flask, endpoint: Endpoint) -> None:
     """Makes the app answer at an endpoint."""
     name = f"api:{endpoint.method} {endpoint.path}"
 
-    @allow(endpoint.who, endpoint.scope)
+    @allow(endpoint.who, endpoint.scope, visitors=endpoint.visitors)
     def view() -> AnyResponse:
         return _answer(endpoint)
 

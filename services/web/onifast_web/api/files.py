@@ -55,11 +55,12 @@ def attachment(call: Call) -> Response:
 ENDPOINTS = (
     Endpoint(
         "GET", "/api/mail/raw", Who.USER, TokenScope.READ, "A message as a file", raw_email, RawQuery,
-        failures={404: "There is no such message."}, headers=_HEADERS, gives_file=True,
+        failures={404: "There is no such message."}, headers=_HEADERS, gives_file=True, visitors=True,
     ),
     Endpoint(
         "GET", "/api/mail/attachment", Who.USER, TokenScope.READ, "An attachment", attachment, AttachmentQuery,
         failures={404: "There is no such message, or no such attachment."}, headers=_HEADERS, gives_file=True,
+        visitors=True,
     ),
 )  # fmt: skip
 

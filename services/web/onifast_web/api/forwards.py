@@ -142,7 +142,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/forwards",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "The forwards of the caller's addresses; all for administrators",
         list_forwards,
@@ -151,7 +151,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/forwards",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Forward an address' mail",
         add_forward,
@@ -163,7 +163,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/mail/forwards",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "End a forward, or all of an address",
         remove_forward,
@@ -174,7 +174,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/domain-aliases",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "The aliases of the caller's domains; all for administrators",
         list_aliases,
@@ -183,7 +183,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/domain-aliases",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Make a domain an alias of another",
         set_alias,
@@ -194,7 +194,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/mail/domain-aliases",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "End an alias of a domain",
         remove_alias,

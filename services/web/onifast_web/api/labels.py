@@ -159,7 +159,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/api/mail/labels", Who.USER, TokenScope.READ,
         "Labels and own folders", list_labels, LabelQuery, answer=LabelList,
-        failures={403: "The service token named no user."},
+        failures={403: "The service token named no user."}, visitors=True,
     ),
     Endpoint(
         "POST", "/api/mail/labels", Who.USER, TokenScope.MANAGE, "Make a label", create_label,

@@ -9,7 +9,7 @@ from onifast_shared.limits import standings as limit_standings
 from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.standings import SubjectStanding
 from onifast_shared.limits.subjects import LARGEST, PERIODS
-from onifast_shared.values import times
+from onifast_shared.values import mailbox_accounts, times
 from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
@@ -143,7 +143,7 @@ def _shown(standing: SubjectStanding, now: float) -> LimitsOf:
     tally = standing.tally
     return LimitsOf(
         scope=tally.subject.scope,
-        name=tally.subject.name,
+        name=mailbox_accounts.shown(tally.subject.name),
         limits=[_limit(standing, counted, now) for counted in PERIODS],
         refusals=[
             LimitRefusal.model_validate(

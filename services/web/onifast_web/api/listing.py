@@ -133,5 +133,6 @@ ENDPOINTS = (
         ListQuery,
         answer=EmailList,
         version=_list_version,
+        visitors=True,
     ),
 )

@@ -37,7 +37,7 @@ from onifast_web.api.highlights import Highlights
 from onifast_web.api.labels import LabelMark, mark_of
 from onifast_web.http import csrf
 from onifast_web.http.models import Model
-from onifast_web.http.problems import not_found
+from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors
 from onifast_web.reading.impostors import Reader
 
@@ -197,7 +197,9 @@ def read_email(call: Call) -> FullEmail:
 
 def _marks_read(call: Call, asked: bool | None) -> bool:
     if asked is None:
-        return not call.caller.is_service and TokenScope.MANAGE in call.caller.scopes
+        return not call.caller.is_service and call.caller.visited_by is None and TokenScope.MANAGE in call.caller.scopes
+    if asked and call.caller.visited_by is not None:
+        raise Problem(403, "Who looks into somebody's mailbox marks nothing as read.")
     if asked:
         auth.check_scope(call.caller, TokenScope.MANAGE)
     return asked
@@ -253,6 +255,7 @@ ENDPOINTS = (
         ReadQuery,
         answer=FullEmail,
         failures={404: "There is no such message."},
+        visitors=True,
     ),
     Endpoint(
         "POST",
@@ -274,6 +277,7 @@ ENDPOINTS = (
         count_emails,
         answer=Counts,
         version=_counts_version,
+        visitors=True,
     ),
 )
 

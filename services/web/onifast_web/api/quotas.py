@@ -8,6 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import quotas
 from onifast_shared.recipients.quotas import Quota
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field
 
@@ -104,4 +105,5 @@ def _name(web: Web, body: QuotaBody) -> str:
 
 
 def _info(quota: Quota) -> QuotaInfo:
-    return QuotaInfo(scope=quota.scope, name=quota.name, bytes=quota.limit, used=quota.used, messages=quota.messages)
+    name = mailbox_accounts.shown(quota.name)
+    return QuotaInfo(scope=quota.scope, name=name, bytes=quota.limit, used=quota.used, messages=quota.messages)

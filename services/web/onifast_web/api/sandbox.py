@@ -52,12 +52,18 @@ def change_sandbox(call: Call) -> SandboxDomain:
 
 ENDPOINTS = (
     Endpoint(
-        "GET", "/api/mail/sandbox", Who.USER, TokenScope.READ, "Domains in the sandbox", get_sandbox, answer=Sandbox
+        "GET",
+        "/api/mail/sandbox",
+        Who.PANEL_USER,
+        TokenScope.READ,
+        "Domains in the sandbox",
+        get_sandbox,
+        answer=Sandbox,
     ),
     Endpoint(
         "POST",
         "/api/mail/sandbox",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Put a domain into the sandbox, or take it out",
         change_sandbox,

@@ -12,6 +12,7 @@ from onifast_shared.limits import consumption
 from onifast_shared.limits.consumption import Consumption
 from onifast_shared.recipients import domains
 from onifast_shared.recipients.domains import DomainFilter
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.paging import Page, cut_by_name
 from pydantic import Field
 
@@ -110,7 +111,7 @@ def _info(found: Consumption) -> UsageInfo:
     return UsageInfo.model_validate(
         {
             "scope": found.scope,
-            "name": found.name,
+            "name": mailbox_accounts.shown(found.name),
             "bytes": found.octets,
             "messages": found.messages,
             "quota": found.quota,

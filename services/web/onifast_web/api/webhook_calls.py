@@ -106,7 +106,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/webhooks/calls",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "What a webhook was told, and answered",
         list_calls,
@@ -117,7 +117,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/webhooks/replay",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Make calls of a webhook again",
         replay_calls,

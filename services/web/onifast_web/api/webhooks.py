@@ -133,7 +133,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/webhooks",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.READ,
         "The caller's webhooks",
         list_webhooks,
@@ -142,7 +142,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/webhooks",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Make a webhook",
         create_webhook,
@@ -165,7 +165,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/webhooks/act",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Enable or try a webhook",
         act_on_webhook,
@@ -176,7 +176,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/mail/webhooks",
-        Who.USER,
+        Who.PANEL_USER,
         TokenScope.MANAGE,
         "Remove a webhook",
         remove_webhook,

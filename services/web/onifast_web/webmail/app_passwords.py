@@ -35,13 +35,13 @@ def app_passwords() -> AnyResponse:
         return _list_page()
     if request.form.get("do") == "revoke":
         return _revoke()
-    _, username = user()
+    caller, username = user()
     name = request.form.get("name", "")
     try:
         password, made = actions.create(current(), username, name)
     except AppPasswordError as error:
         return _list_page(error=sentence(error))
-    return _list_page(Fresh(made.name, username, password.reveal(), current().settings.hostname))
+    return _list_page(Fresh(made.name, caller.name, password.reveal(), current().settings.hostname))
 
 
 ROUTES = (PageRoute("GET POST", "/app-passwords", app_passwords),)

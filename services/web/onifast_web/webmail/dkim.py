@@ -73,7 +73,7 @@ class DomainCard:
         return _TITLES[key.state] + kind
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def dkim() -> AnyResponse:
     """Each domain's keys; its owner and administrators may make new ones."""
     caller, _ = user()

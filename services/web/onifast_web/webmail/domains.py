@@ -77,7 +77,7 @@ class RecordCard:
         return word, colour
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def domains() -> Response:
     """The domains that the user owns or has addresses in, all for administrators."""
     caller, _ = user()
@@ -90,7 +90,7 @@ def domains() -> Response:
     return page("domains.html", "domains", rows=rows, found=found)
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def domain_records() -> Response:
     """A domain's records, as DNS has them now."""
     caller, _ = user()
@@ -116,7 +116,7 @@ def domain_records() -> Response:
     )
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def domain_zone() -> AnyResponse:
     """The records as a fragment of a zone file."""
     caller, _ = user()

@@ -30,7 +30,7 @@ class ForwardLine:
     is_copy: bool
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def forwards() -> AnyResponse:
     """The list with its form; for administrators the forwards of everybody."""
     caller, _ = user()

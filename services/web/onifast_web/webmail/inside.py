@@ -20,7 +20,7 @@ from onifast_web.webmail.pages import page, user
 _PATH = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,9}")
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def inside(email_id: int, path: str) -> Response:
     """The page of a message that is attached to another one."""
     opened, parsed = _open(email_id, path)
@@ -41,13 +41,13 @@ def inside(email_id: int, path: str) -> Response:
     )
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def inside_frame(email_id: int, path: str) -> Response:
     """Its HTML, for the sandboxed frame."""
     return content.html_page(_open(email_id, path)[1], proxy=image_proxy_of(email_id))
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def inside_attachment(email_id: int, path: str, index: int) -> Response:
     """One of its attachments, to be saved."""
     return downloads.attachment(_open(email_id, path)[1], index)

@@ -29,6 +29,7 @@ _MOMENT = 1  # seconds to wait while other guesses of the same client are judged
 _WRONG = "User name or password is wrong."
 _SAID = {
     "logout": ("You are signed out.", "ok"),
+    "password": ("Your password is changed. Sign in with the new one.", "ok"),
     "expired": ("That took too long, or was done already. Sign in again.", "error"),
 }
 _STALE_LINK = "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
@@ -132,7 +133,7 @@ def _throttled(name: LoginName, guesser: Guesser, wait: int) -> AnyResponse:
 
 def _authenticate(web: Web, name: LoginName, password: str) -> panel_users.PanelUser | None:
     with _readable_accounts(name.typed), web.password_checks:
-        return web.directory.authenticate(name.account, password[:_LONGEST_PASSWORD])
+        return web.directory.opened_by(name, password[:_LONGEST_PASSWORD])
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class _Listed(NamedTuple):
     labels: list[Label]
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def folder(folder: str) -> Response:
     """A page of a folder, newest first, or of what was searched in it."""
     if folder not in FOLDERS:
@@ -61,13 +61,13 @@ def folder(folder: str) -> Response:
     return _list(folder)
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def labelled(label_id: int) -> Response:
     """The same for an own folder, or for all that has a label and lies neither in trash nor in junk."""
     return _list(f"label:{label_id}")
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def starred() -> Response:
     """The same for all that has a star."""
     return _list(places.STARRED)

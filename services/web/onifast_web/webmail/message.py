@@ -21,9 +21,10 @@ from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations
+from onifast_web.actions import answering, audited, downloads, forwarding, image_proxy, invitations
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors, render, returns
@@ -47,7 +48,7 @@ class OpenedMessage:
     parsed: Parsed
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def message(email_id: int) -> Response:
     """The message's page; seeing it marks it as read."""
     _, username = user()
@@ -66,15 +67,15 @@ def message(email_id: int) -> Response:
     )
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def frame(email_id: int) -> Response:
     """The message's HTML, sanitised, as a page of its own that its headers lock in."""
-    parsed = open_message(user()[1], email_id).parsed
+    parsed = open_message(user()[1], email_id, is_noted=True).parsed
     part = forwarding.part_of(parsed) if request.args.get("part") == "forwarded" else ""
     return content.html_page(parsed, part, image_proxy_of(email_id))
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def proxied_image(email_id: int) -> Response:
     """An image of the message, or of one inside it, that outbox has fetched for its reader."""
     url, signed = request.args.get("url", ""), request.args.get("signature", "")
@@ -82,13 +83,13 @@ def proxied_image(email_id: int) -> Response:
     return content.embedded_image(found.data, found.content_type)
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def attachment(email_id: int, index: int) -> Response:
     """An attachment, to be saved: never shown by the browser in our name."""
     return downloads.attachment(open_message(user()[1], email_id).parsed, index)
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def source(email_id: int) -> Response:
     """Every header, and the bytes as they came."""
     opened = open_message(user()[1], email_id)
@@ -103,7 +104,7 @@ def source(email_id: int) -> Response:
     )
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def raw(email_id: int) -> Response:
     """The message as a file."""
     opened = open_message(user()[1], email_id)
@@ -145,8 +146,11 @@ NOTICES: Notices = {
 }
 
 
-def open_message(owner: str, email_id: int) -> OpenedMessage:
-    """A message of this owner's; raises Problem(404) for any other id."""
+def open_message(owner: str, email_id: int, *, is_noted: bool = False) -> OpenedMessage:
+    """A message of this owner's; raises Problem(404) for any other id.
+
+    Where somebody else reads it, that is written down first, unless it was as its page was shown (`is_noted`).
+    """
 
     def read(tx: Connection) -> tuple[EmailRow, bytes]:
         row = mailbox.get(tx, owner, email_id) if email_id < 2**63 else None
@@ -157,6 +161,8 @@ def open_message(owner: str, email_id: int) -> OpenedMessage:
     web = current()
     web.before_reading(owner, email_id)
     row, data = web.database.read(read)
+    if not is_noted:
+        audited.note_reading(web, auth.caller(), "mail.read", row)
     return OpenedMessage(row, data, parsing.parse(data))
 
 
@@ -254,5 +260,7 @@ def _shortened(names: list[str]) -> str:
 def _mark_read(username: str, row: EmailRow) -> None:
     # A link on somebody else's site, or a browser that looks ahead, reads nothing.
     if row.is_read or not csrf.comes_from_here(request) or csrf.is_prefetch(request):
+        return
+    if auth.caller().visited_by is not None:
         return
     current().database.write(lambda tx: mailbox.set_read(tx, username, [row.id], True))

@@ -35,7 +35,7 @@ _EVENTS = (
 _CALLS = 50
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def webhooks() -> AnyResponse:
     """The list with its form. A new secret is in the answer to the form itself, and in no page after it."""
     if request.method == "GET":
@@ -57,7 +57,7 @@ def webhooks() -> AnyResponse:
     return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
 
 
-@allow(Who.USER)
+@allow(Who.PANEL_USER)
 def webhook_calls() -> AnyResponse:
     """What a webhook was told, newest first; each call can be made again."""
     caller, _ = user()

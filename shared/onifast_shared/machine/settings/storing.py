@@ -33,6 +33,11 @@ class StoringSettings:
         kinds.seconds(300, 3650 * 86400),
         "How long a login to the webmail lasts at the longest, however much it is used.",
     )
+    owners_read_mailboxes: bool = setting(
+        "false",
+        kinds.boolean(),
+        "Whether a panel user may read the mail of their mailbox users, who see in their activity that it was read.",
+    )
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
     totp_required: str = setting(
         "nobody",
