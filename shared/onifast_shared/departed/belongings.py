@@ -83,6 +83,7 @@ FEW = (
     Column("hold_rules", "owner"),
     Column("user_preferences", "username"),
     Column("image_senders", "username"),
+    Column("sender_choices", "username"),
     Column("labels", "owner"),
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),

@@ -61,13 +61,17 @@ class ArrivedMessage:
 
 @dataclass(frozen=True)
 class JunkVerdict:
-    """Where a message belongs, and why in a sentence, "" for no reason of ours."""
+    """Where a message belongs, and why in a sentence, "" for no reason of ours.
+
+    `is_apart`: into the own folder for mail of unknown senders (`junk.senders`).
+    """
 
     folder: str
     reason: str = ""
     score: float | None = None
     correspondent: Correspondence | None = None
     is_proven: bool = False
+    is_apart: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,3 +66,33 @@ def put_junk(tx: Connection, username: str, choice: JunkChoice, now: float) -> N
         " junk_digest = excluded.junk_digest",
         (username, int(choice.filters), None if choice.digest == "off" else choice.digest, int(now)),
     )
+
+
+def keeps_unknown_apart(tx: Connection, username: str) -> bool:
+    """Whether a user wants the mail of unknown senders kept apart."""
+    sql = "SELECT keeps_unknown_apart FROM user_preferences WHERE username = ?"
+    return bool(tx.execute(sql, (username,)).get)
+
+
+def put_keeps_unknown_apart(tx: Connection, username: str, keeps: bool) -> None:
+    """Sets whether the mail of unknown senders is kept apart, from now on."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, keeps_unknown_apart) VALUES (?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET keeps_unknown_apart = excluded.keeps_unknown_apart",
+        (username, int(keeps)),
+    )
+
+
+def unknown_folder(tx: Connection, username: str) -> int | None:
+    """The number of the own folder for mail of unknown senders, which may be deleted by now; None for none."""
+    found = tx.execute("SELECT unknown_folder_id FROM user_preferences WHERE username = ?", (username,)).get
+    return None if found is None else int(found)
+
+
+def put_unknown_folder(tx: Connection, username: str, label_id: int) -> None:
+    """Notes which own folder mail of unknown senders goes into."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, unknown_folder_id) VALUES (?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET unknown_folder_id = excluded.unknown_folder_id",
+        (username, label_id),
+    )

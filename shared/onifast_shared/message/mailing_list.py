@@ -10,6 +10,7 @@ from onifast_shared.values.address import Address, AddressError
 _LOOKED_AT = 4096  # characters of the field
 # Comments are passed over, whatever they hold. One that is never closed, or holds another one, is text between URLs.
 _PIECE = re.compile(r"\((?:[^()\\]|\\.)*\)|<([^<>]*)>")
+_LIST_ID = re.compile(r"<\s*([^<>\s@]{1,255})\s*>\s*$")
 _NO = re.compile(r"NO(?![A-Za-z])", re.IGNORECASE)
 
 
@@ -33,3 +34,9 @@ def _address(url: str) -> Address | None:
         return Address.parse(unquote(rest.partition("?")[0], errors="strict"))
     except (AddressError, UnicodeDecodeError):
         return None
+
+
+def list_id(field: str) -> str:
+    """The id in a List-Id field (RFC 2919), in lower case; "" where it has none."""
+    found = _LIST_ID.search(field[:_LOOKED_AT])
+    return found[1].lower() if found else ""

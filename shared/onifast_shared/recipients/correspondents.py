@@ -83,10 +83,13 @@ def is_behind(tx: Connection) -> bool:
 
 
 _SENT = "SELECT id, owner, recipient, queued_ts, submitted_by, content_id FROM outbox WHERE id > ? ORDER BY id LIMIT ?"
-# Only what has been indexed, whose sender is the author; ids are looked through in their order, and once.
+# Only what has been indexed, whose sender is the author; ids are looked through in their order, and once. Whose mail
+# lies apart, since they are unknown, is not known by that.
 _ARRIVED = """
     SELECT id, owner, sender, received_ts, sender_name, folder, authentication FROM emails
     WHERE id > ? AND id < coalesce((SELECT min(id) FROM emails WHERE indexed = 0), 9223372036854775807)
+      AND NOT EXISTS (SELECT 1 FROM email_labels l JOIN user_preferences p ON p.unknown_folder_id = l.label_id
+                      WHERE l.email_id = emails.id AND p.username = emails.owner)
     ORDER BY id LIMIT ?
 """
 

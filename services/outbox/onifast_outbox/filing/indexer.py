@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
-from onifast_shared.junk import judging, words
+from onifast_shared.junk import judging, senders, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
+from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
 from onifast_shared.mailboxes import indexing, mailbox
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
@@ -61,6 +62,7 @@ class IndexedMessage:
     arrived: ArrivedMessage | None
     verdict: JunkVerdict | None
     returned: ReadReturn | None
+    origin: MessageOrigin
 
 
 async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
@@ -81,7 +83,7 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
                 search_index.add(tx, each.document)
             returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
             if each.arrived is not None:
-                _settle(tx, each.arrived, each.verdict, is_return=bool(returned))
+                _settle(tx, each, each.arrived, is_return=bool(returned))
             recorded += returned
         return recorded
 
@@ -90,14 +92,20 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
     return len(items) or await search_keeper.follow(db)
 
 
-def _settle(tx: Connection, arrived: ArrivedMessage, verdict: JunkVerdict | None, *, is_return: bool) -> None:
+def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, is_return: bool) -> None:
     """Stores the verdict, which webhooks wait for. What is told of one's own mail stays where it lies."""
-    if is_return and verdict is not None:
+    verdict, now = found.verdict, time.time()
+    if verdict is not None and is_return:
         verdict = replace(verdict, folder=arrived.folder, reason="")
+    elif verdict is not None:
+        verdict = senders.judge(tx, arrived, verdict, found.origin)
     judging.settle(tx, arrived, verdict)
     row = mailbox.get(tx, arrived.owner, arrived.email_id)
+    if row is not None and row.folder == "inbox" and verdict is not None and verdict.is_apart:
+        senders.put_apart(tx, arrived.owner, arrived.email_id, now)
+        row = mailbox.get(tx, arrived.owner, arrived.email_id)
     if row is not None:
-        events.note_received(tx, row, time.time())
+        events.note_received(tx, row, now)
 
 
 async def learn(db: Database) -> int:
@@ -112,7 +120,7 @@ async def _looked_at(
     db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
 ) -> IndexedMessage:
     raw, row, arrived, columns = await db.aread(lambda tx: _fetch(tx, item))
-    index, reading, document = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
+    index, reading, document, origin = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
     returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
@@ -122,7 +130,7 @@ async def _looked_at(
             raise
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
-    return IndexedMessage(item, index, document, arrived, verdict, returned)
+    return IndexedMessage(item, index, document, arrived, verdict, returned, origin)
 
 
 def _fetch(
@@ -139,17 +147,18 @@ def _fetch(
 
 def _read(
     raw: bytes, arrived: ArrivedMessage | None, columns: UnsearchableMessage | None
-) -> tuple[MessageIndex, Reading, SearchDocument | None]:
+) -> tuple[MessageIndex, Reading, SearchDocument | None, MessageOrigin]:
     parsed = parse(raw)
     index = _index_of(parsed)
     document = None if columns is None else _document(parsed, index, columns)
     if arrived is None:
-        return index, words.NOTHING, document
+        return index, words.NOTHING, document, MessageOrigin()
+    origin = senders.origin_of(parsed)
     try:
-        return index, words.read(parsed, index.text, arrived.authentication), document
+        return index, words.read(parsed, index.text, arrived.authentication), document, origin
     except Exception:
         maillog.unforeseen("reading a message's words")
-        return index, words.NOTHING, document
+        return index, words.NOTHING, document, origin
 
 
 def _document(parsed: Parsed, index: MessageIndex, columns: UnsearchableMessage) -> SearchDocument | None:

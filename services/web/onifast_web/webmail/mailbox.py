@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
+from onifast_shared.junk import senders as senders_store
+from onifast_shared.junk.senders import SenderChoice
 from onifast_shared.mailboxes import counts, labelling, labels, mailbox
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
@@ -19,7 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.actions import messages, searching
+from onifast_web.actions import messages, searching, senders
 from onifast_web.actions.searching import MailListing, WantedListing
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import impostors
@@ -35,7 +37,8 @@ _PAGE = 50
 _MOST = 500
 _LONGEST_QUERY = 200
 _MOST_UNDONE = 200
-_ON_ONE = ("star", "unstar")  # a row has a button of its own for it
+_ON_ONE = ("star", "unstar", "accept", "block")  # a row has a button of its own for it
+_CHOICES: Mapping[str, SenderChoice] = {"accept": "accepted", "block": "blocked"}
 _UNSAID = ("star", "unstar")  # one sees it
 
 
@@ -51,6 +54,7 @@ class _Listed(NamedTuple):
     unread: int
     labels_of: dict[int, list[Label]]
     labels: list[Label]
+    is_apart: bool
 
 
 @allow(Who.USER, visitors=True)
@@ -111,6 +115,7 @@ def _list(key: str) -> Response:
             _unread(tx, username, place),
             labelling.of_messages(tx, ids),
             labels.list_all(tx, username),
+            place.label is not None and place.label == senders_store.folder_of(tx, username),
         )
 
     args = request.args
@@ -126,6 +131,7 @@ def _shown(listed: _Listed) -> Response:
         "mailbox.html",
         place.here,
         place=place,
+        is_apart=listed.is_apart,
         folder=place.folder or "",
         folders=FOLDERS,
         unread=listed.unread,
@@ -237,6 +243,8 @@ NOTICES: Notices = {
     "label": lambda n: f"Labelled {_messages(n)}.",
     "unlabel": lambda n: f"Took the label off {_messages(n)}.",
     "labels": "Labels changed.",
+    "accept": lambda n: f"Accepted: moved {_messages(n)} to your inbox, where their mail comes from now on.",
+    "block": lambda n: f"Blocked: moved {_messages(n)} to junk, where their mail goes from now on.",
 }
 
 
@@ -312,6 +320,10 @@ def _change(action: str, username: str, ids: list[int]) -> Callable[[Connection]
         return lambda tx: mailbox.set_read(tx, username, ids, action == "read")
     if action in ("star", "unstar"):
         return lambda tx: labelling.set_starred(tx, username, ids, action == "star")
+    if action in _CHOICES:
+        choice, now = _CHOICES[action], current().clock()
+        # Mail that went along with an earlier one of the selection lies where it belongs already.
+        return lambda tx: sum(senders.decide_in(tx, username, email_id, choice, now) for email_id in ids)
     if action in ("label", "unlabel"):
         label_id = request.form.get("label", 0, type=int)
         return lambda tx: _label(tx, username, label_id, ids, takes_off=action == "unlabel")

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
+from onifast_shared.junk import senders as senders_store
 from onifast_shared.mailboxes import image_senders, mailbox
 from onifast_shared.mailboxes.invitations import InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -219,13 +220,14 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
     # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web, is_own = current(), row.folder in ("sent", "drafts")
-    deliveries, waiting, who, reports, invitation = web.database.read(
+    deliveries, waiting, who, reports, invitation, is_apart = web.database.read(
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
             web.readers.of(tx, username),
             returns_store.of_email(tx, username, row.id),
             None if is_own else invitations.find(tx, web, username, row, parsed),
+            senders_store.is_apart(tx, username, row.id),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -250,6 +252,7 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "recallable": recallable,
         "returns": returns.sentences(reports),
         "invitation": invitation,
+        "is_apart": is_apart,
     }
 
 

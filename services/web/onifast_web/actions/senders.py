@@ -1,0 +1,69 @@
+"""Senders: whom a user lets in, whom they keep out, and whether the mail of unknown ones is kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onifast_shared.db.database import Connection
+from onifast_shared.junk import senders as store
+from onifast_shared.junk.senders import ChosenSender, SenderChoice
+from onifast_shared.mailboxes import mailbox, preferences
+from onifast_shared.mailboxes.labels import Label
+from onifast_shared.values.address import Address, AddressError
+
+from onifast_web.access.context import Web
+from onifast_web.http.problems import not_found, unprocessable
+
+
+@dataclass(frozen=True)
+class SenderStanding:
+    """Whether unknown senders are kept apart, in which own folder (None: not made yet), and who was chosen."""
+
+    keeps_apart: bool
+    folder: Label | None
+    chosen: list[ChosenSender]
+
+
+def standing(web: Web, username: str) -> SenderStanding:
+    """What a user chose about senders."""
+    return web.database.read(
+        lambda tx: SenderStanding(
+            preferences.keeps_unknown_apart(tx, username),
+            store.folder_of(tx, username),
+            store.list_all(tx, username),
+        )
+    )
+
+
+def keep_apart(web: Web, username: str, keeps: bool) -> None:
+    """Sets whether the mail of unknown senders is kept apart; what lies there stays."""
+    web.database.write(lambda tx: preferences.put_keeps_unknown_apart(tx, username, keeps))
+
+
+def choose(web: Web, username: str, sender: str, choice: SenderChoice) -> str:
+    """Accepts or blocks an address from now on; its normal form. Raises Problem(422) for what is none."""
+    try:
+        address = Address.parse(sender.strip())
+    except AddressError:
+        raise unprocessable("sender", "Not an e-mail address.") from None
+    web.database.write(lambda tx: store.choose(tx, username, address.key, choice, web.clock()))
+    return address.key
+
+
+def decide(web: Web, username: str, email_id: int, choice: SenderChoice) -> int:
+    """Accepts or blocks who wrote a message, and moves their mail; how much. Raises Problem(404)."""
+    return web.database.write(lambda tx: decide_in(tx, username, email_id, choice, web.clock()))
+
+
+def decide_in(tx: Connection, username: str, email_id: int, choice: SenderChoice, now: float) -> int:
+    """The same in a transaction that there is; raises Problem(404)."""
+    row = mailbox.get(tx, username, email_id) if 0 < email_id < 2**63 else None
+    if row is None or row.folder in ("sent", "drafts"):
+        raise not_found()
+    return store.decide(tx, username, email_id, choice, now)
+
+
+def forget(web: Web, username: str, sender: str) -> None:
+    """Takes a choice back, for what comes from now on; raises Problem(404) where there is none."""
+    if not web.database.write(lambda tx: store.forget(tx, username, sender)):
+        raise not_found("sender")
