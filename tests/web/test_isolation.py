@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from flask import Flask
-from onifast_shared.accounts import api_tokens, mailbox_users, passwords
+from onifast_shared.accounts import api_tokens, mailbox_users, passwords, shared_mailboxes
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import labelling, labels, mailbox
 from onifast_shared.mailboxes.mailbox import FOLDERS
@@ -50,7 +50,7 @@ NAMED: dict[str, Any] = {
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
     "folder": "trash",
     "scopes": ["read"],
-    "new_password": "correct horse battery",
+    "new_password": "correct horse battery", "members": ["demo"], "assigned_to": "demo",
     "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
 }  # fmt: skip
 TEMPLATES = Path(webmail.__file__).parent.parent / "templates"
@@ -59,12 +59,12 @@ DO = sorted({value for page in TEMPLATES.rglob("*.html") for value in BUTTON.fin
 """What the buttons of all pages say."""
 
 
-BOB, SUE = "bob@example.test", "sue@example.test"
-"""Mailbox users of demo's."""
+BOB, SUE, INFO = "bob@example.test", "sue@example.test", "info@example.test"
+"""Two mailbox users of demo's, and a shared mailbox that nobody of those who try opens."""
 
 PAIRS = pytest.mark.parametrize(
     ("caller", "owner"),
-    [("maria", "demo"), (BOB, "demo"), ("demo", BOB), (SUE, BOB), ("maria", BOB)],
+    [("maria", "demo"), (BOB, "demo"), ("demo", BOB), (SUE, BOB), ("maria", BOB), ("demo", INFO), (SUE, INFO)],
 )
 """Who tries, and whose things: panel users, mailbox users and those that they belong to."""
 
@@ -79,7 +79,9 @@ def accounts(database: Database) -> dict[str, str]:
             addresses.add(tx, Address.parse(address), "demo")
             hashed = passwords.hashed(f"{address} password")
             found[address] = mailbox_users.create(tx, Address.parse(address), "demo", hashed, 1).account
-        return found
+        addresses.add(tx, Address.parse(INFO), "demo")
+        shared = shared_mailboxes.create(tx, Address.parse(INFO), "demo", [found[BOB]], 1)
+        return found | {INFO: shared.account}
 
     return database.write(make)
 

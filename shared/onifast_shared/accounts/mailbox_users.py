@@ -43,6 +43,7 @@ class MailboxUser:
     is_disabled: bool
     created_ts: int
     is_listed: bool
+    is_shared: bool = False
 
     @property
     def has_password(self) -> bool:
@@ -127,7 +128,7 @@ def list_page(
 ) -> Page[MailboxUser]:
     """A page of a panel user's mailbox users (all for None), by address; `cursor` is that of the page before."""
     after, _, after_owner = (cursor or "").rpartition(" ")
-    where, bind = ["(address, owner) > (?, ?)"], list[SqlValue]([after, after_owner])
+    where, bind = ["(address, owner) > (?, ?)", "is_shared = 0"], list[SqlValue]([after, after_owner])
     for name in {owner, wanted.owner} - {None}:
         where.append("owner = ?")
         bind.append(name)
@@ -178,10 +179,13 @@ def may_send(tx: Connection, account: str, address: Address) -> bool:
     sql = f"""
         SELECT 1 FROM mailbox_users m JOIN mail_addresses a ON a.owner = m.owner
         WHERE m.account = ? AND {_A_MATCH} AND (
-            m.address = ? OR EXISTS (SELECT 1 FROM mailbox_senders s WHERE s.account = m.account AND s.address = ?))
+            m.address = ?
+            OR EXISTS (SELECT 1 FROM mailbox_members g JOIN mailbox_users t ON t.account = g.account
+                       WHERE g.member = m.account AND t.address = ? AND t.owner = m.owner)
+            OR EXISTS (SELECT 1 FROM mailbox_senders s WHERE s.account = m.account AND s.address = ?))
     """
     stored = stored_forms.folded(address)
-    return tx.execute(sql, (account, *_forms(address), stored, stored)).fetchone() is not None
+    return tx.execute(sql, (account, *_forms(address), stored, stored, stored)).fetchone() is not None
 
 
 def end(tx: Connection, account: str, heir: str, now: float) -> None:
@@ -216,7 +220,8 @@ _SELECT = """
     SELECT account, address, owner, password_hash, disabled, created_ts,
            EXISTS (SELECT 1 FROM mail_addresses a
                    WHERE a.owner = mailbox_users.owner
-                     AND (lower(a.address) = lower(listed) OR lower(a.address) = mailbox_users.address))
+                     AND (lower(a.address) = lower(listed) OR lower(a.address) = mailbox_users.address)),
+           is_shared
     FROM mailbox_users
 """
 
@@ -231,8 +236,10 @@ def _one(tx: Connection, where: str, bind: tuple[SqlValue, ...]) -> MailboxUser 
 
 
 def _row(row: Any) -> MailboxUser:
-    account, address, owner, password_hash, disabled, created_ts, is_listed = row
-    return MailboxUser(account, address, owner, Secret(password_hash), bool(disabled), created_ts, bool(is_listed))
+    account, address, owner, password_hash, disabled, created_ts, is_listed, is_shared = row
+    return MailboxUser(
+        *(account, address, owner, Secret(password_hash), bool(disabled), created_ts, bool(is_listed)), bool(is_shared)
+    )
 
 
 def _no_password() -> str:

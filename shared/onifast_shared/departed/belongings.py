@@ -69,6 +69,7 @@ DIRECTORY = (
     OwnedTable("mail_quotas", f"scope = 'address' AND lower(name) IN {_ADDRESSES}"),
     # Before the addresses: who is renamed keeps the readers of theirs.
     OwnedTable("mailbox_senders", "account IN (SELECT account FROM mailbox_users WHERE owner = ?1)"),
+    OwnedTable("mailbox_members", "account IN (SELECT account FROM mailbox_users WHERE owner = ?1)"),
     OwnedTable("mailbox_users", "owner = ?1", "owner"),
     OwnedTable("mail_addresses", "owner = ?1", "owner", "lower(address)"),
     OwnedTable("domains", "owner = ?1", "owner"),
@@ -89,6 +90,7 @@ FEW = (
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
     Column("mailbox_ends", "heir"),
+    Column("mailbox_members", "member"),
 )
 """What gets another name at once."""
 
@@ -135,6 +137,11 @@ ENDED = (
 NOT_THEIRS = {
     ("departed_users", "username"): "not used any more",
     ("mailbox_users", "account"): "the name that a mailbox user's own things lie under; theirs go aside by themselves",
+    ("mailbox_members", "account"): "goes with mailbox_users",
+    ("team_marks", "done_by"): "who did it; the row goes with its message",
+    ("team_marks", "answering_by"): "who is at it; forgotten after half an hour",
+    ("team_marks", "sent_by"): "who wrote it; the row goes with its message",
+    ("team_marks", "assigned_to"): "whose task it is; the row goes with its message",
     ("mailbox_senders", "account"): "goes with mailbox_users",
     ("mailbox_ends", "account"): "a name that is never given out again",
     ("web_sessions", "visiting"): "goes with the session of who visits; who is gone is visited by nobody",

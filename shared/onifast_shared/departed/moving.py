@@ -113,6 +113,10 @@ def bring_back(tx: Connection, departure: Departure, username: str, *, merge: bo
         _drop_what_was_personal(tx, departure.name)
     _begin(tx, departure.name, username, {})
     for account in mailbox_users.accounts_of(tx, username):
+        tx.execute(
+            "UPDATE OR IGNORE mailbox_members SET member = ? WHERE account = ? AND member = ?",
+            (username, account, departure.username),
+        )
         _bring_back_mailbox(tx, account)
     return lost
 

@@ -100,6 +100,7 @@ class Draft:
 
     `calendar` goes with a text, without HTML. `bcc` is checked but not written. Of `text` and `html` one is enough;
     `images` are the HTML's. `in_reply_to` and `references` are message ids. `date` is now unless given.
+    `sender` wrote for `from_` (RFC 5322 section 3.6.2).
     """
 
     from_: str
@@ -115,6 +116,7 @@ class Draft:
     attachments: list[OutgoingAttachment] = field(default_factory=list)
     date: datetime | None = None
     calendar: OutgoingCalendar | None = None
+    sender: str | None = None
 
 
 def build(draft: Draft, hostname: str) -> bytes:
@@ -175,6 +177,8 @@ def _is_unwanted(field: HeaderField) -> bool:
 
 def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:
     yield _address_field("from", "From", [draft.from_], required=True)
+    if draft.sender:
+        yield _address_field("from", "Sender", [draft.sender], required=True)
     to = _address_field("to", "To", draft.to)
     cc = _address_field("cc", "Cc", draft.cc)
     _address_field("bcc", "Bcc", draft.bcc)

@@ -48,8 +48,10 @@ class LoginDirectory(UserDirectory):
         self._database = database
 
     def get(self, username: str) -> PanelUser | None:
-        """The panel user, or mailbox user, of that account; a mailbox user is disabled with their panel user, and gone
-        with them. Raises UserFileError, UserDirectoryMissing and, for a mailbox user, DatabaseError.
+        """The panel user, or mailbox user, of that account.
+
+        A mailbox user is disabled with their panel user, and gone with them; as a shared mailbox nobody logs in. Raises
+        UserFileError, UserDirectoryMissing and, for a mailbox user, DatabaseError.
         """
         if not mailbox_accounts.is_mailbox(username):
             return super().get(username)
@@ -58,7 +60,11 @@ class LoginDirectory(UserDirectory):
         if found is None or owner is None:
             return None
         return PanelUser(
-            username, False, found.is_disabled or owner.disabled, found.password_hash, belongs_to=found.owner
+            username,
+            False,
+            found.is_disabled or found.is_shared or owner.disabled,
+            found.password_hash,
+            belongs_to=found.owner,
         )
 
     def named(self, typed: str) -> LoginName:

@@ -44,6 +44,7 @@ LANDED = {
     "0026_domain_checks.sql": "9bf1032c05f7367cd9f58c111245910f2491368104c75ae3e9c612720e908ef3",
     "0027_mailbox_users.sql": "15ee278d4127a318540beeeb5b8633c6a0cfd35ba5612d1df959db8c9126a6da",
     "0028_senders.sql": "0c2478b9a9ffc2a846a002937b06649d8583e31893cca93da3719c6c47dcba92",
+    "0029_shared_mailboxes.sql": "121753afa5045db03d4478da2a61392417017acc38d0a138824124b8003b0ff6",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
-from onifast_shared.accounts import api_tokens, panel_users, sessions
+from onifast_shared.accounts import api_tokens, panel_users, sessions, shared_mailboxes
 from onifast_shared.accounts.api_tokens import ALL_SCOPES, ApiToken, TokenScope
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.sessions import BrowserSession
@@ -34,6 +34,8 @@ from onifast_web.http.forwarded import CALLER
 from onifast_web.http.problems import Problem
 
 ACT_FOR = "X-Onifast-User"
+IN_MAILBOX = "X-Onifast-Mailbox"
+"""The header that names the shared mailbox which a call is about, by its address."""
 POLL = "X-Onifast-Poll"
 """The header of what an open page asks by itself, which does not make a session last longer."""
 _WRITE_PATIENCE = 2.0
@@ -47,6 +49,7 @@ class Who(Enum):
 
     ANYONE = "anyone"
     USER = "a panel user, a mailbox user, or the service token"
+    PERSON = "a user in their own mailbox, or the service token"
     PANEL_USER = "a panel user, or the service token"
     MAILBOX_USER = "a mailbox user"
     ADMINISTRATOR = "an administrator, or the service token"
@@ -60,6 +63,7 @@ class Caller:
     `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token,
     `session_id` tells the session from others. A mailbox user's `username` is their account, and `belongs_to` their
     panel user; where that one looks into the mailbox, `visited_by` is their name.
+    In a shared mailbox `username` is its account, and `member` that of the person who has opened it.
     """
 
     username: str | None
@@ -71,6 +75,7 @@ class Caller:
     session_id: str = ""
     belongs_to: str | None = None
     visited_by: str | None = None
+    member: str | None = None
 
     @property
     def name(self) -> str:
@@ -90,8 +95,8 @@ class Caller:
     @property
     def on_record(self) -> str:
         """What is written down of who had something done."""
-        if self.visited_by:
-            return f"user:{self.visited_by}"
+        if (person := self.visited_by or self.member) is not None:
+            return f"user:{mailbox_accounts.shown(person)}"
         return f"user:{self.name}" if self.username else "panel"
 
     @property
@@ -274,6 +279,8 @@ def check_scope(found: Caller, scope: TokenScope | None) -> None:
 
 def _check_rights(found: Caller, who: Who) -> None:
     if not _is_among(found, who):
+        if who is Who.PERSON:
+            raise Problem(403, f"This is about your own login. Leave the shared mailbox {found.name} first.")
         names = {Who.ADMINISTRATOR: "administrators", Who.PANEL_USER: "panel users", Who.MAILBOX_USER: "mailbox users"}
         whom = names.get(who, "the panel's service token")
         raise Problem(403, f"Only {whom} may do this.")
@@ -282,6 +289,8 @@ def _check_rights(found: Caller, who: Who) -> None:
 def _is_among(found: Caller, who: Who) -> bool:
     if who is Who.SERVICE:
         return found.is_service and found.username is None
+    if who is Who.PERSON or (found.member is not None and who is Who.MAILBOX_USER):
+        return found.member is None
     if who in (Who.PANEL_USER, Who.MAILBOX_USER):
         return (found.belongs_to is None) == (who is Who.PANEL_USER)
     return found.is_admin or who is not Who.ADMINISTRATOR
@@ -299,6 +308,34 @@ def _no_login() -> Problem:
 
 
 def _identify(web: Web, asked: Request) -> Caller | None:
+    found = _person(web, asked)
+    if found is None or IN_MAILBOX not in asked.headers:
+        return found
+    if found.username is None or found.visited_by is not None:
+        raise Problem(403, f"{IN_MAILBOX} goes with a user.")
+    opened = _in_shared(web, found, asked.headers[IN_MAILBOX])
+    if opened is None:
+        raise problems.not_found("shared mailbox")
+    return opened
+
+
+def _in_shared(web: Web, found: Caller, name: str) -> Caller | None:
+    """The caller in a shared mailbox of theirs, which is named by address or account; None where they are no member."""
+    person = found.member or found.username or ""
+    opened = web.database.read(
+        lambda tx: next(
+            (each for each in shared_mailboxes.opened_by(tx, person) if name.lower() in (each.address, each.account)),
+            None,
+        )
+    )
+    live = None if opened is None else web.database.read(lambda tx: shared_mailboxes.find(tx, opened.account))
+    owner = None if live is None else web.directory.get(live.owner)
+    if live is None or owner is None or owner.disabled:
+        return None
+    return replace(found, username=live.account, is_admin=False, belongs_to=live.owner, member=person)
+
+
+def _person(web: Web, asked: Request) -> Caller | None:
     scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _bearer(web, asked, token.strip())
@@ -359,6 +396,8 @@ def _cookie(web: Web, asked: Request) -> Caller | None:
 
 def _visiting(web: Web, found: Caller, account: str) -> Caller:
     """The caller in the mailbox that they opened, as long as they may; else they are in their own again."""
+    if (shared := _in_shared(web, found, account)) is not None:
+        return shared
     visited = web.directory.get(account) if web.settings.owners_read_mailboxes else None
     if visited is None or visited.belongs_to != found.username:
         return found

@@ -83,6 +83,10 @@ RULES: Mapping[str, AuditRule | str] = {
     "api:POST /api/mail/labels/assign": OWN_MAIL,
     "api:POST /api/mail/limits": always("limit.set", Whose.NAMED),
     "api:POST /api/mail/mailbox-users": WITHIN,
+    "api:POST /api/mail/shared-mailboxes": always("shared-mailbox.create", Whose.CALLER),
+    "api:PATCH /api/mail/shared-mailboxes": always("shared-mailbox.change", Whose.CALLER),
+    "api:DELETE /api/mail/shared-mailboxes": WITHIN,
+    "api:POST /api/mail/team": OWN_MAIL,
     "api:PATCH /api/mail/mailbox-users": WITHIN,
     "api:DELETE /api/mail/mailbox-users": WITHIN,
     "api:POST /api/mail/password": WITHIN,
@@ -141,6 +145,10 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.mailbox_users_page": WITHIN,
     "webmail.leave_mailbox": "that it was opened is written down",
     "webmail.password": WITHIN,
+    "webmail.shared_mailboxes_page": AuditRule(
+        Whose.CALLER, {"make": "shared-mailbox.create", "save": "shared-mailbox.change"}
+    ),
+    "webmail.team_marks": OWN_MAIL,
     "webmail.answer_invitation": OWN_MAIL,
     "webmail.outbox_act": _each("queue", Whose.CALLER, *QUEUE, by="action"),
     "webmail.captured": _each("queue", Whose.CALLER, "release", "redirect"),
@@ -164,6 +172,8 @@ RULES: Mapping[str, AuditRule | str] = {
 LINE_WORDS = {
     "login": "Signed in",
     "login.smtp": "Signed in to send, from a new place",
+    "shared-mailbox.create": "Shared mailbox made",
+    "shared-mailbox.change": "Shared mailbox changed",
     "mailbox-user.create": "Mailbox user made",
     "mailbox-user.password": "Password of a mailbox user changed",
     "mailbox-user.disable": "Mailbox user shut out",

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from onifast_shared.accepting import accept, limit_alerts
 from onifast_shared.accepting.accept import SentCopy
+from onifast_shared.accounts import shared_mailboxes
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.limits import store as sending_limits
 from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine import log
-from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes import contents, team_marks
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, DraftError
 from onifast_shared.queue.store import QueuedRecipient, Submission
@@ -97,6 +98,7 @@ def send(
     recipients = _recipients(named, web.settings.max_recipients)
     _check_bodies(draft)
     owner = _owner(web, caller, sender)
+    draft = _with_its_writer(web, caller, draft)
     raw = build(web, _dated(draft, wait))
     submission = Submission(
         sender=str(sender),
@@ -123,6 +125,10 @@ def send(
             together_with(tx)
         suppressions.check(tx, owner, named, web.clock())
         accepted = accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
+        if caller.member is not None and owner is not None:
+            team_marks.end_answers(tx, owner, caller.member)
+            if accepted.email_id is not None:
+                team_marks.note_sent(tx, owner, accepted.email_id, caller.member)
         sent = Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
         if and_then is not None:
             and_then(tx, sent)
@@ -149,6 +155,20 @@ def _dated(draft: Draft, wait: Wait) -> Draft:
     if not wait.release_ts or wait.undo:
         return draft
     return replace(draft, date=datetime.fromtimestamp(wait.release_ts, UTC))
+
+
+def _with_its_writer(web: Web, caller: Caller, draft: Draft) -> Draft:
+    """From a shared mailbox whose header is to say so, the draft with who writes it."""
+    member, account = caller.member, caller.username or ""
+    if member is None:
+        return draft
+
+    def writer(tx: Connection) -> Address | None:
+        shared = shared_mailboxes.find(tx, account)
+        return addresses.primary_address(tx, member) if shared and shared.names_sender else None
+
+    found = web.database.read(writer)
+    return replace(draft, sender=str(found)) if found is not None else draft
 
 
 def _days(seconds: float) -> str:

@@ -98,7 +98,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/tokens",
-        Who.USER,
+        Who.PERSON,
         TokenScope.READ,
         "The caller's API tokens",
         list_tokens,
@@ -107,7 +107,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/tokens",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "Make an API token",
         create_token,
@@ -118,7 +118,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/tokens",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "Revoke an API token",
         revoke_token,

@@ -95,7 +95,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/mail/app-passwords",
-        Who.USER,
+        Who.PERSON,
         TokenScope.READ,
         "The caller's app passwords",
         list_app_passwords,
@@ -105,7 +105,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/mail/app-passwords",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "Make an app password",
         create_app_password,
@@ -116,7 +116,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/mail/app-passwords",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "Revoke an app password",
         revoke_app_password,

@@ -86,7 +86,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/sessions",
-        Who.USER,
+        Who.PERSON,
         TokenScope.READ,
         "The caller's logins to the webmail",
         list_sessions,
@@ -95,7 +95,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/sessions",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "End a login to the webmail",
         revoke_session,
@@ -106,7 +106,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/sessions/end-others",
-        Who.USER,
+        Who.PERSON,
         TokenScope.MANAGE,
         "End all other logins to the webmail",
         revoke_other_sessions,

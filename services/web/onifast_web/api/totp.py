@@ -75,7 +75,7 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/api/totp",
-        Who.USER,
+        Who.PERSON,
         TokenScope.READ,
         "Whether a user has a second factor",
         show_totp,

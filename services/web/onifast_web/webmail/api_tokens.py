@@ -29,7 +29,7 @@ class FreshToken:
     text: str
 
 
-@allow(Who.USER)
+@allow(Who.PERSON)
 def tokens() -> AnyResponse:
     """The list with its form. A new token is in the answer to the form itself, and in no page after it."""
     if request.method == "GET":

@@ -28,7 +28,7 @@ class Fresh:
     host: str
 
 
-@allow(Who.USER)
+@allow(Who.PERSON)
 def app_passwords() -> AnyResponse:
     """The list with its form. A new password is in the answer to the form itself, and in no page after it."""
     if request.method == "GET":

@@ -14,10 +14,13 @@ from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.expansion import ANYBODY
 
+from onifast_web.access import auth
 from onifast_web.access.context import current
-from onifast_web.actions import answering, drafts, forwarding
+from onifast_web.actions import answering, drafts, forwarding, team
 from onifast_web.actions.answering import Answer, Answering
 from onifast_web.actions.drafts import Enclosed, Form
+from onifast_web.actions.team import TeamChange
+from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
 from onifast_web.reading import render
 from onifast_web.webmail.message import OpenedMessage, file_stem, open_message, own_addresses
@@ -29,6 +32,9 @@ def begun(username: str) -> Form:
     """The form that the request asks for."""
     for name, begin in _BEGINNINGS.items():
         if email_id := request.args.get(name, type=int):
+            caller = auth.caller()
+            if name.startswith("reply") and caller.member is not None and not csrf.is_prefetch(request):
+                team.change(current(), caller, [email_id], TeamChange(answering=True))
             return replace(begin(username, open_message(username, email_id)), send_at=_former_time())
     return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import preferences
+from onifast_shared.mailboxes import preferences, team_marks
 from onifast_shared.message.compose import DraftError, OutgoingAttachment
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import suppressions
@@ -61,7 +61,7 @@ def compose() -> AnyResponse:
     one_at_a_time.wait_for_turn(web.turn, request.content_length or 0)
     form = _typed()
     if request.form.get("do") == "discard":
-        web.database.write(lambda tx: drafts.remove(tx, username, form.draft))
+        web.database.write(lambda tx: _throw_away(tx, caller, form))
         back = "inbox" if form.draft is None else "drafts"
         return redirect(url_for("webmail.folder", folder=back, did="discarded"), 303)
     try:
@@ -80,6 +80,12 @@ NOTICES: Notices = {
     "saved": "Draft saved.",
     "discarded": "Draft discarded.",
 }
+
+
+def _throw_away(tx: Connection, caller: Caller, form: Form) -> None:
+    drafts.remove(tx, str(caller.username), form.draft)
+    if caller.member is not None:
+        team_marks.end_answers(tx, str(caller.username), caller.member)
 
 
 def _send(web: Web, caller: Caller, form: Form, along: Along, *, later: bool) -> AnyResponse:

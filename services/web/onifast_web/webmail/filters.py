@@ -13,7 +13,7 @@ from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.queue.hold_rules import HELD_BY
 from onifast_shared.queue.view import AttemptRow, OutboxRow
 from onifast_shared.recipients.quotas import Quota
-from onifast_shared.values import times
+from onifast_shared.values import mailbox_accounts, times
 from onifast_shared.values.address import display_domain, split_list
 
 from onifast_web.access.context import current
@@ -104,6 +104,7 @@ def register(app: Flask) -> None:
         is_held_by_rule=is_held_by_rule,
         waits=waits,
         in_script=in_script,
+        account_name=mailbox_accounts.shown,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
     )

@@ -75,7 +75,7 @@ def mailbox_users_page() -> AnyResponse:
 def leave_mailbox() -> AnyResponse:
     """Back to the panel user's own mailbox."""
     auth.visit(None)
-    return redirect(url_for("webmail.mailbox_users_page", did="left"), 303)
+    return redirect(url_for("webmail.folder", folder="inbox", did="left"), 303)
 
 
 @allow(Who.MAILBOX_USER)

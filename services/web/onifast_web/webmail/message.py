@@ -19,13 +19,14 @@ from onifast_shared.queue import returns as returns_store
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
 from onifast_shared.recipients import addresses
+from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, audited, downloads, forwarding, image_proxy, invitations
+from onifast_web.actions import answering, audited, downloads, forwarding, image_proxy, invitations, team
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import bodies, impostors, render, returns
@@ -65,6 +66,7 @@ def message(email_id: int) -> Response:
         sorting=found,
         folders=mailbox.FOLDERS,
         **_head(username, opened),
+        **_team(email_id),
     )
 
 
@@ -258,6 +260,21 @@ def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
 
 def _shortened(names: list[str]) -> str:
     return listed(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _team(email_id: int) -> dict[str, Any]:
+    """What members of a shared mailbox see of each other."""
+    web, caller = current(), auth.caller()
+    marks = team.of(web, caller, email_id)
+    if marks is None:
+        return {"team": None}
+    members = web.database.read(lambda tx: team.mailbox_of(tx, caller)).members
+    minutes = max(0, int(web.clock()) - (marks.answering_ts or 0)) // 60
+    return {
+        "team": marks,
+        "team_members": [mailbox_accounts.shown(each) for each in members],
+        "answering_minutes": "just now" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes",
+    }
 
 
 def _mark_read(username: str, row: EmailRow) -> None:

@@ -14,7 +14,7 @@ from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 
-@allow(Who.USER)
+@allow(Who.PERSON)
 def sessions() -> AnyResponse:
     """The list, with a button to end each, and one for all others."""
     caller, username = user()

@@ -19,7 +19,7 @@ from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, Pa
 from onifast_web.webmail.pages import page, user
 
 
-@allow(Who.USER)
+@allow(Who.PERSON)
 def two_step() -> AnyResponse:
     """What there is, and what is done about it; each step but the first needs the password and a code."""
     if request.method == "GET":
