@@ -45,6 +45,7 @@ LANDED = {
     "0027_mailbox_users.sql": "15ee278d4127a318540beeeb5b8633c6a0cfd35ba5612d1df959db8c9126a6da",
     "0028_senders.sql": "0c2478b9a9ffc2a846a002937b06649d8583e31893cca93da3719c6c47dcba92",
     "0029_shared_mailboxes.sql": "121753afa5045db03d4478da2a61392417017acc38d0a138824124b8003b0ff6",
+    "0030_counted_first.sql": "f28ff03653e8f12546f96636e6fd841e48164aca9cf2422a84b356cbf135db77",
 }
 
 Edits = dict[int, tuple[str, str]]

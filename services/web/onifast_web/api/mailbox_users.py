@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from onifast_shared.accounts import app_passwords, mailbox_users, passwords
 from onifast_shared.accounts.api_tokens import TokenScope
@@ -44,6 +44,14 @@ SendAs = Annotated[
     Field(max_length=100, description="Further addresses of the panel user's that they may send from."),
 ]
 Limit = Annotated[int | None, Field(ge=0, le=LARGEST, examples=[50])]
+
+
+_GIVEN = {"password": {"type": "string"}, "generate_password": {"const": True}, "no_password": {"const": True}}
+
+
+def _never_both(one: str, other: str) -> dict[str, Any]:
+    """What a schema says of two fields of which one at the most is to be given."""
+    return {"not": {"required": [one, other], "properties": {one: _GIVEN[one], other: _GIVEN[other]}}}
 
 
 class MailboxUserInfo(Model):
@@ -88,12 +96,7 @@ class MailboxUserList(Model):
 class MailboxUserBody(Model):
     """An address that is to be a mailbox user. Without a password they have app passwords alone, and single sign-on."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "not": {"required": ["password", "generate_password"], "properties": {
-                "generate_password": {"const": True}, "password": {"type": "string"}}}
-        }
-    )  # fmt: skip
+    model_config = ConfigDict(json_schema_extra=_never_both("password", "generate_password"))
 
     address: AddressText
     password: PasswordText | None = None
@@ -114,6 +117,16 @@ class MailboxUserBody(Model):
 class MailboxUserPatchBody(MailboxUserBody):
     """What is to be another. Another password, or none, ends all their logins, app passwords and tokens."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _never_both("password", "generate_password"),
+                _never_both("password", "no_password"),
+                _never_both("generate_password", "no_password"),
+            ],
+        }
+    )
+
     no_password: Annotated[bool, Field(description="Whether they have app passwords alone from now on.")] = False
     disabled: Annotated[bool | None, Field(description="Whether they may not log in. Mail comes in all the same.")] = (
         None
@@ -127,6 +140,12 @@ class MailboxUserPatchBody(MailboxUserBody):
     messages_per_day: Limit = None
     recipients_per_hour: Limit = None
     recipients_per_day: Limit = None
+
+    @model_validator(mode="after")
+    def _password_or_none(self) -> MailboxUserPatchBody:
+        if self.no_password and (self.password is not None or self.generate_password):
+            raise ValueError("give a password or no_password")
+        return self
 
 
 class RemoveMailboxUserQuery(Model):
@@ -189,8 +208,6 @@ def change_mailbox_user(call: Call) -> NewMailboxUser:
     """Changes a mailbox user: password, whether they may log in, quota, limits on sending, addresses to send from."""
     body: MailboxUserPatchBody = call.body
     address, password = parsed(body.address), _password(call.caller, body)
-    if body.no_password and password is not None:
-        raise unprocessable("no_password", "give a password or no_password")
     senders = None if body.send_as is None else [_sender(text) for text in body.send_as]
     try:
         hashed = actions.hash_of(call.web, password)
@@ -211,8 +228,8 @@ def change_mailbox_user(call: Call) -> NewMailboxUser:
 
     try:
         found = actions.change(call.web, call.caller, address, change)
-    except MailboxUserError as error:
-        raise unprocessable("send_as", str(error)) from None
+    except NotTheirAddress as error:
+        raise Problem(404, _sentence(error)) from None
     moved = mailbox_changes.move_earlier_mail(call.web.database, found) if body.move_mail else 0
     return _changed(call, found, password if body.generate_password else None, moved)
 
@@ -267,7 +284,7 @@ ENDPOINTS = (
         change_mailbox_user,
         body=MailboxUserPatchBody,
         answer=NewMailboxUser,
-        failures={404: "There is no such mailbox user."},
+        failures={404: "There is no such mailbox user, or no such address to send from."},
     ),
     Endpoint(
         "DELETE",
