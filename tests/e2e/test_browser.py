@@ -61,7 +61,8 @@ def test_mail_is_written_to_another_site_and_its_fate_is_seen(
 ) -> None:
     with page_of(browser, site.base_url) as page:
         log_in(page, "ann", "correct horse")
-        page.get_by_role("link", name="New message").click()
+        page.goto("/compose")
+        page.wait_for_selector("form.composer[data-ready]")
         page.get_by_label("To", exact=True).fill("bob@remote.test")
         page.get_by_label("Subject").fill("From a browser")
         page.get_by_label("Text").fill("Grüße, Bob.")

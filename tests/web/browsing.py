@@ -57,3 +57,10 @@ def fits(page: Page) -> None:
            .map(([text]) => text)"""
     )
     assert [text for text in small if text not in ("Undo",)] == [], page.url
+
+
+def begin_writing(page: Page, query: str = "") -> None:
+    """Opens the composer on a page of its own, with a subject, once its scripts listen."""
+    page.goto(f"/compose{query}")
+    page.wait_for_selector("form.composer[data-ready]")
+    page.get_by_label("Subject").fill("A subject")

@@ -86,6 +86,7 @@ FEW = (
     Column("image_senders", "username"),
     Column("sender_choices", "username"),
     Column("labels", "owner"),
+    Column("composers", "owner"),
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),

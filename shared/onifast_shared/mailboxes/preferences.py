@@ -27,6 +27,20 @@ def put_undo_seconds(tx: Connection, username: str, seconds: int) -> None:
     )
 
 
+def writes_plain(tx: Connection, username: str) -> bool:
+    """Whether a user writes plain text unless they choose otherwise for a message."""
+    return bool(tx.execute("SELECT writes_plain FROM user_preferences WHERE username = ?", (username,)).get)
+
+
+def put_writes_plain(tx: Connection, username: str, is_plain: bool) -> None:
+    """Sets how a user writes."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, writes_plain) VALUES (?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET writes_plain = excluded.writes_plain",
+        (username, int(is_plain)),
+    )
+
+
 DIGESTS = ("off", "daily", "weekly")
 """How often a user can be told by mail of their junk and of what was refused."""
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Literal
 
 from onifast_shared.message.conversion import are_ascii_lines
 from onifast_shared.message.headers import (
@@ -36,6 +36,9 @@ _HTML_START = ("<!doctype", "<html")
 MAX_REFERENCES = 50
 _ENCODED_AT_ONCE = 57 * 8192  # octets of a file: whole lines
 """Ids in References: RFC 5322 leaves their number open; the first one and the latest are what threads hang on."""
+Priority = Literal["", "high", "low"]
+"""How a sender wants a message to be taken; "" is as any other."""
+_PRIORITIES = {"high": ("1 (Highest)", "high"), "low": ("5 (Lowest)", "low")}
 _NEVER_SENT = frozenset(("bcc", "resent-bcc"))
 _JUDGED = _NEVER_SENT | {"from", "date", "message-id"}
 
@@ -99,8 +102,9 @@ class Draft:
     """What a message is built from. Addresses are lists' entries such as `Ann <ann@example.org>`.
 
     `calendar` goes with a text, without HTML. `bcc` is checked but not written. Of `text` and `html` one is enough;
-    `images` are the HTML's. `in_reply_to` and `references` are message ids. `date` is now unless given.
-    `sender` wrote for `from_` (RFC 5322 section 3.6.2).
+    `images` are the HTML's. `in_reply_to` and `references` are message ids. `date` is now unless given. `priority` is
+    told to readers' programs (RFC 2156's Importance, and what others have), and `asks_receipt` asks them to tell the
+    sender that it was read (RFC 8098). `sender` wrote for `from_` (RFC 5322 section 3.6.2).
     """
 
     from_: str
@@ -117,6 +121,9 @@ class Draft:
     date: datetime | None = None
     calendar: OutgoingCalendar | None = None
     sender: str | None = None
+    reply_to: list[str] = field(default_factory=list)
+    priority: Priority = ""
+    asks_receipt: bool = False
 
 
 def build(draft: Draft, hostname: str) -> bytes:
@@ -182,6 +189,7 @@ def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:
     to = _address_field("to", "To", draft.to)
     cc = _address_field("cc", "Cc", draft.cc)
     _address_field("bcc", "Bcc", draft.bcc)
+    yield _address_field("reply_to", "Reply-To", draft.reply_to)
     yield to or (b"" if cc else b"To: undisclosed-recipients:;\r\n")
     yield cc
     _refuse_controls("subject", draft.subject)
@@ -190,6 +198,11 @@ def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:
     yield fold("Message-ID", make_message_id(hostname))
     yield _ids_field("in_reply_to", "In-Reply-To", [draft.in_reply_to] if draft.in_reply_to else [])
     yield _ids_field("references", "References", draft.references)
+    if draft.priority:
+        number, word = _PRIORITIES[draft.priority]
+        yield fold("X-Priority", number) + fold("Importance", word)
+    if draft.asks_receipt:
+        yield _address_field("from", "Disposition-Notification-To", [draft.from_])
     yield b"MIME-Version: 1.0\r\n"
 
 

@@ -46,6 +46,7 @@ LANDED = {
     "0028_senders.sql": "0c2478b9a9ffc2a846a002937b06649d8583e31893cca93da3719c6c47dcba92",
     "0029_shared_mailboxes.sql": "121753afa5045db03d4478da2a61392417017acc38d0a138824124b8003b0ff6",
     "0030_counted_first.sql": "f28ff03653e8f12546f96636e6fd841e48164aca9cf2422a84b356cbf135db77",
+    "0031_composers.sql": "92ef3797944f611138a35bccc63d60131c6340a5339bf218cc2e4a0f0d3d52dc",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,12 +17,29 @@ from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed
 
 from onifast_web.access.context import Web
-from onifast_web.actions import sending
+from onifast_web.actions import forwarding, sending
 from onifast_web.actions.forwarding import Forwarded, taken_up
+from onifast_web.reading import written_html
 
 # Holds what was typed as it was typed: half an address is no To field, and Bcc is never written into a message.
 _HEADER = "X-Onifast-Draft"
 _TYPED = ("to", "cc", "bcc", "in_reply_to", "references")
+WORDS = (
+    "sender",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "text",
+    "html",
+    "reply_to",
+    "priority",
+    "language",
+    "receipt",
+    "report",
+)
+"""Fields of a form that hold no file."""
+_CHOSEN = ("key", "reply_to", "priority", "language", "receipt", "report")
 
 
 @dataclass(frozen=True)
@@ -45,17 +62,21 @@ class Enclosed:
 
 @dataclass(frozen=True)
 class Along:
-    """What is sent with the text: files, and the message that is forwarded below it."""
+    """What is sent with the text: files, the message that is forwarded below it, and the images that it shows."""
 
     attachments: list[OutgoingAttachment]
     forwarded: Forwarded | None = None
+    images: tuple[EmbeddedImage, ...] = ()
 
 
 @dataclass(frozen=True)
 class Form:
     """The composer's fields as typed. `draft` is the saved draft that they replace, `source` the message whose
-    attachments `kept` lists, and which stands below the text where it `forwards`. `enclosed` is a message to be sent
-    along as a file. `send_at` is the time to send it at, or ""."""
+    attachments `kept` lists, and which stands below the text where it `forwards`, and may where it `quotes` (an answer:
+    its text begins with the quote, for who wants that). `enclosed` is a message to be sent
+    along as a file. `send_at` is the time to send it at, or "". `html` is the text with its looks, "" for plain text;
+    `key` names the composer. `language` is that of the text, `receipt` and `report` what the sender wants to be told:
+    "yes" or "": that it was read (RFC 8098), that it was delivered (RFC 3461)."""
 
     sender: str = ""
     to: str = ""
@@ -66,16 +87,30 @@ class Form:
     in_reply_to: str = ""
     references: str = ""
     send_at: str = ""
+    html: str = ""
+    key: str = ""
+    reply_to: str = ""
+    priority: str = ""
+    language: str = ""
+    receipt: str = ""
+    report: str = ""
     draft: int | None = None
     source: int | None = None
     kept: list[KeptAttachment] = field(default_factory=list)
     forwards: bool = False
+    quotes: bool = False
     enclosed: Enclosed | None = None
 
     def to_draft(self, along: Along) -> Draft:
         """The message that the form stands for."""
-        forwarded = along.forwarded
-        text, html = forwarded.below(self.text) if forwarded else (self.text, None)
+        forwarded, text = along.forwarded, self.text
+        written = written_html.clean(self.html) if self.html else None
+        html = forwarding.page(written.html) if written else None
+        if written:
+            text = written.text
+        if forwarded:
+            text, html = forwarded.below(text, written.html if written else "")
+        shown = written.content_ids if written else frozenset[str]()
         return Draft(
             from_=self.sender,
             to=[self.to] if self.to.strip() else [],
@@ -84,20 +119,50 @@ class Form:
             subject=self.subject,
             text=text,
             html=html,
-            images=forwarded.images if forwarded else (),
+            images=(
+                *(forwarded.images if forwarded else ()),
+                *(each for each in along.images if each.content_id in shown),
+            ),
             in_reply_to=self.in_reply_to or None,
             references=self.references.split(),
             attachments=along.attachments,
+            reply_to=[self.reply_to] if self.reply_to.strip() else [],
+            priority="high" if self.priority == "high" else "low" if self.priority == "low" else "",
+            asks_receipt=bool(self.receipt),
         )
 
 
-def save(web: Web, owner: str, form: Form, along: Along) -> int:
-    """Stores the form as a draft in the place of the one that it came from; returns the new draft's id."""
-    typed = {name: getattr(form, name) for name in _TYPED}
-    return keep(web, owner, form.to_draft(along), typed, lambda tx: remove(tx, owner, form.draft))
+def save(
+    web: Web,
+    owner: str,
+    form: Form,
+    along: Along,
+    before: Callable[[Connection], None] = lambda _: None,
+    *,
+    after: Callable[[Connection, int], None] = lambda _tx, _id: None,
+) -> int:
+    """Stores the form as a draft in the place of the one that it came from; returns the new draft's id.
+
+    `before` begins the transaction, and `after` ends it.
+    """
+    typed = {name: getattr(form, name) for name in (*_TYPED, *_CHOSEN)}
+
+    def make_way(tx: Connection) -> None:
+        before(tx)
+        remove(tx, owner, form.draft)
+
+    return keep(web, owner, form.to_draft(along), typed, make_way, after=after)
 
 
-def keep(web: Web, owner: str, draft: Draft, typed: Mapping[str, str], make_way: Callable[[Connection], None]) -> int:
+def keep(
+    web: Web,
+    owner: str,
+    draft: Draft,
+    typed: Mapping[str, str],
+    make_way: Callable[[Connection], None],
+    *,
+    after: Callable[[Connection, int], None] = lambda _tx, _id: None,
+) -> int:
     """Stores a draft with its fields as they were typed; returns its id. `make_way` begins the transaction.
 
     Raises DraftError for what is wrong in other fields than those of addresses, Problem(413).
@@ -107,7 +172,7 @@ def keep(web: Web, owner: str, draft: Draft, typed: Mapping[str, str], make_way:
 
     def write(tx: Connection) -> int:
         make_way(tx)
-        return mailbox.add(
+        email_id = mailbox.add(
             tx,
             owner=owner,
             recipient=typed.get("to", ""),
@@ -118,6 +183,8 @@ def keep(web: Web, owner: str, draft: Draft, typed: Mapping[str, str], make_way:
             folder="drafts",
             is_read=True,
         )
+        after(tx, email_id)
+        return email_id
 
     return web.database.write(write)
 
@@ -136,16 +203,30 @@ def load(email_id: int, parsed: Parsed) -> Form:
     typed |= {"references": " ".join(parsed.references)} | _typed(parsed.header(_HEADER) or "")
     words = parsed.text if parsed.text is not None else to_text(parsed.html or "")
     note, forwarded = taken_up(parsed) or (words, None)
+    html = _looks(parsed, is_forward=forwarded is not None)
+    shown = forwarded.places if forwarded else frozenset[int]()
+    shown |= {item.index for name, item in parsed.embedded.items() if name in html}
     return Form(
         sender=str(parsed.sender or ""),
         subject=parsed.subject,
         text=note,
         draft=email_id,
         source=email_id,
-        kept=kept(parsed, forwarded),
+        html=html,
+        kept=kept(parsed, shown),
         forwards=forwarded is not None,
         **typed,
     )
+
+
+def _looks(parsed: Parsed, *, is_forward: bool) -> str:
+    """The written part of a draft's HTML, "" where it is plain text."""
+    if parsed.html is None:
+        return ""
+    written = forwarding.written_in(parsed.html)
+    if written is None:
+        written = "" if is_forward else parsed.html
+    return written_html.clean(written).html
 
 
 def as_draft(parsed: Parsed) -> Draft:
@@ -154,24 +235,26 @@ def as_draft(parsed: Parsed) -> Draft:
     if form.forwards and (taken := taken_up(parsed)):
         files = attachments_of(parsed, {each.index for each in form.kept})
         return form.to_draft(Along(files, taken[1]))
-    images = {name: item for name, item in parsed.embedded.items() if item.image_type}
-    shown = {item.index for item in images.values()} if parsed.html is not None else set[int]()
+    shown = {item.index for item in parsed.embedded.values()}
     return replace(
         form.to_draft(Along(attachments_of(parsed, {item.index for item in parsed.attachments} - shown))),
         text=parsed.text,
         html=parsed.html,
-        images=[
-            EmbeddedImage(name, item.filename, item.image_type, item.data) for name, item in images.items() if shown
-        ],
+        images=images_of(parsed),
     )
 
 
-def kept(parsed: Parsed, forwarded: Forwarded | None = None) -> list[KeptAttachment]:
-    """A message's attachments, to be sent along, without the images that are shown where it is forwarded."""
-    shown = forwarded.places if forwarded else ()
+def kept(parsed: Parsed, shown: Collection[int] = ()) -> list[KeptAttachment]:
+    """A message's attachments, to be sent along, without the images of these places that are `shown`."""
     return [
         KeptAttachment(item.index, item.filename, item.size) for item in parsed.attachments if item.index not in shown
     ]
+
+
+def images_of(parsed: Parsed) -> tuple[EmbeddedImage, ...]:
+    """The images that a draft's own HTML shows."""
+    found = {name.removeprefix("cid:"): item for name, item in parsed.embedded.items() if name.startswith("cid:")}
+    return tuple(EmbeddedImage(name, each.filename, each.image_type, each.data) for name, each in found.items())
 
 
 def attachments_of(parsed: Parsed, indices: set[int]) -> list[OutgoingAttachment]:
@@ -187,9 +270,9 @@ def _message(web: Web, draft: Draft, typed: Mapping[str, str]) -> bytes:
     try:
         raw = sending.build(web, draft)
     except DraftError as error:
-        if error.field not in _TYPED:
+        if error.field not in (*_TYPED, "reply_to"):
             raise
-        raw = sending.build(web, replace(draft, to=[], cc=[], bcc=[], in_reply_to=None, references=[]))
+        raw = sending.build(web, replace(draft, to=[], cc=[], bcc=[], reply_to=[], in_reply_to=None, references=[]))
     encoded = base64.b64encode(json.dumps(dict(typed)).encode()).decode("ascii")
     words = " ".join(encoded[start : start + 60] for start in range(0, len(encoded), 60))
     return prepend(raw, fold(_HEADER, words))
@@ -202,4 +285,4 @@ def _typed(header: str) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: value for name in _TYPED if isinstance(value := found.get(name), str)}
+    return {name: value for name in (*_TYPED, *_CHOSEN) if isinstance(value := found.get(name), str)}

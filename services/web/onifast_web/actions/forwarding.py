@@ -9,7 +9,7 @@ from html import escape
 from onifast_shared.message.compose import EmbeddedImage, OutgoingAttachment
 from onifast_shared.message.conversion import Unconvertible, are_ascii_lines, into_seven_bits
 from onifast_shared.message.headers import remove_headers
-from onifast_shared.message.html_text import to_text
+from onifast_shared.message.html_text import to_quotable
 from onifast_shared.message.parsing import Parsed
 
 from onifast_web.reading import render
@@ -21,7 +21,13 @@ TITLE = "---------- Forwarded message ----------"
 _BEGIN = '<div class="forwarded-message">'
 # The class that the rules of a forwarded message's style sheets are for: that of what stands below its head.
 _SCOPE = "forwarded-body"
-_END = "</body></html>"
+_START, _END = "<!doctype html>\n<html><body>", "</body></html>"
+# What was written stands in it; that itself has no classes.
+_WRITTEN = '<div class="written-message">'
+_QUOTE = (
+    '<blockquote type="cite" style="margin:0 0 0 0.8ex;border-left:2px solid #b8bfcc;padding-left:1ex">',
+    "</blockquote>",
+)
 # Who else got a message is for its sender's eyes alone.
 _PRIVATE = frozenset({b"bcc", b"resent-bcc", b"x-onifast-draft"})
 
@@ -38,13 +44,30 @@ class Forwarded:
     @property
     def text(self) -> str:
         """The same for readers without HTML."""
-        return to_text(self.html)
+        return to_quotable(self.html)
 
-    def below(self, note: str) -> tuple[str, str]:
-        """The text and the HTML of a message that has a note above this one."""
+    def below(self, note: str, html: str = "") -> tuple[str, str]:
+        """The text and the HTML of a message that has a note above this one; `html` is the note with its looks."""
         lines = "<br>\n".join(map(render.linkify, note.rstrip().split("\n")))
         text = f"{note.rstrip()}\n\n{self.text}\n"
-        return text, f"<!doctype html>\n<html><body><div>{lines}</div><br>\n{self.html}{_END}\n"
+        return text, f"{_START}{_written(html) if html else f'<div>{lines}</div>'}<br>\n{self.html}{_END}\n"
+
+
+def page(html: str) -> str:
+    """The HTML of a message that is nothing but what was written."""
+    return f"{_START}{_written(html)}{_END}\n"
+
+
+def written_in(html: str) -> str | None:
+    """What was written, of the HTML that `page` or `below` made; None for any other HTML. Unsanitised."""
+    if not html.startswith(_START + _WRITTEN):
+        return None
+    above = html.removeprefix(_START + _WRITTEN).partition(_BEGIN)[0].strip()
+    return above.removesuffix(_END).removesuffix("<br>").rstrip().removesuffix("</div>")
+
+
+def _written(html: str) -> str:
+    return f"{_WRITTEN}{html}</div>"
 
 
 def with_formatting(parsed: Parsed) -> Forwarded | None:
@@ -54,10 +77,16 @@ def with_formatting(parsed: Parsed) -> Forwarded | None:
     return _framed(parsed, _head(parsed) + "<br>\n", parsed.html)
 
 
+def quoted(parsed: Parsed, attribution: str) -> Forwarded:
+    """A message that is answered, to be quoted as it looks below the answer."""
+    source = parsed.html if parsed.html is not None else render.text_to_html(parsed.text or "", links=False)
+    return _framed(parsed, f"<div>{escape(attribution)}</div>\n", source, around=_QUOTE)
+
+
 def taken_up(parsed: Parsed) -> tuple[str, Forwarded] | None:
     """The note of a message that `Forwarded.below` built, and what stands below it; None for any other message."""
     part, text = part_of(parsed), (parsed.text or "").rstrip()
-    if not part or not text.endswith(below := to_text(part)):
+    if not part or not text.endswith(below := to_quotable(part)):
         return None
     note = text.removesuffix(below).rstrip()
     return note, _framed(parsed, "", part.removeprefix(_BEGIN).removesuffix("</div>"), is_scoped=True)
@@ -87,8 +116,10 @@ def facts(parsed: Parsed) -> list[tuple[str, str]]:
     return [(name.capitalize(), found[name]) for name in ("from", "date", "subject", "to", "cc") if found[name]]
 
 
-def _framed(parsed: Parsed, head: str, html: str, *, is_scoped: bool = False) -> Forwarded:
-    """`is_scoped` where the HTML is what this function once made."""
+def _framed(
+    parsed: Parsed, head: str, html: str, *, is_scoped: bool = False, around: tuple[str, str] = ("", "")
+) -> Forwarded:
+    """`is_scoped` where the HTML is what this function once made; `around` are tags around the message."""
     token = secrets.token_hex(8)
     ids = {name: f"{item.index}.{token}@forwarded.invalid" for name, item in parsed.embedded.items()}
     inline = {name: f"cid:{content_id}" for name, content_id in ids.items()}
@@ -97,7 +128,7 @@ def _framed(parsed: Parsed, head: str, html: str, *, is_scoped: bool = False) ->
     images = tuple(EmbeddedImage(key, item.filename, item.image_type, item.data) for key, item in shown.items())
     places = frozenset(item.index for item in shown.values())
     below = (f"<style>{safe.css}</style>" if safe.css else "") + safe.html if is_scoped else safe.fragment(_SCOPE)
-    return Forwarded(f"{_BEGIN}{head}{below}</div>", images, places)
+    return Forwarded(f"{_BEGIN}{head}{around[0]}{below}{around[1]}</div>", images, places)
 
 
 def _head(parsed: Parsed) -> str:

@@ -83,11 +83,12 @@ def send(
     *,
     origin: str,
     wait: Wait = NO_WAIT,
+    notify: str | None = None,
     together_with: Callable[[Connection], None] | None = None,
     and_then: Callable[[Connection, Sent], None] | None = None,
 ) -> Sent:
     """Queues a draft for everybody it names, and keeps a copy in sent, in one transaction: `together_with` begins it,
-    and `and_then` ends it.
+    and `and_then` ends it. `notify` is what is reported of each recipient (RFC 3461), as usual if None.
 
     Raises DraftError for a field that is wrong or names a suppressed recipient, Problem(403) for a sender that is not
     the caller's, Problem(413) for a message that is too large, Problem(429) while a limit on what the caller or the
@@ -112,7 +113,7 @@ def send(
         undo=wait.undo,
     )
     copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
-    queued = [QueuedRecipient(str(address)) for address in recipients]
+    queued = [QueuedRecipient(str(address), notify) for address in recipients]
     ref = contents.store(web.database, raw)
     message_id = parsing.summary(raw).message_id
 

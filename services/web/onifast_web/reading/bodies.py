@@ -31,10 +31,11 @@ def safe_html(
 
     The rest is as `sanitise` has it.
     """
-    if parsed.html is None:
+    source = part or parsed.html
+    if source is None:
         return None
     inline = _inline_images(parsed)
-    return sanitise(part or parsed.html, images=images, inline=inline, remote=remote, scope=scope, is_light=is_light)
+    return sanitise(source, images=images, inline=inline, remote=remote, scope=scope, is_light=is_light)
 
 
 def fragment(parsed: Parsed) -> str | None:

@@ -1,6 +1,6 @@
 // What JavaScript adds to pages that work without it.
 
-import { enableComposer } from "./composer.js";
+import { enableDock } from "./dock.js";
 import { fitFrame } from "./frame.js";
 import { enableSendingLater } from "./later.js";
 import { keepUpToDate } from "./live.js";
@@ -16,7 +16,9 @@ enableSmallThings();
 enableShortcuts();
 enableSelection();
 enableSorting();
-enableComposer();
+// The editor is large, and few pages have it.
+if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
+enableDock();
 enableSendingLater();
 countDownUndo();
 fitFrame();

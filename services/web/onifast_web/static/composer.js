@@ -1,101 +1,400 @@
-// Writing: Ctrl+Enter sends, files can be dropped or pasted, and what is written is lost neither by a stray click nor
-// by a session that has ended meanwhile.
+// Writing. What is written is kept in the browser and on the server while it is written (composer-saving), files go up
+// as they are chosen (composer-files), the text has its looks (composer-editor), and a message is sent once.
+
+import { htmlOfText, RichText } from "./composer-editor.js";
+import { Files } from "./composer-files.js";
+import { Saving } from "./composer-saving.js";
+import { renewToken, showProblem } from "./composer-session.js";
+import * as store from "./composer-store.js";
+import { tellDock } from "./dock.js";
+
+const FORGOTTEN =
+  /\b(?:attach(?:ed|ment|ments|ing)?|enclosed|anbei|angehängt|anhang|anhänge|beigefügt|im anhang|ci-joint|pièce jointe|adjunto|allegato|bijlage|bijgevoegd)\b/i;
+const FIELD = { role: "textbox", "aria-multiline": "true", "aria-label": "Text" };
+const FOR_SO_LONG = 30 * 86_400_000; // milliseconds for which the browser keeps what nobody comes back for
 
 export function enableComposer() {
+  if (document.querySelector("[data-left-dock]")) {
+    tellDock("left", { did: document.querySelector("[data-left-dock]").dataset.leftDock, url: location.href });
+    return;
+  }
   const form = document.querySelector("form.composer");
-  if (!form) return;
-  const files = form.querySelector("#files");
-  const discard = form.querySelector("[data-question]");
-  let changed = "unsaved" in form.dataset;
-  form.addEventListener("input", () => {
-    changed = true;
-    discard.dataset.confirm = discard.dataset.question;
-  });
-  submitWhenSignedIn(form, () => {
-    changed = false;
-  });
-  window.addEventListener("beforeunload", (event) => {
-    if (changed) event.preventDefault();
-  });
-  form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      form.requestSubmit(form.querySelector("[data-send]"));
-    }
-  });
-  form.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    form.classList.add("drop-here");
-  });
-  form.addEventListener("dragleave", () => form.classList.remove("drop-here"));
-  form.addEventListener("drop", (event) => {
-    event.preventDefault();
-    form.classList.remove("drop-here");
-    addFiles(files, event.dataTransfer.files);
-    changed = true;
-  });
-  form.querySelector("textarea").addEventListener("paste", (event) => {
-    if (event.clipboardData.files.length) addFiles(files, event.clipboardData.files);
-  });
-  startAtTop(form.querySelector("textarea"));
+  if (form?.elements.key?.value) new Composer(form).begin();
 }
 
-function addFiles(input, more) {
-  const all = new DataTransfer();
-  for (const file of [...input.files, ...more]) all.items.add(file);
-  input.files = all.files;
+class Composer {
+  constructor(form) {
+    this.form = form;
+    this.area = form.querySelector("#text");
+    this.editor = null;
+    this.asked = { attachment: false, subject: false };
+    this.known = [];
+    this.quoteUrl = form.querySelector("[data-quote]")?.dataset.quote ?? "";
+    this.quoteText = this.quoteUrl ? this.area.value : "";
+    this.saving = new Saving(form, { words: () => this.words(), adopt: (state) => this.adopt(state) });
+    this.files = new Files(form, this.saving);
+  }
+
+  async begin() {
+    const { form } = this;
+    this.nameThePage();
+    const kept = await store.get(this.saving.id);
+    const newer = kept && !kept.isSaved && kept.user === form.dataset.user ? kept.fields : null;
+    if (newer) this.#restore(newer);
+    this.#startText(newer);
+    this.#listen();
+    if (newer) {
+      this.saving.changed();
+      this.saving.say("Found what was not saved");
+    }
+    if ("unsaved" in form.dataset) this.saving.changed();
+    store.forget(Date.now() - FOR_SO_LONG);
+    tellDock("title", { title: this.title, key: form.elements.key.value });
+    // In a frame an attribute alone moves no focus into it.
+    document.querySelector("input[autofocus]")?.focus();
+    form.dataset.ready = "";
+  }
+
+  // Whoever reloads the page, or comes back to it, finds what was written, or that it was sent.
+  nameThePage() {
+    const url = new URL(location.href);
+    url.searchParams.set("key", this.form.elements.key.value);
+    if (this.form.method && url.pathname === new URL(this.form.action).pathname)
+      history.replaceState(history.state, "", url);
+  }
+
+  get title() {
+    return this.form.elements.subject.value.trim() || "New message";
+  }
+
+  #restore(fields) {
+    for (const name of [
+      "from",
+      "to",
+      "cc",
+      "bcc",
+      "subject",
+      "text",
+      "reply_to",
+      "priority",
+      "language",
+      "draft",
+      "source",
+    ]) {
+      const field = this.form.elements[name];
+      if (field && name in fields && (name !== "draft" || !field.value)) field.value = fields[name];
+    }
+    for (const name of ["receipt", "report"]) this.form.elements[name].checked = name in fields;
+    if ("html" in fields) this.form.dataset.rich = "";
+    else delete this.form.dataset.rich;
+    const more = this.form.querySelector(".more-recipients");
+    if (more && (fields.cc || fields.bcc)) more.open = true;
+  }
+
+  #startText(newer) {
+    const source = this.form.querySelector("[data-html]");
+    if (!("rich" in this.form.dataset)) {
+      startAtTop(this.area);
+      return;
+    }
+    let html = newer ? newer.html : source.value.trim();
+    // Somebody was faster than this script.
+    if (this.area.value !== this.area.defaultValue && !newer) html = htmlOfText(this.area.value);
+    if (!html && this.quoteUrl && !newer) this.#quoteBelow();
+    else if (!html) html = this.area.value.trim() ? htmlOfText(this.area.value) : "";
+    if (newer?.forward === "reply" && this.quoteUrl) this.#quoteBelow();
+    this.toRich(html);
+    if (this.area.hasAttribute("autofocus")) this.editor.focus();
+  }
+
+  // What is answered stands folded below the answer, and goes along as it looks.
+  #quoteBelow() {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = "forward";
+    field.value = "reply";
+    const fold = document.createElement("details");
+    fold.className = "quote-fold";
+    const summary = document.createElement("summary");
+    summary.className = "button ghost small";
+    summary.textContent = "Quoted message";
+    const edit = document.createElement("button");
+    edit.type = "button";
+    edit.className = "link";
+    edit.textContent = "Edit it, to answer in between";
+    const leave = document.createElement("button");
+    leave.type = "button";
+    leave.className = "link";
+    leave.textContent = "Leave it out";
+    const frame = document.createElement("iframe");
+    frame.className = "html-body";
+    frame.title = "Quoted message";
+    frame.setAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox");
+    frame.loading = "lazy";
+    frame.src = this.quoteUrl;
+    const acts = document.createElement("p");
+    acts.className = "quote-acts";
+    acts.append(edit, leave);
+    fold.append(summary, acts, frame);
+    const end = () => {
+      fold.remove();
+      field.remove();
+      this.editor.focus();
+      this.saving.changed(true);
+    };
+    leave.addEventListener("click", end);
+    edit.addEventListener("click", () => {
+      const quoted = quoteIn(this.quoteText);
+      const body = frame.contentDocument?.body.innerHTML ?? "";
+      const html = `${this.editor.html}<div><br></div><div>${quoted.head}</div><blockquote type="cite">${body}</blockquote>`;
+      end();
+      this.editor.html = html;
+    });
+    this.fold = fold;
+    this.form.append(field);
+    this.form.querySelector(".body-field").append(fold);
+  }
+
+  toRich(html) {
+    const root = this.form.querySelector("[data-editor]");
+    for (const [name, value] of Object.entries(FIELD)) root.setAttribute(name, value);
+    this.editor = new RichText(root, {
+      images: this.form.dataset.images,
+      onChange: () => this.saving.changed(),
+      onPicture: (file, id) => this.files.addPicture(file, id),
+    });
+    this.editor.html = html;
+    this.area.hidden = true;
+    this.area.removeAttribute("id");
+    this.form.querySelector('label[for="text"]').hidden = true;
+    this.form.querySelector("[data-format-bar]").hidden = false;
+    const source = this.form.querySelector("[data-html]");
+    source.disabled = false;
+    const mode = this.form.querySelector("[data-mode] span");
+    mode.textContent = "Plain text";
+    root.lang = this.form.elements.language.value;
+    this.editor.squire.addEventListener("pathChange", () => this.#showFormat());
+    root.addEventListener("keydown", (event) => this.#keys(event));
+  }
+
+  toPlain() {
+    const text = this.editor.text.trimEnd();
+    this.area.value = this.fold ? `${text}${this.quoteText}` : `${text}\n`;
+    this.fold?.remove();
+    this.form.querySelector('[name="forward"][value="reply"]')?.remove();
+    this.fold = null;
+    this.editor.squire.destroy();
+    const root = this.form.querySelector("[data-editor]");
+    const fresh = root.cloneNode(false);
+    fresh.hidden = true;
+    for (const name of ["contenteditable", ...Object.keys(FIELD)]) fresh.removeAttribute(name);
+    root.replaceWith(fresh);
+    this.editor = null;
+    this.area.hidden = false;
+    this.area.id = "text";
+    this.form.querySelector('label[for="text"]').hidden = false;
+    this.form.querySelector("[data-format-bar]").hidden = true;
+    this.form.querySelector("[data-html]").disabled = true;
+    this.form.querySelector("[data-mode] span").textContent = "Rich text";
+    this.area.focus();
+  }
+
+  // What the form sends of the text.
+  words() {
+    if (!this.editor) return;
+    this.form.querySelector("[data-html]").value = this.editor.html;
+    this.area.value = this.editor.text;
+  }
+
+  adopt(state) {
+    const { elements } = this.form;
+    elements.draft.value = state.draft;
+    elements.source.value = state.draft;
+    this.known = state.images;
+    for (const box of this.form.querySelectorAll('[name="enclose"]')) box.closest("ul").remove();
+    this.files.show(state.kept);
+    if (this.editor) this.files.again(this.editor.contentIds, state.images);
+    tellDock("title", { title: this.title, key: elements.key.value });
+  }
+
+  #listen() {
+    const { form } = this;
+    form.addEventListener("input", (event) => {
+      if (event.target.closest("[data-editor], [data-files], [data-pick], [data-picture]")) return;
+      this.saving.changed(event.target.name === "keep" || event.target.name === "enclose");
+      this.#mayAsk();
+    });
+    form.querySelector("[data-editor]").addEventListener("input", () => this.#mayAsk());
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        form.requestSubmit(form.querySelector("[data-send]"));
+      }
+    });
+    form.addEventListener("submit", (event) => this.#submit(event));
+    this.area.addEventListener("paste", (event) => {
+      if (!event.clipboardData.files.length) return;
+      event.preventDefault();
+      this.files.add([...event.clipboardData.files]);
+    });
+    this.#listenToFormat();
+    form.elements.language.addEventListener("change", () => this.#speak());
+    this.#speak();
+    const options = form.querySelector("[data-options]");
+    document.addEventListener("click", (event) => {
+      if (!options.contains(event.target)) options.open = false;
+    });
+    options.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      options.open = false;
+      options.querySelector("summary").focus();
+    });
+    addEventListener("beforeunload", (event) => {
+      if (this.leaving) return;
+      if (this.files.isBusy || (this.saving.isDirty && this.saving.wasAway)) event.preventDefault();
+    });
+    // Closed in the dock: it is a draft then, or nothing where nothing was written.
+    form.addEventListener("composer:close", async (event) => {
+      const done = await this.saving.save();
+      if (done || !this.saving.isDirty || window.confirm("It is not saved on the server yet. Close it all the same?")) {
+        this.leaving = true;
+        event.detail.close();
+      }
+    });
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  #mayAsk() {
+    const discard = this.form.querySelector("[data-question]");
+    discard.dataset.confirm = discard.dataset.question;
+  }
+
+  #speak() {
+    const language = this.form.elements.language.value;
+    for (const each of [this.area, this.form.querySelector("[data-editor]"), this.form.elements.subject]) {
+      if (language) each.lang = language;
+      else each.removeAttribute("lang");
+    }
+  }
+
+  #listenToFormat() {
+    const bar = this.form.querySelector("[data-format-bar]");
+    const picture = bar.querySelector("[data-picture]");
+    bar.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());
+    bar.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-command]");
+      if (!button || !this.editor) return;
+      if (button.dataset.command === "image") picture.click();
+      else this.editor.command(button.dataset.command);
+      this.#showFormat();
+    });
+    bar.addEventListener("change", (event) => {
+      const pick = event.target.dataset.pick;
+      if (!pick || !event.target.value) return;
+      this.editor.command(pick, event.target.value);
+      event.target.value = "";
+    });
+    bar.addEventListener("keydown", (event) => moveWithin(bar, event));
+    picture.addEventListener("change", () => {
+      for (const file of picture.files) this.editor.picture(file);
+      picture.value = "";
+    });
+    this.form.querySelector("[data-mode]").addEventListener("click", () => {
+      if (this.editor) this.toPlain();
+      else this.toRich(htmlOfText(this.area.value));
+      this.form.querySelector("[data-options]").open = false;
+      this.saving.changed(true);
+    });
+  }
+
+  #showFormat() {
+    for (const button of this.form.querySelectorAll("[data-format-bar] [aria-pressed]")) {
+      button.setAttribute("aria-pressed", String(this.editor?.has(button.dataset.command) ?? false));
+    }
+  }
+
+  // Tab leaves the text, as in any field; Squire would have it indent lists only.
+  #keys(event) {
+    if (event.key === "Escape") this.form.querySelector("[data-send]").focus();
+  }
+
+  async #submit(event) {
+    const { form } = this;
+    const act = event.submitter?.value ?? "send";
+    if (this.ready) return;
+    event.preventDefault();
+    if (this.isSending) return;
+    if (act !== "discard" && act !== "save" && !(await this.#isMeant())) return;
+    this.isSending = true;
+    form.setAttribute("aria-busy", "true");
+    while (this.files.isBusy) {
+      this.saving.say("Waiting for files…");
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    this.words();
+    await this.saving.handOver();
+    const problem = await renewToken(form);
+    showProblem(form, problem && `${problem} What you wrote is still here; then try once more.`);
+    form.removeAttribute("aria-busy");
+    this.isSending = false;
+    if (problem || this.saving.ended) return;
+    this.words();
+    this.leaving = true;
+    this.saving.end();
+    this.ready = true;
+    form.requestSubmit(event.submitter);
+    this.ready = false;
+    this.isSending = true;
+  }
+
+  // Asked about once: what looks forgotten.
+  async #isMeant() {
+    const { form } = this;
+    if (!this.asked.subject && !form.elements.subject.value.trim()) {
+      this.asked.subject = true;
+      if (!window.confirm("Send it without a subject?")) {
+        form.elements.subject.focus();
+        return false;
+      }
+    }
+    const own = `${form.elements.subject.value}\n${withoutQuotes(this.editor ? this.editor.root : this.area.value)}`;
+    if (!this.asked.attachment && !this.files.count && FORGOTTEN.test(own)) {
+      this.asked.attachment = true;
+      if (!window.confirm("You speak of an attachment, but there is none. Send it all the same?")) return false;
+    }
+    return true;
+  }
+}
+
+function withoutQuotes(what) {
+  if (typeof what === "string")
+    return what
+      .split("\n")
+      .filter((line) => !line.startsWith(">"))
+      .join("\n");
+  const copy = what.cloneNode(true);
+  for (const quote of copy.querySelectorAll("blockquote")) quote.remove();
+  return copy.textContent;
+}
+
+// Who wrote what is quoted: the first line of a quote as plain text.
+function quoteIn(text) {
+  const line = text.split("\n").find((each) => each.trim()) ?? "";
+  const holder = document.createElement("div");
+  holder.textContent = line;
+  return { head: holder.innerHTML };
+}
+
+function moveWithin(bar, event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step || event.target.matches("select")) return;
+  const all = [...bar.querySelectorAll("button, select")];
+  const next = all[(all.indexOf(event.target) + step + all.length) % all.length];
+  event.preventDefault();
+  next.focus();
 }
 
 function startAtTop(area) {
   area.setSelectionRange(0, 0);
   area.scrollTop = 0;
-}
-
-// A form that reaches the server without a session is gone, with all that was typed: so the session is looked at first.
-function submitWhenSignedIn(form, onSubmit) {
-  let ready = false;
-  let looking = false;
-  form.addEventListener("submit", async (event) => {
-    if (ready) {
-      onSubmit();
-      return;
-    }
-    event.preventDefault();
-    if (looking) return;
-    looking = true;
-    const problem = await renewToken(form);
-    looking = false;
-    showProblem(form, problem);
-    if (problem) return;
-    ready = true;
-    form.requestSubmit(event.submitter);
-    ready = false;
-  });
-}
-
-// Gives the form the present session's token; says what stands in the way, if anything.
-async function renewToken(form) {
-  const answer = await fetch(form.action, { headers: { Accept: "text/html" }, redirect: "manual" }).catch(() => null);
-  if (!answer) return "The server cannot be reached.";
-  if (answer.type !== "opaqueredirect" && !answer.ok) return "The server cannot take it just now.";
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  // Where a panel stands before us, its own login may be what answers.
-  const token = page.querySelector("meta[name=csrf-token]")?.content;
-  if (!token) return "You are signed out: sign in again in another window.";
-  form.elements.csrf_token.value = token;
-  return "";
-}
-
-function showProblem(form, problem) {
-  form.parentElement.querySelector("[data-problem]")?.remove();
-  if (!problem) return;
-  const banner = document.createElement("div");
-  banner.className = "banner danger";
-  banner.dataset.problem = "";
-  banner.setAttribute("role", "alert");
-  const text = document.createElement("span");
-  text.textContent = `${problem} What you wrote is still here; then try once more.`;
-  banner.append(text);
-  form.before(banner);
-  banner.scrollIntoView({ block: "nearest" });
 }

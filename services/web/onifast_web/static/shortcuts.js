@@ -27,8 +27,7 @@ function act(key, help) {
       help.showModal();
       return true;
     case "c":
-      location.href = document.body.dataset.compose;
-      return true;
+      return press(document.querySelector(".compose-button"));
     case "g":
       afterG = true;
       setTimeout(() => {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from flask import request
+from onifast_shared.mailboxes import composers
 from onifast_shared.message import address_fields
 from onifast_shared.message.html_text import to_quotable
 from onifast_shared.message.parsing import Parsed
@@ -25,6 +28,8 @@ from onifast_web.http.problems import not_found
 from onifast_web.reading import render
 from onifast_web.webmail.message import OpenedMessage, file_stem, open_message, own_addresses
 
+# What a link to the composer may say, as one of mailto: does, and how long that may be.
+_GIVEN = {"to": 1000, "cc": 1000, "bcc": 1000, "subject": 900, "text": 20_000}
 _END_OF_TIME = 253_402_300_800  # the year 10000
 
 
@@ -35,8 +40,32 @@ def begun(username: str) -> Form:
             caller = auth.caller()
             if name.startswith("reply") and caller.member is not None and not csrf.is_prefetch(request):
                 team.change(current(), caller, [email_id], TeamChange(answering=True))
-            return replace(begin(username, open_message(username, email_id)), send_at=_former_time())
-    return Form(to=request.args.get("to", "")[:1000], subject=request.args.get("subject", "")[:900])
+            form = replace(begin(username, open_message(username, email_id)), send_at=_former_time())
+            return _latest(username, form) if form.draft else form
+    given = {name: request.args.get(name, "")[:most] for name, most in _GIVEN.items()}
+    return Form(to=given["to"], cc=given["cc"], bcc=given["bcc"], subject=given["subject"], text=given["text"])
+
+
+def resumed(username: str, draft_id: int) -> Form:
+    """A draft of the composer that a page was."""
+    return _latest(username, _from_draft(username, open_message(username, draft_id)))
+
+
+def _latest(username: str, form: Form) -> Form:
+    """A draft with the words that were typed since its message was written, and its composer's key."""
+    draft = form.draft or 0
+    composer = current().database.read(lambda tx: composers.of_draft(tx, username, draft))
+    key = composer.key if composer else form.key or f"draft-{draft}"
+    words = json.loads(composer.words) if composer and composer.words else {}
+    for name in drafts.WORDS:
+        if isinstance(value := words.get(name), str):
+            form = _with(form, name, value)
+    return replace(form, key=key)
+
+
+def _with(form: Form, name: str, value: str) -> Form:
+    fields: dict[str, Any] = {name: value}
+    return replace(form, **fields)
 
 
 def senders(username: str, chosen: str = "") -> list[str]:
@@ -84,7 +113,9 @@ def _answer(username: str, opened: OpenedMessage, choose: Callable[[Answering], 
         to=address_fields.shown(answer.to) or opened.row.sender,
         cc=address_fields.shown(answer.cc),
         subject=render.reply_subject(opened.row.subject),
-        text=render.quote(_quotable(opened.parsed), _attribution(opened)),
+        text=render.quote(_quotable(opened.parsed), attribution(opened)),
+        source=opened.row.id,
+        quotes=True,
         in_reply_to=answering.in_reply_to(opened.parsed),
         references=" ".join(answering.references(opened.parsed)),
     )
@@ -100,7 +131,7 @@ def _forward(username: str, opened: OpenedMessage) -> Form:
         return replace(form, enclosed=enclosed(opened))
     form = replace(form, source=opened.row.id)
     if request.args.get("as") != "text" and (forwarded := forwarding.with_formatting(opened.parsed)):
-        return replace(form, forwards=True, kept=drafts.kept(opened.parsed, forwarded))
+        return replace(form, forwards=True, kept=drafts.kept(opened.parsed, forwarded.places))
     lines = "\n".join(f"{name}: {value}" for name, value in forwarding.facts(opened.parsed))
     text = f"\n\n{forwarding.TITLE}\n{lines}\n\n{_quotable(opened.parsed)}"
     return replace(form, text=text, kept=drafts.kept(opened.parsed))
@@ -150,7 +181,8 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
-def _attribution(opened: OpenedMessage) -> str:
+def attribution(opened: OpenedMessage) -> str:
+    """Who wrote what an answer quotes, and when."""
     parsed = opened.parsed
     who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
     when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""

@@ -1,16 +1,16 @@
-"""The composer: what its form sends, and the form again where that cannot be sent."""
+"""The composer: what its form sends, once; and the form again where that cannot be sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import secrets
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import preferences, team_marks
-from onifast_shared.message.compose import DraftError, OutgoingAttachment
-from onifast_shared.message.parsing import Parsed
+from onifast_shared.mailboxes import composers, preferences, team_marks
+from onifast_shared.message.compose import DraftError
 from onifast_shared.queue import suppressions
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
@@ -19,22 +19,43 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import one_at_a_time
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.actions import drafts, forwarding, sending
+from onifast_web.actions import drafts, sending, sending_once
 from onifast_web.actions.drafts import Along, Form
-from onifast_web.actions.forwarding import Forwarded
-from onifast_web.actions.sending import Wait
+from onifast_web.actions.sending import Sent, Wait
+from onifast_web.actions.sending_once import After, Before, SendKey
 from onifast_web.actions.suppressions import Suppressed
-from onifast_web.http.problems import Problem
+from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import render
 from onifast_web.serving import serve
-from onifast_web.webmail.beginning import begun, enclosed, senders
+from onifast_web.webmail import autosave, composed, content
+from onifast_web.webmail.beginning import begun, resumed, senders
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.message import file_stem, open_message
+from onifast_web.webmail.message import open_message
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
-_KNOWN = frozenset({"from", "to", "cc", "bcc", "subject", "text", "attachments", "send_at"})
-_LONGEST_INDEX = 9  # digits; no message has that many parts
+_KNOWN = frozenset({"from", "to", "cc", "bcc", "reply_to", "subject", "text", "attachments", "send_at"})
+LANGUAGES = (
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("fr", "Français"),
+    ("es", "Español"),
+    ("it", "Italiano"),
+    ("nl", "Nederlands"),
+    ("pt", "Português"),
+    ("pl", "Polski"),
+    ("cs", "Čeština"),
+    ("sv", "Svenska"),
+    ("da", "Dansk"),
+    ("tr", "Türkçe"),
+    ("ru", "Русский"),
+    ("uk", "Українська"),
+    ("ar", "العربية"),
+    ("ja", "日本語"),
+    ("zh", "中文"),
+)
+"""What a text may be said to be written in, by BCP 47, for the browser's spelling."""
+_EVERY_REPORT = "SUCCESS,FAILURE,DELAY"  # RFC 3461 section 4.1
 
 
 @dataclass(frozen=True)
@@ -52,65 +73,141 @@ class _Trouble:
 
 @allow(Who.USER)
 def compose() -> AnyResponse:
-    """The composer, empty or begun; and what its form sends."""
+    """The composer, empty, begun or resumed; and what its form sends."""
     caller, username = user()
     if request.method == "GET":
-        return _page(username, begun(username))
+        return _opened(username)
     web = current()
     request.max_content_length = serve.largest_body(web.settings.max_message_size)
     one_at_a_time.wait_for_turn(web.turn, request.content_length or 0)
-    form = _typed()
-    if request.form.get("do") == "discard":
+    form = composed.typed()
+    do = request.form.get("do")
+    if do in ("autosave", "words"):
+        return autosave.answer(web, username, form, words_only=do == "words")
+    if do == "discard":
         web.database.write(lambda tx: _throw_away(tx, caller, form))
-        back = "inbox" if form.draft is None else "drafts"
-        return redirect(url_for("webmail.folder", folder=back, did="discarded"), 303)
+        return _leave("inbox" if form.draft is None else "drafts", "discarded")
     try:
-        form, along = _with_what_goes_along(username, form)
+        form, along = composed.with_what_goes_along(username, form)
     except Problem as error:
-        return _page(username, form, _trouble(error))
-    if request.form.get("do") == "save":
+        return _sent_already(username, form) or _page(username, form, _trouble(error))
+    if do == "save":
         return _save(web, username, form, along)
-    return _send(web, caller, form, along, later=request.form.get("do") == "later")
+    return _send(web, caller, form, along, later=do == "later")
 
 
-ROUTES = (PageRoute("GET POST", "/compose", compose, off_menu="the button above the menu leads to it"),)
+@allow(Who.USER)
+def left_dock() -> Response:
+    """What a docked composer becomes once it has done its work: a page that tells the one around it."""
+    return page("left_dock.html", "")
+
+
+@allow(Who.USER)
+def composer_image(key: str, content_id: str) -> Response:
+    """A picture that the text of a draft shows, for its editor."""
+    _, username = user()
+    composer = current().database.read(lambda tx: composers.find(tx, username, composed.key_of(key)))
+    draft_id = composer.draft_id if composer else _draft_of(key)
+    opened = open_message(username, draft_id, is_noted=True)
+    found = opened.parsed.embedded.get(f"cid:{content_id}")
+    if opened.row.folder != "drafts" or found is None:
+        raise not_found("picture")
+    return content.embedded_image(found.data, found.image_type)
+
+
+ROUTES = (
+    PageRoute("GET POST", "/compose", compose, off_menu="the button above the menu leads to it"),
+    PageRoute("GET", "/compose/images/<key>/<content_id>", composer_image, off_menu="shown within a composer"),
+    PageRoute("GET", "/compose/left", left_dock, off_menu="shown where a docked composer was"),
+)
 NAV = ()
 NOTICES: Notices = {
     "sent": "Your message is on its way.",
+    "already-sent": "This message was sent already. It was not sent again.",
     "saved": "Draft saved.",
     "discarded": "Draft discarded.",
 }
 
 
 def _throw_away(tx: Connection, caller: Caller, form: Form) -> None:
-    drafts.remove(tx, str(caller.username), form.draft)
+    _end(tx, str(caller.username), form)
     if caller.member is not None:
         team_marks.end_answers(tx, str(caller.username), caller.member)
 
 
+def _opened(username: str) -> AnyResponse:
+    """The composer of the page's key, wherever it got to; or a new one."""
+    form = Form(key=composed.key_of(request.args.get("key", "")))
+    if sent := _sent_already(username, form):
+        return sent
+    composer = current().database.read(lambda tx: composers.find(tx, username, form.key)) if form.key else None
+    if composer:
+        return _page(username, resumed(username, composer.draft_id))
+    begin = begun(username)
+    return _page(username, replace(begin, key=form.key or begin.key or secrets.token_urlsafe(12)))
+
+
+def _sent_already(username: str, form: Form) -> AnyResponse | None:
+    """Where who comes back to a composer whose message was sent is led to."""
+    web, key = current(), _send_key(username, form)
+    if key is None or web.database.read(lambda tx: key.answer(tx, web.clock())) is None:
+        return None
+    return _leave("inbox", "already-sent")
+
+
+def _send_key(username: str, form: Form) -> SendKey | None:
+    # Whatever else its form says by now, a composer sends once.
+    return SendKey(username, f"composer {form.key}", b"") if form.key else None
+
+
+def _leave(folder: str, did: str, number: int | None = None) -> AnyResponse:
+    """To a folder's list, or out of the dock."""
+    if request.values.get("dock"):
+        return redirect(url_for("webmail.left_dock", did=did, n=number), 303)
+    return redirect(url_for("webmail.folder", folder=folder, did=did, n=number), 303)
+
+
 def _send(web: Web, caller: Caller, form: Form, along: Along, *, later: bool) -> AnyResponse:
-    username, lifted = str(caller.username), _lifted()
-    try:
+    username, lifted, sent_now = str(caller.username), _lifted(), list[Sent]()
+
+    def send(before: Before, after: After) -> Sent:
+        def make_way(tx: Connection) -> None:
+            before(tx)
+            _end(tx, username, form)
+            for recipient in lifted:
+                suppressions.lift(tx, username, recipient)
+
         sent = sending.send(
             web,
             caller,
             form.to_draft(along),
             origin="web",
             wait=sending.until(web, _moment(form.send_at)) if later else _for_undo(web, username),
-            together_with=lambda tx: _make_way(tx, username, form, lifted),
+            notify=_EVERY_REPORT if form.report else None,
+            together_with=make_way,
+            and_then=after,
         )
+        sent_now.append(sent)
+        return sent
+
+    try:
+        sending_once.answered(web, _send_key(username, form), send, lambda sent: json.dumps({"email": sent.email_id}))
     except (DraftError, Problem) as error:
         return _not_sent(web, username, form, along, _trouble(error))
+    if not sent_now:
+        return _leave("inbox", "already-sent")
     if later:
-        return redirect(url_for("webmail.folder", folder="inbox", did="scheduled", n=sent.release_ts), 303)
-    return redirect(url_for("webmail.folder", folder="inbox", did="sent"), 303)
+        return _leave("inbox", "scheduled", sent_now[0].release_ts)
+    return _leave("inbox", "sent")
 
 
-def _make_way(tx: Connection, username: str, form: Form, lifted: Iterable[Address]) -> None:
-    """The draft is a message now, and those may get it whose suppression the sender lifts with it."""
-    drafts.remove(tx, username, form.draft)
-    for recipient in lifted:
-        suppressions.lift(tx, username, recipient)
+def _end(tx: Connection, username: str, form: Form) -> None:
+    """The draft is a message now, or nothing: whichever page of its composer saved it last."""
+    composer = composers.find(tx, username, form.key) if form.key else None
+    for draft in {form.draft, composer.draft_id if composer else None}:
+        drafts.remove(tx, username, draft)
+    if form.key:
+        composers.end(tx, username, form.key)
 
 
 def _lifted() -> list[Address]:
@@ -134,10 +231,10 @@ def _moment(text: str) -> int:
 
 def _save(web: Web, username: str, form: Form, along: Along) -> AnyResponse:
     try:
-        drafts.save(web, username, form, along)
+        autosave.save(web, username, form, along, writer="")
     except (DraftError, Problem) as error:
         return _page(username, form, _trouble(error))
-    return redirect(url_for("webmail.folder", folder="drafts", did="saved"), 303)
+    return _leave("drafts", "saved")
 
 
 def _not_sent(web: Web, username: str, form: Form, along: Along, trouble: _Trouble) -> AnyResponse:
@@ -145,7 +242,7 @@ def _not_sent(web: Web, username: str, form: Form, along: Along, trouble: _Troub
     if not along.attachments:
         return _page(username, form, trouble)
     try:
-        draft = drafts.save(web, username, form, along)
+        draft = autosave.save(web, username, form, along, writer="")
     except (DraftError, Problem):
         return _page(username, form, trouble)
     saved = drafts.load(draft, open_message(username, draft).parsed)
@@ -172,18 +269,23 @@ def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Respons
     own, lifted = senders(username, form.sender), request.form.getlist("lift")
     written_so = next((item for item in own if item.lower() == form.sender.lower()), form.sender)
     form = form if form.sender in own else replace(form, sender=written_so)
+    web = current()
     return page(
         "compose.html",
         "",
         trouble.status if trouble else 200,
         form=form,
+        layout="dock.html" if request.values.get("dock") else "base.html",
+        writes_plain=web.database.read(lambda tx: preferences.writes_plain(tx, username)),
         senders=own,
         heading=_heading(form),
         summary=trouble.summary if trouble else "",
         errors=trouble.errors if trouble else {},
         suppressed=list(dict.fromkeys((*lifted, *trouble.suppressed))) if trouble else [],
         lifted=lifted,
-        max_size=current().settings.max_message_size,
+        takes_focus=request.args.get("dock") != "quiet",
+        languages=LANGUAGES,
+        max_size=web.settings.max_message_size,
     )
 
 
@@ -194,63 +296,8 @@ def _heading(form: Form) -> str:
     return "Reply" if is_reply else "Forward" if form.source or form.enclosed else "New message"
 
 
-def _typed() -> Form:
-    text = request.form.get
-    return Form(
-        sender=text("from", ""),
-        to=text("to", ""),
-        cc=text("cc", ""),
-        bcc=text("bcc", ""),
-        subject=text("subject", "").strip(),
-        text=text("text", "").replace("\r\n", "\n"),
-        in_reply_to=text("in_reply_to", ""),
-        references=text("references", ""),
-        send_at=typed_moment(),
-        draft=_number("draft"),
-        source=_number("source"),
-        forwards=request.form.get("forward") == "html",
-    )
-
-
-def _number(name: str) -> int | None:
-    text = request.form.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None
-
-
-def typed_moment() -> str:
-    """The time that was chosen, as RFC 3339 has it: our script says which moment it is where the reader lives.
-
-    Without the script the field's date and time are UTC, and the page says so.
-    """
-    local = request.form.get("send_at_local", "")
-    return request.form.get("send_at") or (f"{local}:00Z" if local else "")
-
-
-def _with_what_goes_along(username: str, form: Form) -> tuple[Form, Along]:
-    """The form, with what it encloses; and all that goes along: files that were attached before and are kept, a message
-    that is forwarded as a file or below the text, then the new files."""
-    keep, forwarded, found = _kept(), None, list[OutgoingAttachment]()
-    if form.source is not None and (keep or form.forwards):
-        parsed = open_message(username, form.source).parsed
-        found = drafts.attachments_of(parsed, keep)
-        forwarded = _forwarded(parsed, is_draft=form.source == form.draft) if form.forwards else None
-    if (number := _number("enclose")) is not None:
-        opened = open_message(username, number)
-        form = replace(form, enclosed=enclosed(opened))
-        found.append(forwarding.as_attachment(opened.raw, file_stem(opened.row)))
-    new = [item for item in request.files.getlist("attachments") if item.filename]
-    found += [OutgoingAttachment(item.filename or "", item.mimetype, file=item.stream) for item in new]
-    return form, Along(found, forwarded)
-
-
-def _forwarded(parsed: Parsed, *, is_draft: bool) -> Forwarded | None:
-    taken = forwarding.taken_up(parsed) if is_draft else None
-    return taken[1] if taken else forwarding.with_formatting(parsed)
-
-
-def _kept() -> set[int]:
-    """The numbers of the files to keep. What is no number is refused: passed over, it would lose a file unseen."""
-    texts = request.form.getlist("keep")
-    if not all(text.isdecimal() and len(text) <= _LONGEST_INDEX for text in texts):
-        raise Problem(400, "A file to keep is named by its number.")
-    return {int(text) for text in texts}
+def _draft_of(key: str) -> int:
+    number = key.removeprefix("draft-")
+    if not number.isdecimal() or len(number) > 18:
+        raise not_found("picture")
+    return int(number)

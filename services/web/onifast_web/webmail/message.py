@@ -74,7 +74,8 @@ def message(email_id: int) -> Response:
 def frame(email_id: int) -> Response:
     """The message's HTML, sanitised, as a page of its own that its headers lock in."""
     parsed = open_message(user()[1], email_id, is_noted=True).parsed
-    part = forwarding.part_of(parsed) if request.args.get("part") == "forwarded" else ""
+    wanted = request.args.get("part")
+    part = forwarding.part_of(parsed) if wanted == "forwarded" else _as_quote(parsed) if wanted == "quote" else ""
     return content.html_page(parsed, part, image_proxy_of(email_id))
 
 
@@ -194,6 +195,11 @@ def image_proxy_of(email_id: int) -> ImageProxy | None:
         return url_for("webmail.proxied_image", email_id=email_id, url=url, signature=signed)
 
     return ImageProxy(address, lambda urls: image_proxy.prepare(web, username, urls))
+
+
+def _as_quote(parsed: Parsed) -> str:
+    """What an answer quotes of a message without HTML."""
+    return "" if parsed.html is not None else render.text_to_html(parsed.text or "", links=False)
 
 
 def _image_consent(username: str, opened: OpenedMessage) -> ImageConsent:

@@ -15,7 +15,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading.render import sentence
-from onifast_web.webmail.composer import typed_moment
+from onifast_web.webmail.composed import typed_moment
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
