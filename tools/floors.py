@@ -15,7 +15,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("recipients",),
         ("transport", "limits", "junk"),
         ("queue",),
-        ("dkim", "accepting", "delivery_check"),
+        ("dkim", "accepting", "delivery_check", "backup"),
         ("domain_dns",),
         ("ctl",),
     ),

@@ -54,7 +54,7 @@ def _move_scripts(home: Path, prefix: Path) -> None:
 
 def _copy_files(home: Path, prefix: Path, etc: Path) -> None:
     units = PROJECT / "systemd"
-    for pattern in ("*.service", "*.socket", "*.target"):
+    for pattern in ("*.service", "*.socket", "*.target", "*.timer"):
         for unit in units.glob(pattern):
             _copy(unit, etc / "systemd" / "system" / unit.name, prefix)
     _copy(units / "onifast-mail.sysusers", etc / "sysusers.d" / "onifast-mail.conf", prefix)

@@ -12,7 +12,9 @@ from tools.embedded import PROGRAMS
 from tools.environment import PROJECT
 from tools.install import install
 
-UNITS = sorted(file for file in (PROJECT / "systemd").iterdir() if file.suffix in {".service", ".socket", ".target"})
+UNITS = sorted(
+    file for file in (PROJECT / "systemd").iterdir() if file.suffix in {".service", ".socket", ".target", ".timer"}
+)
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,11 @@ CHANGES: Mapping[str, str] = {
     "app-password create": "app-password.create",
     "app-password revoke": "app-password.revoke",
     "tls forget": "tls.forget",
+    "backup make": "backup.make",
+    "backup restore": "backup.restore",
+    "backup confirm": "backup.confirm",
+    "backup extract": "backup.extract",
+    "backup prune": "backup.prune",
 }
 """The action of each command, by its name."""
 
@@ -106,6 +111,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("webhook list", "webhook calls", "label list", "audit list", "token list", "limits list"),
             *("limits refused", "app-password list", "totp list", "tls list", "tls policies", "tls reports"),
             *("search check", "counts check", "database show", "database check", "delivery-check", "check-config"),
+            *("backup list", "backup verify"),
         ),
         "only looks",
     ),

@@ -41,7 +41,10 @@
     onifast-mailctl totp list | reset USER
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl counts check | rebuild
-    onifast-mailctl database show | check | init | adopt
+    onifast-mailctl database show | check | init | adopt | rebuild
+    onifast-mailctl backup make [DIR] [--certs] [--copies] [--encrypt-to RECIPIENT] [--keep RULE] | list [DIR]
+    onifast-mailctl backup verify [DIR] [--id ID] | restore [DIR] [--id ID] [--replace] | confirm | prune [DIR]
+    onifast-mailctl backup extract [DIR] [--id ID] --place PLACE --to FOLDER
     onifast-mailctl delivery-check ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
     onifast-mailctl --version
@@ -65,6 +68,7 @@ from onifast_shared.accounts.panel_users import AccountError
 from onifast_shared.ctl import (
     audit,
     audited,
+    backups,
     check,
     counts,
     database,
@@ -153,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
     search.declare(area(areas, "search", "the search index"))
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
+    backups.declare(area(areas, "backup", "copies of the running system, and how they come back"))
     delivery_check.declare(areas)
     check.declare(areas)
     return whole

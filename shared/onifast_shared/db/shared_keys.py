@@ -11,6 +11,7 @@ SCRAM_SALT = "scram-salt"
 ENVELOPE_IDS = "envelope-ids"
 CREDENTIAL_MARKS = "credential-marks"
 TOTP = "totp"
+BACKUP_CHUNKS = "backup-chunks"
 _OCTETS = 32
 
 

@@ -25,7 +25,7 @@ STATES = ("pending", "sending", "sent", "deferred", "failed", "held", "cancelled
 TRANSITIONS: dict[str, dict[str, str]] = {
     "pending": {
         "sending": "claim",
-        "held": "hold, claim",
+        "held": "hold, claim, restore",
         "cancelled": "cancel, recall, set_aside",
         "failed": "prepare",
     },
@@ -35,12 +35,13 @@ TRANSITIONS: dict[str, dict[str, str]] = {
         "failed": "settle",
         "sandboxed": "settle",
         "pending": "give_back, release_dead",
+        "held": "restore",
         "cancelled": "set_aside",
     },
     "deferred": {
         "sending": "claim",
         "pending": "retry",
-        "held": "hold, claim",
+        "held": "hold, claim, restore",
         "cancelled": "cancel, recall, set_aside",
     },
     "failed": {"pending": "retry"},

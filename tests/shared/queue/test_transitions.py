@@ -17,7 +17,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import moving
 from onifast_shared.departed.belongings import MANY
 from onifast_shared.machine.config import Settings
-from onifast_shared.queue import actions, due, hold_rules, returns, sandbox, waiting
+from onifast_shared.queue import actions, due, hold_rules, restored, returns, sandbox, waiting
 from onifast_shared.queue import claims as queue_claims
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import store as queue
@@ -82,6 +82,7 @@ STEPS: list[tuple[str, Step]] = [
     ("redirect", lambda tx, row_id: sandbox.redirect(tx, None, [row_id], Address("eve", "there.test"), LATER)),
     ("prepare", refuse),
     ("mark_returned", lambda tx, row_id: returns.mark_returned(tx, row_id, "550 5.1.1 no such user")),
+    ("restore", lambda tx, _: restored.hold(tx, "20270101T000000Z")),
     ("hold_unknown", lambda tx, _: queue_scripts.hold_unknown(tx)),
 ]
 """Everything that may change a state, by the name that TRANSITIONS has for it."""
@@ -139,4 +140,4 @@ def test_every_module_that_changes_a_state_is_among_the_steps() -> None:
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHANGES_A_STATE.search(node.value)
     }
-    assert changing == {"claims", "hold_rules", "returns", "sandbox", "scripts", "store", "view", "waiting"}
+    assert changing == {"claims", "hold_rules", "restored", "returns", "sandbox", "scripts", "store", "view", "waiting"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from onifast_shared.machine import setting_types as kinds
 from onifast_shared.machine.settings.field import setting
@@ -77,4 +78,21 @@ class StoringSettings:
         kinds.names(),
         "Domains that the webmail knows beside the most imitated ones of the world (a bank of your country): where mail"
         " comes from one that looks like them, it warns.",
+    )
+    backup_dir: Path | None = setting(
+        "",
+        kinds.optional_path(),
+        "The directory that `onifast-mailctl backup` works on if it is given none, and the timer's: on another disk, or"
+        " one that is copied elsewhere.",
+    )
+    backup_keep: str = setting(
+        "last=3,daily=7,weekly=4,monthly=6",
+        kinds.text("such as last=3,daily=7,weekly=4", r"(?:(?:last|daily|weekly|monthly|yearly)=[0-9]{1,4}(?:,|$))*"),
+        "Which backups are kept when another one is made: the newest of so many days, weeks, months and years. Empty"
+        " keeps all.",
+    )
+    backup_encrypt_to: tuple[str, ...] = setting(
+        "",
+        kinds.names(),
+        "Recipients of age (`age1…`) that backups are encrypted to. Empty for none.",
     )
