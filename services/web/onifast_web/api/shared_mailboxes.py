@@ -153,7 +153,7 @@ def create_shared_mailbox(call: Call) -> SharedMailboxInfo:
     except MailboxUserError as error:
         if "already" in str(error) or "catch-all" in str(error):
             raise Problem(409, f"{address} cannot be a shared mailbox: {error}.") from None
-        raise unprocessable("members", str(error)) from None
+        raise Problem(404, f"Among the members, {error}.") from None
 
 
 def change_shared_mailbox(call: Call) -> SharedMailboxInfo:
@@ -174,7 +174,7 @@ def change_shared_mailbox(call: Call) -> SharedMailboxInfo:
     try:
         return call.web.database.write(change)
     except MailboxUserError as error:
-        raise unprocessable("members", str(error)) from None
+        raise Problem(404, f"Among the members, {error}.") from None
 
 
 def remove_shared_mailbox(call: Call) -> None:
@@ -234,7 +234,10 @@ ENDPOINTS = (
         body=SharedMailboxBody,
         answer=SharedMailboxInfo,
         status=201,
-        failures={404: "There is no such address.", 409: "It has a mailbox user already, or is a catch-all."},
+        failures={
+            404: "There is no such address, or no such member.",
+            409: "It has a mailbox user already, or is a catch-all.",
+        },
     ),
     Endpoint(
         "PATCH",
@@ -245,7 +248,7 @@ ENDPOINTS = (
         change_shared_mailbox,
         body=SharedMailboxPatchBody,
         answer=SharedMailboxInfo,
-        failures={404: "There is no such shared mailbox."},
+        failures={404: "There is no such shared mailbox, or no such member."},
     ),
     Endpoint(
         "DELETE",
