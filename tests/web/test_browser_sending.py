@@ -199,7 +199,7 @@ def test_captured_mail_is_seen_and_released(
         page.wait_for_selector("html.js")
         page.goto("/sending")
         fits(page)
-        page.get_by_role("button", name="Put example.test into the sandbox").click()
+        page.get_by_role("button", name="Put in example.test").click()
         expect(page.get_by_text("is captured from now on")).to_be_visible()
         page.get_by_role("link", name="1 captured").click()
         page.locator(".delivery summary").click()
