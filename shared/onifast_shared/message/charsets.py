@@ -181,6 +181,8 @@ def _exactly(octets: bytes, codec: str) -> str:
 
 def _spoilt(octets: bytes, codec: str) -> str:
     """A text that is not whole, or not in its charset: UTF-8, if it is that, or else what can be read of it."""
+    if codec.startswith(("utf-16", "utf-32")) and b"\0" in octets:
+        return octets.decode(codec, "replace")  # ASCII in wide characters would pass for UTF-8
     for other in ("utf-8", "cp950") if codec == "big5hkscs" else ("utf-8",):
         try:
             return octets.decode(other)

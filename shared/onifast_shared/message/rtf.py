@@ -26,7 +26,7 @@ _PRESET = (
     + rb"\par \pard\plain\f0\fs20\b\i\u\tab\tx"
 )
 _TOKEN = re.compile(
-    r"\\(?P<word>[a-z]{1,32})(?P<number>-?[0-9]{1,9})? ?|\\'(?P<octet>[0-9a-fA-F]{2})|\\(?P<symbol>[^a-z])"
+    r"\\(?P<word>[a-zA-Z]{1,32})(?P<number>-?[0-9]{1,9})? ?|\\'(?P<octet>[0-9a-fA-F]{2})|\\(?P<symbol>[^a-zA-Z])"
     r"|(?P<brace>[{}])|(?P<text>[^\\{}\r\n]+)"
 )
 _WRAPPED = re.compile(r"\\fromhtml1\b")
@@ -38,6 +38,7 @@ _HIDDEN = frozenset(
         "stylesheet",
         "info",
         "pict",
+        "mmathPr",
         "header",
         "footer",
         "headerf",

@@ -38,6 +38,9 @@ _RTF = 0x1009
 _SIZES = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 0xA: 4, 0xB: 4, 0x14: 8, 0x40: 8, 0x48: 16}
 _STRING = 0x1E
 _UNICODE = 0x1F
+_STAND_IN = b"This attachment is a MAPI 1.0 embedded message"
+"""What old Exchange writes for readers who know no _OBJECT, which then stands beside it."""
+_MOST_NESTED = 5  # messages within messages
 _OF_ANY_SIZE = (_STRING, _UNICODE, 0x102, 0xD)
 _GUID = 16
 _FIRST_NAMED = 0x8000
@@ -91,8 +94,8 @@ class _Octets:
         return value
 
 
-def read(data: bytes) -> Tnef | None:
-    """What is in a TNEF stream, as far as it goes; None where it is none."""
+def read(data: bytes, depth: int = 0) -> Tnef | None:
+    """What is in a TNEF stream, as far as it goes; None where it is none. It stands in `depth` others."""
     if not data.startswith(_SIGNATURE):
         return None
     found, code_page = Tnef(), "cp1252"
@@ -105,8 +108,22 @@ def read(data: bytes) -> Tnef | None:
             found.files.append(TnefFile())
         elif found.files:
             _read_file(found.files[-1], name, value, code_page)
-    found.files = [file for file in found.files if file.content or file.name]
+    files = [each for file in found.files if file.content or file.name for each in _opened(file, depth)]
+    found.files = files[:_MOST_FILES]
     return found
+
+
+def _opened(file: TnefFile, depth: int) -> Iterator[TnefFile]:
+    """A file; of one that is a message of Outlook's own the text and the files."""
+    inner = read(file.content, depth + 1) if depth < _MOST_NESTED else None
+    if inner is None or not (inner.text or inner.html or inner.files):
+        yield file
+        return
+    for kind, ending, said in (("text/html", "html", inner.html), ("text/plain", "txt", inner.text)):
+        if said.strip():
+            yield TnefFile(f"{file.name or 'message'}.{ending}", said.encode(), kind)
+            break
+    yield from inner.files
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -146,7 +163,7 @@ def _read_file(file: TnefFile, name: int, value: bytes, code_page: str) -> None:
                 file.content_type = _text(content, kind, code_page).strip().lower()
             elif each == _CONTENT_ID:
                 file.content_id = _text(content, kind, code_page).strip("<> ")
-            elif each == _OBJECT and not file.content:
+            elif each == _OBJECT and (not file.content or file.content.startswith(_STAND_IN)):
                 file.content = content[_GUID:]  # behind the interface's id
 
 

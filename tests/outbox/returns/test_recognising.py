@@ -67,6 +67,75 @@ def test_a_status_report_without_a_diagnostic_takes_its_reason_from_the_words() 
     assert why(read(raw)) == "mailbox-full"
 
 
+def test_words_for_several_recipients_are_divided_among_them() -> None:
+    second = b"\r\n\r\nFinal-Recipient: rfc822; carl@remote.test\r\nAction: failed\r\nStatus: 5.0.0\r\n"
+    raw = status_report(status="5.0.0", diagnostic="").replace(b"Status: 5.0.0\r\n", b"Status: 5.0.0" + second)
+    words = b"bob@remote.test: 550 5.1.1 User unknown\r\ncarl@remote.test: 552 5.2.2 Mailbox full\r\n"
+    found = read(raw.replace(b"I am sorry", words + b"I am sorry"))
+    assert [(each.address, why(found, place)) for place, each in enumerate(found.recipients)] == [
+        ("bob@remote.test", "unknown-user"),
+        ("carl@remote.test", "mailbox-full"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "meaning"),
+    [
+        ("deliverable", "2.1.5", "delivered"),
+        ("held", "4.4.1", "delayed"),
+        ("refused", "5.1.1", "failed"),
+        ("failed", "2.0.0", "failed"),
+    ],
+)
+def test_an_action_that_no_book_knows_is_what_its_status_says(action: str, status: str, meaning: str) -> None:
+    assert [each.action for each in read(status_report(action=action, status=status)).recipients] == [meaning]
+
+
+def test_a_transcript_says_each_recipients_reason_in_a_line_of_its_own() -> None:
+    found = read(
+        notifications.in_words(
+            "   ----- Transcript of session follows -----\n554 <ann@remote.test>... 550 Host unknown\n"
+            "550 other.test (smtp)... 550 Host unknown\n552 <carl@remote.test>... Mailbox full\n"
+            "While talking to mx.remote.test:\n>>> RCPT To:<bob@remote.test>\n<<< 550 No such user here.\n"
+            "550 <bob@remote.test>... User unknown\n"
+        )
+    )
+    assert [(each.address, why(found, place)) for place, each in enumerate(found.recipients)] == [
+        ("ann@remote.test", "dns"),
+        ("carl@remote.test", "mailbox-full"),
+        ("bob@remote.test", "unknown-user"),
+    ]
+
+
+def test_lines_of_one_reply_stay_together() -> None:
+    found = read(notifications.in_words("550-5.2.2 <bob@remote.test>\n550 5.2.2 Mailbox full\n552 5.3.4 Too large\n"))
+    assert str(found.recipients[0].reply) == "550 5.2.2 <bob@remote.test> 550 5.2.2 Mailbox full"
+
+
+def test_whom_the_message_was_written_to_is_not_who_failed_where_a_list_says_who_did() -> None:
+    found = read(
+        notifications.in_words(
+            "Your message\n\n  To: list@remote.test\n  Subject: Hello\n\ndid not reach the following recipient(s):\n\n"
+            "bob@remote.test on Sat, 1 Nov 2025 10:00:00 +0000\n    The recipient name is not recognized\n"
+        )
+    )
+    assert ([each.address for each in found.recipients], why(found)) == (["bob@remote.test"], "unknown-user")
+
+
+def test_a_reason_that_stands_above_the_address_is_read() -> None:
+    found = read(notifications.in_words("--- Failure Reasons ---\n\nUser not listed in directory\nbob@remote.test\n"))
+    assert why(found) == "unknown-user"
+
+
+def test_the_body_that_made_an_answer_is_no_original() -> None:
+    found = read(
+        notifications.in_words(
+            "undeliverable to bob@remote.test\n\nBody of message generated response:\n550-REJECTED - spam in message\n"
+        )
+    )
+    assert why(found) == "content"
+
+
 def test_groups_without_an_empty_line_between_them_are_two_recipients() -> None:
     raw = status_report().replace(
         b"Diagnostic-Code:",

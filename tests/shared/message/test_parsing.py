@@ -210,6 +210,7 @@ def test_raw_utf8_and_latin1_in_headers_are_read() -> None:
         ("charset=idna", b"xn--bcher-kva", "xn--bcher-kva"),
         ('charset="utf-8"', "ü".encode(), "ü"),
         ("charset=shift_jis", b"\x93\xfa", "日"),
+        ("charset=utf-16le", "Hello there".encode("utf-16-le") + b"\n", "Hello there\ufffd"),
         ("charset=\0", b"a", "a"),
         ("charset", b"a", "a"),
     ],

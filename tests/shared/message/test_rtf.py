@@ -38,6 +38,7 @@ def test_what_is_compressed_comes_out() -> None:
         (r"{\rtf1\uc1 \u8364?\u-10179?\u-8704?}", "€😀"),
         (r"{\rtf1\uc2 \u228ae x}", "ä x"),
         (r"{\rtf1 a\{b\}c\\d\~e\lquote f\rquote}", "a{b}c\\d\u00a0e‘f’"),
+        (r"{\rtf1 {\mmathPr\mmathFont34\mbrkBin0}one}", "one"),
         ("{\\rtf1 one\r\ntwo}", "onetwo"),
         ("", ""),
         ("no rtf", "no rtf"),

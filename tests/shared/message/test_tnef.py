@@ -57,6 +57,25 @@ def test_a_text_in_rtf_is_read_where_there_is_no_other() -> None:
     assert parse(message(coded("application/ms-tnef", stream))).text == "Grüße\n"
 
 
+def test_a_message_within_a_winmail_dat_is_opened_with_its_files() -> None:
+    inner = tnef_stream(tnef_rtf(rb"{\rtf1 Inside\par}"), tnef_file("photo.png", PNG))
+    octets = b"\0" * 16 + inner
+    value = struct.pack("<IHHII", 1, 0xD, 0x3701, 1, len(octets)) + octets + b"\0" * (-len(octets) % 4)
+    stand_in = b"This attachment is a MAPI 1.0 embedded message and is not supported by this mail system."
+    packed = tnef.read(tnef_stream(tnef_file("Letter", stand_in), tnef_attribute(2, 0x9005, value)))
+    assert packed is not None
+    assert [(file.name, file.content) for file in packed.files] == [("Letter.txt", b"Inside\n"), ("photo.png", PNG)]
+
+
+def test_messages_within_messages_end() -> None:
+    stream = STREAM
+    for _ in range(200):
+        stream = tnef_stream(tnef_file("inner.dat", stream))
+    packed = tnef.read(stream)
+    assert packed is not None
+    assert [file.name for file in packed.files] == ["inner.dat"]
+
+
 def test_what_is_no_winmail_dat_stays_as_it_is() -> None:
     parsed = parse(message(coded("application/ms-tnef; name=winmail.dat", b"something else")))
     assert [(item.filename, item.data) for item in parsed.attachments] == [("winmail.dat", b"something else")]

@@ -18,6 +18,12 @@ _ASK_POSTMASTER = (
 
 PARTICULAR = (
     rule(
+        "dns",
+        r"(host|domain|hostname)[^.;]{0,20} does not accept (e?mail|messages)\b|\bnull ?MX\b",
+        "the recipient's domain takes no mail at all",
+        "Check the part after the @ for typing mistakes, or reach the recipient in another way.",
+    ),
+    rule(
         "blocklist",
         r"spamhaus\.org/returnc/|Error: open resolver|spamhaus.{0,200}(excessive (number of )?queries|query volume)",
         "its own look-ups at Spamhaus fail, so that it takes everybody for listed; {server} need not be",

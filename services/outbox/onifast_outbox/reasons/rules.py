@@ -27,7 +27,7 @@ _AUTHENTICATION = (
     ),
     rule(
         "dmarc",
-        r"unauthenticated email from (?P<domain>[\w.-]{1,255}) is not accepted due to domain's DMARC policy",
+        r"unauthenticated email from (?P<domain>[\w.-]{1,255}) is not accepted due to domain's",
         "the DMARC policy of {domain} asks for that where neither SPF nor DKIM passes for that domain",
         "Send {domain}'s mail from here only with {mechanism} in its SPF record, or its DKIM record published.",
     ),
@@ -92,7 +92,8 @@ _AUTHENTICATION = (
     rule(
         "reverse-dns",
         r"[45]\.7\.25\b|\bPTR\b|reverse (DNS|lookup|hostname|map)|\brDNS\b|cannot find your (reverse )?hostname"
-        r"|no reverse|generic (r?dns|hostname)|FCrDNS|IP name lookup failed|may not be mail exchanger",
+        r"|no reverse|generic (r?dns|hostname)|FCrDNS|IP name lookup failed|may not be mail exchanger"
+        r"|unverif[iy]able sending IP",
         "{server} has no proper name in the reverse DNS",
         "The server's administrator has to set its PTR record to the server's own name, which must point back to it.",
     ),
@@ -140,7 +141,8 @@ _REPUTATION = (
     ),
     rule(
         "blocklist",
-        r"Nemesis ESMTP Service not available|bl(ack|ock) ?list(ed)?|blocked using|listed (at|by|in|on)|\bR?BL\b|DNSBL"
+        r"Nemesis ESMTP Service not available|bl(ack|ock) ?list(ed)?|blocked using"
+        r"|(?<!not )listed (at|by|in|on)|\bR?BL\b|DNSBL"
         r"|spamhaus|spamcop|barracudacentral|ipcheck\.proofpoint|csi\.cloudmark|abusix|uceprotect|talosintelligence"
         r"|senderbase|spamrats|sorbs\.net|surbl|uribl",
         "{server} or a domain in the message is on {list}",
@@ -192,7 +194,7 @@ _RECIPIENT = (
         "mailbox-full",
         r"[45]\.2\.2\b|over ?quota|quota ?exceeded|exceeded? .{0,40}(quota|storage|mailbox)|mailbox (is )?full"
         r"|out of (storage|disk) ?(space)?|inbox is full|insufficient (mailbox )?storage|quota.{0,30}(full|reached)"
-        r"|mailbox size limit|quota violation",
+        r"|mailbox size limit|mailbox exceeds|quota violation",
         "the recipient's mailbox is full",
         "Ask the recipient in another way to make room, and send the message again.",
     ),
@@ -206,7 +208,7 @@ _RECIPIENT = (
     ),
     rule(
         "unknown-user",
-        r"5\.1\.1\b|5\.1\.10\b|RecipientNotFound|unrouteable address|undeliverable address|no mailbox here"
+        r"5\.1\.1\b|5\.1\.10\b|RecipientNotFound|unroute?able address|undeliverable address|no mailbox here"
         r"|(user|recipient|mailbox|account|addressee|alias|person|local part|(mail|recipient|destination) address)"
         r"[^.;]{0,60}(unknown|not (found|known|exist|(a )?valid|available here|recogni[sz]ed|listed)"
         r"|doesn'?t (exist|have)|does not (exist|have)|no longer|invalid|(?<!temporarily )unavailable)"
@@ -226,7 +228,7 @@ _RECIPIENT = (
     ),
     rule(
         "relaying",
-        r"relay(ing)? (access )?(denied|not (permitted|allowed))|we do not relay"
+        r"relay(ing)? (access )?(denied|not (permitted|allowed))|we do not relay|\bno relaying\b"
         r"|unable to relay|not.{0,20}relay|use me .{0,80}as a relay|list of allowed rcpthosts",
         "it does not handle mail for the recipient's domain",
         "Check the part after the @. If it is right, the MX records of that domain lead to a wrong server.",
@@ -283,7 +285,8 @@ _OTHERS = (
     ),
     rule(
         "tls",
-        r"must issue a STARTTLS|(TLS|STARTTLS|encryption) (is )?(required|needed|mandatory)|\b5\.7\.10\b",
+        r"must issue a STARTTLS|does not support (STARTTLS|TLS)"
+        r"|(TLS|STARTTLS|encryption) (is )?(required|needed|mandatory)|\b5\.7\.10\b",
         "it wants an encrypted connection",
         _ASK,
     ),
@@ -319,7 +322,7 @@ _OTHERS = (
 _RETURNED = (
     rule(
         "mailbox-full",
-        r"(number of messages in|space in).{0,60}mailbox|mail ?folder is full|mailbox exceeds"
+        r"(number of messages in|space in).{0,60}mailbox|mail ?folder is full"
         r"|mailbox.{0,60}local limit",
         "the recipient's mailbox is full",
         "Ask the recipient in another way to make room, and send the message again.",
@@ -328,7 +331,8 @@ _RETURNED = (
         "dns",
         r"\bNXDOMAIN\b|no such domain|unknown host|host (is )?unknown|domain (name )?(does not exist|not found)"
         r"|domain is not reachable|no MX (record )?found|no relevant answers|responded with code NOERROR"
-        r"|no SMTP service|does(n.t| not) (accept|receive) (any )?e?mail|name service error|DNS (lookup|error)"
+        r"|host ?name lookup failure|no SMTP service|does(n.t| not) (accept|receive) (any )?e?mail"
+        r"|name service error|DNS (lookup|error)"
         r"|host [\w.-]{3,255} not found|[\w-]\.[a-z]{2,24} does not exist",
         "it found no mail server for the recipient's domain",
         "Check the part after the @ for typing mistakes.",
@@ -352,7 +356,8 @@ _RETURNED = (
     rule(
         "unknown-user",
         r"not listed in (the )?(domino|public|name|address)|no valid recipients|invalid final delivery"
-        r"|address (could ?n[o'’]t|cannot) be found|check (if|whether) (the )?address|in Domino .{0,40}見つか"
+        r"|address (could ?n[o'’]t|cannot) be found|check (if|whether) (the )?address"
+        r"|Domino .{0,40}見つか|リストにありません"
         r"|recipient address rejected\.? *$|Unknown user",
         "there is no such mailbox",
         "Check the address, above all the part before the @.",
@@ -366,7 +371,7 @@ _RETURNED = (
     rule(
         "blocklist",
         r"blocked for|not accepting (mail|connections) from|invalid IP for sending|daily relay quota|name was rejected"
-        r"|unverifyable sending|network not allowed",
+        r"|network not allowed",
         "it takes no mail from {server}",
         "Ask your provider, who runs this server, to look into it.",
     ),
@@ -375,7 +380,8 @@ _RETURNED = (
     ),
     rule(
         "sender",
-        r"unrout?eable sender|sender (address )?(rejected|refused|denied)|(different|wrong) address or alias",
+        r"unroute?able sender|provide a valid From\b"
+        r"|sender (address )?(rejected|refused|denied)|(different|wrong) address or alias",
         "it could not find your own address, or takes it for wrong",
         "Check that the sender's address exists and that its domain has an MX or A record.",
     ),

@@ -18,6 +18,7 @@ _REASONS = {
     "2.1": ("The recipient's mailbox is switched off.", "Reach the recipient in another way."),
     "2.2": ("The recipient's mailbox is full.", "Try again later, or reach the recipient in another way."),
     "2.3": ("The message is larger than the recipient may get.", "Send it with smaller attachments, or a link."),
+    "3.2": ("The recipient's server takes no mail at present.", "Try again later."),
     "3.4": ("The message is larger than the recipient's server takes.", "Send smaller attachments, or a link."),
     "4.1": ("The recipient's mail server could not be reached.", "Try again later."),
     "4.2": ("The connection to the recipient's mail server broke.", "Try again later."),
@@ -50,7 +51,8 @@ _REASONS = {
 # As the kinds of `explain` in explaining.py.
 _KINDS = {
     "1": "unknown-user", "1.2": "dns", "1.7": "sender", "1.8": "sender", "1.10": "dns", "2": "other", "2.1": "inactive",
-    "2.2": "mailbox-full", "2.3": "size", "3.4": "size", "4": "connection", "4.3": "dns", "4.4": "dns", "4.6": "dns",
+    "2.2": "mailbox-full", "2.3": "size", "3.2": "busy", "3.4": "size", "4": "connection", "4.3": "dns",
+    "4.4": "dns", "4.6": "dns",
     "6": "content", "7": "policy", "7.4": "tls", "7.5": "tls", "7.8": "authentication", "7.10": "tls", "7.30": "tls",
     "7.20": "dkim", "7.23": "spf", "7.25": "reverse-dns", "7.26": "dmarc", "7.27": "sender",
 }  # fmt: skip

@@ -19,7 +19,8 @@ _ORIGINAL = re.compile(
     r"(?:a|the|your)?[ \t]{0,3}"
     r"(?:(?:copy|text|header|start|beginning|content|contents|body|part) of (?:the |your )?"
     r"(?:original |returned |returning |failed )?"
-    r"(?:message|mail|e-mail)|original (?:message|mail|e-mail)|returned (?:message|mail)|undelivered message"
+    r"(?:message|mail|e-mail)(?! generated)|original (?:message|mail|e-mail)|returned (?:message|mail)"
+    r"|undelivered message"
     r"|unsent message|message (?:header|headers|text|contents|body|follows)\b|headers? (?:of|from) the"
     r"|below this line|(?:original|message) headers|your (?:original )?message (?:follows|reads)))"
     r"|^(?:received|return-path|message-id|dkim-signature|mime-version|x-mailer):[ \t]",
@@ -30,8 +31,13 @@ _NAMING = re.compile(
     r"(?:^|(?:recipient|address|addressed to|recipients?|user|mailbox|failed|rcpt to"
     r"|deliver(?:ed)?(?: (?:your )?message)? to"
     r"|sent to|delivery to|message to|mail to|email to|to|for|account)\b[ \t]*"
-    r"(?:was|is|were|are|e?s?\(e?s\))?[ \t]*:?)[ \t>*|.\"'<(\[-]*$",
+    r"(?:was|is|were|are|e?s?\(e?s\))?[ \t]*:?)[ \t>*|.\"'<(\[-]*$"
+    r"|^[ \t]*[45]\d\d (?:[45]\.\d{1,3}\.\d{1,3} )?<$",
     re.IGNORECASE,
+)
+# After such a sentence come the recipients; before it, fields of the message that is told of.
+_LISTING = re.compile(
+    r"(?:did not reach|(?:could|can)(?: ?not|n't) be delivered to) the following recipient", re.IGNORECASE
 )
 _NOT_RECIPIENTS = re.compile(
     r"(?:mailer-daemon|postmaster|abuse|support|helpdesk|noreply|no-reply|bounce)", re.IGNORECASE
@@ -48,9 +54,11 @@ _LOST = re.compile(
 
 
 def without_original(text: str) -> str:
-    """What a notification says itself, without the message that it sends back in its own text."""
+    """What a notification says itself, without the message that it sends back, or describes, in its own text."""
     match = _ORIGINAL.search(text, 1)
-    return text[: match.start()] if match else text
+    said = text[: match.start()] if match else text
+    listing = _LISTING.search(said)
+    return said[listing.start() :] if listing and "@" in said[listing.end() :] else said
 
 
 def action(text: str) -> Action:

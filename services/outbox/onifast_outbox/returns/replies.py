@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import takewhile
 
 from onifast_shared.values.reply import Reply
 
@@ -59,10 +60,28 @@ def about(words: str, address: str, others: Collection[str] = ()) -> str:
     after = at + len(address)
     ends = [lower.find(each.lower(), after, start + _WINDOW) for each in others if each.lower() != address.lower()]
     window = words[start : min((end for end in ends if end >= 0), default=start + _WINDOW)]
+    if _CODE.match(window.lstrip()):
+        return _reply_lines(window)
     code = _CODE.search(window)
     if code:
         return _paragraph(window[code.start() :])
+    if not re.search(r"[^\W\d_]{3}", window.replace(words[at:after], "")) and (
+        before := _last_paragraph(words[:start])
+    ):
+        return before  # the reason stands above the address
     return window.strip()
+
+
+def _reply_lines(text: str) -> str:
+    """A reply that a transcript quotes, with the lines that go on with it (RFC 5321 section 4.2.1)."""
+    first, *rest = text.lstrip().split("\n")
+    goes_on = (first[:3] + "-", first[:3] + " ") if first[3:4] == "-" else (" ", "\t")
+    return "\n".join([first, *takewhile(lambda line: line.startswith(goes_on) and line.strip(), rest)])
+
+
+def _last_paragraph(text: str) -> str:
+    """What is behind the last empty line, up to _WINDOW characters."""
+    return re.split(r"\n[ \t]*\n", text[-_WINDOW:].rstrip())[-1].strip()
 
 
 def _paragraph(text: str) -> str:

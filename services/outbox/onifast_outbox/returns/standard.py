@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
 from onifast_shared.values.reply import Reply
@@ -16,6 +16,7 @@ FEEDBACK_TYPES = ("message/feedback-report",)
 MOST_RECIPIENTS = 100
 
 _ACTIONS: Mapping[str, Action] = {each: each for each in get_args(Action)} | {"failure": "failed", "delay": "delayed"}
+_BY_CLASS: Mapping[str, Action] = {"2": "delivered", "4": "delayed"}
 # What is said to be spam, or unwanted. `auth-failure` tells of a forger (RFC 6591), `not-spam` of the contrary.
 COMPLAINTS = frozenset(("abuse", "complaint", "fraud", "miscategorized", "opt-out", "opt-out-list", "other", "virus"))
 
@@ -35,7 +36,8 @@ def delivery_status(text: str, words: str) -> tuple[str, str, list[RecipientRepo
     found = fields.groups(text)
     message = next((each for each in found if "reporting-mta" in each or "original-envelope-id" in each), {})
     recipients = [each for each in found if _address(each) or "x-actual-recipient" in each][:MOST_RECIPIENTS]
-    reports = [_recipient(each, words) for each in recipients]
+    addresses = list(dict.fromkeys(_bare_address(each) for each in recipients))
+    reports = [_recipient(each, words, addresses) for each in recipients]
     reporter = fields.typed(message.get("reporting-mta", ""))[:255]
     return reporter, message.get("original-envelope-id", "")[:200], [each for each in reports if each.address]
 
@@ -74,21 +76,32 @@ def _address(group: Mapping[str, str]) -> str:
     return group.get("final-recipient", "") or group.get("original-recipient", "")
 
 
-def _recipient(group: Mapping[str, str], words: str) -> RecipientReport:
+def _bare_address(group: Mapping[str, str]) -> str:
+    names = ("final-recipient", "x-actual-recipient", "original-recipient")
+    return next(filter(None, (fields.address(group.get(name, "")) for name in names)), "")
+
+
+def _action(group: Mapping[str, str]) -> Action:
+    """What became of the message; of a word that is unknown, what the status says (RFC 3464 section 2.3.4)."""
+    word = group.get("action", "").lower().split(" ")[0].split(";")[0].strip()
+    by_status = _BY_CLASS.get(replies.enhanced(group.get("status", ""))[:1], "failed")
+    return _ACTIONS.get(word, by_status if word else "failed")
+
+
+def _recipient(group: Mapping[str, str], words: str, addresses: Collection[str]) -> RecipientReport:
     original = fields.address(group.get("original-recipient", ""))
-    final = fields.address(group.get("final-recipient", "")) or fields.address(group.get("x-actual-recipient", ""))
-    action = _ACTIONS.get(group.get("action", "").lower().split(" ")[0].split(";")[0].strip(), "failed")
+    address, action = _bare_address(group), _action(group)
     host = fields.typed(group.get("remote-mta", "")).split(" ")[0][:255]
     log_id = group.get("final-log-id", "")[:100]
-    return RecipientReport(final or original, original, action, _reply(group, final or original, words), host, log_id)
+    return RecipientReport(address, original, action, _reply(group, address, words, addresses), host, log_id)
 
 
-def _reply(group: Mapping[str, str], address: str, words: str) -> Reply:
+def _reply(group: Mapping[str, str], address: str, words: str, addresses: Collection[str]) -> Reply:
     """The reply that its fields hold; what people are told, where those say nothing."""
     diagnostic = fields.typed(group.get("diagnostic-code", ""))
     status = replies.enhanced(group.get("status", ""))
     found = replies.read(diagnostic, status) if diagnostic else None
     if found is not None and replies.says_something(found):
         return found
-    said = replies.about(words, address)
+    said = replies.about(words, address, addresses)
     return replies.read(said, status) if said else found or replies.read("", status)
