@@ -21,8 +21,10 @@ This mailbox belongs to the demo user. The three programs that serve it are runn
 - Write to anyone: mail to other sites is captured and shown in the outbox, and never sent.
 - Send a first message from a terminal with one of the lines that `make run` has printed.
 
-Worth a look among the other messages: a newsletter, an invitation to answer, one of yours that came back, and in Junk
-one that is not from whom it says. Press ? for the keys.
+Worth a look among the other messages: a newsletter, an invitation, one of
+yours that came back, and in Junk one that is not from whom it says.
+
+Press ? for the keys.
 
 docs/panel.md tells how a panel, or a script, uses the API and the database.
 """
