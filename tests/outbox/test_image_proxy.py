@@ -24,6 +24,7 @@ from fakes.https_server import HttpsServer, Page
 GIF = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 IMAGE = Page(GIF, content_type="image/gif")
+IN_PIECES = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(GIF), GIF)
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 
 
@@ -71,12 +72,28 @@ async def test_an_image_is_fetched_and_nothing_of_its_reader_is_told(
         Page(b"GIF89a" + b"x" * store.LARGEST),
         Page(GIF, headers={"Content-Encoding": "gzip"}),
         Page(raw=b"SSH-2.0-OpenSSH_9.2\r\n"),
+        Page(raw=IN_PIECES + b"1\r\nx\r\n" * 25_000 + b"0\r\n\r\n"),
+        Page(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 25_000 + IN_PIECES + b"0\r\n\r\n"),
         Page(status=302),
         Page(status=302, headers={"Location": "file:///etc/passwd"}),
         Page(status=302, headers={"Location": "http://["}),
         Page(status=302, headers={"Location": "/x"}),
     ],
-    ids=["svg", "svg-as-png", "html", "error", "large", "compressed", "no-http", "nowhere", "file", "no-url", "circle"],
+    ids=[
+        "svg",
+        "svg-as-png",
+        "html",
+        "error",
+        "large",
+        "compressed",
+        "no-http",
+        "crumbs",
+        "interim",
+        "nowhere",
+        "file",
+        "no-url",
+        "circle",
+    ],
 )
 async def test_what_is_no_image_is_answered_as_none(
     images: ImageFetcher, database: Database, server: HttpsServer, page: Page

@@ -22,6 +22,8 @@ _MOST_HEADER = 16 * 1024
 _CHUNK = 16 * 1024
 # Octets of an answer beside its body: header sections, and what marks the body's pieces.
 _MOST_BESIDE = 4 * _MOST_HEADER
+# Pieces and interim answers: each costs its time, however short it is.
+_MOST_EVENTS = 20_000
 
 
 class HttpError(Exception):
@@ -215,7 +217,7 @@ async def _converse(
         writer.write(connection.send(h11.Data(data=body)) or b"")
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
-    while True:
+    for _ in range(_MOST_EVENTS):
         event = connection.next_event()
         if event is h11.NEED_DATA:
             connection.receive_data(incoming.take(await reader.read(_CHUNK)))
@@ -227,3 +229,4 @@ async def _converse(
             return
         elif isinstance(event, h11.ConnectionClosed):
             raise HttpError("the server closed the connection")
+    raise HttpError("the answer comes in too many pieces")
