@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.mailboxes import indexing, mailbox
+from onifast_shared.mailboxes import conversations, indexing, mailbox
 from onifast_shared.mailboxes.indexing import MessageIndex
 from onifast_shared.message.parsing import parse
 from onifast_shared.search import find, upkeep
@@ -29,6 +29,7 @@ def parse_new(database: Database) -> None:
             parsed.has_attachments,
         )
         database.write(lambda tx, item=item, index=index: indexing.set_index(tx, item, index))  # type: ignore[misc]
+        database.write(lambda tx, item=item, parsed=parsed: conversations.join(tx, item.id, parsed))  # type: ignore[misc]
 
 
 def store(tx: Connection, batch: SearchBatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import golden
 import pytest
+from flask import Flask
 from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import mailbox
@@ -393,3 +394,37 @@ def read(panel: Panel, email_id: int) -> dict[str, Any]:
     found = panel.get("/api/mail/read", id=email_id).json
     assert found is not None
     return dict(found)
+
+
+# Conversations
+
+
+def answer_to(parent: str, name: str, sender: str = "ann@remote.example") -> bytes:
+    """A message that answers another one, by their names."""
+    head = f"From: {sender}\r\nTo: demo@example.test\r\nSubject: Re: plan\r\nMessage-ID: <{name}@m>\r\n"
+    return f"{head}{f'In-Reply-To: <{parent}@m>' + chr(13) + chr(10) if parent else ''}\r\n{name}\r\n".encode()
+
+
+def test_a_list_by_conversation_has_one_message_of_each(browser: Browser, database: Database) -> None:
+    first = deliver(database, raw=answer_to("", "a"))
+    second = deliver(database, raw=answer_to("a", "b"))
+    alone = deliver(database, subject="Alone")
+    index(database)
+    found = browser.get("/api/mail/list?by_conversation=1").get_json()["emails"]
+    assert [each["id"] for each in found] == [alone, second]
+    assert found[1]["conversation"] == {"total": 2, "unread": 2} and "conversation" not in found[0]
+    number = found[1]["conversation_id"]
+    whole = browser.get(f"/api/mail/conversation?id={number}").get_json()
+    assert [each["id"] for each in whole["emails"]] == [second, first] and whole["total"] == 2
+
+
+def test_a_conversation_is_muted_by_its_owner_alone(browser: Browser, app: Flask, database: Database) -> None:
+    deliver(database, raw=answer_to("", "a"))
+    index(database)
+    number = browser.get("/api/mail/list").get_json()["emails"][0]["conversation_id"]
+    maria = Browser.logged_in(app.test_client(), "maria")
+    assert maria.post_json("/api/mail/conversation/mute", {"id": number, "is_muted": True}).status_code == 404
+    assert maria.get(f"/api/mail/conversation?id={number}").status_code == 404
+    answer = browser.post_json("/api/mail/conversation/mute", {"id": number, "is_muted": True})
+    assert answer.get_json() == {"is_muted": True}
+    assert browser.get(f"/api/mail/conversation?id={number}").get_json()["is_muted"] is True

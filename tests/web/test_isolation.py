@@ -47,7 +47,7 @@ NAMED: dict[str, Any] = {
     "recipient": "ann@remote.example", "address": "demo@example.test", "domain": "example.test", "owner": "demo",
     "username": "demo", "name": "zebra", "target": "eve@evil.example", "url": "https://evil.example/hook",
     "alias": "alias.example", "index": 0, "enabled": True, "on": True,
-    "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True,
+    "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True, "is_muted": True,
     "folder": "trash",
     "scopes": ["read"],
     "new_password": "correct horse battery", "members": ["demo"], "assigned_to": "demo",

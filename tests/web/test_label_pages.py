@@ -99,10 +99,10 @@ def test_a_message_in_an_own_folder_leads_back_there(browser: Browser, database:
 
 
 def test_stars_are_given_by_a_rows_button_and_listed(browser: Browser, database: Database) -> None:
-    one, two = deliver(database, subject="One"), deliver(database, subject="Two")
+    one, two = deliver(database, subject="ONE"), deliver(database, subject="OTHER")
     browser.post("/messages", {"action": f"star:{one}", "ids": two, "back": "inbox"})
     page = browser.get("/starred").text
-    assert "One" in page and "Two" not in page
+    assert "ONE" in page and "OTHER" not in page
     browser.post("/messages", {"action": f"unstar:{one}", "back": "starred"})
     assert "No stars yet" in browser.text_of("/starred")
 

@@ -106,6 +106,8 @@ MANY = (
                                   THEN 'its sender is no user of this host any more' ELSE last_error END,
                 lease_token = NULL, lease_boot = NULL, lease_until = NULL, ready = 0""",
     ),
+    Column("conversations", "owner", indexed=True),  # before their messages, which leave those of somebody else
+    Column("conversation_keys", "owner", indexed=True),
     Column("emails", "owner", indexed=True),
     Column("suppressions", "owner", indexed=True),
     Column("refusals", "owner", indexed=True),

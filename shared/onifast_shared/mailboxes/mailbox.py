@@ -29,6 +29,9 @@ FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
 PURGED = ("trash", "junk", "drafts")
 """Where messages lie that may be deleted for good."""
 
+LAST = 1 << 62
+"""More than any time of a message, and than any id."""
+
 
 @dataclass(frozen=True)
 class EmailRow:
@@ -57,6 +60,9 @@ class EmailRow:
     correspondent: str | None = None
     junk_score: float | None = None
     junk_reason: str = ""
+    conversation_id: int | None = None
+    is_answered: bool = False
+    is_forwarded: bool = False
 
     @property
     def authentication(self) -> dict[str, Any]:
@@ -139,15 +145,18 @@ def list_page(
     limit: int = 50,
     cursor: str | None = None,
     summaries: Summaries | None = None,
+    by_conversation: bool = False,
 ) -> Page[EmailRow]:
     """A folder's messages, newest first; those to or from `address`, if given.
+
+    With `by_conversation` it is the newest message of each conversation that the list has, for an owner's list.
 
     With `summaries` it is found out once about messages that outbox has not indexed yet.
 
     Without a folder, all with a label, or all with a star, that lie neither in trash nor in junk; or else all.
     """
     if address:
-        also = _also(label, starred=starred, unread=unread)
+        also = _also(label, starred=starred, unread=unread, by_conversation=by_conversation and owner is not None)
         folders = (folder,) if folder else _SHOWN if label or starred else FOLDERS
         return _address_page(tx, owner, folders, address, also, limit=limit, cursor=cursor)
     source, where, bind = "", list[str](), list[Any]()
@@ -174,8 +183,12 @@ def list_page(
         bind.append(owner)
     if cursor:
         where.append("(l.received_ts, l.email_id) < (?, ?)" if label else "(e.received_ts, e.id) < (?, ?)")
-        bind += _parse_cursor(cursor)
+        bind += parse_cursor(cursor)
+    if by_conversation and owner is not None:
+        where.append(_newest_of_list(folder, label, starred=starred, unread=unread))
     select = f"{_SELECT_FROM} email_labels l{source}" if label else _SELECT
+    if by_conversation and owner is not None and folder is not None and label is None and not starred:
+        select += " INDEXED BY emails_conversation_page"  # which tells of the many that are passed over
     sql = f"{select} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     found = tx.execute(sql, (*bind, limit + 1)).fetchall()
     rows = [_row(tx, row, summaries) for row in found[:limit]]
@@ -193,7 +206,7 @@ def _address_page(
     cursor: str | None,
 ) -> Page[EmailRow]:
     """The messages to or from an address: those of each form that it may stand as, from an index that has it."""
-    below = _parse_cursor(cursor) if cursor else [_LAST, _LAST]
+    below = parse_cursor(cursor) if cursor else [LAST, LAST]
     mine = LIVE.replace("owner", "e.owner") if owner is None else "e.owner = ?"
     found = set[tuple[int, int]]()
     for form, column, folder in itertools.product({each.lower() for each in _forms(address)}, _ADDRESSES, folders):
@@ -210,9 +223,32 @@ def _address_page(
     return Page(rows, f"{keys[limit - 1][0]}-{keys[limit - 1][1]}" if len(keys) > limit else None)
 
 
-def _also(label: Label | None, *, starred: bool, unread: bool) -> tuple[str, Sequence[Any]]:
+def _newest_of_list(folder: str | None, label: Label | None, *, starred: bool, unread: bool) -> str:
+    """The condition that no newer message of a conversation is in the same list."""
+    also = ["n.folder = e.folder" if folder is not None else "n.folder <> 'trash' AND n.folder <> 'junk'"]
+    if label is not None:
+        also.append("EXISTS (SELECT 1 FROM email_labels x WHERE x.email_id = n.id AND x.label_id = l.label_id)")
+    if starred:
+        also.append("n.is_starred <> 0")
+    if unread:
+        also.append("coalesce(n.is_read, 0) = 0")
+    return f"""NOT EXISTS (
+        SELECT 1 FROM emails n INDEXED BY emails_conversation WHERE n.conversation_id = e.conversation_id
+        AND (n.received_ts, n.id) > (e.received_ts, e.id) AND n.owner = e.owner AND {" AND ".join(also)})"""
+
+
+def _also(
+    label: Label | None, *, starred: bool, unread: bool, by_conversation: bool = False
+) -> tuple[str, Sequence[Any]]:
     """The condition that a message has a label, a star, and is unread, as far as these are wanted; what is bound."""
     where = ["1", *(["e.is_starred <> 0"] if starred else ()), *(["coalesce(e.is_read, 0) = 0"] if unread else ())]
+    if by_conversation:
+        where.append(
+            """NOT EXISTS (
+            SELECT 1 FROM emails n INDEXED BY emails_conversation WHERE n.conversation_id = e.conversation_id
+            AND (n.received_ts, n.id) > (e.received_ts, e.id) AND n.owner = e.owner AND n.folder = e.folder
+            AND lower(n.recipient) = lower(e.recipient))"""
+        )
     if label is None:
         return " AND ".join(where), ()
     where.append("EXISTS (SELECT 1 FROM email_labels l WHERE l.email_id = e.id AND l.label_id = ?)")
@@ -325,7 +361,6 @@ def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]
 
 _ADDRESSES = ("recipient", "sender")
 _SHOWN = ("inbox", "drafts", "sent", "archive")  # where labels and stars are looked for
-_LAST = 1 << 62
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
 _COLUMNS = {
     "id": "e.id",
@@ -347,6 +382,9 @@ _COLUMNS = {
     "correspondent": "e.correspondent",
     "junk_score": "e.junk_score",
     "junk_reason": "coalesce(e.junk_reason, '')",
+    "conversation_id": "e.conversation_id",
+    "is_answered": "e.is_answered",
+    "is_forwarded": "e.is_forwarded",
     "indexed": "e.indexed",
 }
 _SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"
@@ -362,7 +400,7 @@ def _row(tx: Connection, columns: Sequence[Any], summaries: Summaries | None = N
         row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
     for name in ("received_ts", "size"):
         row[name] = int(row[name])
-    for name in ("is_read", "has_attachments", "is_starred"):
+    for name in ("is_read", "has_attachments", "is_starred", "is_answered", "is_forwarded"):
         row[name] = bool(row[name])
     made = object.__new__(EmailRow)
     made.__dict__.update(row)  # the constructor of a frozen class sets each of twenty fields by a call
@@ -384,7 +422,8 @@ def _json(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parse_cursor(cursor: str) -> list[int]:
+def parse_cursor(cursor: str) -> list[int]:
+    """The time and the id that a cursor names; raises CursorError."""
     match = re.fullmatch(r"(\d{1,12})-(\d{1,15})", cursor)
     if match is None:
         raise CursorError(cursor)

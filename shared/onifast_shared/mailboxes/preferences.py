@@ -110,3 +110,56 @@ def put_unknown_folder(tx: Connection, username: str, label_id: int) -> None:
         " ON CONFLICT (username) DO UPDATE SET unknown_folder_id = excluded.unknown_folder_id",
         (username, label_id),
     )
+
+
+DENSITIES = ("comfortable", "normal", "compact")
+PANES = ("none", "right", "below")
+SWIPES = ("archive", "trash", "read", "snooze", "none")
+
+
+@dataclass(frozen=True)
+class ListChoice:
+    """How a user wants lists of messages.
+
+    With `single_lines` each message has one, else each conversation. `pane` is where a message is read beside the
+    list; a swipe to the left or right on a phone does what `swipe_left` and `swipe_right` say.
+    """
+
+    single_lines: bool = False
+    density: str = "normal"
+    pane: str = "none"
+    swipe_left: str = "trash"
+    swipe_right: str = "archive"
+
+
+def lists(tx: Connection, username: str) -> ListChoice:
+    """How a user wants lists."""
+    sql = """
+        SELECT single_lines, density, reading_pane, swipe_left, swipe_right FROM user_preferences WHERE username = ?
+    """
+    row = tx.execute(sql, (username,)).fetchone()
+    usual = ListChoice()
+    if row is None:
+        return usual
+    return ListChoice(
+        bool(row[0]),
+        _one_of(row[1], DENSITIES, usual.density),
+        _one_of(row[2], PANES, usual.pane),
+        _one_of(row[3], SWIPES, usual.swipe_left),
+        _one_of(row[4], SWIPES, usual.swipe_right),
+    )
+
+
+def put_lists(tx: Connection, username: str, choice: ListChoice) -> None:
+    """Sets how a user wants lists."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, single_lines, density, reading_pane, swipe_left, swipe_right)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (username) DO UPDATE SET single_lines = excluded.single_lines,"
+        " density = excluded.density, reading_pane = excluded.reading_pane, swipe_left = excluded.swipe_left,"
+        " swipe_right = excluded.swipe_right",
+        (username, int(choice.single_lines), choice.density, choice.pane, choice.swipe_left, choice.swipe_right),
+    )
+
+
+def _one_of(value: object, known: tuple[str, ...], usual: str) -> str:
+    return value if isinstance(value, str) and value in known else usual

@@ -47,6 +47,7 @@ LANDED = {
     "0029_shared_mailboxes.sql": "121753afa5045db03d4478da2a61392417017acc38d0a138824124b8003b0ff6",
     "0030_counted_first.sql": "f28ff03653e8f12546f96636e6fd841e48164aca9cf2422a84b356cbf135db77",
     "0031_composers.sql": "92ef3797944f611138a35bccc63d60131c6340a5339bf218cc2e4a0f0d3d52dc",
+    "0032_conversations.sql": "b74e1adb61839fc3e7f4aafcfc47c7ac08569903a4359cd41343c3538006621e",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -13,11 +13,11 @@ from onifast_shared.junk import judging, senders, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
-from onifast_shared.mailboxes import indexing, mailbox
+from onifast_shared.mailboxes import conversations, indexing, mailbox
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.html_text import to_text
-from onifast_shared.message.parsing import Parsed, parse
+from onifast_shared.message.parsing import Parsed, Summary, parse
 from onifast_shared.recipients import correspondents
 from onifast_shared.search import index as search_index
 from onifast_shared.search import upkeep
@@ -26,7 +26,7 @@ from onifast_shared.search.upkeep import UnsearchableMessage
 from onifast_shared.values.suffixes import suffixes
 
 from onifast_outbox import maillog
-from onifast_outbox.filing import search_keeper
+from onifast_outbox.filing import joining, search_keeper
 from onifast_outbox.returns.recording import ReadReturn, RecordedReturn, ReturnRecorder
 from onifast_outbox.webhooks import events
 
@@ -63,6 +63,7 @@ class IndexedMessage:
     verdict: JunkVerdict | None
     returned: ReadReturn | None
     origin: MessageOrigin
+    head: Summary
 
 
 async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
@@ -79,17 +80,21 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
         recorded = list[RecordedReturn]()
         for each in found:
             is_new = indexing.set_index(tx, each.item, each.index)
+            if is_new:
+                conversations.join(tx, each.item.id, each.head)
             if is_new and each.document is not None and upkeep.is_ready(tx):
                 search_index.add(tx, each.document)
             returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
             if each.arrived is not None:
                 _settle(tx, each, each.arrived, is_return=bool(returned))
+            elif is_new:
+                conversations.settle_muted(tx, each.item.id)
             recorded += returned
         return recorded
 
     for each in await db.awrite(store) if found else []:
         _log(each)
-    return len(items) or await search_keeper.follow(db)
+    return len(items) or await search_keeper.follow(db) or await joining.follow(db)
 
 
 def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, is_return: bool) -> None:
@@ -100,6 +105,7 @@ def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, i
     elif verdict is not None:
         verdict = senders.judge(tx, arrived, verdict, found.origin)
     judging.settle(tx, arrived, verdict)
+    conversations.settle_muted(tx, arrived.email_id)
     row = mailbox.get(tx, arrived.owner, arrived.email_id)
     if row is not None and row.folder == "inbox" and verdict is not None and verdict.is_apart:
         senders.put_apart(tx, arrived.owner, arrived.email_id, now)
@@ -120,7 +126,8 @@ async def _looked_at(
     db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
 ) -> IndexedMessage:
     raw, row, arrived, columns = await db.aread(lambda tx: _fetch(tx, item))
-    index, reading, document, origin = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
+    read = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
+    head, index, reading, document, origin = read
     returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
@@ -130,7 +137,7 @@ async def _looked_at(
             raise
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
-    return IndexedMessage(item, index, document, arrived, verdict, returned, origin)
+    return IndexedMessage(item, index, document, arrived, verdict, returned, origin, head)
 
 
 def _fetch(
@@ -147,18 +154,18 @@ def _fetch(
 
 def _read(
     raw: bytes, arrived: ArrivedMessage | None, columns: UnsearchableMessage | None
-) -> tuple[MessageIndex, Reading, SearchDocument | None, MessageOrigin]:
+) -> tuple[Summary, MessageIndex, Reading, SearchDocument | None, MessageOrigin]:
     parsed = parse(raw)
     index = _index_of(parsed)
     document = None if columns is None else _document(parsed, index, columns)
     if arrived is None:
-        return index, words.NOTHING, document, MessageOrigin()
+        return parsed, index, words.NOTHING, document, MessageOrigin()
     origin = senders.origin_of(parsed)
     try:
-        return index, words.read(parsed, index.text, arrived.authentication), document, origin
+        return parsed, index, words.read(parsed, index.text, arrived.authentication), document, origin
     except Exception:
         maillog.unforeseen("reading a message's words")
-        return index, words.NOTHING, document, origin
+        return parsed, index, words.NOTHING, document, origin
 
 
 def _document(parsed: Parsed, index: MessageIndex, columns: UnsearchableMessage) -> SearchDocument | None:

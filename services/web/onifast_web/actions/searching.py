@@ -22,7 +22,8 @@ from onifast_web.http.problems import unprocessable
 class WantedListing:
     """What is to be listed; `folder` None is all of them, `text` is what is searched for, "" for a plain list.
 
-    Without a folder, what has the label, or a star, is listed unless it lies in trash or junk.
+    Without a folder, what has the label, or a star, is listed unless it lies in trash or junk. With `by_conversation` a
+    plain list of an owner's has the newest message of each conversation.
     """
 
     folder: str | None
@@ -34,6 +35,7 @@ class WantedListing:
     by_rank: bool = False
     limit: int = 50
     cursor: str | None = None
+    by_conversation: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def listing(web: Web, tx: Connection, owner: str | None, wanted: WantedListing) 
             limit=wanted.limit,
             cursor=wanted.cursor,
             summaries=web.summaries,
+            by_conversation=wanted.by_conversation,
         )
         return MailListing(page.rows, page.next_cursor)
     try:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import counts, labelling
+from onifast_shared.mailboxes import conversations, counts, labelling
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.queue import waiting
 from pydantic import BeforeValidator, Field
@@ -28,6 +28,10 @@ ListFolder = Annotated[
 """A folder, or all of them."""
 
 
+Counted = dict[int, dict[str, int]]
+"""Counts of conversations, by their numbers."""
+
+
 class ListQuery(Model):
     """Which messages: of a folder, with a label or a star, to or from an address, and with what `q` asks for.
 
@@ -43,6 +47,7 @@ class ListQuery(Model):
     label: Annotated[Id | None, Field(description="A label's or an own folder's number")] = None
     starred: Annotated[bool, Field(description="Only messages with a star")] = False
     unread: Annotated[bool, Field(description="Only messages that are unread")] = False
+    by_conversation: Annotated[bool, Field(description="Of each conversation the newest message; not with q")] = False
     address: Annotated[str, Field(max_length=320)] | None = None
     q: Annotated[str, Field(max_length=1000)] | None = None
     sort: Literal["date", "rank"] = "date"
@@ -64,18 +69,20 @@ class EmailList(Model):
 def list_emails(call: Call) -> EmailList:
     """A page of a folder or of all, of a label, or of what is starred, newest first; or of what was found there."""
 
-    def read(tx: Connection) -> tuple[MailListing, dict[int, int], Reader, dict[int, list[Label]]]:
-        listing = searching.listing(call.web, tx, call.caller.mail_of, _wanted(tx, call))
+    def read(tx: Connection) -> tuple[MailListing, dict[int, int], Reader, dict[int, list[Label]], Counted]:
+        wanted = _wanted(tx, call)
+        listing = searching.listing(call.web, tx, call.caller.mail_of, wanted)
         who = call.web.readers.of(tx, call.caller.mail_of)
         marks = labelling.of_messages(tx, [row.id for row in listing.rows])
-        return listing, release_times(tx, listing.rows, call), who, marks
+        return listing, release_times(tx, listing.rows, call), who, marks, _counted(tx, call, wanted, listing)
 
-    listing, releases, who, marks = call.web.database.read(read)
+    listing, releases, who, marks, counted = call.web.database.read(read)
     emails = [
         {
             **fields_of(row, releases.get(row.id), marks.get(row.id, ())),
             "warnings": impostors.listed_warnings(who, row),
             "highlights": highlights_of(listing.excerpts.get(row.id)),
+            "conversation": counted.get(row.conversation_id or 0),
         }
         for row in listing.rows
     ]
@@ -87,6 +94,15 @@ def list_emails(call: Call) -> EmailList:
             "incomplete_before": optional_moment(listing.incomplete_before),
         }
     )
+
+
+def _counted(tx: Connection, call: Call, wanted: WantedListing, listing: MailListing) -> Counted:
+    """The conversations of a list's messages that have several."""
+    owner = call.caller.mail_of
+    if not wanted.by_conversation or owner is None:
+        return {}
+    found = conversations.summaries(tx, owner, listing.rows, wanted.folder)
+    return {number: {"total": each.total, "unread": each.unread} for number, each in found.items()}
 
 
 def _wanted(tx: Connection, call: Call) -> WantedListing:
@@ -101,6 +117,7 @@ def _wanted(tx: Connection, call: Call) -> WantedListing:
         by_rank=query.sort == "rank",
         limit=query.limit,
         cursor=query.cursor,
+        by_conversation=query.by_conversation and not query.q,
     )
 
 
@@ -117,7 +134,8 @@ def _list_version(call: Call) -> str | None:
 
     def find(tx: Connection) -> str:
         waits = waiting.version(tx, owner, now) if _folder_of(query) in ("sent", None) else ""
-        return f"{counts.version(tx, owner, _folder_of(query))} {counts.reader_version(tx, owner)} {waits}"
+        folder = None if query.by_conversation else _folder_of(query)
+        return f"{counts.version(tx, owner, folder)} {counts.reader_version(tx, owner)} {waits}"
 
     return call.web.database.read(find)
 

@@ -42,6 +42,13 @@ from onifast_web.reading import bodies, impostors
 from onifast_web.reading.impostors import Reader
 
 
+class ConversationCounts(Model):
+    """How many messages a conversation has that lie neither in trash nor in junk, or in that folder's list there."""
+
+    total: int
+    unread: int
+
+
 class Email(Model):
     """A message as lists show it. `release_at` is there in a message in sent that waits: when it will leave.
 
@@ -52,6 +59,8 @@ class Email(Model):
     `correspondent` is what the owner had to do with the sender when it came: they had `written` to them, or had mail
     from them that was proven to be (`known`); they had `seen` the address; or it was the `first` from there. A message
     is of an unknown correspondent where it is neither `written` nor `known`.
+
+    `conversation_id` is there moments after a message came. `conversation` is there in a list by conversation.
     """
 
     id: int
@@ -70,6 +79,10 @@ class Email(Model):
     release_at: Annotated[Moment | None, IF_ANY] = None
     correspondent: Annotated[Literal["written", "known", "seen", "first"] | None, IF_ANY] = None
     highlights: Annotated[Highlights | None, IF_ANY] = None
+    conversation_id: Annotated[int | None, IF_ANY] = None
+    is_answered: Annotated[bool, IF_ANY] = False
+    is_forwarded: Annotated[bool, IF_ANY] = False
+    conversation: Annotated[ConversationCounts | None, IF_ANY] = None
 
 
 class ReadQuery(Model):
@@ -339,6 +352,9 @@ def fields_of(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dic
         "labels": [mark_of(label) for label in marks],
         "release_at": times.rfc3339(release) if release else None,
         "correspondent": row.correspondent,
+        "conversation_id": row.conversation_id,
+        "is_answered": row.is_answered,
+        "is_forwarded": row.is_forwarded,
     }
 
 

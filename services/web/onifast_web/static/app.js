@@ -1,7 +1,8 @@
 // What JavaScript adds to pages that work without it.
 
+import { enableConversations } from "./conversation.js";
 import { enableDock } from "./dock.js";
-import { fitFrame } from "./frame.js";
+import { fitFrames } from "./frame.js";
 import { enableSendingLater } from "./later.js";
 import { keepUpToDate } from "./live.js";
 import { enableSelection } from "./selection.js";
@@ -19,8 +20,9 @@ enableSorting();
 // The editor is large, and few pages have it.
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
 enableDock();
+enableConversations();
 enableSendingLater();
 countDownUndo();
-fitFrame();
+fitFrames(document);
 keepUpToDate();
 document.documentElement.classList.add("js");

@@ -4,9 +4,11 @@
 const TALLEST = 30_000;
 const SMALLEST = 0.4; // below that nothing can be read: it is scrolled instead
 
-export function fitFrame() {
-  const frame = document.querySelector("iframe.html-body");
-  if (!frame) return;
+export function fitFrames(root) {
+  for (const frame of root.querySelectorAll("iframe.html-body")) fitFrame(frame);
+}
+
+function fitFrame(frame) {
   const fit = () => {
     const page = frame.contentDocument?.documentElement;
     if (!page) return;

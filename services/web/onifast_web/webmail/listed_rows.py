@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flask import url_for
+from onifast_shared.mailboxes.conversations import ConversationSummary, Participant
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.search.highlight import Excerpt
@@ -14,6 +15,7 @@ from onifast_web.webmail import filters
 
 _WRITTEN_HERE = ("sent", "drafts")
 _NO_SUBJECT = "(no subject)"
+_MOST_NAMES = 3
 
 
 class StatusPill(NamedTuple):
@@ -24,11 +26,19 @@ class StatusPill(NamedTuple):
     release_ts: int = 0
 
 
+class ListedName(NamedTuple):
+    """Somebody of a conversation, as a list names them; "…" stands for those who are left out."""
+
+    name: str
+    is_unread: bool
+
+
 class ListedRow(NamedTuple):
-    """A message in a list.
+    """A message in a list, or a conversation by its newest message there.
 
     `pill` is the name of the folder where that is not the list's, `who` the other side, `is_to` whether that is who it
-    is for. `moment` is the time as `<time datetime>` has it, `shown` for people, `style` how scripts show it.
+    is for. Of a conversation `names` took part, and it has `total` messages. `moment` is the time as `<time datetime>`
+    has it, `shown` for people, `style` how scripts show it.
     """
 
     id: int
@@ -51,6 +61,11 @@ class ListedRow(NamedTuple):
     moment: str
     shown: str
     style: str
+    names: Sequence[ListedName]
+    total: int
+    has_draft: bool
+    is_answered: bool
+    is_forwarded: bool
 
 
 def listed_row(
@@ -61,17 +76,44 @@ def listed_row(
     mark: StatusPill | None,
     excerpt: Excerpt | None,
     is_doubtful: bool,
+    conversation: ConversationSummary | None = None,
+    place: str | None = None,
 ) -> ListedRow:
-    """A message of a page."""
+    """A message of a page, or its whole conversation, which is opened from the list of `place`."""
     is_draft = row.folder == "drafts"
-    url = url_for("webmail.compose", draft=row.id) if is_draft else url_for("webmail.message", email_id=row.id)
+    if conversation:
+        url = url_for("webmail.conversation", conversation_id=conversation.id, place=place)
+    else:
+        url = url_for("webmail.compose", draft=row.id) if is_draft else url_for("webmail.message", email_id=row.id)
+    every = conversation or row
     who = filters.counterpart(row)
     when, style = (mark.release_ts, "soon") if mark and mark.release_ts else (row.received_ts, "short")
     return ListedRow(
         *(row.id, url, who, filters.tint(who), filters.initial(who)),
         *(row.subject or "no subject", row.subject or _NO_SUBJECT, row.snippet, excerpt),
-        *(row.is_read, row.is_starred, row.folder in _WRITTEN_HERE, row.has_attachments, is_doubtful),
-        *(pill, labels, mark),
-        *((filters.iso(when), filters.utc(when, style)) if when else ("", "")),
-        style,
+        *(row.is_read if conversation is None else not conversation.unread, row.is_starred),
+        *(row.folder in _WRITTEN_HERE, every.has_attachments, is_doubtful),
+        pill=pill,
+        labels=labels,
+        mark=mark,
+        moment=filters.iso(when) if when else "",
+        shown=filters.utc(when, style) if when else "",
+        style=style,
+        names=names_of(conversation.people) if conversation else (),
+        total=conversation.total if conversation else 1,
+        has_draft=bool(conversation and conversation.has_draft),
+        is_answered=every.is_answered,
+        is_forwarded=every.is_forwarded,
     )
+
+
+def names_of(people: Sequence[Participant]) -> list[ListedName]:
+    """Who took part, each once, in the order of their first messages; of many the first one and the latest ones."""
+    names: dict[str, bool] = {}
+    for each in people:
+        name = "me" if each.is_me else (each.name.split("@")[0].strip() or "somebody")
+        names[name] = names.get(name, False) or each.is_unread
+    found = [ListedName(name, is_unread) for name, is_unread in names.items()]
+    if len(found) <= _MOST_NAMES:
+        return found
+    return [found[0], ListedName("…", False), *found[1 - _MOST_NAMES :]]

@@ -10,7 +10,8 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as senders_store
 from onifast_shared.junk.senders import SenderChoice
-from onifast_shared.mailboxes import counts, labelling, labels, mailbox
+from onifast_shared.mailboxes import conversations, counts, labelling, labels, mailbox, preferences
+from onifast_shared.mailboxes.conversations import ConversationSummary
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
@@ -55,6 +56,7 @@ class _Listed(NamedTuple):
     labels_of: dict[int, list[Label]]
     labels: list[Label]
     is_apart: bool
+    conversations: dict[int, ConversationSummary]
 
 
 @allow(Who.USER, visitors=True)
@@ -86,6 +88,8 @@ def act() -> AnyResponse:
     action, _, target = request.form.get("action", "").partition(":")
     ids = [int(target)] if action in _ON_ONE and target.isdecimal() and len(target) < 19 else selected_ids()
     there = _there(back, ids)
+    if request.form.get("whole") and action not in _ON_ONE:
+        ids = web.database.read(lambda tx: _whole(tx, username, ids, action, target or request.form.get("target", "")))
     if not ids:
         return redirect(places.url(back, did="none"), 303)
     if action == "move":
@@ -95,13 +99,33 @@ def act() -> AnyResponse:
     return redirect(there(did=did, n=number if did else None), 303)
 
 
+def _whole(tx: Connection, username: str, ids: list[int], action: str, target: str) -> list[int]:
+    """The messages of whole conversations that an act is about, by one of each in the list."""
+    place = places.of(tx, username, request.form.get("back", "inbox"))
+    return messages.of_conversations(tx, username, ids, _reach(place.folder, action, target))
+
+
+def _reach(folder: str | None, action: str, target: str) -> tuple[str, ...]:
+    """In which folders an act on a conversation finds its messages: what is moved is what the list shows of it.
+
+    What is thrown away goes with what was sent.
+    """
+    if folder in ("trash", "junk") or action == "purge":
+        return (folder or "trash",)
+    if action == "move" and target == "trash":
+        return ("inbox", "sent", "archive")
+    if action == "move":
+        return (folder,) if folder else ("inbox", "archive")
+    return ("inbox", "drafts", "sent", "archive")
+
+
 def _list(key: str) -> Response:
     _, username = user()
     web = current()
 
     def read(tx: Connection) -> _Listed:
         place = places.of(tx, username, key)
-        asked = _asked(place, args)
+        asked = _asked(place, args, by_conversation=not preferences.lists(tx, username).single_lines)
         listing, problem = _listing(web, tx, username, asked)
         ids = [row.id for row in listing.rows]
         sent = [row.id for row in listing.rows if row.folder == "sent"]
@@ -116,6 +140,7 @@ def _list(key: str) -> Response:
             labelling.of_messages(tx, ids),
             labels.list_all(tx, username),
             place.label is not None and place.label == senders_store.folder_of(tx, username),
+            conversations.summaries(tx, username, listing.rows, place.folder) if asked.by_conversation else {},
         )
 
     args = request.args
@@ -140,6 +165,7 @@ def _shown(listed: _Listed) -> Response:
         labels=[each for each in listed.labels if not each.is_folder],
         q=asked.text,
         in_all=_is_in_all(asked),
+        by_conversation=asked.by_conversation,
         by_rank=asked.by_rank,
         incomplete_before=found.incomplete_before,
         problem=listed.problem,
@@ -163,6 +189,8 @@ def _row(listed: _Listed, row: EmailRow, now: float) -> ListedRow:
         mark=_mark(states, now) if states else None,
         excerpt=listed.listing.excerpts.get(row.id),
         is_doubtful=bool(impostors.listed_warnings(listed.who, row)),
+        conversation=listed.conversations.get(row.conversation_id or 0),
+        place=place.key,
     )
 
 
@@ -172,7 +200,7 @@ def _unread(tx: Connection, username: str, place: ListPlace) -> int:
     return counts.of(tx, username)[place.folder].unread if place.folder else 0
 
 
-def _asked(place: ListPlace, args: Mapping[str, str]) -> WantedListing:
+def _asked(place: ListPlace, args: Mapping[str, str], *, by_conversation: bool) -> WantedListing:
     """What the page's address asks for; `in` and `sort` say something about a search alone."""
     text = args.get("q", "").strip()[:_LONGEST_QUERY]
     everywhere = bool(text) and args.get("in") == "all"
@@ -184,6 +212,8 @@ def _asked(place: ListPlace, args: Mapping[str, str]) -> WantedListing:
         by_rank=bool(text) and args.get("sort") == "rank",
         limit=_PAGE,
         cursor=args.get("cursor") or None,
+        # What was found are messages, and a draft is opened by itself.
+        by_conversation=by_conversation and not text and place.folder != "drafts",
     )
 
 

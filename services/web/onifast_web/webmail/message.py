@@ -9,7 +9,8 @@ from typing import Any, get_args
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as senders_store
-from onifast_shared.mailboxes import image_senders, mailbox
+from onifast_shared.mailboxes import conversations, image_senders, mailbox
+from onifast_shared.mailboxes.conversations import MailConversation
 from onifast_shared.mailboxes.invitations import InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import parsing
@@ -56,7 +57,7 @@ def message(email_id: int) -> Response:
     _, username = user()
     opened = open_message(username, email_id)
     _mark_read(username, opened.row)
-    shown = content.of(opened.parsed, _links(email_id), _image_consent(username, opened))
+    shown = content_of(username, opened)
     found = current().database.read(lambda tx: sorting.of(tx, username, opened.row))
     return page(
         "message.html",
@@ -65,7 +66,8 @@ def message(email_id: int) -> Response:
         content=shown,
         sorting=found,
         folders=mailbox.FOLDERS,
-        **_head(username, opened),
+        conversation=_conversation(username, opened.row),
+        **head_of(username, opened),
         **_team(email_id),
     )
 
@@ -170,6 +172,11 @@ def open_message(owner: str, email_id: int, *, is_noted: bool = False) -> Opened
     return OpenedMessage(row, data, parsing.parse(data))
 
 
+def content_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
+    """What a message says, for a page of its reader's."""
+    return content.of(opened.parsed, _links(opened.row.id), _image_consent(username, opened))
+
+
 def file_stem(row: EmailRow) -> str:
     """What a message is called as a file, without the file's extension."""
     return render.file_name(row.subject, "message")[:100]
@@ -223,7 +230,13 @@ def _links(email_id: int) -> Links:
     )
 
 
-def _head(username: str, opened: OpenedMessage) -> dict[str, Any]:
+def _conversation(username: str, row: EmailRow) -> MailConversation | None:
+    number = row.conversation_id
+    return None if number is None else current().database.read(lambda tx: conversations.get(tx, username, number))
+
+
+def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
+    """What is said of a message above its text, and the ways to answer it."""
     row, parsed = opened.row, opened.parsed
     # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()

@@ -10,6 +10,7 @@ from flask import Response, make_response, render_template, request
 from onifast_shared.db import troubles
 from onifast_shared.db.database import Connection
 from onifast_shared.departed import watching
+from onifast_shared.mailboxes import preferences
 from onifast_shared.queue import waiting
 from onifast_shared.recipients import quotas
 from pydantic import ValidationError
@@ -44,12 +45,13 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
     """A page in its frame. `here` is the key of the menu's entry, or of the tab, that it belongs to; "" for none."""
     caller, username = user()
     web = current()
-    numbers, own, quota, undo = web.database.read(
+    numbers, own, quota, undo, lists = web.database.read(
         lambda tx: (
             menu.numbers(tx, username, web.clock()),
             menu.own_entries(tx, username),
             quotas.of(tx, "owner", username, web.settings),
             _undo(tx, username, web.clock()),
+            preferences.lists(tx, username),
         )
     )
     notice = menu.notice()
@@ -63,6 +65,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         tabs=menu.tabs(caller, here),
         quota=quota,
         undo=undo,
+        lists=lists,
         notice=notice,
         troubles=_troubles(web) if caller.is_admin else [],
         **values,

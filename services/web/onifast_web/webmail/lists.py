@@ -1,0 +1,49 @@
+"""How a user wants lists of messages: by conversation or message, how dense, and what a swipe does."""
+
+from __future__ import annotations
+
+from flask import Response, redirect, request, url_for
+from onifast_shared.mailboxes import preferences
+from onifast_shared.mailboxes.preferences import DENSITIES, PANES, SWIPES, ListChoice
+from werkzeug.wrappers import Response as AnyResponse
+
+from onifast_web.access.auth import Who, allow
+from onifast_web.access.context import current
+from onifast_web.http.problems import Problem
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
+from onifast_web.webmail.pages import page, user
+
+_DENSITY_WORDS = {"comfortable": "Comfortable", "normal": "Normal", "compact": "Compact"}
+
+
+@allow(Who.USER)
+def lists() -> AnyResponse:
+    """The choices, and what their form asks for."""
+    _, username = user()
+    if request.method == "GET":
+        return _page()
+    choice = ListChoice(
+        request.form.get("rows") == "messages",
+        _chosen("density", DENSITIES),
+        _chosen("pane", PANES),
+        _chosen("swipe_left", SWIPES),
+        _chosen("swipe_right", SWIPES),
+    )
+    current().database.write(lambda tx: preferences.put_lists(tx, username, choice))
+    return redirect(url_for("webmail.lists", did="lists-saved"), 303)
+
+
+ROUTES = (PageRoute("GET POST", "/lists", lists),)
+NAV = (NavEntry("lists", "Mail lists", lists, icon="menu", group=NavGroup.SETTINGS, order=65),)
+NOTICES: Notices = {"lists-saved": "Saved."}
+
+
+def _chosen(name: str, known: tuple[str, ...]) -> str:
+    value = request.form.get(name, known[0])
+    if value not in known:
+        raise Problem(400, "That is none of the choices.")
+    return value
+
+
+def _page() -> Response:
+    return page("lists.html", "lists", densities=_DENSITY_WORDS)
