@@ -97,7 +97,19 @@ def test_a_cid_image_becomes_what_the_message_brought() -> None:
 
 
 def test_a_cid_image_that_is_not_there_leaves_its_description() -> None:
-    assert safe_html.sanitise('<img src="cid:gone" alt="Logo">').html == '<img alt="Logo">'
+    assert safe_html.sanitise('<img src="cid:gone" alt="Logo">').html == '<span class="no-image">Logo</span>'
+
+
+@pytest.mark.parametrize("words", ["", "  "])
+def test_an_image_that_is_not_loaded_and_has_no_words_leaves_nothing(words: str) -> None:
+    assert safe_html.sanitise(f'a<img src="https://t.example/a.png" alt="{words}" width=600>b').html == "ab"
+
+
+def test_the_words_of_an_image_stay_words() -> None:
+    source = '<img src="https://t.example/a.png" alt="&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload=x" id="a b">'
+    html = safe_html.sanitise(source).html
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
 def test_links_open_elsewhere_and_tell_nobody_where_they_were() -> None:

@@ -17,8 +17,8 @@ _ATTRIBUTE = re.compile(r' ([^\s="<>/]+)="([^"]*+)"')
 class ElementRewriter(Protocol):
     """Decides about each element."""
 
-    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | None:
-        """The attributes that it gets; None leaves its tag out."""
+    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | str:
+        """The attributes that it gets; or HTML that stands in its tag's place, "" for nothing."""
 
     def text(self, text: str) -> None:
         """Hears a piece of text."""
@@ -43,8 +43,7 @@ def rewritten(clean: str, rewriter: ElementRewriter) -> str:
             continue
         found = {name: unescape(value) for name, value in _ATTRIBUTE.findall(written)}
         attributes = rewriter.start(tag, found)
-        if attributes is not None:
-            out.append(f"<{tag}{with_values(attributes)}>")
+        out.append(attributes if isinstance(attributes, str) else f"<{tag}{with_values(attributes)}>")
     out.append(clean[position:])
     return "".join(out)
 

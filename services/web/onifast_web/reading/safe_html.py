@@ -157,6 +157,16 @@ def sanitise(
     return message.made(rewritten(clean, message), parts)
 
 
+def _in_words(attributes: Mapping[str, str]) -> str:
+    """What stands in the place of an image that is not loaded: its words, and no hole.
+
+    Not an `img` with them: browsers put the mark of a broken image beside the words, and no style takes it away.
+    """
+    words = attributes.get("alt", "").strip()
+    place = f' id="{escape(prefixed(attributes["id"].strip()))}"' if attributes.get("id", "").strip() else ""
+    return f'<span{place} class="no-image">{escape(words)}</span>' if words or place else ""
+
+
 def fits(html: str) -> bool:
     """Whether HTML can be sanitised and shown as such."""
     if len(html) > MAX_HTML or html.count("<") > MAX_TAGS or tag_sizes.has_huge_tag(html):
@@ -195,9 +205,11 @@ class _Message:
             is_strict=parts.is_strict,
         )
 
-    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | None:
-        if tag == "img" and not self._image(attributes):
-            return None
+    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | str:
+        if tag == "img":
+            is_seen = self._image(attributes)
+            if "src" not in attributes:
+                return _in_words(attributes) if is_seen else ""
         if tag == "a":
             self._anchor(attributes)
         return self._filtered(attributes)
