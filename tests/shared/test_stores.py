@@ -33,7 +33,8 @@ def deliver(db: Database, raw: bytes = RAW, owner: str = "ann", **more: object) 
     def change(tx: Connection) -> int:
         content_id = contents.attach(tx, ref)
         incoming = IncomingMessage(
-            "bob@remote.test", [LocalDelivery(owner, f"{owner}@example.test", b"Delivered-To: ann\r\n")]
+            "bob@remote.test",
+            [LocalDelivery(owner, f"{owner}@example.test", b"Delivered-To: ann\r\n", is_judged=True)],
         )
         return accept.deliver_in(tx, content_id, len(raw), incoming).email_ids[0]
 
