@@ -115,8 +115,8 @@ def test_blocked_images_leave_no_holes(chrome: Browser, live: Live, database: Da
     email_id = deliver(database, text=None, html=html)
     with opened(chrome, live) as page:
         frame = shown(page, email_id)
-        heights = {name: frame.eval_on_selector(f"#m-{name}", "e => e.getBoundingClientRect().height") for name in "ab"}
-        assert heights["a"] == 0 and 0 < heights["b"] < 40
+        assert 0 < frame.eval_on_selector("#m-b", "e => e.getBoundingClientRect().height") < 40
+        assert frame.eval_on_selector("body", "e => e.getBoundingClientRect().height") < 150
         assert frame.eval_on_selector_all("img", "all => all.length") == 0  # each would show the mark of a broken one
         expect(page.get_by_text("2 remote images are not shown")).to_be_visible()
 

@@ -163,8 +163,10 @@ def _in_words(attributes: Mapping[str, str]) -> str:
     Not an `img` with them: browsers put the mark of a broken image beside the words, and no style takes it away.
     """
     words = attributes.get("alt", "").strip()
+    if not words:
+        return ""
     place = f' id="{escape(prefixed(attributes["id"].strip()))}"' if attributes.get("id", "").strip() else ""
-    return f'<span{place} class="no-image">{escape(words)}</span>' if words or place else ""
+    return f'<span{place} class="no-image">{escape(words)}</span>'
 
 
 def fits(html: str) -> bool:

@@ -82,7 +82,7 @@ def clean(source: str) -> WrittenHtml:
 class _AsWritten:
     """Takes what links are given for those who read here from them (an ElementRewriter)."""
 
-    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | None:  # noqa: ARG002
+    def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str]:  # noqa: ARG002
         return {name: value for name, value in attributes.items() if name not in ("title", "rel", "target")}
 
     def text(self, text: str) -> None:
