@@ -242,3 +242,10 @@ def test_the_page_makes_changes_and_removes_one(app: Flask, database: Database) 
     gone = {"do": "remove", "address": "support@example.test", "mail": "owner"}
     assert demo.post("/shared-mailboxes", gone).status_code == 303
     assert database.read(lambda tx: shared_mailboxes.of_owner(tx, "demo")) == []
+
+
+def test_a_form_makes_one_whose_members_are_named_later(panel: Panel, database: Database) -> None:
+    give_address(database, INFO, "demo")
+    headers = panel.acting_for("demo").headers
+    made = panel.client.post(PATH, data={"address": INFO}, headers=headers)
+    assert (made.status_code, made.get_json()["members"]) == (201, []), made.text

@@ -57,7 +57,7 @@ class SharedMailboxBody(Model):
     """An address that is to be a shared mailbox."""
 
     address: AddressText
-    members: Members
+    members: Members = Field(default_factory=list)  # a form cannot say that a list is empty
     names_sender: NamesSender = False
 
 

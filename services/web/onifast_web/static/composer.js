@@ -9,7 +9,7 @@ import * as store from "./composer-store.js";
 import { tellDock } from "./dock.js";
 
 const FORGOTTEN =
-  /\b(?:attach(?:ed|ment|ments|ing)?|enclosed|anbei|angehängt|anhang|anhänge|beigefügt|im anhang|ci-joint|pièce jointe|adjunto|allegato|bijlage|bijgevoegd)\b/i;
+  /\b(?:attach(?:ed|ing|ments?)?|enclosed|anbei|angehängt|anhang|anhänge|beigefügt|im anhang|ci-joint|pièce jointe|adjunto|allegato|bijlage|bijgevoegd)\b/i;
 const FIELD = { role: "textbox", "aria-multiline": "true", "aria-label": "Text" };
 const FOR_SO_LONG = 30 * 86_400_000; // milliseconds for which the browser keeps what nobody comes back for
 

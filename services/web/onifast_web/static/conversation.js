@@ -22,8 +22,8 @@ async function unfold(link) {
     return;
   }
   const answer = await fetch(link.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
-  const article = page && page.querySelector("article.message");
+  const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  const article = page?.querySelector("article.message");
   if (!article) {
     location.href = link.href; // as without scripts
     return;
