@@ -49,9 +49,11 @@ def page(chrome: Browser, live: Live) -> Iterator[Page]:
 
 
 def show(page: Page) -> Looks:
+    page.wait_for_load_state("networkidle")  # the page before it looks, too
     looks = Looks(page)
     with page.expect_response("**/api/mail/counts"):
         page.goto("/folders/inbox")
+    page.wait_for_load_state("networkidle")
     return looks
 
 

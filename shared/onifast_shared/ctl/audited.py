@@ -95,7 +95,13 @@ CHANGES: Mapping[str, str] = {
 """The action of each command, by its name."""
 
 WITHOUT_LINE: Mapping[str, str] = {
-    "totp reset": "writes its line itself, with what it does",
+    **dict.fromkeys(
+        (
+            *("totp reset", "mailbox-user add", "mailbox-user password", "mailbox-user disable"),
+            *("mailbox-user enable", "mailbox-user set", "mailbox-user remove"),
+        ),
+        "writes its line itself, with what it does",
+    ),
     "webhook test": "changes nothing",
     "search rebuild": "makes anew what follows from the mail",
     "counts rebuild": "makes anew what follows from the mail",
@@ -111,7 +117,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("webhook list", "webhook calls", "label list", "audit list", "token list", "limits list"),
             *("limits refused", "app-password list", "totp list", "tls list", "tls policies", "tls reports"),
             *("search check", "counts check", "database show", "database check", "delivery-check", "check-config"),
-            *("backup list", "backup verify"),
+            *("backup list", "backup verify", "mailbox-user list"),
         ),
         "only looks",
     ),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from onifast_shared.accounts import app_passwords, mailbox_users, passwords
+from onifast_shared.accounts import app_passwords, audit, mailbox_users, passwords
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.accounts.mailbox_users import MailboxUser, MailboxUserError, MailboxUserFilter
 from onifast_shared.ctl.tools import (
@@ -131,6 +131,7 @@ def _set(arguments: argparse.Namespace, settings: Settings) -> int:
     def change(tx: Connection, made: Change, user: MailboxUser) -> None:
         if limit is not None:
             quotas.put(tx, "owner", user.account, limit)
+            audit.record(tx, made.by, "quota.set", owner=user.account, details={"quota": limit}, now=made.now)
         if arguments.send_as is not None:
             mailbox_changes.set_senders(tx, made, user, senders)
 
