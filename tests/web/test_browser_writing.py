@@ -84,7 +84,8 @@ def test_a_closed_tab_loses_nothing_though_it_closes_before_the_first_save(chrom
         begin_writing(other)
         text_of(other).type("Dear you")
         url = other.url
-        other.close(run_before_unload=True)
+        with other.expect_event("close"):
+            other.close(run_before_unload=True)  # which alone waits for nothing
         page.goto(url)
         expect(text_of(page)).to_have_text("Dear you")
 

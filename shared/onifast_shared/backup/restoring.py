@@ -24,7 +24,6 @@ from onifast_shared.backup.manifest import Manifest, StoredFile
 from onifast_shared.backup.repository import Repository, RepositoryError
 from onifast_shared.db import identity, inspection
 from onifast_shared.db.connections import connect
-from onifast_shared.db.database import Database
 from onifast_shared.db.errors import translated
 from onifast_shared.machine.config import Settings
 from onifast_shared.queue import restored as restored_rows
@@ -103,13 +102,15 @@ def restore(settings: Settings, repository: Repository, manifest: Manifest, *, r
         damage = _compare(new, manifest)
         if damage:
             raise RestoreRefused(f"backup {manifest.id} is not whole: {damage[0]}")
+        # Before it lies where programs look: whoever is killed from here on leaves nothing that goes out a second time.
+        held = _hold(new, manifest)
         set_aside = _exchange(new, database)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             new.with_name(new.name + suffix).unlink(missing_ok=True)
     identity.forget(database)
     put, left = _put_files(settings, repository, manifest)
-    return Restored(manifest.id, database, put, left, _hold(settings, manifest), set_aside)
+    return Restored(manifest.id, database, put, left, held, set_aside)
 
 
 def _refuse_newer(database: Path, manifest: Manifest, *, replace: bool) -> None:
@@ -151,9 +152,13 @@ def _lay_down(path: Path, folder: Path, mode: int) -> None:
         os.chown(path, found.st_uid, found.st_gid)
 
 
-def _hold(settings: Settings, manifest: Manifest) -> int:
-    with closing(Database.open(settings.database, timeout=settings.database_timeout)) as database:
-        return database.write(lambda tx: restored_rows.hold(tx, manifest.id))
+def _hold(database: Path, manifest: Manifest) -> int:
+    with translated(database), closing(connect(database, 1.0)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        held = restored_rows.hold(connection, manifest.id)
+        connection.execute("COMMIT")
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return held
 
 
 def _put_files(settings: Settings, repository: Repository, manifest: Manifest) -> tuple[int, tuple[str, ...]]:

@@ -95,6 +95,26 @@ def test_what_waited_comes_back_held_and_goes_out_only_when_an_administrator_say
     assert run("backup", "confirm", root=other)[0] == 1
 
 
+def test_nothing_lies_where_programs_look_before_what_waited_is_held(
+    settings: Settings, database: Database, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database)
+    repository = Repository.ready(store, (), b"")
+    made = making.make(settings, repository, What(), time.time())
+    database.close()
+    seen: list[str] = []
+
+    def killed(new: Path, old: Path) -> Path | None:
+        seen.extend(sqlite_shell.run(new, "SELECT DISTINCT status FROM outbox;"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring, "_exchange", killed)
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore(settings, repository, made, replace=True)
+    assert seen == ["held"]
+    assert sqlite_shell.run(settings.database, "SELECT DISTINCT status FROM outbox;") == ["pending"]
+
+
 def test_a_second_backup_stores_only_what_changed(run: Run, database: Database, store: Path) -> None:
     fill(database, 60)
     first = asked(run, "backup", "make", str(store))
