@@ -17,7 +17,7 @@ from onifast_web import webmail
 from onifast_web.access.auth import Who, allow
 from onifast_web.app import create_app
 from onifast_web.webmail import pages
-from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, NavTab, Notice, PageRoute
+from onifast_web.webmail.declared import MenuNumber, NavArea, NavEntry, NavGroup, NavTab, Notice, PageRoute
 from web.support import Browser, words
 
 ROOM = Path(str(webmail.__file__)).parent
@@ -80,6 +80,7 @@ def test_the_keys_places_and_icons_of_the_menu_are_what_they_say() -> None:
     assert max(Counter((each.group, each.order) for each in top).values()) == 1
     assert max(Counter((each.under, each.order) for each in below).values()) == 1
     assert {each.under for each in below} == {each.key for each in top if each.tabs}
+    assert max(Counter(each.icon for each in top).values()) == 1, "two entries with one icon"
     assert {each.icon for each in top} <= {file.stem for file in (TEMPLATES / "icons").iterdir()}
 
 
@@ -140,7 +141,11 @@ def with_a_page(settings: Settings, database: Database, monkeypatch: pytest.Monk
     module = ModuleType("onifast_web.webmail.of_the_tests")
     vars(module).update(
         ROUTES=(PageRoute("GET", "/test-page", view),),
-        NAV=(NavEntry("test-page", "Page of the tests", view, icon="eye", group=NavGroup.DELIVERY, order=15),),
+        NAV=(
+            NavEntry(
+                "test-page", "Page of the tests", view, icon="eye", group=NavGroup.DELIVERY, order=15, hint="It rains."
+            ),
+        ),
         NOTICES={
             "rained": "It rained.",
             "poured": lambda n: f"It poured {n} times.",
@@ -154,8 +159,8 @@ def with_a_page(settings: Settings, database: Database, monkeypatch: pytest.Monk
 
 def test_a_module_is_all_that_a_page_needs(with_a_page: Flask) -> None:
     browser = Browser.logged_in(with_a_page.test_client(), "root-admin")
-    menu = browser.text_of("/folders/inbox")
-    assert re.search(r"Outbox Page of the tests 7 Refused mail", menu)
+    assert re.search(r"Outbox Page of the tests 7 Refused mail", browser.text_of("/outbox"))
+    assert re.search(r"Page of the tests It rains\. Refused mail", browser.text_of("/settings"))
     assert "It rained." in browser.text_of("/folders/inbox?did=rained")
     assert "It poured 3 times." in browser.text_of("/folders/inbox?did=poured&n=3")
     assert 'class="notice failure"' in browser.get("/folders/inbox?did=flooded").text
@@ -164,20 +169,39 @@ def test_a_module_is_all_that_a_page_needs(with_a_page: Flask) -> None:
 
 def test_the_menu_shows_a_page_to_those_who_may_see_it(with_a_page: Flask) -> None:
     browser = Browser.logged_in(with_a_page.test_client(), "demo")
-    assert "Page of the tests" not in browser.text_of("/folders/inbox")
+    assert "Page of the tests" not in browser.text_of("/settings")
     assert browser.get("/test-page").status_code == 403
 
 
-def test_the_menu_is_short_and_the_part_that_a_page_belongs_to_is_open(app: Flask) -> None:
+def menu_of(browser: Browser, path: str) -> list[str]:
+    """The entries of the menu on a page, in its order."""
+    nav = re.search(r'<nav class="sidebar".*?</nav>', browser.get(path).text, re.DOTALL)
+    assert nav
+    return [words(name) for name in re.findall(r'<span class="nav-name">(.*?)</span>', nav[0])]
+
+
+def test_beside_the_mail_the_menu_has_one_entry_for_all_settings(app: Flask) -> None:
+    user = Browser.logged_in(app.test_client(), "demo")
+    folders = ["Inbox", "Starred", "Sent", "Drafts", "Scheduled", "Junk", "Trash", "Archive"]
+    found = menu_of(user, "/folders/inbox")
+    assert sorted(found[:-1]) == sorted(folders) and found[-1] == "Settings"
+    administrator = Browser.logged_in(app.test_client(), "root-admin")
+    assert menu_of(administrator, "/folders/inbox")[-2:] == ["Settings", "Administration"]
+
+
+def test_the_menu_of_settings_has_their_pages_and_the_ways_out(app: Flask) -> None:
     browser = Browser.logged_in(app.test_client(), "root-admin")
+    found = menu_of(browser, "/forwards")
+    assert found[:3] == ["Back to mail", "Settings", "Administration"]
+    assert {"Forwards", "Junk filter", "Outbox"} <= set(found) and not {"Inbox", "Relay"} & set(found)
+    assert "Relay" in menu_of(browser, "/source-addresses")
+    assert Browser.logged_in(app.test_client(), "demo").get("/administration").status_code == 403
 
-    def folds(path: str) -> dict[str, bool]:
-        found = re.findall(r'<details class="nav-fold"( open)?><summary[^>]*>(.*?)</summary>', browser.get(path).text)
-        return {words(heading): bool(is_open) for is_open, heading in found}
 
-    assert folds("/folders/inbox") == {"Delivery": False, "Settings": False, "Administration": False}
-    assert folds("/forwards") == {"Delivery": False, "Settings": True, "Administration": False}
-    assert folds("/source-addresses") == {"Delivery": False, "Settings": False, "Administration": True}
+def test_each_page_of_settings_says_what_it_is_for() -> None:
+    top = [each for each in entries() if isinstance(each, NavEntry)]
+    assert not [each.key for each in top if each.group.area is not NavArea.MAIL and not each.hint.endswith(".")]
+    assert not [each.key for each in top if each.group is NavGroup.MAIL and each.hint]
 
 
 def test_a_notice_that_nobody_has_says_nothing(browser: Browser) -> None:

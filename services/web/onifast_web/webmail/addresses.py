@@ -61,7 +61,17 @@ def addresses() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/addresses", addresses),)
-NAV = (NavEntry("addresses", "Addresses", addresses, icon="at", group=NavGroup.SETTINGS, order=10),)
+NAV = (
+    NavEntry(
+        "addresses",
+        "Addresses",
+        addresses,
+        icon="at",
+        group=NavGroup.ADDRESSES,
+        order=10,
+        hint="The addresses at which you get mail.",
+    ),
+)
 NOTICES: Notices = {
     "added": "Address added.",
     "removed": "Address removed.",

@@ -48,7 +48,17 @@ def tokens() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/tokens", tokens),)
-NAV = (NavEntry("tokens", "API tokens", tokens, icon="code", group=NavGroup.SETTINGS, order=32),)
+NAV = (
+    NavEntry(
+        "tokens",
+        "API tokens",
+        tokens,
+        icon="code",
+        group=NavGroup.SIGNING_IN,
+        order=60,
+        hint="For programs that read or send mail in your name.",
+    ),
+)
 NOTICES: Notices = {"token-revoked": "Token revoked."}
 
 

@@ -45,7 +45,17 @@ def app_passwords() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/app-passwords", app_passwords),)
-NAV = (NavEntry("app-passwords", "App passwords", app_passwords, icon="lock", group=NavGroup.SETTINGS, order=30),)
+NAV = (
+    NavEntry(
+        "app-passwords",
+        "App passwords",
+        app_passwords,
+        icon="phone",
+        group=NavGroup.SIGNING_IN,
+        order=30,
+        hint="Passwords for mail programs, one for each device.",
+    ),
+)
 NOTICES: Notices = {
     "revoked": "Password revoked.",
 }

@@ -66,7 +66,17 @@ def activity() -> Response:
 
 
 ROUTES = (PageRoute("GET", "/activity", activity),)
-NAV = (NavEntry("activity", "Activity", activity, icon="eye", group=NavGroup.SETTINGS, order=36),)
+NAV = (
+    NavEntry(
+        "activity",
+        "Activity",
+        activity,
+        icon="eye",
+        group=NavGroup.SIGNING_IN,
+        order=50,
+        hint="Who did what with this account, and from where.",
+    ),
+)
 NOTICES: Notices = {}
 
 

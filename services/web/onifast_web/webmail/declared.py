@@ -15,23 +15,49 @@ from onifast_shared.db.database import Connection
 View = Callable[..., Any]
 
 
-class NavGroup(Enum):
-    """A part of the menu, in the menu's order; the value is its heading."""
+class NavArea(Enum):
+    """What the menu shows as one: the mail, or the pages of an area, which an entry beside the mail leads to.
 
-    MAIL = ("mail", "")
-    DELIVERY = ("delivery", "Delivery")
+    The value is the key of that entry, and its title.
+    """
+
+    MAIL = ("mail", "Mail")
     SETTINGS = ("settings", "Settings")
     ADMINISTRATION = ("administration", "Administration")
+
+    @property
+    def key(self) -> str:
+        """The key of the entry that leads there."""
+        return self.value[0]
+
+    @property
+    def title(self) -> str:
+        """What the area is called."""
+        return self.value[1]
+
+
+class NavGroup(Enum):
+    """A part of the menu of an area, in the menu's order; the value is its area and its heading."""
+
+    MAIL = (NavArea.MAIL, "")
+    AREAS = (NavArea.MAIL, "More")
+    READING = (NavArea.SETTINGS, "Reading")
+    SORTING = (NavArea.SETTINGS, "Sorting")
+    WRITING = (NavArea.SETTINGS, "Writing")
+    ADDRESSES = (NavArea.SETTINGS, "Addresses")
+    SIGNING_IN = (NavArea.SETTINGS, "Signing in")
+    DELIVERY = (NavArea.SETTINGS, "Delivery")
+    ADMINISTRATION = (NavArea.ADMINISTRATION, "Server")
+
+    @property
+    def area(self) -> NavArea:
+        """Where it stands."""
+        return self.value[0]
 
     @property
     def heading(self) -> str:
         """What stands above it, "" for nothing."""
         return self.value[1]
-
-    @property
-    def folds(self) -> bool:
-        """Whether its entries show only when asked for, or from one of them: they are many, and seldom wanted."""
-        return self is not NavGroup.MAIL
 
 
 @dataclass(frozen=True)
@@ -48,9 +74,9 @@ class PageRoute:
 class NavEntry:
     """An entry of the menu, for everybody who may call its view. `key` is what `pages.page` takes as `here`.
 
-    `icon` is a file in templates/icons/; `order` counts within the group; `values` go into the view's URL. The tabs
-    that lie under it are called `tabs` together. Where `hides_at_zero`, it shows only with a number or when one is
-    there.
+    `icon` is a file in templates/icons/; `order` counts within the group; `values` go into the view's URL; `hint` says
+    in one sentence what is there, for the page that shows all of an area. The tabs that lie under it are called `tabs`
+    together. Where `hides_at_zero`, it shows only with a number or when one is there.
     """
 
     key: str
@@ -62,6 +88,7 @@ class NavEntry:
     values: Mapping[str, Any] = field(default_factory=dict)
     tabs: str = ""
     hides_at_zero: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,5 +57,15 @@ ROUTES = (
     PageRoute("GET", "/delivery-check", check_delivery),
     PageRoute("GET", "/explain", check_delivery),  # its address until 0.2, for links and bookmarks
 )
-NAV = (NavEntry("delivery-check", "Delivery check", check_delivery, icon="search", group=NavGroup.DELIVERY, order=40),)
+NAV = (
+    NavEntry(
+        "delivery-check",
+        "Delivery check",
+        check_delivery,
+        icon="delivery-check",
+        group=NavGroup.DELIVERY,
+        order=40,
+        hint="What would become of a message to an address.",
+    ),
+)
 NOTICES: Notices = {}

@@ -39,7 +39,17 @@ def departed() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/departed", departed),)
-NAV = (NavEntry("departed", "Departed users", departed, icon="logout", group=NavGroup.ADMINISTRATION, order=20),)
+NAV = (
+    NavEntry(
+        "departed",
+        "Departed users",
+        departed,
+        icon="logout",
+        group=NavGroup.ADMINISTRATION,
+        order=20,
+        hint="What users left behind, and how it comes back.",
+    ),
+)
 NOTICES: Notices = {
     "user-restored": "Restored. What was kept is the user's again.",
     "user-purged": "What was kept is being deleted.",

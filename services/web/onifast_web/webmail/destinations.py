@@ -38,7 +38,17 @@ def destinations() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/destinations", destinations),)
-NAV = (NavEntry("destinations", "Destinations", destinations, icon="gauge", group=NavGroup.ADMINISTRATION, order=40),)
+NAV = (
+    NavEntry(
+        "destinations",
+        "Destinations",
+        destinations,
+        icon="destinations",
+        group=NavGroup.ADMINISTRATION,
+        order=40,
+        hint="How fast other servers take our mail, and which are down.",
+    ),
+)
 NOTICES: Notices = {
     "destination-limited": "Limits saved. They count within seconds.",
     "destination-freed": "Limits removed. The settings count again.",

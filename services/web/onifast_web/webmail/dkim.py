@@ -94,7 +94,17 @@ def dkim() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/dkim", dkim),)
-NAV = (NavEntry("dkim", "Signing (DKIM)", dkim, icon="key", group=NavGroup.SETTINGS, order=40),)
+NAV = (
+    NavEntry(
+        "dkim",
+        "Signing (DKIM)",
+        dkim,
+        icon="key",
+        group=NavGroup.ADDRESSES,
+        order=60,
+        hint="The keys that sign what your domains send.",
+    ),
+)
 NOTICES: Notices = {
     "key": "New key made. Publish its record now.",
     "key-rotate": "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one.",

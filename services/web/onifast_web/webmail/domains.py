@@ -131,7 +131,17 @@ ROUTES = (
     PageRoute("GET", "/domains/dns", domain_records, off_menu="the list of domains leads to each"),
     PageRoute("GET", "/domains/zone", domain_zone, off_menu="a button of a domain's page"),
 )
-NAV = (NavEntry("domains", "Domains", domains, icon="globe", group=NavGroup.SETTINGS, order=15),)
+NAV = (
+    NavEntry(
+        "domains",
+        "Domains",
+        domains,
+        icon="globe",
+        group=NavGroup.ADDRESSES,
+        order=50,
+        hint="What to publish in DNS, and whether it is there.",
+    ),
+)
 NOTICES: Notices = {}
 
 

@@ -53,7 +53,17 @@ def forwards() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/forwards", forwards),)
-NAV = (NavEntry("forwards", "Forwards", forwards, icon="forward", group=NavGroup.SETTINGS, order=20),)
+NAV = (
+    NavEntry(
+        "forwards",
+        "Forwards",
+        forwards,
+        icon="forward",
+        group=NavGroup.ADDRESSES,
+        order=40,
+        hint="Where mail to an address goes besides, or instead.",
+    ),
+)
 NOTICES: Notices = {
     "forwarded": "Forward added. It counts from the next message on.",
     "unforwarded": "Forward removed.",

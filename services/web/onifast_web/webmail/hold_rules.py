@@ -37,7 +37,17 @@ def hold_rules() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/hold-rules", hold_rules),)
-NAV = (NavEntry("hold-rules", "Hold rules", hold_rules, icon="pause", group=NavGroup.ADMINISTRATION, order=10),)
+NAV = (
+    NavEntry(
+        "hold-rules",
+        "Hold rules",
+        hold_rules,
+        icon="pause",
+        group=NavGroup.ADMINISTRATION,
+        order=10,
+        hint="What waits in the outbox until somebody looks at it.",
+    ),
+)
 NOTICES: Notices = {
     "rule": "Rule made. What fits it waits from now on.",
     "rule-removed": "Rule removed. What it held keeps waiting in the outbox.",

@@ -47,7 +47,17 @@ ROUTES = (
         "POST", "/messages/<int:email_id>/always-show-images", always_show_images, off_menu="a message’s page asks it"
     ),
 )
-NAV = (NavEntry("image-senders", "Images", image_senders, icon="image", group=NavGroup.SETTINGS, order=72),)
+NAV = (
+    NavEntry(
+        "image-senders",
+        "Images",
+        image_senders,
+        icon="image",
+        group=NavGroup.READING,
+        order=20,
+        hint="Whose images are shown without asking.",
+    ),
+)
 NOTICES: Notices = {
     "image-sender-added": "Images from this sender are always shown from now on. Settings, Images has the list.",
     "image-sender-removed": "Removed. You are asked again before images from this sender are shown.",

@@ -41,7 +41,17 @@ def junk() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/junk", junk),)
-NAV = (NavEntry("junk-filter", "Junk filter", junk, icon="junk", group=NavGroup.SETTINGS, order=75),)
+NAV = (
+    NavEntry(
+        "junk-filter",
+        "Junk filter",
+        junk,
+        icon="junk-filter",
+        group=NavGroup.SORTING,
+        order=60,
+        hint="How strict it is, what it learned from you, and what it tells you of.",
+    ),
+)
 NOTICES: Notices = {
     "junk-save": "Saved.",
     "junk-forget": "Forgotten. Your mail stays where it lies; the filter learns anew.",

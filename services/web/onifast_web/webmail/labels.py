@@ -38,7 +38,17 @@ def labels_page() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/labels", labels_page),)
-NAV = (NavEntry("labels", "Labels and folders", labels_page, icon="label", group=NavGroup.SETTINGS, order=5),)
+NAV = (
+    NavEntry(
+        "labels",
+        "Labels and folders",
+        labels_page,
+        icon="label",
+        group=NavGroup.SORTING,
+        order=10,
+        hint="What you sort your mail by: names, colours, and what lies in what.",
+    ),
+)
 NOTICES: Notices = {
     "label-made": "Made. Select messages, and put them there.",
     "label-changed": "Changed.",

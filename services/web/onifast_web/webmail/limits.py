@@ -91,7 +91,17 @@ def limits() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/limits", limits),)
-NAV = (NavEntry("limits", "Limits", limits, icon="gauge", group=NavGroup.SETTINGS, order=60),)
+NAV = (
+    NavEntry(
+        "limits",
+        "Limits",
+        limits,
+        icon="gauge",
+        group=NavGroup.DELIVERY,
+        order=50,
+        hint="How much may be sent, and how much of it is used.",
+    ),
+)
 NOTICES: Notices = {
     "limits": "Limits saved. They count from the next message on.",
     "limits-reset": "Forgotten: all of the limit can be used again.",

@@ -34,7 +34,17 @@ def lists() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/lists", lists),)
-NAV = (NavEntry("lists", "Mail lists", lists, icon="menu", group=NavGroup.SETTINGS, order=65),)
+NAV = (
+    NavEntry(
+        "lists",
+        "Mail lists",
+        lists,
+        icon="rows",
+        group=NavGroup.READING,
+        order=10,
+        hint="Conversations or single lines, and how close they stand.",
+    ),
+)
 NOTICES: Notices = {"lists-saved": "Saved."}
 
 

@@ -109,8 +109,18 @@ ROUTES = (
     PageRoute("GET POST", "/password", password),
 )
 NAV = (
-    NavEntry("mailbox-users", "Mailbox users", mailbox_users_page, icon="user", group=NavGroup.SETTINGS, order=12),
-    NavEntry("password", "Password", password, icon="lock", group=NavGroup.SETTINGS, order=28),
+    NavEntry(
+        "mailbox-users",
+        "Mailbox users",
+        mailbox_users_page,
+        icon="user",
+        group=NavGroup.ADDRESSES,
+        order=20,
+        hint="People who have a mailbox of their own at your domains.",
+    ),
+    NavEntry(
+        "password", "Password", password, icon="lock", group=NavGroup.SIGNING_IN, order=10, hint="Change your password."
+    ),
 )
 NOTICES: Notices = {
     "mailbox-user-made": "The address has a mailbox of its own now.",

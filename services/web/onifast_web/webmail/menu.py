@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from types import ModuleType
 from typing import cast
@@ -15,6 +15,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.webmail.declared import (
     MenuNumber,
+    NavArea,
     NavEntry,
     NavGroup,
     NavTab,
@@ -55,20 +56,27 @@ class MenuItem:
     colour: str = ""
     full_title: str = ""
     is_own: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True)
 class MenuSection:
-    """Entries below a heading, "" for none. One that folds is open where the page is among them."""
+    """Entries below a heading, "" for none."""
 
     heading: str
     items: list[MenuItem]
-    folds: bool = False
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the page that is shown is one of its entries."""
-        return any(item.is_here for item in self.items)
+
+@dataclass(frozen=True)
+class Menu:
+    """The menu on one page: its area's sections, after those that lead to the other areas (`ways`).
+
+    `area` is the entry that leads to all pages of the area; None in the mail.
+    """
+
+    sections: list[MenuSection]
+    ways: list[MenuItem]
+    area: MenuItem | None = None
 
 
 def register(app: Flask, pages: Iterable[ModuleType]) -> None:
@@ -107,22 +115,35 @@ def own_entries(tx: Connection, username: str) -> list[OwnEntry]:
     return [entry for each in _parts().own for entry in each(tx, username)]
 
 
-def sections(
-    caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Sequence[OwnEntry] = ()
-) -> list[MenuSection]:
-    """The menu that a caller sees on the page `here`; what they made themselves stands below the mail."""
+def shown(caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Sequence[OwnEntry] = ()) -> Menu:
+    """The menu that a caller sees on the page `here`; in the mail, their own entries stand below the folders."""
     parts = _parts()
     above = next((tab.under for tab in parts.tabs if tab.key == here), here)
     visible = [each for each in parts.entries if auth.may_call(caller, each.view)]
-    first, *others = [
-        MenuSection(group.heading, [_item(each, above, found.get(each.key)) for each in entries], group.folds)
+    area = _area(parts, above)
+    sections = [
+        MenuSection(group.heading, [_item(each, above, found.get(each.key)) for each in entries])
         for group, entries in groupby(visible, key=lambda each: each.group)
+        if group.area is area and group is not NavGroup.AREAS
     ]
-    made = [
-        MenuSection(heading, [_own_item(each, here) for each in entries])
-        for heading, entries in groupby(own, key=lambda each: each.heading)
-    ]
-    return [first, *made, *others]
+    ways = [_item(each, above, None) for each in visible if each.group is NavGroup.AREAS]
+    if area is NavArea.MAIL:
+        sections += [
+            MenuSection(heading, [_own_item(each, here) for each in entries])
+            for heading, entries in groupby(own, key=lambda each: each.heading)
+        ]
+        return Menu(sections, ways)
+    first = next(each for each in visible if each.group is NavGroup.MAIL)
+    mail = replace(_item(first, above, found.get(first.key)), icon="back", title="Back to mail")
+    return Menu(sections, [mail, *ways], next((each for each in ways if each.key == area.key), None))
+
+
+def _area(parts: PageParts, key: str) -> NavArea:
+    """The area that the page belongs to whose entry has this key."""
+    entry = next((each for each in parts.entries if each.key == key), None)
+    if entry is not None and entry.group is NavGroup.AREAS:
+        return next(each for each in NavArea if each.key == key)
+    return entry.group.area if entry else NavArea.MAIL
 
 
 def tabs(caller: Caller, here: str) -> MenuSection | None:
@@ -148,7 +169,7 @@ def notice() -> Notice | None:
 def _item(entry: NavEntry, here: str, number: MenuNumber | None) -> MenuItem:
     is_here = entry.key == here
     is_hidden = entry.hides_at_zero and not (is_here or (number and number.shown))
-    return MenuItem(entry.key, entry.title, entry.icon, _url(entry), is_here, number, is_hidden)
+    return MenuItem(entry.key, entry.title, entry.icon, _url(entry), is_here, number, is_hidden, hint=entry.hint)
 
 
 def _own_item(entry: OwnEntry, here: str) -> MenuItem:

@@ -164,7 +164,17 @@ ROUTES = (
     PageRoute("GET", "/outbox/<int:outbox_id>/html", captured_frame, off_menu="shown within a captured message's page"),
     PageRoute("GET", "/outbox/<int:outbox_id>/attachments/<int:index>", captured_attachment, off_menu="a download"),
 )
-NAV = (NavEntry("outbox", "Outbox", outbox, icon="outbox", group=NavGroup.DELIVERY, order=10),)
+NAV = (
+    NavEntry(
+        "outbox",
+        "Outbox",
+        outbox,
+        icon="outbox",
+        group=NavGroup.DELIVERY,
+        order=10,
+        hint="What is on its way, what became of it, and what waits.",
+    ),
+)
 NOTICES: Notices = {
     "outbox": lambda n: f"Changed {counted(n, 'delivery', 'deliveries')}.",
     "outbox-none": "That does not apply to the selected deliveries.",

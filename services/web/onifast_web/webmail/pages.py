@@ -61,7 +61,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         template,
         caller=caller,
         csrf_token=csrf.masked(caller.csrf_token),
-        menu=menu.sections(caller, here, numbers, own),
+        menu=menu.shown(caller, here, numbers, own),
         tabs=menu.tabs(caller, here),
         quota=quota,
         undo=undo,

@@ -96,7 +96,17 @@ ROUTES = (
     PageRoute("GET", "/refusals/<int:refusal_id>", refusal, off_menu="the list, and digests, lead to it"),
     PageRoute("POST", "/refusals/<int:refusal_id>/rescue", rescue, off_menu="a record's button posts to it"),
 )
-NAV = (NavEntry("refusals", "Refused mail", refusals, icon="refused", group=NavGroup.DELIVERY, order=20),)
+NAV = (
+    NavEntry(
+        "refusals",
+        "Refused mail",
+        refusals,
+        icon="refused",
+        group=NavGroup.DELIVERY,
+        order=20,
+        hint="Mail that was not let in, and how to get it after all.",
+    ),
+)
 NOTICES: Notices = {
     "rescued": "Fetched back. It lies in your inbox now; whoever sent it was told that it was refused.",
     "rescued-for": "Fetched back into its recipient’s inbox.",

@@ -38,7 +38,16 @@ def relay() -> AnyResponse:
 
 ROUTES = (PageRoute("GET POST", "/relay", relay),)
 NAV = (
-    NavEntry("relay", "Relay", relay, icon="relay", group=NavGroup.ADMINISTRATION, order=50, tabs="How mail leaves"),
+    NavEntry(
+        "relay",
+        "Relay",
+        relay,
+        icon="relay",
+        group=NavGroup.ADMINISTRATION,
+        order=50,
+        hint="By which server, and from which address, mail goes out.",
+        tabs="How mail leaves",
+    ),
 )
 NOTICES: Notices = {
     "relay": "Relay saved. It counts from the next message on.",

@@ -60,7 +60,17 @@ ROUTES = (
     PageRoute("GET POST", "/senders", senders),
     PageRoute("POST", "/messages/<int:email_id>/sender", decide_sender, off_menu="a message’s page asks it"),
 )
-NAV = (NavEntry("senders", "Senders", senders, icon="contacts", group=NavGroup.SETTINGS, order=76),)
+NAV = (
+    NavEntry(
+        "senders",
+        "Senders",
+        senders,
+        icon="contacts",
+        group=NavGroup.SORTING,
+        order=50,
+        hint="Whom you accept or block, and where mail of people unknown to you goes.",
+    ),
+)
 NOTICES: Notices = {
     "senders-save": "Saved.",
     "senders-remove": "Removed.",

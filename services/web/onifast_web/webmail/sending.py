@@ -32,7 +32,17 @@ def sending() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/sending", sending),)
-NAV = (NavEntry("sending", "Sending", sending, icon="sent", group=NavGroup.SETTINGS, order=70),)
+NAV = (
+    NavEntry(
+        "sending",
+        "Sending",
+        sending,
+        icon="timer",
+        group=NavGroup.WRITING,
+        order=10,
+        hint="How long a message can be called back, and which domains send for real.",
+    ),
+)
 NOTICES: Notices = {
     "undo-time": "Saved. It counts from the next message on.",
     "sandbox-on": "The domain is in the sandbox: what it sends is captured from now on.",

@@ -35,7 +35,17 @@ def sessions() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/sessions", sessions),)
-NAV = (NavEntry("sessions", "Signed in", sessions, icon="devices", group=NavGroup.SETTINGS, order=34),)
+NAV = (
+    NavEntry(
+        "sessions",
+        "Signed in",
+        sessions,
+        icon="devices",
+        group=NavGroup.SIGNING_IN,
+        order=40,
+        hint="Where you are signed in, and how to end that.",
+    ),
+)
 NOTICES: Notices = {
     "device-forgotten": "A code is asked for there again.",
     "session-ended": "Signed out there.",

@@ -76,7 +76,13 @@ ROUTES = (
 )
 NAV = (
     NavEntry(
-        "shared-mailboxes", "Shared mailboxes", shared_mailboxes_page, icon="users", group=NavGroup.SETTINGS, order=14
+        "shared-mailboxes",
+        "Shared mailboxes",
+        shared_mailboxes_page,
+        icon="users",
+        group=NavGroup.ADDRESSES,
+        order=30,
+        hint="Mailboxes that several people read together.",
     ),
 )
 NOTICES: Notices = {

@@ -42,7 +42,13 @@ def suppressions() -> AnyResponse:
 ROUTES = (PageRoute("GET POST", "/suppressions", suppressions),)
 NAV = (
     NavEntry(
-        "suppressions", "Suppressed addresses", suppressions, icon="suppressed", group=NavGroup.DELIVERY, order=30
+        "suppressions",
+        "Suppressed addresses",
+        suppressions,
+        icon="suppressed",
+        group=NavGroup.DELIVERY,
+        order=30,
+        hint="Recipients that nothing is sent to, since they do not exist.",
     ),
 )
 NOTICES: Notices = {

@@ -45,7 +45,17 @@ def tls() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/tls", tls),)
-NAV = (NavEntry("tls", "TLS", tls, icon="shield", group=NavGroup.ADMINISTRATION, order=30),)
+NAV = (
+    NavEntry(
+        "tls",
+        "TLS",
+        tls,
+        icon="tls",
+        group=NavGroup.ADMINISTRATION,
+        order=30,
+        hint="Which servers prove who they are, and what is asked of them.",
+    ),
+)
 NOTICES: Notices = {
     "tls-forgotten": "Forgotten. The domain is remembered anew once its servers prove who they are.",
 }

@@ -31,7 +31,17 @@ def two_step() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/two-step", two_step),)
-NAV = (NavEntry("two-step", "Two-step sign-in", two_step, icon="shield", group=NavGroup.SETTINGS, order=33),)
+NAV = (
+    NavEntry(
+        "two-step",
+        "Two-step sign-in",
+        two_step,
+        icon="shield",
+        group=NavGroup.SIGNING_IN,
+        order=20,
+        hint="A code from your phone besides the password.",
+    ),
+)
 NOTICES: Notices = {
     "two-step-off": "Two-step sign-in is off. Your password alone signs you in.",
     "recovery-code-used": Notice(

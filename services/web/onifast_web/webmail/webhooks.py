@@ -87,7 +87,17 @@ ROUTES = (
     PageRoute("GET POST", "/webhooks", webhooks),
     PageRoute("GET POST", "/webhooks/calls", webhook_calls, off_menu="a link at each webhook leads there"),
 )
-NAV = (NavEntry("webhooks", "Webhooks", webhooks, icon="hook", group=NavGroup.SETTINGS, order=50),)
+NAV = (
+    NavEntry(
+        "webhooks",
+        "Webhooks",
+        webhooks,
+        icon="hook",
+        group=NavGroup.DELIVERY,
+        order=60,
+        hint="Programs of yours that are told what became of mail.",
+    ),
+)
 NOTICES: Notices = {
     "webhook-test": "A test is on its way. Look here again in a moment.",
     "webhook-enable": "Enabled. It is told of what happens from now on.",
