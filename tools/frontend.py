@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,16 @@ _MODULES = {
     "dompurify.js": ("dompurify/dist/purify.es.mjs", ""),
     "htmx.js": ("htmx.org/dist/htmx.min.js", "\nexport default htmx;\n"),
 }
+# pdf.js in its form for older browsers, and what it reads as a document asks for it. WebAssembly is no part of it: the
+# policy of its page allows none, and it has scripts that do the same.
+_PDF = "pdfjs-dist"
+_PDF_SCRIPTS = {
+    "pdf/pdf.js": "legacy/build/pdf.min.mjs",
+    "pdf/pdf-worker.js": "legacy/build/pdf.worker.min.mjs",
+    "pdf/wasm/openjpeg_nowasm_fallback.js": "wasm/openjpeg_nowasm_fallback.js",
+    "pdf/wasm/jbig2_nowasm_fallback.js": "wasm/jbig2_nowasm_fallback.js",
+}
+_PDF_FOLDERS = ("cmaps", "standard_fonts")
 _LICENCES = "LICENCES.txt"
 _STAMP = ".complete"
 
@@ -40,6 +51,7 @@ def ensure() -> None:
         node.bring(PACKAGES)
         SCRIPTS.mkdir(parents=True, exist_ok=True)
         _copy_modules(PACKAGES / "node_modules")
+        _copy_pdf(PACKAGES / "node_modules" / _PDF)
         _copy_icons(PACKAGES / "node_modules" / "lucide-static" / "icons")
         (SCRIPTS / _STAMP).write_text(_wanted())
 
@@ -81,6 +93,18 @@ def _copy_modules(packages: Path) -> None:
         (SCRIPTS / name).write_text(re.sub(r"\n//# sourceMappingURL=\S+\s*$", "\n", text) + more)
     notices = [f"{name}\n\n{(packages / name / 'LICENSE').read_text().strip()}\n" for name in licences()]
     (SCRIPTS / _LICENCES).write_text(f"\n{'-' * 72}\n\n".join(notices))
+
+
+def _copy_pdf(package: Path) -> None:
+    for folder in _PDF_FOLDERS:
+        shutil.rmtree(SCRIPTS / "pdf" / folder, ignore_errors=True)
+        shutil.copytree(package / folder, SCRIPTS / "pdf" / folder)
+    for name, source in _PDF_SCRIPTS.items():
+        (SCRIPTS / name).parent.mkdir(parents=True, exist_ok=True)
+        text = (package / source).read_text()
+        (SCRIPTS / name).write_text(re.sub(r"\n//# sourceMappingURL=\S+\s*$", "\n", text))
+    for each in sorted((package / "wasm").glob("LICENSE*")):
+        shutil.copy(each, SCRIPTS / "pdf" / "wasm" / each.name)
 
 
 def _copy_icons(lucide: Path) -> None:

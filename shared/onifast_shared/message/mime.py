@@ -114,10 +114,9 @@ class Part:
         """Whether there is anything in it but white space."""
         return bool(self._window.head(_MAX_HEAD).strip())
 
-    @property
-    def data_head(self) -> bytes:
-        """Some octets of `data`, enough to know its kind by."""
-        return transfer.decode(self._window.head(200), self._head.encoding)
+    def data_head(self, length: int = 200) -> bytes:
+        """Some beginning of `data`, from `length` octets of the encoded body: enough to know its kind by."""
+        return transfer.decode(self._window.head(length), self._head.encoding)
 
     @property
     def text(self) -> str:

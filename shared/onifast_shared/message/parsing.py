@@ -236,6 +236,14 @@ class Attachment:
         """What it says, if it is text."""
         return self._part.text
 
+    def text_head(self, length: int) -> str:
+        """Some beginning of `text`: no more than comes from `length` octets of the encoded part."""
+        return self._part.text_head(length)
+
+    def head(self, length: int = 200) -> bytes:
+        """Some beginning of `data`: what comes from `length` octets of the encoded part, enough to know its kind by."""
+        return self._part.data_head(length)
+
     @property
     def content_location(self) -> str:
         """The URL that it stands for in the HTML (RFC 2557), or ""."""
@@ -244,7 +252,7 @@ class Attachment:
     @property
     def image_type(self) -> str:
         """The type of image that a browser can show it as, by its content, or ""."""
-        return embedding.image_type(self._part.content_type, self._part.data_head)
+        return embedding.image_type(self._part.content_type, self._part.data_head())
 
     @property
     def is_message(self) -> bool:

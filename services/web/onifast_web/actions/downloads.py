@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 from flask import Response, request
@@ -29,6 +32,68 @@ def attachment(parsed: Parsed, index: int) -> Response:
     return _streamed(item.chunks, name_of(item), content_type)
 
 
+def shown(item: Attachment, media_type: str) -> Response:
+    """An attachment that a page of ours shows, as what its content is; for a reader who goes there, a file to save."""
+    response = _streamed(item.chunks, name_of(item), media_type)
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def archive(items: Sequence[Attachment], name: str, when: datetime) -> Response:
+    """Attachments as one zip file, made as it is sent: no more of it is in memory than one piece."""
+    response = Response(_zipped(items, when), content_type="application/zip")
+    _name(response, name)
+    return response
+
+
+class _Outlet(io.RawIOBase):
+    """Where `zipfile` writes to: what was written is taken away at once."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._written.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        written = b"".join(self._written)
+        self._written.clear()
+        return written
+
+
+def _zipped(items: Sequence[Attachment], when: datetime) -> Iterator[bytes]:
+    outlet, taken = _Outlet(), set[str]()
+    stamp = max(when.timetuple()[:6], (1980, 1, 1, 0, 0, 0))  # no file of a zip is older
+    with zipfile.ZipFile(outlet, "w") as made:
+        for item in items:
+            entry = zipfile.ZipInfo(_unique(name_of(item), taken), stamp)
+            entry.external_attr = 0o644 << 16
+            # What is compressed already costs time and gains nothing.
+            packs = item.content_type.startswith("text/") or item.is_message
+            entry.compress_type = zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED
+            with made.open(entry, "w") as target:
+                for chunk in item.chunks():
+                    target.write(chunk)
+                    yield outlet.take()
+            yield outlet.take()
+    yield outlet.take()
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """A name that no other file of the archive has, on systems too that know no capitals."""
+    stem, dot, extension = name.rpartition(".")
+    found, number = name, 1
+    while found.casefold() in taken:
+        number += 1
+        found = f"{stem} ({number}).{extension}" if dot and stem else f"{name} ({number})"
+    taken.add(found.casefold())
+    return found
+
+
 def file(data: bytes, name: str, content_type: str) -> Response:
     """Bytes as a file, or the part of them that Range asks for (RFC 9110 section 14); what is there already is 304."""
     return _streamed(lambda: iter([data]), name, content_type)
@@ -42,15 +107,20 @@ def _streamed(chunks: Callable[[], Iterator[bytes]], name: str, content_type: st
         size += len(chunk)
     response = Response(chunks(), content_type=content_type)
     response.content_length = size
+    _name(response, name)
+    response.set_etag(digest.hexdigest()[:32])
+    response.make_conditional(request, accept_ranges=True, complete_length=size)
+    return response
+
+
+def _name(response: Response, name: str) -> None:
+    """Makes of an answer a file to be saved under a name."""
     # RFC 6266: the plain name for old programs, the real one for all others.
     plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
     response.headers["Content-Disposition"] = (
         f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     )
     response.headers["Content-Security-Policy"] = POLICY
-    response.set_etag(digest.hexdigest()[:32])
-    response.make_conditional(request, accept_ranges=True, complete_length=size)
-    return response
 
 
 def name_of(item: Attachment) -> str:

@@ -8,6 +8,17 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
+PREVIEW_POLICY = f"{PAGE_POLICY}; media-src 'self'"
+"""Of the page that shows an attachment: sound and video too, from here."""
+
+PDF_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; font-src 'self' data: blob:;"
+    " connect-src 'self'; worker-src blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'self';"
+    " sandbox allow-scripts"
+)
+"""Of the page that draws a PDF: scripts of ours without eval or WebAssembly, and no origin. So its requests bring no
+cookie along, and it reads nothing but our public files. Its worker is one that it makes itself, of our script."""
+
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _SANDBOX = "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 

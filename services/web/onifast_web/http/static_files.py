@@ -15,6 +15,8 @@ from werkzeug.exceptions import NotFound
 from onifast_web.http import compression
 
 _YEAR = 365 * 86400
+# What the page that draws a PDF loads, which has no origin: the same public files for everybody.
+_FOR_NO_ORIGIN = ("pdf-frame.", "vendor/pdf/")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class StaticFiles:
             response.headers["Content-Encoding"] = "gzip"
         response.vary.add("Accept-Encoding")
         response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+        if name.startswith(_FOR_NO_ORIGIN):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         response.set_etag(f"{self.version}-{'gzip' if packed else 'plain'}")
         response.make_conditional(request)
         return response

@@ -13,7 +13,8 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found
-from onifast_web.reading import bodies, events, looks, render
+from onifast_web.reading import bodies, events, looks, previews, render
+from onifast_web.reading.previews import AttachmentKind
 from onifast_web.reading.safe_html import SafeHtml, fits
 
 _ALL_OF_A_TEXT = 4 * 1024 * 1024  # characters: more of them is a file to be saved
@@ -27,12 +28,16 @@ _PROTECTED = {
 
 @dataclass(frozen=True)
 class Links:
-    """Where the pages of a message are: itself, its frame, an attachment, a message inside, and all of it as a file."""
+    """Where the pages of a message are: itself, its frame, an attachment as a file, its preview and what that shows, a
+    message inside, all attachments as one file, and all of the message. What is not there is None or ""."""
 
     page: Callable[..., str]
     frame: Callable[..., str]
     attachment: Callable[[int], str]
+    preview: Callable[[int], str] | None = None
+    shown: Callable[[int], str] | None = None
     inside: Callable[[int], str] | None = None
+    archive: str = ""
     whole: str = ""
 
 
@@ -56,13 +61,17 @@ class ImageProxy:
 
 @dataclass(frozen=True)
 class ShownAttachment:
-    """An attachment in a list; `inside` is where it opens as a message, None where it is none."""
+    """An attachment in a list; `inside` is where it opens as a message, `preview` where it is shown before it is
+    saved, `thumbnail` the image that its card shows: "" where there is no such thing."""
 
     index: int
     name: str
     size: int
+    kind: AttachmentKind
     url: str
-    inside: str | None
+    inside: str = ""
+    preview: str = ""
+    thumbnail: str = ""
     subject: str = ""
 
 
@@ -99,7 +108,8 @@ def of(parsed: Parsed, links: Links, consent: ImageConsent | None = None) -> dic
         "event": parsed.event,
         "event_note": events.sentence(parsed.event) if parsed.event else "",
         "cards": parsed.cards,
-        "attachments": _listed(parsed, safe, links),
+        "attachments": _cards(listed(parsed, safe), links),
+        "archive_url": links.archive,
     }
 
 
@@ -151,20 +161,30 @@ def _other_view(parsed: Parsed, links: Links, *, shows_html: bool) -> str | None
     return links.page(view="text") if shows_html else links.page()
 
 
-def _listed(parsed: Parsed, safe: SafeHtml | None, links: Links) -> list[ShownAttachment]:
+def listed(parsed: Parsed, safe: SafeHtml | None) -> list[Attachment]:
     """What is listed below a message: all but the images that its HTML, where that is shown, really shows."""
     hidden = {parsed.embedded[name].index for name in safe.embedded} if safe else set[int]()
-    return [_shown(item, links) for item in parsed.attachments if item.index not in hidden]
+    return [item for item in parsed.attachments if item.index not in hidden]
 
 
-def _shown(item: Attachment, links: Links) -> ShownAttachment:
-    opens = links.inside is not None and item.is_message
-    inside = links.inside(item.index) if links.inside is not None and opens else None
-    return ShownAttachment(
-        item.index,
-        downloads.name_of(item),
-        item.size,
-        links.attachment(item.index),
-        inside,
-        item.subject if opens else "",
-    )
+def _cards(items: Sequence[Attachment], links: Links) -> list[ShownAttachment]:
+    found, thumbnails = list[ShownAttachment](), 0
+    for item in items:
+        kind = previews.kind_of(item)
+        opens = links.inside is not None and item.is_message
+        thumbnail = thumbnails < previews.MOST_THUMBNAILS and previews.has_thumbnail(item, kind) and links.shown
+        thumbnails += bool(thumbnail)
+        found.append(
+            ShownAttachment(
+                item.index,
+                downloads.name_of(item),
+                item.size,
+                kind,
+                links.attachment(item.index),
+                inside=links.inside(item.index) if links.inside and opens else "",
+                preview=links.preview(item.index) if kind.form and links.preview else "",
+                thumbnail=thumbnail(item.index) if thumbnail else "",
+                subject=item.subject if opens else "",
+            )
+        )
+    return found

@@ -23,7 +23,7 @@ _PATH = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,9}")
 @allow(Who.USER, visitors=True)
 def inside(email_id: int, path: str) -> Response:
     """The page of a message that is attached to another one."""
-    opened, parsed = _open(email_id, path)
+    opened, parsed = open_inside(email_id, path)
     outer = path.rpartition(".")[0]
     back = (
         url_for("webmail.inside", email_id=email_id, path=outer)
@@ -35,7 +35,7 @@ def inside(email_id: int, path: str) -> Response:
         opened.row.folder,
         row=opened.row,
         parsed=parsed,
-        content=content.of(parsed, _links(email_id, path)),
+        content=content.of(parsed, links(email_id, path)),
         back=back,
         file_url=_attachment_url(email_id, outer, int(path.rpartition(".")[2])),
     )
@@ -44,13 +44,13 @@ def inside(email_id: int, path: str) -> Response:
 @allow(Who.USER, visitors=True)
 def inside_frame(email_id: int, path: str) -> Response:
     """Its HTML, for the sandboxed frame."""
-    return content.html_page(_open(email_id, path)[1], proxy=image_proxy_of(email_id))
+    return content.html_page(open_inside(email_id, path)[1], proxy=image_proxy_of(email_id))
 
 
 @allow(Who.USER, visitors=True)
 def inside_attachment(email_id: int, path: str, index: int) -> Response:
     """One of its attachments, to be saved."""
-    return downloads.attachment(_open(email_id, path)[1], index)
+    return downloads.attachment(open_inside(email_id, path)[1], index)
 
 
 _PLACE = "/messages/<int:email_id>/inside/<path>"
@@ -63,7 +63,8 @@ NAV = ()
 NOTICES: Notices = {}
 
 
-def _open(email_id: int, path: str) -> tuple[OpenedMessage, Parsed]:
+def open_inside(email_id: int, path: str) -> tuple[OpenedMessage, Parsed]:
+    """A message, and the one of that path inside it; raises Problem(404)."""
     opened = open_message(user()[1], email_id)
     if not _PATH.fullmatch(path):
         raise not_found("message")
@@ -76,12 +77,16 @@ def _open(email_id: int, path: str) -> tuple[OpenedMessage, Parsed]:
     return opened, parsed
 
 
-def _links(email_id: int, path: str) -> Links:
+def links(email_id: int, path: str) -> Links:
+    """Where the pages of a message inside another one are."""
     return Links(
         page=lambda **query: url_for("webmail.inside", email_id=email_id, path=path, **query),
         frame=lambda **query: url_for("webmail.inside_frame", email_id=email_id, path=path, **query),
         attachment=lambda index: _attachment_url(email_id, path, index),
+        preview=lambda index: url_for("webmail.preview", email_id=email_id, path=path, index=index),
+        shown=lambda index: url_for("webmail.previewed", email_id=email_id, path=path, index=index),
         inside=lambda index: url_for("webmail.inside", email_id=email_id, path=f"{path}.{index}"),
+        archive=url_for("webmail.archive", email_id=email_id, path=path),
         whole=_attachment_url(email_id, path.rpartition(".")[0], int(path.rpartition(".")[2])),
     )
 

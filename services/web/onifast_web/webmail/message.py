@@ -174,7 +174,7 @@ def open_message(owner: str, email_id: int, *, is_noted: bool = False) -> Opened
 
 def content_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     """What a message says, for a page of its reader's."""
-    return content.of(opened.parsed, _links(opened.row.id), _image_consent(username, opened))
+    return content.of(opened.parsed, links(opened.row.id), _image_consent(username, opened))
 
 
 def file_stem(row: EmailRow) -> str:
@@ -220,12 +220,16 @@ def _image_consent(username: str, opened: OpenedMessage) -> ImageConsent:
     )
 
 
-def _links(email_id: int) -> Links:
+def links(email_id: int) -> Links:
+    """Where the pages of a message are."""
     return Links(
         page=lambda **query: url_for("webmail.message", email_id=email_id, **query),
         frame=lambda **query: url_for("webmail.frame", email_id=email_id, **query),
         attachment=lambda index: url_for("webmail.attachment", email_id=email_id, index=index),
+        preview=lambda index: url_for("webmail.preview", email_id=email_id, index=index),
+        shown=lambda index: url_for("webmail.previewed", email_id=email_id, index=index),
         inside=lambda index: url_for("webmail.inside", email_id=email_id, path=str(index)),
+        archive=url_for("webmail.archive", email_id=email_id),
         whole=url_for("webmail.raw", email_id=email_id),
     )
 
