@@ -16,7 +16,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),
-        ("domain_dns",),
+        ("domain_dns", "health"),
         ("ctl",),
     ),
     "onifast_smtpd": (
@@ -46,7 +46,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("http", "reading"),
         ("access",),
         ("actions", "serving"),
-        ("api", "webmail", "client_setup"),
+        ("api", "webmail", "client_setup", "health"),
         ("app",),
         ("main",),
     ),

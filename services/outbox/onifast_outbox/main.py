@@ -35,7 +35,9 @@ from onifast_shared.machine import capabilities, log, memory, privileges, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.supervised import Supervision
+from onifast_shared.programs.watch import Watch
 
 from onifast_outbox.filing import filer
 
@@ -44,16 +46,16 @@ def main() -> None:
     """The console script `onifast-outbox`."""
     if (status := command_line.answer("onifast-outbox", __doc__)) is not None:
         sys.exit(status)
-    supervision = Supervision()
+    supervision, manager = Supervision(), ServiceManager()
     reloading.hold()
     try:
-        sys.exit(_run(Settings.load(), supervision))
+        sys.exit(_run(Settings.load(), supervision, manager))
     except (ConfigError, PrivilegeError, DatabaseError) as error:
         print(f"onifast-outbox: {error}", file=sys.stderr)
         sys.exit(command_line.status_of(error))
 
 
-def _run(settings: Settings, supervision: Supervision) -> int:
+def _run(settings: Settings, supervision: Supervision, manager: ServiceManager) -> int:
     log.configure(settings.log_level, "onifast-outbox")
     memory.give_back_large_blocks()
     # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
@@ -71,7 +73,8 @@ def _run(settings: Settings, supervision: Supervision) -> int:
     rights.give_up_root(settings)
     capabilities.keep_only(privileges.KEPT)
     supervision.follow()
-    return program.deliver(settings, channel)
+    watch = Watch("outbox", settings.database, manager, listening={})
+    return watch.over_alone(lambda serving, beat: program.deliver(settings, channel, serving, beat))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.junk import judging
 from onifast_shared.machine import dns, event_loop, log
 from onifast_shared.machine.config import Settings
-from onifast_shared.programs import reloading
+from onifast_shared.programs import pulse, reloading
+from onifast_shared.programs.pulse import nothing
 from onifast_shared.webhooks import targets
 
 from onifast_outbox import maillog
@@ -118,30 +119,42 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
     )
 
 
-def deliver(settings: Settings, channel: socket.socket | None) -> int:
+def deliver(
+    settings: Settings, channel: socket.socket | None, serving: Callable[[], None], beat: Callable[[], None]
+) -> int:
     """From opening the database to closing it; returns the exit status. `channel` leads to the filer, if there is one.
 
-    Raises ConfigError, DatabaseError.
+    `serving` is called whenever its loops have begun, `beat` as they come round. Raises ConfigError, DatabaseError.
     """
     db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
     try:
         with asyncio.Runner(loop_factory=event_loop.new) as runner:
-            return runner.run(run(settings, db, Filer(channel) if channel else None))
+            return runner.run(run(settings, db, Filer(channel) if channel else None, serving, beat))
     finally:
         db.close()
 
 
-async def run(settings: Settings, db: Database, filer_client: Filer | None) -> int:
-    """Serves until a signal ends it or the filer dies, and with other settings from each SIGHUP on; the exit code."""
+async def run(
+    settings: Settings,
+    db: Database,
+    filer_client: Filer | None,
+    serving: Callable[[], None] = nothing,
+    beat: Callable[[], None] = nothing,
+) -> int:
+    """Serves until a signal ends it or the filer dies, and with other settings from each SIGHUP on; the exit code.
+
+    `serving` and `beat` are those of `deliver`.
+    """
     wishes = Wishes(asyncio.Event(), asyncio.Event())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, wishes.stop.set)
     if reloading.is_heard():
         loop.add_signal_handler(signal.SIGHUP, wishes.renew.set)
-    while (code := await serve(settings, db, filer_client, wishes)) is None:
-        wishes.renew.clear()
-        settings = reloading.renewed(settings, log.get("outbox"))
+    async with pulse.beating(beat):
+        while (code := await serve(settings, db, filer_client, wishes, serving)) is None:
+            wishes.renew.clear()
+            settings = reloading.renewed(settings, log.get("outbox"))
     if filer_client:
         await filer_client.close()
     return code
@@ -155,8 +168,15 @@ class Wishes:
     renew: asyncio.Event
 
 
-async def serve(settings: Settings, db: Database, filer_client: Filer | None, wishes: Wishes) -> int | None:
+async def serve(
+    settings: Settings, db: Database, filer_client: Filer | None, wishes: Wishes, serving: Callable[[], None]
+) -> int | None:
     """Runs every loop until a signal comes or the filer dies; the exit code, None to go on with other settings."""
+
+    def started() -> None:
+        maillog.started(_serves(settings), settings.source)
+        serving()
+
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
     mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup = (
@@ -199,7 +219,7 @@ async def serve(settings: Settings, db: Database, filer_client: Filer | None, wi
         (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup),
     )
     async with poller.watching():
-        code = await _until_stopped(program, loops, wishes, lambda: maillog.started(_serves(settings), settings.source))
+        code = await _until_stopped(program, loops, wishes, started)
     await program.dispatcher.close()
     await program.connections.close()
     with contextlib.suppress(DatabaseError):

@@ -36,9 +36,11 @@ from onifast_shared.machine import event_loop, log, memory, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.machine.sockets import BindError
-from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs import command_line, pulse, reloading
+from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.processes import Parent
 from onifast_shared.programs.supervised import Supervision
+from onifast_shared.programs.watch import Watch
 
 from onifast_smtpd import maillog
 from onifast_smtpd.process import processes
@@ -55,7 +57,7 @@ def main() -> int:
     """Runs the program; returns its exit status."""
     if (status := command_line.answer(PROGRAM, __doc__)) is not None:
         return status
-    supervision = Supervision()
+    supervision, manager = Supervision(), ServiceManager()
     reloading.hold()
     try:
         settings = Settings.load()
@@ -75,13 +77,15 @@ def main() -> int:
     def serving() -> None:
         maillog.started(addresses(listeners), settings.hostname, settings.database, settings.source, count)
 
+    watch = Watch("smtpd", settings.database, manager, count=count, listening=addresses(listeners))
     if count == 1:
-        return program.work(processes.alone(serving))
+        return watch.over_alone(lambda serves, beat: program.work(processes.alone(serves, beat)), serving)
     parent = Parent(
         count,
         processes.Shared(count),
         program.work,
         serving,
+        watch,
         reload=program.reload,
         ending=partial(close_listeners, listeners),
         died=maillog.process_died,
@@ -136,9 +140,10 @@ class SmtpdProgram:
             await server.start()
             memory.trim()
             place.serving()
-            await told_to_end.wait()
-            maillog.stopping(len(server.receiver.sessions))
-            await server.stop(GRACE)
+            async with pulse.beating(place.beat):
+                await told_to_end.wait()
+                maillog.stopping(len(server.receiver.sessions))
+                await server.stop(GRACE)
         finally:
             if place.lifeline is not None:
                 loop.remove_reader(place.lifeline)

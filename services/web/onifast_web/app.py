@@ -13,7 +13,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.recipients.login_directory import LoginDirectory
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web import api, webmail
+from onifast_web import api, health, webmail
 from onifast_web.access import auth, service_token
 from onifast_web.access.api_rates import ApiRates
 from onifast_web.access.auth import Who, allow
@@ -61,6 +61,7 @@ def create_app(
     api.register(app)
     webmail.register(app)
     client_setup.register(app)
+    health.register(app, clock)
     app.add_url_rule("/", "home", _home)
     app.wsgi_app = ForwardedMiddleware(app.wsgi_app, url_prefix=settings.url_prefix)  # type: ignore[method-assign]
     return app

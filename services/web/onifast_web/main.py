@@ -39,8 +39,10 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine import log, memory, privileges, rights, sockets
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.programs import command_line, reloading
+from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.processes import Parent
 from onifast_shared.programs.supervised import Supervision
+from onifast_shared.programs.watch import Watch
 
 from onifast_web.access.service_token import ServiceTokenError
 from onifast_web.app import create_app
@@ -58,7 +60,7 @@ def main() -> int:
     """Serves until a signal ends it; returns the exit status."""
     if (answered := command_line.answer("onifast-web", __doc__)) is not None:
         return answered
-    supervision = Supervision()
+    supervision, manager = Supervision(), ServiceManager()
     reloading.hold()
     try:
         settings = Settings.load()
@@ -71,13 +73,15 @@ def main() -> int:
     memory.give_back_large_blocks()
     count = places.how_many(settings)
     program = WebProgram(settings, listeners, count)
+    watch = Watch("web", settings.database, manager, count=count, listening={"http": program.where})
     if count == 1:
-        return program.work(places.alone(program.tell_started))
+        return watch.over_alone(lambda serving, beat: program.work(places.alone(serving, beat)), program.tell_started)
     parent = Parent(
         count,
         places.WebPlaces(count),
         program.work,
         program.tell_started,
+        watch,
         reload=program.reload,
         ending=program.stop_listening,
         died=lambda pid, status: log.event(_logger, "process-died", logging.ERROR, died=pid, status=status),
@@ -92,6 +96,8 @@ class WebProgram:
         self._settings = settings
         self._listeners = listeners
         self._processes = processes
+        self.where = ",".join(map(_name, listeners))
+        """Where it listens."""
 
     def work(self, place: WebPlace) -> int:
         """From opening the database to closing it; returns the exit status."""
@@ -133,11 +139,10 @@ class WebProgram:
     def tell_started(self) -> None:
         """Says in the log that it serves."""
         settings = self._settings
-        where = ",".join(_name(listener) for listener in self._listeners)
         log.event(
             _logger,
             "started",
-            http=where,
+            http=self.where,
             prefix=settings.url_prefix or "/",
             settings=settings.source,
             processes=self._processes,

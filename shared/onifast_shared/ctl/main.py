@@ -39,6 +39,7 @@
     onifast-mailctl token create USER NAME [--scope SCOPE …] [--expires WHEN] | list USER | revoke USER ID
     onifast-mailctl app-password create USER NAME | list USER | revoke USER ID
     onifast-mailctl totp list | reset USER
+    onifast-mailctl certificate list | install FULLCHAIN KEY [--domain DOMAIN …]
     onifast-mailctl tls list [--downgraded] | forget DOMAIN | policies | reports
     onifast-mailctl counts check | rebuild
     onifast-mailctl database show | check | init | adopt | rebuild
@@ -47,6 +48,7 @@
     onifast-mailctl backup extract [DIR] [--id ID] --place PLACE --to FOLDER
     onifast-mailctl delivery-check ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
+    onifast-mailctl health [CHECK…] [--strict] [--quiet]
     onifast-mailctl --version
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -69,6 +71,7 @@ from onifast_shared.ctl import (
     audit,
     audited,
     backups,
+    certificates,
     check,
     counts,
     database,
@@ -76,6 +79,7 @@ from onifast_shared.ctl import (
     destinations,
     dkim,
     domains,
+    health,
     hold_rules,
     junk,
     labels,
@@ -153,12 +157,14 @@ def parser() -> argparse.ArgumentParser:
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))
     logins.declare_app_passwords(area(areas, "app-password", "passwords of single programs, for SMTP"))
     totp.declare(area(areas, "totp", "users' second factor at the webmail"))
+    certificates.declare(area(areas, "certificate", "certificates of this host's own"))
     tls.declare(area(areas, "tls", "how connections to other sites are protected"))
     search.declare(area(areas, "search", "the search index"))
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
     backups.declare(area(areas, "backup", "copies of the running system, and how they come back"))
     delivery_check.declare(areas)
+    health.declare(areas)
     check.declare(areas)
     return whole
 

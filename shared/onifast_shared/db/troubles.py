@@ -7,15 +7,13 @@ database show` read it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
 import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MODE = 0o660
+from onifast_shared.db import beside
+
 FLUSH_SECONDS = 10.0
 FORGOTTEN_SECONDS = 1200.0
 """A long reader that nobody has met for so long: the program that noted it has ended."""
@@ -47,10 +45,8 @@ def troubles_path(database: Path) -> Path:
 
 def present(database: Path) -> list[Trouble]:
     """The troubles that are not over, as all programs noted them; none where the file cannot be read."""
-    with contextlib.suppress(OSError):
-        found = _parsed(troubles_path(database).read_text("utf-8", "replace"))
-        return [each for each in found if each.kind != LONG_READER or each.last > time.time() - FORGOTTEN_SECONDS]
-    return []
+    found = _parsed(beside.read(troubles_path(database)))
+    return [each for each in found if each.kind != LONG_READER or each.last > time.time() - FORGOTTEN_SECONDS]
 
 
 class Troubles:
@@ -93,34 +89,20 @@ class Troubles:
 
 
 def _merge(path: Path, noted: dict[str, _Noted], over: set[str]) -> None:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        size = os.fstat(fd).st_size
-        if size == 0:
-            _share(fd, path.parent)
-        known = {each.kind: each for each in _parsed(os.pread(fd, size, 0).decode("utf-8", "replace"))}
+    def merged(entries: beside.Entries) -> beside.Entries:
+        known = {each.kind: each for each in _parsed(entries)}
         now = int(time.time())
         for kind, (text, times) in noted.items():
             before = known.get(kind, Trouble(kind, text, 0, now, now))
             known[kind] = Trouble(kind, text, before.times + times, before.since, now)
-        text = json.dumps([each._asdict() for each in known.values() if each.kind not in over])
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, text.encode() + b"\n", 0)
-    finally:
-        os.close(fd)
+        return [each._asdict() for each in known.values() if each.kind not in over]
+
+    beside.change(path, merged)
 
 
-def _share(fd: int, directory: Path) -> None:
-    """Makes the file everybody's who may write to the directory."""
-    os.fchmod(fd, MODE)
-    if os.geteuid() == 0:
-        os.fchown(fd, -1, directory.stat().st_gid)
-
-
-def _parsed(text: str) -> list[Trouble]:
+def _parsed(entries: beside.Entries) -> list[Trouble]:
     with contextlib.suppress(ValueError, TypeError):
-        return [_trouble(each) for each in json.loads(text)]
+        return [_trouble(each) for each in entries]
     return []
 
 

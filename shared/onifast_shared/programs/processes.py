@@ -6,6 +6,7 @@ parent has loaded by then they share. The parent hears of everything by signals,
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -14,9 +15,12 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from onifast_shared.programs import reloading
+from onifast_shared.programs.pulse import nothing
+from onifast_shared.programs.watch import LOOK_SECONDS, Watch, tell_stuck
 
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
 
@@ -30,10 +34,17 @@ P_co = TypeVar("P_co", covariant=True)
 class ProcessPlaces(Protocol[P_co]):
     """What the processes share, place by place."""
 
-    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> P_co:
+    def place(
+        self,
+        number: int,
+        serving: Callable[[], None],
+        lifeline: int | None = None,
+        beat: Callable[[], None] = nothing,
+    ) -> P_co:
         """The place of that number, for the process that has it.
 
-        It calls `serving` once it serves; `lifeline` shows an end of file when the parent is dead.
+        It calls `serving` once it serves, and `beat` as its loop comes round, every BEAT_SECONDS of
+        `onifast_shared.programs.pulse` at the least; `lifeline` shows an end of file when the parent is dead.
         """
         ...
 
@@ -47,13 +58,15 @@ class _Child:
     place: int
     started: float
     serves: bool = False
+    is_condemned: bool = False
 
 
 class Parent(Generic[P]):
     """Keeps `count` processes running, each of which does `work` and exits with what it returns.
 
     `serving` is called once all of them serve, `reload` at SIGHUP, `ending` before they are told to end, and `died` for
-    one that ended unasked, with its exit status (a signal's number is negative); it is started anew.
+    one that ended unasked, with its exit status (a signal's number is negative); it is started anew. One that is stuck
+    is ended. `watch` tells others of all that.
     """
 
     def __init__(
@@ -62,6 +75,7 @@ class Parent(Generic[P]):
         places: ProcessPlaces[P],
         work: Callable[[P], int],
         serving: Callable[[], None],
+        watch: Watch,
         *,
         reload: Callable[[], None] = lambda: None,
         ending: Callable[[], None] = lambda: None,
@@ -71,6 +85,7 @@ class Parent(Generic[P]):
         self._places = places
         self._work = work
         self._serving = serving
+        self._watch = watch
         self._reload = reload
         self._tell_ending = ending
         self._tell_died = died
@@ -94,6 +109,7 @@ class Parent(Generic[P]):
             event = signal.sigtimedwait(_EVENTS, self._patience())
             if event is None:
                 self._start_due()
+                self._look()
             elif event.si_signo == signal.SIGCHLD:
                 self._reap()
             elif event.si_signo == _SERVING:
@@ -102,11 +118,23 @@ class Parent(Generic[P]):
                 self._renew()
             else:
                 self._end()
+        self._watch.ending()
         return self._status
 
     def _patience(self) -> float:
-        """Seconds until somebody is to be started."""
-        return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else 3600.0
+        """Seconds until somebody is to be started, or looked at."""
+        return min(LOOK_SECONDS, max(0.0, min(self._due.values()) - time.monotonic())) if self._due else LOOK_SECONDS
+
+    def _look(self) -> None:
+        """Ends those that are stuck, and tells others that the rest lives."""
+        self._watch.look()
+        for pid, child in self._children.items():
+            if child.is_condemned:
+                os.kill(pid, signal.SIGKILL)  # it did not even die of the other
+            elif child.serves and self._watch.is_stuck(child.place):
+                tell_stuck(pid, self._watch.pulses.silence(child.place))
+                os.kill(pid, signal.SIGABRT)
+                child.is_condemned = True
 
     def _start_due(self) -> None:
         for place in [place for place, due in self._due.items() if due <= time.monotonic()]:
@@ -121,8 +149,10 @@ class Parent(Generic[P]):
         try:
             os.close(self._held)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _EVENTS)
-            parent = os.getppid()
-            status = self._work(self._places.place(place, lambda: os.kill(parent, _SERVING), self._lifeline))
+            faulthandler.enable()  # SIGABRT then says where every thread is
+            parent, pulse = os.getppid(), self._watch.pulses.of(place)
+            serving = partial(os.kill, parent, _SERVING)
+            status = self._work(self._places.place(place, serving, self._lifeline, pulse.beat))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -140,6 +170,7 @@ class Parent(Generic[P]):
         if len(self._children) == self._count and all(child.serves for child in self._children.values()):
             self._served = True
             self._serving()
+            self._watch.serving()
 
     def _reap(self) -> None:
         while self._children:
@@ -148,6 +179,7 @@ class Parent(Generic[P]):
                 return
             child = self._children.pop(pid)
             self._places.clear(child.place)
+            self._watch.pulses.clear(child.place)
             self._ended(pid, child, os.waitstatus_to_exitcode(wait_status))
 
     def _ended(self, pid: int, child: _Child, status: int) -> None:

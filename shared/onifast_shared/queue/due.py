@@ -28,6 +28,15 @@ def glance(tx: Connection) -> Glance:
     return Glance(bool(row[0]), bool(row[1]), bool(row[2]), None if row[3] is None else int(row[3]))
 
 
+def oldest_due(tx: Connection) -> float | None:
+    """Since when, in epoch seconds, rows that are due should have been tried; None where none is.
+
+    Of those that are ready it looks at the first MOST_AT_ONCE, whose age is that of all where nobody claims any.
+    """
+    since = tx.execute(_OLDEST_DUE).get
+    return None if since is None else float(since)
+
+
 def promote(tx: Connection, now: float, limit: int = MOST_AT_ONCE) -> int:
     """Makes rows ready that are due, the longest waiting first; returns how many."""
     tx.execute(_PROMOTE, (int(now), limit))
@@ -80,6 +89,16 @@ _GLANCE = f"""
            EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_ready
                    WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= ''),
            ({_NEXT_DUE})
+"""
+_OLDEST_DUE = f"""
+    SELECT min(since) FROM (
+        SELECT max(next_attempt_ts, queued_ts) AS since FROM (
+            SELECT next_attempt_ts, queued_ts FROM outbox INDEXED BY outbox_ready
+            WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= '' LIMIT {MOST_AT_ONCE}
+        )
+        UNION ALL
+        SELECT ({_NEXT_DUE})
+    ) WHERE since <= unixepoch()
 """
 _PROMOTE = f"""
     UPDATE outbox SET ready = 1

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.shared_counts import SharedCounter, SharedTally
+from onifast_shared.programs.pulse import nothing
 
 from onifast_smtpd.clients.client import GROUPS
 from onifast_smtpd.clients.limits import COPIES
@@ -66,6 +67,8 @@ class ProcessPlace:
     peers: SharedTally
     serving: Callable[[], None]
     """To be called once connections are accepted."""
+    beat: Callable[[], None]
+    """To be called as the loop comes round."""
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
     pipes: ProcessPipes | None = None
@@ -81,11 +84,17 @@ class Shared:
         self._peers = memoryview(mmap.mmap(-1, 2 * SharedTally.BUCKETS * places)).cast("H")
         self._pipes = [os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) for _ in range(places)] if places > 1 else []
 
-    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> ProcessPlace:
+    def place(
+        self,
+        number: int,
+        serving: Callable[[], None],
+        lifeline: int | None = None,
+        beat: Callable[[], None] = nothing,
+    ) -> ProcessPlace:
         """The place of that number."""
         groups = [SharedCounter(numbers, number) for numbers in self._groups]
         octets, peers = SharedCounter(self._octets, number), SharedTally(self._peers, number)
-        return ProcessPlace(groups, octets, peers, serving, lifeline, self._pipes_of(number))
+        return ProcessPlace(groups, octets, peers, serving, beat, lifeline, self._pipes_of(number))
 
     def _pipes_of(self, number: int) -> ProcessPipes | None:
         if not self._pipes:
@@ -107,6 +116,6 @@ class Shared:
         self._peers[begin : begin + SharedTally.BUCKETS] = memoryview(bytes(2 * SharedTally.BUCKETS)).cast("H")
 
 
-def alone(serving: Callable[[], None] = lambda: None) -> ProcessPlace:
+def alone(serving: Callable[[], None] = nothing, beat: Callable[[], None] = nothing) -> ProcessPlace:
     """The place of a process that has no parent and no others beside it."""
-    return Shared(1).place(0, serving)
+    return Shared(1).place(0, serving, beat=beat)

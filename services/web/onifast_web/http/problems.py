@@ -110,8 +110,8 @@ def from_http(error: HTTPException) -> Problem:
 
 
 def is_for_programs(asked: Request) -> bool:
-    """Whether the answer is JSON: everything below /api, and whoever asks for JSON and not for a page."""
-    if asked.path.startswith("/api/"):
+    """Whether the answer is JSON: all below /api, what monitors ask, and whoever asks for JSON and not for a page."""
+    if asked.path.startswith("/api/") or asked.path == "/readyz":
         return True
     return asked.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 

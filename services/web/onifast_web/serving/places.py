@@ -14,6 +14,7 @@ from onifast_shared.machine import shared_windows
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.shared_counts import SharedCounter, SharedTally
 from onifast_shared.machine.shared_windows import SharedWindows
+from onifast_shared.programs.pulse import nothing
 
 from onifast_web.access.one_at_a_time import OneAtATime
 
@@ -44,6 +45,8 @@ class WebPlace:
     """Of the API, by user and token."""
     serving: Callable[[], None]
     """To be called once connections are accepted."""
+    beat: Callable[[], None]
+    """To be called as the loop comes round."""
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
 
@@ -64,7 +67,13 @@ class WebPlaces:
         self._windows = shared_windows.memory(count)
         self._tallies = [memoryview(mmap.mmap(-1, 2 * size)).cast("H") for _ in range(_TALLIES)]
 
-    def place(self, number: int, serving: Callable[[], None], lifeline: int | None = None) -> WebPlace:
+    def place(
+        self,
+        number: int,
+        serving: Callable[[], None],
+        lifeline: int | None = None,
+        beat: Callable[[], None] = nothing,
+    ) -> WebPlace:
         """The place of that number."""
         connections, large = (SharedCounter(numbers, number) for numbers in self._counters)
         tallies = (SharedTally(numbers, number) for numbers in self._tallies)
@@ -79,6 +88,7 @@ class WebPlaces:
             turn=self._turn,
             calls=SharedWindows(self._windows, number),
             serving=serving,
+            beat=beat,
             lifeline=lifeline,
         )
 
@@ -91,6 +101,6 @@ class WebPlaces:
             numbers[begin : begin + SharedTally.BUCKETS] = memoryview(bytes(2 * SharedTally.BUCKETS)).cast("H")
 
 
-def alone(serving: Callable[[], None] = lambda: None) -> WebPlace:
+def alone(serving: Callable[[], None] = nothing, beat: Callable[[], None] = nothing) -> WebPlace:
     """The place of a process that has no others beside it."""
-    return WebPlaces(1).place(0, serving)
+    return WebPlaces(1).place(0, serving, beat=beat)

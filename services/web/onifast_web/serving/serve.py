@@ -234,6 +234,7 @@ class WebServer:
         if now - self._judged_at < 1.0:
             return
         self._judged_at = now
+        self._place.beat()
         channels = self._channels
         self._give_back(now, is_idle=not channels)
         pressed = self._place.connections.total > self._limit * 3 // 4 or now - self._short_at < 60.0
@@ -257,6 +258,7 @@ class WebServer:
             if not self._channels:
                 return
             self._poll(0.2)
+            self._place.beat()
 
 
 class _Lifeline(wasyncore.file_dispatcher):  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Whether this host's mail works at this moment: its programs, database, queue, disk and certificates."""

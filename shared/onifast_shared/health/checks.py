@@ -1,0 +1,193 @@
+"""The checks: what each finds, and how bad that is."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from onifast_shared.db import inspection, troubles
+from onifast_shared.db.database import Database
+from onifast_shared.db.errors import DatabaseError
+from onifast_shared.health import probes
+from onifast_shared.health.probes import Unanswered
+from onifast_shared.machine.config import Settings
+from onifast_shared.programs import presence
+from onifast_shared.programs.presence import Presence
+from onifast_shared.queue import due
+from onifast_shared.tls import expiry
+
+PROGRAMS = ("smtpd", "outbox", "web")
+SLOW_SECONDS = 15 * 60.0
+"""Mail that should have been tried so long ago: outbox does not keep up, or is not there."""
+
+DISK_WARNING, DISK_FAILING = 0.10, 0.05
+"""Shares of the disk that are free."""
+
+CERTIFICATE_WARNING = 20.0
+"""Days before a certificate's end."""
+
+
+class State(StrEnum):
+    """How well something is, the worst last."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+class Finding(NamedTuple):
+    """What a check found: of what, how it is, in a sentence, and what puts it right where that can be said."""
+
+    check: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+def worst(findings: list[Finding]) -> State:
+    """The worst state of all; that of nothing is OK."""
+    order = list(State)
+    return max((finding.state for finding in findings), key=order.index, default=State.OK)
+
+
+def look(settings: Settings, only: tuple[str, ...] = ()) -> list[Finding]:
+    """Carries out all checks, or those of that name. Takes seconds at the most; changes nothing."""
+    return [finding for name, check in CHECKS.items() if not only or name in only for finding in check(settings)]
+
+
+def _program(name: str) -> Callable[[Settings], Iterator[Finding]]:
+    def check(settings: Settings) -> Iterator[Finding]:
+        running = [each for each in presence.present(settings.database) if each.program == name]
+        if not running:
+            yield Finding(name, State.FAILED, "is not running", f"supervisorctl start {name}, or systemctl")
+        for one in running:
+            yield from _running(one, settings, alone=len(running) == 1)
+
+    return check
+
+
+def _running(one: Presence, settings: Settings, *, alone: bool) -> Iterator[Finding]:
+    name, now = one.program, time.time()
+    if one.is_lost(now):
+        if alone:
+            text = f"was last heard of {_ago(now - one.heard_at)} ago (process {one.pid})"
+            yield Finding(name, State.FAILED, text, f"look into its log; supervisorctl restart {name}, or systemctl")
+        return
+    problems = list(_unanswered(one, settings))
+    yield from (Finding(name, State.FAILED, problem) for problem in problems)
+    if one.serving < one.processes:
+        yield Finding(name, State.WARNING, f"{one.serving} of its {one.processes} processes serve")
+    elif not problems:
+        where = "".join(f", {service} at {at}" for service, at in one.listening.items())
+        yield Finding(name, State.OK, f"{one.version} serves for {_ago(now - one.started_at)}{where}")
+
+
+def _unanswered(one: Presence, settings: Settings) -> Iterator[str]:
+    """What the program does not do at the addresses where it says that it listens."""
+    for service, listening in one.listening.items():
+        for at in listening.split(","):
+            try:
+                if service == "http":
+                    probes.readiness(at, settings.url_prefix)
+                else:
+                    probes.greeting(at, tls=service == "submissions")
+            except Unanswered as problem:
+                yield f"{service} at {at}: {problem}"
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    path = settings.database
+    if (trouble := inspection.trouble_with(path, settings.database_timeout)) is not None:
+        yield Finding("database", State.FAILED, str(trouble))
+        return
+    noted = troubles.present(path)
+    for each in noted:
+        state = State.WARNING if each.kind == troubles.LONG_READER else State.FAILED
+        yield Finding("database", state, f"noted {each.times} times: {each.text}")
+    if not noted and path.exists():
+        yield Finding("database", State.OK, f"{path}, {_octets(path.stat().st_size)}")
+
+
+def _queue(settings: Settings) -> Iterator[Finding]:
+    if not settings.database.exists():
+        return
+    try:
+        database = Database.open(settings.database, timeout=settings.database_timeout)
+    except DatabaseError:
+        return  # the check of the database has told it
+    try:
+        since = database.read(due.oldest_due)
+    except DatabaseError as error:
+        yield Finding("queue", State.FAILED, str(error))
+        return
+    finally:
+        database.close()
+    waits = time.time() - since if since is not None else 0.0
+    if waits > SLOW_SECONDS:
+        text = f"mail should have been tried {_ago(waits)} ago"
+        yield Finding("queue", State.WARNING, text, "see whether outbox runs, and `onifast-mailctl destination list`")
+    else:
+        yield Finding("queue", State.OK, "no mail waits longer than it should")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.database.parent
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        yield Finding("disk", State.FAILED, f"{folder}: {error.strerror}")
+        return
+    free = found.f_bavail / max(1, found.f_blocks)
+    state = State.FAILED if free < DISK_FAILING else State.WARNING if free < DISK_WARNING else State.OK
+    text = f"{free:.0%} of the disk of {folder} is free, {_octets(found.f_bavail * found.f_frsize)}"
+    yield Finding("disk", state, text, "" if state is State.OK else "make room, before mail is refused")
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    problems = False
+    found = expiry.certificates(settings.certs_dir)
+    for each in found:
+        if each.problem:
+            problems = True
+            yield Finding("certificates", State.WARNING, f"{each.domain}: {each.problem}")
+            continue
+        days = (each.ends_at - time.time()) / 86400
+        if days < 0:
+            problems = True
+            yield Finding("certificates", State.WARNING, f"{each.domain}: ended {math.ceil(-days)} days ago", _RENEW)
+        elif days < CERTIFICATE_WARNING:
+            problems = True
+            yield Finding("certificates", State.WARNING, f"{each.domain}: ends in {math.floor(days)} days", _RENEW)
+    if found and not problems:
+        yield Finding("certificates", State.OK, f"{len(found)} are valid for more than {CERTIFICATE_WARNING:.0f} days")
+
+
+_RENEW = "renew it: docs/operations.md, Certificates"
+
+CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
+    **{name: _program(name) for name in PROGRAMS},
+    "database": _database,
+    "queue": _queue,
+    "disk": _disk,
+    "certificates": _certificates,
+}
+"""Every check by its name, in the order in which they are shown."""
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _octets(size: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
