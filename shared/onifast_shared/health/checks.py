@@ -39,7 +39,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Finding(NamedTuple):
+class HealthFinding(NamedTuple):
     """What a check found: of what, how it is, in a sentence, and what puts it right where that can be said."""
 
     check: str
@@ -48,42 +48,44 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def worst(findings: list[Finding]) -> State:
+def worst(findings: list[HealthFinding]) -> State:
     """The worst state of all; that of nothing is OK."""
     order = list(State)
     return max((finding.state for finding in findings), key=order.index, default=State.OK)
 
 
-def look(settings: Settings, only: tuple[str, ...] = ()) -> list[Finding]:
+def look(settings: Settings, only: tuple[str, ...] = ()) -> list[HealthFinding]:
     """Carries out all checks, or those of that name. Takes seconds at the most; changes nothing."""
     return [finding for name, check in CHECKS.items() if not only or name in only for finding in check(settings)]
 
 
-def _program(name: str) -> Callable[[Settings], Iterator[Finding]]:
-    def check(settings: Settings) -> Iterator[Finding]:
+def _program(name: str) -> Callable[[Settings], Iterator[HealthFinding]]:
+    def check(settings: Settings) -> Iterator[HealthFinding]:
         running = [each for each in presence.present(settings.database) if each.program == name]
         if not running:
-            yield Finding(name, State.FAILED, "is not running", f"supervisorctl start {name}, or systemctl")
+            yield HealthFinding(name, State.FAILED, "is not running", f"supervisorctl start {name}, or systemctl")
         for one in running:
             yield from _running(one, settings, alone=len(running) == 1)
 
     return check
 
 
-def _running(one: Presence, settings: Settings, *, alone: bool) -> Iterator[Finding]:
+def _running(one: Presence, settings: Settings, *, alone: bool) -> Iterator[HealthFinding]:
     name, now = one.program, time.time()
     if one.is_lost(now):
         if alone:
             text = f"was last heard of {_ago(now - one.heard_at)} ago (process {one.pid})"
-            yield Finding(name, State.FAILED, text, f"look into its log; supervisorctl restart {name}, or systemctl")
+            yield HealthFinding(
+                name, State.FAILED, text, f"look into its log; supervisorctl restart {name}, or systemctl"
+            )
         return
     problems = list(_unanswered(one, settings))
-    yield from (Finding(name, State.FAILED, problem) for problem in problems)
+    yield from (HealthFinding(name, State.FAILED, problem) for problem in problems)
     if one.serving < one.processes:
-        yield Finding(name, State.WARNING, f"{one.serving} of its {one.processes} processes serve")
+        yield HealthFinding(name, State.WARNING, f"{one.serving} of its {one.processes} processes serve")
     elif not problems:
         where = "".join(f", {service} at {at}" for service, at in one.listening.items())
-        yield Finding(name, State.OK, f"{one.version} serves for {_ago(now - one.started_at)}{where}")
+        yield HealthFinding(name, State.OK, f"{one.version} serves for {_ago(now - one.started_at)}{where}")
 
 
 def _unanswered(one: Presence, settings: Settings) -> Iterator[str]:
@@ -99,20 +101,20 @@ def _unanswered(one: Presence, settings: Settings) -> Iterator[str]:
                 yield f"{service} at {at}: {problem}"
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
+def _database(settings: Settings) -> Iterator[HealthFinding]:
     path = settings.database
     if (trouble := inspection.trouble_with(path, settings.database_timeout)) is not None:
-        yield Finding("database", State.FAILED, str(trouble))
+        yield HealthFinding("database", State.FAILED, str(trouble))
         return
     noted = troubles.present(path)
     for each in noted:
         state = State.WARNING if each.kind == troubles.LONG_READER else State.FAILED
-        yield Finding("database", state, f"noted {each.times} times: {each.text}")
+        yield HealthFinding("database", state, f"noted {each.times} times: {each.text}")
     if not noted and path.exists():
-        yield Finding("database", State.OK, f"{path}, {_octets(path.stat().st_size)}")
+        yield HealthFinding("database", State.OK, f"{path}, {_octets(path.stat().st_size)}")
 
 
-def _queue(settings: Settings) -> Iterator[Finding]:
+def _queue(settings: Settings) -> Iterator[HealthFinding]:
     if not settings.database.exists():
         return
     try:
@@ -122,53 +124,61 @@ def _queue(settings: Settings) -> Iterator[Finding]:
     try:
         since = database.read(due.oldest_due)
     except DatabaseError as error:
-        yield Finding("queue", State.FAILED, str(error))
+        yield HealthFinding("queue", State.FAILED, str(error))
         return
     finally:
         database.close()
     waits = time.time() - since if since is not None else 0.0
     if waits > SLOW_SECONDS:
         text = f"mail should have been tried {_ago(waits)} ago"
-        yield Finding("queue", State.WARNING, text, "see whether outbox runs, and `onifast-mailctl destination list`")
+        yield HealthFinding(
+            "queue", State.WARNING, text, "see whether outbox runs, and `onifast-mailctl destination list`"
+        )
     else:
-        yield Finding("queue", State.OK, "no mail waits longer than it should")
+        yield HealthFinding("queue", State.OK, "no mail waits longer than it should")
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Iterator[HealthFinding]:
     folder = settings.database.parent
     try:
         found = os.statvfs(folder)
     except OSError as error:
-        yield Finding("disk", State.FAILED, f"{folder}: {error.strerror}")
+        yield HealthFinding("disk", State.FAILED, f"{folder}: {error.strerror}")
         return
     free = found.f_bavail / max(1, found.f_blocks)
     state = State.FAILED if free < DISK_FAILING else State.WARNING if free < DISK_WARNING else State.OK
     text = f"{free:.0%} of the disk of {folder} is free, {_octets(found.f_bavail * found.f_frsize)}"
-    yield Finding("disk", state, text, "" if state is State.OK else "make room, before mail is refused")
+    yield HealthFinding("disk", state, text, "" if state is State.OK else "make room, before mail is refused")
 
 
-def _certificates(settings: Settings) -> Iterator[Finding]:
+def _certificates(settings: Settings) -> Iterator[HealthFinding]:
     problems = False
     found = expiry.certificates(settings.certs_dir)
     for each in found:
         if each.problem:
             problems = True
-            yield Finding("certificates", State.WARNING, f"{each.domain}: {each.problem}")
+            yield HealthFinding("certificates", State.WARNING, f"{each.domain}: {each.problem}")
             continue
         days = (each.ends_at - time.time()) / 86400
         if days < 0:
             problems = True
-            yield Finding("certificates", State.WARNING, f"{each.domain}: ended {math.ceil(-days)} days ago", _RENEW)
+            yield HealthFinding(
+                "certificates", State.WARNING, f"{each.domain}: ended {math.ceil(-days)} days ago", _RENEW
+            )
         elif days < CERTIFICATE_WARNING:
             problems = True
-            yield Finding("certificates", State.WARNING, f"{each.domain}: ends in {math.floor(days)} days", _RENEW)
+            yield HealthFinding(
+                "certificates", State.WARNING, f"{each.domain}: ends in {math.floor(days)} days", _RENEW
+            )
     if found and not problems:
-        yield Finding("certificates", State.OK, f"{len(found)} are valid for more than {CERTIFICATE_WARNING:.0f} days")
+        yield HealthFinding(
+            "certificates", State.OK, f"{len(found)} are valid for more than {CERTIFICATE_WARNING:.0f} days"
+        )
 
 
 _RENEW = "renew it: docs/operations.md, Certificates"
 
-CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[Settings], Iterator[HealthFinding]]] = {
     **{name: _program(name) for name in PROGRAMS},
     "database": _database,
     "queue": _queue,

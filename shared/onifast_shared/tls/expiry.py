@@ -40,7 +40,7 @@ def _end_of(file: Path) -> CertificateEnd:
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The host names that a certificate is for, as it has them (RFC 9525 section 2)."""
+    """The host names that a certificate is for, as it has them."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (x509.ExtensionNotFound, ValueError):

@@ -21,7 +21,7 @@ class CertificateError(Exception):
 def install(certs_dir: Path, chain_file: Path, key_file: Path, domains: Sequence[str] = ()) -> list[str]:
     """Copies a pair to each of these domains, by default all that the certificate names; returns them.
 
-    Both files are PEM, the chain with the server's own certificate first (RFC 8446 section 4.4.2), the key without a
+    Both files are PEM, the chain with the server's own certificate first, the key without a
     password. Programs that run take them up by themselves. Raises CertificateError, and then nothing was changed, and
     OSError.
     """
