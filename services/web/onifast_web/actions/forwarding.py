@@ -79,7 +79,9 @@ def with_formatting(parsed: Parsed) -> Forwarded | None:
 
 def quoted(parsed: Parsed, attribution: str) -> Forwarded:
     """A message that is answered, to be quoted as it looks below the answer."""
-    source = parsed.html if parsed.html is not None else render.text_to_html(parsed.text or "", links=False)
+    source = (
+        parsed.html if parsed.html is not None else render.text_to_html(parsed.text or "", links=False, folds=False)
+    )
     return _framed(parsed, f"<div>{escape(attribution)}</div>\n", source, around=_QUOTE)
 
 

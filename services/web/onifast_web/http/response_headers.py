@@ -19,6 +19,12 @@ PDF_POLICY = (
 """Of the page that draws a PDF: scripts of ours without eval or WebAssembly, and no origin. So its requests bring no
 cookie along, and it reads nothing but our public files. Its worker is one that it makes itself, of our script."""
 
+PRINT_POLICY = (
+    "default-src 'none'; img-src data: 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'self'; sandbox allow-same-origin allow-modals"
+)
+"""Of messages on a page for paper, as of the frame of one; the page around it may call the dialogue for printing."""
+
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _SANDBOX = "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 

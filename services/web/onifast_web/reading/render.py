@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import escape
 
 MAX_TEXT = 256 * 1024
 """Characters of text on a page, unless it is asked for all of it: of links alone, ten times as much HTML comes."""
 FOLD_QUOTE_FROM_LINES = 4
+LONGEST_SIGNATURE = 4
+"""Lines of a signature that is shown as it is: what netiquette allows."""
+
+_MOST_SIGNATURE = 40  # lines: what is longer is no signature
+_SIGNATURE_MARKS = ("-- ", "--")
 
 _URL = re.compile(r"https?://[^\s<>\"']+|\bwww\.[a-z0-9-]+\.[^\s<>\"']+", re.IGNORECASE)
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
@@ -22,8 +28,9 @@ def sentence(clause: object) -> str:
     return text[:1].upper() + text[1:] + end
 
 
-def text_to_html(text: str, *, links: bool = True) -> str:
-    """Plain text as HTML: links can be followed, quoted lines are marked, a long quote at the end is folded away."""
+def text_to_html(text: str, *, links: bool = True, folds: bool = True) -> str:
+    """Plain text as HTML: links can be followed, quoted lines are marked, a long quote at the end is folded away, and
+    so is a signature (RFC 3676 section 4.3) that is longer than it should be."""
     line_to_html = linkify if links else escape
     blocks = _blocks(text.replace("\r\n", "\n").rstrip("\n").split("\n"))
     rendered = []
@@ -31,12 +38,27 @@ def text_to_html(text: str, *, links: bool = True) -> str:
     for number, (depth, lines) in enumerate(blocks):
         body = "\n".join(map(line_to_html, lines))
         if not depth:
-            rendered.append(f"<div>{body}</div>")
-        elif len(lines) >= FOLD_QUOTE_FROM_LINES and number and number >= last:
+            rendered.append(_with_signature(lines, line_to_html) if folds else f"<div>{body}</div>")
+        elif folds and len(lines) >= FOLD_QUOTE_FROM_LINES and number and number >= last:
             rendered.append(f"<details><summary>Quoted text</summary><blockquote>{body}</blockquote></details>")
         else:
             rendered.append(f"<blockquote>{body}</blockquote>")
     return "".join(rendered)
+
+
+def _with_signature(lines: list[str], line_to_html: Callable[[str], str]) -> str:
+    """Lines that nobody quoted, the signature below them folded where it is long."""
+    at = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].rstrip("\r") in _SIGNATURE_MARKS), None)
+    signature = [] if at is None else lines[at + 1 :]
+    size = sum(map(bool, map(str.strip, signature)))
+    if at is None or not LONGEST_SIGNATURE < size <= _MOST_SIGNATURE:
+        return f"<div>{_joined(lines, line_to_html)}</div>"
+    above, below = _joined(lines[:at], line_to_html), _joined(signature, line_to_html)
+    return f'<div>{above}</div><details class="signature"><summary>Signature</summary><div>{below}</div></details>'
+
+
+def _joined(lines: list[str], line_to_html: Callable[[str], str]) -> str:
+    return "\n".join(map(line_to_html, lines))
 
 
 def _blocks(lines: list[str]) -> list[tuple[bool, list[str]]]:

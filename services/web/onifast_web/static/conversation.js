@@ -1,11 +1,16 @@
 // Messages of a conversation that unfold in their place, and fold again by their heads.
 
 import { fitFrames } from "./frame.js";
+import { prepareReading } from "./reading.js";
 import { showLocalTimes } from "./times.js";
+
+const AT_ONCE = 4; // messages that are fetched at one time where all are opened
 
 export function enableConversations() {
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const all = event.target.closest("[data-unfold-all]");
+    if (all) unfoldAll(all);
     const link = event.target.closest("[data-unfold]");
     if (!link) return;
     event.preventDefault();
@@ -13,7 +18,22 @@ export function enableConversations() {
   });
 }
 
-async function unfold(link) {
+// All of them, or none: the second press folds what the first one opened.
+async function unfoldAll(button) {
+  const isOpening = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(isOpening));
+  button.querySelector("span").textContent = isOpening ? "Fold all" : "Open all";
+  const waiting = [...document.querySelectorAll("[data-unfold]")].filter(
+    (link) => (link.getAttribute("aria-expanded") === "true") !== isOpening,
+  );
+  const work = async () => {
+    while (waiting.length && (button.getAttribute("aria-pressed") === "true") === isOpening)
+      await unfold(waiting.shift(), { leaves: false });
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+async function unfold(link, { leaves = true } = {}) {
   const place = link.closest("li");
   const opened = place.querySelector(":scope > .message");
   if (opened) {
@@ -25,15 +45,16 @@ async function unfold(link) {
   const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   const article = page?.querySelector("article.message");
   if (!article) {
-    location.href = link.href; // as without scripts
+    if (leaves) location.href = link.href; // as without scripts
     return;
   }
-  const title = article.querySelector("h1");
-  title?.remove();
+  article.querySelector("h1")?.remove();
+  article.querySelector(".quick-reply")?.remove(); // the last message has it
   showLocalTimes(article);
   place.append(article);
   place.classList.remove("unread");
   place.querySelector(".dot")?.remove();
   link.setAttribute("aria-expanded", "true");
   fitFrames(article);
+  prepareReading(article);
 }

@@ -35,6 +35,7 @@ function fitFrame(frame) {
     fit();
   };
   frame.addEventListener("load", watch);
+  frame.addEventListener("fit", fit);
   if (frame.contentDocument?.readyState === "complete") watch();
   let timer = 0;
   window.addEventListener("resize", () => {

@@ -19,7 +19,7 @@ from onifast_web.actions.drafts import Along, Form
 from onifast_web.http.problems import Problem
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import composed
-from onifast_web.webmail.message import open_message
+from onifast_web.webmail.opened import open_message
 
 
 class Overtaken(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ from onifast_web.actions.team import TeamChange
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
 from onifast_web.reading import render
-from onifast_web.webmail.message import OpenedMessage, file_stem, open_message, own_addresses
+from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message, own_addresses
 
 # What a link to the composer may say, as one of mailto: does, and how long that may be.
 _GIVEN = {"to": 1000, "cc": 1000, "bcc": 1000, "subject": 900, "text": 20_000}
@@ -93,6 +94,11 @@ def _from_draft(_username: str, opened: OpenedMessage) -> Form:
 
 def _reply(username: str, opened: OpenedMessage) -> Form:
     return _answer(username, opened, Answering.reply)
+
+
+def short_reply(username: str, opened: OpenedMessage) -> Form:
+    """The answer to a message's author, to be written below it."""
+    return replace(_reply(username, opened), key=secrets.token_urlsafe(12), text="")
 
 
 def _reply_all(username: str, opened: OpenedMessage) -> Form:

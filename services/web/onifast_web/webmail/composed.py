@@ -15,7 +15,7 @@ from onifast_web.actions.drafts import Along, Form
 from onifast_web.actions.forwarding import Forwarded
 from onifast_web.http.problems import Problem
 from onifast_web.webmail.beginning import attribution, enclosed
-from onifast_web.webmail.message import OpenedMessage, file_stem, open_message
+from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message
 
 _LONGEST_INDEX = 9  # digits; no message has that many parts
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")

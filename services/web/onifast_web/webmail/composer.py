@@ -30,7 +30,7 @@ from onifast_web.serving import serve
 from onifast_web.webmail import autosave, composed, content
 from onifast_web.webmail.beginning import begun, resumed, senders
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.message import open_message
+from onifast_web.webmail.opened import open_message
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
@@ -93,6 +93,8 @@ def compose() -> AnyResponse:
         return _sent_already(username, form) or _page(username, form, _trouble(error))
     if do == "save":
         return _save(web, username, form, along)
+    if do == "open":
+        return _open_whole(web, username, form, along)
     return _send(web, caller, form, along, later=do == "later")
 
 
@@ -161,9 +163,11 @@ def _send_key(username: str, form: Form) -> SendKey | None:
 
 
 def _leave(folder: str, did: str, number: int | None = None) -> AnyResponse:
-    """To a folder's list, or out of the dock."""
+    """To a folder's list, out of the dock, or back to the message that a short answer stood below."""
     if request.values.get("dock"):
         return redirect(url_for("webmail.left_dock", did=did, n=number), 303)
+    if answered := composed.number("after"):
+        return redirect(url_for("webmail.message", email_id=answered, did=did, n=number), 303)
     return redirect(url_for("webmail.folder", folder=folder, did=did, n=number), 303)
 
 
@@ -235,6 +239,15 @@ def _save(web: Web, username: str, form: Form, along: Along) -> AnyResponse:
     except (DraftError, Problem) as error:
         return _page(username, form, _trouble(error))
     return _leave("drafts", "saved")
+
+
+def _open_whole(web: Web, username: str, form: Form, along: Along) -> AnyResponse:
+    """A short answer goes on in the composer."""
+    try:
+        autosave.save(web, username, form, along, writer="")
+    except (DraftError, Problem) as error:
+        return _page(username, form, _trouble(error))
+    return redirect(url_for("webmail.compose", key=form.key), 303)
 
 
 def _not_sent(web: Web, username: str, form: Form, along: Along, trouble: _Trouble) -> AnyResponse:

@@ -16,10 +16,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
+from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
 from onifast_web.webmail import message, places, sorting
 from onifast_web.webmail.declared import Notices, PageRoute
+from onifast_web.webmail.opened import open_message
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
 from onifast_web.webmail.sorting import Sorting
@@ -36,6 +38,7 @@ class ShownMessage:
     content: dict[str, Any] | None = None
     sorting: Sorting | None = None
     head: dict[str, Any] | None = None
+    quick: Form | None = None
 
     @property
     def opened(self) -> bool:
@@ -65,7 +68,8 @@ def conversation(conversation_id: int) -> Response:
         raise not_found("conversation")
     rows = listed.rows[::-1]
     opened = _opened(rows)
-    shown = [_shown(username, row) if row.id in opened else ShownMessage(row) for row in rows]
+    last = next((row.id for row in reversed(rows) if row.folder != "drafts"), None) if cursor is None else None
+    shown = [_shown(username, row, answers=row.id == last) if row.id in opened else ShownMessage(row) for row in rows]
     _mark_read(username, [row for row in rows if row.id in opened])
     return page(
         "conversation.html",
@@ -119,10 +123,16 @@ def _opened(rows: list[EmailRow]) -> set[int]:
     return {*unread[:_MOST_OPENED], letters[-1].id}
 
 
-def _shown(username: str, row: EmailRow) -> ShownMessage:
-    opened = message.open_message(username, row.id)
+def _shown(username: str, row: EmailRow, *, answers: bool) -> ShownMessage:
+    opened = open_message(username, row.id)
     found = current().database.read(lambda tx: sorting.of(tx, username, row))
-    return ShownMessage(row, message.content_of(username, opened), found, message.head_of(username, opened))
+    return ShownMessage(
+        row,
+        message.content_of(username, opened),
+        found,
+        message.head_of(username, opened),
+        message.quick_reply_of(username, opened) if answers else None,
+    )
 
 
 def _mark_read(username: str, rows: list[EmailRow]) -> None:

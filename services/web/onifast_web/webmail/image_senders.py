@@ -13,7 +13,7 @@ from onifast_web.reading import bodies
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
-from onifast_web.webmail.message import open_message
+from onifast_web.webmail.opened import open_message
 from onifast_web.webmail.pages import page, user
 
 

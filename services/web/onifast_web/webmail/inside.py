@@ -14,7 +14,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.webmail import content
 from onifast_web.webmail.content import Links
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.message import OpenedMessage, image_proxy_of, open_message
+from onifast_web.webmail.opened import OpenedMessage, image_proxy_of, open_message
 from onifast_web.webmail.pages import page, user
 
 _PATH = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,9}")

@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as senders_store
 from onifast_shared.mailboxes import conversations, image_senders, mailbox
 from onifast_shared.mailboxes.conversations import MailConversation
 from onifast_shared.mailboxes.invitations import InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.message import parsing
 from onifast_shared.message.compose import DraftError
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import returns as returns_store
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue import waiting as waiting_store
-from onifast_shared.recipients import addresses
 from onifast_shared.values import mailbox_accounts
-from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, audited, downloads, forwarding, image_proxy, invitations, team
+from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, team
+from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.http.problems import Problem
 from onifast_web.reading import bodies, impostors, render, returns
-from onifast_web.webmail import content, sorting
-from onifast_web.webmail.content import ImageConsent, ImageProxy, Links
+from onifast_web.webmail import beginning, content, sorting
+from onifast_web.webmail.content import ImageConsent, Links
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
+from onifast_web.webmail.opened import OpenedMessage, file_stem, image_proxy_of, open_message, own_addresses
 from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
 _SOURCE_SHOWN = 256 * 1024
 _MOST_COMMENT = 1000
-
-
-@dataclass(frozen=True)
-class OpenedMessage:
-    """A message with its bytes read."""
-
-    row: EmailRow
-    raw: bytes
-    parsed: Parsed
 
 
 @allow(Who.USER, visitors=True)
@@ -67,6 +54,7 @@ def message(email_id: int) -> Response:
         sorting=found,
         folders=mailbox.FOLDERS,
         conversation=_conversation(username, opened.row),
+        quick=quick_reply_of(username, opened),
         **head_of(username, opened),
         **_team(email_id),
     )
@@ -152,61 +140,14 @@ NOTICES: Notices = {
 }
 
 
-def open_message(owner: str, email_id: int, *, is_noted: bool = False) -> OpenedMessage:
-    """A message of this owner's; raises Problem(404) for any other id.
-
-    Where somebody else reads it, that is written down first, unless it was as its page was shown (`is_noted`).
-    """
-
-    def read(tx: Connection) -> tuple[EmailRow, bytes]:
-        row = mailbox.get(tx, owner, email_id) if email_id < 2**63 else None
-        if row is None:
-            raise not_found()
-        return row, mailbox.raw(tx, email_id)
-
-    web = current()
-    web.before_reading(owner, email_id)
-    row, data = web.database.read(read)
-    if not is_noted:
-        audited.note_reading(web, auth.caller(), "mail.read", row)
-    return OpenedMessage(row, data, parsing.parse(data))
-
-
 def content_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     """What a message says, for a page of its reader's."""
     return content.of(opened.parsed, links(opened.row.id), _image_consent(username, opened))
 
 
-def file_stem(row: EmailRow) -> str:
-    """What a message is called as a file, without the file's extension."""
-    return render.file_name(row.subject, "message")[:100]
-
-
-def own_addresses(owner: str, opened: OpenedMessage) -> dict[str, Address]:
-    """Those of the addresses in a message, and of where it came, whose mail comes to its owner alone: by key, the
-    address of theirs that takes it."""
-    web, named = current(), answering.everybody(opened.parsed)
-    with contextlib.suppress(AddressError):
-        named.append(Address.parse(opened.row.recipient))
-    return web.database.read(lambda tx: addresses.own_among(tx, owner, named, web.settings))
-
-
-def image_proxy_of(email_id: int) -> ImageProxy | None:
-    """How the images of a message, or of one inside it, are shown by way of this server; None where they are not."""
-    web, username = current(), user()[1]
-    if not web.settings.image_proxy:
-        return None
-
-    def address(url: str) -> str:
-        signed = image_proxy.signature(web, username, email_id, url)
-        return url_for("webmail.proxied_image", email_id=email_id, url=url, signature=signed)
-
-    return ImageProxy(address, lambda urls: image_proxy.prepare(web, username, urls))
-
-
 def _as_quote(parsed: Parsed) -> str:
     """What an answer quotes of a message without HTML."""
-    return "" if parsed.html is not None else render.text_to_html(parsed.text or "", links=False)
+    return "" if parsed.html is not None else render.text_to_html(parsed.text or "", links=False, folds=False)
 
 
 def _image_consent(username: str, opened: OpenedMessage) -> ImageConsent:
@@ -279,6 +220,14 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "invitation": invitation,
         "is_apart": is_apart,
     }
+
+
+def quick_reply_of(username: str, opened: OpenedMessage) -> Form | None:
+    """What the answer below a message begins with; None where none is written there."""
+    if auth.caller().visited_by is not None or opened.row.folder in ("drafts", "junk"):
+        return None
+    found = beginning.short_reply(username, opened)
+    return found if found.to and beginning.senders(username) else None
 
 
 def _shortened(names: list[str]) -> str:

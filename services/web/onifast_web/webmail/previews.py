@@ -14,7 +14,7 @@ from onifast_web.http.problems import not_found
 from onifast_web.reading import previews
 from onifast_web.webmail import inside, message
 from onifast_web.webmail.declared import Notices, PageRoute
-from onifast_web.webmail.message import OpenedMessage, file_stem, open_message
+from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message
 from onifast_web.webmail.pages import page, user
 
 
