@@ -138,7 +138,7 @@ def test_print_calls_the_dialogue_for_the_message_dark_on_white(
         assert found == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
         # The page itself, printed by the browser's own menu.
         page.emulate_media(media="print", color_scheme="dark")
-        expect(page.get_by_text("end", exact=False).last).to_be_visible()
+        expect(page.locator(".text-body").get_by_text("end")).to_be_visible()
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
         expect(page.locator(".toolbar")).to_be_hidden()
         expect(page.locator(".message-foot")).to_be_hidden()
