@@ -12,7 +12,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("db", "message"),
         ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy"),
         ("departed", "refused", "search"),
-        ("recipients",),
+        ("recipients", "acts"),
         ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),

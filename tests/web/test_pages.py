@@ -57,9 +57,11 @@ def test_selected_messages_move_and_can_be_moved_back(browser: Browser, database
     answer = browser.post("/messages", {"ids": ids, "action": "move:trash", "back": "inbox"})
     page = browser.get(answer.headers["Location"]).text
     assert "Moved 2 messages to Trash." in words(page) and "Number 0" not in page
-    assert 'value="move:inbox">Undo' in page
-    browser.post("/messages", {"ids": ids, "action": "move:inbox", "back": "inbox"})
-    assert "Number 0" in browser.text_of("/folders/inbox")
+    undo = re.search(r'action="(/acts/\d+/undo)"', page)
+    assert undo and ">Undo<" in page
+    back = browser.post(undo[1])
+    page = browser.text_of(back.headers["Location"])
+    assert "Undone." in page and "Number 0" in page
 
 
 def test_messages_are_marked_as_read_and_unread(browser: Browser, database: Database) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from onifast_shared.acts import steps
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox, preferences
@@ -179,6 +180,8 @@ def test_who_throws_away_what_is_scheduled_is_told_that_it_is_sent(
     assert "What was scheduled is sent all the same" in words(page)
     assert "It has not been sent" in browser.text_of(f"/messages/{sent}")
     browser.post("/messages", {"ids": str(sent), "action": "purge", "back": "trash"})
+    clock.advance(11)
+    steps.work_off(database, clock())
     assert f"/messages/{sent}" not in browser.get("/scheduled").text
     page = go(browser, browser.post("/scheduled", {"id": str(deliveries(database)[0].id), "do": "cancel"}))
     assert "Changed 1 delivery" in words(page) and deliveries(database)[0].status == "cancelled"

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.acts import steps
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.junk import judging
@@ -179,8 +180,8 @@ async def serve(
 
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup = (
-        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(6)
+    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup = (
+        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(7)
     )
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
@@ -201,6 +202,7 @@ async def serve(
         ),
         repeat("indexing anew", lambda: _until_done(lambda: search_keeper.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
+        repeat("acting on lists", lambda: _until_done(lambda: _act(db)), act_wakeup),
         repeat("learning junk", lambda: _until_done(program.teacher.run_once), junk_wakeup),
         repeat("telling of junk", lambda: _until_done(program.digests.run_once), Wakeup(digest.ROUND_SECONDS)),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
@@ -216,7 +218,10 @@ async def serve(
     poller = Poller(
         settings.database,
         db.data_version,
-        (program.queue_wakeup, mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup),
+        (
+            program.queue_wakeup,
+            *(mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup),
+        ),
     )
     async with poller.watching():
         code = await _until_stopped(program, loops, wishes, started)
@@ -277,6 +282,13 @@ async def repeat(name: str, work: Callable[[], Awaitable[object]], wakeup: Wakeu
 async def _until_done(work: Callable[[], Awaitable[int]]) -> None:
     while await work():
         pass
+
+
+async def _act(db: Database) -> int:
+    """Goes on with what users began on long lists, ends what cannot be undone any more, and wakes what was put off."""
+    if not await db.apeek(lambda tx: steps.has_work(tx, time.time())):
+        return 0
+    return await asyncio.to_thread(steps.work_off, db, time.time())
 
 
 async def _file(filing: Filing, wakeup: Wakeup) -> None:

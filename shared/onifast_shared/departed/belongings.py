@@ -87,6 +87,7 @@ FEW = (
     Column("sender_choices", "username"),
     Column("labels", "owner"),
     Column("composers", "owner"),
+    Column("list_acts", "owner"),
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),

@@ -63,6 +63,13 @@ class EmailRow:
     conversation_id: int | None = None
     is_answered: bool = False
     is_forwarded: bool = False
+    snoozed_until: int | None = None
+    woken_from_ts: int | None = None
+
+    @property
+    def arrived_ts(self) -> int:
+        """When it came; `received_ts`, by which lists are in order, is when it came back where it was put off."""
+        return self.received_ts if self.woken_from_ts is None else self.woken_from_ts
 
     @property
     def authentication(self) -> dict[str, Any]:
@@ -385,6 +392,8 @@ _COLUMNS = {
     "conversation_id": "e.conversation_id",
     "is_answered": "e.is_answered",
     "is_forwarded": "e.is_forwarded",
+    "snoozed_until": "e.snoozed_until",
+    "woken_from_ts": "e.woken_from_ts",
     "indexed": "e.indexed",
 }
 _SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"

@@ -76,17 +76,31 @@ class SearchPage:
 def page(tx: Connection, wanted: Wanted, now: float, *, limit: int = 50, cursor: str | None = None) -> SearchPage:
     """A page of what was found; raises QueryError for what is not understood, CursorError for a foreign cursor."""
     node = parse(wanted.text, now)
-    parts = [*(node.parts if isinstance(node, And) else (node,)), *wanted.also]
-    if wanted.folder is not None and not _names_folder(node):
-        parts.append(Place("folder", wanted.folder))
-    plan = conditions.plan(And(tuple(parts)), lambda place: _place(tx, wanted.owner, place))
-    search = _Search(tx, wanted.owner, plan, _few(tx, wanted.owner, parts) if plan.lead is not None else None)
+    search = _search(tx, wanted, node)
     keys, next_cursor = search.ranked(limit, cursor) if wanted.by_rank else search.newest(limit, cursor)
     pattern = highlight.pattern(node)
     rows = mailbox.get_some(tx, wanted.owner, [email_id for _, email_id in keys])
     found = [FoundMessage(row, highlight.excerpt(tx, row, pattern)) for row in rows]
-    incomplete = _incomplete_before(tx, wanted.owner, now) if plan.needs_index else None
+    incomplete = _incomplete_before(tx, wanted.owner, now) if search.needs_index else None
     return SearchPage(found, next_cursor, incomplete)
+
+
+def ids(
+    tx: Connection, wanted: Wanted, now: float, *, limit: int, cursor: str | None = None
+) -> tuple[list[int], str | None]:
+    """The messages of a page alone, newest first, and the next cursor; raises what `page` does."""
+    node = parse(wanted.text, now)
+    search = _search(tx, wanted, node)
+    keys, next_cursor = search.newest(limit, cursor)
+    return [email_id for _, email_id in keys], next_cursor
+
+
+def _search(tx: Connection, wanted: Wanted, node: Node) -> _Search:
+    parts = [*(node.parts if isinstance(node, And) else (node,)), *wanted.also]
+    if wanted.folder is not None and not _names_folder(node):
+        parts.append(Place("folder", wanted.folder))
+    plan = conditions.plan(And(tuple(parts)), lambda place: _place(tx, wanted.owner, place))
+    return _Search(tx, wanted.owner, plan, _few(tx, wanted.owner, parts) if plan.lead is not None else None)
 
 
 class _Search:
@@ -98,6 +112,11 @@ class _Search:
         self._owner = owner
         self._plan = plan
         self._few = few
+
+    @property
+    def needs_index(self) -> bool:
+        """Whether words are looked for."""
+        return self._plan.needs_index
 
     def newest(self, limit: int, cursor: str | None) -> tuple[list[Key], str | None]:
         """The newest keys below the cursor, and the next cursor."""

@@ -48,6 +48,7 @@ LANDED = {
     "0030_counted_first.sql": "f28ff03653e8f12546f96636e6fd841e48164aca9cf2422a84b356cbf135db77",
     "0031_composers.sql": "92ef3797944f611138a35bccc63d60131c6340a5339bf218cc2e4a0f0d3d52dc",
     "0032_conversations.sql": "b74e1adb61839fc3e7f4aafcfc47c7ac08569903a4359cd41343c3538006621e",
+    "0033_list_acts.sql": "0be4d1c84783a999270a7a944df7ce4a9ec049d0ee55b903bfe473f6502d7d7a",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -13,7 +13,7 @@ from onifast_shared.junk import judging, senders, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
-from onifast_shared.mailboxes import conversations, indexing, mailbox
+from onifast_shared.mailboxes import conversations, indexing, mailbox, snoozing
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.html_text import to_text
@@ -89,6 +89,7 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
                 _settle(tx, each, each.arrived, is_return=bool(returned))
             elif is_new:
                 conversations.settle_muted(tx, each.item.id)
+                snoozing.wake_answered(tx, each.item.id)
             recorded += returned
         return recorded
 
@@ -106,6 +107,7 @@ def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, i
         verdict = senders.judge(tx, arrived, verdict, found.origin)
     judging.settle(tx, arrived, verdict)
     conversations.settle_muted(tx, arrived.email_id)
+    snoozing.wake_answered(tx, arrived.email_id)
     row = mailbox.get(tx, arrived.owner, arrived.email_id)
     if row is not None and row.folder == "inbox" and verdict is not None and verdict.is_apart:
         senders.put_apart(tx, arrived.owner, arrived.email_id, now)

@@ -149,6 +149,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.login_code": LOGIN,
     "webmail.login_setup": LOGIN,
     "webmail.act": OWN_MAIL,
+    "webmail.undo_act": OWN_MAIL,
     "webmail.mailbox_users_page": WITHIN,
     "webmail.leave_mailbox": "that it was opened is written down",
     "webmail.password": WITHIN,

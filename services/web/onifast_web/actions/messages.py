@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import conversations, labelling, labels, mailbox
+from onifast_shared.mailboxes import labelling, labels, mailbox
 from onifast_shared.mailboxes.labels import Label
 
 from onifast_web.access.context import Web
@@ -36,16 +36,6 @@ def relabel(tx: Connection, ids: Sequence[int], add: Iterable[Label], remove: It
     except labelling.TooManyLabels as error:
         raise Problem(422, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
     return found
-
-
-def of_conversations(tx: Connection, owner: str, ids: Sequence[int], folders: Sequence[str]) -> list[int]:
-    """The messages in these folders of the conversations that messages belong to; those that are in none themselves."""
-    found = dict[int, None]()
-    for row in mailbox.get_some(tx, owner, ids):
-        found |= dict.fromkeys([row.id])
-        if row.conversation_id is not None:
-            found |= dict.fromkeys(conversations.ids_of(tx, owner, row.conversation_id, folders))
-    return list(found)
 
 
 def delete_label(web: Web, label: Label) -> int:

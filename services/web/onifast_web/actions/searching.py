@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from onifast_shared.acts import scope
+from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import mailbox, snoozing
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.search import find, query
+from onifast_shared.search import find
 from onifast_shared.search.find import Wanted
 from onifast_shared.search.highlight import Excerpt
-from onifast_shared.search.query import Mark, Node, Not, Or, Place, QueryError
+from onifast_shared.search.query import QueryError
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import unprocessable
@@ -23,7 +25,7 @@ class WantedListing:
     """What is to be listed; `folder` None is all of them, `text` is what is searched for, "" for a plain list.
 
     Without a folder, what has the label, or a star, is listed unless it lies in trash or junk. With `by_conversation` a
-    plain list of an owner's has the newest message of each conversation.
+    plain list of an owner's has the newest message of each conversation. `snoozed` is a plain list of what is put off.
     """
 
     folder: str | None
@@ -36,6 +38,12 @@ class WantedListing:
     limit: int = 50
     cursor: str | None = None
     by_conversation: bool = False
+    snoozed: bool = False
+
+    def scope(self, reach: tuple[str, ...] = ()) -> ListScope:
+        """All of the list, on every page, with its conversations in the folders `reach`."""
+        label_id = self.label.id if self.label else None
+        return ListScope(self.folder, label_id, self.starred, self.snoozed, self.unread, self.address, self.text, reach)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,9 @@ def listing(web: Web, tx: Connection, owner: str | None, wanted: WantedListing) 
 
     Raises Problem for a search that is not understood, with a sentence that says what is; CursorError.
     """
+    if wanted.snoozed and owner is not None and not wanted.text.strip():
+        off = snoozing.page(tx, owner, limit=wanted.limit, cursor=wanted.cursor)
+        return MailListing(off.rows, off.next_cursor)
     if not wanted.text.strip():
         page = mailbox.list_page(
             tx,
@@ -78,22 +89,12 @@ def listing(web: Web, tx: Connection, owner: str | None, wanted: WantedListing) 
 
 
 def _found(tx: Connection, owner: str | None, wanted: WantedListing, now: float) -> MailListing:
-    search = Wanted(owner, wanted.text, wanted.folder, wanted.by_rank, tuple(_also(wanted)))
+    name = wanted.label.name if wanted.label else None
+    also = scope.also(
+        folder=wanted.folder, label=name, starred=wanted.starred, unread=wanted.unread, address=wanted.address
+    )
+    search = Wanted(owner, wanted.text, wanted.folder, wanted.by_rank, tuple(also))
     page = find.page(tx, search, now, limit=wanted.limit, cursor=wanted.cursor)
     rows = [each.row for each in page.found]
     excerpts = {each.row.id: each.excerpt for each in page.found}
     return MailListing(rows, page.next_cursor, excerpts, page.incomplete_before)
-
-
-def _also(wanted: WantedListing) -> Iterator[Node]:
-    """What has to hold besides the text."""
-    if wanted.label is not None:
-        yield Place("label", wanted.label.name)
-    if wanted.starred:
-        yield Mark("starred")
-    if (wanted.label is not None or wanted.starred) and wanted.folder is None:
-        yield Not(Or((Place("folder", "trash"), Place("folder", "junk"))))
-    if wanted.unread:
-        yield Mark("read", wanted=False)
-    if wanted.address:
-        yield query.about(wanted.address)

@@ -130,14 +130,25 @@ class OwnEntry:
 
 
 @dataclass(frozen=True)
+class ActNotice:
+    """An act on a list: how far it has come, in a hundred, if it is still worked on, and for how long it can be undone.
+
+    Where `seconds` is 0 it cannot be undone any more.
+    """
+
+    id: int
+    seconds: int
+    percent: int | None = None
+
+
+@dataclass(frozen=True)
 class Notice:
-    """One sentence about what was just done, or could not be; the time that it ends with; how to undo a move."""
+    """One sentence about what was just done, or could not be; the time that it ends with; the act that it tells of."""
 
     text: str
-    undo_ids: list[int] = field(default_factory=list)
-    undo_folder: str = ""
     is_failure: bool = False
     moment: int | None = None
+    act: ActNotice | None = None
 
 
 NoticeMaker = Callable[[int], str | Notice | None]

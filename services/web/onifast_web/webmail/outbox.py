@@ -22,10 +22,10 @@ from onifast_web.actions import downloads, queue
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import render
 from onifast_web.webmail import content
+from onifast_web.webmail.acts import selected_ids
 from onifast_web.webmail.content import Links
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import STATUS_WORDS
-from onifast_web.webmail.mailbox import selected_ids
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50

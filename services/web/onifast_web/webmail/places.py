@@ -1,6 +1,6 @@
-"""Where a list of messages is: one of the six folders, an own folder, a label, or what is starred.
+"""Where a list of messages is: one of the six folders, an own folder, a label, what is starred, or what is put off.
 
-Forms and redirects name a place by its key: `inbox`, `label:3` (an own folder too), `starred`.
+Forms and redirects name a place by its key: `inbox`, `label:3` (an own folder too), `starred`, `snoozed`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from onifast_web.actions import messages
 from onifast_web.http.problems import not_found
 
 STARRED = "starred"
+SNOOZED = "snoozed"
 _LABEL = re.compile(r"label:(\d{1,18})")
 
 
 @dataclass(frozen=True)
 class ListPlace:
-    """A list that can be opened. `folder` is None for a label's and for the starred one; `here` is its menu key."""
+    """A list that can be opened. `folder` is None for a label's, starred and snoozed; `here` is its menu key."""
 
     key: str
     title: str
@@ -44,6 +45,8 @@ def of(tx: Connection, owner: str, key: str) -> ListPlace:
         return ListPlace(key, key.capitalize(), key, key, key)
     if key == STARRED:
         return ListPlace(key, "Starred", key, "star")
+    if key == SNOOZED:
+        return ListPlace(key, "Snoozed", key, "clock")
     match = _LABEL.fullmatch(key)
     if match is None:
         raise not_found("folder")
@@ -67,6 +70,8 @@ def url(key: str, **query: Any) -> str:
         return url_for("webmail.folder", folder=key, **query)
     if key == STARRED:
         return url_for("webmail.starred", **query)
+    if key == SNOOZED:
+        return url_for("webmail.snoozed", **query)
     match = _LABEL.fullmatch(key)
     if match is None:
         raise not_found("folder")
