@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import fresh_database
 import hypothesis
 import pytest
 from folders import open_folder
@@ -20,6 +21,26 @@ from onifast_shared.machine.config import Settings
 # A busy machine takes its time: how long one example runs is no property of ours.
 hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("onifast")
+
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes that the tests' folders may need at once, with plenty to spare."""
+
+
+def is_for_tests(folder: Path) -> bool:
+    """Whether a folder in memory has room, and lets run what lies in it."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > ROOM and os.access(folder, os.W_OK)
+
+
+# Thousands of databases commit durably, and each commit waits for the disk: a fifth of the time that the tests took.
+# In memory fsync is called all the same, and waits for nothing; no test cuts the power. Who wants a disk names one.
+if is_for_tests(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_configure() -> None:
@@ -79,7 +100,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database(settings: Settings, empty_database: Path) -> Iterator[Database]:
     """A database of today's schema, at the settings' place."""
-    shutil.copy(empty_database, settings.database)
+    fresh_database.lay_down(empty_database, settings.database)
     opened = Database.open(settings.database, timeout=10)
     yield opened
     opened.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fresh_database
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -64,7 +64,7 @@ def settings(tmp_path: Path, dns: DnsServer) -> Settings:
 @pytest.fixture
 def database(settings: Settings, empty_database: Path) -> Iterator[Database]:
     """A database with an address for each user; demo owns example.test."""
-    shutil.copy(empty_database, settings.database)
+    fresh_database.lay_down(empty_database, settings.database)
     opened = Database.open(settings.database, timeout=10)
     give_address(opened, "demo@example.test", "demo")
     give_address(opened, "maria@other.test", "maria")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import unescape
 from typing import Any
 
@@ -115,9 +116,14 @@ class Panel:
 
 def add_user(settings: Settings, username: str, **fields: Any) -> None:
     """A panel user whose password is "<username> password"."""
-    hashed = bcrypt.hashpw(f"{username} password".encode(), bcrypt.gensalt(4)).decode()
-    content = {"username": username, "password": hashed} | fields
+    content = {"username": username, "password": _hash(f"{username} password")} | fields
     (settings.users_dir / f"{username}.json").write_text(json.dumps(content))
+
+
+@lru_cache
+def _hash(password: str) -> str:
+    """One hash a password: nearly every test has the same three users."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
 def change_user(settings: Settings, username: str, **fields: Any) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from flask import Flask, url_for
+from onifast_shared.db.database import Database
+from onifast_shared.machine.config import Settings
+from onifast_web.app import create_app
+from werkzeug.routing import BuildError, Rule
 
 
 def made(app: Flask, prefix: str, endpoint: str, **values: object) -> str:
@@ -32,3 +39,25 @@ def test_values_that_cannot_be_remembered_are_written_all_the_same(app: Flask) -
 
 def test_an_anchor_is_flasks_business(app: Flask) -> None:
     assert made(app, "", "webmail.folder", folder="inbox", _anchor="nav") == "/folders/inbox#nav"
+
+
+def test_a_link_without_what_its_rule_has_a_place_for_is_refused(app: Flask) -> None:
+    with pytest.raises(BuildError, match="email_id"):
+        made(app, "", "webmail.message")
+
+
+def test_an_application_compiles_no_link_before_it_makes_one(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_builder = Rule._compile_builder
+
+    def noted(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled.append(rule.rule)
+        return compile_builder(rule, append_unknown)
+
+    monkeypatch.setattr(Rule, "_compile_builder", noted)
+    app = create_app(settings, database)
+    assert compiled == []
+    assert [made(app, "", "webmail.message", email_id=number) for number in (7, 8)] == ["/messages/7", "/messages/8"]
+    assert compiled == ["/messages/<int:email_id>"]

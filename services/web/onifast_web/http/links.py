@@ -7,11 +7,15 @@ from typing import Any
 
 from flask import Flask, request
 
+from onifast_web.http.lazy_rules import LazyRule
+
 MOST_KEPT = 2000  # a few hundred kilobytes; the fifty messages of a list are among them
 
 
 class LinkingFlask(Flask):
     """Flask, but that links below one prefix are remembered."""
+
+    url_rule_class = LazyRule
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
