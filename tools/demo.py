@@ -22,7 +22,8 @@ from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery, Sent
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine.config import ConfigError, Settings
-from onifast_shared.mailboxes import counts, labelling, labels, mailbox
+from onifast_shared.mailboxes import contents, counts, labelling, labels, mailbox
+from onifast_shared.mailboxes.contents import ContentRef
 from onifast_shared.message.compose import Draft, build
 from onifast_shared.message.parsing import summary
 from onifast_shared.queue import claims, returns
@@ -34,7 +35,7 @@ from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
-from tools import demo_mail
+from tools import demo_letters, demo_mail
 from tools.demo_mail import DemoMessage
 
 USER = "demo"
@@ -42,6 +43,7 @@ PASSWORD = "demo"  # noqa: S105 - it is printed on the screen; the programs list
 ADDRESS = Address.parse("demo@example.test")
 ELSEWHERE = "ann@remote.example"
 FRIEND = "max@remote.example"
+BAKERY = "orders@bakery.example"
 
 COLOURS = {"Work": "blue", "Reading": "amber"}
 """The labels at the top, with their colours; there is an own folder beside them."""
@@ -71,14 +73,19 @@ async def _fill(db: Database, settings: Settings) -> None:
     """What was received, what came back, and what is on its way to another site."""
     now = datetime.now(UTC)
     db.write(_make_labels)
+    for each in sorted(demo_letters.earlier(ADDRESS, settings.hostname, now), key=lambda each: each.when or now):
+        db.write(lambda tx, each=each: _place(tx, each, now))  # type: ignore[misc]
     for each in demo_mail.received(ADDRESS, settings.hostname, now):
         await _receive(db, settings, each)
+    await _send(db, settings, BAKERY, "Thank you", "The bread was very good. Thank you!\n")
     sent = await _send(db, settings, FRIEND, "Summer photos", "Hello Max,\n\nhere is where the photos are.\n")
-    db.write(lambda tx: _take(tx, settings, summary(sent).message_id, int(now.timestamp()) - 3600))
+    db.write(lambda tx: _take(tx, settings, int(now.timestamp()) - 3600))
     await _receive(db, settings, demo_mail.returned(sent, ADDRESS, FRIEND, now))
     await _receive(db, settings, demo_mail.welcome(ADDRESS, settings.hostname, now))
     lunch = "Hello Ann,\n\nthis message shows what becomes of mail to other sites here: outbox captures it.\n"
     await _send(db, settings, ELSEWHERE, "Lunch?", lunch)
+    later = "Hello Max,\n\nthis one waits in Scheduled until tomorrow; change it, or send it now.\n"
+    await _send(db, settings, FRIEND, "Market day", later, release_ts=int(now.timestamp()) + 86400)
 
 
 def _make_labels(tx: Connection) -> None:
@@ -87,6 +94,22 @@ def _make_labels(tx: Connection) -> None:
         labels.create(tx, USER, name, colour=colour, now=now)
     labels.create(tx, USER, "Work/Figures", colour="teal", now=now)
     labels.create(tx, USER, "Receipts", is_folder=True, now=now)
+
+
+def _place(tx: Connection, message: DemoMessage, now: datetime) -> None:
+    """Puts a message of some days ago where it lies by now."""
+    email_id = mailbox.add(
+        tx,
+        owner=USER,
+        recipient=message.recipients or str(ADDRESS),
+        reverse_path=message.reverse_path,
+        content_id=contents.attach(tx, ContentRef(len(message.raw), message.raw, None)),
+        size=len(message.raw),
+        now=(message.when or now).timestamp(),
+        folder=message.folder,
+        is_read=message.is_read,
+    )
+    _sort(tx, message, [email_id])
 
 
 async def _receive(db: Database, settings: Settings, message: DemoMessage) -> None:
@@ -105,22 +128,30 @@ def _sort(tx: Connection, message: DemoMessage, ids: list[int]) -> None:
     mailbox.set_read(tx, USER, ids, message.is_read)
 
 
-async def _send(db: Database, settings: Settings, recipient: str, subject: str, text: str) -> bytes:
+async def _send(
+    db: Database, settings: Settings, recipient: str, subject: str, text: str, *, release_ts: int = 0
+) -> bytes:
     draft = Draft(f"Demo <{ADDRESS}>", [recipient], subject, text=text)
     raw = build(draft, settings.hostname)
     submission = Submission(
-        sender=str(ADDRESS), origin="web", owner=USER, submitted_by=USER, subject=subject, body_type="7BIT"
+        sender=str(ADDRESS),
+        origin="web",
+        owner=USER,
+        submitted_by=USER,
+        subject=subject,
+        body_type="7BIT",
+        release_ts=release_ts,
     )
     await accept.asubmit(db, raw, submission, [QueuedRecipient(recipient)], SentCopy(USER, recipient))
     return raw
 
 
-def _take(tx: Connection, settings: Settings, sent_id: str, taken_ts: int) -> None:
+def _take(tx: Connection, settings: Settings, taken_ts: int) -> None:
     """Another site's server takes what is queued, as far as the queue knows: what comes back came from somewhere."""
     found = claims.claim(tx, NextHops(tx, settings), Lease("demo", 0, 60_000), ClaimCapacity(10), time.time()).claims
     reply = Reply(250, "2.0.0", "Ok: queued as 4FQzWn2pXz")
     for claim in found:
-        returns.note_sent(tx, {claim.content_id: sent_id})
+        returns.note_sent(tx, {claim.content_id: summary(contents.read(tx, claim.content_id)).message_id})
         for row in claim.rows:
             attempt = DeliveryAttempt(taken_ts, 180, "delivered", "mx.remote.example[192.0.2.25]:25", reply=reply)
             queue.settle(tx, claim.token, row.id, "sent", attempt=attempt)

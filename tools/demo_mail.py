@@ -21,8 +21,9 @@ This mailbox belongs to the demo user. The three programs that serve it are runn
 - Write to anyone: mail to other sites is captured and shown in the outbox, and never sent.
 - Send a first message from a terminal with one of the lines that `make run` has printed.
 
-Worth a look among the other messages: a newsletter, an invitation, one of
-yours that came back, and in Junk one that is not from whom it says.
+Worth a look among the other messages: a conversation with files, a newsletter,
+an invitation, a mailing list, one of yours that came back, and in Junk one that
+is not from whom it says. In Sent, three messages met three fates.
 
 Press ? for the keys.
 
@@ -165,7 +166,10 @@ Content-Type: text/rfc822-headers
 
 @dataclass(frozen=True)
 class DemoMessage:
-    """A message that came in: its bytes, the name of the label that it gets, if any, and whether it has a star."""
+    """A message as it lies in a mailbox: its bytes, its label's name, if any, whether it is read and has a star.
+
+    `when` it came is now unless given; `recipients` are those of what was sent.
+    """
 
     raw: bytes
     reverse_path: str
@@ -173,6 +177,8 @@ class DemoMessage:
     label: str = ""
     is_starred: bool = False
     is_read: bool = False
+    when: datetime | None = None
+    recipients: str = ""
 
 
 def received(address: Address, hostname: str, now: datetime) -> list[DemoMessage]:
