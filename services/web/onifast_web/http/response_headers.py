@@ -6,10 +6,14 @@ from flask import Flask, Response, request
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    " manifest-src 'self'; worker-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'self'"
 )
 PREVIEW_POLICY = f"{PAGE_POLICY}; media-src 'self'"
 """Of the page that shows an attachment: sound and video too, from here."""
+
+WORKER_POLICY = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
+"""Of the service worker, which asks this server for the pages that are navigated to."""
 
 PDF_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; font-src 'self' data: blob:;"

@@ -1,6 +1,7 @@
 // What JavaScript adds to pages that work without it.
 
 import { enableConversations } from "./conversation.js";
+import { enableDevice } from "./device.js";
 import { enableDock } from "./dock.js";
 import { fitFrames } from "./frame.js";
 import { enableSendingLater } from "./later.js";
@@ -21,6 +22,7 @@ enableSorting();
 // The editor is large, and few pages have it.
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
 enableDock();
+enableDevice();
 enableConversations();
 enableSendingLater();
 countDownUndo();

@@ -1,8 +1,11 @@
 // New mail shows by itself: while the page is to be seen, a look every two seconds at whether anything has changed, which
 // costs the server next to nothing (304); then the counts, and the list when it is the newest page and nothing is selected.
+// Who wants to be told of new mail has a page that is not to be seen look too, seldom.
+import { tellOfNew, wantsNotifications } from "./device.js";
 import { showLocalTimes } from "./times.js";
 
 const EVERY = 2_000;
+const HIDDEN = 30_000;
 const SELDOM = 60_000; // where the server does not answer, or has enough to do
 const POLL = { "X-Onifast-Poll": "1" }; // does not make a session last longer
 let pause = EVERY;
@@ -20,8 +23,12 @@ export function keepUpToDate() {
 function begin() {
   clearTimeout(timer);
   round += 1;
-  pause = EVERY;
-  if (!document.hidden) go(round);
+  pause = usual();
+  if (!document.hidden || wantsNotifications()) go(round);
+}
+
+function usual() {
+  return document.hidden ? HIDDEN : EVERY;
 }
 
 async function go(mine) {
@@ -41,13 +48,14 @@ async function look() {
     const first = !known;
     known = answer.headers.get("ETag") ?? "";
     listIsOld = showCounts(await answer.json()) || listIsOld || !first;
+    tellOfNew(root);
   }
   if (listIsOld && (answer?.ok || answer?.status === 304)) listIsOld = !(await refreshList());
 }
 
 // 0 for never again: who has been logged out.
 function pauseAfter(answer) {
-  if (answer?.ok || answer?.status === 304) return EVERY;
+  if (answer?.ok || answer?.status === 304) return usual();
   return answer?.status === 401 ? 0 : Math.min(pause * 2, SELDOM);
 }
 
