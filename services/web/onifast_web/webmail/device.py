@@ -6,6 +6,7 @@ The manifest and the service worker are asked for without anybody being logged i
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from flask import Response, current_app, json, redirect, render_template, request, url_for
@@ -87,7 +88,7 @@ def mailto() -> AnyResponse:
     parts = urlsplit(request.args.get("url", ""))
     if parts.scheme.lower() != "mailto":
         raise Problem(400, "The address of a link to a mail address begins with mailto: here.")
-    given = {"to": unquote(parts.path)}
+    given: dict[str, Any] = {"to": unquote(parts.path)}
     for name, value in parse_qsl(parts.query.replace("+", "%2B")):
         if word := _FIELDS.get(name.lower()):
             given[word] = f"{given[word]}, {value}" if word in ("to", "cc", "bcc") and given.get(word) else value
