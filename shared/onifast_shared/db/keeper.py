@@ -105,7 +105,7 @@ class Keeper:
         if found.st_mtime_ns == self._written_at:
             return True
         try:
-            is_ours = rescue.id_at(self._path) == connections.id
+            is_ours = connections.peek(rescue.id_in_open_file) == connections.id
         except (apsw.CorruptError, apsw.NotADBError):
             return False
         except apsw.Error:

@@ -20,6 +20,9 @@ from onifast_shared.db.connections import DatabaseConnections, connect
 from onifast_shared.db.files import Files
 from onifast_shared.db.turn import Turn
 
+_MAGIC = b"SQLite format 3\0"  # how every database's file begins
+_DATABASE_FILE = 0  # of those that `Connection.read` reads; 1 is the WAL
+
 COPY_PAGES = 10_000
 """Pages that are copied at once."""
 
@@ -156,10 +159,17 @@ def _reopenings(path: Path) -> int:
         return identity.reopenings(connection)
 
 
-def id_at(path: Path) -> str:
-    """The id of the database at the path, if its files are the open ones. Raises apsw.Error."""
-    with contextlib.closing(_aside(path)) as connection:
-        return identity.id_of(connection)
+def id_in_open_file(connection: apsw.Connection) -> str:
+    """The id that stands in the open files now, whatever the connection remembers of them; "" for no database's.
+
+    Of pages that the WAL has, no change of the file would show: so its first octets are looked at by themselves. A
+    connection of its own would have to read the schema for each look, in fifty times the time. Raises apsw.Error.
+    """
+    _, begin = connection.read("main", _DATABASE_FILE, 0, len(_MAGIC))
+    if begin != _MAGIC:
+        return ""
+    connection.execute("PRAGMA shrink_memory")
+    return identity.id_of(connection)
 
 
 def _aside(path: Path) -> apsw.Connection:
