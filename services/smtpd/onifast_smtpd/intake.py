@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from aiosmtpd.smtp import Envelope
 from onifast_shared.accepting import accept
@@ -22,9 +23,9 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
 from onifast_shared.message.headers import (
-    has_bare_line_ends,
     head_within,
     normalise_newlines,
+    survey,
     without_mbox_lines,
 )
 from onifast_shared.message.parsing import Summary
@@ -152,7 +153,8 @@ class Intake:
         if origin.may_relay:
             transaction.submitter = await self._outgoing.begin(origin, path, queue_id)
             sender = transaction.submitter.mail_from
-        transaction.screening = self._screener.screening(origin, sender)
+        else:
+            transaction.screening = self._screener.screening(origin, sender)
         transaction.begin(origin, sender, options, queue_id)
 
     async def add_recipient(self, transaction: MailTransaction, path: Address | Bare, options: RcptOptions) -> None:
@@ -206,10 +208,10 @@ class Intake:
         if octets is None:
             raise Refused(structure.head_too_large(settings))
         raw, octets = without_mbox_lines(raw, octets)  # before signatures are checked: none covers it
-        message = RawMessage(raw, HeaderSection(octets))
         # A binary body has no lines; its header has (RFC 3030 section 3).
         lines = octets if transaction.is_binary else raw
-        bare = has_bare_line_ends(lines)
+        bare, is_ascii = survey(lines)
+        message = RawMessage(raw, HeaderSection(octets), is_ascii=is_ascii if lines is raw else None)
         check(structure.judge_line_ends(settings, bare=bare, local=transaction.origin.client.is_loopback))
         check(structure.judge_head(message.head, settings))
         check(structure.judge_lines(lines, settings))
@@ -228,14 +230,16 @@ class Intake:
         # The body is copied once, however much its header changes.
         body = message.body
         octets = b"".join((self._received(transaction), head.octets, b"\r\n", body))
+        head_size = len(octets) - len(body)
+        is_ascii = octets[:head_size].isascii() if message.is_ascii else octets.isascii()
         submission = Submission(
             sender=transaction.mail_from or "",
             origin="smtp",
             owner=submitter.owner,
             submitted_by=transaction.origin.submitted_by,
             subject=Summary.of(head).subject,
-            body_type=_body_type(transaction, octets),
-            smtputf8=_needs_smtputf8(transaction, octets, len(octets) - len(body)),
+            body_type=_body_type(transaction, is_ascii=is_ascii),
+            smtputf8=_needs_smtputf8(transaction, octets, head_size),
             requiretls=transaction.options.requiretls,
             ret=transaction.options.ret,
             envid=transaction.options.envid,
@@ -357,7 +361,7 @@ class Intake:
             sender="",
             origin="forward",
             subject=Summary.of(message.head).subject,
-            body_type=_body_type(transaction, octets),
+            body_type=_body_type(transaction, is_ascii=octets.isascii()),
             smtputf8=_needs_smtputf8(transaction, octets, head_size),
             requiretls=transaction.options.requiretls,
             ret=transaction.options.ret,
@@ -373,7 +377,7 @@ class Intake:
                 transaction.origin,
                 self._settings.hostname,
                 transaction.queue_id,
-                datetime.fromtimestamp(int(time.time()), UTC),
+                _moment(int(time.time())),
                 smtputf8=transaction.smtp_utf8,
                 recipient=recipients[0] if len(recipients) == 1 else None,
             )
@@ -388,6 +392,12 @@ class Intake:
             size=size,
             results=results,
         )
+
+
+@lru_cache(maxsize=4)
+def _moment(second: int) -> datetime:
+    """A time in whole seconds, which many messages share: its text is looked up by its hash, which it computes once."""
+    return datetime.fromtimestamp(second, UTC)
 
 
 def _acknowledged(
@@ -410,11 +420,11 @@ def _ends_here(place: Expansion | RewrittenSender | None) -> bool:
     return isinstance(place, Expansion) and bool(place.mailboxes) and not place.forwards
 
 
-def _body_type(transaction: MailTransaction, message: bytes) -> Body:
+def _body_type(transaction: MailTransaction, *, is_ascii: bool) -> Body:
     """What the next hop must be able to take; looked at, since programs declare 7BIT for what is not."""
     if transaction.is_binary:
         return "BINARYMIME"
-    return "7BIT" if message.isascii() else "8BITMIME"
+    return "7BIT" if is_ascii else "8BITMIME"
 
 
 def _needs_smtputf8(transaction: MailTransaction, octets: bytes, head_size: int) -> bool:

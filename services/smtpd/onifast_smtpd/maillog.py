@@ -48,6 +48,8 @@ def stopped() -> None:
 
 def connected(session: str, client: Client) -> None:
     """A client connected."""
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
     event(logger, "connect", logging.DEBUG, session=session, **_who(client))
 
 
@@ -98,6 +100,8 @@ def proxied(session: str, proxy: Client, client: Client) -> None:
 
 def disconnected(session: str, client: Client, how: str, messages: int) -> None:
     """A session ended."""
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
     event(logger, "disconnect", logging.DEBUG, session=session, client=client.address, how=how, messages=messages)
 
 
@@ -169,9 +173,9 @@ def accepted(
         "accepted",
         id=queue_id,
         client=origin.client.address,
-        service=origin.client.service.value,
+        service=origin.client.service.label,
         mail_from=f"<{mail_from or ''}>",
-        rcpt_to=",".join(f"<{address}>" for address in recipients[:20]),
+        rcpt_to=",".join([f"<{address}>" for address in recipients[:20]]),
         recipients=len(recipients),
         size=size,
         by=origin.submitted_by if origin.may_relay else None,
@@ -211,4 +215,4 @@ def crashed(session: str) -> None:
 
 
 def _who(client: Client) -> dict[str, Any]:
-    return {"client": client.address, "service": client.service.value, "unix_user": client.unix_user}
+    return {"client": client.address, "service": client.service.label, "unix_user": client.unix_user}

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-_PLAIN = re.compile(r"[\w@.:/+<>\[\]%,;=~*-]+")
+# What is ASCII is named, though \w has it: it is found by one look into a table then, and not by what Unicode says.
+_PLAIN = re.compile(r"[A-Za-z0-9_\w@.:/+<>\[\]%,;=~*-]+")
 
 
 class Secret(str):

@@ -41,6 +41,7 @@ Priority = Literal["", "high", "low"]
 _PRIORITIES = {"high": ("1 (Highest)", "high"), "low": ("5 (Lowest)", "low")}
 _NEVER_SENT = frozenset(("bcc", "resent-bcc"))
 _JUDGED = _NEVER_SENT | {"from", "date", "message-id"}
+_SAYS_SOMETHING = re.compile(rb"[!-~]")
 
 
 class DraftError(ValueError):
@@ -160,7 +161,7 @@ def complete_head(head: HeaderSection, *, sender: Address, hostname: str) -> Hea
 
     What is added goes below the other fields, so that trace fields stay on top.
     """
-    if any(_is_unwanted(field) for field in head.fields if field.key in _JUDGED):
+    if any(map(_is_unwanted, head.fields)):
         head = head.changed(lambda field: b"" if _is_unwanted(field) else None)
     missing = b"" if head.has("from") else fold("From", str(sender))
     missing += b"" if head.has("date") else fold("Date", _date_text(None))
@@ -179,7 +180,9 @@ def is_message_id(text: str) -> bool:
 
 
 def _is_unwanted(field: HeaderField) -> bool:
-    return field.key in _NEVER_SENT or (field.key in _JUDGED and not unfold(field.value).strip())
+    if field.key not in _JUDGED or (field.value.isascii() and _SAYS_SOMETHING.search(field.value)):
+        return field.key in _NEVER_SENT
+    return field.key in _NEVER_SENT or not unfold(field.value).strip()
 
 
 def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:

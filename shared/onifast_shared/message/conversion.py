@@ -34,6 +34,7 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.mime import MAX_DEPTH, delimiters
 from onifast_shared.message.parameters import parse_parameters
+from onifast_shared.message.sections import RawMessage
 
 _ENCODING = "content-transfer-encoding"
 _WIDTH = 76  # octets of an encoded line (RFC 2045 sections 6.7 and 6.8)
@@ -99,9 +100,9 @@ def fit(message: bytes, head: bytes | None = None) -> Fitted:
     return _converted(message, unfit or ["8-bit text in the headers of parts"])
 
 
-def is_plainly_fit(message: bytes) -> bool:
+def is_plainly_fit(message: RawMessage) -> bool:
     """Whether a look, of half a millisecond for a megabyte, shows that `fit` leaves the message as it is."""
-    return message.isascii() and not _unfit(message)
+    return message.is_ascii and not _unfit(message.octets)
 
 
 def into_lines(message: bytes) -> bytes:

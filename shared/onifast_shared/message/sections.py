@@ -89,16 +89,24 @@ class HeaderSection:
 class RawMessage:
     """A message as octets, of which the first are its header section."""
 
-    __slots__ = ("head", "octets")
+    __slots__ = ("_is_ascii", "head", "octets")
 
-    def __init__(self, octets: bytes, head: HeaderSection) -> None:
+    def __init__(self, octets: bytes, head: HeaderSection, *, is_ascii: bool | None = None) -> None:
         self.octets = octets
         self.head = head
+        self._is_ascii = is_ascii
 
     @classmethod
     def of(cls, octets: bytes) -> RawMessage:
         """The message, its header section found."""
         return cls(octets, HeaderSection(split_head(octets)[0]))
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether no octet has its highest bit set; looked at once, unless whoever made it knew."""
+        if self._is_ascii is None:
+            self._is_ascii = self.octets.isascii()
+        return self._is_ascii
 
     @property
     def body(self) -> memoryview:

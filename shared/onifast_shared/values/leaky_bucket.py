@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _TOLERANCE = 1e-6  # of one unit: what arithmetic loses must not refuse what has just become free
+_ONE = 1.0 + _TOLERANCE
 
 
 class Bucket(NamedTuple):
@@ -70,18 +71,12 @@ def poured(
     A limit of 0 is none. This is the arithmetic of `Bucket` in one step, for those who count each message of a busy
     server.
     """
-    after: list[float] = []
-    fits = True
-    for limit, period, held, more in zip(limits, periods, levels, units, strict=True):
-        level = held or 0.0
-        if not limit:
-            after.append(0.0)
-            continue
-        if elapsed > 0.0:
-            level -= elapsed * limit / period
-            level = max(level, 0.0)
-        level += more
-        after.append(level)
-        if level > limit * burst + _TOLERANCE and level > 1.0 + _TOLERANCE:
-            fits = False
-    return after, fits
+    elapsed = max(0.0, elapsed)
+    after = [
+        (left if (left := (held or 0.0) - elapsed * limit / period) > 0.0 else 0.0) + more if limit else 0.0
+        for limit, period, held, more in zip(limits, periods, levels, units, strict=True)
+    ]
+    for limit, level in zip(limits, after, strict=True):
+        if level > _ONE and level > limit * burst + _TOLERANCE:
+            return after, False
+    return after, True

@@ -67,15 +67,17 @@ class Reply:
 
     def lines(self) -> list[str]:
         """The reply as it is sent, line by line, without line ends (RFC 5321 section 4.2.1)."""
-        texts = self.text.split("\n")
         status = f"{self.enhanced} " if self.enhanced else ""
+        if "\n" not in self.text:
+            return [f"{self.code} {status}{self.text}".rstrip()]
+        texts = self.text.split("\n")
         marks = ["-"] * (len(texts) - 1) + [" "]
         return [f"{self.code}{mark}{status}{text}".rstrip() for mark, text in zip(marks, texts, strict=True)]
 
     @lazy
     def octets(self) -> bytes:
         """The reply as it is sent, with its line ends; made once, since most replies are given often."""
-        return "".join(f"{line}\r\n" for line in self.lines()).encode("utf-8")
+        return "".join([f"{line}\r\n" for line in self.lines()]).encode("utf-8")
 
     @property
     def status(self) -> str:

@@ -24,20 +24,20 @@ class Service(Enum):
     SUBMISSION = "submission"
     SUBMISSIONS = "submissions"
 
-    @property
-    def implicit_tls(self) -> bool:
+    def __init__(self, name: str) -> None:
+        # Plain attributes: of an Enum, Python 3.11 computes `value` and `hash` in functions of its own.
+        self.label = name
+        """The same as `value`."""
+        self.implicit_tls = name == "submissions"
         """Whether TLS comes before the greeting (RFC 8314 section 3)."""
-        return self is Service.SUBMISSIONS
-
-    @property
-    def needs_login(self) -> bool:
+        self.needs_login = name != "smtp"
         """Whether nobody may send without AUTH (RFC 6409 section 4.3)."""
-        return self is not Service.MX
+        self.group = len(type(self).__members__) + 1
+        """The number of its strangers' group; 0 is this machine's."""
 
 
 GROUPS = 1 + len(Service)
 WIDEST = 4  # how many addresses' sessions a /48 may have, or a Unix user of this machine
-_GROUP_OF = {service: number for number, service in enumerate(Service, 1)}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Client:
     @property
     def group(self) -> int:
         """Whose slots its session takes: 0 for this machine, else one number for each listener's strangers."""
-        return 0 if self.is_loopback else _GROUP_OF[self.service]
+        return 0 if self.is_loopback else self.service.group
 
     @property
     def shares(self) -> tuple[tuple[Hashable, int], ...]:

@@ -38,7 +38,7 @@ def remove(raw: bytes, hostname: str) -> bytes:
     """
     head = raw[: _end_of_header(raw)]
     lower = head.lower()
-    if not any(name in lower for name in (b"return-path", b"authentication-results", b"received-spf")):
+    if b"return-path" not in lower and b"authentication-results" not in lower and b"received-spf" not in lower:
         return raw
     ours, hops = _canonical(hostname), _RECEIVED.search(head)
     first_hop = hops.start() if hops else len(head)

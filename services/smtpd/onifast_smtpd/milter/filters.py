@@ -96,7 +96,7 @@ class Milters:
             origin.helo,
             str(filtered.mail_from or ""),
             [*map(str, filtered.recipients)],
-            Macros(self._hostname, client.service.value, filtered.queue_id, user, tls, cipher),
+            Macros(self._hostname, client.service.label, filtered.queue_id, user, tls, cipher),
             message,
         )
 

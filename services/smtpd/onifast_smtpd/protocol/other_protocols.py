@@ -21,7 +21,7 @@ _VERSION = re.compile(rb"[ \t](HTTP|ICAP|RTSP|SIP)/[0-9.]{1,8}[ \t]*$", re.IGNOR
 _FIELD = re.compile(rb"([!-9;-~]+):")  # RFC 5322 section 2.2: a header field's name and its colon
 _LONGEST_VERSION = 24  # octets of a line's end in which the version stands
 
-_SMTP = re.compile(rb"(?:AUTH|BDAT|DATA|EHLO|HELO|MAIL|NOOP|QUIT|RCPT|RSET|STARTTLS)(?: [^/]*)?", re.IGNORECASE)
+_SMTP = frozenset((b"AUTH", b"BDAT", b"DATA", b"EHLO", b"HELO", b"MAIL", b"NOOP", b"QUIT", b"RCPT", b"RSET"))
 
 _BINARY = frozenset(range(32)) - frozenset(b"\t\r\n")
 _TLS_HANDSHAKE = 0x16  # the type of the record that a ClientHello comes in
@@ -39,7 +39,7 @@ class HangUp(Exception):
 
 def refuse_other_protocols(octets: bytes | bytearray) -> None:
     """Raises HangUp where what stands in a command's place, a line or the beginning of one, is of another protocol."""
-    if _SMTP.fullmatch(octets):
+    if octets[4:5] in (b" ", b"") and bytes(octets[:4]).upper() in _SMTP and b"/" not in octets:
         return  # as nearly all lines: it has no method, no colon behind its first word, and no version at its end
     if (protocol := protocol_of(octets)) is not None:
         raise HangUp(replies.NO_SMTP, f"spoke {protocol}")

@@ -333,6 +333,7 @@ class SmtpConnection(SMTP):
             line = self.wire.next_line(MAX_AUTH_LINE, lenient=lenient)
             if line is None:
                 line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
+                self._turn = 0  # others had theirs meanwhile
             command = _parse(line)
             self._verb = command.verb
             method = self._method_of(command)

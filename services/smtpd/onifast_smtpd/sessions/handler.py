@@ -27,7 +27,7 @@ from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.protocol import extensions, proxy, replies, xclient
 from onifast_smtpd.protocol.command import Bare, Path, parse_helo
-from onifast_smtpd.protocol.parameters import MailOptions, RcptOptions
+from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.receiver import Receiver
 
@@ -213,8 +213,10 @@ class MailHandler:
 
     def _judge_mail(self, session: ClientSession, path: Path, options: MailOptions) -> None:
         settings, tls = self._settings, session.tls is not None
-        check(policy.judge_mail(path, options, settings, room=self._receiver.room_for(session.client)))
-        check(policy.judge_extensions(options, settings, tls=tls, may_hold=session.may_hold, now=time.time()))
+        room = self._receiver.room_for(session.client) if options.size else 0
+        check(policy.judge_mail(path, options, settings, room=room))
+        if options is not NO_MAIL_OPTIONS:
+            check(policy.judge_extensions(options, settings, tls=tls, may_hold=session.may_hold, now=time.time()))
 
     async def handle_RCPT(
         self,

@@ -27,7 +27,7 @@ async def fitted(message: RawMessage, queue_id: str, *, is_binary: bool) -> RawM
     if is_binary:
         fit_one = fit_head(head)
         return message.renewed(raw if fit_one is head else fit_one + raw[len(head) :])
-    if len(raw) <= LOOKED_AT_AT_ONCE and is_plainly_fit(raw):
+    if len(raw) <= LOOKED_AT_AT_ONCE and is_plainly_fit(message):
         return message
     try:
         done = fit(raw, head) if len(raw) <= FITTED_AT_ONCE else await asyncio.to_thread(fit, raw, head)

@@ -129,8 +129,11 @@ class Outgoing:
         if str(submitter.mail_from) != str(path):
             maillog.rewritten(queue_id, path, submitter.mail_from)
         self._judge_foreign(submitter, identity.foreign)
-        submitter.usages = await self._remembered(subjects_of(origin, submitter.mail_from))
-        self._judge_limits(submitter, 1)
+        subjects = subjects_of(origin, submitter.mail_from)
+        remembered = self._remembered(subjects)
+        submitter.usages = await self._read(subjects) if remembered is None else remembered
+        if remembered is None:
+            self._judge_limits(submitter, 1)
         return submitter
 
     def judge_recipient(self, submitter: Submitter, taken: int) -> None:
@@ -156,15 +159,17 @@ class Outgoing:
         for usage in submitter.usages:
             self._usages.get(usage.subject, usage).count(recipients)
 
-    async def _remembered(self, subjects: list[Subject]) -> tuple[Usage, ...]:
-        """How much of their limits is used, from memory unless that says that one is used up.
+    def _remembered(self, subjects: list[Subject]) -> tuple[Usage, ...] | None:
+        """How much of their limits is used, from memory; None where that does not know, or says that one is used up.
 
         Memory knows what went through this process. Admission, in the transaction that queues, has the last word; this
         only spares a client from sending what would be refused.
         """
-        known = tuple(usage for subject in subjects if (usage := self._usages.get(subject)))
-        if len(known) == len(subjects) and self._exceeded(known, 1) is None:
-            return known
+        known = tuple([usage for subject in subjects if (usage := self._usages.get(subject))])
+        return known if len(known) == len(subjects) and self._exceeded(known, 1) is None else None
+
+    async def _read(self, subjects: list[Subject]) -> tuple[Usage, ...]:
+        """The same, as it stands in the database."""
         settings, now = self._settings, self._clock()
         read = await self._database.aread(lambda tx: [sending_limits.of(tx, each, settings) for each in subjects])
         if len(self._usages) >= MOST_REMEMBERED:

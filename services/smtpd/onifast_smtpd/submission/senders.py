@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from onifast_shared.message.sections import HeaderField, HeaderSection
 from onifast_shared.values.address import Address, AddressError
@@ -15,6 +16,7 @@ FALLBACK_LOCAL = "webmaster"
 SENDER_FIELDS = frozenset(("from", "sender"))
 MAX_FIELDS = 4
 MAX_VALUE = 8192  # characters; what is longer is no sender, and would take the pattern long
+REMEMBERED = 1000  # characters of a value that is, since the next message of the same program has the same one
 
 # Quoted strings and comments go first, so that brackets inside them are left alone. One that is never closed runs to
 # the end, so no text is read twice.
@@ -58,13 +60,14 @@ class Rewriter:
             return None
         # Latin-1 maps every octet to a character and back, whatever charset a script wrote.
         value = field.value.decode("latin-1")
-        rewritten = self._value(value)
+        rewritten = (_rewritten_again if len(value) <= REMEMBERED else _rewritten)(self, value)
         if rewritten == value:
             return None
         begin = field.octets.index(b":") + 1
         return field.octets[:begin] + _to_header(rewritten) + field.octets[begin + len(value) :]
 
-    def _value(self, value: str) -> str:
+    def value(self, value: str) -> str:
+        """A field's value with its senders rewritten."""
         if lone := _LONE.fullmatch(value):
             # A word that is no account's name is the author's, and gets the envelope's address.
             is_name = "@" not in lone[2] and lone[2].lower() not in self._roles
@@ -82,6 +85,13 @@ class Rewriter:
         except AddressError:
             return text
         return str(self.replacement(address.local)) if is_localhost(address) else text
+
+
+def _rewritten(rewriter: Rewriter, value: str) -> str:
+    return rewriter.value(value)
+
+
+_rewritten_again = lru_cache(maxsize=1024)(_rewritten)
 
 
 def _to_header(value: str) -> bytes:
