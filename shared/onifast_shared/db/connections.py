@@ -27,9 +27,14 @@ LAST_READS = 2.0
 """Seconds that reads have to come to their end when connections are closed, and again once they are interrupted."""
 
 
-def connect(path: Path, timeout: float) -> apsw.Connection:
-    """A connection to an existing file, set up as every connection of ours is."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+WRITER_STATEMENTS = 400
+"""Statements that the writer keeps prepared. APSW forgets what is not among the last so many that ran, and a change of
+the queue is prepared with all its triggers."""
+
+
+def connect(path: Path, timeout: float, statements: int = 100) -> apsw.Connection:
+    """A connection to an existing file, set up as every connection of ours is; it keeps so many statements prepared."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=statements)
     connection.set_busy_timeout(int(timeout * 1000))
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -52,7 +57,7 @@ class DatabaseConnections:
         self._readers: list[apsw.Connection] = []
         self._reading: dict[int, float] = {}
         self._lock = threading.Lock()
-        self.writer = DatabaseWriter(partial(_ready, path, timeout), path)
+        self.writer = DatabaseWriter(partial(_ready, path, timeout, WRITER_STATEMENTS), path)
         self._observer = _ready(path, timeout)
         self._observer.execute("PRAGMA query_only=ON")
         # A look that would have to wait is no look for an event loop.
@@ -136,8 +141,8 @@ class DatabaseConnections:
         return connection
 
 
-def _ready(path: Path, timeout: float) -> apsw.Connection:
+def _ready(path: Path, timeout: float, statements: int = 100) -> apsw.Connection:
     """A connection that has the WAL open, not only the database: SQLite opens it at the first look."""
-    connection = connect(path, timeout)
+    connection = connect(path, timeout, statements)
     connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     return connection

@@ -194,8 +194,9 @@ class DatabaseWriter:
                 if self._is_syncing:
                     self._gather(batch)
                 running += [job for job in batch if job.take()]
-                outcomes = [self._apply(job) for job in running]
-                self._connection.execute("COMMIT")
+                outcomes = self._apply_all(running)
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -231,21 +232,28 @@ class DatabaseWriter:
                 return
             batch.append(job)
 
-    def _apply(self, job: Job[Any]) -> Outcome:
-        """Runs a job in a savepoint, so that its failure is its own; trouble with the disk fails the whole commit."""
-        self._connection.execute("SAVEPOINT job")
+    def _apply_all(self, jobs: list[Job[Any]]) -> list[Outcome]:
+        """Runs each job in a savepoint, so that its failure is its own; the only one of a transaction needs none."""
+        if len(jobs) == 1:
+            return [self._apply(jobs[0], "ROLLBACK")]
+        outcomes = []
+        for job in jobs:
+            self._connection.execute("SAVEPOINT job")
+            outcomes.append(self._apply(job, "ROLLBACK TO job"))
+            self._connection.execute("RELEASE job")
+        return outcomes
+
+    def _apply(self, job: Job[Any], undo: str) -> Outcome:
+        """Runs a job; its failure undoes its own changes, trouble with the disk fails the whole commit."""
         try:
-            value = job.fn(self._connection)
+            return Outcome(job, job.fn(self._connection))
         except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.InterruptError):
             raise
         except Exception as error:
             if not self._connection.in_transaction:
                 raise
-            self._connection.execute("ROLLBACK TO job")
-            self._connection.execute("RELEASE job")
+            self._connection.execute(undo)
             return Outcome(job, error=error)
-        self._connection.execute("RELEASE job")
-        return Outcome(job, value)
 
 
 def _tell_all(outcomes: list[Outcome]) -> None:

@@ -29,6 +29,7 @@ from onifast_shared.message.readable import Block
 from onifast_shared.message.sections import HeaderSection
 from onifast_shared.message.vcard import Card
 from onifast_shared.values.address import Address
+from onifast_shared.values.lazy import lazy
 
 SNIPPET_LENGTH = 200
 _MOST_CARDS = 10
@@ -62,12 +63,12 @@ class Summary:
         new._section = head
         return new
 
-    @cached_property
+    @lazy
     def _fields(self) -> list[tuple[str, bytes]]:
         found = self._section.fields[:_MAX_FIELDS] if self._section else ()
         return [(field.name, _looked_at(field.key, field.value)) for field in found if field.key]
 
-    @cached_property
+    @lazy
     def headers(self) -> list[tuple[str, str]]:
         """Every field in order: its name as written and its value, unfolded, and decoded where it may be encoded.
 
@@ -81,7 +82,7 @@ class Summary:
         """The name of every field in order, in lower case: no value is looked at for that."""
         return [name.lower() for name, _ in self._fields]
 
-    @cached_property
+    @lazy
     def charset(self) -> str:
         """What octets outside of ASCII and UTF-8 are in, as far as the header says that; "" if it does not."""
         _, parameters = parse_parameters(unfold_octets(self._raw("content-type") or b""))
@@ -181,17 +182,24 @@ class Summary:
         wanted = name.lower()
         if self._section is not None:
             return [_looked_at(wanted, value) for value in self._section.values(wanted)]
-        return [value for field, value in self._fields if field.lower() == wanted]
+        return self._by_name.get(wanted, [])
+
+    @lazy
+    def _by_name(self) -> dict[str, list[bytes]]:
+        found: dict[str, list[bytes]] = {}
+        for name, value in self._fields:
+            found.setdefault(name.lower(), []).append(value)
+        return found
 
     def _ids(self, name: str) -> list[str]:
         return _MESSAGE_ID.findall(unfold(self._raw(name) or b""))
 
-    @cached_property
+    @lazy
     def authors(self) -> list[AddressEntry]:
         """Everybody whom a From field names, whether there is one or several."""
         return self.mailboxes("from")
 
-    @cached_property
+    @lazy
     def _author(self) -> tuple[str, Address | None]:
         found = next((each for each in self.authors if each.address), None)
         return (found.name, found.address) if found else ("", None)
