@@ -27,14 +27,9 @@ LAST_READS = 2.0
 """Seconds that reads have to come to their end when connections are closed, and again once they are interrupted."""
 
 
-WRITER_STATEMENTS = 400
-"""Statements that the writer keeps prepared. APSW forgets what is not among the last so many that ran, and a change of
-the queue is prepared with all its triggers."""
-
-
-def connect(path: Path, timeout: float, statements: int = 100) -> apsw.Connection:
-    """A connection to an existing file, set up as every connection of ours is; it keeps so many statements prepared."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=statements)
+def connect(path: Path, timeout: float) -> apsw.Connection:
+    """A connection to an existing file, set up as every connection of ours is."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(int(timeout * 1000))
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -57,7 +52,7 @@ class DatabaseConnections:
         self._readers: list[apsw.Connection] = []
         self._reading: dict[int, float] = {}
         self._lock = threading.Lock()
-        self.writer = DatabaseWriter(partial(_ready, path, timeout, WRITER_STATEMENTS), path)
+        self.writer = DatabaseWriter(partial(_ready, path, timeout), path)
         self._observer = _ready(path, timeout)
         self._observer.execute("PRAGMA query_only=ON")
         # A look that would have to wait is no look for an event loop.
@@ -141,8 +136,8 @@ class DatabaseConnections:
         return connection
 
 
-def _ready(path: Path, timeout: float, statements: int = 100) -> apsw.Connection:
+def _ready(path: Path, timeout: float) -> apsw.Connection:
     """A connection that has the WAL open, not only the database: SQLite opens it at the first look."""
-    connection = connect(path, timeout, statements)
+    connection = connect(path, timeout)
     connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     return connection
