@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from onifast_shared.values.address import AddressError, display_domain, parse_domain
+from onifast_shared.values.address import AddressError, parse_domain
 from onifast_shared.values.suffixes import suffixes
 
 MAX_TEXT = 2000
@@ -20,13 +21,21 @@ _WHOLE = re.compile(
 _FILES = frozenset(("html", "htm", "pdf", "zip", "md", "py", "sh", "js", "doc", "docx", "txt", "rs"))
 
 
-def told(text: str, href: str) -> str:
-    """The registered domain that a link leads to, where its text names another one; "" where it does not."""
+@dataclass(frozen=True)
+class LyingLink:
+    """A link whose text names a domain, and the other one that it leads to; both as they are registered."""
+
+    named: str
+    target: str
+
+
+def lie(text: str, href: str) -> LyingLink | None:
+    """What a link says and where it leads, where that is another registered domain; None where it is the same."""
     target = _target(href)
     named = _named(" ".join(text[:MAX_TEXT].split()))
     if not target or not named or _registered(named) == _registered(target):
-        return ""
-    return display_domain(_registered(target))
+        return None
+    return LyingLink(_registered(named), _registered(target))
 
 
 def target_of(href: str) -> str:

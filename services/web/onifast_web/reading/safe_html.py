@@ -9,9 +9,11 @@ from html import escape
 
 import nh3
 from onifast_shared.message.html_text import to_text
+from onifast_shared.values.address import display_domain
 
 from onifast_web.reading import link_targets, page_parts, tag_sizes, trackers
 from onifast_web.reading.css_selectors import prefixed
+from onifast_web.reading.link_targets import LyingLink
 from onifast_web.reading.markup import rewritten, with_values
 from onifast_web.reading.page_parts import HtmlParts
 from onifast_web.reading.remote_images import ImageGate, absolute
@@ -67,6 +69,7 @@ _OF_ROOT = ("class", "dir", "id", "lang", "style")
 _OF_BODY = (*_OF_ROOT, "bgcolor", "background", "text", "link")
 _COLOURS = ("bgcolor", "background", "color", "text")
 _LINK_SCHEMES = ("http:", "https:", "mailto:", "tel:")
+_MOST_LIES = 50
 _COLOUR = re.compile(r"#?[A-Za-z0-9]{3,20}")
 _FRAGMENT = re.compile(r"#[^\s\"'<>&]{1,200}")
 # Whatever the message's own style says: set on the element itself, and important, it cannot be undone by a style sheet.
@@ -82,7 +85,7 @@ class SafeHtml:
 
     `blocked_images` from elsewhere were left out, and `trackers` too; `loaded` has the URLs of those that were not.
     It is `coloured` where it sets colours of its own, and `adapts` where it knows dark pages. `schemes` is what it says
-    itself that it is made for.
+    itself that it is made for, and `lies` are links whose text names another domain than theirs.
     """
 
     html: str
@@ -97,6 +100,7 @@ class SafeHtml:
     adapts: bool = False
     schemes: str = ""
     is_strict: bool = True
+    lies: tuple[LyingLink, ...] = ()
 
     @property
     def needs_page(self) -> bool:
@@ -184,6 +188,7 @@ class _Message:
         self._styles = styles
         self._scope = scope
         self._coloured = False
+        self._lies: list[LyingLink] = []
         self._link = ""
         self._words: list[str] = []
         self._room = 0
@@ -205,6 +210,7 @@ class _Message:
             adapts=self._styles.adapts,
             schemes=parts.schemes,
             is_strict=parts.is_strict,
+            lies=tuple(dict.fromkeys(self._lies)),
         )
 
     def start(self, tag: str, attributes: dict[str, str]) -> dict[str, str] | str:
@@ -224,8 +230,11 @@ class _Message:
     def end(self, tag: str) -> str:
         if tag != "a" or not self._link:
             return ""
-        domain = "" if self._scope else link_targets.told("".join(self._words), self._link)
+        lie = link_targets.lie("".join(self._words), self._link)
         self._link = ""
+        if lie and len(self._lies) < _MOST_LIES:
+            self._lies.append(lie)
+        domain = display_domain(lie.target) if lie and not self._scope else ""
         return f'<span style="{_TOLD}">leads to <bdi>{escape(domain)}</bdi></span>' if domain else ""
 
     def _of_page(self, attributes: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -90,6 +90,7 @@ def of(parsed: Parsed, links: Links, consent: ImageConsent | None = None) -> dic
         "frame_url": links.frame(images=1 if images else None, theme=theme) if shows_html else None,
         "blocked_images": safe.blocked_images if safe else 0,
         "trackers": safe.trackers if safe else 0,
+        "lies": safe.lies if safe else (),
         "shows_images": images and safe is not None and bool(safe.loaded),
         "images_url": links.page(images=1, theme=theme),
         "consent": consent,

@@ -25,7 +25,7 @@ from onifast_web.actions import answering, downloads, forwarding, image_proxy, i
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
-from onifast_web.reading import bodies, impostors, render, returns
+from onifast_web.reading import bodies, hops, impostors, lures, render, returns
 from onifast_web.webmail import beginning, content, sorting
 from onifast_web.webmail.content import ImageConsent, Links
 from onifast_web.webmail.declared import Notices, PageRoute
@@ -142,7 +142,11 @@ NOTICES: Notices = {
 
 def content_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     """What a message says, for a page of its reader's."""
-    return content.of(opened.parsed, links(opened.row.id), _image_consent(username, opened))
+    web, row, parsed = current(), opened.row, opened.parsed
+    shown = content.of(parsed, links(row.id), _image_consent(username, opened))
+    is_proven = bodies.proven_author(row.authentication, parsed) is not None
+    who = web.database.read(lambda tx: web.readers.of(tx, username))
+    return shown | {"lures": lures.links(who, row, parsed, shown["lies"], is_proven=is_proven)}
 
 
 def _as_quote(parsed: Parsed) -> str:
@@ -202,6 +206,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     answers = answering.to(parsed, own, folder=row.folder)
     named = [*parsed.mailboxes("to"), *parsed.mailboxes("cc")]
     names = ["me" if each.key in own else each.name or each.shown for each in named]
+    is_proven = bodies.proven_author(row.authentication, parsed) is not None
     sender = parsed.sender.display if parsed.sender else row.sender
     domain = parsed.sender.domain if parsed.sender else ""  # the envelope's sender is not what was shown to be genuine
     return {
@@ -211,8 +216,12 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
         "reply_all": answers.reply_all() != answers.reply(),
         "reply_list": parsed.list_post,
-        "warnings": impostors.warnings(who, row, parsed.authors),
+        "warnings": [
+            *impostors.warnings(who, row, parsed.authors),
+            *lures.answers(who, row, parsed, own, is_proven=is_proven),
+        ],
         "verdict": bodies.verdict(row.authentication, domain),
+        "hops": hops.of(parsed.texts("received"), web.settings.hostname) if not is_own else [],
         "deliveries": deliveries,
         "waiting": waiting,
         "recallable": recallable,
