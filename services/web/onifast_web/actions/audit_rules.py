@@ -106,6 +106,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "api:POST /api/mail/sandbox": AuditRule(
         Whose.DOMAIN, {"True": "sandbox.on", "False": "sandbox.off", "": "sandbox.off"}, "on"
     ),
+    "api:POST /api/mail/redirect": OWN_MAIL,
     "api:POST /api/mail/send": OWN_MAIL,
     "api:DELETE /api/sessions": WITHIN,
     "api:POST /api/sessions/end-others": WITHIN,
@@ -161,6 +162,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.outbox_act": _each("queue", Whose.CALLER, *QUEUE, by="action"),
     "webmail.captured": _each("queue", Whose.CALLER, "release", "redirect"),
     "webmail.rescue": always("refusal.rescue", Whose.CALLER),
+    "webmail.redirect_message": OWN_MAIL,
     "webmail.relay": always("relay.set", Whose.NOBODY),
     "webmail.routes": _each("route", Whose.NOBODY, "remove", otherwise="route.set"),
     "webmail.scheduled": OWN_MAIL,

@@ -98,45 +98,89 @@ def send(
     named = {name: _addresses(name, getattr(draft, name)) for name in ("to", "cc", "bcc")}
     recipients = _recipients(named, web.settings.max_recipients)
     _check_bodies(draft)
-    owner = _owner(web, caller, sender)
+    owner = owner_of(web, caller, sender)
     draft = _with_its_writer(web, caller, draft)
     raw = build(web, _dated(draft, wait))
+    message = OutgoingMessage(
+        raw,
+        sender,
+        owner,
+        named,
+        recipients,
+        draft.subject,
+        parsing.summary(raw).message_id,
+        ", ".join(_texts(draft.bcc)),
+    )
+    return submit(
+        web, caller, message, origin=origin, wait=wait, notify=notify, together_with=together_with, and_then=and_then
+    )
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """A message as it goes out: whose it is, and whom its fields name (`named`, by field) and it goes to.
+
+    `message_id` is its own or, of one that is redirected, that of its resending; `bcc` is for the sender's eyes.
+    """
+
+    raw: bytes
+    sender: Address
+    owner: str | None
+    named: Mapping[str, Sequence[Address]]
+    recipients: Sequence[Address]
+    subject: str
+    message_id: str
+    bcc: str = ""
+
+
+def submit(
+    web: Web,
+    caller: Caller,
+    message: OutgoingMessage,
+    *,
+    origin: str,
+    wait: Wait = NO_WAIT,
+    notify: str | None = None,
+    together_with: Callable[[Connection], None] | None = None,
+    and_then: Callable[[Connection, Sent], None] | None = None,
+) -> Sent:
+    """Queues a message that is made, as `send` does. Raises DraftError, Problem(429)."""
+    sender, owner, raw = message.sender, message.owner, message.raw
     submission = Submission(
         sender=str(sender),
         origin=origin,
         owner=owner,
         submitted_by=submitters.by_user(caller.username) if caller.username else submitters.PANEL,
-        subject=draft.subject,
+        subject=message.subject,
         body_type="7BIT" if raw.isascii() else "8BITMIME",
-        smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in recipients),
+        smtputf8=sender.needs_smtputf8 or any(address.needs_smtputf8 for address in message.recipients),
         release_ts=wait.release_ts,
         undo=wait.undo,
     )
-    copy = None if owner is None else SentCopy(owner, ", ".join(map(str, recipients)), ", ".join(_texts(draft.bcc)))
-    queued = [QueuedRecipient(str(address), notify) for address in recipients]
+    copy = None if owner is None else SentCopy(owner, ", ".join(map(str, message.recipients)), message.bcc)
+    queued = [QueuedRecipient(str(address), notify) for address in message.recipients]
     ref = contents.store(web.database, raw)
-    message_id = parsing.summary(raw).message_id
 
     def admit(tx: Connection) -> None:
         subjects = limit_subjects.counted_for(tx, submission.submitted_by, submission.sender)
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
-    def submit(tx: Connection) -> Sent:
+    def queue(tx: Connection) -> Sent:
         if together_with is not None:
             together_with(tx)
-        suppressions.check(tx, owner, named, web.clock())
+        suppressions.check(tx, owner, message.named, web.clock())
         accepted = accept.submit_in(tx, ref, submission, queued, copy, admit=admit)
         if caller.member is not None and owner is not None:
             team_marks.end_answers(tx, owner, caller.member)
             if accepted.email_id is not None:
                 team_marks.note_sent(tx, owner, accepted.email_id, caller.member)
-        sent = Sent(message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
+        sent = Sent(message.message_id, accepted.email_id, accepted.outbox_ids, wait.release_ts, submission.queue_id)
         if and_then is not None:
             and_then(tx, sent)
         return sent
 
     try:
-        sent = web.database.write(submit)
+        sent = web.database.write(queue)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
     log.event(
@@ -191,10 +235,15 @@ def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
 def build(web: Web, draft: Draft) -> bytes:
     """The draft as a message; raises DraftError, or Problem(413) beyond `max_message_size`."""
     raw = compose.build(draft, web.settings.hostname)
+    check_size(web, raw)
+    return raw
+
+
+def check_size(web: Web, raw: bytes) -> None:
+    """Raises Problem(413) for a message beyond `max_message_size`."""
     if len(raw) > web.settings.max_message_size:
         limit = web.settings.max_message_size // (1024 * 1024)
         raise Problem(413, f"The message is larger than {limit} MiB, which is the most that can be sent.")
-    return raw
 
 
 def sender_of(draft: Draft) -> Address:
@@ -203,6 +252,11 @@ def sender_of(draft: Draft) -> Address:
     if len(found) != 1:
         raise DraftError("from", "exactly one address is needed")
     return found[0]
+
+
+def everybody(web: Web, to: list[str]) -> list[Address]:
+    """The addresses of a list that is typed, once each. Raises DraftError."""
+    return _recipients({"to": _addresses("to", to)}, web.settings.max_recipients)
 
 
 def _recipients(named: Mapping[str, Sequence[Address]], most: int) -> list[Address]:
@@ -222,7 +276,7 @@ def _check_bodies(draft: Draft) -> None:
         raise DraftError("text", "text or html is needed")
 
 
-def _owner(web: Web, caller: Caller, sender: Address) -> str | None:
+def owner_of(web: Web, caller: Caller, sender: Address) -> str | None:
     """Whose message it is. The service token sends for anybody, and what it sends belongs to the address's owner."""
     if caller.username is None:
         found = web.database.read(lambda tx: addresses.resolve(tx, sender, web.settings))
