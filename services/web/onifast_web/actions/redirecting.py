@@ -18,7 +18,7 @@ from onifast_shared.values.address import Address, AddressError
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
-from onifast_web.actions.sending import OutgoingMessage, Sent
+from onifast_web.actions.sending import MadeMessage, Sent
 from onifast_web.http.problems import Problem, not_found
 
 # Where this copy of it was delivered, and what is for its reader's or writer's eyes alone.
@@ -64,7 +64,7 @@ def redirect(
     )
     raw = prepend(remove_headers(original, lambda *_: True, _LEFT_OUT), resent)
     sending.check_size(web, raw)
-    message = OutgoingMessage(raw, address, owner, {"to": recipients}, recipients, subject, message_id)
+    message = MadeMessage(raw, address, owner, {"to": recipients}, recipients, subject, message_id)
     return sending.submit(web, caller, message, origin=origin, together_with=together_with, and_then=and_then)
 
 

@@ -101,7 +101,7 @@ def send(
     owner = owner_of(web, caller, sender)
     draft = _with_its_writer(web, caller, draft)
     raw = build(web, _dated(draft, wait))
-    message = OutgoingMessage(
+    message = MadeMessage(
         raw,
         sender,
         owner,
@@ -117,7 +117,7 @@ def send(
 
 
 @dataclass(frozen=True)
-class OutgoingMessage:
+class MadeMessage:
     """A message as it goes out: whose it is, and whom its fields name (`named`, by field) and it goes to.
 
     `message_id` is its own or, of one that is redirected, that of its resending; `bcc` is for the sender's eyes.
@@ -136,7 +136,7 @@ class OutgoingMessage:
 def submit(
     web: Web,
     caller: Caller,
-    message: OutgoingMessage,
+    message: MadeMessage,
     *,
     origin: str,
     wait: Wait = NO_WAIT,
