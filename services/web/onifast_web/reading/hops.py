@@ -24,7 +24,7 @@ _IN_CLEAR = re.compile(r"(?:UTF8)?(?:E?SMTP|LMTP)A?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Hop:
+class TraceHop:
     """A server that took the message: from whom, when, and how it was protected on the way there.
 
     `sender` and `address` are "" where nothing is said of them; `delay` is in seconds after the hop before, None where
@@ -57,19 +57,19 @@ class Hop:
         return f"{_duration(self.delay)} later" if self.delay else "at once"
 
 
-def of(received: Sequence[str], hostname: str) -> list[Hop]:
+def of(received: Sequence[str], hostname: str) -> list[TraceHop]:
     """The way of a message with these Received fields, in their order, which is the latest first; the first hop first.
 
     Ours are those on top that name our host as the taker: below them stands what others said.
     """
-    found: list[Hop] = []
+    found: list[TraceHop] = []
     ours = True
     rows = [_read(each[:_MOST_FIELD]) for each in received[:MOST]]
     for place, (server, sender, address, protection, at) in enumerate(rows):
         ours = ours and server.lower() == hostname.lower()
         before = next((row[4] for row in rows[place + 1 :] if row[4]), None)
         delay = round((at - before).total_seconds()) if at and before else None
-        found.append(Hop(server or "A server", sender, address, protection, at, delay, ours))
+        found.append(TraceHop(server or "A server", sender, address, protection, at, delay, ours))
     return found[::-1]
 
 
