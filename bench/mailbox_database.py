@@ -3,13 +3,13 @@
     .venv/bin/python -m bench.mailbox_database DIRECTORY [--messages N] [--inbox N] [--users N]
 
 Makes a panel's root in DIRECTORY (`users/`, `config/onifast-mail.db`), as the programs leave it once everything is
-indexed: by default 1,000,000 messages of 450 users. One of them, `large`, has 100,000 in the inbox; the others share
-the rest, in all folders, as it would have come in over three years. A directory that has been filled with the same
-numbers is left as it is. The password of every user is their name.
+indexed: by default 1,000,000 messages of 450 users (bench/letters.py), some 7 GB. One of them, `large`, has 100,000 in
+the inbox; the others share the rest, in all folders, as it would have come in over three years. A directory that has
+been filled with the same numbers is left as it is. The password of every user is their name.
 
-Words are made up, their frequencies are those of a language (Zipf): a few are in nearly every message, most are rare.
-For searches whose cost is known: `EVERYWHERE` stands in every message, `TENTH` in a tenth, and `RARE` in twenty of a
-million. Nothing is random from one run to the next.
+Rows are written in bulk: finished, sorted, with no index and no trigger there, which are made again at the end; what
+triggers count is counted by SQL. Two more processes make the search index (bulk_words) and the conversations
+(bulk_conversations) meanwhile. A test holds it to what the programs make of the same messages one by one.
 """
 
 from __future__ import annotations
@@ -17,133 +17,57 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
-import random
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import accumulate, islice
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
+import apsw
 from onifast_shared.db.database import Connection, Database, SqlValue
 from onifast_shared.machine.config import Settings
-from onifast_shared.search import index, upkeep
-from onifast_shared.search.index import Extras, SearchDocument
+from onifast_shared.message.parsing import SNIPPET_LENGTH
+from onifast_shared.search import upkeep
 from onifast_shared.values import times
 
-LARGE = "large"
-"""The user with the large inbox."""
-EVERYWHERE, TENTH, RARE = "the", "invoice", "zanzibar"
-NEWEST = 1_790_000_000
-"""When the newest message came, in epoch seconds; the oldest came three years before."""
+from bench import bulk_conversations, bulk_words
+from bench.bulk_conversations import Conversations
+from bench.letters import NEWEST, YEARS, Envelope, Letters, Numbers, address_of, message_id
 
-_BATCH = 5000
-_YEARS = 3 * 365 * 86400
-_FOLDERS = ("inbox", "sent", "archive", "trash", "junk", "drafts")
-_OF_A_HUNDRED = (70, 14, 8, 4, 3, 1)
-_COMMON = "the to of and a in is for you that it on with we be this as are your have at from or if by will"
-_SYLLABLES = "ka ro mi ten sol va lu ner bi tas go pel ur dan fi mo rek sa lin tor be quo zel ha jin wex öst é"
-_FIRST_NAMES = ("Ann", "Bob", "Carla", "Dmitri", "Élodie", "Farid", "Grace", "Hiro", "Inês", "Jürgen")
-_PEOPLE = 200  # whom each user corresponds with
-_WITH_FILES = 12  # of a hundred messages
-_FILE = "JVBERi0xLjcKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlci9GbGF0ZURlY29kZT4+\r\n"
+AUTHENTICATION = {"spf": {"result": "pass"}, "dkim": [{"result": "pass", "domain": "other.test"}]}
+"""What was found out about the sender of each message."""
 
+_BULK_TABLES = ("emails", "contents", "conversations", "conversation_keys", "search_documents")
 _CONTENT = "INSERT INTO contents (id, size, data, created_ts) VALUES (?, ?, ?, ?)"
 _EMAIL = """
     INSERT INTO emails (id, sender, sender_name, recipient, subject, body, raw_content, file_path, received_at,
                         received_ts, is_read, folder, owner, content_id, trace, reverse_path, size, authentication,
-                        snippet, message_id, has_attachments, indexed, filing, queue_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', '', ?7, ?8, ?9, ?10, ?11, ?1, x'', ?2, ?12, ?13, ?14, ?15, ?16, 1, 0, ?17)
+                        snippet, message_id, has_attachments, indexed, filing, queue_id, conversation_id, is_answered)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', '', ?7, ?8, ?9, ?10, ?11, ?1, x'', ?2, ?12, ?13, ?14, ?15, ?16, 1, 0, ?17,
+            ?18, ?19)
 """
 _CORRESPONDENT = """
     INSERT INTO correspondents (owner, address, domain, name, known_ts, written_ts, last_ts)
     VALUES (?, ?, ?, ?, ?, NULL, ?)
 """
-_PASSED = json.dumps({"spf": {"result": "pass"}, "dkim": [{"result": "pass", "domain": "other.test"}]})
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """How much there is."""
-
-    messages: int = 1_000_000
-    inbox: int = 100_000
-    users: int = 450
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message before it is stored."""
-
-    owner: str
-    folder: str
-    author: tuple[str, str]
-    """Name and address."""
-    subject: str
-    text: str
-    has_file: bool
-    is_read: bool
-
-    def raw(self, number: int, at: int) -> bytes:
-        """Its bytes."""
-        name, address = self.author
-        head = (
-            f"Received: from mx{number % 9}.other.test by mail.bench.test with ESMTPS id {number:010d}\r\n"
-            f"From: {name} <{address}>\r\nTo: {address_of(self.owner)}\r\nSubject: {self.subject}\r\n"
-            f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime(at))}\r\n"
-            f"Message-ID: <{number}@other.test>\r\nMIME-Version: 1.0\r\n"
-        )
-        plain = 'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n'
-        if not self.has_file:
-            return f"{head}{plain}{self.text}\r\n".encode()
-        return (
-            f'{head}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n{plain}{self.text}\r\n--b\r\n'
-            'Content-Type: application/pdf\r\nContent-Disposition: attachment; filename="report.pdf"\r\n'
-            f"Content-Transfer-Encoding: base64\r\n\r\n{_FILE * 30}--b--\r\n"
-        ).encode()
-
-
-class Letters:
-    """Makes up messages; the same ones each time."""
-
-    def __init__(self, numbers: Numbers) -> None:
-        self._random = random.Random(20261129)
-        self._numbers = numbers
-        self._sentences = self._made_sentences()
-        self._rare_every = max(1, numbers.messages // 20)
-        self.users = [LARGE, *(f"user{number:03d}" for number in range(1, numbers.users))]
-        self.people = {owner: _people(owner) for owner in self.users}
-
-    def all(self) -> Iterator[Message]:
-        """Every message, the oldest first; owners' lie among each other as they would have come in."""
-        large, others = self._numbers.inbox, self.users[1:]
-        for number in range(1, self._numbers.messages + 1):
-            left = self._numbers.messages - number + 1
-            is_large = not others or self._random.random() * left < large
-            large -= is_large
-            yield self._message(number, LARGE if is_large else self._random.choice(others))
-
-    def _message(self, number: int, owner: str) -> Message:
-        rnd = self._random
-        folder = "inbox" if owner == LARGE else rnd.choices(_FOLDERS, _OF_A_HUNDRED)[0]
-        lines = rnd.choices(self._sentences, k=rnd.randint(8, 22))
-        if number % 10 == 3:
-            lines.append(f"Please find the {TENTH} of this month attached.")
-        if number % self._rare_every == 7 % self._rare_every:
-            lines.append(f"The {RARE} has arrived.")
-        author = self.people[owner][int(rnd.random() ** 2 * _PEOPLE)]
-        subject = rnd.choice(self._sentences)[:60].rstrip(" .")
-        is_read = folder in {"sent", "drafts"} or rnd.random() < 0.8
-        return Message(owner, folder, author, subject, "\r\n".join(lines), rnd.random() * 100 < _WITH_FILES, is_read)
-
-    def _made_sentences(self) -> list[str]:
-        syllables = _SYLLABLES.split(" ")
-        made = ("".join(self._random.choices(syllables, k=self._random.randint(2, 4))) for _ in range(40_000))
-        words = [*_COMMON.split(" "), *made]
-        weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
-        found = (self._random.choices(words, cum_weights=weights, k=13) for _ in range(20_000))
-        return [f"{EVERYWHERE.capitalize()} {' '.join(sentence)}." for sentence in found]
+# What the triggers of `emails` count.
+_COUNTS = """
+    INSERT INTO folder_counts (owner, folder, total, unread, version)
+    SELECT owner, folder, count(*), total(is_read = 0), 1 FROM emails GROUP BY owner, folder;
+    INSERT INTO folder_counts (owner, folder, total, unread, version)
+    SELECT '*', folder, sum(total), sum(unread), 1 FROM folder_counts GROUP BY folder;
+    INSERT INTO mail_usage (scope, name, bytes, messages)
+    SELECT 'owner', owner, sum(size), count(*) FROM emails GROUP BY owner;
+    INSERT INTO mail_usage (scope, name, bytes, messages)
+    SELECT 'address', lower(recipient), sum(size), count(*) FROM emails
+    WHERE folder NOT IN ('sent', 'drafts') GROUP BY lower(recipient);
+"""
+_PASSED = json.dumps(AUTHENTICATION)
 
 
 def build(directory: Path, numbers: Numbers) -> Path:
@@ -156,24 +80,37 @@ def build(directory: Path, numbers: Numbers) -> Path:
         raise FileExistsError(f"{settings.database} holds something else: remove it, or name another directory")
     directory.mkdir(parents=True, exist_ok=True)
     letters = Letters(numbers)
-    _make_users(settings.users_dir, letters.users)
-    db = Database.open(settings.database)
-    try:
-        db.write(lambda tx: _register(tx, letters))
-        db.write(upkeep.empty_some)
-        _fill(db, letters, numbers)
-    finally:
-        db.close()
+    make_users(settings.users_dir, letters.users)
+    words = directory / "words.db"
+    words.unlink(missing_ok=True)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as others:
+        conversations = others.submit(bulk_conversations.find, numbers)
+        index = others.submit(bulk_words.build, numbers, words)
+        prepare(settings.database, letters)
+        with _bulk(settings.database) as connection:
+            _store_contents(connection, letters)
+            _store_emails(connection, letters, conversations.result())
+            index.result()
+            bulk_words.take(connection, letters, words)
+    words.unlink()
+    Database.open(settings.database).close()
     done.write_text(json.dumps(asdict(numbers)))
     return settings.database
 
 
-def address_of(user: str) -> str:
-    """A user's address."""
-    return f"{user}@{user}.test"
+def prepare(path: Path, letters: Letters) -> None:
+    """Makes the database with its users' addresses and correspondents, and no mail."""
+    db = Database.open(path)
+    try:
+        db.write(lambda tx: _register(tx, letters))
+        while db.write(upkeep.empty_some):
+            pass
+    finally:
+        db.close()
 
 
-def _make_users(directory: Path, users: Sequence[str]) -> None:
+def make_users(directory: Path, users: Sequence[str]) -> None:
+    """Writes the panel's files."""
     directory.mkdir(parents=True, exist_ok=True)
     for user in users:
         salt = user.encode().ljust(8, b"-")
@@ -185,61 +122,77 @@ def _make_users(directory: Path, users: Sequence[str]) -> None:
 def _register(tx: Connection, letters: Letters) -> None:
     addresses = [(address_of(user), user) for user in letters.users]
     tx.executemany("INSERT INTO mail_addresses (address, owner) VALUES (?, ?)", addresses)
-    known = NEWEST - _YEARS
+    known = NEWEST - YEARS
     for owner in letters.users:
         people = {address: name for name, address in letters.people[owner]}
         rows = [(owner, at, at.partition("@")[2], name, known, NEWEST) for at, name in people.items()]
         tx.executemany(_CORRESPONDENT, rows)
-
-
-def _fill(db: Database, letters: Letters, numbers: Numbers) -> None:
-    messages = letters.all()
-    for first in range(1, numbers.messages + 1, _BATCH):
-        batch = list(islice(messages, _BATCH))
-        db.write(lambda tx, first=first, batch=batch: _store(tx, first, batch, numbers))  # type: ignore[misc]
-        if sys.stderr.isatty():
-            print(f"\r{first + len(batch) - 1:>9} messages", end="", file=sys.stderr)
     seen = "INSERT INTO correspondents_seen (source, last_id) VALUES ('emails', ?)"
-    db.write(lambda tx: tx.execute(seen, (numbers.messages,)))
+    tx.execute(seen, (letters.numbers.messages,))
 
 
-def _store(tx: Connection, first: int, batch: Sequence[Message], numbers: Numbers) -> None:
-    ats = [NEWEST - (numbers.messages - number) * _YEARS // numbers.messages for number in range(first, first + _BATCH)]
-    raws = [message.raw(number, at) for number, (at, message) in enumerate(zip(ats, batch, strict=False), first)]
-    tx.executemany(_CONTENT, [(id, len(raw), raw, ats[0]) for id, raw in enumerate(raws, first)])
-    rows = enumerate(zip(batch, raws, ats, strict=False), first)
-    tx.executemany(_EMAIL, [_row(number, *each) for number, each in rows])
-    for number, (message, at) in enumerate(zip(batch, ats, strict=False), first):
-        index.add(tx, _document(number, message, at))
+@contextmanager
+def _bulk(path: Path) -> Iterator[Connection]:
+    """The database with nothing that each row would have to pay for; whoever is killed meanwhile begins anew."""
+    connection = apsw.Connection(str(path))
+    try:
+        connection.execute(
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA journal_mode=OFF;"
+            " PRAGMA synchronous=OFF; PRAGMA cache_size=-64000; PRAGMA mmap_size=17179869184; PRAGMA threads=2;"
+            " PRAGMA temp_store=MEMORY"
+        ).fetchall()
+        made = f"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND type <> 'table' AND {_OF_BULK}"
+        taken = connection.execute(made).fetchall()
+        connection.execute("".join(f"DROP {kind} {name};" for kind, name, _ in taken))
+        yield connection
+        for _, _, sql in sorted(taken):  # indexes before triggers
+            connection.execute(str(sql))
+        with connection:
+            connection.execute(_COUNTS)
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    finally:
+        connection.close()
 
 
-def _document(number: int, message: Message, at: int) -> SearchDocument:
-    name, address = message.author
-    source = (address, name, address_of(message.owner), message.subject, message.text)
-    extras = Extras(to=address_of(message.owner), filenames="report.pdf" if message.has_file else "")
-    return SearchDocument.of(number, message.owner, at, source, extras)
+_OF_BULK = f"tbl_name IN {_BULK_TABLES}"
 
 
-def _row(number: int, message: Message, raw: bytes, at: int) -> tuple[SqlValue, ...]:
-    name, address = message.author
+def _store_contents(connection: Connection, letters: Letters) -> None:
+    def rows() -> Iterator[tuple[SqlValue, ...]]:
+        for envelope in letters.envelopes():
+            raw = letters.raw(envelope, letters.text(envelope))
+            yield envelope.number, len(raw), raw, envelope.at
+
+    with connection:
+        connection.executemany(_CONTENT, rows())
+
+
+def _store_emails(connection: Connection, letters: Letters, conversations: Conversations) -> None:
+    with connection:
+        ids = bulk_conversations.store(connection, letters, conversations)
+        sizes = connection.execute("SELECT size FROM contents ORDER BY id")
+        rows = (
+            _row(letters, envelope, int(str(size)), ids, conversations.answered)
+            for envelope, (size,) in zip(letters.envelopes(), sizes, strict=True)
+        )
+        connection.executemany(_EMAIL, rows)
+
+
+def _row(
+    letters: Letters, envelope: Envelope, size: int, conversations: array[int], answered: bytearray
+) -> tuple[SqlValue, ...]:
+    (name, address), number, text = envelope.author, envelope.number, letters.text(envelope)
     return (
-        *(number, address, name, address_of(message.owner), message.subject, message.text),
-        *(times.stored(at), at, int(message.is_read), message.folder, message.owner, len(raw)),
-        *(_PASSED, message.text[:200].replace("\r\n", " "), f"<{number}@other.test>", int(message.has_file)),
-        f"{number:010d}",
+        *(number, address, name, envelope.recipient, letters.subject(envelope), text),
+        *(times.stored(envelope.at), envelope.at, int(envelope.is_read), envelope.folder, envelope.owner, size),
+        *(_PASSED, text[:SNIPPET_LENGTH].replace("\n", " "), message_id(number), int(envelope.has_file)),
+        *(queue_id(number), conversations[number], answered[number]),
     )
 
 
-def _people(owner: str) -> list[tuple[str, str]]:
-    """Whom a user corresponds with: names and addresses."""
-    seed = int.from_bytes(hashlib.sha256(owner.encode()).digest()[:4], "big")
-    return [_person((seed + each * 7919) % 40_000) for each in range(_PEOPLE)]
-
-
-def _person(number: int) -> tuple[str, str]:
-    syllables = _SYLLABLES.split(" ")
-    family = syllables[number % 26].capitalize() + syllables[number // 26 % 26]
-    return f"{_FIRST_NAMES[number % 10]} {family}", f"p{number}@other{number % 97}.test"
+def queue_id(number: int) -> str:
+    """The name of a message in logs."""
+    return f"{number:010d}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -252,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o027)
     began = time.monotonic()
     path = build(asked.directory, Numbers(asked.messages, asked.inbox, asked.users))
-    print(f"{path}: {path.stat().st_size / 1e9:.2f} GB, {time.monotonic() - began:.0f} s")
+    used = os.times()
+    spent = used.user + used.system + used.children_user + used.children_system
+    print(f"{path}: {path.stat().st_size / 1e9:.2f} GB, {time.monotonic() - began:.0f} s ({spent:.0f} s of CPU)")
     return 0
 
 

@@ -28,7 +28,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 from bench import mailbox_database, roundcube_stack, web_memory
-from bench.mailbox_database import LARGE, RARE, TENTH, Numbers
+from bench.letters import LARGE, RARE, TENTH, Numbers
 from bench.roundcube_stack import FORMATS, StackMissing
 from bench.servers import cpu_seconds, program
 from bench.web_load import Case, Latency, measure

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import web_memory
-from bench.mailbox_database import LARGE, NEWEST, Letters, Numbers
+from bench.letters import LARGE, Letters, Numbers
 from peers.ports import free_port
 
 PACKAGES = (
@@ -119,15 +119,14 @@ def fill(directory: Path, numbers: Numbers) -> None:
     maildir, deadline = directory / "maildir", time.monotonic() + LONGEST_FILLING
     for name in ("cur", "new", "tmp"):
         (maildir / name).mkdir(parents=True)
-    for number, message in enumerate(Letters(numbers).all(), 1):
-        if message.owner != LARGE:
-            continue
-        at = NEWEST - (numbers.messages - number) * 90
-        content = message.raw(number, at)
-        flags = "S" if message.is_read else ""
-        path = maildir / "cur" / f"{at}.{number}.bench,S={len(content)}:2,{flags}"
+    letters = Letters(numbers)
+    for number in letters.numbers_of(LARGE):
+        envelope = letters.envelope(number)
+        content = letters.raw(envelope, letters.text(envelope))
+        flags = "S" if envelope.is_read else ""
+        path = maildir / "cur" / f"{envelope.at}.{number}.bench,S={len(content)}:2,{flags}"
         path.write_bytes(content)
-        os.utime(path, (at, at))
+        os.utime(path, (envelope.at, envelope.at))
         if time.monotonic() > deadline:
             raise TimeoutError(f"{number} messages took {LONGEST_FILLING:.0f} s")
     subprocess.run(["chown", "-R", f"{_MAIL}:{_MAIL}", str(directory)], check=True)

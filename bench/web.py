@@ -30,7 +30,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 
 from bench import mailbox_database, web_memory
-from bench.mailbox_database import EVERYWHERE, LARGE, RARE, TENTH, Numbers, address_of
+from bench.letters import EVERYWHERE, LARGE, RARE, TENTH, Numbers, address_of
 from bench.servers import cpu_seconds, program
 from bench.web_load import Case, Latency, ask, measure
 from peers.ports import free_port
