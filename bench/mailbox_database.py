@@ -137,7 +137,7 @@ def _bulk(path: Path) -> Iterator[Connection]:
     connection = apsw.Connection(str(path))
     try:
         connection.execute(
-            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA journal_mode=OFF;"
+            "PRAGMA journal_mode=DELETE; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF;"
             " PRAGMA synchronous=OFF; PRAGMA cache_size=-64000; PRAGMA mmap_size=17179869184; PRAGMA threads=2;"
             " PRAGMA temp_store=MEMORY"
         ).fetchall()

@@ -105,9 +105,13 @@ class Attachments:
             connection.close()
 
 
-def measure(pid: int, attachments: Attachments) -> Memory:
-    """AT_ONCE files go in, and AT_ONCE come out, all at once; what the program held."""
+def measure(pid: int, attachments: Attachments, index: Callable[[], None]) -> Memory:
+    """AT_ONCE files go in, and AT_ONCE come out, all at once; what the program held.
+
+    `index` does what outbox does with the message that they come from.
+    """
     stored = attachments.upload()
+    index()
     time.sleep(2)
     before = pss(pid)
     uploads: Sequence[Callable[[], object]] = [attachments.upload] * AT_ONCE

@@ -85,6 +85,22 @@ def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:
     return bytes(tx.execute(first, (limit, content_id)).get or b"")
 
 
+def octets(db: Database, content_id: int, start: int, end: int) -> Iterator[bytes]:
+    """Some octets of what is stored in pieces, as they are asked for, each in a snapshot of its own.
+
+    Raises KeyError where they are gone, DatabaseError.
+    """
+    sql = "SELECT substr(data, ?, ?) FROM content_pieces WHERE content_id = ? AND seq = ?"
+    while start < end:
+        seq, within = divmod(start, PIECE_SIZE)
+        asked = (within + 1, min(PIECE_SIZE - within, end - start), content_id, seq)
+        piece = db.read(lambda tx, asked=asked: tx.execute(sql, asked).get)  # type: ignore[misc]
+        if not piece:
+            raise KeyError(content_id)
+        yield bytes(piece)
+        start += len(piece)
+
+
 def orphans(tx: Connection, now: float, after: int = 0, limit: int = 1000) -> tuple[list[int], int | None]:
     """Ids of old bytes that no row refers to, among the next `limit` after `after`; and where to go on, if anywhere."""
     rows: list[tuple[Any, ...]] = tx.execute(

@@ -268,6 +268,11 @@ def size_of(tx: Connection, owner: str | None, email_id: int) -> int:
     return int(tx.execute(sql, (email_id, owner)).get or 0)
 
 
+def trace_of(tx: Connection, email_id: int) -> bytes:
+    """The header lines that this copy alone has before the stored bytes."""
+    return bytes(tx.execute("SELECT trace FROM emails WHERE id = ?", (email_id,)).get or b"")
+
+
 def raw(tx: Connection, email_id: int) -> bytes:
     """A message's bytes. A row that another program wrote without any gets them made from its columns.
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from onifast_shared.message import charsets, made_names, tnef, transfer
 from onifast_shared.message.flowed import unflow
@@ -78,6 +79,14 @@ class _Window:
         return head, _Window(self.raw, self.start + body_start(begin, len(head)), self.end)
 
 
+class Extent(NamedTuple):
+    """Where a part's body lies in its message, and how it is encoded there: base64, or "" for as it is."""
+
+    start: int
+    end: int
+    encoding: str
+
+
 class Part:
     """A leaf: a part that holds no others, or that is not opened (message/rfc822, or too deep)."""
 
@@ -108,6 +117,17 @@ class Part:
     def size(self) -> int:
         """Octets of `data`."""
         return sum(map(len, self.chunks()))
+
+    def extent_in(self, raw: bytes) -> Extent | None:
+        """Where its body lies in a message; None where it does not lie there, or otherwise than an extent can say."""
+        start, end = self._window.start, self._window.end
+        if self._window.raw is not raw:
+            return None
+        if self._head.encoding in _IDENTITY:
+            return Extent(start, end, "")
+        if self._head.encoding != "base64" or self._is_mislabelled:
+            return None
+        return Extent(start, transfer.footer_at(raw, start, end), "base64")
 
     @property
     def has_octets(self) -> bool:

@@ -23,7 +23,7 @@ from onifast_shared.message.headers import (
 )
 from onifast_shared.message.html_text import shows_something, to_text
 from onifast_shared.message.mailing_list import posting_address
-from onifast_shared.message.mime import MESSAGE_TYPES, Part, charset_of, leaves
+from onifast_shared.message.mime import MESSAGE_TYPES, Extent, Part, charset_of, leaves
 from onifast_shared.message.parameters import parse_parameters
 from onifast_shared.message.readable import Block
 from onifast_shared.message.sections import HeaderSection
@@ -239,6 +239,10 @@ class Attachment:
         """`data` in pieces, decoded as they are asked for."""
         return self._part.chunks()
 
+    def extent_in(self, raw: bytes) -> Extent | None:
+        """Where it lies, encoded, in the message that it was found in."""
+        return self._part.extent_in(raw)
+
     @property
     def text(self) -> str:
         """What it says, if it is text."""
@@ -284,6 +288,7 @@ class Parsed(Summary):
     def __init__(self, raw: bytes) -> None:
         self._head = split_head(raw)[0]
         super().__init__(self._head)
+        self._whole = raw
         self._leaves = leaves(raw)
         self._texts = readable.texts(self._leaves)
 
@@ -327,6 +332,15 @@ class Parsed(Summary):
             Attachment(index, part.filename_or(index, self.charset), part.content_type, part.content_id, part)
             for index, part in enumerate(self._texts.others)
         ]
+
+    @property
+    def octets(self) -> int:
+        """How many the message has."""
+        return len(self._whole)
+
+    def extent_of(self, item: Attachment) -> Extent | None:
+        """Where one of its attachments lies in it; None for one that it does not hold as an extent can say."""
+        return item.extent_in(self._whole)
 
     @cached_property
     def embedded(self) -> dict[str, Attachment]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*+")
@@ -72,25 +72,36 @@ def is_base64(body: bytes) -> bool:
 
 def base64_chunks(raw: bytes, start: int, end: int, size: int) -> Iterator[bytes]:
     """What `decode_base64` makes of the octets from `start` to `end`, piece by piece of some `size` octets of them."""
-    left = b""
-    while start < end:
+    return base64_stream(raw[at : min(at + size, end)] for at in range(start, end, size))
+
+
+def base64_stream(octets: Iterable[bytes]) -> Iterator[bytes]:
+    """What `decode_base64` makes of octets that come piece by piece."""
+    letters, line = b"", list[bytes]()
+    for piece in octets:
         # Between lines nothing has to be looked at together, but for letters that are left.
-        line_end = raw.rfind(b"\n", start, min(start + size, end)) + 1
-        stop = line_end if line_end and start + size < end else min(start + size, end)
-        if not line_end and stop < end:
-            stop = raw.find(b"\n", stop, end) + 1 or end
-        letters = left + _AFTER_PADDING.sub(b"=", raw[start:stop]).translate(None, _NOT_BASE64.replace(b"=", b""))
-        start, left = stop, b""
-        *runs, last = letters.split(b"=")
-        for run in runs:
-            if run:
-                yield _decode_run(run)
-        whole = len(last) - len(last) % 4
-        left = last[whole:]
-        if whole:
-            yield binascii.a2b_base64(last[:whole])
-    if left:
-        yield _decode_run(left)
+        cut = piece.rfind(b"\n") + 1
+        if cut:
+            letters, decoded = _decoded_lines(letters, b"".join([*line, piece[:cut]]))
+            line.clear()
+            yield from decoded
+        line.append(piece[cut:])
+    letters, decoded = _decoded_lines(letters, b"".join(line))
+    yield from decoded
+    if letters:
+        yield _decode_run(letters)
+
+
+def _decoded_lines(left: bytes, lines: bytes) -> tuple[bytes, list[bytes]]:
+    """The letters that are left for the next lines, and what these lines give with those that were left before."""
+    found = list[bytes]()
+    letters = left + _AFTER_PADDING.sub(b"=", lines).translate(None, _NOT_BASE64.replace(b"=", b""))
+    *runs, last = letters.split(b"=")
+    found += [_decode_run(run) for run in runs if run]
+    whole = len(last) - len(last) % 4
+    if whole:
+        found.append(binascii.a2b_base64(last[:whole]))
+    return last[whole:], found
 
 
 def footer_at(raw: bytes, begin: int, end: int) -> int:

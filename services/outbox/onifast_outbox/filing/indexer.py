@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
@@ -13,9 +14,10 @@ from onifast_shared.junk import judging, senders, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
-from onifast_shared.mailboxes import conversations, indexing, mailbox, snoozing
+from onifast_shared.mailboxes import conversations, indexing, mailbox, snoozing, stored_attachments
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.stored_attachments import AttachmentPlace, LargeBytes
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, Summary, parse
 from onifast_shared.recipients import correspondents
@@ -52,6 +54,35 @@ def _index_of(parsed: Parsed) -> MessageIndex:
     )
 
 
+class FilesOfMessage(NamedTuple):
+    """Where the files of a large message lie among its stored bytes."""
+
+    content_id: int
+    places: list[AttachmentPlace]
+
+
+class _Fetched(NamedTuple):
+    """What the database has of a message that is to be indexed."""
+
+    raw: bytes
+    row: EmailRow | None
+    arrived: ArrivedMessage | None
+    columns: UnsearchableMessage | None
+    stored: LargeBytes | None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was found in a message."""
+
+    head: Summary
+    index: MessageIndex
+    reading: Reading
+    document: SearchDocument | None
+    origin: MessageOrigin
+    files: FilesOfMessage | None
+
+
 @dataclass(frozen=True)
 class IndexedMessage:
     """A message that is parsed and judged, and not stored yet."""
@@ -64,6 +95,7 @@ class IndexedMessage:
     returned: ReadReturn | None
     origin: MessageOrigin
     head: Summary
+    files: FilesOfMessage | None
 
 
 async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
@@ -82,6 +114,8 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
             is_new = indexing.set_index(tx, each.item, each.index)
             if is_new:
                 conversations.join(tx, each.item.id, each.head)
+            if is_new and each.files is not None:
+                stored_attachments.note(tx, *each.files)
             if is_new and each.document is not None and upkeep.is_ready(tx):
                 search_index.add(tx, each.document)
             returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
@@ -127,47 +161,49 @@ async def learn(db: Database) -> int:
 async def _looked_at(
     db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
 ) -> IndexedMessage:
-    raw, row, arrived, columns = await db.aread(lambda tx: _fetch(tx, item))
-    read = await asyncio.to_thread(_read, raw, arrived, columns if item.is_ours else None)
-    head, index, reading, document, origin = read
+    fetched = await db.aread(lambda tx: _fetch(tx, item))
+    raw, row, arrived = fetched.raw, fetched.row, fetched.arrived
+    read = await asyncio.to_thread(_read, fetched, is_ours=item.is_ours)
     returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
         try:
-            verdict = await db.aread(lambda tx: judging.judge(tx, arrived, reading, own_filter=own_filter))
+            verdict = await db.aread(lambda tx: judging.judge(tx, arrived, read.reading, own_filter=own_filter))
         except DatabaseError:
             raise
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
-    return IndexedMessage(item, index, document, arrived, verdict, returned, origin, head)
+    return IndexedMessage(
+        item, read.index, read.document, arrived, verdict, returned, read.origin, read.head, read.files
+    )
 
 
-def _fetch(
-    tx: Connection, item: UnindexedMessage
-) -> tuple[bytes, EmailRow | None, ArrivedMessage | None, UnsearchableMessage | None]:
+def _fetch(tx: Connection, item: UnindexedMessage) -> _Fetched:
     columns = next(iter(upkeep.rows(tx, [item.id])), None)
     arrived = judging.look(tx, item.id)
     try:
-        return mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id), arrived, columns
+        raw, row = mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id)
     except KeyError:
         # Removed for good meanwhile, or its bytes are lost: it must not hold up the others, nor wait for a verdict.
-        return b"", None, arrived, None
+        return _Fetched(b"", None, arrived, None, None)
+    return _Fetched(raw, row, arrived, columns, stored_attachments.bytes_of(tx, item.id))
 
 
-def _read(
-    raw: bytes, arrived: ArrivedMessage | None, columns: UnsearchableMessage | None
-) -> tuple[Summary, MessageIndex, Reading, SearchDocument | None, MessageOrigin]:
-    parsed = parse(raw)
+def _read(fetched: _Fetched, *, is_ours: bool) -> _Read:
+    parsed = parse(fetched.raw)
     index = _index_of(parsed)
-    document = None if columns is None else _document(parsed, index, columns)
-    if arrived is None:
-        return parsed, index, words.NOTHING, document, MessageOrigin()
+    document = _document(parsed, index, fetched.columns) if is_ours and fetched.columns is not None else None
+    stored = fetched.stored
+    files = None if stored is None else FilesOfMessage(stored.content_id, stored_attachments.places_of(parsed, stored))
+    if fetched.arrived is None:
+        return _Read(parsed, index, words.NOTHING, document, MessageOrigin(), files)
     origin = senders.origin_of(parsed)
     try:
-        return parsed, index, words.read(parsed, index.text, arrived.authentication), document, origin
+        reading = words.read(parsed, index.text, fetched.arrived.authentication)
     except Exception:
         maillog.unforeseen("reading a message's words")
-        return parsed, index, words.NOTHING, document, origin
+        reading = words.NOTHING
+    return _Read(parsed, index, reading, document, origin, files)
 
 
 def _document(parsed: Parsed, index: MessageIndex, columns: UnsearchableMessage) -> SearchDocument | None:

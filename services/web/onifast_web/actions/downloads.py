@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from flask import Response, request
+from onifast_shared.db.database import Database
+from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes.stored_attachments import LargeBytes, StoredAttachment
 from onifast_shared.message.parsing import Attachment, Parsed
 
 from onifast_web.http.problems import not_found
@@ -27,9 +31,25 @@ def attachment(parsed: Parsed, index: int) -> Response:
     if not 0 <= index < len(parsed.attachments):
         raise not_found("attachment")
     item = parsed.attachments[index]
-    active = item.content_type.startswith(_ACTIVE_TYPES) or item.content_type.endswith("+xml")
-    content_type = "application/octet-stream" if active or not item.content_type else item.content_type
-    return _streamed(item.chunks, name_of(item), content_type)
+    return _streamed(item.chunks, name_of(item), _saved_as(item.content_type))
+
+
+def stored(found: StoredAttachment, database: Database) -> Response:
+    """The same, read from the database piece by piece as it is sent."""
+    name = _file_name(found.at.filename, found.at.place)
+    return _known(found.chunks(database), found.at.size, found.mark, name, _saved_as(found.at.content_type))
+
+
+def stored_message(found: LargeBytes, trace: bytes, database: Database, name: str) -> Response:
+    """A large message's bytes, read likewise."""
+    chunks = itertools.chain([trace], contents.octets(database, found.content_id, 0, found.size))
+    mark = f"{found.content_id} {hashlib.sha256(trace).hexdigest()}"
+    return _known(chunks, found.trace + found.size, mark, name, "message/rfc822")
+
+
+def _saved_as(content_type: str) -> str:
+    active = content_type.startswith(_ACTIVE_TYPES) or content_type.endswith("+xml")
+    return "application/octet-stream" if active or not content_type else content_type
 
 
 def shown(item: Attachment, media_type: str) -> Response:
@@ -105,10 +125,15 @@ def _streamed(chunks: Callable[[], Iterator[bytes]], name: str, content_type: st
     for chunk in chunks():
         digest.update(chunk)
         size += len(chunk)
-    response = Response(chunks(), content_type=content_type)
+    return _known(chunks(), size, digest.hexdigest(), name, content_type)
+
+
+def _known(chunks: Iterator[bytes], size: int, mark: str, name: str, content_type: str) -> Response:
+    """A file of `size` octets, which no other one with the same `mark` differs from."""
+    response = Response(chunks, content_type=content_type)
     response.content_length = size
     _name(response, name)
-    response.set_etag(digest.hexdigest()[:32])
+    response.set_etag(hashlib.sha256(mark.encode()).hexdigest()[:32])
     response.make_conditional(request, accept_ranges=True, complete_length=size)
     return response
 
@@ -125,4 +150,13 @@ def _name(response: Response, name: str) -> None:
 
 def name_of(item: Attachment) -> str:
     """What an attachment is called as a file."""
-    return render.file_name(item.filename, f"attachment-{item.index + 1}")
+    return _file_name(item.filename, item.index)
+
+
+def message_name(subject: str) -> str:
+    """What a message is called as a file."""
+    return f"{render.file_name(subject, 'message')[:100]}.eml"
+
+
+def _file_name(filename: str, index: int) -> str:
+    return render.file_name(filename, f"attachment-{index + 1}")

@@ -13,14 +13,14 @@ from onifast_shared.message import parsing
 from pydantic import Field
 
 from onifast_web.access.auth import Who
-from onifast_web.actions import audited, downloads
+from onifast_web.actions import audited, downloads, stored_files
 from onifast_web.api.endpoint import Call, Endpoint, Id
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found
-from onifast_web.reading import render
 
 _HEADERS = {
     "Range": "A part of the file: bytes=0-1023 (RFC 9110 section 14.2).",
+    "If-Range": "The ETag of the file that the caller has a part of: all of it comes where it is another one by now.",
     "If-None-Match": "The ETag of the file that the caller has.",
 }
 
@@ -41,15 +41,21 @@ class AttachmentQuery(Model):
 def raw_email(call: Call) -> Response:
     """A message as it came, with all its headers (message/rfc822). It is not marked as read."""
     query = cast(RawQuery, call.query)
+    if (found := stored_files.message(call.web, call.caller, query.id, "mail.raw")) is not None:
+        return found
     row, raw = _opened(call, query.id, "mail.raw")
-    return downloads.file(raw, f"{render.file_name(row.subject, 'message')[:100]}.eml", "message/rfc822")
+    return downloads.file(raw, downloads.message_name(row.subject), "message/rfc822")
 
 
 def attachment(call: Call) -> Response:
     """An attachment, decoded, to be saved. What a browser might run comes as application/octet-stream."""
     query = cast(AttachmentQuery, call.query)
-    _, raw = _opened(call, query.id, "mail.attachment")
-    return downloads.attachment(parsing.parse(raw), query.index)
+    found = stored_files.attachment(call.web, call.caller, query.id, query.index, "mail.attachment")
+    if found is not None:
+        return found
+    parsed = parsing.parse(_opened(call, query.id, "mail.attachment")[1])
+    stored_files.remember(call.web, query.id, parsed)
+    return downloads.attachment(parsed, query.index)
 
 
 ENDPOINTS = (

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, team
+from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, stored_files, team
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
@@ -30,7 +30,7 @@ from onifast_web.webmail import beginning, content, sorting
 from onifast_web.webmail.content import ImageConsent, Links
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
-from onifast_web.webmail.opened import OpenedMessage, file_stem, image_proxy_of, open_message, own_addresses
+from onifast_web.webmail.opened import OpenedMessage, image_proxy_of, open_message, own_addresses
 from onifast_web.webmail.pages import page, user
 
 _WHERE_SENT_MAIL_LIES = ("sent", "archive", "trash")
@@ -80,7 +80,13 @@ def proxied_image(email_id: int) -> Response:
 @allow(Who.USER, visitors=True)
 def attachment(email_id: int, index: int) -> Response:
     """An attachment, to be saved: never shown by the browser in our name."""
-    return downloads.attachment(open_message(user()[1], email_id).parsed, index)
+    web, (caller, username) = current(), user()
+    found = stored_files.attachment(web, caller, email_id, index, "mail.read")
+    if found is not None:
+        return found
+    parsed = open_message(username, email_id).parsed
+    stored_files.remember(web, email_id, parsed)
+    return downloads.attachment(parsed, index)
 
 
 @allow(Who.USER, visitors=True)
@@ -101,8 +107,12 @@ def source(email_id: int) -> Response:
 @allow(Who.USER, visitors=True)
 def raw(email_id: int) -> Response:
     """The message as a file."""
-    opened = open_message(user()[1], email_id)
-    return downloads.file(opened.raw, f"{file_stem(opened.row)}.eml", "message/rfc822")
+    caller, username = user()
+    found = stored_files.message(current(), caller, email_id, "mail.read")
+    if found is not None:
+        return found
+    opened = open_message(username, email_id)
+    return downloads.file(opened.raw, downloads.message_name(opened.row.subject), "message/rfc822")
 
 
 @allow(Who.USER)
