@@ -75,6 +75,7 @@ def build(directory: Path, numbers: Numbers) -> Path:
     settings = Settings(root=directory, hostname="mail.bench.test")
     done = directory / "filled.json"
     if done.exists() and json.loads(done.read_text()) == asdict(numbers):
+        Database.open(settings.database).close()  # migrations may take longer than a program has to start
         return settings.database
     if settings.database.exists():
         raise FileExistsError(f"{settings.database} holds something else: remove it, or name another directory")
