@@ -82,6 +82,17 @@ def test_a_failed_write_undoes_its_own_changes_only(database: Database) -> None:
     assert database.read(keys) == {"one", "two"}
 
 
+def test_a_failed_write_that_is_alone_leaves_nothing_and_hinders_nobody_after_it(database: Database) -> None:
+    def fail(tx: Connection) -> None:
+        tx.execute("INSERT INTO mail_config (key, value) VALUES ('bad', '')")
+        raise LookupError("on purpose")
+
+    with pytest.raises(LookupError, match="on purpose"):
+        database.write(fail)
+    database.write(put("after", ""))
+    assert database.read(keys) == {"after"}
+
+
 def test_writes_that_wait_for_a_commit_share_the_next_one(database: Database) -> None:
     before = database.data_version()
     release = threading.Event()

@@ -351,3 +351,12 @@ def test_a_database_that_is_overwritten_while_open_takes_no_more_mail(database: 
     assert "mail" in database.read(keys)
     assert sqlite_shell.run(database.path, "PRAGMA integrity_check;") == ["ok"]
     eventually(lambda: troubles.REFUSED not in kinds(database))
+
+
+def test_a_database_that_another_one_is_copied_over_takes_no_more_mail(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / path.name
+    Database.open(other).close()
+    with closing(Database.open(path)) as database:
+        database.write(put("more"))
+        subprocess.run(["/usr/bin/cp", other, path], check=True)
+        eventually(lambda: refuses(database))
