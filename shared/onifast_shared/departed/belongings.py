@@ -86,6 +86,8 @@ FEW = (
     Column("image_senders", "username"),
     Column("sender_choices", "username"),
     Column("labels", "owner"),
+    Column("saved_searches", "owner"),
+    Column("recent_searches", "owner"),
     Column("composers", "owner"),
     Column("list_acts", "owner"),
     Column("junk_models", "owner"),

@@ -114,6 +114,12 @@ _WANTED = {
 OPERATORS = tuple(_WANTED)
 """The operators, without their colons."""
 
+MEANINGS = _WANTED
+"""What comes after each operator, in words."""
+
+VALUES = {"has": ("attachment",), "is": ("unread", "read", "starred"), "in": (*FOLDERS, ANYWHERE)}
+"""What may come after an operator, where that is known beforehand."""
+
 _IS = {"unread": Mark("read", wanted=False), "read": Mark("read"), "starred": Mark("starred")}
 _HAS = {"attachment": Mark("attachment"), "attachments": Mark("attachment")}
 

@@ -7,6 +7,7 @@ import { fitFrames } from "./frame.js";
 import { enableSendingLater } from "./later.js";
 import { keepUpToDate } from "./live.js";
 import { enableReading } from "./reading.js";
+import { enableSearching } from "./searching.js";
 import { enableSelection } from "./selection.js";
 import { enableShortcuts } from "./shortcuts.js";
 import { enableSmallThings } from "./small.js";
@@ -18,6 +19,7 @@ showLocalTimes(document);
 enableSmallThings();
 enableShortcuts();
 enableSelection();
+enableSearching();
 enableSorting();
 // The editor is large, and few pages have it.
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();

@@ -13,12 +13,14 @@ from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import RecipientState
+from onifast_shared.search import saved
 from onifast_shared.values.paging import CursorError
 
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.actions import searching
 from onifast_web.actions.searching import MailListing, WantedListing
+from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader
@@ -74,7 +76,7 @@ def snoozed() -> Response:
 
 
 def _list(key: str) -> Response:
-    _, username = user()
+    caller, username = user()
     web = current()
 
     def read(tx: Connection) -> _Listed:
@@ -99,9 +101,13 @@ def _list(key: str) -> Response:
 
     args = request.args
     try:
-        return _shown(web.database.read(read))
+        listed = web.database.read(read)
     except CursorError:
         raise not_found("page") from None
+    text = listed.asked.text
+    if text and not (listed.problem or listed.asked.cursor or caller.visited_by or csrf.is_prefetch(request)):
+        web.database.write(lambda tx: saved.note(tx, username, text, web.clock()))
+    return _shown(listed)
 
 
 def _shown(listed: _Listed) -> Response:
