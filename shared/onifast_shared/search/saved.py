@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.search import query as search_query
@@ -52,7 +53,7 @@ def save(tx: Connection, owner: str, name: str, text: str, now: float) -> SavedS
     others = [each for each in list_all(tx, owner) if each.name.casefold() != name.casefold()]
     if len(others) >= MOST:
         raise SavedSearchError("name", f"There are {MOST} searches already; delete one first.")
-    row = tx.execute(
+    row: tuple[Any, ...] = tx.execute(
         "INSERT INTO saved_searches (owner, name, query, created_ts) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (owner, name COLLATE NOCASE) DO UPDATE SET name = excluded.name, query = excluded.query"
         " RETURNING id, name, query",

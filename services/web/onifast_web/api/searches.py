@@ -32,13 +32,13 @@ class SearchInfo(Model):
 
     id: int
     name: str
-    query: str
+    query: Annotated[str, Field(description="What `q` of /api/mail/list takes.", examples=["subject:invoice"])]
 
 
 class SearchList(Model):
     """The caller's searches by name; `recent` are the latest that they made in the webmail."""
 
-    searches: list[SearchInfo]
+    searches: Annotated[list[SearchInfo], Field(description="The searches that are kept.")]
     recent: Annotated[list[str], Field(description="Searches made lately, the latest first.")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
@@ -95,7 +96,8 @@ def _act(username: str) -> AnyResponse:
 
 
 def _found(text: str) -> AnyResponse:
-    return redirect(url_for("webmail.folder", folder="inbox", q=text[:LONGEST_QUERY], **{"in": "all"}), 303)
+    where: dict[str, Any] = {"in": "all"}
+    return redirect(url_for("webmail.folder", folder="inbox", q=text[:LONGEST_QUERY], **where), 303)
 
 
 def _back(did: str) -> AnyResponse:

@@ -14,4 +14,4 @@ CREATE TABLE recent_searches (
     query       TEXT NOT NULL,
     searched_ts INTEGER NOT NULL,
     PRIMARY KEY (owner, query)
-) WITHOUT ROWID;
+);
