@@ -49,11 +49,8 @@ LANDED = {
     "0031_composers.sql": "92ef3797944f611138a35bccc63d60131c6340a5339bf218cc2e4a0f0d3d52dc",
     "0032_conversations.sql": "b74e1adb61839fc3e7f4aafcfc47c7ac08569903a4359cd41343c3538006621e",
     "0033_list_acts.sql": "0be4d1c84783a999270a7a944df7ce4a9ec049d0ee55b903bfe473f6502d7d7a",
-<<<<<<< HEAD
     "0034_stored_attachments.sql": "8deaf0544d2ed1a3ea2806aec73541e421a4f18cea449b21f542de4662409afb",
-=======
-    "0034_searches.sql": "16257d3cc8c648910dbd4585dc04a1f8918c3dc919aea5d09dc14158db84d602",
->>>>>>> 398b4f2 (search, api: Say what each field of a search is, and let searches go with their user)
+    "0035_searches.sql": "16257d3cc8c648910dbd4585dc04a1f8918c3dc919aea5d09dc14158db84d602",
 }
 
 Edits = dict[int, tuple[str, str]]
