@@ -51,7 +51,11 @@ def test_what_is_overridden_is_there_and_takes_what_we_hand_on(kind: type, name:
 
 
 def test_what_is_read_is_there() -> None:
-    channel = {"request", "requests", "total_outbufs_len", "close_when_flushed", "parser_class"}
+    channel = {"request", "requests", "total_outbufs_len", "close_when_flushed", "parser_class"} | {
+        "outbufs",
+        "outbuf_lock",
+        "current_outbuf_count",
+    }
     read = inspect.getsource(HTTPChannel)
     assert all(f"self.{name}" in read for name in channel)
     parser = {"headers_finished", "completed", "expect_continue", "body_bytes_received", "content_length", "chunked"}

@@ -25,7 +25,7 @@ from onifast_web.access import service_token
 from onifast_web.access.auth import Who, allow
 from onifast_web.http.forwarded import Environ
 from onifast_web.serving import large_bodies
-from onifast_web.serving.channel import SMALL_BODY
+from onifast_web.serving.channel import SENT_KEPT, SMALL_BODY
 from onifast_web.serving.serve import WebServer
 from web.support import Live, serve
 
@@ -279,3 +279,31 @@ def _is_let_in(live: Live) -> bool:
     connection, line = offer(live, "/compose", COOKIE)
     with connection:
         return b" 100 " in line
+
+
+def test_what_was_sent_over_a_kept_connection_is_not_kept(settings: Settings) -> None:
+    def answer(_: Environ, start: Callable[..., object]) -> list[bytes]:
+        start("200 OK", [("Content-Length", "100000")])
+        return [b"x" * 100_000]
+
+    with serve(answer, settings) as live, connect(live) as connection:
+        for _ in range(40):
+            connection.request("GET", "/")
+            assert len(connection.getresponse().read()) == 100_000
+        (channel,) = live.server._channels
+        held = sum(len(each.buf.file.getbuffer()) for each in channel.outbufs if each.buf is not None)
+    assert held <= SENT_KEPT + 2 * 101_000
+
+
+def test_an_answer_of_many_pieces_arrives_whole_however_it_is_taken(settings: Settings) -> None:
+    pieces = [bytes([number]) * 70_000 for number in range(100)]
+
+    def answer(_: Environ, start: Callable[..., object]) -> list[bytes]:
+        start("200 OK", [("Content-Length", str(sum(map(len, pieces))))])
+        return pieces
+
+    with serve(answer, settings) as live, connect(live) as connection:
+        for step in (1000, 500_000, 10_000_000):
+            connection.request("GET", "/")
+            found = connection.getresponse()
+            assert b"".join(iter(lambda found=found, step=step: found.read(step), b"")) == b"".join(pieces)  # type: ignore[misc]

@@ -18,6 +18,7 @@ from typing import Any
 
 from onifast_shared.machine.rare_log import SeldomLog
 from onifast_shared.machine.shared_counts import SharedCounter
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, Task, WSGITask
@@ -33,6 +34,8 @@ from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.overload import Phase, Shares
 
 SMALL_BODY = 1024 * 1024
+SENT_KEPT = 256 * 1024
+"""Octets that were sent already, from which on the buffer that they lie in is let go."""
 _SESSION = re.compile(rf"(?:^|;)\s*{SESSION}=([^;]+)")
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -314,8 +317,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if not self._is_answering and not self.total_outbufs_len:
             self._is_answering = True
             self._begin()
+        self._let_go_of_what_was_sent()
         written: int = super().write_soon(data)
         return written
+
+    def _let_go_of_what_was_sent(self) -> None:
+        """Begins another buffer: waitress keeps in one all that was sent from it, answer after answer."""
+        with self.outbuf_lock:
+            if self.current_outbuf_count - len(self.outbufs[-1]) >= SENT_KEPT:
+                self.outbufs.append(OverflowableBuffer(self.adj.outbuf_overflow))
+                self.current_outbuf_count = 0
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Sends what the client takes."""
