@@ -231,6 +231,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     since: float
     total_outbufs_len: int
+    current_outbuf_count: int
     close_when_flushed: bool
     request: RequestParser | None
     requests: list[RequestParser]
