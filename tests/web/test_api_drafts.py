@@ -194,6 +194,37 @@ def test_a_message_and_its_attachment_come_as_files_and_in_parts(demo: Panel, da
     assert demo.get("/api/mail/attachment", id=email_id, index=1).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "length"),
+    [
+        ({"Range": "bytes=-4"}, 206, 4),
+        ({"Range": "bytes=2-"}, 206, len(PNG) - 2),
+        ({"Range": "bytes=2-99999"}, 206, len(PNG) - 2),
+        ({"Range": "bytes=0-1,4-5"}, 200, len(PNG)),
+        ({"Range": "lines=1-2"}, 200, len(PNG)),
+        ({"Range": "bytes=9-1"}, 200, len(PNG)),
+        ({"Range": "bytes=x"}, 200, len(PNG)),
+        ({"Range": "bytes=0-1", "If-Range": "ETAG"}, 206, 2),
+        ({"Range": "bytes=0-1", "If-Range": "W/ETAG"}, 200, len(PNG)),
+        ({"Range": "bytes=0-1", "If-Range": '"other"'}, 200, len(PNG)),
+        ({"Range": "bytes=0-1", "If-Range": "Wed, 21 Oct 2015 07:28:00 GMT"}, 200, len(PNG)),
+        ({"Range": "bytes=0-1", "If-None-Match": "ETAG"}, 304, 0),
+    ],
+)
+def test_parts_of_files_are_given_as_rfc_9110_has_it(
+    panel: Panel, database: Database, headers: dict[str, str], status: int, length: int
+) -> None:
+    demo = panel.acting_for("demo")
+    email_id = deliver(database, attachments=[OutgoingAttachment("a.png", "image/png", PNG)])
+    path = f"/api/mail/attachment?id={email_id}&index=0"
+    etag = demo.client.get(path, headers=demo.headers).headers["ETag"]
+    asked = demo.headers | {name: value.replace("ETAG", etag) for name, value in headers.items()}
+    answer = demo.client.get(path, headers=asked)
+    assert (answer.status_code, len(answer.data)) == (status, length)
+    head = demo.client.head(path, headers=asked)
+    assert (head.status_code, head.headers.get("Content-Range")) == (304 if status == 304 else 200, None)
+
+
 def test_what_the_service_token_reads_stays_unread_and_is_on_record(
     panel: Panel, database: Database, browser: Browser
 ) -> None:

@@ -133,8 +133,12 @@ def _known(chunks: Iterator[bytes], size: int, mark: str, name: str, content_typ
     response = Response(chunks, content_type=content_type)
     response.content_length = size
     _name(response, name)
-    response.set_etag(hashlib.sha256(mark.encode()).hexdigest()[:32])
-    response.make_conditional(request, accept_ranges=True, complete_length=size)
+    etag = hashlib.sha256(mark.encode()).hexdigest()[:32]
+    response.set_etag(etag)
+    environ = dict(request.environ)
+    if not _range_counts(etag):
+        environ.pop("HTTP_RANGE", None)
+    response.make_conditional(environ, accept_ranges=True, complete_length=size)
     return response
 
 
@@ -146,6 +150,19 @@ def _name(response: Response, name: str) -> None:
         f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     )
     response.headers["Content-Security-Policy"] = POLICY
+
+
+def _range_counts(etag: str) -> bool:
+    """Whether a part is what is asked for; else it is the whole, as if no Range had been sent (RFC 9110).
+
+    Of several parts the whole is sent too (section 14.2 leaves that to us).
+    """
+    wanted = request.range
+    if request.method != "GET" or wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return False
+    if request.headers.get("If-Range", "").lstrip().startswith("W/"):
+        return False  # section 13.1.5: a weak validator matches nothing
+    return not request.if_none_match.contains_weak(etag)  # section 13.2.2: that one goes first
 
 
 def name_of(item: Attachment) -> str:
