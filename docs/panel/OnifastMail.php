@@ -105,10 +105,41 @@ class OnifastMail
         return $this->all('/api/panel/users', 'users', $filters);
     }
 
-    /** Sets aside all that is a user's. Delete their file first; the name is free once 'done' is true. */
-    public function removeUser(string $username): array
+    /**
+     * Whether that is the password of a user or mailbox user who may log in ('matches'), and of whom ('username',
+     * 'owner', 'second_factor'). $client is the address of who typed it; too many wrong ones are thrown as 429.
+     */
+    public function checkPassword(string $username, string $password, ?string $client = null): array
     {
-        return $this->call('POST', '/api/panel/users/remove', [], ['username' => $username]);
+        $body = ['username' => $username, 'password' => $password] + ($client === null ? [] : ['client' => $client]);
+        return $this->call('POST', '/api/panel/password-check', [], $body);
+    }
+
+    /** Writes a new user's file, where the setting writes_users lets us. Without a password, 'password' is one made here. */
+    public function addUser(string $username, ?string $password = null): array
+    {
+        return $this->call('POST', '/api/panel/users', [], ['username' => $username] + self::passwordOf($password));
+    }
+
+    /** Gives a user another password, where the setting writes_users lets us. */
+    public function setUserPassword(string $username, ?string $password = null): array
+    {
+        return $this->call('PATCH', '/api/panel/users', [], ['username' => $username] + self::passwordOf($password));
+    }
+
+    private static function passwordOf(?string $password): array
+    {
+        return $password === null ? ['generate_password' => true] : ['password' => $password];
+    }
+
+    /**
+     * Sets aside all that is a user's. Delete their file first, or, where writes_users lets us, have it deleted
+     * ($withFile); the name is free once 'done' is true.
+     */
+    public function removeUser(string $username, bool $withFile = false): array
+    {
+        $body = ['username' => $username] + ($withFile ? ['file' => true] : []);
+        return $this->call('POST', '/api/panel/users/remove', [], $body);
     }
 
     /** Gives back what was set aside. */
@@ -179,6 +210,60 @@ class OnifastMail
     {
         $query = ['domain' => $domain, 'addresses' => $withAddresses ? 'true' : 'false'];
         $this->call('DELETE', '/api/mail/domains', $query);
+    }
+
+    // Mailbox users and shared mailboxes
+
+    /** All mailbox users; the filters are owner, domain and q. */
+    public function mailboxUsers(array $filters = []): iterable
+    {
+        return $this->all('/api/mail/mailbox-users', 'mailbox_users', $filters);
+    }
+
+    /**
+     * Makes an address a mailbox user. Without a password, 'password' is one made here; $more may hold move_mail.
+     */
+    public function addMailboxUser(string $address, ?string $password = null, array $more = []): array
+    {
+        $body = ['address' => $address] + self::passwordOf($password) + $more;
+        return $this->call('POST', '/api/mail/mailbox-users', [], $body);
+    }
+
+    /** Changes password (or generate_password, no_password), disabled, quota, send_as, messages_per_day and so on. */
+    public function changeMailboxUser(string $address, array $changes): array
+    {
+        return $this->call('PATCH', '/api/mail/mailbox-users', [], ['address' => $address] + $changes);
+    }
+
+    /** Ends a mailbox user; their mail goes to the panel user ('owner'), or is deleted for good ('delete'). */
+    public function removeMailboxUser(string $address, string $mail): void
+    {
+        $this->call('DELETE', '/api/mail/mailbox-users', ['address' => $address, 'mail' => $mail]);
+    }
+
+    /** All shared mailboxes; the filters are owner, domain and q. */
+    public function sharedMailboxes(array $filters = []): iterable
+    {
+        return $this->all('/api/mail/shared-mailboxes', 'shared_mailboxes', $filters);
+    }
+
+    /** Makes an address a shared mailbox of these members: the panel user by name, mailbox users by address. */
+    public function addSharedMailbox(string $address, array $members, bool $namesSender = false): array
+    {
+        $body = ['address' => $address, 'members' => array_values($members), 'names_sender' => $namesSender];
+        return $this->call('POST', '/api/mail/shared-mailboxes', [], $body);
+    }
+
+    /** Changes members or names_sender. */
+    public function changeSharedMailbox(string $address, array $changes): array
+    {
+        return $this->call('PATCH', '/api/mail/shared-mailboxes', [], ['address' => $address] + $changes);
+    }
+
+    /** Ends a shared mailbox; its mail goes to the panel user ('owner'), or is deleted for good ('delete'). */
+    public function removeSharedMailbox(string $address, string $mail): void
+    {
+        $this->call('DELETE', '/api/mail/shared-mailboxes', ['address' => $address, 'mail' => $mail]);
     }
 
     // Quotas, counts, queue, usage

@@ -103,9 +103,29 @@ class OnifastMail:
         """All users with their state; `state` and `q` filter."""
         return self._all("/api/panel/users", "users", filters)
 
-    def remove_user(self, username: str) -> dict[str, Any]:
-        """Sets aside all that is a user's. Delete their file first; the name is free once `done` is true."""
-        return self.call("POST", "/api/panel/users/remove", body={"username": username})
+    def check_password(self, username: str, password: str, client: str | None = None) -> dict[str, Any]:
+        """Whether that is the password of a user or mailbox user who may log in (`matches`), and of whom (`username`,
+        `owner`, `second_factor`). `client` is the address of who typed it; too many wrong ones are raised as 429.
+        """
+        body = {"username": username, "password": password, **({} if client is None else {"client": client})}
+        return self.call("POST", "/api/panel/password-check", body=body)
+
+    def add_user(self, username: str, password: str | None = None) -> dict[str, Any]:
+        """Writes a new user's file, where the setting writes_users lets us. Without a password one is made, and given
+        as `password`.
+        """
+        return self.call("POST", "/api/panel/users", body={"username": username, **_password_of(password)})
+
+    def set_user_password(self, username: str, password: str | None = None) -> dict[str, Any]:
+        """Gives a user another password, where the setting writes_users lets us."""
+        return self.call("PATCH", "/api/panel/users", body={"username": username, **_password_of(password)})
+
+    def remove_user(self, username: str, with_file: bool = False) -> dict[str, Any]:
+        """Sets aside all that is a user's. Delete their file first, or, where writes_users lets us, have it deleted
+        (`with_file`); the name is free once `done` is true.
+        """
+        body = {"username": username, **({"file": True} if with_file else {})}
+        return self.call("POST", "/api/panel/users/remove", body=body)
 
     def restore_user(self, username: str) -> dict[str, Any]:
         """Gives back what was set aside."""
@@ -153,6 +173,45 @@ class OnifastMail:
         """Takes a domain away; one that has addresses only with them."""
         query = {"domain": domain, "addresses": "true" if with_addresses else "false"}
         self.call("DELETE", "/api/mail/domains", query)
+
+    # Mailbox users and shared mailboxes
+
+    def mailbox_users(self, **filters: str) -> Iterator[dict[str, Any]]:
+        """All mailbox users; `owner`, `domain` and `q` filter."""
+        return self._all("/api/mail/mailbox-users", "mailbox_users", filters)
+
+    def add_mailbox_user(self, address: str, password: str | None = None, **more: Any) -> dict[str, Any]:
+        """Makes an address a mailbox user. Without a password one is made, and given as `password`; `move_mail` gives
+        them the mail that came before.
+        """
+        return self.call("POST", "/api/mail/mailbox-users", body={"address": address, **_password_of(password), **more})
+
+    def change_mailbox_user(self, address: str, **changes: Any) -> dict[str, Any]:
+        """Changes `password` (or `generate_password`, `no_password`), `disabled`, `quota`, `send_as`,
+        `messages_per_day` and so on.
+        """
+        return self.call("PATCH", "/api/mail/mailbox-users", body={"address": address, **changes})
+
+    def remove_mailbox_user(self, address: str, mail: str) -> None:
+        """Ends a mailbox user; their mail goes to the panel user (`owner`), or is deleted for good (`delete`)."""
+        self.call("DELETE", "/api/mail/mailbox-users", {"address": address, "mail": mail})
+
+    def shared_mailboxes(self, **filters: str) -> Iterator[dict[str, Any]]:
+        """All shared mailboxes; `owner`, `domain` and `q` filter."""
+        return self._all("/api/mail/shared-mailboxes", "shared_mailboxes", filters)
+
+    def add_shared_mailbox(self, address: str, members: Iterable[str], names_sender: bool = False) -> dict[str, Any]:
+        """Makes an address a shared mailbox of these members: the panel user by name, mailbox users by address."""
+        body = {"address": address, "members": list(members), "names_sender": names_sender}
+        return self.call("POST", "/api/mail/shared-mailboxes", body=body)
+
+    def change_shared_mailbox(self, address: str, **changes: Any) -> dict[str, Any]:
+        """Changes `members` or `names_sender`."""
+        return self.call("PATCH", "/api/mail/shared-mailboxes", body={"address": address, **changes})
+
+    def remove_shared_mailbox(self, address: str, mail: str) -> None:
+        """Ends a shared mailbox; its mail goes to the panel user (`owner`), or is deleted for good (`delete`)."""
+        self.call("DELETE", "/api/mail/shared-mailboxes", {"address": address, "mail": mail})
 
     # Quotas, counts, queue, usage
 
@@ -219,6 +278,10 @@ class OnifastMail:
             if not page["next_cursor"]:
                 return
             query["cursor"] = page["next_cursor"]
+
+
+def _password_of(password: str | None) -> dict[str, Any]:
+    return {"generate_password": True} if password is None else {"password": password}
 
 
 def _checked(status: int, content: bytes) -> dict[str, Any]:

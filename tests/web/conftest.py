@@ -120,6 +120,16 @@ def live(app: Flask, settings: Settings) -> Iterator[Live]:
 
 
 @pytest.fixture
+def writing(settings: Settings, database: Database, templates: BytecodeCache) -> Iterator[Live]:
+    """The same where the setting lets users' files be written."""
+    others = dataclasses.replace(settings, writes_users=True)
+    made = create_app(others, database)
+    made.jinja_env.bytecode_cache = templates
+    with serve(made, others) as server:
+        yield server
+
+
+@pytest.fixture
 def change(settings: Settings, database: Database) -> Callable[..., FlaskClient]:
     """A client of an app with other settings on the same database."""
 

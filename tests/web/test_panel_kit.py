@@ -54,6 +54,23 @@ try:
     mail.add_address("x y", "nobody")
 except OnifastMailError as error:
     found["fields"] = sorted(error.fields)
+mail.add_address("bob@example.test", "demo")
+mail.add_address("team@example.test", "demo")
+password = mail.add_mailbox_user("bob@example.test", move_mail=True)["password"]
+found["checked"] = mail.check_password("BOB@example.test", password, "192.0.2.7")
+found["not_checked"] = mail.check_password("demo", "wrong")["matches"]
+found["mailbox_user"] = mail.change_mailbox_user("bob@example.test", quota=5000)["quota"]
+found["mailbox_users"] = [row["address"] for row in mail.mailbox_users(owner="demo")]
+mail.add_shared_mailbox("team@example.test", ["demo"])
+found["members"] = mail.change_shared_mailbox("team@example.test", members=["demo", "bob@example.test"])["members"]
+found["shared"] = [row["address"] for row in mail.shared_mailboxes(domain="example.test")]
+mail.remove_shared_mailbox("team@example.test", "delete")
+mail.remove_mailbox_user("bob@example.test", "owner")
+found["left"] = len(list(mail.mailbox_users())) + len(list(mail.shared_mailboxes()))
+try:
+    mail.add_user("carl")
+except OnifastMailError as error:
+    found["users_are_the_panels"] = error.status
 found["renamed"] = mail.rename_user("demo", "shop")["done"]
 found["removed"] = mail.remove_user("shop")["done"]
 found["restored"] = mail.restore_user("shop")["done"]
@@ -104,6 +121,25 @@ try {
     $mail->addAddress('x y', 'nobody');
 } catch (OnifastMailError $error) {
     $found['fields'] = array_keys($error->fields);
+}
+$mail->addAddress('bob@example.test', 'demo');
+$mail->addAddress('team@example.test', 'demo');
+$password = $mail->addMailboxUser('bob@example.test', null, ['move_mail' => true])['password'];
+$found['checked'] = $mail->checkPassword('BOB@example.test', $password, '192.0.2.7');
+$found['not_checked'] = $mail->checkPassword('demo', 'wrong')['matches'];
+$found['mailbox_user'] = $mail->changeMailboxUser('bob@example.test', ['quota' => 5000])['quota'];
+$found['mailbox_users'] = $column($mail->mailboxUsers(['owner' => 'demo']), 'address');
+$mail->addSharedMailbox('team@example.test', ['demo']);
+$members = ['members' => ['demo', 'bob@example.test']];
+$found['members'] = $mail->changeSharedMailbox('team@example.test', $members)['members'];
+$found['shared'] = $column($mail->sharedMailboxes(['domain' => 'example.test']), 'address');
+$mail->removeSharedMailbox('team@example.test', 'delete');
+$mail->removeMailboxUser('bob@example.test', 'owner');
+$found['left'] = iterator_count($mail->mailboxUsers()) + iterator_count($mail->sharedMailboxes());
+try {
+    $mail->addUser('carl');
+} catch (OnifastMailError $error) {
+    $found['users_are_the_panels'] = $error->getCode();
 }
 $found['renamed'] = $mail->renameUser('demo', 'shop')['done'];
 $found['removed'] = $mail->removeUser('shop')['done'];
@@ -165,12 +201,58 @@ def test_a_panel_does_its_work_by_the_kit(
         "usage": [["demo", 2]],
         "of_domains": ["example.test"],
         "fields": ["address"],
+        "checked": {"matches": True, "username": "bob@example.test", "owner": "demo", "second_factor": False},
+        "not_checked": False,
+        "mailbox_user": 5000,
+        "mailbox_users": ["bob@example.test"],
+        "members": ["demo", "bob@example.test"],
+        "shared": ["team@example.test"],
+        "left": 0,
+        "users_are_the_panels": 403,
         "renamed": True,
         "removed": True,
         "restored": True,
         "wrong_token": 403,
         "nobody_there": 0,
     }
+
+
+WRITING_PYTHON = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from onifast_mail import OnifastMail
+
+mail = OnifastMail(sys.argv[2], token_file=sys.argv[3])
+made = mail.add_user("carl")["password"]
+found = [mail.check_password("carl", made)["matches"]]
+mail.set_user_password("carl", "correct horse battery")
+found += [mail.check_password("carl", word)["matches"] for word in (made, "correct horse battery")]
+mail.remove_user("carl", with_file=True)
+print(json.dumps([*found, mail.check_password("carl", made)["matches"]]))
+"""
+WRITING_PHP = """<?php
+require $argv[1] . '/OnifastMail.php';
+$mail = new OnifastMail($argv[2], null, $argv[3]);
+$made = $mail->addUser('carl')['password'];
+$hash = json_decode(file_get_contents($argv[4] . '/carl.json'), true)['password'];
+$found = [$mail->checkPassword('carl', $made)['matches'] && password_verify($made, $hash)];
+$mail->setUserPassword('carl', 'correct horse battery');
+$found[] = $mail->checkPassword('carl', $made)['matches'];
+$found[] = $mail->checkPassword('carl', 'correct horse battery')['matches'];
+$mail->removeUser('carl', true);
+$found[] = $mail->checkPassword('carl', $made)['matches'];
+echo json_encode($found);
+"""
+
+
+@pytest.mark.parametrize(("command", "program"), [(sys.executable, WRITING_PYTHON), ("php", WRITING_PHP)])
+def test_the_kit_writes_users_where_the_setting_lets_it(
+    command: str, program: str, writing: Live, settings: Settings, tmp_path: Path
+) -> None:
+    (file := tmp_path / "program").write_text(program)
+    token, users = str(settings.panel_token_path), str(settings.users_dir)
+    assert run(command, str(file), str(KIT), writing.url, token, users) == [True, False, True, False]
+    assert not (settings.users_dir / "carl.json").exists()
 
 
 SSO_PYTHON = """

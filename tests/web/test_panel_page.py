@@ -47,6 +47,7 @@ INVITATION = (
 )
 
 
+@pytest.mark.timeout(600)  # more than a hundred programs, one after another
 def test_every_curl_line_works(live: Live, settings: Settings, database: Database, tmp_path: Path) -> None:
     deliver(database)
     queue(database, "customer@remote.test")
@@ -58,7 +59,7 @@ def test_every_curl_line_works(live: Live, settings: Settings, database: Databas
     )
     command = ["bash", "-euxo", "pipefail", "-c", script]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment(settings), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tmp_path, env=environment(settings), capture_output=True, text=True, timeout=580, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     assert "Inbox" in (tmp_path / "inbox.html").read_text()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_shared.accounts import audit, second_factor
+from onifast_shared.accounts import audit, mailbox_users, second_factor
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.values.address import Address
 from onifast_web.app import create_app
 from playwright.sync_api import Browser as Chrome
 from playwright.sync_api import expect
@@ -20,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from web.authenticator import PAGE, Authenticator, first_step, key_in, recovery_codes_in, set_up
 from web.browsing import LOOKS, fits, opened
-from web.support import Browser, Clock, Live, Panel, change_user, words
+from web.support import Browser, Clock, Live, Panel, change_user, give_address, words
 
 CODE, SETUP = "/login/code", "/login/setup"
 
@@ -415,11 +416,44 @@ def test_it_is_seen_and_reset_by_api(
     maria = Browser.logged_in(app.test_client(), "maria")
     assert maria.get("/api/totp?username=demo").status_code == 404
     headers = {"X-CSRF-Token": maria.csrf_token}
-    assert maria.client.delete("/api/totp?username=demo", headers=headers).status_code == 403
+    assert maria.client.delete("/api/totp?username=demo", headers=headers).status_code == 404
     assert panel.delete("/api/totp", username="demo").status_code == 204
     assert panel.delete("/api/totp", username="demo").status_code == 404
     assert first_step(app.test_client()) == "/"
     assert "totp.reset" in actions(database)
+
+
+def test_a_mailbox_users_is_reset_by_their_panel_user_and_administrators_alone(
+    app: Flask, panel: Panel, database: Database
+) -> None:
+    give_address(database, "bob@example.test", "demo")
+    made = panel.acting_for("demo").post("/api/mail/mailbox-users", {"address": "bob@example.test"})
+    assert made.status_code == 201
+    bob = database.read(lambda tx: mailbox_users.reader(tx, Address.parse("bob@example.test"), "demo"))
+
+    def turned_on() -> None:
+        database.write(lambda tx: second_factor.begin(tx, bob, 1e9))
+        database.write(lambda tx: second_factor.confirm(tx, bob, "", 1e9, lambda *_: 1))
+
+    def is_on() -> bool:
+        return database.read(lambda tx: second_factor.is_on(tx, bob))
+
+    turned_on()
+    demo, maria, admin = (Browser.logged_in(app.test_client(), name) for name in ("demo", "maria", "root-admin"))
+    form = {"do": "reset-second-factor", "address": "bob@example.test"}
+    assert maria.post("/mailbox-users", form).status_code == 404 and is_on()
+    assert maria.post("/second-factors", {"username": "bob@example.test"}).status_code == 403 and is_on()
+    assert panel.acting_for("maria").delete("/api/totp", username="bob@example.test").status_code == 404
+    assert "Two-step" in demo.text_of("/mailbox-users").split("bob@example.test")[1]
+    assert panel.acting_for("demo").get("/api/totp", username="bob@example.test").get_json()["enabled"]
+    assert demo.post("/mailbox-users", form).status_code == 303 and not is_on()
+    turned_on()
+    assert panel.acting_for("demo").delete("/api/totp", username="bob@example.test").status_code == 204 and not is_on()
+    turned_on()
+    assert "bob@example.test" in admin.text_of("/second-factors")
+    assert admin.post("/second-factors", {"username": "bob@example.test"}).status_code == 303 and not is_on()
+    seen = [each.action for each in database.read(lambda tx: audit.list_page(tx, bob)).rows]
+    assert seen.count("totp.reset") == 3
 
 
 def test_an_administrators_own_is_not_reset_without_a_code(app: Flask, clock: Clock, panel: Panel) -> None:

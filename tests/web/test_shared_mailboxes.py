@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from onifast_shared.accounts import mailbox_users, passwords, shared_mailboxes
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, moving
 from onifast_shared.departed.changes import UserChangeRequest
-from onifast_shared.mailboxes import contents, team_marks
+from onifast_shared.limits import store as sending_limits
+from onifast_shared.limits.subjects import Subject
+from onifast_shared.mailboxes import contents, mailbox, team_marks
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address
 from sqlite_shell import run
 
-from web.support import Browser, Clock, Panel, deliver, give_address
+from web.support import Browser, Clock, Panel, deliver, give_address, index, words
 
 INFO, ANNA, BEN = "info@example.test", "anna@example.test", "ben@example.test"
 PATH = "/api/mail/shared-mailboxes"
@@ -249,3 +252,100 @@ def test_a_form_makes_one_whose_members_are_named_later(panel: Panel, database: 
     headers = panel.acting_for("demo").headers
     made = panel.client.post(PATH, data={"address": INFO}, headers=headers)
     assert (made.status_code, made.get_json()["members"]) == (201, []), made.text
+
+
+def test_the_list_shows_the_marks_and_is_filtered_by_them(
+    info: str, app: Flask, panel: Panel, database: Database
+) -> None:
+    subjects = ("Fresh", "Annas", "Bens", "Ready")
+    numbers = {each: deliver(database, owner=info, recipient=INFO, subject=each) for each in subjects}
+    team(panel, "demo", id=numbers["Annas"], assigned_to=ANNA)
+    team(panel, "demo", id=numbers["Bens"], assigned_to="demo")
+    team(panel, ANNA, id=numbers["Ready"], done=True)
+    demo, anna = opened(app, "demo"), opened(app, ANNA)
+    demo.get("/compose", query_string={"reply": numbers["Fresh"]})
+    page = anna.text_of("/folders/inbox")
+    assert "Yours" in page and "For demo" in page and "demo is answering" in page and "Done" in page
+    assert "is answering" not in demo.text_of("/folders/inbox")
+    found = {"todo": {"Fresh", "Annas", "Bens"}, "mine": {"Annas"}, "done": {"Ready"}, "": {*numbers}}
+    for kind, wanted in found.items():
+        page = anna.text_of(f"/folders/inbox?team={kind}")
+        assert {word for word in numbers if word in page.split("Select all")[-1]} == wanted, kind
+    own = Browser.logged_in(app.test_client(), "demo").get("/folders/inbox?team=done")
+    assert own.status_code == 200 and "To do" not in own.text
+
+
+def test_an_act_on_all_of_a_tab_reaches_what_the_tab_has(
+    info: str, app: Flask, panel: Panel, database: Database
+) -> None:
+    done, open_ = (deliver(database, owner=info, recipient=INFO, subject=each) for each in ("Ready", "Fresh"))
+    team(panel, ANNA, id=done, done=True)
+    anna = opened(app, ANNA)
+    assert anna.get("/acts/count?back=inbox&team=done").get_json()["count"] == 1
+    form = {"action": "move:archive", "back": "inbox", "team": "done", "every": "1"}
+    assert "team=done" in anna.post("/messages", form).headers["Location"]
+    rows = database.read(lambda tx: mailbox.get_some(tx, info, [done, open_]))
+    assert [row.folder for row in rows] == ["archive", "inbox"]
+
+
+def test_a_conversation_shows_who_is_answering_and_takes_marks(info: str, app: Flask, database: Database) -> None:
+    first = deliver(database, owner=info, recipient=INFO, subject="Quokka")
+    second = deliver(database, owner=info, recipient=INFO, subject="Re: Quokka")
+    anna, demo = opened(app, ANNA), opened(app, "demo")
+    index(database)
+    rows = database.read(lambda tx: mailbox.get_some(tx, info, [first, second]))
+    number = rows[0].conversation_id
+    assert number and rows[1].conversation_id == number
+    path = f"/conversations/{number}"
+    anna.get("/compose", query_string={"reply": second})
+    assert "anna@example.test is answering since just now" in demo.text_of(path)
+    here = {"conversation": number, "place": "inbox"}
+    answer = demo.post(f"/messages/{second}/team", here | {"do": "assign", "assigned_to": ANNA})
+    assert answer.headers["Location"] == f"{path}?place=inbox#message-{second}"
+    assert "Yours" in anna.text_of("/folders/inbox")
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    for each in (first, second):
+        assert demo.get(f"/messages/{each}", headers=headers).status_code == 200
+    demo.post(f"/messages/{first}/team", here | {"do": "done"})
+    assert "Done" in words(demo.get(path).text.split(f'id="message-{first}"')[1].split("</li>")[0])
+
+
+def test_the_lists_of_shared_mailboxes_have_filters_and_pages(info: str, panel: Panel, database: Database) -> None:
+    for name in ("a", "b"):
+        give_address(database, f"{name}@example.test", "demo")
+        assert panel.post(PATH, {"address": f"{name}@example.test"}).status_code == 201
+    page = panel.get(PATH, limit=2).get_json()
+    assert [each["address"] for each in page["shared_mailboxes"]] == ["a@example.test", "b@example.test"]
+    page = panel.get(PATH, limit=2, cursor=page["next_cursor"]).get_json()
+    assert ([each["address"] for each in page["shared_mailboxes"]], page["next_cursor"]) == ([INFO], None)
+    for query, number in (({"owner": "maria"}, 0), ({"domain": "example.test"}, 3), ({"q": "INF"}, 1)):
+        assert len(panel.get(PATH, **query).get_json()["shared_mailboxes"]) == number
+    theirs = panel.acting_for(ANNA).get(PATH).get_json()["shared_mailboxes"]
+    assert [each["address"] for each in theirs] == [INFO]
+    assert panel.acting_for("maria").get(PATH, owner="demo").get_json()["shared_mailboxes"] == []
+
+
+def test_what_a_member_sends_from_it_counts_for_them_and_for_it(
+    info: str, app: Flask, panel: Panel, database: Database
+) -> None:
+    body = {"from": INFO, "to": ["ann@remote.example"], "subject": "x", "text": "Hi", "undo_seconds": 60}
+    anna = database.read(lambda tx: mailbox_users.reader(tx, Address.parse(ANNA), "demo"))
+    settings, now = app.extensions["onifast"].settings, time.time()
+
+    def used(name: str) -> int:
+        usage = database.read(lambda tx: sending_limits.of(tx, Subject("user", name), settings))
+        return usage.used("messages_per_day", now)
+
+    answer = panel.client.post("/api/mail/send", json=body, headers=within(panel, ANNA))
+    assert answer.status_code == 202, answer.text
+    assert [used(each) for each in (anna, info, "demo")] == [1, 1, 1]
+    recalled = {"ids": answer.get_json()["outbox_ids"], "action": "recall"}
+    assert panel.post("/api/mail/outbox", recalled).status_code == 200
+    assert [used(each) for each in (anna, info, "demo")] == [0, 0, 0]
+    limit = {"address": ANNA, "messages_per_day": 1}
+    panel.client.patch("/api/mail/mailbox-users", json=limit, headers=panel.headers)
+    statuses = [
+        panel.client.post("/api/mail/send", json=body, headers=within(panel, ANNA)).status_code for _ in range(2)
+    ]
+    assert statuses == [202, 429]
+    assert panel.client.post("/api/mail/send", json=body, headers=within(panel, "demo")).status_code == 202

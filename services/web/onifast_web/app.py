@@ -67,7 +67,7 @@ def create_app(
     return app
 
 
-@allow(Who.USER)
+@allow(Who.USER, visitors=True)
 def _home() -> AnyResponse:
     return redirect(url_for("webmail.folder", folder="inbox"), 303)
 

@@ -18,8 +18,10 @@ from onifast_shared.machine.log import Secret
 
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _MAX_FILE = 1 << 20
-_PASSWORD_FIELDS = ("password", "password_hash", "passwordHash", "hash")
-_SCRAM_FIELDS = ("scram", "scram_sha_256", "scramSha256", "scram_verifier", "scramVerifier")
+PASSWORD_FIELDS = ("password", "password_hash", "passwordHash", "hash")
+"""Of these the first that is there holds the password's hash."""
+SCRAM_FIELDS = ("scram", "scram_sha_256", "scramSha256", "scram_verifier", "scramVerifier")
+"""Of these the first that is there holds a SCRAM verifier."""
 _OFF_FIELDS = ("disabled", "suspended", "locked", "is_disabled", "isDisabled", "is_suspended", "isSuspended")
 _ON_FIELDS = ("enabled", "active", "is_enabled", "isEnabled", "is_active", "isActive")
 _OFF_STATUSES = {"suspended", "disabled", "inactive", "locked", "banned", "blocked"}
@@ -189,8 +191,8 @@ class UserDirectory:
         return None
 
     def _user(self, username: str, path: Path, content: Mapping[str, Any]) -> PanelUser:
-        stored = next((content[name] for name in _PASSWORD_FIELDS if content.get(name)), None)
-        scram = next((content[name] for name in _SCRAM_FIELDS if content.get(name)), None)
+        stored = next((content[name] for name in PASSWORD_FIELDS if content.get(name)), None)
+        scram = next((content[name] for name in SCRAM_FIELDS if content.get(name)), None)
         if not isinstance(stored, str | None) or not isinstance(scram, str | None):
             raise UserFileError(f"user file {path} holds a password hash that is no text")
         if scram is None and (stored or "").startswith(_SCRAM):

@@ -22,6 +22,8 @@ _CRYPT_DATA = 1 << 18  # octets: struct crypt_data is 32 KiB with libxcrypt, 128
 _MAX_BCRYPT_COST = 16
 _MAX_MEMORY = 256 << 20
 _MAX_ARGON2_PASSES = 16
+_BCRYPT_COSTS = 10, 14  # of the hashes that are made here: some 50 ms, and no more than a second
+_BCRYPT_MOST = 72  # octets
 _ARGON2_PASSES, _ARGON2_KIB = 2, 19456  # of the hashes that are made here: some 20 ms
 _MAX_SCRYPT_WORK = 1 << 30
 _MAX_PBKDF2_ITERATIONS = 5_000_000
@@ -101,6 +103,23 @@ def hashed(password: str) -> str:
     return argon2.PasswordHasher(_ARGON2_PASSES, _ARGON2_KIB, 1).hash(scram_verifier.prepared(password))
 
 
+def hashed_like(some: str, password: str) -> str:
+    """A hash of a panel user's password, of a kind that the panel checks: argon2 where `some` hash of its is that, else
+    bcrypt, as costly. It blocks for the time that takes; raises ValueError as `check_new`.
+    """
+    if _ARGON2.fullmatch(some):
+        return hashed(password)
+    check_new(password)
+    if len(password.encode("utf-8", "surrogatepass")) > _BCRYPT_MOST:
+        raise ValueError(f"a password has {_BCRYPT_MOST} octets at the most, since bcrypt reads no more")
+    import bcrypt  # noqa: PLC0415  (an extra of smtpd and web)
+
+    match = _BCRYPT.fullmatch(some)
+    cost = min(max(int(match[1]), _BCRYPT_COSTS[0]), _BCRYPT_COSTS[1]) if match else _BCRYPT_COSTS[0]
+    made = bcrypt.hashpw(password.encode("utf-8", "surrogatepass"), bcrypt.gensalt(cost)).decode()
+    return made.replace("$2b$", "$2y$", 1)  # the same by the name that PHP gives it, and other libraries take
+
+
 def waste_like_ours(password: str) -> None:
     """Takes the time that a check against a hash that `hashed` made takes."""
     waste(scram_verifier.prepared(password), _OUR_DECOY)
@@ -118,7 +137,7 @@ def _bcrypt(secret: bytes, match: re.Match[str]) -> bool:
         return False
     try:
         # bcrypt reads 72 octets, and has always cut what is longer; the module leaves that to us since version 5.
-        return bcrypt.checkpw(secret[:72], match[0].encode("ascii"))
+        return bcrypt.checkpw(secret[:_BCRYPT_MOST], match[0].encode("ascii"))
     except ValueError:
         return False
 

@@ -65,6 +65,15 @@ def parse(stored: str) -> ScramVerifier | None:
     return ScramVerifier(Parameters(salt, int(match[1])), stored_key, server_key)
 
 
+def stored_form(verifier: ScramVerifier) -> str:
+    """A verifier in PostgreSQL's form, as `parse` reads it."""
+    salt, stored_key, server_key = (
+        base64.b64encode(octets).decode("ascii")
+        for octets in (verifier.parameters.salt, verifier.stored_key, verifier.server_key)
+    )
+    return f"SCRAM-SHA-256${verifier.parameters.iterations}:{salt}${stored_key}:{server_key}"
+
+
 def derive(password: str, parameters: Parameters) -> ScramVerifier:
     """The verifier of a password (RFC 5802 section 3). It takes some milliseconds of a core."""
     secret = prepared(password).encode("utf-8", "surrogatepass")

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.accounts import mailbox_users
-from onifast_shared.accounts.mailbox_users import MailboxUser, MailboxUserError
-from onifast_shared.db.database import Connection
+from onifast_shared.accounts.mailbox_users import MailboxUser, MailboxUserError, MailboxUserFilter
+from onifast_shared.db.database import Connection, SqlValue
+from onifast_shared.values import stored_forms
 from onifast_shared.values.address import Address
+from onifast_shared.values.paging import MOST_ROWS, Page, cut_by_name
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ def set_members(tx: Connection, mailbox: MailboxUser | SharedMailbox, members: I
     tx.execute("DELETE FROM mailbox_members WHERE account = ?", (mailbox.account,))
     rows = [(mailbox.account, each) for each in wanted]
     tx.executemany("INSERT INTO mailbox_members (account, member) VALUES (?, ?)", rows)
+
+
+def accounts_named(tx: Connection, owner: str, names: Iterable[str]) -> list[str]:
+    """The accounts of people by user name or address; a name that is nobody's stays, and `set_members` refuses it."""
+    return [_account(tx, owner, name.strip()) for name in names]
 
 
 def set_names_sender(tx: Connection, account: str, *, names: bool) -> None:
@@ -77,8 +84,49 @@ def opened_by(tx: Connection, member: str) -> list[SharedMailbox]:
 
 def of_owner(tx: Connection, owner: str | None) -> list[SharedMailbox]:
     """A panel user's shared mailboxes, by address; everybody's for None."""
-    sql = f"{_SELECT} AND (?1 IS NULL OR owner = ?1) ORDER BY address, owner"
-    return [_shared(tx, row) for row in tx.execute(sql, (owner,)).fetchall()]
+    return list_page(tx, MailboxUserFilter(owner)).rows
+
+
+def list_page(
+    tx: Connection,
+    wanted: MailboxUserFilter,
+    limit: int = MOST_ROWS,
+    cursor: str | None = None,
+    *,
+    owned_by: str | None = None,
+    opened_by: str | None = None,
+) -> Page[SharedMailbox]:
+    """A page of shared mailboxes by address, of all or of those that a panel user owns or somebody opens; `cursor` is
+    that of the page before.
+    """
+    after, _, after_owner = (cursor or "").rpartition(" ")
+    where, bind = ["(address, owner) > (?, ?)"], list[SqlValue]([after, after_owner])
+    if owned_by is not None or opened_by is not None:
+        where.append("(owner = ? OR account IN (SELECT account FROM mailbox_members WHERE member = ?))")
+        bind += [owned_by, opened_by]
+    if wanted.owner is not None:
+        where.append("owner = ?")
+        bind.append(wanted.owner)
+    if wanted.domain is not None:
+        where.append("substr(address, instr(address, '@') + 1) = ?")
+        bind.append(wanted.domain)
+    if wanted.q:
+        parts = stored_forms.searched(wanted.q)
+        where.append(f"({' OR '.join(['instr(address, lower(?))'] * len(parts))})")
+        bind += parts
+    sql = f"{_SELECT} AND {' AND '.join(where)} ORDER BY address, owner LIMIT ?"
+    found = [_shared(tx, row) for row in tx.execute(sql, [*bind, limit + 1]).fetchall()]
+    return cut_by_name(found, limit, lambda each: f"{each.address} {each.owner}")
+
+
+def _account(tx: Connection, owner: str, name: str) -> str:
+    if name == owner or "@" not in name:
+        return name
+    try:
+        found = mailbox_users.by_address(tx, Address.parse(name), owner)
+    except ValueError:
+        return name
+    return found.account if found else name
 
 
 _SELECT = "SELECT account, address, owner, names_sender FROM mailbox_users WHERE is_shared <> 0"

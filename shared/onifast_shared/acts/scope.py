@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labels, mailbox, snoozing
+from onifast_shared.mailboxes.team_marks import TeamFilter
 from onifast_shared.search import find, query
 from onifast_shared.search.find import Wanted
 from onifast_shared.search.query import Mark, Node, Not, Or, Place
@@ -30,6 +31,7 @@ class ListScope:
     address: str | None = None
     text: str = ""
     reach: tuple[str, ...] = ()
+    team: TeamFilter | None = None
 
     def to_json(self) -> str:
         """What `of_json` reads."""
@@ -39,7 +41,8 @@ class ListScope:
     def of_json(cls, text: str) -> ListScope:
         """The scope that was written as JSON."""
         found = json.loads(text)
-        return cls(**found | {"reach": tuple(found["reach"])})
+        team = TeamFilter(*found["team"]) if found.get("team") else None  # none was written before
+        return cls(**found | {"reach": tuple(found["reach"]), "team": team})
 
 
 def also(*, folder: str | None, label: str | None, starred: bool, unread: bool, address: str | None) -> Iterator[Node]:
@@ -85,13 +88,14 @@ def page(
             address=scope.address,
             limit=limit,
             cursor=cursor,
+            team=scope.team,
         )
     return [row.id for row in found.rows], found.next_cursor
 
 
 def count(tx: Connection, owner: str, scope: ListScope, now: float) -> tuple[int, bool]:
     """How many messages a scope has, and whether there are more that were not counted; raises QueryError."""
-    is_plain = not (scope.text.strip() or scope.unread or scope.address)
+    is_plain = not (scope.text.strip() or scope.unread or scope.address or scope.team)
     if is_plain and scope.label_id is not None:
         label = labels.get(tx, owner, scope.label_id)
         return (label.total if label else 0), False

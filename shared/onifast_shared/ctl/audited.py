@@ -23,6 +23,8 @@ _OF_USER = {"app-password", "token", "suppression", "sso", "junk", "label"}
 
 CHANGES: Mapping[str, str] = {
     "sso issue": "sso.issue",
+    "user add": "user.create",
+    "user password": "user.password",
     "user remove": "user.remove",
     "user restore": "user.restore",
     "user rename": "user.rename",
@@ -30,7 +32,6 @@ CHANGES: Mapping[str, str] = {
     "user purge": "user.purge",
     "address add": "address.add",
     "address remove": "address.remove",
-    "address owner": "address.owner",
     "forward add": "forward.add",
     "forward remove": "forward.remove",
     "domain add": "domain.add",
@@ -99,7 +100,8 @@ WITHOUT_LINE: Mapping[str, str] = {
     **dict.fromkeys(
         (
             *("totp reset", "mailbox-user add", "mailbox-user password", "mailbox-user disable"),
-            *("mailbox-user enable", "mailbox-user set", "mailbox-user remove"),
+            *("mailbox-user enable", "mailbox-user set", "mailbox-user remove", "address set"),
+            *("shared-mailbox add", "shared-mailbox set", "shared-mailbox members", "shared-mailbox remove"),
         ),
         "writes its line itself, with what it does",
     ),
@@ -119,6 +121,8 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("limits refused", "app-password list", "totp list", "tls list", "tls policies", "tls reports"),
             *("search check", "counts check", "database show", "database check", "delivery-check", "check-config"),
             *("backup list", "backup verify", "mailbox-user list", "health", "certificate list"),
+            *("shared-mailbox list", "shared-mailbox show", "address show", "usage users", "usage domains"),
+            *("mailbox-user show", "user password-check"),
         ),
         "only looks",
     ),

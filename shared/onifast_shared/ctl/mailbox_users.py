@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from onifast_shared.accounts import app_passwords, audit, mailbox_users, passwords
-from onifast_shared.accounts.audit import Actor
+from onifast_shared.accounts import audit, mailbox_users, passwords
 from onifast_shared.accounts.mailbox_users import MailboxUser, MailboxUserError, MailboxUserFilter
+from onifast_shared.ctl import audited
+from onifast_shared.ctl.domains import used
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
+    PASSWORD_FILE,
     UsageError,
     add,
     complain,
     how_many,
     known_user,
+    new_password,
+    octets,
     opened,
     read,
-    read_password,
     show_one,
     show_rows,
+    show_values,
     write,
 )
 from onifast_shared.db.database import Connection
 from onifast_shared.departed import moving
+from onifast_shared.limits import consumption
 from onifast_shared.machine.config import Settings
-from onifast_shared.machine.setting_types import size
 from onifast_shared.recipients import addresses, mailbox_changes, quotas
 from onifast_shared.recipients.mailbox_changes import Change
 from onifast_shared.values import times
@@ -38,7 +41,6 @@ from onifast_shared.values.address import Address, parse_domain
 from onifast_shared.values.paging import MOST_ROWS
 
 _PATIENCE = 10.0
-_LARGEST = 2**53
 
 
 def declare(area: Any) -> None:
@@ -48,6 +50,7 @@ def declare(area: Any) -> None:
     listing.add_argument("--domain", help="only this domain's")
     listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of")
     listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by address")
+    add(area, "show", _show, "a mailbox user, what they use, and what their limits leave", "address")
     making = add(area, "add", _add, "make an address a mailbox user; a password that is made is shown now", "address")
     _declare_password(making)
     making.add_argument("--move-mail", action="store_true", help="mail that came to the address before goes to them")
@@ -63,7 +66,7 @@ def declare(area: Any) -> None:
 
 def _declare_password(command: argparse.ArgumentParser) -> None:
     kinds = command.add_mutually_exclusive_group()
-    kinds.add_argument("--password-file", type=Path, metavar="FILE", help="the password is its first line; - for input")
+    kinds.add_argument("--password-file", type=Path, metavar="FILE", help=PASSWORD_FILE)
     kinds.add_argument("--no-password", action="store_true", help="app passwords and single sign-on alone")
 
 
@@ -75,6 +78,19 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> int:
         return [_row(tx, each, settings) for each in mailbox_users.list_page(tx, None, wanted, arguments.limit).rows]
 
     return show_rows(arguments, read(settings, rows))
+
+
+def _show(arguments: argparse.Namespace, settings: Settings) -> int:
+    address = Address.parse(arguments.address)
+
+    def look(tx: Connection) -> dict[str, Any] | None:
+        found = mailbox_users.find_for(tx, address, None)
+        if found is None or found.is_shared:
+            return None
+        return _row(tx, found, settings) | used(consumption.of_user(tx, found.account, settings, time.time()))
+
+    found = read(settings, look)
+    return show_values(arguments, found) if found else complain(f"{address} has no mailbox user", NOTHING)
 
 
 def _add(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -124,7 +140,7 @@ def _switch(arguments: argparse.Namespace, settings: Settings, *, disabled: bool
 def _set(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.quota is None and arguments.send_as is None:
         raise UsageError("nothing to set: give --quota or --send-as")
-    limit = None if arguments.quota is None else _size(arguments.quota)
+    limit = None if arguments.quota is None else octets(arguments.quota)
     given = [each for each in arguments.send_as or [] if each != "none"]
     senders = [Address.parse(each) for each in given]
 
@@ -159,6 +175,7 @@ def _change(
 
     def change(tx: Connection) -> MailboxUser | None:
         found = mailbox_users.find_for(tx, address, None)
+        found = None if found is not None and found.is_shared else found
         if found is not None:
             fn(tx, _by_shell(), found)
         return found
@@ -177,21 +194,13 @@ def _new_password(arguments: argparse.Namespace) -> tuple[str | None, str | None
     """The password to show, if it is made here, and its hash; raises UsageError."""
     if arguments.no_password:
         return None, None
-    given = read_password(arguments.password_file).reveal()
-    password = given if arguments.password_file else app_passwords.new_password().reveal()
+    shown, password = new_password(arguments.password_file)
     try:
-        return (None if arguments.password_file else password), passwords.hashed(password)
+        return shown, passwords.hashed(password)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except ImportError:
         raise UsageError("passwords are hashed by argon2-cffi, which comes with onifast-mail[web]") from None
-
-
-def _size(text: str) -> int:
-    try:
-        return int(size(0, _LARGEST).parse(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is no size: give octets, or a number with a unit such as 500 MiB") from None
 
 
 def _row(tx: Connection, user: MailboxUser, settings: Settings) -> dict[str, Any]:
@@ -211,4 +220,4 @@ def _row(tx: Connection, user: MailboxUser, settings: Settings) -> dict[str, Any
 
 
 def _by_shell() -> Change:
-    return Change(Actor(f"unix:{getpass.getuser()}"), time.time())
+    return Change(audited.actor(), time.time())

@@ -3,15 +3,24 @@
     onifast-mailctl sso issue USER
     onifast-mailctl user list [--state STATE] [--q TEXT] [--limit N] | show USER | departed | missing
     onifast-mailctl user confirm USER…|--all | purge ID
-    onifast-mailctl user remove USER | restore USER [--id ID] [--as NAME] [--merge] | rename USER NAME
-    onifast-mailctl address add ADDRESS OWNER | owner ADDRESS OWNER | remove ADDRESS
+    onifast-mailctl user add USER [--password-file FILE] | password USER [--password-file FILE]
+    onifast-mailctl user password-check USER|ADDRESS [--password-file FILE]
+    onifast-mailctl user remove USER [--file] | restore USER [--id ID] [--as NAME] [--merge] | rename USER NAME
+    onifast-mailctl address add ADDRESS OWNER | show ADDRESS | remove ADDRESS
+    onifast-mailctl address set ADDRESS [--owner USER] [--quota SIZE]
     onifast-mailctl address list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
     onifast-mailctl forward add ADDRESS TARGET [--owner USER] | remove ADDRESS [TARGET] | list [--owner USER]
-    onifast-mailctl mailbox-user list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N]
+    onifast-mailctl usage users [--q TEXT] [--limit N] | domains [--owner USER] [--q TEXT] [--limit N]
+    onifast-mailctl mailbox-user list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N] | show ADDRESS
     onifast-mailctl mailbox-user add ADDRESS [--password-file FILE|--no-password] [--move-mail]
     onifast-mailctl mailbox-user password ADDRESS [--password-file FILE|--no-password] | disable ADDRESS
     onifast-mailctl mailbox-user enable ADDRESS | set ADDRESS [--quota SIZE] [--send-as ADDRESS …]
     onifast-mailctl mailbox-user remove ADDRESS --mail owner|delete
+    onifast-mailctl shared-mailbox list [--owner USER] [--domain DOMAIN] [--q TEXT] [--limit N] | show ADDRESS
+    onifast-mailctl shared-mailbox add ADDRESS [--member NAME …] [--names-sender] [--move-mail]
+    onifast-mailctl shared-mailbox members ADDRESS [--add NAME …] [--remove NAME …]
+    onifast-mailctl shared-mailbox set ADDRESS [--quota SIZE] [--names-sender yes|no]
+    onifast-mailctl shared-mailbox remove ADDRESS --mail owner|delete
     onifast-mailctl domain list [--owner USER] [--q TEXT] [--limit N] | show DOMAIN | dns DOMAIN [--zone]
     onifast-mailctl domain mta-sts DOMAIN off|none|testing|enforce|default
     onifast-mailctl domain add DOMAIN OWNER | owner DOMAIN OWNER | remove DOMAIN [--addresses]
@@ -90,10 +99,12 @@ from onifast_shared.ctl import (
     recipients,
     refusals,
     search,
+    shared_mailboxes,
     suppressions,
     tls,
     totp,
     transport,
+    usage,
     users,
     webhooks,
 )
@@ -136,6 +147,8 @@ def parser() -> argparse.ArgumentParser:
     users.declare(area(areas, "user", "panel users"))
     recipients.declare_addresses(area(areas, "address", "addresses and their owners"))
     mailbox_users.declare(area(areas, "mailbox-user", "who reads an address in its owner's place, by a password"))
+    shared_mailboxes.declare(area(areas, "shared-mailbox", "addresses that several people read"))
+    usage.declare(area(areas, "usage", "mail that lies here, mail sent, and what limits leave"))
     recipients.declare_forwards(area(areas, "forward", "where mail goes besides or instead of its mailbox"))
     domains.declare(area(areas, "domain", "domains: their owners, what they use, and aliases of them"))
     recipients.declare_quotas(area(areas, "quota", "how much mail may lie here"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import time
 from typing import Any
 
+from onifast_shared.accounts import mailbox_users, shared_mailboxes
+from onifast_shared.ctl import audited
 from onifast_shared.ctl.tools import (
     DONE,
     NOTHING,
@@ -14,20 +17,25 @@ from onifast_shared.ctl.tools import (
     complain,
     how_many,
     known_user,
+    octets,
     outcome,
     read,
     show_rows,
+    show_values,
     write,
 )
+from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
-from onifast_shared.machine.setting_types import size
-from onifast_shared.recipients import addresses, forwards, quotas
+from onifast_shared.recipients import address_changes, addresses, forwards, quotas
 from onifast_shared.recipients.addresses import AddressFilter
+from onifast_shared.recipients.mailbox_changes import Change
 from onifast_shared.recipients.quotas import Quota, Scope
 from onifast_shared.values.address import Address, parse_domain
 from onifast_shared.values.paging import MOST_ROWS
 
-_LARGEST = 2**53
+_QUOTA = "octets, or with a unit: 500 MiB; 0 for no limit; default for the settings'"
+_KINDS = {False: "mailbox user", True: "shared mailbox"}
+"""Who reads an address in its owner's place."""
 
 
 def declare_addresses(area: Any) -> None:
@@ -39,7 +47,10 @@ def declare_addresses(area: Any) -> None:
     listing.add_argument("--domain", help="only this domain's")
     listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of, or of the owner")
     listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by name")
-    add(area, "owner", _address_owner, "give an address to another user; its mail stays", "address", "owner")
+    add(area, "show", _address_show, "an address' owner, who reads it, and its space", "address")
+    setting = add(area, "set", _address_set, "give an address to another user (its mail stays), or space", "address")
+    setting.add_argument("--owner", metavar="USER", help="whose it is from now on")
+    setting.add_argument("--quota", metavar="SIZE", help=_QUOTA)
 
 
 def declare_forwards(area: Any) -> None:
@@ -62,7 +73,7 @@ def declare_aliases(area: Any) -> None:
 def declare_quotas(area: Any) -> None:
     """Adds the commands about quotas to their area."""
     setting = add(area, "set", _quota_set, "what a user's or an address' mail may take", "name")
-    setting.add_argument("size", help="octets, or with a unit: 500 MiB; 0 for no limit; default for the settings'")
+    setting.add_argument("size", help=_QUOTA)
     showing = add(area, "show", _quota_show, "scope, name, limit, used, messages")
     showing.add_argument("name", nargs="?", help="a user or an address; all unless given")
 
@@ -85,11 +96,47 @@ def _address_list(arguments: argparse.Namespace, settings: Settings) -> int:
     return show_rows(arguments, map(dataclasses.asdict, found.rows))
 
 
-def _address_owner(arguments: argparse.Namespace, settings: Settings) -> int:
+def _address_show(arguments: argparse.Namespace, settings: Settings) -> int:
     address = Address.parse(arguments.address)
-    known_user(settings, arguments.owner)
-    changed = write(settings, lambda tx: addresses.set_owner(tx, address, arguments.owner))
-    return outcome(changed, f"there is no address {address}")
+
+    def look(tx: Connection) -> dict[str, Any] | None:
+        row = addresses.find(tx, address)
+        if row is None:
+            return None
+        quota = quotas.of(tx, "address", str(address), settings)
+        reader = mailbox_users.reader(tx, address, row.owner)
+        return {
+            **dataclasses.asdict(row),
+            "read_by": "" if reader == row.owner else _KINDS[shared_mailboxes.is_shared(tx, reader)],
+            "messages": quota.messages,
+            "bytes": quota.used,
+            "quota": quota.limit,
+        }
+
+    found = read(settings, look)
+    return show_values(arguments, found) if found else complain(f"there is no address {address}", NOTHING)
+
+
+def _address_set(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.owner is None and arguments.quota is None:
+        raise UsageError("nothing to set: give --owner or --quota")
+    address, owner = Address.parse(arguments.address), arguments.owner
+    if owner is not None:
+        known_user(settings, owner)
+    limit = None if arguments.quota is None else _size(arguments.quota)
+    made = Change(audited.actor(), time.time())
+
+    def change(tx: Connection) -> bool:
+        before = addresses.find(tx, address)
+        if before is None:
+            return False
+        if owner is not None and owner != before.owner:
+            address_changes.give(tx, made, before, owner)
+        if arguments.quota is not None:
+            address_changes.set_quota(tx, made, before, limit)
+        return True
+
+    return outcome(write(settings, change), f"there is no address {address}")
 
 
 def _forward_add(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -164,9 +211,4 @@ def _subject(name: str, settings: Settings) -> tuple[Scope, str]:
 
 
 def _size(text: str) -> int | None:
-    if text == "default":
-        return None
-    try:
-        return int(size(0, _LARGEST).parse(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is no size: give octets, or a number with a unit such as 500 MiB") from None
+    return None if text == "default" else octets(text)

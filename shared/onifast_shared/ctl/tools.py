@@ -11,13 +11,17 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from onifast_shared.accounts import app_passwords
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectory
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
+from onifast_shared.machine.setting_types import size
 from onifast_shared.recipients.login_directory import LoginDirectory
 
 DONE, NOTHING, WRONG = 0, 1, 2
+PASSWORD_FILE = "the password is its first line; - for input"  # noqa: S105  (what is said of one)
+_LARGEST = 2**53
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 T = TypeVar("T")
@@ -77,6 +81,17 @@ def read_password(path: Path | None) -> Secret:
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"password file {path} cannot be read") from None
     return Secret(text.split("\n", 1)[0])
+
+
+def new_password(path: Path | None) -> tuple[str | None, str]:
+    """A password that is made here, to be shown, and itself; without the first where it comes from a file.
+
+    Raises UsageError.
+    """
+    if path is not None:
+        return None, read_password(path).reveal()
+    made = app_passwords.new_password().reveal()
+    return made, made
 
 
 def read(settings: Settings, fn: Callable[[Connection], T]) -> T:
@@ -144,6 +159,14 @@ def outcome(found: object, otherwise: str) -> int:
 def area(areas: Any, name: str, meaning: str) -> Any:
     """A group of commands."""
     return areas.add_parser(name, help=meaning, description=meaning).add_subparsers(metavar="COMMAND", required=True)
+
+
+def octets(text: str) -> int:
+    """A size that somebody gave, with a unit or without; raises UsageError."""
+    try:
+        return int(size(0, _LARGEST).parse(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no size: give octets, or a number with a unit such as 500 MiB") from None
 
 
 def of_account(command: Command) -> Command:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import math
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 from onifast_shared.accounts.panel_users import AccountError, UserDirectory
+from onifast_shared.accounts.user_files import UserFiles
+from onifast_shared.ctl import audited
 from onifast_shared.ctl.domains import used
 from onifast_shared.ctl.tools import (
     NOTHING,
+    PASSWORD_FILE,
     WRONG,
     UsageError,
     add,
     complain,
     how_many,
     identifier,
+    new_password,
     opened,
     outcome,
     read,
+    read_password,
     show_one,
     show_rows,
     show_values,
@@ -32,8 +38,9 @@ from onifast_shared.departed.store import UserChangeError
 from onifast_shared.limits import consumption
 from onifast_shared.machine.config import Settings
 from onifast_shared.recipients import residents
+from onifast_shared.recipients.login_directory import LoginDirectory
 from onifast_shared.recipients.residents import UserFilter, UserRow, UserState
-from onifast_shared.values import times
+from onifast_shared.values import mailbox_accounts, times
 from onifast_shared.values.paging import MOST_ROWS
 
 
@@ -46,7 +53,18 @@ def declare(area: Any) -> None:
     listing.add_argument("--q", metavar="TEXT", default="", help="only those that it is a part of the name of")
     listing.add_argument("--limit", type=how_many, default=MOST_ROWS, help="the first so many by name")
     add(area, "show", _show, "a user's state, and what they use", "user")
-    add(area, "remove", _remove, "set aside all that is a user's; their name is free at once", "user")
+    making = add(
+        area, "add", _add, "write a new user's file (setting writes_users); shows a password made here", "user"
+    )
+    changing = add(area, "password", _password, "give a user another password (setting writes_users)", "user")
+    for each in (making, changing):
+        each.add_argument("--password-file", type=Path, metavar="FILE", help=PASSWORD_FILE)
+    checking = add(
+        area, "password-check", _check_password, "whether a password is a user's; an address does too", "user"
+    )
+    checking.add_argument("--password-file", type=Path, metavar="FILE", default=Path("-"), help=PASSWORD_FILE)
+    removing = add(area, "remove", _remove, "set aside all that is a user's; their name is free at once", "user")
+    removing.add_argument("--file", action="store_true", help="take their file away first (setting writes_users)")
     restoring = add(area, "restore", _restore, "give back what was set aside", "user")
     restoring.add_argument("--id", type=identifier, help="which of their departures; the last unless given")
     restoring.add_argument("--as", dest="new_name", metavar="NAME", help="to a user of another name")
@@ -102,8 +120,51 @@ def _show(arguments: argparse.Namespace, settings: Settings) -> int:
     return show_values(arguments, _row(row) | used(usage))
 
 
+def _add(arguments: argparse.Namespace, settings: Settings) -> int:
+    name, (shown, password) = arguments.user, new_password(arguments.password_file)
+    files = UserFiles(settings)
+    files.check()
+    if read(settings, lambda tx: store.is_moving(tx, name)):
+        raise UsageError(f"what an earlier user {name} left is still being set aside")
+    if not _written(lambda: files.create(name, password)):
+        return complain(f"there is a user {name} already", NOTHING)
+    return show_one(arguments, {"username": name, "password": shown}, shown or name)
+
+
+def _password(arguments: argparse.Namespace, settings: Settings) -> int:
+    name, (shown, password) = arguments.user, new_password(arguments.password_file)
+    files = UserFiles(settings)
+    files.check()
+    if not _written(lambda: files.set_password(name, password)):
+        return complain(f"there is no user {name}", NOTHING)
+    return show_one(arguments, {"username": name, "password": shown}, shown or name)
+
+
+def _written(write_file: Callable[[], bool]) -> bool:
+    try:
+        return write_file()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except ImportError:
+        raise UsageError("passwords are hashed by bcrypt or argon2-cffi, which come with onifast-mail[web]") from None
+
+
+def _check_password(arguments: argparse.Namespace, settings: Settings) -> int:
+    password = read_password(arguments.password_file).reveal()
+    with opened(settings) as database:
+        directory = LoginDirectory(settings, database)
+        user = directory.opened_by(directory.named(arguments.user), password)
+    if user is None:
+        if arguments.json:
+            show_values(arguments, {"matches": False, "username": None, "owner": None})
+        return complain(f"that is not the password of {arguments.user}, or they may not log in", NOTHING)
+    name = mailbox_accounts.shown(user.username)
+    return show_one(arguments, {"matches": True, "username": name, "owner": user.belongs_to}, name)
+
+
 def _remove(arguments: argparse.Namespace, settings: Settings) -> int:
-    return _change(arguments, settings, UserChangeRequest(changes.REMOVE, arguments.user, _by()))
+    removed = UserFiles(settings).remove(arguments.user) if arguments.file else False
+    return _change(arguments, settings, UserChangeRequest(changes.REMOVE, arguments.user, _by()), has_ended=removed)
 
 
 def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -121,7 +182,10 @@ def _purge(arguments: argparse.Namespace, settings: Settings) -> int:
     return _change(arguments, settings, UserChangeRequest(changes.PURGE, "", _by(), departure_id=arguments.id))
 
 
-def _change(arguments: argparse.Namespace, settings: Settings, request: UserChangeRequest) -> int:
+def _change(
+    arguments: argparse.Namespace, settings: Settings, request: UserChangeRequest, *, has_ended: bool = False
+) -> int:
+    """Does what is asked for. `has_ended`: the user's file was there, so that a removal of nothing more is one too."""
     with opened(settings) as database:
         try:
             done = changes.done_at_once(database, request, time.time(), math.inf)
@@ -129,7 +193,7 @@ def _change(arguments: argparse.Namespace, settings: Settings, request: UserChan
             if error.status == store.NOT_FOUND:
                 return complain(str(error), NOTHING)
             raise UsageError(str(error)) from None
-    if request.action == changes.REMOVE and done.departure_id is None:
+    if request.action == changes.REMOVE and done.departure_id is None and not has_ended:
         return complain(f"there is nothing of a user {request.username}", NOTHING)
     for address in done.lost:
         complain(f"{address} is somebody else's by now", NOTHING)
@@ -139,7 +203,7 @@ def _change(arguments: argparse.Namespace, settings: Settings, request: UserChan
 
 def _said(action: str, departure_id: int | None) -> str:
     if action == changes.REMOVE:
-        return f"set aside as number {departure_id}"
+        return f"set aside as number {departure_id}" if departure_id else "removed; there was nothing to set aside"
     return {changes.RESTORE: "restored", changes.RENAME: "renamed", changes.PURGE: "being deleted"}[action]
 
 
@@ -188,4 +252,4 @@ def _confirm(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _by() -> str:
-    return f"unix:{getpass.getuser()}"
+    return audited.actor().name

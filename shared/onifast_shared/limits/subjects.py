@@ -70,15 +70,16 @@ def subjects_of(tx: Connection, username: str) -> list[Subject]:
     return [Subject("user", username), Subject("unix", username), *(Subject("domain", name) for name in domains)]
 
 
-def counted_for(tx: Connection, submitted_by: str | None, sender: str) -> list[Subject]:
+def counted_for(tx: Connection, submitted_by: str | None, sender: str, member: str | None = None) -> list[Subject]:
     """Whom a message of the web program counts for, by its queue row; the panel's counts for nobody.
 
-    A mailbox user's counts for their panel user too.
+    A mailbox user's counts for their panel user too, and what is written in a shared mailbox for the `member` who wrote
+    it besides: who may send so much a day may not send more by opening another mailbox.
     """
     username = submitters.user_of(submitted_by)
     if not username:
         return []
-    names = [username, mailbox_users.owner_of(tx, username)]
+    names = dict.fromkeys([username, member, mailbox_users.owner_of(tx, username)])
     return [*(Subject("user", name) for name in names if name), Subject("domain", Address.parse(sender).domain)]
 
 

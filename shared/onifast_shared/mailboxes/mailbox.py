@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
-from onifast_shared.mailboxes import contents, labelling
+from onifast_shared.mailboxes import contents, labelling, team_marks
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.summaries import Summaries
+from onifast_shared.mailboxes.team_marks import TeamFilter
 from onifast_shared.message import columns
 from onifast_shared.message.headers import split_head, without_mbox_lines
 from onifast_shared.values import stored_forms, times
@@ -153,12 +154,13 @@ def list_page(
     cursor: str | None = None,
     summaries: Summaries | None = None,
     by_conversation: bool = False,
+    team: TeamFilter | None = None,
 ) -> Page[EmailRow]:
     """A folder's messages, newest first; those to or from `address`, if given.
 
     With `by_conversation` it is the newest message of each conversation that the list has, for an owner's list.
-
-    With `summaries` it is found out once about messages that outbox has not indexed yet.
+    `team` says which of them, by the marks of a shared mailbox; it goes without `address`. With `summaries` it is found
+    out once about messages that outbox has not indexed yet.
 
     Without a folder, all with a label, or all with a star, that lie neither in trash nor in junk; or else all.
     """
@@ -183,6 +185,10 @@ def list_page(
         where.append("coalesce(e.is_read, 0) = 0")
     if starred and folder is None:
         where.append("e.folder <> 'trash' AND e.folder <> 'junk'")
+    if team is not None:
+        marked, bound = team_marks.condition(team)
+        where.append(marked)
+        bind += bound
     if owner is None:
         where.append(LIVE)
     else:

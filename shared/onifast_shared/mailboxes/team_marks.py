@@ -5,9 +5,10 @@ None of it shuts anybody out. That a message was seen is shared too: the mailbox
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
 from onifast_shared.db.database import Connection
 
@@ -28,15 +29,32 @@ class TeamMark:
     sent_by: str | None = None
 
 
+TeamKind = Literal["todo", "mine", "done"]
+TEAM_KINDS: tuple[TeamKind, ...] = get_args(TeamKind)
+
+
+class TeamFilter(NamedTuple):
+    """Which messages of a list: those that are not done, those of them that are a member's task, or those done."""
+
+    kind: TeamKind
+    member: str
+
+
 def of(tx: Connection, account: str, ids: Iterable[int], now: float) -> dict[int, TeamMark]:
     """The marks of messages of a mailbox, by their ids; for those that have none, empty ones."""
-    found = {}
-    for email_id in ids:
-        if tx.execute("SELECT 1 FROM emails WHERE id = ? AND owner = ?", (email_id, account)).fetchone() is None:
-            continue
-        row: Any = tx.execute(_SELECT, (int(now) - ANSWERING_LASTS, email_id)).fetchone()
-        found[email_id] = TeamMark(email_id) if row is None else TeamMark(*row)
-    return found
+    rows: list[Any] = tx.execute(_SELECT, (int(now) - ANSWERING_LASTS, json.dumps(list(ids)), account)).fetchall()
+    return {row[0]: TeamMark(*row) for row in rows}
+
+
+def condition(wanted: TeamFilter) -> tuple[str, Sequence[str]]:
+    """What holds for the messages `e` of a list, as SQL and what is bound."""
+    match wanted.kind:
+        case "todo":
+            return f"NOT {_MARKED.format('t.done_by IS NOT NULL')}", ()
+        case "mine":
+            return _MARKED.format("t.assigned_to = ? AND t.done_by IS NULL"), (wanted.member,)
+        case "done":
+            return _MARKED.format("t.done_by IS NOT NULL"), ()
 
 
 def assign(tx: Connection, account: str, email_id: int, member: str | None) -> bool:
@@ -77,11 +95,19 @@ def note_sent(tx: Connection, account: str, email_id: int, member: str) -> None:
     _set(tx, account, email_id, "sent_by = ?", (member,))
 
 
+def writer_of(tx: Connection, email_id: int | None) -> str | None:
+    """Who wrote a message of a shared mailbox that is, or was, in sent."""
+    found = tx.execute("SELECT sent_by FROM team_marks WHERE email_id = ?", (email_id,)).get
+    return str(found) if found else None
+
+
 _SELECT = """
-    SELECT email_id, assigned_to, done_by, done_ts, CASE WHEN answering_ts > ?1 THEN answering_by END,
+    SELECT e.id, assigned_to, done_by, done_ts, CASE WHEN answering_ts > ?1 THEN answering_by END,
            CASE WHEN answering_ts > ?1 THEN answering_ts END, sent_by
-    FROM team_marks WHERE email_id = ?2
+    FROM json_each(?2) wanted CROSS JOIN emails e ON e.id = wanted.value LEFT JOIN team_marks t ON t.email_id = e.id
+    WHERE e.owner = ?3 ORDER BY wanted.key
 """
+_MARKED = "EXISTS (SELECT 1 FROM team_marks t WHERE t.email_id = e.id AND {})"
 
 
 def _ensure(tx: Connection, account: str, email_id: int) -> bool:

@@ -18,7 +18,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits import store as sending_limits
 from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import contents, mailbox
+from onifast_shared.mailboxes import contents, mailbox, team_marks
 from onifast_shared.message.headers import fold, prepend, remove_headers
 from onifast_shared.values import times
 
@@ -266,7 +266,8 @@ def _replace(tx: Connection, old: _Stored, rows: Sequence[_Row], content_id: int
 def _give_back(tx: Connection, rows: Sequence[_Row], settings: Settings, now: float) -> None:
     first, sent = rows[0], times.parse(rows[0].created_at)
     if sent is not None:
-        subjects = limit_subjects.counted_for(tx, first.submitted_by, first.sender)
+        member = team_marks.writer_of(tx, first.email_id)
+        subjects = limit_subjects.counted_for(tx, first.submitted_by, first.sender, member)
         # The row tells the second alone; its end is taken, or what was sent at its end would not have room again.
         sending_limits.give_back(tx, subjects, len(rows), settings, sent=sent + 1, now=now)
 

@@ -127,8 +127,8 @@ def test_addresses_are_added_listed_and_removed(run: Run) -> None:
 def test_addresses_are_filtered_and_change_hands(run: Run) -> None:
     for address in ("a@one.test", "b@one.test", "c@two.test"):
         run("address", "add", address, "ann")
-    assert run("address", "owner", "b@one.test", "bob").status == 0
-    assert run("address", "owner", "x@one.test", "bob").status == 1
+    assert run("address", "set", "b@one.test", "--owner", "bob").status == 0
+    assert run("address", "set", "x@one.test", "--owner", "bob").status == 1
 
     def listed(*words: str) -> list[str]:
         return [row["address"] for row in run("address", "list", "--json", *words).json]

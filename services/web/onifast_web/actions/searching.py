@@ -11,6 +11,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox, snoozing
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.team_marks import TeamFilter
 from onifast_shared.search import find
 from onifast_shared.search.find import Wanted
 from onifast_shared.search.highlight import Excerpt
@@ -26,6 +27,7 @@ class WantedListing:
 
     Without a folder, what has the label, or a star, is listed unless it lies in trash or junk. With `by_conversation` a
     plain list of an owner's has the newest message of each conversation. `snoozed` is a plain list of what is put off.
+    `team` says which of a shared mailbox's plain list, by its members' marks.
     """
 
     folder: str | None
@@ -39,11 +41,15 @@ class WantedListing:
     cursor: str | None = None
     by_conversation: bool = False
     snoozed: bool = False
+    team: TeamFilter | None = None
 
     def scope(self, reach: tuple[str, ...] = ()) -> ListScope:
         """All of the list, on every page, with its conversations in the folders `reach`."""
         label_id = self.label.id if self.label else None
-        return ListScope(self.folder, label_id, self.starred, self.snoozed, self.unread, self.address, self.text, reach)
+        return ListScope(
+            *(self.folder, label_id, self.starred, self.snoozed, self.unread, self.address, self.text, reach),
+            team=self.team,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def listing(web: Web, tx: Connection, owner: str | None, wanted: WantedListing) 
             cursor=wanted.cursor,
             summaries=web.summaries,
             by_conversation=wanted.by_conversation,
+            team=wanted.team,
         )
         return MailListing(page.rows, page.next_cursor)
     try:

@@ -21,7 +21,7 @@ from onifast_web.access.context import Web
 from onifast_web.access.guessing import Guesser
 from onifast_web.actions import audited
 from onifast_web.http.forwarded import CLIENT
-from onifast_web.http.problems import Problem
+from onifast_web.http.problems import Problem, not_found
 
 _logger = log.get("web")
 _LONGEST_PASSWORD = 1024
@@ -178,6 +178,31 @@ def remove(web: Web, caller: Caller, username: str, action: str) -> bool:
     if removed:
         log.event(_logger, action.replace(".", "-"), user=username, by=caller.on_record)
     return removed
+
+
+def account_of(web: Web, caller: Caller, typed: str) -> str:
+    """The account of who is named, by user name or address: the caller, a mailbox user of theirs, or anybody for an
+    administrator. Raises Problem(404), and Problem(503).
+    """
+    try:
+        account = web.directory.named(typed.strip()).account
+        user = web.directory.get(account)
+    except panel_users.AccountError as error:
+        log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
+        raise Problem(503, "The panel's account data cannot be read just now.") from None
+    if user is None or not (caller.is_admin or caller.username in {account, user.belongs_to}):
+        raise not_found("user")
+    return account
+
+
+def reset(web: Web, caller: Caller, typed: str) -> None:
+    """Takes somebody else's second factor away, for who lost authenticator and recovery codes; raises Problem."""
+    account = account_of(web, caller, typed)
+    if account == caller.username:
+        # Else a session left open would be enough to be rid of it.
+        raise Problem(403, "Turn your own off in the webmail, with your password and a code.")
+    if not remove(web, caller, account, "totp.reset"):
+        raise not_found("second factor")
 
 
 def _waiting(seconds: int) -> str:

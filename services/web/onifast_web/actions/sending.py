@@ -162,7 +162,7 @@ def submit(
     ref = contents.store(web.database, raw)
 
     def admit(tx: Connection) -> None:
-        subjects = limit_subjects.counted_for(tx, submission.submitted_by, submission.sender)
+        subjects = limit_subjects.counted_for(tx, submission.submitted_by, submission.sender, caller.member)
         sending_limits.admit(tx, subjects, len(queued), web.settings, web.clock())
 
     def queue(tx: Connection) -> Sent:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from onifast_shared.accounts import audit
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
-from onifast_shared.recipients import addresses, quotas
+from onifast_shared.recipients import address_changes, addresses, quotas
 from onifast_shared.recipients.addresses import AddressFilter, AddressRow
+from onifast_shared.recipients.mailbox_changes import Change
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field, model_validator
@@ -118,26 +118,16 @@ def change_address(call: Call) -> AddressDetails:
     body: AddressPatchBody = call.body
     address = parsed(body.address)
     owner = None if body.owner is None else auth.user_in_field(call.web, "owner", body.owner)
-    by, now = audited.actor(call.caller), call.web.clock()
+    made = Change(audited.actor(call.caller), call.web.clock())
 
     def change(tx: Connection) -> AddressDetails:
         before = addresses.find(tx, address)
         if before is None:
             raise not_found("address")
         if owner is not None and owner != before.owner:
-            addresses.set_owner(tx, address, owner)
-            details = {"from": before.owner, "to": owner}
-            audit.record(
-                tx,
-                by,
-                "address.owner",
-                owner=before.owner,
-                object=f"address:{before.address}",
-                details=details,
-                now=now,
-            )
+            address_changes.give(tx, made, before, owner)
         if "quota" in body.model_fields_set:
-            quotas.put(tx, "address", str(address), body.quota)
+            address_changes.set_quota(tx, made, before, body.quota)
         quota = quotas.of(tx, "address", str(address), call.web.settings)
         row = _info(addresses.find(tx, address) or before)
         return AddressDetails(**row.model_dump(), quota=quota.limit, bytes=quota.used, messages=quota.messages)

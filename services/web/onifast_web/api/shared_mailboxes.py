@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from onifast_shared.accounts import mailbox_users, shared_mailboxes
+from onifast_shared.accounts import shared_mailboxes
 from onifast_shared.accounts.api_tokens import TokenScope
-from onifast_shared.accounts.mailbox_users import MailboxUserError, NotTheirAddress
+from onifast_shared.accounts.mailbox_users import MailboxUserError, MailboxUserFilter, NotTheirAddress
 from onifast_shared.accounts.shared_mailboxes import SharedMailbox
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, team_marks
 from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.recipients import addresses
 from onifast_shared.values import mailbox_accounts
-from onifast_shared.values.address import Address
 from pydantic import Field
 
 from onifast_web.access.auth import Who
@@ -23,6 +22,7 @@ from onifast_web.actions.team import KEEP, TeamChange
 from onifast_web.api.addresses import AddressText, parsed
 from onifast_web.api.chosen import ChosenMessages, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
+from onifast_web.api.paged import DomainText, NextCursor, OwnerName, PagedQuery, Part, domain_in_field
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
 
@@ -51,6 +51,15 @@ class SharedMailboxList(Model):
     """The shared mailboxes that the caller opens or owns, by address."""
 
     shared_mailboxes: Annotated[list[SharedMailboxInfo], Field(description="The shared mailboxes.")]
+    next_cursor: NextCursor
+
+
+class SharedMailboxQuery(PagedQuery):
+    """Which shared mailboxes: those of a panel user, of a domain, and those whose address `q` is a part of."""
+
+    owner: OwnerName | None = None
+    domain: DomainText | None = None
+    q: Part | None = None
 
 
 class SharedMailboxBody(Model):
@@ -119,18 +128,22 @@ class TeamList(Model):
 
 
 def list_shared_mailboxes(call: Call) -> SharedMailboxList:
-    """The shared mailboxes that the caller opens, or, being a panel user, owns; everybody's for administrators."""
+    """The shared mailboxes that the caller opens, or, being a panel user, owns; everybody's for administrators.
 
-    def read(tx: Connection) -> list[SharedMailboxInfo]:
-        caller = call.caller
-        person = caller.member or caller.username
-        found = list(shared_mailboxes.opened_by(tx, person)) if person else []
-        if caller.belongs_to is None:
-            found += shared_mailboxes.of_owner(tx, caller.manages)
-        unique = {each.account: each for each in found}
-        return [_info(tx, each) for each in sorted(unique.values(), key=lambda each: each.address)]
+    Without `limit` all at once.
+    """
+    query, caller = call.query, call.caller
+    domain = domain_in_field("domain", query.domain) if query.domain is not None else None
+    wanted = MailboxUserFilter(query.owner, domain, query.q or "")
+    person = caller.member or caller.username
+    owned_by = caller.manages if caller.belongs_to is None else None
+    opened_by = person if owned_by is not None or caller.belongs_to is not None else None
 
-    return SharedMailboxList(shared_mailboxes=call.web.database.read(read))
+    def read(tx: Connection) -> SharedMailboxList:
+        page = shared_mailboxes.list_page(tx, wanted, query.rows, query.cursor, owned_by=owned_by, opened_by=opened_by)
+        return SharedMailboxList(shared_mailboxes=[_info(tx, each) for each in page.rows], next_cursor=page.next_cursor)
+
+    return call.web.database.read(read)
 
 
 def create_shared_mailbox(call: Call) -> SharedMailboxInfo:
@@ -142,7 +155,9 @@ def create_shared_mailbox(call: Call) -> SharedMailboxInfo:
         owner = call.caller.manages or next(iter(addresses.owners_of(tx, address)), None)
         if owner is None:
             raise not_found("address")
-        made = shared_mailboxes.create(tx, address, owner, _accounts(tx, owner, body.members), call.web.clock())
+        made = shared_mailboxes.create(
+            tx, address, owner, shared_mailboxes.accounts_named(tx, owner, body.members), call.web.clock()
+        )
         shared_mailboxes.set_names_sender(tx, made.account, names=body.names_sender)
         return _info(tx, shared_mailboxes.find(tx, made.account) or made)
 
@@ -166,7 +181,7 @@ def change_shared_mailbox(call: Call) -> SharedMailboxInfo:
         if found is None:
             raise not_found("shared mailbox")
         if body.members is not None:
-            shared_mailboxes.set_members(tx, found, _accounts(tx, found.owner, body.members))
+            shared_mailboxes.set_members(tx, found, shared_mailboxes.accounts_named(tx, found.owner, body.members))
         if body.names_sender is not None:
             shared_mailboxes.set_names_sender(tx, found.account, names=body.names_sender)
         return _info(tx, shared_mailboxes.by_address(tx, address, call.caller.manages) or found)
@@ -222,6 +237,7 @@ ENDPOINTS = (
         TokenScope.READ,
         "The shared mailboxes that the caller opens or owns",
         list_shared_mailboxes,
+        SharedMailboxQuery,
         answer=SharedMailboxList,
     ),
     Endpoint(
@@ -291,21 +307,6 @@ def _member(call: Call, name: str) -> str:
         return actions.member_named(call.web.database.read(lambda tx: actions.mailbox_of(tx, call.caller)), name)
     except ValueError as error:
         raise unprocessable("assigned_to", str(error)) from None
-
-
-def _accounts(tx: Connection, owner: str, names: list[str]) -> list[str]:
-    """The accounts of those who are named; a name that is nobody's stays, and is refused later."""
-    return [_account(tx, owner, name.strip()) for name in names]
-
-
-def _account(tx: Connection, owner: str, name: str) -> str:
-    if name == owner or "@" not in name:
-        return name
-    try:
-        found = mailbox_users.by_address(tx, Address.parse(name), owner)
-    except ValueError:
-        return name
-    return found.account if found else name
 
 
 def _info(tx: Connection, found: SharedMailbox) -> SharedMailboxInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from onifast_shared.accounts.api_tokens import TokenScope
+from onifast_shared.values import mailbox_accounts
 from pydantic import Field
 
 from onifast_web.access import auth
@@ -14,21 +15,24 @@ from onifast_web.actions import sessions
 from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model
-from onifast_web.http.problems import Problem, not_found
+from onifast_web.http.problems import not_found
 
-_OF_WHOM = "For administrators: whose; the caller's unless given."
+_OF_WHOM = (
+    "Whose, by user name or address: administrators ask of anybody, panel users of their mailbox users. The caller's"
+    " unless given."
+)
 
 
 class TotpQuery(Model):
     """Whose second factor."""
 
-    username: Annotated[str | None, Field(max_length=128, description=_OF_WHOM)] = None
+    username: Annotated[str | None, Field(max_length=320, description=_OF_WHOM)] = None
 
 
 class TotpResetQuery(Model):
     """Whose second factor."""
 
-    username: Annotated[str, Field(max_length=128)]
+    username: Annotated[str, Field(max_length=320)]
 
 
 class TotpState(Model):
@@ -44,15 +48,14 @@ class TotpState(Model):
 
 def show_totp(call: Call) -> TotpState:
     """Whether a user has a second factor, and what is left of it."""
-    username = call.query.username or chosen.the_user(call, "second factor")
-    if username != call.caller.username and not call.caller.is_admin:
-        raise not_found("panel user")
+    username = chosen.the_user(call, "second factor") if call.query.username is None else None
+    username = username or actions.account_of(call.web, call.caller, call.query.username)
     user = auth.active_user(call.web, username)
     if user is None:
         raise not_found("panel user")
     found = actions.of(call.web, username)
     return TotpState(
-        username=username,
+        username=mailbox_accounts.shown(username),
         enabled=found.is_on,
         enabled_at=optional_moment(found.confirmed_ts),
         required=actions.is_required(call.web.settings, user),
@@ -62,13 +65,9 @@ def show_totp(call: Call) -> TotpState:
 
 
 def reset_totp(call: Call) -> None:
-    """Takes a user's second factor away, for who lost authenticator and recovery codes. They are signed out nowhere."""
-    username = call.query.username
-    if username == call.caller.username:
-        # Else a session left open would be enough to be rid of it.
-        raise Problem(403, "Turn your own off in the webmail, with your password and a code.")
-    if not actions.remove(call.web, call.caller, username, "totp.reset"):
-        raise not_found("second factor")
+    """Takes the second factor of a user, or of a mailbox user of the caller's, away, for who lost authenticator and
+    recovery codes. They are signed out nowhere."""
+    actions.reset(call.web, call.caller, call.query.username)
 
 
 ENDPOINTS = (
@@ -86,12 +85,12 @@ ENDPOINTS = (
     Endpoint(
         "DELETE",
         "/api/totp",
-        Who.ADMINISTRATOR,
-        TokenScope.ADMIN,
+        Who.PANEL_USER,
+        TokenScope.MANAGE,
         "Reset a user's second factor",
         reset_totp,
         TotpResetQuery,
         status=204,
-        failures={404: "That user has no second factor."},
+        failures={404: "There is no such user, or they have no second factor."},
     ),
 )

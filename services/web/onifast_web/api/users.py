@@ -17,6 +17,7 @@ from pydantic import Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import departed as actions
+from onifast_web.actions import user_files
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.api.paged import NextCursor, PagedQuery, Part
 from onifast_web.http.models import Model
@@ -89,9 +90,10 @@ class DepartedList(Model):
 
 
 class RemoveBody(Model):
-    """Which user."""
+    """Which user; with `file`, their file in users/ goes too, where the setting writes_users leaves that to us."""
 
     username: Name
+    file: Annotated[bool, Field(description="Whether their file is taken away; the service token alone may.")] = False
 
 
 class RestoreBody(Model):
@@ -164,6 +166,10 @@ def list_departed(call: Call) -> DepartedList:
 def remove(call: Call) -> ChangeInfo:
     """Sets aside all that is a user's, at once: whoever is made under that name next begins with nothing."""
     body: RemoveBody = call.body
+    if body.file:
+        if not call.caller.is_service or call.caller.username is not None:
+            raise Problem(403, "Users' files are changed by the panel's service token alone.")
+        user_files.remove(call.web, body.username)
     return _changed(call, UserChangeRequest(changes.REMOVE, body.username, call.caller.on_record))
 
 
@@ -276,6 +282,7 @@ ENDPOINTS = (
         remove,
         body=RemoveBody,
         answer=ChangeInfo,
+        failures={503: "The directory of the users' files cannot be written to."},
     ),
     Endpoint(
         "POST",

@@ -50,6 +50,7 @@ FORMATS = {
     "usernames": USERNAME,
     "RemoveRouteQuery.name": DOMAIN,
     "RouteBody.name": DOMAIN,
+    "PasswordCheckBody.client": "ip-address",
     "SourceBody.address": "ip-address",
 }
 """What a field of a request holds, if it is no free text; `Model.field` for what is special in one model."""

@@ -19,7 +19,7 @@ from onifast_shared.search.query import QueryError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import messages, senders
 from onifast_web.http.problems import Problem, not_found
@@ -44,7 +44,7 @@ _LARGEST_DIGITS = 18
 @allow(Who.USER)
 def act() -> AnyResponse:
     """Does something to the selected messages, or to all of the list, and shows the list again."""
-    _, username = user()
+    caller, username = user()
     web, back = current(), request.form.get("back", "inbox")
     web.database.read(lambda tx: places.of(tx, username, back))
     action, _, target = request.form.get("action", "").partition(":")
@@ -58,7 +58,7 @@ def act() -> AnyResponse:
         return _shown_again(back, ids)
     now, form = web.clock(), request.form.copy()  # the database's thread knows no request
     try:
-        done = web.database.write(lambda tx: _done(tx, username, form, ids, now))
+        done = web.database.write(lambda tx: _done(tx, caller, form, ids, now))
     except TooManyLabels as error:
         raise Problem(422, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
     except QueryError as error:
@@ -97,11 +97,11 @@ def act_state(act_id: int) -> Response:
 @allow(Who.USER)
 def list_count() -> Response:
     """How many messages a list has on all its pages, for who wants to select them all."""
-    _, username = user()
+    caller, username = user()
 
     def read(tx: Connection) -> tuple[int, bool]:
         place = places.of(tx, username, request.args.get("back", "inbox"))
-        wanted = wanted_of(place, request.args)
+        wanted = wanted_of(place, request.args, member=caller.member)
         return scope.count(tx, username, wanted.scope(), current().clock())
 
     try:
@@ -143,7 +143,8 @@ NOTICES: Notices = {
 }
 
 
-def _done(tx: Connection, username: str, form: FormFields, ids: Sequence[int], now: float) -> ListAct:
+def _done(tx: Connection, caller: Caller, form: FormFields, ids: Sequence[int], now: float) -> ListAct:
+    username = caller.username or ""
     action = form.get("action", "").partition(":")[0]
     verb, aim = _meant(tx, username, form, now)
     came = places.of(tx, username, form.get("back", "inbox"))
@@ -151,7 +152,8 @@ def _done(tx: Connection, username: str, form: FormFields, ids: Sequence[int], n
     reach = _reach(came.folder, verb, aim) if whole else ()
     asked = AskedAct(username, verb, aim, came.key)
     if form.get("every") and action not in _ON_ONE:
-        return steps.act_on_all(tx, asked, wanted_of(came, form).scope(reach), now)
+        wanted = wanted_of(came, form, member=caller.member)
+        return steps.act_on_all(tx, asked, wanted.scope(reach), now)
     return steps.act(tx, asked, steps.of_conversations(tx, username, ids, reach) if whole else ids, now)
 
 

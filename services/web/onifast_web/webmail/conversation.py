@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import conversations, mailbox
+from onifast_shared.mailboxes import conversations, mailbox, team_marks
 from onifast_shared.mailboxes.conversations import MailConversation
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.values.paging import CursorError, Page
@@ -21,6 +22,7 @@ from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
 from onifast_web.webmail import message, places, sorting
 from onifast_web.webmail.declared import Notices, PageRoute
+from onifast_web.webmail.listed_rows import StatusPill, team_pills
 from onifast_web.webmail.opened import open_message
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
@@ -39,6 +41,7 @@ class ShownMessage:
     sorting: Sorting | None = None
     head: dict[str, Any] | None = None
     quick: Form | None = None
+    team: Sequence[StatusPill] = ()
 
     @property
     def opened(self) -> bool:
@@ -69,7 +72,13 @@ def conversation(conversation_id: int) -> Response:
     rows = listed.rows[::-1]
     opened = _opened(rows)
     last = next((row.id for row in reversed(rows) if row.folder != "drafts"), None) if cursor is None else None
-    shown = [_shown(username, row, answers=row.id == last) if row.id in opened else ShownMessage(row) for row in rows]
+    pills = _team_pills(username, [row.id for row in rows if row.id not in opened])
+    shown = [
+        _shown(username, row, answers=row.id == last)
+        if row.id in opened
+        else ShownMessage(row, team=pills.get(row.id, ()))
+        for row in rows
+    ]
     _mark_read(username, [row for row in rows if row.id in opened])
     return page(
         "conversation.html",
@@ -133,6 +142,15 @@ def _shown(username: str, row: EmailRow, *, answers: bool) -> ShownMessage:
         message.head_of(username, opened),
         message.quick_reply_of(username, opened) if answers else None,
     )
+
+
+def _team_pills(username: str, ids: list[int]) -> dict[int, list[StatusPill]]:
+    """What members of a shared mailbox tell each other of the messages that are folded."""
+    web, member = current(), auth.caller().member
+    if member is None or not ids:
+        return {}
+    found = web.database.read(lambda tx: team_marks.of(tx, username, ids, web.clock()))
+    return {email_id: team_pills(mark, member) for email_id, mark in found.items()}
 
 
 def _mark_read(username: str, rows: list[EmailRow]) -> None:

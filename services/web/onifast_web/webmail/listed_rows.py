@@ -9,7 +9,9 @@ from flask import url_for
 from onifast_shared.mailboxes.conversations import ConversationSummary, Participant
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.search.highlight import Excerpt
+from onifast_shared.values import mailbox_accounts
 
 from onifast_web.webmail import filters
 
@@ -66,6 +68,7 @@ class ListedRow(NamedTuple):
     has_draft: bool
     is_answered: bool
     is_forwarded: bool
+    team: Sequence[StatusPill]
 
 
 def listed_row(
@@ -78,6 +81,7 @@ def listed_row(
     is_doubtful: bool,
     conversation: ConversationSummary | None = None,
     place: str | None = None,
+    team: Sequence[StatusPill] = (),
 ) -> ListedRow:
     """A message of a page, or its whole conversation, which is opened from the list of `place`."""
     is_draft = row.folder == "drafts"
@@ -104,7 +108,26 @@ def listed_row(
         has_draft=bool(conversation and conversation.has_draft),
         is_answered=every.is_answered,
         is_forwarded=every.is_forwarded,
+        team=team,
     )
+
+
+def team_pills(mark: TeamMark | None, member: str | None) -> list[StatusPill]:
+    """What members of a shared mailbox tell each other of a message: who answers it, that it is done, whose it is."""
+    found: list[StatusPill] = []
+    if mark is None or member is None:
+        return found
+    if mark.answering_by is not None and mark.answering_by != member:
+        found.append(StatusPill(f"{_short(mark.answering_by)} is answering", "wait"))
+    if mark.done_by is not None:
+        return [*found, StatusPill("Done", "good")]
+    if mark.assigned_to is not None:
+        found.append(StatusPill("Yours" if mark.assigned_to == member else f"For {_short(mark.assigned_to)}", "idle"))
+    return found
+
+
+def _short(account: str) -> str:
+    return mailbox_accounts.shown(account).partition("@")[0]
 
 
 def names_of(people: Sequence[Participant]) -> list[ListedName]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from flask import Response, make_response, redirect, render_template, request, url_for
 from onifast_shared.accounts import enrolment, panel_users, sessions
 from onifast_shared.machine import log
-from onifast_shared.recipients.login_directory import LoginName
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth, sso_files
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
-from onifast_web.access.guessing import Guesser
-from onifast_web.actions import audited, signing_in
+from onifast_web.actions import password_attempts, signing_in
+from onifast_web.actions.password_attempts import LONGEST_PASSWORD
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem
@@ -24,8 +20,6 @@ from onifast_web.webmail.declared import Notices, PageRoute
 _logger = log.get("web")
 BY_PROOF = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}  # what smtpd needs a verifier for
 _LARGEST_FORM = 64 * 1024
-_LONGEST_PASSWORD = 1024
-_MOMENT = 1  # seconds to wait while other guesses of the same client are judged
 _WRONG = "User name or password is wrong."
 _SAID = {
     "logout": ("You are signed out.", "ok"),
@@ -100,50 +94,15 @@ def _bearer_of(web: Web, token: str) -> panel_users.PanelUser | None:
 
 
 def _attempt(web: Web, typed: str, password: str) -> AnyResponse:
-    with _readable_accounts(typed):
-        name = web.directory.named(typed)
-    guesser = Guesser(str(request.environ.get(CLIENT)), name.account)
-    with web.guesses.take(guesser.key) as heard:
-        # Within the turn: guesses that come at once see the failures of those before them.
-        wait = guesser.blocked_for(web.database, web.clock()) if heard else _MOMENT
-        if wait > 0:
-            return _throttled(name, guesser, wait)
-        user = _authenticate(web, name, password)
-        if user is None:
-            guesser.failed(web.database, web.clock())
-            log.event(_logger, "login-failed", user=typed, client=guesser.client)
-            _note_lockout(web, guesser)
-            return _form(typed, _WRONG, status=403)
+    made = password_attempts.attempt(web, typed, password, str(request.environ.get(CLIENT)))
+    if made.wait:
+        text = f"Too many failed attempts. Try again in {_duration(made.wait)}."
+        return _form(typed, text, status=429, wait=made.wait)
+    if made.user is None:
+        return _form(typed, _WRONG, status=403)
     if BY_PROOF & set(web.settings.auth_mechanisms):
-        enrolment.learn_password(web.database, user, password[:_LONGEST_PASSWORD], web.clock())
-    return signing_in.after_first_factor(web, user, "password", local_path(request.form.get("next", "")))
-
-
-def _note_lockout(web: Web, guesser: Guesser) -> None:
-    """Only of users that there are: what else strangers type is nobody's."""
-    if guesser.blocked_for(web.database, web.clock()) and web.directory.get(guesser.username):
-        audited.note_lockout(web, guesser.username)
-
-
-def _throttled(name: LoginName, guesser: Guesser, wait: int) -> AnyResponse:
-    log.event(_logger, "login-throttled", user=name.typed, client=guesser.client, seconds=wait)
-    text = f"Too many failed attempts. Try again in {_duration(wait)}."
-    return _form(name.typed, text, status=429, wait=wait)
-
-
-def _authenticate(web: Web, name: LoginName, password: str) -> panel_users.PanelUser | None:
-    with _readable_accounts(name.typed), web.password_checks:
-        return web.directory.opened_by(name, password[:_LONGEST_PASSWORD])
-
-
-@contextlib.contextmanager
-def _readable_accounts(typed: str) -> Iterator[None]:
-    """Raises Problem(503) while users' files cannot be read."""
-    try:
-        yield
-    except panel_users.AccountError as error:
-        log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
-        raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
+        enrolment.learn_password(web.database, made.user, password[:LONGEST_PASSWORD], web.clock())
+    return signing_in.after_first_factor(web, made.user, "password", local_path(request.form.get("next", "")))
 
 
 def _form(username: str = "", message: str = "", *, kind: str = "error", status: int = 200, wait: int = 0) -> Response:

@@ -7,15 +7,17 @@ from typing import NamedTuple
 from flask import Response, request
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as senders_store
-from onifast_shared.mailboxes import conversations, counts, labelling, labels, preferences
+from onifast_shared.mailboxes import conversations, counts, labelling, labels, preferences, team_marks
 from onifast_shared.mailboxes.conversations import ConversationSummary
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import RecipientState
 from onifast_shared.search import saved
 from onifast_shared.values.paging import CursorError
 
+from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.actions import searching
@@ -27,10 +29,10 @@ from onifast_web.reading.impostors import Reader
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import STATUS_WORDS
-from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row
+from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row, team_pills
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
-from onifast_web.webmail.wanted import wanted_of
+from onifast_web.webmail.wanted import TEAM_FOLDERS, wanted_of
 
 
 class _Listed(NamedTuple):
@@ -47,6 +49,7 @@ class _Listed(NamedTuple):
     labels: list[Label]
     is_apart: bool
     conversations: dict[int, ConversationSummary]
+    team: dict[int, TeamMark]
 
 
 @allow(Who.USER, visitors=True)
@@ -81,7 +84,8 @@ def _list(key: str) -> Response:
 
     def read(tx: Connection) -> _Listed:
         place = places.of(tx, username, key)
-        asked = wanted_of(place, args, by_conversation=not preferences.lists(tx, username).single_lines)
+        by_conversation = not preferences.lists(tx, username).single_lines
+        asked = wanted_of(place, args, by_conversation=by_conversation, member=caller.member)
         listing, problem = _listing(web, tx, username, asked)
         ids = [row.id for row in listing.rows]
         sent = [row.id for row in listing.rows if row.folder == "sent"]
@@ -97,6 +101,7 @@ def _list(key: str) -> Response:
             labels.list_all(tx, username),
             place.label is not None and place.label == senders_store.folder_of(tx, username),
             conversations.summaries(tx, username, listing.rows, place.folder) if asked.by_conversation else {},
+            team_marks.of(tx, username, ids, web.clock()) if caller.member else {},
         )
 
     args = request.args
@@ -127,6 +132,8 @@ def _shown(listed: _Listed) -> Response:
         in_all=_is_in_all(asked),
         by_conversation=asked.by_conversation,
         by_rank=asked.by_rank,
+        team=asked.team.kind if asked.team else "",
+        has_team=auth.caller().member is not None and place.folder in TEAM_FOLDERS and not asked.text,
         incomplete_before=found.incomplete_before,
         problem=listed.problem,
         cursor=asked.cursor,
@@ -151,6 +158,7 @@ def _row(listed: _Listed, row: EmailRow, now: float) -> ListedRow:
         is_doubtful=bool(impostors.listed_warnings(listed.who, row)),
         conversation=listed.conversations.get(row.conversation_id or 0),
         place=place.key,
+        team=team_pills(listed.team.get(row.id), auth.caller().member),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.accounts import app_passwords, mailbox_users, passwords
+from onifast_shared.accounts import app_passwords, mailbox_users, passwords, second_factor
 from onifast_shared.accounts.mailbox_users import MailboxUser, MailboxUserFilter
 from onifast_shared.db.database import Connection
 from onifast_shared.machine import setting_types
@@ -24,6 +24,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import mailbox_users as actions
+from onifast_web.actions import second_factor as second_factors
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -40,6 +41,7 @@ class MailboxUserLine:
     user: MailboxUser
     quota: Quota
     senders: list[str]
+    has_second_factor: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def mailbox_users_page() -> AnyResponse:
         return _create(caller, address)
     if do == "password":
         return _reset(caller, address)
+    if do == "reset-second-factor":
+        second_factors.reset(current(), caller, str(address))
+        return redirect(url_for("webmail.mailbox_users_page", did="mailbox-user-changed"), 303)
     if do == "visit":
         actions.visit(current(), caller, address)
         return redirect(url_for("home"), 303)
@@ -204,6 +209,7 @@ def _list_page(caller: Caller, fresh: FreshPassword | None = None, *, errors: di
                 each,
                 quotas.of(tx, "owner", each.account, web.settings),
                 mailbox_users.senders_of(tx, each.account),
+                second_factor.is_on(tx, each.account),
             )
             for each in everything.rows
         ]

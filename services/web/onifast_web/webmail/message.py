@@ -56,7 +56,6 @@ def message(email_id: int) -> Response:
         conversation=_conversation(username, opened.row),
         quick=quick_reply_of(username, opened),
         **head_of(username, opened),
-        **_team(email_id),
     )
 
 
@@ -238,6 +237,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "returns": returns.sentences(reports),
         "invitation": invitation,
         "is_apart": is_apart,
+        "team": _team(row.id),
     }
 
 
@@ -253,18 +253,18 @@ def _shortened(names: list[str]) -> str:
     return listed(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _team(email_id: int) -> dict[str, Any]:
-    """What members of a shared mailbox see of each other."""
+def _team(email_id: int) -> dict[str, Any] | None:
+    """What members of a shared mailbox see of each other; None in a mailbox of one's own."""
     web, caller = current(), auth.caller()
     marks = team.of(web, caller, email_id)
     if marks is None:
-        return {"team": None}
+        return None
     members = web.database.read(lambda tx: team.mailbox_of(tx, caller)).members
     minutes = max(0, int(web.clock()) - (marks.answering_ts or 0)) // 60
     return {
-        "team": marks,
-        "team_members": [mailbox_accounts.shown(each) for each in members],
-        "answering_minutes": "just now" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes",
+        "marks": marks,
+        "members": [mailbox_accounts.shown(each) for each in members],
+        "since": "just now" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes",
     }
 
 

@@ -7,7 +7,6 @@ from onifast_shared.accounts import mailbox_users, shared_mailboxes
 from onifast_shared.accounts.mailbox_users import MailboxUserError, MailboxUserFilter
 from onifast_shared.db.database import Connection
 from onifast_shared.recipients import addresses as address_store
-from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.expansion import ANYBODY
 from werkzeug.wrappers import Response as AnyResponse
@@ -67,7 +66,16 @@ def team_marks(email_id: int) -> AnyResponse:
     if not 0 < email_id < 2**63:
         raise not_found()
     team.change(web, caller, [email_id], wanted)
-    return redirect(url_for("webmail.message", email_id=email_id), 303)
+    return redirect(_where(email_id), 303)
+
+
+def _where(email_id: int) -> str:
+    """Where the marks were set: on the message's page, or on its conversation's."""
+    number = request.form.get("conversation", 0, type=int)
+    if not 0 < number < 2**63:
+        return url_for("webmail.message", email_id=email_id)
+    place, there = request.form.get("place") or None, f"message-{email_id}"
+    return url_for("webmail.conversation", conversation_id=number, place=place, _anchor=there)
 
 
 ROUTES = (
@@ -117,8 +125,7 @@ def _put(caller: Caller, address: Address) -> None:
     def put(tx: Connection) -> None:
         found = shared_mailboxes.by_address(tx, address, caller.manages)
         owner = found.owner if found else caller.manages or next(iter(address_store.owners_of(tx, address)), "")
-        accounts = {mailbox_accounts.shown(each): each for each in (owner, *mailbox_users.accounts_of(tx, owner))}
-        members = [accounts.get(name, name) for name in wanted]
+        members = shared_mailboxes.accounts_named(tx, owner, wanted)
         if found is None:
             found = shared_mailboxes.create(tx, address, owner, members, web.clock())
         else:

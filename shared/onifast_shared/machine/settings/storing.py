@@ -39,6 +39,12 @@ class StoringSettings:
         kinds.boolean(),
         "Whether a panel user may read the mail of their mailbox users, who see in their activity that it was read.",
     )
+    writes_users: bool = setting(
+        "false",
+        kinds.boolean(),
+        "Whether users' files may be made, changed and removed here, by `onifast-mailctl user` and the panel's service"
+        " token; otherwise the panel alone writes users/.",
+    )
     sso_lifetime: float = setting("60s", kinds.seconds(5, 600), "How long a single sign-on token can be redeemed.")
     totp_required: str = setting(
         "nobody",
