@@ -344,3 +344,10 @@ def test_a_database_that_is_gone_is_told_as_such(browser: Browser, settings: Set
     database.close()
     answer = browser.get("/folders/inbox")
     assert answer.status_code == 503 and "cannot be reached" in answer.text and str(settings.root) not in answer.text
+
+
+def test_a_link_that_leads_nowhere_says_that_the_web_server_before_is_not_believed(client: FlaskClient) -> None:
+    path = "/mail/sso-login?token=x"
+    answer = client.get(path, headers={"X-Forwarded-Prefix": "/mail"})
+    assert answer.status_code == 404 and "proxy-not-trusted" in answer.text
+    assert "proxy-not-trusted" not in client.get(path).text

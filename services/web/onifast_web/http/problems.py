@@ -15,11 +15,15 @@ from onifast_shared.db.reports import Reports
 from onifast_shared.machine import log
 from werkzeug.exceptions import BadHost, HTTPException, RequestEntityTooLarge
 
+from onifast_web.http.forwarded import IGNORED_PROXY
+
 _logger = log.get("web")
 _reports = Reports(_logger)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SOON = {"Retry-After": "5"}
+# Who has just put a web server before this one sees this first, and no page that could tell more.
+_NOT_BELIEVED = " A web server before this one is not believed: see proxy-not-trusted in the log of onifast-web."
 
 
 class Problem(Exception):
@@ -141,7 +145,10 @@ def register(app: Flask) -> None:
             return Response("The Host header is no host name.\n", 400, mimetype="text/plain")
         if error.response is not None and error.code is not None and error.code < 400:
             return Response(status=error.code, headers=error.get_headers(request.environ))
-        return answer(from_http(error))
+        problem = from_http(error)
+        if problem.status == 404 and IGNORED_PROXY in request.environ:
+            problem.detail += _NOT_BELIEVED
+        return answer(problem)
 
     @app.errorhandler(DatabaseError)
     def _database(error: DatabaseError) -> Response:
