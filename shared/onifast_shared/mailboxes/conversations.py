@@ -16,6 +16,7 @@ from onifast_shared.mailboxes import mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.parsing import Summary
 from onifast_shared.message.threading import ConversationKeys, keys_of
+from onifast_shared.values import paging
 from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE
 
@@ -143,7 +144,7 @@ def messages(
     hidden: str | None = None,
 ) -> Page[EmailRow]:
     """A conversation's messages, newest first, without what lies in trash or junk, or that of `hidden` alone."""
-    below = mailbox.parse_cursor(cursor) if cursor else [mailbox.LAST, mailbox.LAST]
+    below = paging.time_and_id(cursor) if cursor else [mailbox.LAST, mailbox.LAST]
     where, bind = (f"folder NOT IN {_HIDDEN}", ()) if hidden is None else ("folder = ?", (hidden,))
     sql = f"""
         SELECT received_ts, id FROM emails INDEXED BY emails_conversation

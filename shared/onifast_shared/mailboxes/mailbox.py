@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +19,9 @@ from onifast_shared.mailboxes.summaries import Summaries
 from onifast_shared.mailboxes.team_marks import TeamFilter
 from onifast_shared.message import columns
 from onifast_shared.message.headers import split_head, without_mbox_lines
-from onifast_shared.values import stored_forms, times
+from onifast_shared.values import paging, stored_forms, times
 from onifast_shared.values.address import Address, AddressError
-from onifast_shared.values.paging import CursorError, Page
+from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE
 
 FOLDERS = ("inbox", "drafts", "sent", "junk", "archive", "trash")
@@ -196,7 +195,7 @@ def list_page(
         bind.append(owner)
     if cursor:
         where.append("(l.received_ts, l.email_id) < (?, ?)" if label else "(e.received_ts, e.id) < (?, ?)")
-        bind += parse_cursor(cursor)
+        bind += paging.time_and_id(cursor)
     if by_conversation and owner is not None:
         where.append(_newest_of_list(folder, label, starred=starred, unread=unread))
     select = f"{_SELECT_FROM} email_labels l{source}" if label else _SELECT
@@ -219,7 +218,7 @@ def _address_page(
     cursor: str | None,
 ) -> Page[EmailRow]:
     """The messages to or from an address: those of each form that it may stand as, from an index that has it."""
-    below = parse_cursor(cursor) if cursor else [LAST, LAST]
+    below = paging.time_and_id(cursor) if cursor else [LAST, LAST]
     mine = LIVE.replace("owner", "e.owner") if owner is None else "e.owner = ?"
     found = set[tuple[int, int]]()
     for form, column, folder in itertools.product({each.lower() for each in _forms(address)}, _ADDRESSES, folders):
@@ -440,14 +439,6 @@ def _json(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def parse_cursor(cursor: str) -> list[int]:
-    """The time and the id that a cursor names; raises CursorError."""
-    match = re.fullmatch(r"(\d{1,12})-(\d{1,15})", cursor)
-    if match is None:
-        raise CursorError(cursor)
-    return [int(match[1]), int(match[2])]
 
 
 def _changed(tx: Connection, sql: str, values: Sequence[Any]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labelling, mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.values import paging
 from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE
 
@@ -27,7 +28,7 @@ def put_off(tx: Connection, owner: str | None, ids: Iterable[int], until: int) -
 
 def page(tx: Connection, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page[EmailRow]:
     """An owner's messages that are put off, the next one to come back first."""
-    above = mailbox.parse_cursor(cursor) if cursor else [0, 0]
+    above = paging.time_and_id(cursor) if cursor else [0, 0]
     sql = """
         SELECT snoozed_until, id FROM emails INDEXED BY emails_snoozed
         WHERE owner = ? AND snoozed_until IS NOT NULL AND (snoozed_until, id) > (?, ?)

@@ -45,6 +45,14 @@ def cut(found: Sequence[tuple[Any, ...]], limit: int) -> tuple[Sequence[tuple[An
     return rows, str(rows[-1][0]) if len(found) > limit else None
 
 
+def time_and_id(cursor: str) -> list[int]:
+    """The time and the id that a cursor of messages names; raises CursorError."""
+    match = re.fullmatch(r"(\d{1,12})-(\d{1,15})", cursor)
+    if match is None:
+        raise CursorError(cursor)
+    return [int(match[1]), int(match[2])]
+
+
 def cut_by_name(found: Sequence[Row], limit: int, name: Callable[[Row], str]) -> Page[Row]:
     """Of `limit` rows and one more, by ascending name: the page, whose cursor is the last one's name."""
     rows = list(found[:limit])

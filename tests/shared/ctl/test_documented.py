@@ -31,6 +31,7 @@ WAITS = "delivery-check"
 
 NOT_ZERO = {
     r"check-config": (1, "the tests' machine lacks the manual's accounts; test_installation.py makes them"),
+    r"health .*": (1, "no program runs; tests/supervision/test_health.py runs all"),
     r"dkim check .*": (1, "no DNS shows the key; test_dkim.py has one that does"),
     r"domain dns \S+$": (1, "no DNS has the records; tests/web/test_domain_dns.py has one that does"),
     r"source set .*": (2, "this machine lacks the example's address; tests/shared/transport has one that it has"),
