@@ -89,14 +89,14 @@ _ORDER = """\
 </body></html>
 """
 _LIST = (
-    ("Ines Duarte <ines@garden.example>", "[gardeners] Which tomatoes outside?",
-     "Last year mine went brown in August. Which ones do you grow without a roof?\n\nInes\n"),
+    ("Clara Duarte <clara@garden.example>", "[gardeners] Which tomatoes outside?",
+     "Last year mine went brown in August. Which ones do you grow without a roof?\n\nClara\n"),
     ("Jon Berg <jon@garden.example>", "Re: [gardeners] Which tomatoes outside?",
      "> Which ones do you grow without a roof?\n\nThe small ones: they are ripe before the wet days come. And never"
      " water\nthe leaves.\n\nJon\n"),
-    ("Ines Duarte <ines@garden.example>", "Re: [gardeners] Which tomatoes outside?",
+    ("Clara Duarte <clara@garden.example>", "Re: [gardeners] Which tomatoes outside?",
      "Thank you! This came by a mailing list: you may answer its author or the list,\nleave it with one click, or keep"
-     " this conversation quiet (Mute).\n\nInes\n"),
+     " this conversation quiet (Mute).\n\nClara\n"),
 )  # fmt: skip
 _HEBREW = """\
 שלום,
@@ -123,8 +123,8 @@ _JAPANESE = """\
 _GERMAN = """\
 Liebe Nachbarn,
 
-am Samstag räumen wir den Hof auf. Für heißen Kaffee und süße Brötchen ist
-gesorgt. Wer später kommt, bringt bitte einen Besen mit.
+am Samstag räumen wir den Hof auf. Es gibt heißen Kaffee und süße Brötchen.
+Wer später kommt, bringt bitte einen Besen mit.
 
 Jürgen Weiß
 """

@@ -27,7 +27,9 @@ export async function tellOfNew(root) {
   await navigator.locks.request("onifast-telling", async () => {
     const told = Number(localStorage.getItem(TOLD));
     const query = "folder=inbox&unread=true&limit=20";
-    const answer = await fetch(`${root}/api/mail/list?${query}`, { headers: { "X-Onifast-Poll": "1" } }).catch(() => null);
+    const answer = await fetch(`${root}/api/mail/list?${query}`, { headers: { "X-Onifast-Poll": "1" } }).catch(
+      () => null,
+    );
     if (!answer?.ok) return;
     const { emails } = await answer.json();
     const newest = Math.max(told, ...emails.map((each) => each.id));

@@ -17,7 +17,12 @@ class SearchField {
     this.list.setAttribute("aria-label", "Suggestions");
     this.list.hidden = true;
     field.form.append(this.list);
-    for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": this.list.id })) {
+    for (const [name, value] of Object.entries({
+      role: "combobox",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": this.list.id,
+    })) {
       field.setAttribute(name, value);
     }
     field.addEventListener("input", () => this.askSoon());

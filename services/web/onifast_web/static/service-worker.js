@@ -5,7 +5,10 @@ const CACHE = `offline ${KEPT.style}`;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
-    caches.open(CACHE).then((cache) => cache.addAll([KEPT.offline, KEPT.style])).then(() => self.skipWaiting()),
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll([KEPT.offline, KEPT.style]))
+      .then(() => self.skipWaiting()),
   );
 });
 
