@@ -21,7 +21,20 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 MOST_PAGES = 200
 """Far more than there are: so many would mean that links make pages without end."""
 
-NO_PAGES = ("/logout", "/static", "/api", ".eml", ".ics", "/raw", "/attachments", "/files", ".zip", ".zone", "/zone")
+NO_PAGES = (
+    "/logout",
+    "/static",
+    "/api",
+    ".eml",
+    ".ics",
+    "/raw",
+    "/export",
+    "/attachments",
+    "/files",
+    ".zip",
+    ".zone",
+    "/zone",
+)
 
 
 def found_by(axe: str, page: Page) -> list[str]:

@@ -316,6 +316,7 @@ def test_several_messages_are_written_in_the_dock_and_outlive_a_page(
         page.get_by_role("link", name="Reply", exact=True).click()
         expect(page.locator(".docked")).to_have_count(2)
         second = page.frame_locator(".docked iframe").last
+        second.locator("form[data-ready]").wait_for()
         second.get_by_label("Text").fill("Gladly")
         second.get_by_role("button", name="Send", exact=True).click()
         expect(page.locator(".snackbar")).to_contain_text("Message sent.", timeout=15_000)

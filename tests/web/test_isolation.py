@@ -15,10 +15,13 @@ import pytest
 from flask import Flask
 from onifast_shared.accounts import api_tokens, mailbox_users, passwords, shared_mailboxes
 from onifast_shared.db.database import Connection, Database
-from onifast_shared.mailboxes import labelling, labels, mailbox
+from onifast_shared.mailboxes import identities, labelling, labels, mailbox, templates
+from onifast_shared.mailboxes.identities import Identity
 from onifast_shared.mailboxes.mailbox import FOLDERS
+from onifast_shared.mailboxes.templates import TextTemplate
 from onifast_shared.message.compose import OutgoingAttachment
-from onifast_shared.recipients import addresses
+from onifast_shared.message.vcard import Card
+from onifast_shared.recipients import addresses, contacts
 from onifast_shared.values import times
 from onifast_shared.values.address import Address
 from onifast_web import webmail
@@ -48,7 +51,7 @@ NAMED: dict[str, Any] = {
     "username": "demo", "name": "zebra", "target": "eve@evil.example", "url": "https://evil.example/hook",
     "alias": "alias.example", "index": 0, "enabled": True, "on": True,
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True, "is_muted": True,
-    "folder": "trash",
+    "folder": "trash", "content": "BEGIN:VCARD\nFN:Zoe\nEND:VCARD\n",
     "scopes": ["read"],
     "new_password": "correct horse battery", "members": ["demo"], "assigned_to": "demo",
     "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
@@ -102,6 +105,9 @@ def belongings(database: Database, owner: str) -> list[int]:
         ]
         labelling.assign(tx, made[0], ids)
         _, token = api_tokens.create(tx, owner, SECRET, 1)
+        contact = contacts.add(tx, owner, Card(SECRET, "", [f"{SECRET}@x.test"], [], groups=[SECRET]), 1)
+        template = templates.put(tx, owner, TextTemplate(0, SECRET, SECRET, "", SECRET), 1)
+        identities.put(tx, owner, Identity("demo@example.test", SECRET, "", SECRET))
         tx.execute(
             "INSERT INTO suppressions (owner, recipient, origin, reason, created_ts)  VALUES (?2, ?1, 'manual', ?1, 1)",
             (f"{SECRET}@x.test", owner),
@@ -115,7 +121,8 @@ def belongings(database: Database, owner: str) -> list[int]:
                 "INSERT INTO mail_forwards (address, target, owner) VALUES ('demo@example.test', ?, ?)",
                 (f"{SECRET}@x.test", owner),
             )
-        return {each.id for each in made} | {token.id}
+        assert template is not None
+        return {each.id for each in made} | {token.id, contact.id, template.id}
 
     found = sorted(ids | database.write(write))
     return found if owner == "demo" else [*found[:2], *found[-2:]]

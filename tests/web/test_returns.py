@@ -69,6 +69,7 @@ def test_a_fate_tells_who_took_it_and_when_it_came_back(browser: Browser, letter
         ("confirmed", "A notice confirmed that it arrived."),
         ("complained", "The recipient complained about it."),
         ("answered", "An automatic answer came back."),
+        ("read", "A read receipt came back."),
         ("unproven", "nothing proves that they can know"),
     ],
 )
@@ -95,6 +96,7 @@ def test_a_notification_is_a_sentence_with_the_original_beside_it(browser: Brows
         ("bounce", "delivered", "to ann@remote.example arrived."),
         ("complaint", "failed", "drew a complaint"),
         ("auto-reply", "delivered", "was answered by a program."),
+        ("read-receipt", "delivered", "was opened, as its recipient lets you know."),
     ],
 )
 def test_other_notifications_are_sentences_too(

@@ -68,7 +68,7 @@ def told(what: str, queue_id: str, sender: str, notice: Queued) -> None:
 
 def came_back(outcome: str, queue_id: str, row: int, *, recipient: str, email_id: int, reply: Reply) -> None:
     """A notification in a mailbox tells of mail that was sent; `outcome` is one of `onifast_shared.queue.returns`."""
-    words = None if outcome in ("answered", "confirmed") else reply
+    words = None if outcome in ("answered", "confirmed", "read") else reply
     event(_LOGGER, outcome, id=queue_id or None, row=row, recipient=recipient, email_id=email_id, reply=words)
 
 

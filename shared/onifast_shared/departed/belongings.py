@@ -90,6 +90,8 @@ FEW = (
     Column("recent_searches", "owner"),
     Column("composers", "owner"),
     Column("list_acts", "owner"),
+    Column("identities", "owner"),
+    Column("templates", "owner"),
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
@@ -120,6 +122,9 @@ MANY = (
     Column("outbox", "submitted_by", form=submitters.by_user("{}")),
     Column("outbox", "written_by", form=submitters.by_user("{}")),
     Column("correspondents", "owner", indexed=True, derived=True),
+    Column("addressees", "owner", indexed=True, derived=True),
+    Column("contacts", "owner", indexed=True),
+    Column("contact_addresses", "owner", indexed=True),
 )
 """What gets another name some rows at a time; the queue first, since it ends."""
 

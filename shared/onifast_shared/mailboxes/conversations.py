@@ -194,6 +194,11 @@ _UNJOINED = f"conversation_id IS NULL AND indexed = 1 AND owner IS NOT NULL AND 
 _UNJOINED_COLUMNS = "id, owner, coalesce(folder, ''), coalesce(recipient, ''), coalesce(received_ts, 0)"
 
 
+def note_forwarded(tx: Connection, owner: str, email_id: int) -> None:
+    """Notes that a message was forwarded, for the lists to show."""
+    tx.execute("UPDATE emails SET is_forwarded = 1 WHERE id = ? AND owner = ? AND is_forwarded = 0", (email_id, owner))
+
+
 def _summary(
     tx: Connection, owner: str, within: tuple[str, Sequence[Any]], counted: tuple[Any, ...]
 ) -> ConversationSummary:

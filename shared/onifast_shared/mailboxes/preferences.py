@@ -27,17 +27,41 @@ def put_undo_seconds(tx: Connection, username: str, seconds: int) -> None:
     )
 
 
-def writes_plain(tx: Connection, username: str) -> bool:
-    """Whether a user writes plain text unless they choose otherwise for a message."""
-    return bool(tx.execute("SELECT writes_plain FROM user_preferences WHERE username = ?", (username,)).get)
+RECEIPTS = ("ask", "always", "never")
+"""What becomes of requests to tell the sender that a message was read (RFC 8098)."""
+
+ReceiptChoice = Literal["ask", "always", "never"]
 
 
-def put_writes_plain(tx: Connection, username: str, is_plain: bool) -> None:
+@dataclass(frozen=True)
+class WritingChoice:
+    """How a user writes: plain text or with looks, in which language (BCP 47, "" for the browser's) unless they choose
+    otherwise for a message; and whether those who ask are told that their mail was read."""
+
+    plain: bool = False
+    language: str = ""
+    receipts: ReceiptChoice = "ask"
+
+
+def writing(tx: Connection, username: str) -> WritingChoice:
+    """How a user writes."""
+    sql = """
+        SELECT coalesce(writes_plain, 0), coalesce(writes_language, ''), receipts
+        FROM user_preferences WHERE username = ?
+    """
+    row = tx.execute(sql, (username,)).fetchone()
+    if row is None:
+        return WritingChoice()
+    return WritingChoice(bool(row[0]), str(row[1]), row[2] if row[2] in RECEIPTS else "ask")
+
+
+def put_writing(tx: Connection, username: str, choice: WritingChoice) -> None:
     """Sets how a user writes."""
     tx.execute(
-        "INSERT INTO user_preferences (username, writes_plain) VALUES (?, ?)"
-        " ON CONFLICT (username) DO UPDATE SET writes_plain = excluded.writes_plain",
-        (username, int(is_plain)),
+        "INSERT INTO user_preferences (username, writes_plain, writes_language, receipts) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET writes_plain = excluded.writes_plain,"
+        " writes_language = excluded.writes_language, receipts = excluded.receipts",
+        (username, int(choice.plain), choice.language or None, choice.receipts),
     )
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import IO, Literal
 
 from onifast_shared.message.conversion import are_ascii_lines
+from onifast_shared.message.disposition import TYPE, OutgoingDisposition
 from onifast_shared.message.headers import (
     LINE_LIMIT,
     encode_text,
@@ -102,7 +103,8 @@ class OutgoingCalendar:
 class Draft:
     """What a message is built from. Addresses are lists' entries such as `Ann <ann@example.org>`.
 
-    `calendar` goes with a text, without HTML. `bcc` is checked but not written. Of `text` and `html` one is enough;
+    `calendar` goes with a text, without HTML, and so does `disposition`, a read receipt. `bcc` is checked but not
+    written. Of `text` and `html` one is enough;
     `images` are the HTML's. `in_reply_to` and `references` are message ids. `date` is now unless given. `priority` is
     told to readers' programs (RFC 2156's Importance, and what others have), and `asks_receipt` asks them to tell the
     sender that it was read (RFC 8098). `sender` wrote for `from_` (RFC 5322 section 3.6.2).
@@ -125,6 +127,7 @@ class Draft:
     reply_to: list[str] = field(default_factory=list)
     priority: Priority = ""
     asks_receipt: bool = False
+    disposition: OutgoingDisposition | None = None
 
 
 def build(draft: Draft, hostname: str) -> bytes:
@@ -204,6 +207,8 @@ def _header_fields(draft: Draft, hostname: str) -> Iterator[bytes]:
     if draft.priority:
         number, word = _PRIORITIES[draft.priority]
         yield fold("X-Priority", number) + fold("Importance", word)
+    if draft.disposition:
+        yield fold("Auto-Submitted", "auto-replied")  # RFC 8098 section 3, RFC 3834 section 5
     if draft.asks_receipt:
         yield _address_field("from", "Disposition-Notification-To", [draft.from_])
     yield b"MIME-Version: 1.0\r\n"
@@ -271,6 +276,8 @@ def _body(draft: Draft) -> Iterator[bytes]:
 def _text_part(draft: Draft) -> bytes:
     if draft.calendar is not None:
         return _with_calendar(draft, draft.calendar)
+    if draft.disposition is not None:
+        return _with_disposition(draft, draft.disposition)
     if draft.html is None:
         return _leaf("text/plain; charset=utf-8", draft.text or "")
     # Readers without HTML, and spam filters, want a text beside it.
@@ -287,6 +294,16 @@ def _with_calendar(draft: Draft, calendar: OutgoingCalendar) -> bytes:
     text = _leaf("text/plain; charset=utf-8", draft.text or "")
     kind = f"text/calendar; charset=utf-8; method={calendar.method}"
     return _multipart("alternative", [text, _leaf(kind, calendar.text)])
+
+
+def _with_disposition(draft: Draft, told: OutgoingDisposition) -> bytes:
+    """Three parts: for people, for programs, and the header section of what it tells of (RFC 8098 section 3)."""
+    parts = [
+        _leaf("text/plain; charset=utf-8", draft.text or ""),
+        _leaf(TYPE, told.fields),
+        _leaf("text/rfc822-headers; charset=utf-8", told.header),
+    ]
+    return _multipart("report", parts, "report-type=disposition-notification")
 
 
 def _leaf(content_type: str, text: str) -> bytes:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _MOST_LINES = 5000
+_FOLD_OCTETS = 75
 _MOST_TEXT = 1 << 18  # characters that are looked at
 _FOLD = re.compile(r"\n[ \t]")
 _LINE = re.compile(r'([A-Za-z0-9.-]{1,60})((?:;[A-Za-z0-9-]{1,60}=[^";:\n]*+(?:"[^"\n]*+"[^";:\n]*+)*)*):(.*)')
@@ -32,6 +33,25 @@ def lines(text: str) -> list[ContentLine]:
     unfolded = _FOLD.sub("", text[:_MOST_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
     found = (_LINE.fullmatch(line) for line in unfolded.split("\n", _MOST_LINES)[:_MOST_LINES])
     return [ContentLine(match[1].upper(), _parameters(match[2]), match[3]) for match in found if match]
+
+
+def write(head: str, value: str, *, is_text: bool = True) -> str:
+    """A line with its end, in folds of 75 octets (RFC 5545 section 3.1); `head` is the name with its parameters.
+
+    `is_text`: what means something in a text is escaped.
+    """
+    if is_text:
+        value = re.sub(r"([\\\\,;])", r"\\\1", value)
+    whole = f"{head}:{value}".replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
+    pieces, room = [""], _FOLD_OCTETS
+    for character in whole:
+        octets = len(character.encode("utf-8", "replace"))
+        if octets > room:
+            pieces.append(" ")
+            room = _FOLD_OCTETS - 1
+        pieces[-1] += character
+        room -= octets
+    return "\r\n".join(pieces) + "\r\n"
 
 
 def _parameters(text: str) -> dict[str, str]:

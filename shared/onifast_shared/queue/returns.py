@@ -17,11 +17,11 @@ from onifast_shared.queue.store import MOST_AT_ONCE, DeliveryAttempt, record
 from onifast_shared.values import queue_ids
 from onifast_shared.values.reply import Reply
 
-ReportKind = Literal["bounce", "complaint", "auto-reply"]
+ReportKind = Literal["bounce", "complaint", "auto-reply", "read-receipt"]
 
-OUTCOMES = ("returned", "delayed", "confirmed", "complained", "answered", "unproven")
+OUTCOMES = ("returned", "delayed", "confirmed", "complained", "answered", "read", "unproven")
 """What the history calls what a notification tells: that it came back, waits elsewhere, arrived, is complained of, was
-answered by a program, or that somebody says it came back, and nothing proves that they can know."""
+answered by a program, was read, or that somebody says it came back, and nothing proves that they can know."""
 
 MOST_ROWS = 1000
 """Rows of one message that a notification is compared with."""

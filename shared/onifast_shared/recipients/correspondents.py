@@ -43,7 +43,7 @@ class Correspondent:
 
 
 @dataclass(frozen=True)
-class Contact:
+class ExchangedMail:
     """One message between a user and somebody."""
 
     owner: str
@@ -94,10 +94,10 @@ _ARRIVED = """
 """
 
 
-def _sent(tx: Connection) -> tuple[int, list[Contact]]:
+def _sent(tx: Connection) -> tuple[int, list[ExchangedMail]]:
     rows = _rows(tx, _SENT, _WRITTEN, BATCH)
     contacts = [
-        Contact(owner, address, int(at or 0), is_written=True)
+        ExchangedMail(owner, address, int(at or 0), is_written=True)
         for _, owner, recipient, at, submitted_by, content_id in rows
         if owner and submitters.user_of(submitted_by) and (address := _parse(recipient))
         if not _is_for_many(tx, content_id) and not _is_automatic(tx, content_id)
@@ -106,10 +106,10 @@ def _sent(tx: Connection) -> tuple[int, list[Contact]]:
     return len(rows), contacts
 
 
-def _arrived(tx: Connection) -> tuple[int, list[Contact]]:
+def _arrived(tx: Connection) -> tuple[int, list[ExchangedMail]]:
     rows = _rows(tx, _ARRIVED, _RECEIVED, BATCH)
     contacts = [
-        Contact(owner, address, int(at or 0), name or "")
+        ExchangedMail(owner, address, int(at or 0), name or "")
         for _, owner, sender, at, name, folder, authentication in rows
         if owner and folder in ("inbox", "archive") and _is_authentic(authentication) and (address := _parse(sender))
     ]
@@ -128,7 +128,7 @@ def _advance(tx: Connection, source: str, rows: Sequence[Sequence[Any]]) -> None
         tx.execute(sql, (source, rows[-1][0]))
 
 
-def _note(tx: Connection, contact: Contact, suffixes: Suffixes) -> None:
+def _note(tx: Connection, contact: ExchangedMail, suffixes: Suffixes) -> None:
     tx.execute(
         """
         INSERT INTO correspondents (owner, address, domain, name, known_ts, written_ts, last_ts)

@@ -97,3 +97,27 @@ OUTLOOK_COMPLAINT = (
     b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
     b"X-HmXmrOriginalRecipient: bob@remote.test\r\n" + ORIGINAL.encode() + b"\r\nHi\r\n--b--\r\n"
 )
+
+
+def read_receipt(disposition: str = "manual-action/MDN-sent-manually; displayed") -> bytes:
+    """What a mail program sends whose reader lets the sender know that they read a message (RFC 8098)."""
+    return f"""From: bob@remote.test
+To: alice@here.test
+Subject: Read: Hello
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=disposition-notification; boundary=b
+
+--b
+Content-Type: text/plain
+
+Your message was displayed.
+--b
+Content-Type: message/disposition-notification
+
+Reporting-UA: mail.remote.test; Program
+Final-Recipient: rfc822;bob@remote.test
+Original-Message-ID: <1@here.test>
+Disposition: {disposition}
+
+--b--
+""".encode()

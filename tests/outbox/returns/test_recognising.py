@@ -162,6 +162,16 @@ def test_reports_of_forgeries_are_no_complaints(kind: str) -> None:
     assert recognise(notifications.complaint(kind=kind), "") is None
 
 
+def test_a_read_receipt_tells_who_read_which_message() -> None:
+    found = read(notifications.read_receipt())
+    assert (found.kind, found.message_ids) == ("read-receipt", ("<1@here.test>",))
+    assert [each.address for each in found.recipients] == ["bob@remote.test"]
+
+
+def test_a_receipt_of_a_message_that_was_deleted_unread_is_none() -> None:
+    assert recognise(notifications.read_receipt("automatic-action/MDN-sent-automatically; deleted"), "") is None
+
+
 def test_an_automatic_answer_is_known_by_its_field() -> None:
     found = read(notifications.automatic_answer(), "bob@remote.test")
     assert (found.kind, found.message_ids) == ("auto-reply", ("<1@here.test>",))

@@ -156,6 +156,14 @@ async def test_an_automatic_answer_is_noted_once(sent: Correspondence) -> None:
     assert sent.suppressed() == ""
 
 
+async def test_a_read_receipt_is_noted_once_and_changes_nothing(sent: Correspondence) -> None:
+    await sent.send("bob@remote.test")
+    for _ in range(2):
+        await sent.come_back(notifications.read_receipt())
+    assert sent.history() == ["delivered", "read"]
+    assert (sent.outbox.states(), sent.suppressed()) == ({"bob@remote.test": "sent"}, "")
+
+
 async def test_a_notification_in_words_is_tied_by_the_id_in_its_text(sent: Correspondence) -> None:
     await sent.send("bob@remote.test", "carl@remote.test", "dora@remote.test")
     await sent.come_back(notifications.QMAIL)

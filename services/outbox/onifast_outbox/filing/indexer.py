@@ -20,7 +20,7 @@ from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.mailboxes.stored_attachments import AttachmentPlace, LargeBytes
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, Summary, parse
-from onifast_shared.recipients import correspondents
+from onifast_shared.recipients import addressees, correspondents
 from onifast_shared.search import index as search_index
 from onifast_shared.search import upkeep
 from onifast_shared.search.index import Extras, SearchDocument
@@ -151,11 +151,14 @@ def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, i
 
 
 async def learn(db: Database) -> int:
-    """Learns correspondents from a batch of messages; how many. Raises DatabaseError."""
-    if not await db.aread(correspondents.is_behind):
-        return 0
-    known = await asyncio.to_thread(suffixes)
-    return await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
+    """Learns correspondents and addressees from a batch of messages; how many. Raises DatabaseError."""
+    learned = 0
+    if await db.aread(correspondents.is_behind):
+        known = await asyncio.to_thread(suffixes)
+        learned = await db.awrite(lambda tx: correspondents.gather(tx, known), lasting=False)
+    if await db.aread(addressees.is_behind):
+        learned += await db.awrite(addressees.gather, lasting=False)
+    return learned
 
 
 async def _looked_at(

@@ -63,6 +63,8 @@ def recognise(raw: bytes, reverse_path: str) -> ReturnReport | None:
     texts = _parts(parsed, standard.FEEDBACK_TYPES)
     if texts:
         return _complaint(raw, parsed, texts[0])
+    if texts := _parts(parsed, standard.DISPOSITION_TYPES):
+        return _receipt(parsed, texts[0])
     if found := _microsofts(raw, parsed):
         return found
     if _is_automatic(parsed):
@@ -122,6 +124,12 @@ def _author(parsed: Parsed) -> list[RecipientReport]:
 
 def _answered(parsed: Parsed) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*parsed.in_reply_tos, *reversed(parsed.references)]))[:_MOST_IDS]
+
+
+def _receipt(parsed: Parsed, text: str) -> ReturnReport | None:
+    found = standard.disposition(text)
+    ids = (*found.message_ids, *_answered(parsed)) if found else ()
+    return found and replace(found, message_ids=tuple(dict.fromkeys(ids))[:_MOST_IDS])
 
 
 def _complaint(raw: bytes, parsed: Parsed, text: str) -> ReturnReport | None:

@@ -97,7 +97,7 @@ class ReturnRecorder:
         """What a report means for the recipient that it is about; False if that was known, or told too often."""
         outcome, row, new = news.outcome, news.row, news.report
         attempt = DeliveryAttempt(int(now), 0, outcome, new.host, reply=new.reply, explanation=new.explanation)
-        once = outcome in ("complained", "answered")
+        once = outcome in ("complained", "answered", "read")
         if outcome == "returned" and not returns.mark_returned(tx, row.id, str(new.reply)[:_MOST_ANSWER]):
             return False
         if not returns.note(tx, row.id, attempt, once=once):
@@ -130,6 +130,8 @@ def _outcome(report: ReturnReport, tied: TiedReport) -> str:
         return ""
     if report.kind == "auto-reply":
         return "answered"
+    if report.kind == "read-receipt":
+        return "read"
     if report.kind == "complaint":
         return "complained" if tied.believed else "unproven"
     if tied.said.action == "failed":
@@ -147,7 +149,7 @@ def _new(report: ReturnReport, said: RecipientReport, explanation: str) -> NewRe
 def _explanation(report: ReturnReport, said: RecipientReport) -> str:
     if report.kind == "complaint":
         return _COMPLAINTS.get(report.feedback, "The recipient called the message spam.")
-    if report.kind == "auto-reply" or said.action not in ("failed", "delayed"):
+    if report.kind in ("auto-reply", "read-receipt") or said.action not in ("failed", "delayed"):
         return ""
     return str(explain(said.reply, said.host or report.reporter or "remote"))
 

@@ -12,6 +12,7 @@ from onifast_outbox.returns import fields, replies
 from onifast_outbox.returns.values import Action, RecipientReport, ReturnReport
 
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+DISPOSITION_TYPES = ("message/disposition-notification", "message/global-disposition-notification")
 FEEDBACK_TYPES = ("message/feedback-report",)
 MOST_RECIPIENTS = 100
 
@@ -54,6 +55,21 @@ def feedback(text: str, headers_of_original: Sequence[Mapping[str, str]]) -> Ret
     envid = found.get("original-envelope-id", "")[:200]
     reporter = fields.typed(found.get("reporting-mta", ""))[:255]
     return complaint(kind, named, headers_of_original, envid=envid, reporter=reporter)
+
+
+def disposition(text: str) -> ReturnReport | None:
+    """A read receipt (RFC 8098 section 3.1); None for one that tells of something else than that it was displayed."""
+    found: dict[str, str] = {}
+    for group in reversed(fields.groups(text)):
+        found |= group
+    kind = found.get("disposition", "").partition(";")[2].strip().lower().split("/")[0]
+    address = fields.address(found.get("final-recipient", ""))
+    if kind != "displayed" or not address:
+        return None
+    original = fields.address(found.get("original-recipient", ""))
+    said = RecipientReport(address, original, "delivered", replies.read("", "2.0.0"))
+    message_id = found.get("original-message-id", "").strip()[:1000]
+    return ReturnReport("read-receipt", (said,), (message_id,) if message_id else ())
 
 
 def complaint(

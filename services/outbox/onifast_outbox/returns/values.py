@@ -33,8 +33,9 @@ class RecipientReport:
 
 @dataclass(frozen=True)
 class ReturnReport:
-    """A notification: a delivery status (RFC 3464, or in words alone), a complaint (RFC 5965), or a program's answer
-    (RFC 3834). `message_ids` name what it is about, the likeliest first; `reporter` wrote it, "" if unknown.
+    """A notification: a delivery status (RFC 3464, or in words alone), a complaint (RFC 5965), a program's answer
+    (RFC 3834), or a read receipt (RFC 8098). `message_ids` name what it is about, the likeliest first; `reporter`
+    wrote it, "" if unknown.
 
     `queue_ids` are those in the header section that is sent back. `feedback` is the type of a complaint (RFC 5965
     section 3.1, IANA's registry).

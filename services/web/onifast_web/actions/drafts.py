@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,6 +40,8 @@ WORDS = (
     "report",
 )
 """Fields of a form that hold no file."""
+_FORWARD_OF = "forward_of"
+_SIGNATURE_MARK = re.compile(r"^--$", re.MULTILINE)
 _CHOSEN = ("key", "reply_to", "priority", "language", "receipt", "report")
 
 
@@ -76,7 +79,8 @@ class Form:
     its text begins with the quote, for who wants that). `enclosed` is a message to be sent
     along as a file. `send_at` is the time to send it at, or "". `html` is the text with its looks, "" for plain text;
     `key` names the composer. `language` is that of the text, `receipt` and `report` what the sender wants to be told:
-    "yes" or "": that it was read (RFC 8098), that it was delivered (RFC 3461)."""
+    "yes" or "": that it was read (RFC 8098), that it was delivered (RFC 3461). `from_` is the sender with their name,
+    `forward_of` the message that is forwarded."""
 
     sender: str = ""
     to: str = ""
@@ -94,6 +98,8 @@ class Form:
     language: str = ""
     receipt: str = ""
     report: str = ""
+    from_: str = ""
+    forward_of: int | None = None
     draft: int | None = None
     source: int | None = None
     kept: list[KeptAttachment] = field(default_factory=list)
@@ -107,12 +113,13 @@ class Form:
         written = written_html.clean(self.html) if self.html else None
         html = forwarding.page(written.html) if written else None
         if written:
-            text = written.text
+            # An editor keeps no space at the end of a line; that of a signature's mark has a meaning (RFC 3676).
+            text = _SIGNATURE_MARK.sub("-- ", written.text)
         if forwarded:
             text, html = forwarded.below(text, written.html if written else "")
         shown = written.content_ids if written else frozenset[str]()
         return Draft(
-            from_=self.sender,
+            from_=self.from_ or self.sender,
             to=[self.to] if self.to.strip() else [],
             cc=[self.cc] if self.cc.strip() else [],
             bcc=[self.bcc] if self.bcc.strip() else [],
@@ -146,6 +153,8 @@ def save(
     `before` begins the transaction, and `after` ends it.
     """
     typed = {name: getattr(form, name) for name in (*_TYPED, *_CHOSEN)}
+    if form.forward_of is not None:
+        typed[_FORWARD_OF] = str(form.forward_of)
 
     def make_way(tx: Connection) -> None:
         before(tx)
@@ -215,6 +224,7 @@ def load(email_id: int, parsed: Parsed) -> Form:
         html=html,
         kept=kept(parsed, shown),
         forwards=forwarded is not None,
+        forward_of=int(number) if (number := typed.pop(_FORWARD_OF, "")).isdecimal() and len(number) < 19 else None,
         **typed,
     )
 
@@ -285,4 +295,5 @@ def _typed(header: str) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: value for name in (*_TYPED, *_CHOSEN) if isinstance(value := found.get(name), str)}
+    names = (*_TYPED, *_CHOSEN, _FORWARD_OF)
+    return {name: value for name in names if isinstance(value := found.get(name), str)}

@@ -8,7 +8,8 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import invitations, mailbox
 from onifast_shared.mailboxes.invitations import GivenAnswer, InvitationReply
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.message import calendar, compose, itip, parsing
+from onifast_shared.message import calendar, itip, parsing
+from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.calendar import Attendee, Event
 from onifast_shared.message.compose import Draft, OutgoingCalendar
 from onifast_shared.message.parsing import Attachment, Parsed
@@ -112,7 +113,7 @@ def _draft(
     who = invited.name or str(invitation.sender)
     text = f"{who} {_SENTENCES[given]}\n" + (f"\n{comment}\n" if comment else "")
     return Draft(
-        from_=compose.mailbox(invited.name, invitation.sender),
+        from_=str(AddressEntry.of(invitation.sender, invited.name)),
         to=[str(invitation.organizer)],
         subject=" ".join(f"{WORDS[given]}: {what}".split()),
         text=text,

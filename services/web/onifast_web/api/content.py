@@ -90,7 +90,7 @@ class DeliveryReportInfo(Model):
     false where anybody may have written it: then nothing follows from it. `action` is that of RFC 3464.
     """
 
-    kind: Literal["bounce", "complaint", "auto-reply"]
+    kind: Literal["bounce", "complaint", "auto-reply", "read-receipt"]
     action: Literal["failed", "delayed", "delivered", "relayed", "expanded"]
     recipient: str
     host: str
@@ -164,7 +164,7 @@ def event(found: Event | None, invitation: Invitation | None) -> EventInfo | Non
 def contacts(found: Sequence[Card]) -> list[ContactInfo]:
     """The cards that are attached."""
     return [
-        ContactInfo(name=each.name, organisation=each.organisation, emails=each.emails, phones=each.phones)
+        ContactInfo(name=each.name, organisation=each.organisation, emails=list(each.emails), phones=list(each.phones))
         for each in found
     ]
 

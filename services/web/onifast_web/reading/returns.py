@@ -17,6 +17,7 @@ _ADDED = {
     "confirmed": "A notice confirmed that it arrived.",
     "complained": "The recipient complained about it",
     "answered": "An automatic answer came back.",
+    "read": "A read receipt came back.",
     "unproven": "Somebody writes that it came back, but nothing proves that they can know.",
 }
 
@@ -88,6 +89,8 @@ def _what(report: DeliveryReport) -> str:
         return f"drew a complaint{_because(report.explanation)}"
     if report.kind == "auto-reply":
         return "was answered by a program."
+    if report.kind == "read-receipt":
+        return "was opened, as its recipient lets you know."
     if report.action == "failed":
         return f"came back{_because(report.explanation or report.reply)}"
     if report.action == "delayed":
@@ -96,7 +99,9 @@ def _what(report: DeliveryReport) -> str:
 
 
 def _colour(report: DeliveryReport) -> str:
-    if report.kind == "auto-reply" or (report.kind == "bounce" and report.action not in ("failed", "delayed")):
+    if report.kind in ("auto-reply", "read-receipt") or (
+        report.kind == "bounce" and report.action not in ("failed", "delayed")
+    ):
         return ""
     return "danger" if report.believed and report.action == "failed" else ""
 

@@ -6,6 +6,7 @@ import { enableDock } from "./dock.js";
 import { fitFrames } from "./frame.js";
 import { enableSendingLater } from "./later.js";
 import { keepUpToDate } from "./live.js";
+import { tellOfLocalDrafts } from "./local-drafts.js";
 import { enableReading } from "./reading.js";
 import { enableSearching } from "./searching.js";
 import { enableSelection } from "./selection.js";
@@ -23,8 +24,10 @@ enableSearching();
 enableSorting();
 // The editor is large, and few pages have it.
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
+if (document.querySelector("[data-rich-field]")) (await import("./rich-field.js")).enableRichFields();
 enableDock();
 enableDevice();
+tellOfLocalDrafts();
 enableConversations();
 enableSendingLater();
 countDownUndo();

@@ -10,7 +10,8 @@ const TAGS = (
   "strong sub sup table tbody td tfoot th thead tr u ul"
 ).split(" ");
 const ATTRIBUTES = (
-  "align alt bgcolor border cellpadding cellspacing color colspan data-aside-style data-cid data-remote dir face height href lang " +
+  "align alt bgcolor border cellpadding cellspacing color colspan data-aside-style data-cid data-remote data-signature dir face " +
+  "height href lang " +
   "rowspan scope size src start style type valign width"
 ).split(" ");
 const STYLES = (
@@ -31,10 +32,12 @@ class Editor extends Squire {
 }
 
 export class RichText {
-  constructor(root, { images, onChange, onPicture }) {
+  constructor(root, { images, onChange, onPicture, askLink }) {
     this.root = root;
     this.images = images; // where the draft's pictures are, up to their Content-ID
     this.onPicture = onPicture;
+    this.onChange = onChange;
+    this.askLink = askLink; // resolves to what a link is to be
     this.shown = new Map(); // pictures of this page by Content-ID, as data: URLs
     this.purify = DOMPurify(window);
     this.purify.addHook("afterSanitizeAttributes", (node) => this.#judge(node));
@@ -67,6 +70,7 @@ export class RichText {
       for (const name of ["data-cid", "data-remote", "class"]) image.removeAttribute(name);
     }
     for (const each of copy.querySelectorAll("[class]")) each.removeAttribute("class");
+    for (const each of copy.querySelectorAll("[data-signature]")) each.removeAttribute("data-signature");
     return copy.innerHTML.replaceAll("\u200b", "");
   }
 
@@ -96,6 +100,16 @@ export class RichText {
   insert(html) {
     this.squire.focus();
     this.squire.insertHTML(html);
+  }
+
+  // Puts HTML in the place of a block, or below what was written; "" takes the block away.
+  replace(block, html) {
+    const fragment = this.#fragment(html);
+    if (block) block.replaceWith(fragment);
+    else this.root.append(...(html ? [this.squire.createDefaultBlock(), fragment] : []));
+    if (!this.root.firstElementChild) this.root.append(this.squire.createDefaultBlock());
+    this.squire.saveUndoState();
+    this.onChange();
   }
 
   picture(file) {
@@ -144,7 +158,7 @@ export class RichText {
       ul: () => (on ? squire.removeList() : squire.makeUnorderedList()),
       ol: () => (on ? squire.removeList() : squire.makeOrderedList()),
       quote: () => (on ? squire.decreaseQuoteLevel() : squire.increaseQuoteLevel()),
-      link: () => this.#link(on),
+      link: () => this.#link(),
       colour: () => this.#style("color", value),
       highlight: () => this.#style("background-color", value === "none" ? "" : value),
       size: () => this.#style("font-size", value),
@@ -158,17 +172,28 @@ export class RichText {
     acts[name]?.();
   }
 
-  #link(on) {
-    if (on) {
-      this.squire.removeLink();
-      return;
-    }
-    const given = window.prompt("Address of the page (or mail address)", "https://");
-    const url = (given ?? "").trim();
-    if (!url || url === "https://") return;
-    if (/^[^\s@/]+@[^\s@/]+$/.test(url)) this.squire.makeLink(`mailto:${url}`);
-    else if (/^(?:https?:|mailto:|tel:)/i.test(url)) this.squire.makeLink(url);
-    else if (!/^[a-z][a-z0-9+.-]*:(?!\d)/i.test(url)) this.squire.makeLink(`https://${url}`);
+  async #link() {
+    const { squire } = this;
+    const range = squire.getSelection();
+    const within =
+      range.startContainer.nodeType === Node.TEXT_NODE ? range.startContainer.parentElement : range.startContainer;
+    const there = within.closest?.("a[href]");
+    const link = there && this.root.contains(there) ? there : null;
+    const words = link ? link.textContent : range.toString();
+    const wanted = await this.askLink({ url: link?.getAttribute("href") ?? "", words });
+    squire.focus();
+    if (link) range.selectNodeContents(link);
+    squire.setSelection(range);
+    if (!wanted) return;
+    if (wanted === "remove") squire.removeLink();
+    else if (wanted.words && wanted.words !== words) {
+      const anchor = document.createElement("a");
+      anchor.href = wanted.url;
+      anchor.textContent = wanted.words;
+      if (link) link.replaceWith(anchor);
+      else squire.insertHTML(anchor.outerHTML);
+      this.onChange();
+    } else squire.makeLink(wanted.url);
   }
 
   // Squire would write a style attribute, which this page's policy forbids: the property is set instead.

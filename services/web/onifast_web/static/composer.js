@@ -3,8 +3,12 @@
 
 import { htmlOfText, RichText } from "./composer-editor.js";
 import { Files } from "./composer-files.js";
+import { askForLink, FormatBar } from "./composer-format.js";
+import { ask } from "./composer-people.js";
+import { Recipients } from "./composer-recipients.js";
 import { Saving } from "./composer-saving.js";
 import { renewToken, showProblem } from "./composer-session.js";
+import { Signature } from "./composer-signature.js";
 import * as store from "./composer-store.js";
 import { tellDock } from "./dock.js";
 
@@ -30,7 +34,9 @@ class Composer {
     this.asked = { attachment: false, subject: false };
     this.known = [];
     this.quoteUrl = form.querySelector("[data-quote]")?.dataset.quote ?? "";
-    this.quoteText = this.quoteUrl ? this.area.value : "";
+    this.signature = new Signature(form, htmlOfText);
+    this.begun = this.signature.around(this.area.value);
+    this.quoteText = this.quoteUrl ? this.begun.after : "";
     this.saving = new Saving(form, { words: () => this.words(), adopt: (state) => this.adopt(state) });
     this.files = new Files(form, this.saving);
   }
@@ -40,6 +46,7 @@ class Composer {
     this.nameThePage();
     const kept = await store.get(this.saving.id);
     const newer = kept && !kept.isSaved && kept.user === form.dataset.user ? kept.fields : null;
+    this.recipients = new Recipients(form, () => this.saving.changed());
     if (newer) this.#restore(newer);
     this.#startText(newer);
     this.#listen();
@@ -50,6 +57,7 @@ class Composer {
     if ("unsaved" in form.dataset) this.saving.changed();
     store.forget(Date.now() - FOR_SO_LONG);
     tellDock("title", { title: this.title, key: form.elements.key.value });
+    keepAboveKeyboard();
     // In a frame an attribute alone moves no focus into it.
     document.querySelector("input[autofocus]")?.focus();
     form.dataset.ready = "";
@@ -68,22 +76,12 @@ class Composer {
   }
 
   #restore(fields) {
-    for (const name of [
-      "from",
-      "to",
-      "cc",
-      "bcc",
-      "subject",
-      "text",
-      "reply_to",
-      "priority",
-      "language",
-      "draft",
-      "source",
-    ]) {
+    for (const name of ["from", "subject", "text", "reply_to", "priority", "language", "draft", "source"]) {
       const field = this.form.elements[name];
       if (field && name in fields && (name !== "draft" || !field.value)) field.value = fields[name];
     }
+    this.recipients.restore(fields);
+    this.signature.present = this.signature.chosen;
     for (const name of ["receipt", "report"]) this.form.elements[name].checked = name in fields;
     if ("html" in fields) this.form.dataset.rich = "";
     else delete this.form.dataset.rich;
@@ -100,11 +98,20 @@ class Composer {
     let html = newer ? newer.html : source.value.trim();
     // Somebody was faster than this script.
     if (this.area.value !== this.area.defaultValue && !newer) html = htmlOfText(this.area.value);
-    if (!html && this.quoteUrl && !newer) this.#quoteBelow();
-    else if (!html) html = this.area.value.trim() ? htmlOfText(this.area.value) : "";
+    if (!html && !newer) html = this.#beginning();
     if (newer?.forward === "reply" && this.quoteUrl) this.#quoteBelow();
     this.toRich(html);
     if (this.area.hasAttribute("autofocus")) this.editor.focus();
+  }
+
+  // What the server has begun, with the signature's looks, and what is quoted below it.
+  #beginning() {
+    const { before, after, hasSignature } = this.begun;
+    if (this.quoteUrl) this.#quoteBelow();
+    const above = before.trim() ? htmlOfText(before) : "";
+    const below = !this.quoteUrl && after.trim() ? htmlOfText(after) : "";
+    if (!hasSignature) return above;
+    return `${above}<div><br></div><div><br></div>${this.signature.html}${below}`;
   }
 
   // What is answered stands folded below the answer, and goes along as it looks.
@@ -162,6 +169,7 @@ class Composer {
       images: this.form.dataset.images,
       onChange: () => this.saving.changed(),
       onPicture: (file, id) => this.files.addPicture(file, id),
+      askLink: askForLink,
     });
     this.editor.html = html;
     this.area.hidden = true;
@@ -173,7 +181,7 @@ class Composer {
     const mode = this.form.querySelector("[data-mode] span");
     mode.textContent = "Plain text";
     root.lang = this.form.elements.language.value;
-    this.editor.squire.addEventListener("pathChange", () => this.#showFormat());
+    this.editor.squire.addEventListener("pathChange", () => this.format.show());
     root.addEventListener("keydown", (event) => this.#keys(event));
   }
 
@@ -278,39 +286,31 @@ class Composer {
   }
 
   #listenToFormat() {
-    const bar = this.form.querySelector("[data-format-bar]");
-    const picture = bar.querySelector("[data-picture]");
-    bar.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());
-    bar.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-command]");
-      if (!button || !this.editor) return;
-      if (button.dataset.command === "image") picture.click();
-      else this.editor.command(button.dataset.command);
-      this.#showFormat();
-    });
-    bar.addEventListener("change", (event) => {
-      const pick = event.target.dataset.pick;
-      if (!pick || !event.target.value) return;
-      this.editor.command(pick, event.target.value);
-      event.target.value = "";
-    });
-    bar.addEventListener("keydown", (event) => moveWithin(bar, event));
-    picture.addEventListener("change", () => {
-      for (const file of picture.files) this.editor.picture(file);
-      picture.value = "";
-    });
+    this.format = new FormatBar(this.form.querySelector("[data-format-bar]"), () => this.editor);
     this.form.querySelector("[data-mode]").addEventListener("click", () => {
       if (this.editor) this.toPlain();
       else this.toRich(htmlOfText(this.area.value));
       this.form.querySelector("[data-options]").open = false;
       this.saving.changed(true);
     });
+    this.form.querySelector("[data-template]")?.addEventListener("change", (event) => this.#insert(event.target));
+    this.form.elements.from?.addEventListener("change", () => this.signature.change(this.editor, this.area));
   }
 
-  #showFormat() {
-    for (const button of this.form.querySelectorAll("[data-format-bar] [aria-pressed]")) {
-      button.setAttribute("aria-pressed", String(this.editor?.has(button.dataset.command) ?? false));
+  // A template comes to where the cursor is.
+  async #insert(select) {
+    const found = select.value ? await ask(`${select.dataset.template}${select.value}`, []) : null;
+    select.value = "";
+    this.form.querySelector("[data-options]").open = false;
+    if (!found) return;
+    const { subject } = this.form.elements;
+    if (!subject.value.trim()) subject.value = found.subject;
+    if (this.editor) this.editor.insert(found.html || htmlOfText(found.text));
+    else {
+      this.area.setRangeText(found.text, this.area.selectionStart, this.area.selectionEnd, "end");
+      this.area.focus();
     }
+    this.saving.changed();
   }
 
   // Tab leaves the text, as in any field; Squire would have it indent lists only.
@@ -324,6 +324,7 @@ class Composer {
     if (this.ready) return;
     event.preventDefault();
     if (this.isSending) return;
+    this.recipients.commit();
     if (act !== "discard" && act !== "save" && !(await this.#isMeant())) return;
     this.isSending = true;
     form.setAttribute("aria-busy", "true");
@@ -373,7 +374,7 @@ function withoutQuotes(what) {
       .filter((line) => !line.startsWith(">"))
       .join("\n");
   const copy = what.cloneNode(true);
-  for (const quote of copy.querySelectorAll("blockquote")) quote.remove();
+  for (const quote of copy.querySelectorAll("blockquote, [data-signature]")) quote.remove();
   return copy.textContent;
 }
 
@@ -385,13 +386,17 @@ function quoteIn(text) {
   return { head: holder.innerHTML };
 }
 
-function moveWithin(bar, event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step || event.target.matches("select")) return;
-  const all = [...bar.querySelectorAll("button, select")];
-  const next = all[(all.indexOf(event.target) + step + all.length) % all.length];
-  event.preventDefault();
-  next.focus();
+// A phone's keyboard covers the page's foot in browsers that do not make the page smaller for it.
+function keepAboveKeyboard() {
+  const seen = window.visualViewport;
+  if (!seen) return;
+  const lift = () => {
+    const covered = seen.scale > 1.05 ? 0 : Math.max(0, Math.round(window.innerHeight - seen.height - seen.offsetTop));
+    document.documentElement.style.setProperty("--keyboard", `${covered}px`);
+  };
+  seen.addEventListener("resize", lift);
+  seen.addEventListener("scroll", lift);
+  lift();
 }
 
 function startAtTop(area) {

@@ -9,24 +9,25 @@ from dataclasses import replace
 from typing import Any
 
 from flask import request
-from onifast_shared.mailboxes import composers
+from onifast_shared.mailboxes import composers, preferences
+from onifast_shared.mailboxes import identities as identity_store
 from onifast_shared.message import address_fields
 from onifast_shared.message.html_text import to_quotable
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.recipients import addresses
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
-from onifast_shared.values.expansion import ANYBODY
 
 from onifast_web.access import auth
 from onifast_web.access.context import current
-from onifast_web.actions import answering, drafts, forwarding, team
+from onifast_web.actions import answering, drafts, forwarding, identities, team, templates
 from onifast_web.actions.answering import Answer, Answering
 from onifast_web.actions.drafts import Enclosed, Form
+from onifast_web.actions.identities import OwnIdentity
 from onifast_web.actions.team import TeamChange
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
-from onifast_web.reading import render
+from onifast_web.reading import render, written_html
 from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message, own_addresses
 
 # What a link to the composer may say, as one of mailto: does, and how long that may be.
@@ -42,9 +43,30 @@ def begun(username: str) -> Form:
             if name.startswith("reply") and caller.member is not None and not csrf.is_prefetch(request):
                 team.change(current(), caller, [email_id], TeamChange(answering=True))
             form = replace(begin(username, open_message(username, email_id)), send_at=_former_time())
-            return _latest(username, form) if form.draft else form
+            return _latest(username, form) if form.draft else signed(username, _spoken(username, form))
     given = {name: request.args.get(name, "")[:most] for name, most in _GIVEN.items()}
-    return Form(to=given["to"], cc=given["cc"], bcc=given["bcc"], subject=given["subject"], text=given["text"])
+    form = Form(to=given["to"], cc=given["cc"], bcc=given["bcc"], subject=given["subject"], text="")
+    form = signed(username, _spoken(username, form))
+    if template_id := request.args.get("template", type=int):
+        template = templates.get(current(), username, template_id)
+        html = f"{template.html}{_signature_html(username, form)}" if template.html else ""
+        return replace(form, subject=form.subject or template.subject, text=template.text + form.text, html=html)
+    return replace(form, text=given["text"] + form.text)
+
+
+def _spoken(username: str, form: Form) -> Form:
+    """A form in the language that its user writes in."""
+    language = current().database.read(lambda tx: preferences.writing(tx, username)).language
+    return replace(form, language=form.language or language)
+
+
+def _signature_html(username: str, form: Form) -> str:
+    own = senders(username, form.sender)
+    identity = own[0].identity if own else None
+    if identity is None or not identity.signature_text:
+        return ""
+    html = identity.signature_html or written_html.of_text(identity.signature_text)
+    return f"<div><br></div><div><div>{identities.SEPARATOR}</div>{html}</div>"
 
 
 def resumed(username: str, draft_id: int) -> Form:
@@ -69,15 +91,31 @@ def _with(form: Form, name: str, value: str) -> Form:
     return replace(form, **fields)
 
 
-def senders(username: str, chosen: str = "") -> list[str]:
+def senders(username: str, chosen: str = "") -> list[OwnIdentity]:
     """The addresses that a user writes from, and the `chosen` one if it is theirs too: by a catch-all it may be."""
     address = _parsed(chosen)
-    rows, is_own = current().database.read(
-        lambda tx: (addresses.list_for(tx, username), address is not None and addresses.owns(tx, username, address))
+    found, is_own = current().database.read(
+        lambda tx: (
+            identities.own_in(tx, username),
+            address is not None and addresses.owns(tx, username, address),
+        )
     )
-    found = [row.address for row in rows if not row.address.startswith(f"{ANYBODY}@")]
-    known = {each.key for each in map(_parsed, found) if each}
-    return [*found, str(address)] if is_own and address and address.key not in known else found
+    if not is_own or address is None or address.key in {each.identity.address for each in found}:
+        return found
+    known = current().database.read(lambda tx: identity_store.of(tx, username))
+    return [*found, identities.of_address(known, str(address))]
+
+
+def signed(username: str, form: Form) -> Form:
+    """A form that begins, with the signature of whom it is from above what it quotes, and where answers go."""
+    own = senders(username, form.sender)
+    written_so = form.sender.lower()
+    identity = next(
+        (each.identity for each in own if each.address.lower() == written_so), own[0].identity if own else None
+    )
+    if identity is None:
+        return form
+    return replace(form, text=identities.signed(identity, form.text), reply_to=form.reply_to or identity.reply_to)
 
 
 def _former_time() -> str:
@@ -132,6 +170,7 @@ def _forward(username: str, opened: OpenedMessage) -> Form:
     form = Form(
         sender=_sender(username, opened, own_addresses(username, opened)),
         subject=render.forward_subject(opened.row.subject),
+        forward_of=opened.row.id,
     )
     if request.args.get("as") == "attachment":
         return replace(form, enclosed=enclosed(opened))
@@ -164,12 +203,12 @@ _BEGINNINGS = {
 
 def _sender(username: str, opened: OpenedMessage, own: dict[str, Address]) -> str:
     """The address of the user's that the message came to, so that the answer comes from there; "" for none."""
-    mine = {address.key: text for text in senders(username) if (address := _parsed(text))}
+    mine = {each.identity.address: each.address for each in senders(username)}
     for address in _where_it_came(opened):
         for each in (address, own.get(address.key)):
             if each is not None and each.key in mine:
                 return mine[each.key]
-        if address.key in own and str(address) in senders(username, str(address)):
+        if address.key in own and any(each.address == str(address) for each in senders(username, str(address))):
             return str(address)
     return ""
 

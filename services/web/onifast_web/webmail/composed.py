@@ -6,11 +6,13 @@ import re
 from dataclasses import replace
 
 from flask import request
+from onifast_shared.mailboxes import identities as identity_store
 from onifast_shared.message.compose import EmbeddedImage, OutgoingAttachment
 from onifast_shared.message.embedding import image_type
 from onifast_shared.message.parsing import Parsed
 
-from onifast_web.actions import drafts, forwarding
+from onifast_web.access.context import current
+from onifast_web.actions import drafts, forwarding, identities
 from onifast_web.actions.drafts import Along, Form
 from onifast_web.actions.forwarding import Forwarded
 from onifast_web.http.problems import Problem
@@ -49,6 +51,7 @@ def typed() -> Form:
         report="yes" if text("report") else "",
         draft=number("draft"),
         source=number("source"),
+        forward_of=number("forward_of"),
         forwards=text("forward") in ("html", "reply"),
         quotes=text("forward") == "reply",
     )
@@ -77,9 +80,11 @@ def typed_moment() -> str:
 
 
 def with_what_goes_along(username: str, form: Form) -> tuple[Form, Along]:
-    """The form, with what it encloses; and all that goes along: files that were attached before and are kept, images
-    that the text shows, a message that is forwarded as a file or below the text, then the new files."""
+    """The form, with the sender's name and what it encloses; and all that goes along: files that were attached before
+    and are kept, images that the text shows, a message forwarded as a file or below the text, new files."""
     keep, forwarded, found = _kept(), None, list[OutgoingAttachment]()
+    known = current().database.read(lambda tx: identity_store.of(tx, username))
+    form = replace(form, from_=identities.written_from(identities.of_address(known, form.sender).identity, form.sender))
     images: tuple[EmbeddedImage, ...] = ()
     if form.source is not None and (keep or form.forwards or form.source == form.draft):
         is_draft = form.source == form.draft

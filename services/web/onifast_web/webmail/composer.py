@@ -9,7 +9,8 @@ from http import HTTPStatus
 
 from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import composers, preferences, team_marks
+from onifast_shared.mailboxes import composers, conversations, preferences, team_marks
+from onifast_shared.mailboxes import templates as template_store
 from onifast_shared.message.compose import DraftError
 from onifast_shared.queue import suppressions
 from onifast_shared.values import times
@@ -30,31 +31,12 @@ from onifast_web.serving import serve
 from onifast_web.webmail import autosave, composed, content
 from onifast_web.webmail.beginning import begun, resumed, senders
 from onifast_web.webmail.declared import Notices, PageRoute
+from onifast_web.webmail.languages import LANGUAGES
 from onifast_web.webmail.opened import open_message
 from onifast_web.webmail.pages import page, user
 
 _FIELDS = {"from_": "from", "html": "text", "in_reply_to": "text", "references": "text"}
 _KNOWN = frozenset({"from", "to", "cc", "bcc", "reply_to", "subject", "text", "attachments", "send_at"})
-LANGUAGES = (
-    ("en", "English"),
-    ("de", "Deutsch"),
-    ("fr", "Français"),
-    ("es", "Español"),
-    ("it", "Italiano"),
-    ("nl", "Nederlands"),
-    ("pt", "Português"),
-    ("pl", "Polski"),
-    ("cs", "Čeština"),
-    ("sv", "Svenska"),
-    ("da", "Dansk"),
-    ("tr", "Türkçe"),
-    ("ru", "Русский"),
-    ("uk", "Українська"),
-    ("ar", "العربية"),
-    ("ja", "日本語"),
-    ("zh", "中文"),
-)
-"""What a text may be said to be written in, by BCP 47, for the browser's spelling."""
 _EVERY_REPORT = "SUCCESS,FAILURE,DELAY"  # RFC 3461 section 4.1
 
 
@@ -178,6 +160,8 @@ def _send(web: Web, caller: Caller, form: Form, along: Along, *, later: bool) ->
         def make_way(tx: Connection) -> None:
             before(tx)
             _end(tx, username, form)
+            if form.forward_of is not None:
+                conversations.note_forwarded(tx, username, form.forward_of)
             for recipient in lifted:
                 suppressions.lift(tx, username, recipient)
 
@@ -279,17 +263,22 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
 
 
 def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
-    own, lifted = senders(username, form.sender), request.form.getlist("lift")
-    written_so = next((item for item in own if item.lower() == form.sender.lower()), form.sender)
-    form = form if form.sender in own else replace(form, sender=written_so)
-    web = current()
+    web, lifted = current(), request.form.getlist("lift")
+    own = senders(username, form.sender)
+    named = [each.address for each in own]
+    written_so = next((item for item in named if item.lower() == form.sender.lower()), form.sender)
+    form = form if form.sender in named else replace(form, sender=written_so)
+    writing, templates = web.database.read(
+        lambda tx: (preferences.writing(tx, username), template_store.list_all(tx, username))
+    )
     return page(
         "compose.html",
         "",
         trouble.status if trouble else 200,
         form=form,
         layout="dock.html" if request.values.get("dock") else "base.html",
-        writes_plain=web.database.read(lambda tx: preferences.writes_plain(tx, username)),
+        writes_plain=writing.plain,
+        templates=templates,
         senders=own,
         heading=_heading(form),
         summary=trouble.summary if trouble else "",

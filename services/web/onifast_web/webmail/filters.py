@@ -49,6 +49,7 @@ _OUTCOMES = {
     "confirmed": ("Confirmed", "good"),
     "complained": ("Complaint", "bad"),
     "answered": ("Automatic answer", "idle"),
+    "read": ("Read receipt", "good"),
     "unproven": ("Unproven notice", "wait"),
 }
 _PROTECTION = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, get_args
 
 from flask import Response, redirect, request, url_for
@@ -21,7 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, stored_files, team
+from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, receipts, stored_files, team
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
@@ -43,7 +44,8 @@ def message(email_id: int) -> Response:
     """The message's page; seeing it marks it as read."""
     _, username = user()
     opened = open_message(username, email_id)
-    _mark_read(username, opened.row)
+    if _mark_read(username, opened.row):
+        _tell_that_it_was_read(opened)
     shown = content_of(username, opened)
     found = current().database.read(lambda tx: sorting.of(tx, username, opened.row))
     return page(
@@ -199,7 +201,8 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     # Wherever they have put it since, the sender's copy tells what became of it.
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web, is_own = current(), row.folder in ("sent", "drafts")
-    deliveries, waiting, who, reports, invitation, is_apart = web.database.read(
+    is_visited = auth.caller().visited_by is not None
+    deliveries, waiting, who, reports, invitation, is_apart, receipt = web.database.read(
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
@@ -207,6 +210,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
             returns_store.of_email(tx, username, row.id),
             None if is_own else invitations.find(tx, web, username, row, parsed),
             senders_store.is_apart(tx, username, row.id),
+            None if is_own or is_visited else receipts.wanted(tx, web, username, row, parsed),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -238,6 +242,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "invitation": invitation,
         "is_apart": is_apart,
         "team": _team(row.id),
+        "receipt": receipt,
     }
 
 
@@ -268,10 +273,21 @@ def _team(email_id: int) -> dict[str, Any] | None:
     }
 
 
-def _mark_read(username: str, row: EmailRow) -> None:
+def _mark_read(username: str, row: EmailRow) -> bool:
+    """Marks a message as read; whether it was unread so far."""
     # A link on somebody else's site, or a browser that looks ahead, reads nothing.
     if row.is_read or not csrf.comes_from_here(request) or csrf.is_prefetch(request):
-        return
+        return False
     if auth.caller().visited_by is not None:
-        return
+        return False
     current().database.write(lambda tx: mailbox.set_read(tx, username, [row.id], True))
+    return True
+
+
+def _tell_that_it_was_read(opened: OpenedMessage) -> None:
+    """Sends the receipt that is asked for, where the reader wants them to be sent always."""
+    web, (caller, username) = current(), user()
+    found = web.database.read(lambda tx: receipts.wanted(tx, web, username, opened.row, opened.parsed))
+    if found is not None and found.is_sent_unasked:
+        with contextlib.suppress(Problem):  # it is asked for by the page then
+            receipts.send(web, caller, opened.row.id, unasked=True)

@@ -1,0 +1,61 @@
+// Texts of settings that may have looks: signatures and templates. Without this script they are plain.
+
+import { htmlOfText, RichText } from "./composer-editor.js";
+import { askForLink, FormatBar } from "./composer-format.js";
+
+export function enableRichFields() {
+  for (const field of document.querySelectorAll("[data-rich-field]")) new RichField(field);
+}
+
+class RichField {
+  constructor(field) {
+    this.field = field;
+    this.area = field.querySelector('textarea[name="text"]');
+    this.source = field.querySelector("[data-html]");
+    this.bar = field.querySelector("[data-format-bar]");
+    this.mode = field.querySelector("[data-mode]");
+    this.editor = null;
+    this.format = new FormatBar(this.bar, () => this.editor);
+    this.mode.hidden = false;
+    this.mode.addEventListener("click", () =>
+      this.editor ? this.toPlain() : this.toRich(htmlOfText(this.area.value)),
+    );
+    this.area.form.addEventListener("submit", () => {
+      if (!this.editor) return;
+      this.area.value = this.editor.text.trimEnd();
+      this.source.value = this.editor.isEmpty ? "" : this.editor.html;
+    });
+    const html = this.source.value.trim();
+    if (html || !this.area.value.trim()) this.toRich(html);
+    else this.mode.textContent = "Rich text";
+  }
+
+  toRich(html) {
+    const root = this.field.querySelector("[data-editor]");
+    root.setAttribute("role", "textbox");
+    root.setAttribute("aria-multiline", "true");
+    this.editor = new RichText(root, { images: "", onChange() {}, onPicture() {}, askLink: askForLink });
+    this.editor.html = html;
+    this.editor.squire.addEventListener("pathChange", () => this.format.show());
+    this.area.hidden = true;
+    this.bar.hidden = false;
+    this.source.disabled = false;
+    this.mode.textContent = "Plain text";
+  }
+
+  toPlain() {
+    this.area.value = this.editor.text.trimEnd();
+    this.editor.squire.destroy();
+    const root = this.field.querySelector("[data-editor]");
+    const fresh = root.cloneNode(false);
+    fresh.hidden = true;
+    for (const name of ["contenteditable", "role", "aria-multiline"]) fresh.removeAttribute(name);
+    root.replaceWith(fresh);
+    this.editor = null;
+    this.area.hidden = false;
+    this.bar.hidden = true;
+    this.source.disabled = true;
+    this.mode.textContent = "Rich text";
+    this.area.focus();
+  }
+}
