@@ -67,8 +67,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: of workers that share the files, none has a long one left at the end."""
+    """Whoever asks for a browser needs Debian's Chromium; and files with slow tests go first.
+
+    Of workers that share the files, none has a long one left at the end.
+    """
+    for item in items:
+        if "chrome" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.peers)
     slow = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "peers", "root")))}
     items.sort(key=lambda item: item.path not in slow)
 

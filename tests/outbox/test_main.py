@@ -124,11 +124,11 @@ def test_killed_at_the_final_dot_it_repeats_one_message_and_loses_none(
 
 
 @pytest.mark.slow
-def test_a_database_that_is_locked_for_twenty_seconds_stops_nothing(
+def test_a_database_that_is_locked_for_longer_than_it_waits_stops_nothing(
     run: Callable[..., Program], settings: Settings, port: int
 ) -> None:
     with ScriptedSmtpServer(host="127.0.0.25", port=port) as peer:
-        program = run(database_timeout="3s")
+        program = run(database_timeout="1s")
         program.wait_for(" started ")
         insert(settings, "bob@remote.test")
         program.wait_for(" delivered ")
@@ -142,7 +142,7 @@ def test_a_database_that_is_locked_for_twenty_seconds_stops_nothing(
         )
         locker.stdin.flush()
         assert locker.stdout.readline() == "locked\n"
-        time.sleep(20)
+        time.sleep(5)  # several times its patience
         assert program.process.poll() is None
         locker.communicate("COMMIT;\n", timeout=PATIENCE)
         peer.wait_for_messages(2)

@@ -111,6 +111,67 @@ def test_a_forward_ends_when_a_panel_gives_its_address_to_somebody_else(
     assert [target.removesuffix("@remote.test") for target in found] == left
 
 
+FORMS = (
+    ("info@b\u00fccher.test", "INFO@XN--BCHER-KVA.TEST"),
+    ("info@xn--bcher-kva.test", "Info@b\u00fccher.test"),
+    ("café@here.test", "cafe\u0301@here.test"),
+    ("\u00c4nne@here.test", "\u00e4nne@here.test"),
+    ("a..b@here.test", '"a..b"@here.test'),
+    ('".a"@here.test', ".a@here.test"),
+)
+"""An address in two forms: as a panel made it for one user, and as it gives it to the next one."""
+
+
+@pytest.mark.parametrize(("first", "second"), FORMS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM mail_addresses; INSERT INTO mail_addresses (address, owner) VALUES ('{0}', 'bob')",
+        "INSERT INTO mail_addresses (address, owner) VALUES ('{1}', 'bob')",
+        "UPDATE mail_addresses SET owner = 'bob'",
+        "UPDATE mail_addresses SET address = 'other@here.test'",
+        "DELETE FROM mail_addresses",
+    ],
+)
+def test_a_forward_in_another_form_ends_as_well(
+    database: Database, settings: Settings, first: str, second: str, change: str
+) -> None:
+    made = f"""
+        UPDATE domains SET owner = 'dom';
+        INSERT INTO mail_forwards (address, target, owner) VALUES ('{second}', 'eve@remote.test', 'eve'),
+            ('{second}', 'panel@remote.test', NULL), ('more@here.test', 'eve@remote.test', 'eve');
+        {change.format(first, second)};
+        INSERT INTO mail_forwards (address, target, owner) VALUES ('{first}', 'later@remote.test', 'bob');
+    """
+    sqlite_shell.run(database.path, f"INSERT INTO mail_addresses (address, owner) VALUES ('{first}', 'eve'); {made}")
+    for written in (first, second):
+        targets = database.read(lambda tx, written=written: forwards.targets_of(tx, Address.parse(written)))  # type: ignore[misc]
+        assert "eve@remote.test" not in [str(target.address) for target in targets]
+    database.write(forwards.end_of_earlier_owners)
+    found = sqlite_shell.run(database.path, "SELECT target, owner FROM mail_forwards ORDER BY id;")
+    assert found == ["panel@remote.test|", "eve@remote.test|eve", "later@remote.test|bob"]
+    assert sqlite_shell.run(database.path, "SELECT count(*) FROM mail_address_changes;") == ["0"]
+
+
+def test_of_a_domain_in_letters_its_owners_forward_stays(database: Database) -> None:
+    sqlite_shell.run(
+        database.path,
+        """
+        INSERT INTO domains (domain, owner) VALUES ('xn--bcher-kva.test', 'dom');
+        INSERT INTO mail_forwards (address, target, owner) VALUES ('info@b\u00fccher.test', 'dom@remote.test', 'dom'),
+            ('info@b\u00fccher.test', 'eve@remote.test', 'eve');
+        INSERT INTO mail_addresses (address, owner) VALUES ('info@xn--bcher-kva.test', 'bob');
+        """,
+    )
+    assert database.write(forwards.end_of_earlier_owners) == 1
+    assert sqlite_shell.run(database.path, "SELECT owner FROM mail_forwards;") == ["dom"]
+
+
+def test_addresses_of_one_form_alone_are_not_noted(database: Database) -> None:
+    sqlite_shell.run(database.path, f"{FORWARDED} DELETE FROM mail_addresses;")
+    assert sqlite_shell.run(database.path, "SELECT count(*) FROM mail_address_changes;") == ["0"]
+
+
 def test_a_forward_of_nobodys_address_does_not_steal_the_mail_of_who_gets_it(
     database: Database, settings: Settings
 ) -> None:

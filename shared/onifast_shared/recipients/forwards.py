@@ -4,14 +4,16 @@ The panel writes both tables itself, in any case and with either form of an inte
 next look-up on, and one that holds no address is passed over.
 
 When an address is taken away or given to somebody else, triggers delete what its earlier owner made of it.
-They compare the texts in ASCII lower case, since any program's SQLite runs them and it knows no other form: of an
-address that the panel writes now with A-labels and now with U-labels, an earlier owner's forward has to be removed by
-hand. What we write ourselves has one form.
+They compare the texts in ASCII lower case, since any program's SQLite runs them and it knows no other form. Of what has
+several (U-labels and A-labels, composed and decomposed letters, quotes), further triggers note the change: such a
+forward counts no more from then on, and `end_of_earlier_owners` deletes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from onifast_shared.db.database import Connection
 from onifast_shared.values import stored_forms
@@ -40,9 +42,11 @@ class AliasRow:
 
 def targets_of(tx: Connection, address: Address) -> list[ForwardTarget]:
     """Where mail for exactly this address goes; [] if it is not forwarded."""
-    sql = f"SELECT target, owner FROM mail_forwards WHERE {_BY_ADDRESS} ORDER BY id"
+    sql = f"SELECT id, target, owner FROM mail_forwards WHERE {_BY_ADDRESS} ORDER BY id"
     rows = tx.execute(sql, stored_forms.of_address(address)).fetchall()
-    found = ((_parsed(str(target)), owner) for target, owner in rows)
+    changes = [each for each in _changes(tx) if each.address == address.key] if rows else []
+    ended = {number for change in changes for number in _ended_by(tx, change, address)}
+    found = ((_parsed(str(target)), owner) for number, target, owner in rows if number not in ended)
     return [ForwardTarget(target, str(owner) if owner else None) for target, owner in found if target is not None]
 
 
@@ -79,6 +83,59 @@ def remove(tx: Connection, address: Address, target: Address | None = None) -> i
         forms = (*stored_forms.of_address(address), *stored_forms.of_address(target))
         tx.execute(f"{sql} AND {stored_forms.matches('target')}", forms)
     return tx.changes()
+
+
+def end_of_earlier_owners(tx: Connection) -> int:
+    """Deletes the forwards that ended as their address went to somebody else; returns how many there were."""
+    ended = 0
+    for change in _changes(tx):
+        if (address := _parsed(change.address)) is not None:
+            numbers = [(number,) for number in _ended_by(tx, change, address)]
+            tx.executemany("DELETE FROM mail_forwards WHERE id = ?", numbers)
+            ended += len(numbers)
+        tx.execute("DELETE FROM mail_address_changes WHERE id = ?", (change.number,))
+    return ended
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A row of `mail_address_changes`: an address is its owner's now, or is gone. `address` is a key, or no address."""
+
+    number: int
+    address: str
+    owner: str | None
+    is_gone: bool
+    last_forward: int
+
+
+def _changes(tx: Connection) -> Iterator[_Change]:
+    sql = "SELECT id, CAST(address AS TEXT), owner, is_gone, last_forward FROM mail_address_changes ORDER BY id"
+    for row in tx.execute(sql).fetchall():
+        number, text, owner, is_gone, last_forward = cast(tuple[int, str, str | None, int, int], row)
+        address = _parsed(text)
+        yield _Change(number, address.key if address else "", owner, bool(is_gone), last_forward)
+
+
+def _ended_by(tx: Connection, change: _Change, address: Address) -> set[int]:
+    """The forwards of an address that a change ends: those that its owner, or whoever had it before, had made.
+
+    The domain's owner, and forwards that are nobody's, stay, as with the triggers.
+    """
+    domain = stored_forms.of_domain(address.domain)
+    stay = {owner for (owner,) in tx.execute("SELECT owner FROM domains WHERE lower(domain) IN (?, ?)", domain)}
+    sql = """
+        SELECT id, CAST(address AS TEXT), owner FROM mail_forwards
+        WHERE lower(substr(address, instr(address, '@') + 1)) IN (?, ?) AND owner <> '' AND id <= ?
+    """
+    rows = cast(list[tuple[int, str, str]], tx.execute(sql, (*domain, change.last_forward)).fetchall())
+    of_it = [
+        (number, owner)
+        for number, text, owner in rows
+        if (parsed := _parsed(text)) is not None and parsed.key == change.address
+    ]
+    if change.is_gone:
+        return {number for number, owner in of_it if owner == change.owner}
+    return {number for number, owner in of_it if owner != change.owner and owner not in stay}
 
 
 def aliased_domain(tx: Connection, alias: str) -> str | None:

@@ -1,6 +1,7 @@
 """Puts right what crashes and other programs leave behind: dead leases, unknown states, bytes that nobody refers to.
 
-And what a clock leaves behind that was set back: waits that are longer than any of ours.
+And what a clock leaves behind that was set back: waits that are longer than any of ours. And forwards of addresses that
+scripts gave to somebody else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from onifast_shared.queue import history as queue_history
 from onifast_shared.queue import scripts as queue_scripts
 from onifast_shared.queue import suppressions
 from onifast_shared.queue.due import DuePosition
+from onifast_shared.recipients import forwards
 from onifast_shared.refused import kept
 from onifast_shared.webhooks import calls as webhook_calls
 
@@ -48,6 +50,7 @@ class Janitor:
             self._next_sweep = now + SWEEP_INTERVAL
 
     def _mend(self, tx: Connection, now: float) -> tuple[int, int, DuePosition | None]:
+        forwards.end_of_earlier_owners(tx)
         looked = queue_due.recall(tx, now + self._longest_wait, now, self._looked)
         return self._leases.release_dead(tx), queue_scripts.hold_unknown(tx), looked
 
