@@ -9,10 +9,11 @@ import pytest
 from onifast_shared.acts import steps
 from onifast_shared.acts.journal import AskedAct
 from onifast_shared.db.database import Database
-from onifast_shared.mailboxes import mailbox
+from onifast_shared.mailboxes import labelling, labels, mailbox
+from onifast_shared.values import times
 from werkzeug.test import TestResponse
 
-from web.support import Browser, Clock, deliver, index, words
+from web.support import Browser, Clock, Panel, deliver, index, words
 
 JSON = {"Accept": "application/json"}
 
@@ -141,3 +142,47 @@ def test_nobody_undoes_or_sees_the_acts_of_others(browser: Browser, database: Da
     browser.post(f"/acts/{theirs.id}/undo")
     row = database.read(lambda tx: mailbox.get(tx, "maria", email_id))
     assert row and row.folder == "trash"
+
+
+def test_the_api_acts_undoes_and_tells_how_far_it_is(panel: Panel, database: Database, clock: Clock) -> None:
+    demo = panel.acting_for("demo")
+    ids = [deliver(database, subject=f"Invoice {number}") for number in range(3)]
+    index(database)
+    until = times.rfc3339(int(clock()) + 3600)
+    done = demo.post("/api/mail/acts", {"action": "snooze", "ids": ids, "until": until}).get_json()
+    assert (done["state"], done["done"]) == ("done", 3)
+    listed = demo.get("/api/mail/list", snoozed="true").get_json()["emails"]
+    assert [each["snoozed_until"] for each in listed] == [until] * 3
+    assert demo.post("/api/mail/acts/undo", {"id": done["id"]}).get_json()["state"] == "undone"
+    begun = demo.post("/api/mail/acts", {"action": "move", "folder": "trash", "matching": {"q": "invoice"}}).get_json()
+    assert (begun["state"], begun["total"]) == ("working", 3)
+    steps.work_off(database, clock())
+    assert demo.get("/api/mail/acts", id=begun["id"]).get_json()["state"] == "done"
+    assert {folder_of(database, each) for each in ids} == {"trash"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"action": "move", "ids": [1]}, 422),
+        ({"action": "move", "ids": [1], "matching": {}, "folder": "trash"}, 422),
+        ({"action": "snooze", "ids": [1], "until": "2001-01-01T00:00:00Z"}, 422),
+        ({"action": "label", "ids": [1], "label_id": 9}, 404),
+        ({"action": "read", "ids": [99]}, 404),
+        ({"action": "dance", "ids": [1]}, 422),
+        ({"action": "read", "matching": {"q": "nonsense:x AND ("}}, 422),
+    ],
+)
+def test_the_api_says_what_is_wrong_with_an_act(panel: Panel, database: Database, body: Any, status: int) -> None:
+    deliver(database)
+    assert panel.acting_for("demo").post("/api/mail/acts", body).status_code == status
+
+
+def test_the_folder_of_a_label_alone_is_emptied_into_the_trash(browser: Browser, database: Database) -> None:
+    own = database.write(lambda tx: labels.create(tx, "demo", "Clients", is_folder=True, now=1))
+    email_id = deliver(database)
+    database.write(lambda tx: labelling.assign(tx, own, [email_id]))
+    page = act(browser, "empty", back=f"label:{own.id}")
+    assert "Moved 1 message to Trash." in words(page) and folder_of(database, email_id) == "trash"
+    undo(browser, page)
+    assert browser.post("/messages", {"action": "empty", "back": "inbox"}).status_code == 400

@@ -86,17 +86,29 @@ def test_what_changes_nothing_in_the_counts_shows_too(page: Page, database: Data
     expect(page.get_by_role("link", name="New words")).to_be_visible()
 
 
-def test_a_list_that_somebody_is_at_waits_and_is_shown_then(page: Page, database: Database) -> None:
+def test_a_list_that_somebody_is_at_shows_what_comes_and_stays_as_it_is(page: Page, database: Database) -> None:
     deliver(database, subject="First")
     show(page)
     page.locator(".pick input").first.check()
+    page.get_by_role("link", name="First").focus()
+    deliver(database, subject="Second")
+    page.clock.run_for(2500)
+    expect(page.get_by_role("link", name="Second")).to_be_visible()
+    expect(page.get_by_label("Select: First")).to_be_checked()
+    expect(page.get_by_role("link", name="First")).to_be_focused()
+    expect(page.locator("[data-count=inbox]")).to_contain_text("2")
+
+
+def test_a_list_waits_while_something_is_chosen_in_its_menus(page: Page, database: Database) -> None:
+    deliver(database, subject="First")
+    show(page)
+    page.locator(".pick input").first.check()
+    page.get_by_title("Move to (v)").click()
     deliver(database, subject="Second")
     page.clock.run_for(5000)
     expect(page.locator("[data-count=inbox]")).to_contain_text("2")
     assert page.get_by_role("link", name="Second").count() == 0
-    page.locator(".pick input").first.uncheck()
-    page.locator("body").click(position={"x": 2, "y": 2})
-    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
     page.clock.run_for(5000)
     expect(page.get_by_role("link", name="Second")).to_be_visible()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from onifast_shared.db.database import Connection
 
 ACTIONS = ("move", "read", "unread", "star", "unstar", "label", "delete", "snooze")
 """What can be done. `move` goes to a place's key, `label` gives and takes labels, `snooze` lasts until a time."""
+
+ActState = Literal["working", "done", "undoing", "undone"]
 
 DELETED_FOR = 10
 """Seconds for which what was deleted can be had back."""
@@ -41,7 +43,7 @@ class ListAct:
     wanted: str
     cursor: str | None
     newest_id: int
-    state: str
+    state: ActState
     total: int
     done: int
     ends_ts: int
@@ -55,7 +57,7 @@ class ListAct:
 def begin(tx: Connection, asked: AskedAct, now: float, *, wanted: str = "", total: int = 0) -> ListAct:
     """Notes an act that is about to be done; one about all that is `wanted` is worked on from now on."""
     newest = int(tx.execute("SELECT coalesce(max(id), 0) FROM emails").get) if wanted else 0
-    state = "working" if wanted else "done"
+    state: ActState = "working" if wanted else "done"
     sql = """
         INSERT INTO list_acts (owner, action, target, came, wanted, newest_id, state, total, created_ts, ends_ts)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -98,7 +100,7 @@ def has_work(tx: Connection, now: float) -> bool:
     return bool(tx.execute(sql, (int(now),)).get)
 
 
-def advance(tx: Connection, act: ListAct, *, done: int, cursor: str | None, state: str, ends_ts: int) -> ListAct:
+def advance(tx: Connection, act: ListAct, *, done: int, cursor: str | None, state: ActState, ends_ts: int) -> ListAct:
     """Notes how far an act has come."""
     total = max(act.total, done)
     sql = "UPDATE list_acts SET done = ?, total = ?, cursor = ?, state = ?, ends_ts = ? WHERE id = ?"

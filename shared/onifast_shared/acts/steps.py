@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onifast_shared.acts import changes, journal, scope
-from onifast_shared.acts.journal import AskedAct, ListAct
+from onifast_shared.acts.journal import ActState, AskedAct, ListAct
 from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import conversations, mailbox, snoozing
@@ -77,7 +77,8 @@ def step(db: Database, begun: ListAct, now: float) -> ListAct | None:
             return current
         reached = of_conversations(tx, begun.owner, ids, wanted.reach) if wanted.reach else ids
         done = current.done + changes.apply(tx, current, reached)
-        state, ends = ("working", current.ends_ts) if cursor else ("done", journal.ends_of(current.action, now))
+        state: ActState = "working" if cursor else "done"
+        ends = current.ends_ts if cursor else journal.ends_of(current.action, now)
         return journal.advance(tx, current, done=done, cursor=cursor, state=state, ends_ts=ends)
 
     return db.write(work)
@@ -118,7 +119,7 @@ def _undo_some(tx: Connection, begun: ListAct) -> ListAct:
     for email_id, was in some:
         changes.revert(tx, begun, email_id, was)
         journal.drop(tx, begun, email_id)
-    state = "undoing" if len(some) == AT_ONCE else "undone"
+    state: ActState = "undoing" if len(some) == AT_ONCE else "undone"
     done = max(0, begun.done - len(some))
     return journal.advance(tx, begun, done=done, cursor=begun.cursor, state=state, ends_ts=begun.ends_ts)
 

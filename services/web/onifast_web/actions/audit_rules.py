@@ -105,6 +105,8 @@ RULES: Mapping[str, AuditRule | str] = {
     "api:DELETE /api/mail/mailbox-users": WITHIN,
     "api:POST /api/mail/password": WITHIN,
     "api:POST /api/mail/move": OWN_MAIL,
+    "api:POST /api/mail/acts": OWN_MAIL,
+    "api:POST /api/mail/acts/undo": OWN_MAIL,
     "api:POST /api/mail/mark": OWN_MAIL,
     "api:POST /api/mail/delete": OWN_MAIL,
     "api:POST /api/mail/outbox": _each("queue", Whose.CALLER, *QUEUE, by="action"),

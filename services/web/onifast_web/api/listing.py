@@ -47,6 +47,7 @@ class ListQuery(Model):
     label: Annotated[Id | None, Field(description="A label's or an own folder's number")] = None
     starred: Annotated[bool, Field(description="Only messages with a star")] = False
     unread: Annotated[bool, Field(description="Only messages that are unread")] = False
+    snoozed: Annotated[bool, Field(description="What is put off, the next to come back first; alone")] = False
     by_conversation: Annotated[bool, Field(description="Of each conversation the newest message; not with q")] = False
     address: Annotated[str, Field(max_length=320)] | None = None
     q: Annotated[str, Field(max_length=1000)] | None = None
@@ -118,11 +119,12 @@ def _wanted(tx: Connection, call: Call) -> WantedListing:
         limit=query.limit,
         cursor=query.cursor,
         by_conversation=query.by_conversation and not query.q,
+        snoozed=query.snoozed and call.caller.mail_of is not None,
     )
 
 
 def _folder_of(query: ListQuery) -> str | None:
-    folder = query.folder or (None if query.label or query.starred else "inbox")
+    folder = query.folder or (None if query.label or query.starred or query.snoozed else "inbox")
     return None if folder == "all" else folder
 
 

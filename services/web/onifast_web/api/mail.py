@@ -60,6 +60,8 @@ class Email(Model):
     from them that was proven to be (`known`); they had `seen` the address; or it was the `first` from there. A message
     is of an unknown correspondent where it is neither `written` nor `known`.
 
+    `snoozed_until` is there in a message that is put off. One that came back stands in lists by when that was.
+
     `conversation_id` is there moments after a message came. `conversation` is there in a list by conversation.
     """
 
@@ -83,6 +85,7 @@ class Email(Model):
     is_answered: Annotated[bool, IF_ANY] = False
     is_forwarded: Annotated[bool, IF_ANY] = False
     conversation: Annotated[ConversationCounts | None, IF_ANY] = None
+    snoozed_until: Annotated[Moment | None, IF_ANY] = None
 
 
 class ReadQuery(Model):
@@ -343,7 +346,7 @@ def fields_of(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dic
         "recipient": row.recipient,
         "subject": row.subject,
         "snippet": row.snippet,
-        "received_at": times.rfc3339(row.received_ts),
+        "received_at": times.rfc3339(row.arrived_ts),
         "is_read": row.is_read,
         "folder": row.folder,
         "size": row.size,
@@ -355,6 +358,7 @@ def fields_of(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dic
         "conversation_id": row.conversation_id,
         "is_answered": row.is_answered,
         "is_forwarded": row.is_forwarded,
+        "snoozed_until": times.rfc3339(row.snoozed_until) if row.snoozed_until else None,
     }
 
 

@@ -423,4 +423,8 @@ MEANINGS = {
     "words": "The same in words; in settings, how many words were learned.",
     "would_go": "Whether nothing stops the message.",
     "zone_line": "The record as a line of a zone file.",
+    "undo_until": "Until when it can be undone.",
+    "until": "Until when; a time that is to come.",
+    "snoozed": "What is put off.",
+    "snoozed_until": "When the message comes back to the inbox.",
 }

@@ -1,8 +1,10 @@
 // New mail shows by itself: while the page is to be seen, a look every two seconds at whether anything has changed, which
-// costs the server next to nothing (304); then the counts, and the list when it is the newest page and nothing is selected.
+// costs the server next to nothing (304); then the counts, and the list where it is the newest page.
 // Who wants to be told of new mail has a page that is not to be seen look too, seldom.
+
+import { showUnread, unreadShown } from "./badge.js";
 import { tellOfNew, wantsNotifications } from "./device.js";
-import { showLocalTimes } from "./times.js";
+import { refreshList } from "./list.js";
 
 const EVERY = 2_000;
 const HIDDEN = 30_000;
@@ -15,6 +17,8 @@ let known = "";
 let listIsOld = false;
 
 export function keepUpToDate() {
+  showUnread(unreadShown());
+  document.addEventListener("list:fresh", () => showUnread(unreadShown()));
   if (!document.querySelector("[data-count]")) return;
   document.addEventListener("visibilitychange", begin);
   begin();
@@ -50,7 +54,10 @@ async function look() {
     listIsOld = showCounts(await answer.json()) || listIsOld || !first;
     tellOfNew(root);
   }
-  if (listIsOld && (answer?.ok || answer?.status === 304)) listIsOld = !(await refreshList());
+  if (listIsOld && (answer?.ok || answer?.status === 304)) {
+    listIsOld = Boolean(document.querySelector("main[data-live]")) && !(await refreshList());
+  }
+  showUnread(unreadShown());
 }
 
 // 0 for never again: who has been logged out.
@@ -83,26 +90,4 @@ function showCounts(counts) {
     if (name === "scheduled") badge.closest("li").hidden = !number && !badge.closest("[aria-current]");
   }
   return differ;
-}
-
-// False where that has to wait: somebody is at the list.
-async function refreshList() {
-  const main = document.querySelector("main[data-live]");
-  if (!main) return true;
-  if (isInUse(main)) return false;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html", ...POLL } }).catch(() => null);
-  if (!answer?.ok) return false;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page.querySelector(".list-form");
-  const old = main.querySelector(".list-form");
-  if (!fresh || !old) return true;
-  if (isInUse(main)) return false;
-  showLocalTimes(fresh);
-  old.replaceChildren(...fresh.childNodes);
-  document.title = page.title;
-  return true;
-}
-
-function isInUse(main) {
-  return main.querySelector(".pick input:checked") || main.contains(document.activeElement);
 }

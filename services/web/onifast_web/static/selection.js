@@ -1,16 +1,53 @@
-// Selecting all rows of a page at once, and saying how many are selected.
+// Selecting rows: all of a page at once, from one to another with Shift, or all of the list on every page.
+
+let anchor = null; // the box that was ticked last
 
 export function enableSelection() {
   const form = document.querySelector(".list-form");
   if (!form) return;
+  form.addEventListener("click", (event) => {
+    const box = event.target.closest(".pick input");
+    if (!box) return;
+    if (event.shiftKey) selectTo(box, box.checked);
+    anchor = box;
+  });
   form.addEventListener("change", (event) => {
-    if (event.target.matches("[data-select-all]")) {
-      for (const box of boxes(form)) box.checked = event.target.checked;
-    }
+    if (event.target.matches?.("[data-select-all]")) selectAll(event.target.checked);
     show(form);
   });
   window.addEventListener("pageshow", () => show(form));
+  document.addEventListener("list:fresh", () => show(form));
   show(form);
+}
+
+// From the box that was ticked last to this one.
+export function selectTo(box, isChecked = true) {
+  const list = boxes(box.form);
+  const [from, to] = [list.indexOf(anchor), list.indexOf(box)];
+  if (from < 0 || to < 0) return;
+  for (const each of list.slice(Math.min(from, to), Math.max(from, to) + 1)) each.checked = isChecked;
+}
+
+// Ticks the box of a row, or all between it and the one before.
+export function toggle(row, { extends: isRange = false, checked = null } = {}) {
+  const box = row?.querySelector(".pick input");
+  if (!box) return false;
+  const isChecked = checked ?? (isRange || !box.checked);
+  if (isRange && anchor?.isConnected) selectTo(box, true);
+  else box.checked = isChecked;
+  anchor = box;
+  show(box.form);
+  return true;
+}
+
+export function selectAll(isChecked, fits = () => true) {
+  const form = document.querySelector(".list-form");
+  if (!form) return false;
+  for (const box of boxes(form)) box.checked = isChecked && fits(box.closest(".row"));
+  const every = form.querySelector("[data-every]");
+  if (every && !isChecked) every.checked = false;
+  show(form);
+  return true;
 }
 
 export function show(form) {
@@ -20,16 +57,34 @@ export function show(form) {
   const chosen = list.filter((box) => box.checked).length;
   all.checked = chosen > 0 && chosen === list.length;
   all.indeterminate = chosen > 0 && chosen < list.length;
-  const every = Boolean(form.querySelector('[name="every"]')?.checked);
-  form.querySelector("[data-selected]").textContent = every
-    ? "All selected"
-    : chosen
-      ? `${chosen} selected`
-      : "Select all";
-  askAbout(form, every);
+  const box = form.querySelector('[name="every"]');
+  const every = Boolean(box?.checked);
+  const words = form.querySelector("[data-selected]");
+  const isMail = form.matches("[data-acts]");
+  words.textContent = every ? "All selected" : chosen ? `${chosen} selected` : isMail ? "" : "Select all";
+  if (isMail) offerEvery(form, box, all.checked);
+  else askAbout(form, every);
 }
 
-// What is done to every page of a list is asked for first, whatever it is.
+// How many that are is asked for once all of the page is selected.
+async function offerEvery(form, box, isWhole) {
+  if (!box) return;
+  box.closest("label").hidden = !isWhole && !box.checked;
+  if (!isWhole || box.dataset.known) return;
+  box.dataset.known = "1";
+  const asked = new URLSearchParams();
+  for (const input of form.querySelectorAll(":scope > input[type=hidden]")) {
+    if (!["csrf_token", "cursor"].includes(input.name)) asked.set(input.name, input.value);
+  }
+  const answer = await fetch(`${form.dataset.total}?${asked}`).catch(() => null);
+  const found = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (!found) return;
+  const number = `${found.is_more ? "more than " : ""}${found.count.toLocaleString()}`;
+  const where = asked.get("q") ? "this search" : "this list";
+  form.querySelector("[data-every-words]").textContent = `All ${number} in ${where}`;
+}
+
+// What is done to every page of a list without an undo is asked for first, whatever it is.
 function askAbout(form, every) {
   for (const button of form.querySelectorAll('button[name="action"]')) {
     button.dataset.usual ??= button.dataset.confirm ?? "";

@@ -52,6 +52,6 @@ async function copied(source) {
 function forgetNotice() {
   const url = new URL(location.href);
   if (!url.searchParams.has("did")) return;
-  for (const name of ["did", "n", "ids", "came", "to", "still"]) url.searchParams.delete(name);
+  for (const name of ["did", "n", "act"]) url.searchParams.delete(name);
   history.replaceState(null, "", url);
 }

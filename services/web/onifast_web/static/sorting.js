@@ -1,27 +1,40 @@
 // Stars that change at once, and menus that close as menus do.
 
+import { say } from "./acting.js";
+import { current, focusRow } from "./list.js";
+
 export function enableSorting() {
   document.addEventListener("submit", star);
   document.addEventListener("click", (event) => closeMenus(event.target));
   document.addEventListener("keydown", (event) => {
     const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
     if (!menu) return;
+    const isAtRow = menu.classList.contains("at-row");
     menu.open = false;
-    menu.querySelector("summary").focus();
+    if (!isAtRow || !focusRow(current())) menu.querySelector("summary").focus();
   });
+  document.addEventListener("keydown", walk);
 }
 
-// Opens a menu of a message's page, or goes to the selection's choice in a list.
-export function openChoice(key) {
-  const menu = document.querySelector(`details.menu[data-key="${key}"]`);
-  if (menu) {
-    menu.open = true;
-    menu.querySelector(".menu-body input:not([type=hidden]), .menu-body button, .menu-body a")?.focus();
-    return true;
-  }
-  const choice = document.querySelector(`select[data-key="${key}"]`);
-  choice?.focus();
-  return Boolean(choice);
+// Arrow keys go through a menu.
+function walk(event) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const body = by && event.target.closest?.("details.menu[open] > .menu-body");
+  if (!body || event.target.matches("input:not([type=checkbox])")) return;
+  const items = [...body.querySelectorAll(".menu-item, .menu-item input, .menu-foot a")].filter(
+    (each) => each.tabIndex >= 0 && each.offsetParent,
+  );
+  event.preventDefault();
+  items.at((items.indexOf(event.target) + by) % items.length)?.focus();
+}
+
+// Opens a menu of a message's page, or of a list's tool bar.
+export function openChoice(key, root = document) {
+  const menu = root?.querySelector(`details.menu[data-key="${key}"]`);
+  if (!menu) return false;
+  menu.open = true;
+  menu.querySelector(".menu-body input:not([type=hidden]), .menu-body button:not([hidden]), .menu-body a")?.focus();
+  return true;
 }
 
 function closeMenus(target) {
@@ -34,18 +47,20 @@ async function star(event) {
   const button = event.submitter;
   if (!button?.matches(".star")) return;
   event.preventDefault();
-  const before = button.value;
-  const id = Number(before.split(":")[1]);
-  const starred = before.startsWith("star:");
+  const action = button.value;
+  const id = Number(action.split(":")[1]);
+  const starred = action.startsWith("star:");
+  const body = new URLSearchParams(new FormData(button.form, button));
+  for (const name of ["ids", "every"]) body.delete(name);
   show(button, id, starred);
-  const root = document.body.dataset.root.replace(/\/$/, "");
-  const token = document.querySelector('meta[name="csrf-token"]').content;
-  const answer = await fetch(`${root}/api/mail/mark`, {
+  const answer = await fetch(button.form.getAttribute("action"), {
     method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token },
-    body: JSON.stringify({ id, is_starred: starred }),
+    headers: { Accept: "application/json" },
+    body,
   }).catch(() => null);
-  if (!answer?.ok) show(button, id, !starred);
+  const isJson = answer?.headers.get("Content-Type")?.includes("json");
+  if (answer?.ok && isJson) say(await answer.json());
+  else show(button, id, !starred);
 }
 
 function show(button, id, starred) {

@@ -27,6 +27,7 @@ from onifast_web.webmail import places
 from onifast_web.webmail.declared import ActNotice, Notice, Notices, PageRoute, counted
 from onifast_web.webmail.filters import iso
 from onifast_web.webmail.pages import user
+from onifast_web.webmail.places import ListPlace
 from onifast_web.webmail.wanted import list_query, wanted_of
 
 LONGEST_SNOOZE = 5 * 366 * 24 * 3600
@@ -51,7 +52,7 @@ def act() -> AnyResponse:
     if action in _CHOICES:
         return _decide(username, action, target, back)
     ids = [int(target)] if action in _ON_ONE and _is_number(target) else selected_ids()
-    every = bool(request.form.get("every")) and action not in _ON_ONE
+    every = bool(request.form.get("every") or action == "empty") and action not in _ON_ONE
     if not ids and not every:
         return _shown_again(back, ids, did="none")
     if action == "move" and (target or request.form.get("target")) == back:
@@ -146,12 +147,12 @@ NOTICES: Notices = {
 def _done(tx: Connection, caller: Caller, form: FormFields, ids: Sequence[int], now: float) -> ListAct:
     username = caller.username or ""
     action = form.get("action", "").partition(":")[0]
-    verb, aim = _meant(tx, username, form, now)
     came = places.of(tx, username, form.get("back", "inbox"))
+    verb, aim = _emptied(came) if action == "empty" else _meant(tx, username, form, now)
     whole = bool(form.get("whole")) and action not in _ON_ONE
     reach = _reach(came.folder, verb, aim) if whole else ()
     asked = AskedAct(username, verb, aim, came.key)
-    if form.get("every") and action not in _ON_ONE:
+    if (form.get("every") or action == "empty") and action not in _ON_ONE:
         wanted = wanted_of(came, form, member=caller.member)
         return steps.act_on_all(tx, asked, wanted.scope(reach), now)
     return steps.act(tx, asked, steps.of_conversations(tx, username, ids, reach) if whole else ids, now)
@@ -179,6 +180,15 @@ def _meant(tx: Connection, username: str, form: FormFields, now: float) -> tuple
         case "snooze":
             return "snooze", str(_moment(target or form.get("until", ""), now))
     raise Problem(400, "That action is not known.")
+
+
+def _emptied(place: ListPlace) -> tuple[str, str]:
+    """What is done to all of a folder that is emptied: what cannot be deleted for good goes to the trash."""
+    if place.folder in ("trash", "junk"):
+        return "delete", ""
+    if place.own_folder is None:
+        raise Problem(400, "Only the trash, junk and your own folders are emptied.")
+    return "move", "trash"
 
 
 def _all_labels(tx: Connection, username: str, chosen: Sequence[str]) -> str:

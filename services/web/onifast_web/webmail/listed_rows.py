@@ -40,7 +40,8 @@ class ListedRow(NamedTuple):
 
     `pill` is the name of the folder where that is not the list's, `who` the other side, `is_to` whether that is who it
     is for. Of a conversation `names` took part, and it has `total` messages. `moment` is the time as `<time datetime>`
-    has it, `shown` for people, `style` how scripts show it.
+    has it, `shown` for people, `style` how scripts show it. `is_woken`: it came back unread after it was put off.
+    `to_address` is where it came, if that is to be told, and `to_shown` what of that its reader needs.
     """
 
     id: int
@@ -69,6 +70,9 @@ class ListedRow(NamedTuple):
     is_answered: bool
     is_forwarded: bool
     team: Sequence[StatusPill]
+    is_woken: bool
+    to_address: str
+    to_shown: str
 
 
 def listed_row(
@@ -82,6 +86,7 @@ def listed_row(
     conversation: ConversationSummary | None = None,
     place: str | None = None,
     team: Sequence[StatusPill] = (),
+    tells_address: bool = False,
 ) -> ListedRow:
     """A message of a page, or its whole conversation, which is opened from the list of `place`."""
     is_draft = row.folder == "drafts"
@@ -92,6 +97,7 @@ def listed_row(
     every = conversation or row
     who = filters.counterpart(row)
     when, style = (mark.release_ts, "soon") if mark and mark.release_ts else (row.received_ts, "short")
+    told = row.recipient if tells_address and row.folder not in _WRITTEN_HERE else ""
     return ListedRow(
         *(row.id, url, who, filters.tint(who), filters.initial(who)),
         *(row.subject or "no subject", row.subject or _NO_SUBJECT, row.snippet, excerpt),
@@ -109,6 +115,9 @@ def listed_row(
         is_answered=every.is_answered,
         is_forwarded=every.is_forwarded,
         team=team,
+        is_woken=row.woken_from_ts is not None and not row.is_read,
+        to_address=told,
+        to_shown=told.split("@")[0],
     )
 
 

@@ -1,4 +1,4 @@
-"""How a user wants lists of messages: by conversation or message, how dense, and what a swipe does."""
+"""How a user wants lists of messages: of what, how dense, with a reading pane, and what a swipe does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _DENSITY_WORDS = {"comfortable": "Comfortable", "normal": "Normal", "compact": "Compact"}
+_PANE_WORDS = {"none": "None", "right": "To the right of the list", "below": "Below the list"}
+_SWIPE_WORDS = {
+    "archive": "Archive",
+    "trash": "Delete",
+    "read": "Mark as read, or unread",
+    "snooze": "Snooze",
+    "none": "Nothing",
+}
 
 
 @allow(Who.USER)
@@ -56,4 +64,4 @@ def _chosen(name: str, known: tuple[str, ...]) -> str:
 
 
 def _page() -> Response:
-    return page("lists.html", "lists", densities=_DENSITY_WORDS)
+    return page("lists.html", "lists", densities=_DENSITY_WORDS, panes=_PANE_WORDS, swipes=_SWIPE_WORDS)

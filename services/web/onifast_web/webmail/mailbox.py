@@ -14,6 +14,8 @@ from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
 from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import RecipientState
+from onifast_shared.recipients import addresses
+from onifast_shared.recipients.addresses import AddressFilter
 from onifast_shared.search import saved
 from onifast_shared.values.paging import CursorError
 
@@ -32,7 +34,10 @@ from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row, team_pills
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
-from onifast_web.webmail.wanted import TEAM_FOLDERS, wanted_of
+from onifast_web.webmail.snooze_times import snooze_choices
+from onifast_web.webmail.wanted import TEAM_FOLDERS, list_query, wanted_of
+
+_MOST_ADDRESSES = 50
 
 
 class _Listed(NamedTuple):
@@ -50,6 +55,7 @@ class _Listed(NamedTuple):
     is_apart: bool
     conversations: dict[int, ConversationSummary]
     team: dict[int, TeamMark]
+    addresses: list[str]
 
 
 @allow(Who.USER, visitors=True)
@@ -102,6 +108,7 @@ def _list(key: str) -> Response:
             place.label is not None and place.label == senders_store.folder_of(tx, username),
             conversations.summaries(tx, username, listing.rows, place.folder) if asked.by_conversation else {},
             team_marks.of(tx, username, ids, web.clock()) if caller.member else {},
+            _addresses(tx, username),
         )
 
     args = request.args
@@ -129,6 +136,10 @@ def _shown(listed: _Listed) -> Response:
         own_folders=[each for each in listed.labels if each.is_folder and each != place.label],
         labels=[each for each in listed.labels if not each.is_folder],
         q=asked.text,
+        address=asked.address,
+        addresses=listed.addresses,
+        kept=list_query(request.args),
+        snooze_choices=snooze_choices(now),
         in_all=_is_in_all(asked),
         by_conversation=asked.by_conversation,
         by_rank=asked.by_rank,
@@ -142,6 +153,12 @@ def _shown(listed: _Listed) -> Response:
     )
 
 
+def _addresses(tx: Connection, username: str) -> list[str]:
+    """The addresses that a user can have the mail to one of listed; of very many the first ones."""
+    wanted = AddressFilter()
+    return [each.address for each in addresses.list_page(tx, username, wanted, _MOST_ADDRESSES).rows]
+
+
 def _is_in_all(asked: WantedListing) -> bool:
     return bool(asked.text) and (asked.folder, asked.label, asked.starred) == (None, None, False)
 
@@ -153,12 +170,13 @@ def _row(listed: _Listed, row: EmailRow, now: float) -> ListedRow:
         row,
         pill=row.folder.capitalize() if is_elsewhere else "",
         labels=[each for each in listed.labels_of.get(row.id, ()) if each != place.label],
-        mark=_mark(states, now) if states else None,
+        mark=_snoozed_mark(row) or (_mark(states, now) if states else None),
         excerpt=listed.listing.excerpts.get(row.id),
         is_doubtful=bool(impostors.listed_warnings(listed.who, row)),
         conversation=listed.conversations.get(row.conversation_id or 0),
         place=place.key,
         team=team_pills(listed.team.get(row.id), auth.caller().member),
+        tells_address=len(listed.addresses) > 1 and not listed.asked.address,
     )
 
 
@@ -190,7 +208,7 @@ NAV = (
         for place, name in enumerate(FOLDERS, 1)
     ),
     NavEntry("starred", "Starred", starred, icon="star", group=NavGroup.MAIL, order=15),
-    NavEntry("snoozed", "Snoozed", snoozed, icon="clock", group=NavGroup.MAIL, order=17),
+    NavEntry("snoozed", "Snoozed", snoozed, icon="snooze", group=NavGroup.MAIL, order=17),
 )
 NOTICES: Notices = {}
 
@@ -205,6 +223,10 @@ def _numbers(tx: Connection, username: str, _now: float) -> dict[str, MenuNumber
 
 
 NUMBERS = _numbers
+
+
+def _snoozed_mark(row: EmailRow) -> StatusPill | None:
+    return None if row.snoozed_until is None else StatusPill("Snoozed", "idle", row.snoozed_until)
 
 
 def _mark(states: list[RecipientState], now: float) -> StatusPill | None:

@@ -67,6 +67,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         undo=undo,
         lists=lists,
         notice=notice,
+        inbox_unread=numbers["inbox"].shown if "inbox" in numbers else 0,
         troubles=_troubles(web) if caller.is_admin else [],
         **values,
     )

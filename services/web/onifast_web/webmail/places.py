@@ -46,7 +46,7 @@ def of(tx: Connection, owner: str, key: str) -> ListPlace:
     if key == STARRED:
         return ListPlace(key, "Starred", key, "star")
     if key == SNOOZED:
-        return ListPlace(key, "Snoozed", key, "clock")
+        return ListPlace(key, "Snoozed", key, "snooze")
     match = _LABEL.fullmatch(key)
     if match is None:
         raise not_found("folder")
