@@ -30,6 +30,12 @@ SHIFTS = """
       for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push(entry.value);
     }).observe({ type: "layout-shift", buffered: true });
 """
+SMALL = """
+    [...document.querySelectorAll("main :is(button, summary, .row-link, .pick, .search input)")]
+      .map((each) => [each.getAttribute("aria-label") ?? each.title, each.getBoundingClientRect()])
+      .filter(([, box]) => box.width && box.height && (box.width < 44 || box.height < 44))
+      .map(([name, box]) => `${name} ${box.width}x${box.height}`)
+"""
 FOCUS = (
     "document.activeElement.closest('.row')?.querySelector('.subject').textContent ?? document.activeElement.tagName"
 )
@@ -109,6 +115,7 @@ def test_nothing_jumps_and_all_can_be_reached(
         else:
             box = page.locator(".row").first.bounding_box()
             assert box and box["y"] <= 120
+            assert page.evaluate(SMALL) == []
 
 
 ACTS = (("e", "Moved 1 message to Archive."), ("!", "Moved 1 message to Junk."), ("#", "Moved 1 message to Trash."),
@@ -259,8 +266,10 @@ def test_swipes_do_what_their_owner_chose(chrome: Chrome, live: Live, database: 
         page.wait_for_selector("html.js")
         swipe(page, 58, -170)
         expect(page.get_by_text("Moved 1 message to Trash.")).to_be_visible()
+        expect(page.locator(row(page, 58))).to_have_count(0)
         swipe(page, 57, 170)
         expect(page.get_by_text("Moved 1 message to Archive.")).to_be_visible()
+        expect(page.locator(row(page, 57))).to_have_count(0)
         swipe(page, 56, 40)  # not far enough
         expect(page.locator(row(page, 56))).to_be_visible()
         page.goto("/lists")

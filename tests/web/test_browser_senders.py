@@ -16,7 +16,7 @@ from web.test_senders import folder_of
 
 pytestmark = pytest.mark.peers
 
-ONE_ROW = 48
+ONE_ROW = 56  # CSS pixels
 """Pixels that the bar above a list may be high where its buttons stand beside each other."""
 
 

@@ -11,7 +11,9 @@ export function enableRowTools() {
   const tools = template.content.firstElementChild.cloneNode(true);
   list.addEventListener("mouseover", (event) => {
     const row = event.target.closest(".rows > .row");
-    if (row && tools.parentElement !== row && matchMedia("(hover: hover)").matches) row.append(tools);
+    if (!row || tools.parentElement === row || !matchMedia("(hover: hover)").matches) return;
+    // A row that asks for a choice has buttons of its own there.
+    if (!row.querySelector(".row-choices")) row.append(tools);
   });
   list.addEventListener("mouseleave", () => tools.remove());
   tools.addEventListener("click", (event) => use(event, tools.closest(".row")));
