@@ -70,6 +70,7 @@ function swap(old, fresh) {
     old.replaceChildren(...fresh.childNodes);
     for (const row of old.querySelectorAll(".rows > .row")) written.set(row, sources.get(row.dataset.id));
   }
+  for (const button of document.querySelectorAll(".empty-button")) button.hidden = !freshRows;
   for (const row of rows()) {
     row.querySelector(".pick input").checked = chosen.has(idOf(row));
     row.classList.toggle("current", idOf(row) === open);
