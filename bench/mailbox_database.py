@@ -128,8 +128,9 @@ def _register(tx: Connection, letters: Letters) -> None:
         people = {address: name for name, address in letters.people[owner]}
         rows = [(owner, at, at.partition("@")[2], name, known, NEWEST) for at, name in people.items()]
         tx.executemany(_CORRESPONDENT, rows)
-    seen = "INSERT INTO correspondents_seen (source, last_id) VALUES ('emails', ?)"
-    tx.execute(seen, (letters.numbers.messages,))
+    # Who is proposed as a recipient is learned from the same mail, and nothing that is measured asks for it.
+    seen = "INSERT INTO correspondents_seen (source, last_id) VALUES (?, ?)"
+    tx.executemany(seen, [(source, letters.numbers.messages) for source in ("emails", "addressees emails")])
 
 
 @contextmanager
