@@ -349,3 +349,6 @@ def test_what_a_member_sends_from_it_counts_for_them_and_for_it(
     ]
     assert statuses == [202, 429]
     assert panel.client.post("/api/mail/send", json=body, headers=within(panel, "demo")).status_code == 202
+    limit = {"address": INFO, "messages_per_day": 2}
+    assert panel.client.patch("/api/mail/mailbox-users", json=limit, headers=panel.headers).status_code == 200
+    assert panel.client.post("/api/mail/send", json=body, headers=within(panel, "demo")).status_code == 429
