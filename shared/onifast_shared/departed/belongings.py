@@ -146,6 +146,7 @@ ENDED = (
 """What ends at once, and does not come back: logins, and what is only counted."""
 
 NOT_THEIRS = {
+    ("mail_address_changes", "owner"): "who had or got an address, for the seconds until outbox has ended forwards",
     ("departed_users", "username"): "not used any more",
     ("mailbox_users", "account"): "the name that a mailbox user's own things lie under; theirs go aside by themselves",
     ("mailbox_members", "account"): "goes with mailbox_users",
