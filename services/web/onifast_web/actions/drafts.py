@@ -41,7 +41,7 @@ WORDS = (
 )
 """Fields of a form that hold no file."""
 _FORWARD_OF = "forward_of"
-_SIGNATURE_MARK = re.compile(r"^--$", re.MULTILINE)
+_SIGNATURE_MARK = re.compile(r"^--\n\n?", re.MULTILINE)
 _CHOSEN = ("key", "reply_to", "priority", "language", "receipt", "report")
 
 
@@ -114,7 +114,7 @@ class Form:
         html = forwarding.page(written.html) if written else None
         if written:
             # An editor keeps no space at the end of a line; that of a signature's mark has a meaning (RFC 3676).
-            text = _SIGNATURE_MARK.sub("-- ", written.text)
+            text = _SIGNATURE_MARK.sub("-- \n", written.text)
         if forwarded:
             text, html = forwarded.below(text, written.html if written else "")
         shown = written.content_ids if written else frozenset[str]()
