@@ -34,7 +34,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "onifast_outbox": (
         ("maillog", "schedule", "http_client", "reasons", "destinations"),
-        ("poller", "dsn", "junk", "signing", "tls_policy"),
+        ("poller", "dsn", "junk", "signing", "tls_policy", "unsubscriber"),
         ("smtp", "webhooks"),
         ("delivering",),
         ("claiming", "delivery_check", "image_proxy", "returns"),

@@ -52,6 +52,7 @@ from onifast_outbox.tls_policy import reporting as tls_reporting
 from onifast_outbox.tls_policy.contexts import Contexts
 from onifast_outbox.tls_policy.policies import TlsPolicies
 from onifast_outbox.tls_policy.reporting import Reporting
+from onifast_outbox.unsubscriber import Unsubscriber
 from onifast_outbox.webhooks.poster import Poster
 
 # Below what supervisord and systemd wait before they kill.
@@ -80,6 +81,7 @@ class OutboxProgram:
     poster: Poster
     teacher: Teacher
     digests: Digests
+    unsubscriber: Unsubscriber
 
 
 def assemble(settings: Settings, db: Database) -> OutboxProgram:
@@ -117,6 +119,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         Poster(db, resolver, contexts.verifying, keeps_calls=settings.webhook_calls_kept > 0),
         Teacher(db, settings),
         Digests(db, settings),
+        Unsubscriber(db, resolver, contexts.verifying),
     )
 
 
@@ -180,8 +183,8 @@ async def serve(
 
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup = (
-        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(7)
+    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup, list_wakeup = (
+        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(8)
     )
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
@@ -209,6 +212,7 @@ async def serve(
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
         repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
     ]
+    loops.append(repeat("leaving lists", lambda: _until_done(program.unsubscriber.run_once), list_wakeup))
     if settings.image_proxy:
         loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), image_wakeup))
     if settings.tls_reports:
@@ -220,7 +224,7 @@ async def serve(
         db.data_version,
         (
             program.queue_wakeup,
-            *(mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup),
+            *(mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup, list_wakeup),
         ),
     )
     async with poller.watching():

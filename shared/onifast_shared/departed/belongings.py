@@ -138,6 +138,7 @@ ENDED = (
     Column("inquiries", "owner"),
     Column("send_keys", "username"),
     Column("remote_images", "owner"),
+    Column("unsubscriptions", "owner"),
     Column("sending_usage", "name", "scope IN ('user', 'unix')"),
     Column("sending_refusals", "name", "scope IN ('user', 'unix')"),
     Column("limit_alerts", "name", "scope IN ('user', 'unix')"),

@@ -198,6 +198,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.suppressions": _each("suppression", Whose.CALLER, "lift", otherwise="suppression.add"),
     "webmail.tls": always("tls.forget", Whose.NOBODY),
     "webmail.two_step": WITHIN,
+    "webmail.unsubscribe": OWN_MAIL,
     "webmail.webhooks": _each("webhook", Whose.CALLER, "create", "enable", "remove", events="webhook.change"),
     "webmail.webhook_calls": always("webhook.replay", Whose.CALLER),
     "client_setup:autodiscover": "a mail program asks, and changes nothing",

@@ -22,7 +22,17 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
-from onifast_web.actions import answering, downloads, forwarding, image_proxy, invitations, receipts, stored_files, team
+from onifast_web.actions import (
+    answering,
+    downloads,
+    forwarding,
+    image_proxy,
+    invitations,
+    receipts,
+    stored_files,
+    team,
+    unsubscribing,
+)
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
@@ -202,7 +212,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     is_sent, now = row.folder in _WHERE_SENT_MAIL_LIES, current().clock()
     web, is_own = current(), row.folder in ("sent", "drafts")
     is_visited = auth.caller().visited_by is not None
-    deliveries, waiting, who, reports, invitation, is_apart, receipt = web.database.read(
+    deliveries, waiting, who, reports, invitation, is_apart, receipt, unsubscribe = web.database.read(
         lambda tx: (
             queue_view.for_email(tx, row.id) if is_sent else [],
             waiting_store.of_email(tx, username, row.id, now) if is_sent else None,
@@ -211,6 +221,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
             None if is_own else invitations.find(tx, web, username, row, parsed),
             senders_store.is_apart(tx, username, row.id),
             None if is_own or is_visited else receipts.wanted(tx, web, username, row, parsed),
+            unsubscribing.offer(tx, username, row, parsed),
         )
     )
     live = [item.status for item in deliveries if item.status != "cancelled"]
@@ -243,6 +254,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "is_apart": is_apart,
         "team": _team(row.id),
         "receipt": receipt,
+        "unsubscribe": unsubscribe,
     }
 
 
