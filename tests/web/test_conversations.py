@@ -116,3 +116,11 @@ def test_a_large_conversation_comes_in_pages(browser: Browser, database: Databas
     assert page.count('id="message-') == 100 and "Older messages" in page
     older = re.search(r'href="([^"]+)">Older', page)
     assert older and "Newest messages" in browser.get(older[1].replace("&amp;", "&")).text
+
+
+def test_one_message_of_a_conversation_is_archived_alone(browser: Browser, database: Database) -> None:
+    ids = three(database)
+    page = browser.get(link(browser)).text
+    assert "Move this one to trash" in page
+    browser.post("/messages", {"ids": str(ids[2]), "back": "inbox", "action": "move:archive"})
+    assert folders(database, ids) == ["inbox", "sent", "archive"]

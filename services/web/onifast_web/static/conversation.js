@@ -41,15 +41,13 @@ async function unfold(link, { leaves = true } = {}) {
     link.setAttribute("aria-expanded", String(!opened.hidden));
     return;
   }
-  const answer = await fetch(link.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  const answer = await fetch(`${link.href}?conversation=1`, { headers: { Accept: "text/html" } }).catch(() => null);
   const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   const article = page?.querySelector("article.message");
   if (!article) {
     if (leaves) location.href = link.href; // as without scripts
     return;
   }
-  article.querySelector("h1")?.remove();
-  article.querySelector(".quick-reply")?.remove(); // the last message has it
   showLocalTimes(article);
   place.append(article);
   place.classList.remove("unread");

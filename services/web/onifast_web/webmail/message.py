@@ -56,7 +56,7 @@ def message(email_id: int) -> Response:
     opened = open_message(username, email_id)
     if _mark_read(username, opened.row):
         _tell_that_it_was_read(opened)
-    shown = content_of(username, opened)
+    shown, in_conversation = content_of(username, opened), request.args.get("conversation") == "1"
     found = current().database.read(lambda tx: sorting.of(tx, username, opened.row))
     return page(
         "message.html",
@@ -66,7 +66,9 @@ def message(email_id: int) -> Response:
         sorting=found,
         folders=mailbox.FOLDERS,
         conversation=_conversation(username, opened.row),
-        quick=quick_reply_of(username, opened),
+        # A script puts what it gets so into its place in a conversation, which has a title and the answer below it.
+        in_conversation=in_conversation,
+        quick=None if in_conversation else quick_reply_of(username, opened),
         **head_of(username, opened),
     )
 
