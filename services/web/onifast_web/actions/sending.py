@@ -277,7 +277,10 @@ def _check_bodies(draft: Draft) -> None:
 
 
 def owner_of(web: Web, caller: Caller, sender: Address) -> str | None:
-    """Whose message it is. The service token sends for anybody, and what it sends belongs to the address's owner."""
+    """Whose message it is. The service token sends for anybody, and what it sends belongs to the address's owner.
+
+    Raises Problem(403) for an address that is not the caller's.
+    """
     if caller.username is None:
         found = web.database.read(lambda tx: addresses.resolve(tx, sender, web.settings))
         return found.owner if isinstance(found, addresses.Local) else None
