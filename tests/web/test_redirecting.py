@@ -52,7 +52,7 @@ def test_it_goes_on_as_it_is_and_its_signature_holds(
     assert "demo@example.test" in demo.get(f"/messages/{email_id}/redirect").text
     form = {"to": "bob@other.example, maria@other.test", "from": "demo@example.test", "key": "abcdef"}
     answer = demo.post(f"/messages/{email_id}/redirect", form)
-    assert answer.headers["Location"].endswith(f"/messages/{email_id}?did=redirected")
+    assert answer.headers["Location"].endswith(f"/messages/{email_id}?did=message-redirected")
     rows = queued(database)
     assert [row[:3] for row in rows] == [
         ("demo@example.test", "bob@other.example", "demo"),

@@ -144,11 +144,25 @@ def answer_invitation(email_id: int) -> AnyResponse:
     return redirect(url_for("webmail.message", email_id=email_id, did=f"invitation-{given}"), 303)
 
 
+@allow(Who.USER)
+def unsubscribe(email_id: int) -> AnyResponse:
+    """Asks the list that a message came by for no more of its mail, and shows the message again, which tells of it."""
+    caller, username = user()
+    opened, own = open_message(username, email_id), beginning.senders(username)
+    sender = beginning.short_reply(username, opened).sender or (own[0] if own else "")
+    try:
+        unsubscribing.leave(current(), caller, email_id, sender=sender)
+    except DraftError as error:
+        raise Problem(422, render.sentence(error.text)) from None
+    return redirect(url_for("webmail.message", email_id=email_id), 303)
+
+
 ROUTES = (
     PageRoute("GET", "/messages/<int:email_id>", message, off_menu="a folder's list leads to it"),
     PageRoute(
         "POST", "/messages/<int:email_id>/invitation", answer_invitation, off_menu="a message's page leads to it"
     ),
+    PageRoute("POST", "/messages/<int:email_id>/unsubscribe", unsubscribe, off_menu="a message's page leads to it"),
     PageRoute("GET", "/messages/<int:email_id>/html", frame, off_menu="shown within a message's page"),
     PageRoute("GET", "/messages/<int:email_id>/proxied-image", proxied_image, off_menu="shown within a message's HTML"),
     PageRoute("GET", "/messages/<int:email_id>/attachments/<int:index>", attachment, off_menu="a download"),

@@ -54,7 +54,7 @@ def redirect_message(email_id: int) -> AnyResponse:
     except Problem as problem:
         errors = {item["field"]: problem.detail for item in problem.errors} or {"to": problem.detail}
         return _page(username, opened, form, errors, int(problem.status))
-    return redirect(url_for("webmail.message", email_id=email_id, did="redirected"), 303)
+    return redirect(url_for("webmail.message", email_id=email_id, did="message-redirected"), 303)
 
 
 ROUTES = (
@@ -63,7 +63,7 @@ ROUTES = (
     ),
 )
 NAV = ()
-NOTICES: Notices = {"redirected": "Redirected. The copy in Sent tells what becomes of it."}
+NOTICES: Notices = {"message-redirected": "Redirected. The copy in Sent tells what becomes of it."}
 
 
 def _page(
