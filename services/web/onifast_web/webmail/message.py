@@ -149,7 +149,7 @@ def unsubscribe(email_id: int) -> AnyResponse:
     """Asks the list that a message came by for no more of its mail, and shows the message again, which tells of it."""
     caller, username = user()
     opened, own = open_message(username, email_id), beginning.senders(username)
-    sender = beginning.short_reply(username, opened).sender or (own[0] if own else "")
+    sender = beginning.short_reply(username, opened).sender or (own[0].address if own else "")
     try:
         unsubscribing.leave(current(), caller, email_id, sender=sender)
     except DraftError as error:

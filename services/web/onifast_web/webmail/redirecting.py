@@ -77,6 +77,6 @@ def _page(
         form=form,
         errors=errors or {},
         key=request.form.get("key") or secrets.token_urlsafe(12),
-        senders=beginning.senders(username, form["from"]),
+        senders=[each.address for each in beginning.senders(username, form["from"])],
         is_signed="dkim-signature" in opened.parsed.names,
     )
