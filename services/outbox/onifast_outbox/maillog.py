@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from onifast_shared.db.errors import DatabaseError
@@ -70,6 +71,19 @@ def came_back(outcome: str, queue_id: str, row: int, *, recipient: str, email_id
     """A notification in a mailbox tells of mail that was sent; `outcome` is one of `onifast_shared.queue.returns`."""
     words = None if outcome in ("answered", "confirmed", "read") else reply
     event(_LOGGER, outcome, id=queue_id or None, row=row, recipient=recipient, email_id=email_id, reply=words)
+
+
+def filtered(queue_id: str, email_id: int, ids: Sequence[int], did: Sequence[str], gave_up: bool) -> None:
+    """Filters of its owner's acted on a message; `gave_up`: the others took too long to ask."""
+    numbers = ",".join(map(str, ids))
+    late = "too much work" if gave_up else None
+    event(_LOGGER, "filtered", id=queue_id or None, email_id=email_id, filters=numbers, did=",".join(did), but=late)
+
+
+def answered(queue_id: str, email_id: int, sender: str, reason: str) -> None:
+    """A vacation note answered a message, or did not, for a reason."""
+    what = "not-answered" if reason else "answered"
+    event(_LOGGER, f"vacation-{what}", id=queue_id or None, email_id=email_id, to=f"<{sender}>", reason=reason or None)
 
 
 def unsigned(queue_id: str, domain: str, reason: str) -> None:

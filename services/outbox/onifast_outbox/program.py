@@ -200,7 +200,7 @@ async def serve(
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat(
             "indexing",
-            lambda: _until_done(lambda: indexer.run_once(db, recorder, own_filter=own_filter)),
+            lambda: _until_done(lambda: indexer.run_once(db, recorder, settings=settings, own_filter=own_filter)),
             mail_wakeup,
         ),
         repeat("indexing anew", lambda: _until_done(lambda: search_keeper.sweep(db)), Wakeup(TIDY_SECONDS)),

@@ -46,6 +46,8 @@ from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
 from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
+from onifast_smtpd.records.deferred_writes import DeferredWrites
+from onifast_smtpd.screening import recipients_filters
 from onifast_smtpd.screening.refused_whole import RefusedEnvelope, RefusedKeeper, traced
 from onifast_smtpd.screening.screener import RefusedWhole, ScreenedMessage, Screener, Screening
 from onifast_smtpd.submission.fitting import fitted
@@ -135,6 +137,7 @@ class Intake:
         screener: Screener,
         outgoing: Outgoing,
         milters: Milters,
+        deferred_writes: DeferredWrites,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -142,6 +145,7 @@ class Intake:
         self._screener = screener
         self._outgoing = outgoing
         self._milters = milters
+        self._deferred_writes = deferred_writes
         self._refused_keeper = RefusedKeeper(settings, database)
 
     async def begin(
@@ -298,6 +302,7 @@ class Intake:
             raise
         octets = traced(judged, received_field)
         distribution = distribute(transaction.sender, places, folder=judged.folder)
+        await self._ask_filters(distribution, octets)
         incoming = IncomingMessage(
             transaction.mail_from or "",
             distribution.deliveries,
@@ -310,6 +315,18 @@ class Intake:
         )
         await accept.deliver(self._database, octets, incoming)
         self._accepted(transaction, len(octets), judged.summary)
+
+    async def _ask_filters(self, distribution: Distribution, octets: bytes) -> None:
+        """Raises Refused where the filters of all recipients refuse the message; DatabaseError."""
+        found = await recipients_filters.judge(
+            self._database, self._directory, distribution.deliveries, octets, goes_on=bool(distribution.passing)
+        )
+        if found is None:
+            return
+        now = time.time()
+        self._deferred_writes.jot(lambda tx: recipients_filters.note(tx, found, now))
+        names = ", ".join(f"“{each.name}”" for each in found.filters)
+        raise Refused(found.reply, {"why": [f"Refused by a filter of its recipient: {names}."]})
 
     async def _places(
         self, transaction: MailTransaction, message: RawMessage

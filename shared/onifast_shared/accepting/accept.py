@@ -146,19 +146,36 @@ def _pass_on(tx: Connection, content_id: int, incoming: IncomingMessage, now: fl
     onward = incoming.onward
     if onward is None:
         return []
-    ids = []
-    for passing in onward.passing:
-        submission = replace(
-            onward.envelope,
-            sender=_forwarded_sender(tx, incoming.reverse_path, passing.by, onward.settings, now),
-            origin="forward",
-            owner=departed.forwarder_of(tx, passing.owner, str(passing.by), now),
-            submitted_by=submitters.by_forward(passing.by),
-            written_by=queue.written_by(onward.envelope),
-            queue_id=incoming.queue_id,
+    envelope = replace(onward.envelope, queue_id=incoming.queue_id)
+    return [
+        row_id
+        for each in onward.passing
+        for row_id in pass_on(
+            tx, content_id, each, envelope, reverse_path=incoming.reverse_path, settings=onward.settings, now=now
         )
-        ids += queue.enqueue(tx, content_id, submission, [passing.recipient], now)
-    return ids
+    ]
+
+
+def pass_on(
+    tx: Connection,
+    content_id: int,
+    passing: ForwardedRecipient,
+    envelope: Submission,
+    *,
+    reverse_path: str,
+    settings: Settings,
+    now: float,
+) -> list[int]:
+    """Queues a message that goes on to an address elsewhere; `envelope` has what does not hang on the forward."""
+    submission = replace(
+        envelope,
+        sender=_forwarded_sender(tx, reverse_path, passing.by, settings, now),
+        origin="forward",
+        owner=departed.forwarder_of(tx, passing.owner, str(passing.by), now),
+        submitted_by=submitters.by_forward(passing.by),
+        written_by=queue.written_by(envelope),
+    )
+    return queue.enqueue(tx, content_id, submission, [passing.recipient], now)
 
 
 def _forwarded_sender(tx: Connection, reverse_path: str, by: Address, settings: Settings, now: float) -> str:

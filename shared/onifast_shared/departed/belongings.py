@@ -92,6 +92,9 @@ FEW = (
     Column("list_acts", "owner"),
     Column("identities", "owner"),
     Column("templates", "owner"),
+    Column("mail_filters", "owner"),
+    Column("vacations", "owner"),
+    Column("filter_runs", "owner"),
     Column("junk_models", "owner"),
     Column("mail_quotas", "name", "scope = 'owner'"),
     Column("sending_limits", "name", "scope IN ('user', 'unix')"),
@@ -119,6 +122,7 @@ MANY = (
     Column("invitation_answers", "owner", indexed=True),
     Column("refused_messages", "owner", indexed=True),
     Column("audit_events", "owner", indexed=True),
+    Column("filter_log", "owner", indexed=True),
     Column("outbox", "submitted_by", form=submitters.by_user("{}")),
     Column("outbox", "written_by", form=submitters.by_user("{}")),
     Column("correspondents", "owner", indexed=True, derived=True),
@@ -143,6 +147,7 @@ ENDED = (
     Column("sending_refusals", "name", "scope IN ('user', 'unix')"),
     Column("limit_alerts", "name", "scope IN ('user', 'unix')"),
     Column("seen_users", "username"),
+    Column("auto_replies", "owner"),
 )
 """What ends at once, and does not come back: logins, and what is only counted."""
 

@@ -57,13 +57,15 @@ class ArrivedMessage:
     submitted_by: str | None
     is_filtered: bool
     model: JunkModel
+    queue_id: str = ""
 
 
 @dataclass(frozen=True)
 class JunkVerdict:
     """Where a message belongs, and why in a sentence, "" for no reason of ours.
 
-    `is_apart`: into the own folder for mail of unknown senders (`junk.senders`).
+    `is_apart`: into the own folder for mail of unknown senders; `is_blocked`: its owner has blocked the sender (both
+    `junk.senders`).
     """
 
     folder: str
@@ -72,6 +74,7 @@ class JunkVerdict:
     correspondent: Correspondence | None = None
     is_proven: bool = False
     is_apart: bool = False
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,23 @@ def look(tx: Connection, email_id: int) -> ArrivedMessage | None:
     sql = """
         SELECT owner, folder, coalesce(reverse_path, ''), authentication,
                CASE WHEN authentication IS NULL THEN coalesce(
-                   (SELECT o.submitted_by FROM outbox o WHERE o.queue_id = e.queue_id LIMIT 1), '') END
+                   (SELECT o.submitted_by FROM outbox o WHERE o.queue_id = e.queue_id LIMIT 1), '') END,
+               coalesce(queue_id, '')
         FROM emails e WHERE id = ? AND judged = 0 AND owner IS NOT NULL
     """
     row = tx.execute(sql, (email_id,)).fetchone()
     if row is None:
         return None
-    owner, folder, reverse_path, stored, submitted_by = row
+    owner, folder, reverse_path, stored, submitted_by, queue_id = row
     return ArrivedMessage(
         email_id, owner, folder, reverse_path, checks(stored), submitted_by, preferences.filters_junk(tx, owner),
-        model.of(tx, owner),
+        model.of(tx, owner), queue_id,
     )  # fmt: skip
+
+
+def waits(tx: Connection, email_id: int) -> bool:
+    """Whether a message is still to be judged."""
+    return tx.execute("SELECT 1 FROM emails WHERE id = ? AND judged = 0", (email_id,)).get is not None
 
 
 def judge(tx: Connection, arrived: ArrivedMessage, reading: Reading, *, own_filter: bool = True) -> JunkVerdict:

@@ -2,7 +2,8 @@
 
 A user may choose that mail of whom they do not know lies in an own folder until they say whether they want it. Known is
 whom they have written to, who answers them, whom they accepted (with the list that a message came by), who sends from
-an account here, and whose earlier mail lies in their inbox or archive. Whom they blocked sends junk.
+an account here, and whose earlier mail lies in their inbox or archive. What comes from whom they blocked, an address
+or a whole domain, goes to junk or to trash, as they say.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ _MOST_LOOKED_AT = 200  # earlier messages of a sender that are looked at
 _MOST_MOVED = 1000
 _MOST_HEAD = 16 * 1024
 _TRIES = 20
+_MOST_LABELS = 10  # of a domain
 
 
 @dataclass(frozen=True)
 class ChosenSender:
-    """What a user chose about a sender: an address, or `list:` and the id of a mailing list."""
+    """What a user chose about a sender: an address, `@` and a domain, or `list:` and the id of a mailing list."""
 
     sender: str
     choice: SenderChoice
@@ -64,9 +66,11 @@ def origin_of(parsed: Parsed) -> MessageOrigin:
 
 def judge(tx: Connection, arrived: ArrivedMessage, verdict: JunkVerdict, origin: MessageOrigin) -> JunkVerdict:
     """The verdict, with what its owner chose about the sender, and whether it is to lie apart."""
-    choice = _choice(tx, arrived.owner, origin)
+    sender, choice = _choice(tx, arrived.owner, origin)
     if choice == "blocked":
-        return replace(verdict, folder="junk", reason=f"You have blocked {origin.author}.")
+        folder = "trash" if preferences.blocked_to_trash(tx, arrived.owner) else "junk"
+        reason = f"You have blocked {sender.removeprefix(_LIST).removeprefix('@')}."
+        return replace(verdict, folder=folder, reason=reason, is_blocked=True)
     if choice == "accepted":
         by_words = verdict.folder == "junk" != arrived.folder and verdict.score is not None and verdict.is_proven
         return replace(verdict, folder=arrived.folder, reason="") if by_words else verdict
@@ -101,7 +105,7 @@ def list_all(tx: Connection, owner: str) -> list[ChosenSender]:
 
 
 def choose(tx: Connection, owner: str, sender: str, choice: SenderChoice, now: float) -> None:
-    """Remembers what a user chose about a sender: an Address's key, or `list:` and a list's id."""
+    """Remembers what a user chose about a sender: an Address's key, `@` and a domain, or `list:` and a list's id."""
     sql = (
         "INSERT INTO sender_choices (username, sender, choice, chosen_ts) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET choice = excluded.choice, chosen_ts = excluded.chosen_ts"
@@ -121,7 +125,7 @@ def forget(tx: Connection, owner: str, sender: str) -> bool:
 
 
 def decide(tx: Connection, owner: str, email_id: int, choice: SenderChoice, now: float) -> int:
-    """Accepts or blocks who wrote a message of this owner's: it is moved to the inbox or to junk.
+    """Accepts or blocks who wrote a message of this owner's: it is moved to the inbox, or to where blocked mail goes.
 
     All of theirs that lies apart goes along.
     Who is accepted is so with the list that it came by. Returns how many messages were moved.
@@ -132,16 +136,24 @@ def decide(tx: Connection, owner: str, email_id: int, choice: SenderChoice, now:
     if origin.list_id and choice == "accepted":
         choose(tx, owner, f"{_LIST}{origin.list_id}", choice, now)
     ids = dict.fromkeys([email_id, *_apart_from(tx, owner, origin, with_list=choice == "accepted")])
-    return mailbox.move(tx, owner, ids, "inbox" if choice == "accepted" else "junk")
+    blocked_to = "trash" if preferences.blocked_to_trash(tx, owner) else "junk"
+    return mailbox.move(tx, owner, ids, "inbox" if choice == "accepted" else blocked_to)
 
 
-def _choice(tx: Connection, owner: str, origin: MessageOrigin) -> SenderChoice | None:
-    """What was chosen about the author, or else about the list."""
+def _choice(tx: Connection, owner: str, origin: MessageOrigin) -> tuple[str, SenderChoice | None]:
+    """What was chosen about the author, or else about the list, or their domain and those above it; and about whom."""
     names = [origin.author.key] if origin.author else []
     names += [f"{_LIST}{origin.list_id}"] if origin.list_id else []
+    names += [f"@{each}" for each in _domains(origin.author.domain)] if origin.author else []
     sql = "SELECT choice FROM sender_choices WHERE username = ? AND sender = ?"
-    found = (tx.execute(sql, (owner, name)).get for name in names)
-    return next((choice for choice in found if choice in ("accepted", "blocked")), None)
+    found = ((name, tx.execute(sql, (owner, name)).get) for name in names)
+    return next(((name, choice) for name, choice in found if choice in ("accepted", "blocked")), ("", None))
+
+
+def _domains(domain: str) -> list[str]:
+    """A domain and those above it, without the last label alone."""
+    parts = domain.split(".")[-_MOST_LABELS:]
+    return [".".join(parts[start:]) for start in range(max(1, len(parts) - 1))]
 
 
 def _is_known(tx: Connection, arrived: ArrivedMessage, verdict: JunkVerdict, origin: MessageOrigin) -> bool:

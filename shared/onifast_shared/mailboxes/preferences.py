@@ -121,6 +121,21 @@ def put_keeps_unknown_apart(tx: Connection, username: str, keeps: bool) -> None:
     )
 
 
+def blocked_to_trash(tx: Connection, username: str) -> bool:
+    """Whether a user wants the mail of blocked senders in trash, and not in junk."""
+    sql = "SELECT blocked_to_trash FROM user_preferences WHERE username = ?"
+    return bool(tx.execute(sql, (username,)).get)
+
+
+def put_blocked_to_trash(tx: Connection, username: str, to_trash: bool) -> None:
+    """Sets where the mail of blocked senders goes, from now on."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, blocked_to_trash) VALUES (?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET blocked_to_trash = excluded.blocked_to_trash",
+        (username, int(to_trash)),
+    )
+
+
 def unknown_folder(tx: Connection, username: str) -> int | None:
     """The number of the own folder for mail of unknown senders, which may be deleted by now; None for none."""
     found = tx.execute("SELECT unknown_folder_id FROM user_preferences WHERE username = ?", (username,)).get

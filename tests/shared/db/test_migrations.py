@@ -54,6 +54,7 @@ LANDED = {
     "0036_writing.sql": "028bfa189f2d9701e436975d0eed87f145d73a4f173828fad21092c89db14219",
     "0037_changed_addresses.sql": "252640d57346147fb5a231a01111f985c21765ddd184652793fcc45162907342",
     "0038_unsubscriptions.sql": "d5a16c93170a80dd61258e9764d62f45fb7bdf2e035f4101e34bfeffb24073e0",
+    "0039_filters.sql": "1ed18b25001406456296984f1cae5689d3e2ee04e84e0f1f49651fd430790ded",
 }
 
 Edits = dict[int, tuple[str, str]]

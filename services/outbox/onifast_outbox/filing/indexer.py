@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.filters.answers import Occasion
 from onifast_shared.junk import judging, senders, words
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
+from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import conversations, indexing, mailbox, snoozing, stored_attachments
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -28,7 +30,8 @@ from onifast_shared.search.upkeep import UnsearchableMessage
 from onifast_shared.values.suffixes import suffixes
 
 from onifast_outbox import maillog
-from onifast_outbox.filing import joining, search_keeper
+from onifast_outbox.filing import filter_runs, filtering, joining, search_keeper
+from onifast_outbox.filing.filtering import MessageWishes, OwnersWishes
 from onifast_outbox.returns.recording import ReadReturn, RecordedReturn, ReturnRecorder
 from onifast_outbox.webhooks import events
 
@@ -69,13 +72,14 @@ class _Fetched(NamedTuple):
     arrived: ArrivedMessage | None
     columns: UnsearchableMessage | None
     stored: LargeBytes | None
+    wanted: OwnersWishes | None = None
 
 
 @dataclass(frozen=True)
 class _Read:
     """What was found in a message."""
 
-    head: Summary
+    head: Parsed
     index: MessageIndex
     reading: Reading
     document: SearchDocument | None
@@ -96,17 +100,27 @@ class IndexedMessage:
     origin: MessageOrigin
     head: Summary
     files: FilesOfMessage | None
+    wishes: MessageWishes | None = None
 
 
-async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_filter: bool = True) -> int:
+async def run_once(
+    db: Database,
+    recorder: ReturnRecorder | None = None,
+    *,
+    settings: Settings | None = None,
+    own_filter: bool = True,
+) -> int:
     """Indexes and judges a batch of new rows in one transaction; how many. Raises DatabaseError.
 
-    What came back of sent mail is recorded with it by `recorder`. Where nothing is new, search follows what changed.
+    What came back of sent mail is recorded with it by `recorder`. With `settings` the filters of its owner and their
+    vacation note act on it. Where nothing is new, search follows what changed.
     """
     items = await db.aread(indexing.unindexed) if await db.apeek(indexing.has_unindexed) else []
     if items:
         await learn(db)  # whom they wrote to a moment ago
-    found = [await _looked_at(db, item, recorder, own_filter=own_filter) for item in items]
+    found = [
+        await _looked_at(db, item, recorder, own_filter=own_filter, filtered=settings is not None) for item in items
+    ]
 
     def store(tx: Connection) -> list[RecordedReturn]:
         recorded = list[RecordedReturn]()
@@ -120,7 +134,7 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
                 search_index.add(tx, each.document)
             returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
             if each.arrived is not None:
-                _settle(tx, each, each.arrived, is_return=bool(returned))
+                _settle(tx, each, each.arrived, settings, is_return=bool(returned))
             elif is_new:
                 conversations.settle_muted(tx, each.item.id)
                 snoozing.wake_answered(tx, each.item.id)
@@ -129,21 +143,32 @@ async def run_once(db: Database, recorder: ReturnRecorder | None = None, *, own_
 
     for each in await db.awrite(store) if found else []:
         _log(each)
-    return len(items) or await search_keeper.follow(db) or await joining.follow(db)
+    return len(items) or await filter_runs.follow(db) or await search_keeper.follow(db) or await joining.follow(db)
 
 
-def _settle(tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, *, is_return: bool) -> None:
+def _settle(
+    tx: Connection, found: IndexedMessage, arrived: ArrivedMessage, settings: Settings | None, *, is_return: bool
+) -> None:
     """Stores the verdict, which webhooks wait for. What is told of one's own mail stays where it lies."""
     verdict, now = found.verdict, time.time()
     if verdict is not None and is_return:
         verdict = replace(verdict, folder=arrived.folder, reason="")
     elif verdict is not None:
         verdict = senders.judge(tx, arrived, verdict, found.origin)
-    judging.settle(tx, arrived, verdict)
+    wishes = found.wishes if settings is not None and judging.waits(tx, arrived.email_id) else None
+    if verdict is not None and verdict.is_blocked:
+        wishes = None  # whoever is blocked is not sorted, answered or sent on
+    judged = verdict or JunkVerdict(arrived.folder)
+    judging.settle(tx, arrived, verdict if wishes is None else filtering.place(wishes, judged))
     conversations.settle_muted(tx, arrived.email_id)
     snoozing.wake_answered(tx, arrived.email_id)
     row = mailbox.get(tx, arrived.owner, arrived.email_id)
-    if row is not None and row.folder == "inbox" and verdict is not None and verdict.is_apart:
+    if wishes is not None and row is not None and settings is not None:
+        is_junk = judged.folder == "junk"
+        filtering.act(Occasion(tx, settings, now), wishes, arrived, row, is_junk=is_junk)
+        row = mailbox.get(tx, arrived.owner, arrived.email_id)
+    is_moved = wishes is not None and wishes.says_where(is_junk=judged.folder == "junk")
+    if row is not None and row.folder == "inbox" and verdict is not None and verdict.is_apart and not is_moved:
         senders.put_apart(tx, arrived.owner, arrived.email_id, now)
         row = mailbox.get(tx, arrived.owner, arrived.email_id)
     if row is not None:
@@ -162,11 +187,14 @@ async def learn(db: Database) -> int:
 
 
 async def _looked_at(
-    db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool
+    db: Database, item: UnindexedMessage, recorder: ReturnRecorder | None, *, own_filter: bool, filtered: bool
 ) -> IndexedMessage:
-    fetched = await db.aread(lambda tx: _fetch(tx, item))
+    fetched = await db.aread(lambda tx: _fetch(tx, item, filtered=filtered))
     raw, row, arrived = fetched.raw, fetched.row, fetched.arrived
     read = await asyncio.to_thread(_read, fetched, is_ours=item.is_ours)
+    wishes = None
+    if fetched.wanted and arrived is not None and row is not None:
+        wishes = await filtering.decided(db, fetched.wanted, (raw, read.head, read.index.text), arrived, row)
     returned = await asyncio.to_thread(_returned, recorder, row, raw) if recorder and row else None
     verdict = None
     if arrived is not None:
@@ -177,19 +205,20 @@ async def _looked_at(
         except Exception:  # it stays where it lies, and holds up nobody
             maillog.unforeseen("judging a message")
     return IndexedMessage(
-        item, read.index, read.document, arrived, verdict, returned, read.origin, read.head, read.files
+        item, read.index, read.document, arrived, verdict, returned, read.origin, read.head, read.files, wishes
     )
 
 
-def _fetch(tx: Connection, item: UnindexedMessage) -> _Fetched:
+def _fetch(tx: Connection, item: UnindexedMessage, *, filtered: bool) -> _Fetched:
     columns = next(iter(upkeep.rows(tx, [item.id])), None)
     arrived = judging.look(tx, item.id)
+    wanted = filtering.wishes(tx, arrived.owner, time.time()) if filtered and arrived is not None else None
     try:
         raw, row = mailbox.raw(tx, item.id), mailbox.get(tx, None, item.id)
     except KeyError:
         # Removed for good meanwhile, or its bytes are lost: it must not hold up the others, nor wait for a verdict.
         return _Fetched(b"", None, arrived, None, None)
-    return _Fetched(raw, row, arrived, columns, stored_attachments.bytes_of(tx, item.id))
+    return _Fetched(raw, row, arrived, columns, stored_attachments.bytes_of(tx, item.id), wanted)
 
 
 def _read(fetched: _Fetched, *, is_ours: bool) -> _Read:
