@@ -18,7 +18,7 @@ from onifast_shared.ctl.tools import write
 from onifast_shared.machine.config import Settings
 
 _NOT_SET = 2**32 - 1  # of a program that nobody logged in for
-_OF_USER = {"app-password", "token", "suppression", "sso", "junk", "label"}
+_OF_USER = {"app-password", "token", "suppression", "sso", "junk", "label", "filter", "vacation", "sender"}
 """Areas whose commands name a user first, whose the thing is."""
 
 CHANGES: Mapping[str, str] = {
@@ -76,6 +76,12 @@ CHANGES: Mapping[str, str] = {
     "webhook enable": "webhook.enable",
     "webhook set": "webhook.change",
     "webhook replay": "webhook.replay",
+    "filter add": "filter.add",
+    "filter enable": "filter.change",
+    "filter disable": "filter.change",
+    "filter remove": "filter.remove",
+    "vacation set": "vacation.set",
+    "vacation off": "vacation.set",
     "label add": "label.add",
     "label rename": "label.change",
     "label colour": "label.change",
@@ -106,6 +112,10 @@ WITHOUT_LINE: Mapping[str, str] = {
         "writes its line itself, with what it does",
     ),
     "webhook test": "changes nothing",
+    **dict.fromkeys(
+        ("sender accept", "sender block", "sender forget"),
+        "what users let in is nobody's but theirs, as on their pages",
+    ),
     "search rebuild": "makes anew what follows from the mail",
     "counts rebuild": "makes anew what follows from the mail",
     "database init": "there is no trail before it",
@@ -123,6 +133,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("backup list", "backup verify", "mailbox-user list", "health", "certificate list"),
             *("shared-mailbox list", "shared-mailbox show", "address show", "usage users", "usage domains"),
             *("mailbox-user show", "user password-check"),
+            *("filter list", "filter log", "vacation show", "sender list"),
         ),
         "only looks",
     ),

@@ -37,6 +37,10 @@
     onifast-mailctl hold-rule list | add [--sender …] [--recipient …] [--owner USER] [--note …] | remove ID [--release]
     onifast-mailctl label list USER | add USER NAME [--folder] [--colour COLOUR] | rename USER NAME NEW_NAME
     onifast-mailctl label colour USER NAME COLOUR|none | remove USER NAME
+    onifast-mailctl filter list USER | add USER NAME --rule JSON | enable USER ID | disable USER ID | remove USER ID
+    onifast-mailctl filter log USER [--limit N]
+    onifast-mailctl vacation show USER | set USER --text-file FILE [--subject …] [--from TIME] [--until TIME] | off USER
+    onifast-mailctl sender list USER | accept USER SENDER | block USER SENDER | forget USER SENDER
     onifast-mailctl audit list [--owner USER] [--action ACTION] [--actor WHO] [--q TEXT] [--since TIME] [--limit N]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N] | rescue ID
@@ -94,6 +98,7 @@ from onifast_shared.ctl import (
     labels,
     limits,
     logins,
+    mail_filters,
     mailbox_users,
     queue,
     recipients,
@@ -165,6 +170,9 @@ def parser() -> argparse.ArgumentParser:
     dkim.declare(area(areas, "dkim", "DKIM keys and their rotation"))
     webhooks.declare(area(areas, "webhook", "programs that are told what became of mail"))
     labels.declare(area(areas, "label", "users' labels and own folders"))
+    mail_filters.declare_filters(area(areas, "filter", "what users have done with mail as it comes"))
+    mail_filters.declare_vacation(area(areas, "vacation", "what users answer while they are away"))
+    mail_filters.declare_senders(area(areas, "sender", "whom users accept or block"))
     audit.declare(area(areas, "audit", "who did what to whose things"))
     logins.declare_tokens(area(areas, "token", "personal API tokens"))
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))

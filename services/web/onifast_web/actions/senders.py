@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as store
 from onifast_shared.junk.senders import ChosenSender, SenderChoice
 from onifast_shared.mailboxes import mailbox, preferences
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.values.address import Address, AddressError
+from onifast_shared.values.address import Address, AddressError, parse_domain
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import not_found, unprocessable
 
+BlockedPlace = Literal["junk", "trash"]
+
 
 @dataclass(frozen=True)
 class SenderStanding:
-    """Whether unknown senders are kept apart, in which own folder (None: not made yet), and who was chosen."""
+    """Whether unknown senders are kept apart, in which own folder (None: not made yet), and who was chosen.
+
+    `blocked_to` is where mail of blocked senders goes: junk or trash.
+    """
 
     keeps_apart: bool
     folder: Label | None
     chosen: list[ChosenSender]
+    blocked_to: BlockedPlace = "junk"
 
 
 def standing(web: Web, username: str) -> SenderStanding:
@@ -31,6 +38,7 @@ def standing(web: Web, username: str) -> SenderStanding:
             preferences.keeps_unknown_apart(tx, username),
             store.folder_of(tx, username),
             store.list_all(tx, username),
+            "trash" if preferences.blocked_to_trash(tx, username) else "junk",
         )
     )
 
@@ -40,14 +48,31 @@ def keep_apart(web: Web, username: str, keeps: bool) -> None:
     web.database.write(lambda tx: preferences.put_keeps_unknown_apart(tx, username, keeps))
 
 
+def block_to(web: Web, username: str, place: BlockedPlace) -> None:
+    """Sets where mail of blocked senders goes, from now on."""
+    web.database.write(lambda tx: preferences.put_blocked_to_trash(tx, username, place == "trash"))
+
+
 def choose(web: Web, username: str, sender: str, choice: SenderChoice) -> str:
-    """Accepts or blocks an address from now on; its normal form. Raises Problem(422) for what is none."""
+    """Accepts or blocks an address, or a domain with all below it, from now on; its normal form.
+
+    Raises Problem(422) for what is neither.
+    """
+    name = _sender(sender.strip())
+    web.database.write(lambda tx: store.choose(tx, username, name, choice, web.clock()))
+    return name
+
+
+def _sender(text: str) -> str:
     try:
-        address = Address.parse(sender.strip())
+        if "@" in text.lstrip("@"):
+            return Address.parse(text).key
+        domain = parse_domain(text.lstrip("@"))
     except AddressError:
-        raise unprocessable("sender", "Not an e-mail address.") from None
-    web.database.write(lambda tx: store.choose(tx, username, address.key, choice, web.clock()))
-    return address.key
+        raise unprocessable("sender", "Neither an e-mail address nor a domain.") from None
+    if "." not in domain or domain.startswith("["):
+        raise unprocessable("sender", "A domain has a dot in it: shop.example.")
+    return f"@{domain}"
 
 
 def decide(web: Web, username: str, email_id: int, choice: SenderChoice) -> int:

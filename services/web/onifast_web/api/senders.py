@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import senders as actions
+from onifast_web.actions.senders import BlockedPlace
 from onifast_web.api import chosen
 from onifast_web.api.chosen import one_of
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
@@ -19,7 +20,8 @@ SenderText = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class SenderInfo(Model):
-    """A sender whom the caller has chosen about: an address, or `list:` and the id of a mailing list (RFC 2919)."""
+    """A sender whom the caller has chosen about: an address, `@` and a domain with all below it, or `list:` and the id
+    of a mailing list (RFC 2919)."""
 
     sender: str
     choice: Literal["accepted", "blocked"]
@@ -31,23 +33,26 @@ class SenderSettings(Model):
 
     keeps_apart: bool
     label_id: Id | None
+    blocked_to: Annotated[BlockedPlace, Field(description="Where mail of blocked senders goes.")]
     senders: list[SenderInfo]
 
 
 class SenderBody(Model):
-    """`keeps_apart`, or a `choice` about the `sender` of that address, or about who wrote the message `id`."""
+    """`keeps_apart`, `blocked_to`, or a `choice` about the `sender` of that address or domain, or about who wrote the
+    message `id`."""
 
-    model_config = ConfigDict(json_schema_extra=one_of("keeps_apart", "sender", "id"))
+    model_config = ConfigDict(json_schema_extra=one_of("keeps_apart", "blocked_to", "sender", "id"))
 
     keeps_apart: bool | None = None
+    blocked_to: Annotated[BlockedPlace | None, Field(description="Where mail of blocked senders goes.")] = None
     sender: SenderText | None = None
     id: Id | None = None
     choice: Literal["accepted", "blocked"] = "accepted"
 
     @model_validator(mode="after")
     def _one_of_them(self) -> SenderBody:
-        if sum(each is not None for each in (self.keeps_apart, self.sender, self.id)) != 1:
-            raise ValueError("give keeps_apart, sender or id")
+        if sum(each is not None for each in (self.keeps_apart, self.blocked_to, self.sender, self.id)) != 1:
+            raise ValueError("give keeps_apart, blocked_to, sender or id")
         return self
 
 
@@ -65,7 +70,10 @@ def list_senders(call: Call) -> SenderSettings:
         for each in found.chosen
     ]
     return SenderSettings(
-        keeps_apart=found.keeps_apart, label_id=found.folder.id if found.folder else None, senders=rows
+        keeps_apart=found.keeps_apart,
+        label_id=found.folder.id if found.folder else None,
+        blocked_to=found.blocked_to,
+        senders=rows,
     )
 
 
@@ -78,6 +86,8 @@ def choose_sender(call: Call) -> SenderSettings:
     username = chosen.the_user(call, "mailbox")
     if body.keeps_apart is not None:
         actions.keep_apart(call.web, username, body.keeps_apart)
+    elif body.blocked_to is not None:
+        actions.block_to(call.web, username, body.blocked_to)
     elif body.sender is not None:
         actions.choose(call.web, username, body.sender, body.choice)
     elif body.id is not None:

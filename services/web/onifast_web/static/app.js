@@ -37,6 +37,9 @@ enableSnoozing();
 // The editor is large, and few pages have it.
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
 if (document.querySelector("[data-rich-field]")) (await import("./rich-field.js")).enableRichFields();
+if (document.querySelector("[data-filter-form]")) (await import("./filter-form.js")).enableFilterForm();
+if (document.querySelector("[hx-get]")) await import("./vendor/htmx.js");
+if (document.querySelector("[data-rich-note]")) (await import("./rich-note.js")).enableRichNotes();
 enableDock();
 enableDevice();
 tellOfLocalDrafts();

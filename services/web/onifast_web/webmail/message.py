@@ -6,6 +6,8 @@ import contextlib
 from typing import Any, get_args
 
 from flask import Response, redirect, request, url_for
+from onifast_shared.filters import store as filter_store
+from onifast_shared.filters.store import FilterLogLine
 from onifast_shared.junk import senders as senders_store
 from onifast_shared.mailboxes import conversations, image_senders, mailbox
 from onifast_shared.mailboxes.conversations import MailConversation
@@ -37,7 +39,7 @@ from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
 from onifast_web.reading import bodies, hops, impostors, lures, render, returns
-from onifast_web.webmail import beginning, content, sorting
+from onifast_web.webmail import beginning, content, filter_words, sorting
 from onifast_web.webmail.content import ImageConsent, Links
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.filters import listed
@@ -69,6 +71,7 @@ def message(email_id: int) -> Response:
         # A script puts what it gets so into its place in a conversation, which has a title and the answer below it.
         in_conversation=in_conversation,
         quick=None if in_conversation else quick_reply_of(username, opened),
+        filtered=_filtered(username, email_id),
         **head_of(username, opened),
     )
 
@@ -284,6 +287,12 @@ def quick_reply_of(username: str, opened: OpenedMessage) -> Form | None:
 
 def _shortened(names: list[str]) -> str:
     return listed(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _filtered(username: str, email_id: int) -> list[tuple[FilterLogLine, str]]:
+    """What the reader's filters did with a message, each in words."""
+    lines = current().database.read(lambda tx: filter_store.log_of(tx, username, email_id))
+    return [(each, filter_words.did(each)) for each in lines]
 
 
 def _team(email_id: int) -> dict[str, Any] | None:

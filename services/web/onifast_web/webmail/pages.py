@@ -10,6 +10,7 @@ from flask import Response, make_response, render_template, request
 from onifast_shared.db import troubles
 from onifast_shared.db.database import Connection
 from onifast_shared.departed import watching
+from onifast_shared.filters import vacations
 from onifast_shared.mailboxes import preferences
 from onifast_shared.queue import waiting
 from onifast_shared.recipients import quotas
@@ -45,13 +46,14 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
     """A page in its frame. `here` is the key of the menu's entry, or of the tab, that it belongs to; "" for none."""
     caller, username = user()
     web = current()
-    numbers, own, quota, undo, lists = web.database.read(
+    numbers, own, quota, undo, lists, away = web.database.read(
         lambda tx: (
             menu.numbers(tx, username, web.clock()),
             menu.own_entries(tx, username),
             quotas.of(tx, "owner", username, web.settings),
             _undo(tx, username, web.clock()),
             preferences.lists(tx, username),
+            vacations.now_on(tx, username, web.clock()),
         )
     )
     notice = menu.notice()
@@ -66,6 +68,7 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
         quota=quota,
         undo=undo,
         lists=lists,
+        away=away[0] if away and caller.visited_by is None else None,
         notice=notice,
         inbox_unread=numbers["inbox"].shown if "inbox" in numbers else 0,
         troubles=_troubles(web) if caller.is_admin else [],

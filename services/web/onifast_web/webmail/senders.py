@@ -32,6 +32,7 @@ def senders() -> AnyResponse:
     match form.get("do"):
         case "save":
             actions.keep_apart(web, username, form.get("keeps_apart") == "1")
+            actions.block_to(web, username, "trash" if form.get("blocked_to") == "trash" else "junk")
         case "remove":
             actions.forget(web, username, sender)
         case "accepted" | "blocked" as choice:
@@ -75,7 +76,7 @@ NOTICES: Notices = {
     "senders-save": "Saved.",
     "senders-remove": "Removed.",
     "senders-accepted": "Accepted. Their mail comes to your inbox.",
-    "senders-blocked": "Blocked. Their mail goes to junk from now on.",
+    "senders-blocked": "Blocked. What they send goes where blocked mail goes, from now on.",
 }
 
 
