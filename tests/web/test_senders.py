@@ -26,7 +26,7 @@ def folder_of(database: Database, email_id: int) -> str:
 
 def test_the_api_chooses_lists_and_takes_back(panel: Panel, database: Database) -> None:
     demo = panel.acting_for("demo")
-    assert demo.get(API).get_json() == {"keeps_apart": False, "label_id": None, "senders": []}
+    assert demo.get(API).get_json() == {"keeps_apart": False, "label_id": None, "blocked_to": "junk", "senders": []}
     assert demo.post(API, {"keeps_apart": True}).get_json()["keeps_apart"] is True
     made = demo.post(API, {"sender": " Eve@Remote.TEST ", "choice": "blocked"}).get_json()
     assert [(each["sender"], each["choice"]) for each in made["senders"]] == [("eve@remote.test", "blocked")]
