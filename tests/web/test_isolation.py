@@ -52,6 +52,7 @@ NAMED: dict[str, Any] = {
     "alias": "alias.example", "index": 0, "enabled": True, "on": True,
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True, "is_muted": True,
     "folder": "trash", "content": "BEGIN:VCARD\nFN:Zoe\nEND:VCARD\n",
+    "match": "every", "conditions": [], "acts": [{"do": "star"}], "folders": ["inbox"],
     "scopes": ["read"],
     "new_password": "correct horse battery", "members": ["demo"], "assigned_to": "demo",
     "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",

@@ -95,7 +95,9 @@ def remove(web: Web, owner: str, filter_id: int) -> None:
 
 
 def put_in_order(web: Web, owner: str, ids: Sequence[int]) -> None:
-    """Has filters asked in this order; raises Problem(422) unless it names each once."""
+    """Has filters asked in this order, which names each once; raises Problem(404), Problem(422)."""
+    if not {each.id for each in web.database.read(lambda tx: store.list_all(tx, owner))}.issuperset(ids):
+        raise not_found("filter")
     if not web.database.write(lambda tx: store.put_in_order(tx, owner, ids)):
         raise unprocessable("ids", "name each of your filters once")
 

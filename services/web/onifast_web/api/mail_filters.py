@@ -272,7 +272,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", "/api/mail/filters/order", Who.USER, TokenScope.MANAGE, "Put filters in another order",
-        order_filters, body=FilterOrder, answer=FilterList,
+        order_filters, body=FilterOrder, answer=FilterList, failures=_NO_FILTER,
     ),
     Endpoint(
         "GET", "/api/mail/filters/log", Who.USER, TokenScope.READ, "What the caller's filters did", filter_log,
