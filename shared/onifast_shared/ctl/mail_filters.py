@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,9 @@ def declare_vacation(area: Any) -> None:
     add(area, "show", of_account(_show), "a user's notes", "user")
     setting = add(area, "set", of_account(_set), "write a note and turn it on", "user")
     setting.add_argument("--address", default="", help="for one of their addresses alone")
-    setting.add_argument("--text-file", type=Path, required=True, help="what is answered, as plain text")
+    setting.add_argument(
+        "--text-file", type=Path, required=True, help="what is answered, as plain text; - for standard input"
+    )
     setting.add_argument("--subject", default="")
     setting.add_argument("--from", dest="from_at", help="from when on, as 2026-12-24T00:00:00+01:00")
     setting.add_argument("--until", dest="until_at", help="until when")
@@ -170,7 +173,7 @@ def _set(arguments: argparse.Namespace, settings: Settings) -> int:
             from_ts=_moment(arguments.from_at),
             until_ts=_moment(arguments.until_at),
             subject=arguments.subject,
-            text=arguments.text_file.read_text("utf-8").strip(),
+            text=_text(arguments.text_file).strip(),
             audience=cast(Audience, arguments.audience),
             days=arguments.days,
         )
@@ -190,6 +193,10 @@ def _off(arguments: argparse.Namespace, settings: Settings) -> int:
         return len(found)
 
     return DONE if write(settings, turn) else complain(f"no vacation note of {arguments.user} is on", NOTHING)
+
+
+def _text(path: Path) -> str:
+    return sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
 
 
 def _moment(text: str | None) -> int | None:

@@ -100,7 +100,7 @@ def captured(outbox_id: int) -> AnyResponse:
         return _captured_page(outbox_id, {"to": render.sentence(error)})
     except Problem as problem:
         return _captured_page(outbox_id, {"do": problem.detail})
-    did = ("released" if do == "release" else "redirected") if done.changed else "outbox-none"
+    did = ("released" if do == "release" else "outbox-redirected") if done.changed else "outbox-none"
     return redirect(url_for("webmail.outbox", did=did, n=len(done.changed)), 303)
 
 
@@ -180,7 +180,7 @@ NOTICES: Notices = {
     "outbox-none": "That does not apply to the selected deliveries.",
     "outbox-forbidden": Notice("This was captured by a sandbox that is not yours to open.", is_failure=True),
     "released": lambda n: f"Released: {counted(n, 'copy', 'copies')} will be sent for real.",
-    "redirected": "Redirected. It is on its way to the other address.",
+    "outbox-redirected": "Redirected. It is on its way to the other address.",
 }
 
 

@@ -32,7 +32,7 @@ NAV = (
         "second-factors",
         "Two-step users",
         second_factors,
-        icon="key",
+        icon="passkey",
         group=NavGroup.ADMINISTRATION,
         order=25,
         hint="Who signs in with a code, and its reset for who lost their phone.",
