@@ -181,10 +181,9 @@ def menu_of(browser: Browser, path: str) -> list[str]:
 
 
 def test_beside_the_mail_the_menu_has_one_entry_for_all_settings(app: Flask) -> None:
-    user = Browser.logged_in(app.test_client(), "demo")
-    folders = ["Inbox", "Starred", "Snoozed", "Sent", "Drafts", "Scheduled", "Junk", "Trash", "Archive"]
-    found = menu_of(user, "/folders/inbox")
-    assert sorted(found[:-1]) == sorted(folders) and found[-1] == "Settings"
+    mail = {each.title for each in entries() if isinstance(each, NavEntry) and each.group is NavGroup.MAIL}
+    found = menu_of(Browser.logged_in(app.test_client(), "demo"), "/folders/inbox")
+    assert set(found[:-1]) <= mail and found[-1] == "Settings"
     administrator = Browser.logged_in(app.test_client(), "root-admin")
     assert menu_of(administrator, "/folders/inbox")[-2:] == ["Settings", "Administration"]
 
