@@ -72,14 +72,15 @@ class Supervised:
     The configuration is supervisord.conf, but that a program counts as started after two seconds rather than ten.
     """
 
-    def __init__(self, here: Embedded) -> None:
+    def __init__(self, here: Embedded, startsecs: int = 2) -> None:
         self.here = here
+        self._startsecs = startsecs
         self._configuration = here.var / "supervisord.conf"
 
     def __enter__(self) -> Supervised:
         real = (PROJECT / "supervisord.conf").read_text()
         assert real.count("startsecs=10") == len(PROGRAMS)
-        self._configuration.write_text(real.replace("startsecs=10", "startsecs=2"))
+        self._configuration.write_text(real.replace("startsecs=10", f"startsecs={self._startsecs}"))
         self.process = subprocess.Popen(
             self._command("supervisord"),
             env=dict(self.here.environ),
