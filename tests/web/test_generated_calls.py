@@ -34,6 +34,7 @@ FORMATS = {
     "ip-address": ["127.0.0.1"],
     "media-type": ["text/plain", "application/pdf"],
     "message-id": ["<1@remote.test>"],
+    "search": ["invoice", 'from:"Ann Lee" -draft', "has:attachment is:unread older_than:1y"],
     "uri": ["https://hooks.example.test/mail"],
 }
 

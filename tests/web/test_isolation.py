@@ -55,6 +55,7 @@ NAMED: dict[str, Any] = {
     "match": "every", "conditions": [], "acts": [{"do": "star"}], "folders": ["inbox"],
     "scopes": ["read"],
     "new_password": "correct horse battery", "members": ["demo"], "assigned_to": "demo",
+    "query": SECRET,
     "calls": [1], "q": SECRET, "note": "x", "destination": "remote.example", "events": ["delivered"], "reason": "x",
 }  # fmt: skip
 TEMPLATES = Path(webmail.__file__).parent.parent / "templates"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,9 +92,7 @@ def suggested(panel: Panel, q: str) -> list[str]:
 
 def test_a_half_typed_search_may_go_on(panel: Panel, database: Database) -> None:
     for name, is_folder in (("Work/Figures", False), ("Tax 2026", True)):
-        database.write(
-            lambda tx, name=name, is_folder=is_folder: labels.create(tx, "demo", name, is_folder=is_folder, now=1)
-        )
+        database.write(partial(labels.create, owner="demo", name=name, is_folder=is_folder, now=1))
     assert suggested(panel, "fr") == ["from:"]
     assert suggested(panel, "invoice is:") == ["invoice is:unread ", "invoice is:read ", "invoice is:starred "]
     assert suggested(panel, "invoice -is:st") == ["invoice -is:starred "]
@@ -122,6 +121,6 @@ def test_the_api_keeps_searches_of_each_user_apart(panel: Panel) -> None:
 
 def test_a_user_keeps_so_many(panel: Panel, database: Database) -> None:
     for number in range(saved.MOST):
-        database.write(lambda tx, number=number: saved.save(tx, "demo", f"n{number}", "a", 1))
+        database.write(partial(saved.save, owner="demo", name=f"n{number}", text="a", now=1))
     answer = panel.acting_for("demo").post(API, {"name": "one more", "query": "a"})
     assert answer.status_code == 422 and "delete one first" in answer.text

@@ -28,6 +28,8 @@ FORMATS = {
     "LabelBody.name": "label",
     "LabelChanges.name": "label",
     "new_name": "new-panel-user",
+    "SearchBody.name": LINE,
+    "SearchBody.query": "search",
     "note": LINE,
     "owner": USERNAME,
     "password": LINE,
