@@ -34,6 +34,7 @@ FORMATS = {
     "ip-address": ["127.0.0.1"],
     "media-type": ["text/plain", "application/pdf"],
     "message-id": ["<1@remote.test>"],
+    "contacts": ["BEGIN:VCARD\nVERSION:4.0\nFN:Ann\nEMAIL:ann@remote.test\nEND:VCARD\n"],
     "search": ["invoice", 'from:"Ann Lee" -draft', "has:attachment is:unread older_than:1y"],
     "uri": ["https://hooks.example.test/mail"],
 }
@@ -84,7 +85,7 @@ def as_told(case: Case, caller: str) -> Case:
 
 def _make_fit(fields: dict[str, Any], call: str, caller: str) -> None:
     """What no schema can say: what is to come lies in the future, and whose something is depends on who calls."""
-    for name in {"send_at", "expires_at"} & fields.keys():
+    for name in {"send_at", "expires_at", "until"} & fields.keys():
         fields[name] = fields[name] and times.rfc3339(time.time() + 86400)
     if (
         call in ("POST /api/mail/suppressions", "DELETE /api/mail/suppressions")
@@ -92,6 +93,20 @@ def _make_fit(fields: dict[str, Any], call: str, caller: str) -> None:
         and fields
     ):
         fields["owner"] = "demo"
+    if fields and call in (
+        "POST /api/mail/templates",
+        "POST /api/mail/vacation",
+    ):  # whether HTML has a text, no schema says
+        fields |= {"html": "<p>Away</p>", "text": ""}
+    if call == "POST /api/mail/vacation" and fields:
+        fields |= {"address": "", "zone": "UTC"}
+        for name in {"from_at", "until_at"} & fields.keys():
+            del fields[name]
+    rule = {"match": "every", "conditions": [], "acts": [{"do": "star"}]}
+    if call == "POST /api/mail/filters" and fields:  # which tests and values go together is said in words
+        fields |= rule
+    if call == "PATCH /api/mail/filters" and fields.get("rule"):
+        fields["rule"] = rule
     if call == "POST /api/mail/quotas" and "scope" in fields:  # formats below oneOf are not followed
         fields["name"] = "demo" if fields["scope"] == "owner" else "demo@example.test"
 

@@ -122,7 +122,7 @@ def _queue(settings: Settings) -> Iterator[HealthFinding]:
     except DatabaseError:
         return  # the check of the database has told it
     try:
-        since = database.read(due.oldest_due)
+        since = database.read(lambda tx: due.oldest_due(tx, time.time()))
     except DatabaseError as error:
         yield HealthFinding("queue", State.FAILED, str(error))
         return

@@ -28,13 +28,14 @@ def glance(tx: Connection) -> Glance:
     return Glance(bool(row[0]), bool(row[1]), bool(row[2]), None if row[3] is None else int(row[3]))
 
 
-def oldest_due(tx: Connection) -> float | None:
+def oldest_due(tx: Connection, now: float) -> float | None:
     """Since when, in epoch seconds, rows that are due should have been tried; None where none is.
 
     Of those that are ready it looks at the first MOST_AT_ONCE, whose age is that of all where nobody claims any.
     """
-    since = tx.execute(_OLDEST_DUE).get
-    return None if since is None else float(since)
+    found = [since for (since,) in tx.execute(_READY_SINCE)]
+    found += [since for (since,) in tx.execute(_NEXT_DUE) if since is not None and since <= now]
+    return min(map(float, found), default=None)
 
 
 def promote(tx: Connection, now: float, limit: int = MOST_AT_ONCE) -> int:
@@ -90,15 +91,9 @@ _GLANCE = f"""
                    WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= ''),
            ({_NEXT_DUE})
 """
-_OLDEST_DUE = f"""
-    SELECT min(since) FROM (
-        SELECT max(next_attempt_ts, queued_ts) AS since FROM (
-            SELECT next_attempt_ts, queued_ts FROM outbox INDEXED BY outbox_ready
-            WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= '' LIMIT {MOST_AT_ONCE}
-        )
-        UNION ALL
-        SELECT ({_NEXT_DUE})
-    ) WHERE since <= unixepoch()
+_READY_SINCE = f"""
+    SELECT max(next_attempt_ts, queued_ts) FROM outbox INDEXED BY outbox_ready
+    WHERE ready = 1 AND status IN ('pending', 'deferred') AND lane >= '' LIMIT {MOST_AT_ONCE}
 """
 _PROMOTE = f"""
     UPDATE outbox SET ready = 1

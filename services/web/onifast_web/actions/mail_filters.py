@@ -95,11 +95,11 @@ def remove(web: Web, owner: str, filter_id: int) -> None:
 
 
 def put_in_order(web: Web, owner: str, ids: Sequence[int]) -> None:
-    """Has filters asked in this order, which names each once; raises Problem(404), Problem(422)."""
+    """Has filters asked in this order, which names each once; raises Problem(404), Problem(409)."""
     if not {each.id for each in web.database.read(lambda tx: store.list_all(tx, owner))}.issuperset(ids):
         raise not_found("filter")
     if not web.database.write(lambda tx: store.put_in_order(tx, owner, ids)):
-        raise unprocessable("ids", "name each of your filters once")
+        raise Problem(409, "Name each of your filters once.", errors=[{"field": "ids", "message": "each filter once"}])
 
 
 def move(web: Web, owner: str, filter_id: int, by: int) -> None:
@@ -121,11 +121,16 @@ def log(web: Web, owner: str, *, limit: int, cursor: str | None = None) -> Page[
 
 
 def run(web: Web, owner: str, filter_id: int | None, folders: Sequence[str]) -> FilterRun:
-    """Runs a filter, or all that are on (None), on mail that is here. Raises Problem(404), Problem(422)."""
+    """Runs a filter, or all that are on (None), on mail that is here. Raises Problem(404, 409, 422)."""
 
     def write(tx: Connection) -> FilterRun:
         chosen = store.active(tx, owner) if filter_id is None else [of(tx, owner, filter_id)]
-        return runs.start(tx, owner, chosen, folders, now=web.clock())
+        try:
+            return runs.start(tx, owner, chosen, folders, now=web.clock())
+        except FilterError as error:
+            if error.field != "filter":
+                raise
+            raise Problem(409, f"Of these filters {error}.") from None
 
     return _told(lambda: web.database.write(write))
 

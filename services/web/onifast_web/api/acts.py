@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.acts import journal, steps
@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import messages
-from onifast_web.api.chosen import Folder, Ids, one_of, the_user
+from onifast_web.api.chosen import Folder, Ids, any_of, one_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, checked_moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import Problem, not_found, unprocessable
@@ -39,6 +39,11 @@ class MatchingList(Model):
     q: Annotated[str, Field(max_length=1000)] = ""
 
 
+def _needs(action: str, more: dict[str, Any]) -> dict[str, Any]:
+    """What a schema says of an action that needs more than messages."""
+    return {"if": {"properties": {"action": {"const": action}}}, "then": more}
+
+
 class ActBody(Model):
     """What to do, and to which messages: `ids`, or `matching` for all of a list.
 
@@ -49,6 +54,13 @@ class ActBody(Model):
 
     model_config = ConfigDict(
         json_schema_extra=one_of("ids", "matching")
+        | {
+            "allOf": [
+                _needs("move", one_of("folder", "label_id")),
+                *(_needs(name, any_of("label_id")) for name in ("label", "unlabel")),
+                _needs("snooze", any_of("until")),
+            ]
+        }
         | {"examples": [{"action": "move", "ids": [42, 43], "folder": "archive"}]}
     )
 

@@ -12,13 +12,13 @@ from onifast_shared.recipients import contacts as store
 from onifast_shared.recipients.contacts import LONGEST_NAME, LONGEST_NOTE, Contact
 from onifast_shared.values import times
 from onifast_shared.values.paging import CursorError
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import contacts as actions
 from onifast_web.actions import downloads
 from onifast_web.actions.contacts import ContactFormat
-from onifast_web.api.chosen import the_user
+from onifast_web.api.chosen import any_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found
@@ -58,6 +58,15 @@ class ContactQuery(Model):
 
 class ContactBody(Model):
     """A name, an organisation or an address is needed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                any_of("name", "organisation", more={"pattern": r"\S"}),
+                any_of("emails", more={"contains": {"pattern": r"\S"}}),
+            ]
+        }
+    )
 
     name: ContactName = ""
     organisation: ContactName = ""

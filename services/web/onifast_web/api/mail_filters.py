@@ -73,9 +73,7 @@ class FilterRuleModel(Model):
     conditions: Annotated[
         list[FilterCondition], Field(max_length=rules.MOST_CONDITIONS, description="When it acts.")
     ] = Field(default_factory=list)
-    acts: Annotated[list[FilterAct], Field(max_length=rules.MOST_ACTS, description="What it does.")] = Field(
-        default_factory=list
-    )
+    acts: Annotated[list[FilterAct], Field(min_length=1, max_length=rules.MOST_ACTS, description="What it does.")]
     stops: Annotated[bool, Field(description="Whether the filters below it are not asked any more.")] = False
 
 
@@ -272,7 +270,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", "/api/mail/filters/order", Who.USER, TokenScope.MANAGE, "Put filters in another order",
-        order_filters, body=FilterOrder, answer=FilterList, failures=_NO_FILTER,
+        order_filters, body=FilterOrder, answer=FilterList,
+        failures=_NO_FILTER | {409: "These are not all of the caller's filters, each once."},
     ),
     Endpoint(
         "GET", "/api/mail/filters/log", Who.USER, TokenScope.READ, "What the caller's filters did", filter_log,
@@ -284,7 +283,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         "POST", "/api/mail/filters/runs", Who.USER, TokenScope.MANAGE, "Run filters on mail that is here", start_run,
-        body=FilterRunBody, answer=FilterRunInfo, status=202, failures=_NO_FILTER,
+        body=FilterRunBody, answer=FilterRunInfo, status=202,
+        failures=_NO_FILTER | {409: "None of the caller's filters could be run."},
     ),
     Endpoint(
         "POST", "/api/mail/filters/runs/act", Who.USER, TokenScope.MANAGE, "Stop or undo a run", act_on_run,

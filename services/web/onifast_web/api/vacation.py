@@ -9,11 +9,11 @@ from onifast_shared.db.database import Connection
 from onifast_shared.filters import vacations
 from onifast_shared.filters.vacations import Audience, VacationNote
 from onifast_shared.values import times
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from onifast_web.access.auth import Who
 from onifast_web.actions import vacation as actions
-from onifast_web.api.chosen import the_user
+from onifast_web.api.chosen import any_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Moment, checked_moment, optional_moment
 from onifast_web.http.models import Model
 
@@ -31,6 +31,15 @@ class VacationFields(Model):
     may be forged. Where there is HTML and no text, the text is made of it. Whom the caller has written to gets
     `known_text` where there is one; with the `audience` known nobody else is answered.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                any_of("text", "html", more={"pattern": r"\S"}),
+                {"required": ["is_on"], "properties": {"is_on": {"const": False}}},
+            ]
+        }
+    )
 
     address: OneAddress = ""
     is_on: Annotated[bool, Field(description="Whether it answers, within its days.")] = True
