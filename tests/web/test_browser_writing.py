@@ -66,6 +66,23 @@ def outgoing(database: Database) -> int:
     return int(database.read(lambda tx: tx.execute("SELECT count(*) FROM outbox").get))
 
 
+def test_a_composer_in_which_nothing_stands_leaves_no_draft(chrome: Browser, live: Live, database: Database) -> None:
+    with opened(chrome, live) as page:
+        page.goto("/compose")
+        expect(page.locator("form.composer[data-ready]")).to_be_visible()
+        page.screenshot()  # the editor takes that for a change
+        page.goto("/folders/inbox")
+        page.goto("/compose")
+        expect(page.locator("form.composer[data-ready]")).to_be_visible()
+        text_of(page).press_sequentially("a")
+        text_of(page).press("Backspace")
+        page.goto("/folders/inbox")
+        page.wait_for_load_state("networkidle")
+        page.goto("/folders/drafts")
+        expect(page.get_by_role("heading", name="Drafts")).to_be_visible()
+        assert messages(database, "drafts") == []
+
+
 def test_what_is_typed_is_a_draft_within_three_seconds(chrome: Browser, live: Live, database: Database) -> None:
     with opened(chrome, live) as page:
         begin_writing(page)

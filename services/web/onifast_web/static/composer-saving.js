@@ -11,6 +11,9 @@ const TRY_AGAIN_AFTER = 4_000;
 const LARGE = 2 * 1024 * 1024; // octets of files with which a draft is written only in longer pauses, its words always
 const WHOLE_AFTER = 30_000;
 
+// What somebody sees of a value: an editor that was emptied again holds other tags than one that never was used.
+const bare = (text) => text.replace(/<(?!img|table|hr)[^>]*>|&nbsp;|\s+/g, " ").trim();
+
 export class Saving {
   constructor(form, { words, adopt }) {
     this.form = form;
@@ -29,8 +32,23 @@ export class Saving {
     document.addEventListener("visibilitychange", () => document.hidden && this.leave());
   }
 
+  // What is there at first is no draft, until somebody has changed it.
+  begun() {
+    this.initial = this.#print();
+  }
+
   get isDirty() {
-    return this.saved < this.changes;
+    return this.saved < this.changes && !this.#isUntouched();
+  }
+
+  #isUntouched() {
+    return !this.form.elements.draft.value && this.initial === this.#print();
+  }
+
+  #print() {
+    this.words();
+    const fields = [...new FormData(this.form)].filter(([name]) => name !== "csrf_token");
+    return JSON.stringify(fields.map(([name, value]) => [name, typeof value === "string" ? bare(value) : value.name]));
   }
 
   // `whole` where it is more than words: a draft is written anew then, however large.

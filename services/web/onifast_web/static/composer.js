@@ -55,6 +55,7 @@ class Composer {
       this.saving.say("Found what was not saved");
     }
     if ("unsaved" in form.dataset) this.saving.changed();
+    else if (!newer) this.saving.begun();
     store.forget(Date.now() - FOR_SO_LONG);
     tellDock("title", { title: this.title, key: form.elements.key.value });
     keepAboveKeyboard();
