@@ -34,7 +34,9 @@ NO_PAGES = (
     ".zip",
     ".zone",
     "/zone",
+    "/print",
 )
+"""What is no page, and the page for paper: it runs no script, and axe would wait for its own for ever."""
 
 
 def found_by(axe: str, page: Page) -> list[str]:
