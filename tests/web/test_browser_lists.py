@@ -208,10 +208,10 @@ def test_a_row_has_its_buttons_where_the_pointer_is(
     with opened(chrome, live) as page:
         page.wait_for_selector("html.js")
         page.locator(row(page, 55)).hover()
-        page.locator(".row-actions").get_by_label("Archive").click()
+        page.locator(".hover-actions").get_by_label("Archive").click()
         expect(page.get_by_text("Subject number 55")).to_have_count(0)
         page.locator(row(page, 54)).hover()
-        page.locator(".row-actions").get_by_label("Snooze").click()
+        page.locator(".hover-actions").get_by_label("Snooze").click()
         page.get_by_role("button", name=re.compile("^Tomorrow")).click()
         expect(page.get_by_text("Put 1 message off until")).to_be_visible()
         found = database.read(lambda tx: mailbox.get(tx, "demo", mail[54]))

@@ -84,7 +84,7 @@ def test_lists_messages_and_choices_fit(
         page.goto("/senders")
         page.get_by_label("Accept or block an address").fill("<b>x")
         page.get_by_role("button", name="Block").click()
-        problem = page.get_by_text("Not an e-mail address.")
+        problem = page.get_by_text("Neither an e-mail address nor a domain.")
         colours = "each => [each, document.body].map(one => getComputedStyle(one).color)"
         assert len(set(problem.evaluate(colours))) == 2, "the problem looks like any other text"
         looked_at(page)

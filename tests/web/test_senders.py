@@ -73,10 +73,10 @@ def test_a_message_that_lies_apart_asks_about_its_sender(browser: Browser, datab
 
 
 def test_the_page_keeps_both_choices(browser: Browser, database: Database) -> None:
-    assert "Nobody" not in browser.text_of("/senders")
+    assert "No senders yet" in browser.text_of("/senders")
     assert "Saved." in words(browser.post("/senders", {"do": "save", "keeps_apart": "1"}, follow_redirects=True).text)
     assert "checked" in browser.get("/senders").text
-    assert "Not an e-mail address." in words(
+    assert "Neither an e-mail address nor a domain." in words(
         browser.post("/senders", {"do": "blocked", "sender": "<b>x"}, follow_redirects=True).text
     )
     assert "Blocked." in words(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,9 +31,17 @@ for closed in (secret, secret.parent):
 """
 
 
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A directory where none of the kernel's own file systems is, as other tests' are: these stay open to programs."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        yield Path(directory)
+
+
 @pytest.mark.root
-def test_the_panels_root_and_no_home(tmp_path: Path) -> None:
-    root, home = tmp_path / "onifast", tmp_path / "home"
+def test_the_panels_root_and_no_home(on_disk: Path) -> None:
+    root, home = on_disk / "onifast", on_disk / "home"
+    on_disk.chmod(0o755)
     for directory in (root, root / "users", root / "config", root / "config" / "below", home):
         directory.mkdir(0o700)
     for shared in (root / "config", root / "config" / "below"):
