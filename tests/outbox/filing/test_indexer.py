@@ -50,7 +50,7 @@ async def test_bytes_that_are_no_message_hold_nobody_up(outbox: Outbox) -> None:
 async def test_correspondents_are_learned_from_what_was_sent_and_indexed(outbox: Outbox) -> None:
     await outbox.submit("carol@here.test")
     outbox.sql("UPDATE outbox SET owner = 'alice', submitted_by = 'user:alice'")
-    assert await indexer.learn(outbox.db) == 1
+    assert await indexer.learn(outbox.db) == 2, "a correspondent, and somebody to propose to who writes"
     assert await indexer.learn(outbox.db) == 0
     assert outbox.sql("SELECT owner, address, domain FROM correspondents") == ["alice|carol@here.test|here.test"]
 
