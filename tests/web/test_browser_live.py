@@ -118,6 +118,7 @@ def test_a_hidden_page_asks_nothing_and_looks_at_once_when_it_is_seen(page: Page
     looks.during(4)
     page.evaluate(HIDE % "true")
     page.evaluate(TELL)
+    looks.during(3)  # what was on its way is answered
     assert looks.during(30) == []
     page.evaluate(HIDE % "false")
     with page.expect_response("**/api/mail/counts"):
