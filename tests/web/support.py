@@ -126,6 +126,11 @@ def _hash(password: str) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
+def renew_password(settings: Settings, username: str) -> None:
+    """Sets a user's password anew, to the same words: another hash, as after any change."""
+    change_user(settings, username, password=bcrypt.hashpw(f"{username} password".encode(), bcrypt.gensalt(4)).decode())
+
+
 def change_user(settings: Settings, username: str, **fields: Any) -> None:
     """Changes a panel user's file, as the panel does; their password stays unless it is among the fields."""
     path = settings.users_dir / f"{username}.json"

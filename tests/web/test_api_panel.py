@@ -85,7 +85,9 @@ def test_an_address_gets_another_owner_and_quota(panel: Panel, database: Databas
     assert panel.acting_for("maria").get("/api/mail/list").json["emails"] == []  # type: ignore[index]
     assert database.read(lambda tx: addresses.owner_of(tx, Address.parse("demo@example.test"))) == "maria"
     (event,) = database.read(
-        lambda tx: tx.execute("SELECT action, owner, object, details FROM audit_events").fetchall()
+        lambda tx: tx.execute(
+            "SELECT action, owner, object, details FROM audit_events WHERE action = 'address.owner'"
+        ).fetchall()
     )
     assert event == ("address.owner", "demo", "address:demo@example.test", '{"from": "demo", "to": "maria"}')
 

@@ -233,11 +233,11 @@ def test_filters_by_api(panel: Panel, database: Database) -> None:
     assert (changed["name"], changed["is_on"], changed["acts"][0]["do"]) == ("Shops", False, "star")
     ordered = panel.post("/api/mail/filters/order", {"ids": [other, number]}).get_json()
     assert [each["id"] for each in ordered["filters"]] == [other, number]
-    assert panel.post("/api/mail/filters/order", {"ids": [other]}).status_code == 422
+    assert panel.post("/api/mail/filters/order", {"ids": [other]}).status_code == 409
     run = panel.post("/api/mail/filters/runs", {"id": other, "folders": ["inbox"]})
     assert run.status_code == 202 and run.get_json()["state"] == "running"
     again = panel.post("/api/mail/filters/runs", {"folders": ["inbox"]})
-    assert again.status_code == 422
+    assert again.status_code == 409
     acted = panel.post("/api/mail/filters/runs/act", {"id": run.get_json()["id"], "action": "stop"})
     assert acted.get_json()["state"] == "stopped"
     assert panel.get("/api/mail/filters/runs").get_json()["runs"][0]["name"] == "Other"

@@ -22,12 +22,7 @@ from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
-from onifast_shared.message.headers import (
-    head_within,
-    normalise_newlines,
-    survey,
-    without_mbox_lines,
-)
+from onifast_shared.message.headers import head_within, normalise_newlines, survey, without_mbox_lines
 from onifast_shared.message.parsing import Summary
 from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_shared.queue.store import QueuedRecipient, Submission

@@ -16,7 +16,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_web.access.context import Web
 from onifast_web.client_setup.views import AUTOCONFIG_PATHS
-from web.support import Browser, Clock, Panel, add_user, change_user, deliver, words
+from web.support import Browser, Clock, Panel, add_user, change_user, deliver, renew_password, words
 
 
 def log_in(client: FlaskClient, username: str, password: str, **headers: str) -> int:
@@ -85,7 +85,7 @@ def test_a_user_who_is_removed_gets_in_by_no_token_and_no_link(
 
 
 def test_a_changed_password_ends_the_sessions_before_it(app: Flask, browser: Browser, settings: Settings) -> None:
-    add_user(settings, "demo")
+    renew_password(settings, "demo")
     assert browser.get("/folders/inbox").status_code == 303
     assert Browser.logged_in(app.test_client(), "demo").get("/folders/inbox").status_code == 200
 
@@ -98,7 +98,7 @@ def test_a_session_lives_on_while_the_password_stays(browser: Browser, settings:
 def test_a_former_password_brings_no_session_back(browser: Browser, settings: Settings) -> None:
     path = settings.users_dir / "demo.json"
     before = path.read_text()
-    add_user(settings, "demo")
+    renew_password(settings, "demo")
     assert browser.get("/folders/inbox").status_code == 303
     path.write_text(before)
     assert browser.get("/folders/inbox").status_code == 303
@@ -133,7 +133,7 @@ def test_a_password_that_logs_in_is_fit_for_scram(client: FlaskClient, settings:
     log_in(client, "demo", "demo password")
     verifier = enrolled(settings, database, "demo")
     assert verifier is not None and scram_verifier.is_of(verifier, "demo password")
-    add_user(settings, "demo")
+    renew_password(settings, "demo")
     assert enrolled(settings, database, "demo") is None
 
 
@@ -264,7 +264,7 @@ def test_a_changed_password_ends_the_sessions_that_links_began(
 ) -> None:
     client.get(f"/sso-login?token={issue(panel)}")
     assert client.get("/folders/inbox").status_code == 200
-    add_user(settings, "demo")
+    renew_password(settings, "demo")
     assert client.get("/folders/inbox").status_code == 303
 
 
@@ -402,6 +402,7 @@ def test_every_view_says_who_may_call_it(app: Flask) -> None:
 
 PUBLIC = {
     *("/login", "/sso-login", "/api/openapi.json", "/api/docs", "/static/<version>/<path:filename>"),
+    *("/manifest.webmanifest", "/service-worker.js", "/offline", "/healthz", "/readyz"),
     *("/robots.txt", "/email.mobileconfig", "/.well-known/mta-sts.txt", *AUTOCONFIG_PATHS),
 }
 

@@ -130,7 +130,7 @@ def run(web: Web, owner: str, filter_id: int | None, folders: Sequence[str]) -> 
         except FilterError as error:
             if error.field != "filter":
                 raise
-            raise Problem(409, f"Of these filters {error}.") from None
+            raise Problem(409, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
 
     return _told(lambda: web.database.write(write))
 
