@@ -71,7 +71,7 @@ def test_new_mail_is_told_of_once_to_who_asked_for_it(page: Page, live: Live, da
     page.get_by_role("button", name="Tell me", exact=True).click()
     expect(page.get_by_role("button", name="Tell me no more")).to_be_visible()
     page.goto("/folders/inbox")
-    until(page, "localStorage.getItem('onifast-told')")
+    until(page, "localStorage.getItem('onifast-told demo')")
     assert page.evaluate(SHOWN) == [], "what lies there is no news"
     other = page.context.new_page()
     other.goto("/folders/inbox")

@@ -76,7 +76,6 @@ def test_a_process_that_hangs_is_ended_and_started_anew(tmp_path: Path, how: str
         (running,) = presence.present(tmp_path / "mail.db")
         assert (running.program, running.pid) == ("smtpd", program.pid)
         program.send_signal(signal.SIGTERM)
-        time.sleep(0)
         for pid in _children(program.pid):
             os.kill(pid, signal.SIGKILL)  # it heeds no signal that says stop
         said, complained = program.communicate(timeout=PATIENCE)

@@ -1,7 +1,9 @@
 // The webmail on this device: its service worker, and what "This device" offers where the browser can do it.
 
-const WANTED = "onifast-notifications";
-const TOLD = "onifast-told";
+// Each of those who use this browser chooses for themselves.
+const { user } = document.body.dataset;
+const WANTED = `onifast-notifications ${user}`;
+const TOLD = `onifast-told ${user}`;
 const MOST = 3; // notifications at once
 
 let installing = null;
