@@ -16,7 +16,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),
-        ("domain_dns", "filters", "health"),
+        ("domain_dns", "filters", "health", "setting_up"),
         ("ctl",),
     ),
     "onifast_smtpd": (

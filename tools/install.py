@@ -2,7 +2,7 @@
 
 Makes a venv at PREFIX with the wheel of this checkout and all three programs in it, and lays supervisord.conf, the
 systemd units, the accounts (sysusers.d) and the directories (tmpfiles.d) below SYSCONFDIR. Everything goes under
-DESTDIR when that is not empty, and still works at its final place. Starts nothing: docs/operations.md goes on
+DESTDIR when that is not empty, and still works at its final place. Starts nothing: onifast-mailctl setup goes on.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
         sys.exit(complain(str(problem)))
     except OSError as error:
         sys.exit(complain(f"cannot write {error.filename}: {error.strerror}; as root, or with DESTDIR= or PREFIX="))
-    print(f"Installed into {destdir}{prefix}; docs/operations.md has the next steps")
+    print(f"Installed into {destdir}{prefix}. To a first mail: {prefix}/bin/onifast-mailctl setup example.org")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,30 @@ def panel() -> None:
     assert user.stat().st_mode & 0o777 == 0o600
 
 
+def first_mail(script: str) -> None:
+    """From nothing to a first mail in and out: the manual's commands, of which the start is `script`."""
+    begin = time.monotonic()
+    said = tool("setup", "example.org", "--hostname", "mail.example.org", "--user", "alice")
+    password = next(line.split()[1] for line in said.splitlines() if line.startswith("password:"))
+    start_supervisord(script)
+    assert "\tsent\t" in tool("test-mail", "alice@example.org"), logs()
+    mailctl("route", "set", "to", "remote.test", "127.0.0.1", "--port", str(OUTSIDE_PORT), "--tls", "none")
+    with outside() as site:
+        assert "\tsent\t" in tool("test-mail", "bob@remote.test"), logs()
+        assert "DKIM-Signature: " in site.messages[0] and "d=example.org" in site.messages[0], site.messages
+    with smtplib.SMTP("127.0.0.1", 25, timeout=LIMIT) as client:
+        client.sendmail("bob@remote.test", ["alice@example.org"], "Subject: from elsewhere\r\n\r\nhello\r\n")
+    assert time.monotonic() - begin < 300
+    log_in(password)
+    assert tool("setup", "example.org").count("nothing had to be made") == 1
+
+
+def tool(*words: str) -> str:
+    """What the administrator's tool says."""
+    done = subprocess.run([BIN / "onifast-mailctl", *words], check=True, timeout=LIMIT, capture_output=True, text=True)
+    return done.stdout
+
+
 def wait_until_served() -> None:
     """Until mail and the webmail are."""
     until(lambda: answers(25) and answers(587) and answers(4031), "all ports are served")
@@ -135,9 +159,9 @@ def a_user_works() -> None:
     assert all(rights(program) == 1 << 2 for program in ("smtpd", "web")), "CAP_DAC_READ_SEARCH alone"
 
 
-def log_in() -> None:
+def log_in(password: str = "secret") -> None:
     connection = http.client.HTTPConnection("127.0.0.1", 4031, timeout=LIMIT)
-    form = urlencode({"username": "alice", "password": "secret"})
+    form = urlencode({"username": "alice", "password": password})
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://127.0.0.1:4031"}
     connection.request("POST", "/login", form, headers)
     answer = connection.getresponse()

@@ -105,6 +105,14 @@ def test_homes_are_hidden_from_the_programs_that_face_the_network(program: str) 
 @pytest.mark.peers
 @pytest.mark.root
 @pytest.mark.timeout(400)
+def test_from_nothing_to_a_first_mail_in_and_out_by_setup(installed: Path, tmp_path: Path) -> None:
+    follow(installed, tmp_path / "root", f"first_mail:{commands('With supervisord')}")
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+@pytest.mark.root
+@pytest.mark.timeout(400)
 def test_by_the_manual_alone_a_container_with_supervisord_serves_users(installed: Path, tmp_path: Path) -> None:
     accounts, settings = commands("Install", 2), commands("Install", 3)
     start = commands("With supervisord")

@@ -1,5 +1,7 @@
 """onifast-mailctl: the administrator's tool.
 
+    onifast-mailctl setup [DOMAIN] [--hostname NAME] [--user USER] [--address ADDRESS] [--password-file FILE] [--yes]
+    onifast-mailctl test-mail ADDRESS [--from ADDRESS] [--wait SECONDS]
     onifast-mailctl sso issue USER
     onifast-mailctl user list [--state STATE] [--q TEXT] [--limit N] | show USER | departed | missing
     onifast-mailctl user confirm USER…|--all | purge ID
@@ -92,6 +94,7 @@ from onifast_shared.ctl import (
     destinations,
     dkim,
     domains,
+    first_mail,
     health,
     hold_rules,
     junk,
@@ -104,6 +107,7 @@ from onifast_shared.ctl import (
     recipients,
     refusals,
     search,
+    setup,
     shared_mailboxes,
     suppressions,
     tls,
@@ -184,6 +188,8 @@ def parser() -> argparse.ArgumentParser:
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
     backups.declare(area(areas, "backup", "copies of the running system, and how they come back"))
+    setup.declare(areas)
+    first_mail.declare(areas)
     delivery_check.declare(areas)
     health.declare(areas)
     check.declare(areas)

@@ -9,6 +9,7 @@ from onifast_shared.dkim import report
 from onifast_shared.dkim.rotation import Rotations
 from onifast_shared.dkim.selectors import RETIRED
 from onifast_shared.domain_dns.records import MailFacts, MailService
+from onifast_shared.machine import own_addresses
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
 from onifast_shared.recipients import addresses, domains
@@ -29,6 +30,7 @@ def facts_of(database: Database, settings: Settings, domain: str) -> MailFacts:
         tuple(key.record for key in keys.keys if key.state != RETIRED),
         tuple(_services(settings)),
         sts_mode,
+        own_addresses.public(),
     )
 
 

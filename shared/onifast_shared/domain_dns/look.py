@@ -58,7 +58,7 @@ class _Look:
         )
         known = None if four is None and not six else [*(four or []), *(six or [])]
         host = self._judged(known, [], lambda found: records.host(self._facts, found))
-        leaving = [*(self._facts.sources or known or [])][:_MOST_ADDRESSES]
+        leaving = [*(self._facts.sources or known or self._facts.own)][:_MOST_ADDRESSES]
         if self._facts.has_relay:
             leaving = []
         return [host, await self._spf(texts, leaving), *await asyncio.gather(*map(self._ptr, leaving))]

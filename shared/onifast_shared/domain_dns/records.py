@@ -38,7 +38,8 @@ class MailFacts:
 
     No `sources` means those that the host's name has. `has_relay`: mail leaves by a relay, whose addresses are not
     known here. `dkim` are the records of the domain's keys; `services` are what mail programs use: name, host and
-    port. `sts_mode` is the mode of the MTA-STS policy that web serves for it.
+    port. `sts_mode` is the mode of the MTA-STS policy that web serves for it. `own` are this machine's public
+    addresses, as far as it knows them: what its name should have.
     """
 
     domain: str
@@ -48,6 +49,7 @@ class MailFacts:
     dkim: tuple[DnsRecord, ...] = ()
     services: tuple[MailService, ...] = ()
     sts_mode: str = "testing"
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,9 @@ def _preferences(facts: MailFacts, found: list[MX]) -> list[int]:
 
 def host(facts: MailFacts, found: list[str]) -> RecordState:
     """Whether this host's name has addresses."""
-    kind = "AAAA" if found and all(":" in each for each in found) else "A"
-    record = RecordState("host", kind, facts.hostname, found[0] if found else "", found=tuple(found))
+    wanted = found or facts.own
+    kind = "AAAA" if wanted and all(":" in each for each in wanted) else "A"
+    record = RecordState("host", kind, facts.hostname, wanted[0] if wanted else "", found=tuple(found))
     return record.judged("good") if found else record.judged("missing", f"{facts.hostname} has no address.")
 
 
