@@ -6,7 +6,7 @@ import ipaddress
 import socket
 
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-"""Addresses of nobody (RFC 5737, RFC 3849): what leads there leads to the Internet."""
+"""Addresses that documentation has, and nobody else: what leads there leads to the Internet."""
 
 
 def public() -> tuple[str, ...]:
