@@ -42,7 +42,7 @@ class HostAnswers:
 
 
 @dataclass
-class Done:
+class SetupOutcome:
     """What a setup came to: `made` is what was not there before, in words; `password` one that was made here."""
 
     made: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ def declare(areas: Any) -> None:
 
 
 def _setup(arguments: argparse.Namespace, settings: Settings) -> int:
-    file, done = settings.config_dir / "onifast-mail.toml", Done()
+    file, done = settings.config_dir / "onifast-mail.toml", SetupOutcome()
     try:
         answers = _answers(arguments, settings, settings_file.read(file))
         done.made += host.prepare(settings)
@@ -88,7 +88,7 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
-def _values(answers: HostAnswers, done: Done, zone: Path, found: list[Any]) -> dict[str, Any]:
+def _values(answers: HostAnswers, done: SetupOutcome, zone: Path, found: list[Any]) -> dict[str, Any]:
     values = dataclasses.asdict(answers) | {"address": str(answers.address), "zone_file": str(zone)}
     return values | dataclasses.asdict(done) | {"records": [dataclasses.asdict(each) for each in found]}
 
@@ -167,7 +167,7 @@ def _check_user(settings: Settings, user: str) -> None:
 # What is made
 
 
-def _settled(settings: Settings, file: Path, answers: HostAnswers, done: Done) -> Settings:
+def _settled(settings: Settings, file: Path, answers: HostAnswers, done: SetupOutcome) -> Settings:
     """The settings with what this host needs, once they are in the file; what stands there stays, but for the name."""
     known = settings_file.read(file)
     values: dict[str, settings_file.Value] = {}
@@ -188,7 +188,7 @@ def _settled(settings: Settings, file: Path, answers: HostAnswers, done: Done) -
 
 
 def _make_user(
-    arguments: argparse.Namespace, database: Database, settings: Settings, answers: HostAnswers, done: Done
+    arguments: argparse.Namespace, database: Database, settings: Settings, answers: HostAnswers, done: SetupOutcome
 ) -> None:
     if UserDirectory(settings).get(answers.user) is not None:
         return
@@ -202,7 +202,7 @@ def _make_user(
     _note(database, "user.create", answers.user, f"user:{answers.user}")
 
 
-def _make_address(tx: Connection, answers: HostAnswers, done: Done) -> None:
+def _make_address(tx: Connection, answers: HostAnswers, done: SetupOutcome) -> None:
     if domains.find(tx, answers.domain) is None and domains.add(tx, answers.domain, answers.user):
         done.made.append(f"domain {answers.domain}")
         _record(tx, "domain.add", answers.user, f"domain:{answers.domain}")
@@ -214,7 +214,7 @@ def _make_address(tx: Connection, answers: HostAnswers, done: Done) -> None:
         done.notes.append(f"{answers.address} is {row.owner}'s, and stays so")
 
 
-def _make_key(database: Database, settings: Settings, domain: str, done: Done) -> None:
+def _make_key(database: Database, settings: Settings, domain: str, done: SetupOutcome) -> None:
     if dkim_keys.load(settings.certs_dir, domain, settings.dkim_selector):
         return
     key = dkim_keys.generate(settings.certs_dir, domain, settings.dkim_selector)
