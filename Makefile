@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel install clean
+.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel install clean translations
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -40,6 +40,9 @@ audit: ## hold the pinned libraries against the known advisories
 docs: .venv-dev ## write docs/configuration.md and docs/licences.md anew
 	@.venv/bin/python -m tools.docs
 
+translations: .venv-dev ## find new texts for the webmail's catalogues (docs/translating.md), and compile these
+	@.venv/bin/python -m tools.translations $(ARGS)
+
 bench: .venv-dev ## measure us beside Postfix (as root; tests/peers/install first): make bench ARGS="--rounds 5"
 	@PYTHONPATH=tests .venv/bin/python -m bench.accept $(ARGS)
 
@@ -69,7 +72,8 @@ install: ## install into PREFIX (/opt/onifast-mail) and the units into SYSCONFDI
 
 clean: ## remove what was built and installed here; var/, with its mail, stays
 	rm -rf .venv .venv-node tools/npm/node_modules services/web/npm/node_modules dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -rf services/web/onifast_web/static/vendor services/web/onifast_web/templates/icons
+	rm -rf services/web/onifast_web/static/vendor services/web/onifast_web/templates/icons services/web/onifast_web/static/texts
+	rm -f services/web/onifast_web/languages/catalogues/*.mo services/web/onifast_web/languages/catalogues/.compiled
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: .venv-dev

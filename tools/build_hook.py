@@ -1,4 +1,4 @@
-"""What hatchling does before it builds or installs the project: the webmail's scripts and icons are brought."""
+"""What hatchling does before it builds or installs the project: brings scripts and icons, compiles languages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class FrontendBuildHook(BuildHookInterface[Any]):
         project = str(Path(self.root))
         sys.path.insert(0, project)
         try:
-            from tools import frontend  # noqa: PLC0415 - the build's Python does not know the project before
+            from tools import frontend, translations  # noqa: PLC0415 - the build's Python does not know the project before
 
             frontend.ensure()
+            translations.compile_all()
         finally:
             sys.path.remove(project)

@@ -32,6 +32,9 @@ FRONTEND = (
 """What the webmail's scripts and icons are made from, as the project is installed (tools/frontend.py)."""
 SCRIPTS = PROJECT / "services" / "web" / "onifast_web" / "static" / "vendor"
 ICONS = PROJECT / "services" / "web" / "onifast_web" / "templates" / "icons"
+CATALOGUES = PROJECT / "services" / "web" / "onifast_web" / "languages" / "catalogues"
+JS_TEXTS = PROJECT / "services" / "web" / "onifast_web" / "static" / "texts"
+"""What the webmail's languages are compiled from and to (tools/translations.py)."""
 
 
 class CannotGoOn(Exception):
@@ -44,6 +47,7 @@ def ensure(extras: str) -> None:
         if not _is_made_here():
             _make()
         elif _is_current(extras):
+            _compile_languages()
             return
         _install(extras)
         _stamp(extras).write_text(_wanted())
@@ -132,6 +136,15 @@ def _install(extras: str) -> None:
     # What builds the project is among the libraries: no other version of it is brought in for a build alone.
     itself = ["--no-deps", "--no-build-isolation", "-e", str(PROJECT)]
     _run([*pip, *itself], "pip could not install the project itself", environ)
+
+
+def _compile_languages() -> None:
+    """Catalogues that changed since the installation."""
+    compiled = CATALOGUES / ".compiled"
+    written = max((file.stat().st_mtime for file in CATALOGUES.glob("*.po")), default=0.0)
+    if not compiled.exists() or compiled.stat().st_mtime < written:
+        command = [str(VENV / "bin" / "python"), "-m", "tools.translations", "compile"]
+        _run(command, "the webmail's languages could not be compiled")
 
 
 def _run(command: list[str], problem: str, environ: dict[str, str] | None = None) -> None:

@@ -43,6 +43,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("main",),
     ),
     "onifast_web": (
+        ("languages",),
         ("http", "reading"),
         ("access",),
         ("actions", "serving"),

@@ -19,12 +19,15 @@ from onifast_web.access.api_rates import ApiRates
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
+from onifast_web.access.own_language import own_language
 from onifast_web.actions import auditing
 from onifast_web.client_setup import views as client_setup
 from onifast_web.http import compression, problems, response_headers
 from onifast_web.http.forwarded import ForwardedMiddleware
 from onifast_web.http.links import LinkingFlask
 from onifast_web.http.static_files import StaticFiles
+from onifast_web.languages import current as languages
+from onifast_web.languages import in_templates
 from onifast_web.serving import serve
 from onifast_web.serving.places import WebPlace, alone
 
@@ -52,6 +55,8 @@ def create_app(
     app.config["MAX_FORM_PARTS"] = 2000
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    languages.register(app, own_language, settings.default_language, with_pseudo=settings.pseudo_languages)
+    in_templates.register(app)
     compression.register(app)  # first, so that it sees last what others have made
     problems.register(app)
     auth.register(app)

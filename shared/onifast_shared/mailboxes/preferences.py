@@ -151,6 +151,30 @@ def put_unknown_folder(tx: Connection, username: str, label_id: int) -> None:
     )
 
 
+@dataclass(frozen=True)
+class RegionalChoice:
+    """A user's language (BCP 47) and time zone (IANA name); "" for what the browser says."""
+
+    language: str = ""
+    time_zone: str = ""
+
+
+def regional(tx: Connection, username: str) -> RegionalChoice:
+    """A user's language and time zone."""
+    sql = "SELECT coalesce(language, ''), coalesce(time_zone, '') FROM user_preferences WHERE username = ?"
+    row = tx.execute(sql, (username,)).fetchone()
+    return RegionalChoice(str(row[0]), str(row[1])) if row else RegionalChoice()
+
+
+def put_regional(tx: Connection, username: str, choice: RegionalChoice) -> None:
+    """Sets a user's language and time zone."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, language, time_zone) VALUES (?, ?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET language = excluded.language, time_zone = excluded.time_zone",
+        (username, choice.language or None, choice.time_zone or None),
+    )
+
+
 DENSITIES = ("comfortable", "normal", "compact")
 PANES = ("none", "right", "below")
 SWIPES = ("archive", "trash", "read", "snooze", "none")

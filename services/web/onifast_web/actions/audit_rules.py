@@ -171,6 +171,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.junk": OWN_MAIL,
     "webmail.decide_sender": OWN_MAIL,
     "webmail.lists": OWN_MAIL,
+    "webmail.regional": OWN_MAIL,
     "webmail.mute": OWN_MAIL,
     "webmail.second_factors": WITHIN,
     "webmail.senders": OWN_MAIL,

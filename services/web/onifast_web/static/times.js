@@ -1,22 +1,29 @@
 // Times in the reader's own zone and language; the server wrote them in UTC.
 
+import { language, zone } from "./texts.js";
+
 const DAY = 24 * 60 * 60 * 1000;
 
+// As month/day/year, there.
+function day(date) {
+  return date.toLocaleDateString("en-US", { timeZone: zone });
+}
+
 function short(date, now) {
-  if (date.toDateString() === now.toDateString()) {
-    return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (day(date) === day(now)) {
+    return date.toLocaleTimeString(language, { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   }
   if (now - date < 6 * DAY && now > date) {
-    return date.toLocaleDateString([], { weekday: "short" });
+    return date.toLocaleDateString(language, { timeZone: zone, weekday: "short" });
   }
-  if (date.getFullYear() === now.getFullYear()) {
-    return date.toLocaleDateString([], { day: "numeric", month: "short" });
+  if (day(date).slice(-4) === day(now).slice(-4)) {
+    return date.toLocaleDateString(language, { timeZone: zone, day: "numeric", month: "short" });
   }
-  return date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+  return date.toLocaleDateString(language, { timeZone: zone, day: "numeric", month: "short", year: "numeric" });
 }
 
 function soon(date) {
-  return date.toLocaleString([], {
+  return date.toLocaleString(language, { timeZone: zone,
     weekday: "short",
     day: "numeric",
     month: "short",
@@ -26,7 +33,7 @@ function soon(date) {
 }
 
 function full(date) {
-  return date.toLocaleString([], {
+  return date.toLocaleString(language, { timeZone: zone,
     weekday: "short",
     day: "numeric",
     month: "short",
@@ -39,8 +46,8 @@ function full(date) {
 // The end of what begins at the time before it: on the same day the day is not said again.
 function until(date, element) {
   const start = new Date(element.parentElement.querySelector("time").dateTime);
-  if (date.toDateString() !== start.toDateString()) return full(date);
-  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (day(date) !== day(start)) return full(date);
+  return date.toLocaleTimeString(language, { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 }
 
 export function showLocalTimes(root) {
@@ -53,8 +60,8 @@ export function showLocalTimes(root) {
     else if (style === "soon") element.textContent = soon(date);
     else if (style === "until") element.textContent = until(date, element);
     else if (style === "date")
-      element.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+      element.textContent = date.toLocaleDateString(language, { timeZone: zone, day: "numeric", month: "short", year: "numeric" });
     else element.textContent = full(date);
-    element.title = date.toLocaleString();
+    element.title = date.toLocaleString(language, { timeZone: zone });
   }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from flask import Flask
@@ -17,17 +17,11 @@ from onifast_shared.values import mailbox_accounts, times
 from onifast_shared.values.address import display_domain, split_list
 
 from onifast_web.access.context import current
+from onifast_web.languages import dates
 from onifast_web.reading import render, returns
 
 _TINTS = 8
 _NEARLY = 0.9  # of a quota
-_FORMATS = {
-    "full": "%a, %d %b %Y, %H:%M UTC",
-    "until": "%a, %d %b %Y, %H:%M UTC",
-    "soon": "%a, %d %b, %H:%M UTC",
-    "short": "%d %b %Y",
-    "date": "%d %b %Y",
-}
 STATUS_WORDS = {
     "pending": ("Waiting", "move"),
     "sending": ("Sending", "move"),
@@ -122,8 +116,8 @@ def iso(when: datetime | float) -> str:
 
 
 def utc(when: datetime | float, style: str = "full") -> str:
-    """A time for people, in UTC: what shows where no script turns it into local time."""
-    return datetime.fromtimestamp(_timestamp(when), UTC).strftime(_FORMATS[style])
+    """A time for people, in their time zone or UTC: what shows where no script turns it into local time."""
+    return dates.moment(_timestamp(when), style)
 
 
 def tint(name: str | None) -> int:

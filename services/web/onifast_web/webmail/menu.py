@@ -13,6 +13,7 @@ from onifast_shared.db.database import Connection
 
 from onifast_web.access import auth
 from onifast_web.access.auth import Caller
+from onifast_web.languages.texts import _
 from onifast_web.webmail.declared import (
     MenuNumber,
     NavArea,
@@ -122,7 +123,9 @@ def shown(caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Seque
     visible = [each for each in parts.entries if auth.may_call(caller, each.view)]
     area = _area(parts, above)
     sections = [
-        MenuSection(group.heading, [_item(each, above, found.get(each.key)) for each in entries])
+        MenuSection(
+            _(group.heading) if group.heading else "", [_item(each, above, found.get(each.key)) for each in entries]
+        )
         for group, entries in groupby(visible, key=lambda each: each.group)
         if group.area is area and group is not NavGroup.AREAS
     ]
@@ -134,7 +137,7 @@ def shown(caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Seque
         ]
         return Menu(sections, ways)
     first = next(each for each in visible if each.group is NavGroup.MAIL)
-    mail = replace(_item(first, above, found.get(first.key)), icon="back", title="Back to mail")
+    mail = replace(_item(first, above, found.get(first.key)), icon="back", title=_("Back to mail"))
     return Menu(sections, [mail, *ways], next((each for each in ways if each.key == area.key), None))
 
 
@@ -155,21 +158,26 @@ def tabs(caller: Caller, here: str) -> MenuSection | None:
     if entry is None or not below:
         return None
     items: Sequence[NavEntry | NavTab] = (entry, *below)
-    return MenuSection(entry.tabs, [MenuItem(each.key, each.title, "", _url(each), each.key == here) for each in items])
+    shown_tabs = [MenuItem(each.key, _(each.title), "", _url(each), each.key == here) for each in items]
+    return MenuSection(_(entry.tabs) if entry.tabs else "", shown_tabs)
 
 
 def notice() -> Notice | None:
     """What the redirect to this page says was done."""
     found = _parts().notices.get(request.args.get("did", ""))
     if callable(found):
-        found = found(request.args.get("n", 0, type=int))
-    return Notice(found) if isinstance(found, str) else found
+        made = found(request.args.get("n", 0, type=int))
+        return Notice(made) if isinstance(made, str) else made
+    if isinstance(found, Notice):
+        return replace(found, text=_(found.text))
+    return Notice(_(found)) if found else None
 
 
 def _item(entry: NavEntry, here: str, number: MenuNumber | None) -> MenuItem:
     is_here = entry.key == here
     is_hidden = entry.hides_at_zero and not (is_here or (number and number.shown))
-    return MenuItem(entry.key, entry.title, entry.icon, _url(entry), is_here, number, is_hidden, hint=entry.hint)
+    title, hint = _(entry.title), _(entry.hint) if entry.hint else ""
+    return MenuItem(entry.key, title, entry.icon, _url(entry), is_here, number, is_hidden, hint=hint)
 
 
 def _own_item(entry: OwnEntry, here: str) -> MenuItem:

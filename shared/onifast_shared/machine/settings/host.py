@@ -76,6 +76,19 @@ class HostSettings:
         ),
         "Where people find the webmail, for links in what is written to them: `https://panel.example.com/mail`.",
     )
+    default_language: str = setting(
+        "en",
+        kinds.text("a language by BCP 47, such as de", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*"),
+        "The webmail's language for who chose none and whose browser asks for none that there is.",
+        fixed=True,
+    )
+    pseudo_languages: bool = setting(
+        "no",
+        kinds.boolean(),
+        "Whether the webmail also offers en-XA (accented, longer) and ar-XB (from right to left), for those who"
+        " develop it: [translating.md](translating.md).",
+        fixed=True,
+    )
     trusted_proxy_users: tuple[str, ...] = setting(
         "root",
         kinds.names(),
