@@ -23,7 +23,8 @@ function short(date, now) {
 }
 
 function soon(date) {
-  return date.toLocaleString(language, { timeZone: zone,
+  return date.toLocaleString(language, {
+    timeZone: zone,
     weekday: "short",
     day: "numeric",
     month: "short",
@@ -33,7 +34,8 @@ function soon(date) {
 }
 
 function full(date) {
-  return date.toLocaleString(language, { timeZone: zone,
+  return date.toLocaleString(language, {
+    timeZone: zone,
     weekday: "short",
     day: "numeric",
     month: "short",
@@ -60,7 +62,12 @@ export function showLocalTimes(root) {
     else if (style === "soon") element.textContent = soon(date);
     else if (style === "until") element.textContent = until(date, element);
     else if (style === "date")
-      element.textContent = date.toLocaleDateString(language, { timeZone: zone, day: "numeric", month: "short", year: "numeric" });
+      element.textContent = date.toLocaleDateString(language, {
+        timeZone: zone,
+        day: "numeric",
+        month: "short",
+        year: "numeric",
+      });
     else element.textContent = full(date);
     element.title = date.toLocaleString(language, { timeZone: zone });
   }
