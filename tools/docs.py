@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from onifast_shared.machine.config import SettingDescription, describe
+from onifast_shared.metrics.declared import METRICS, PROGRAM, MetricKind
 
 from tools import licences
 from tools.environment import PROJECT
 from tools.floors import FLOORS
 
+METRICS_PAGE = PROJECT / "docs" / "metrics.md"
 TARGET = PROJECT / "docs" / "configuration.md"
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 
@@ -61,6 +64,22 @@ def _row(setting: SettingDescription) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
+def with_metrics(page: str) -> str:
+    """The page on metrics with its table as it is now."""
+    begin, end = "<!-- metrics, written by `make docs` -->\n", "<!-- end of metrics -->"
+    before, _, rest = page.partition(begin)
+    return before + begin + "".join(_metrics()) + end + rest.partition(end)[2]
+
+
+def _metrics() -> Iterator[str]:
+    yield "\n| name | kind | labels | meaning |\n| --- | --- | --- | --- |\n"
+    for metric in METRICS:
+        labels = metric.labels if metric.kind is MetricKind.GAUGE else (PROGRAM, *metric.labels)
+        shown = ", ".join(f"`{label}`" for label in labels)
+        yield f"| `{metric.exposed}` | {metric.kind} | {shown} | {metric.meaning} |\n"
+    yield "\n"
+
+
 def with_floors(page: str) -> str:
     """The page on the architecture with its tables of floors as they are now."""
     begin, end = "<!-- floors, written by `make docs` -->\n", "<!-- end of floors -->"
@@ -102,8 +121,10 @@ def _says(module: Path) -> str:
 def main() -> None:
     TARGET.write_text(render())
     ARCHITECTURE.write_text(with_floors(ARCHITECTURE.read_text()))
+    METRICS_PAGE.write_text(with_metrics(METRICS_PAGE.read_text()))
     licences.TARGET.write_text(licences.render())
-    print(f"wrote {', '.join(str(page.relative_to(PROJECT)) for page in (TARGET, ARCHITECTURE, licences.TARGET))}")
+    pages = (TARGET, ARCHITECTURE, METRICS_PAGE, licences.TARGET)
+    print(f"wrote {', '.join(str(page.relative_to(PROJECT)) for page in pages)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transport", "limits", "junk"),
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),
-        ("domain_dns", "filters", "health", "setting_up"),
+        ("domain_dns", "filters", "health", "metrics", "setting_up"),
         ("ctl",),
     ),
     "onifast_smtpd": (
@@ -33,7 +33,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("main",),
     ),
     "onifast_outbox": (
-        ("maillog", "schedule", "http_client", "reasons", "destinations"),
+        ("schedule", "http_client", "reasons", "destinations"),
+        ("maillog",),
         ("poller", "dsn", "junk", "signing", "tls_policy", "unsubscriber"),
         ("smtp", "webhooks"),
         ("delivering",),

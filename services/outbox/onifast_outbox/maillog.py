@@ -10,8 +10,11 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
 from onifast_shared.departed.changes import UserChange
 from onifast_shared.machine import log
+from onifast_shared.machine.counting import count, observe
 from onifast_shared.machine.log import event, shown
 from onifast_shared.values.reply import Deferred, Delivered, Outcome, Reply
+
+from onifast_outbox.reasons.explaining import explain
 
 _LOGGER = log.get("outbox")
 _REPORTS = Reports(_LOGGER)
@@ -38,10 +41,19 @@ def stopped(given_back: int) -> None:
 
 
 def outcome(
-    queue_id: str, row: int, sender: str, recipient: str, result: Outcome, *, attempts: int, seconds: float
+    queue_id: str,
+    row: int,
+    sender: str,
+    recipient: str,
+    result: Outcome,
+    *,
+    attempts: int,
+    seconds: float,
+    waited: float,
 ) -> None:
-    """One recipient's delivery was tried, and the result committed."""
+    """One recipient's delivery was tried, and the result committed, `waited` seconds after it was queued."""
     what = "delivered" if isinstance(result, Delivered) else "deferred" if isinstance(result, Deferred) else "failed"
+    _count_outcome(what, result, attempts, waited)
     event(
         _LOGGER,
         what,
@@ -57,13 +69,28 @@ def outcome(
     )
 
 
+def _count_outcome(what: str, result: Outcome, attempts: int, waited: float) -> None:
+    count("delivery_attempts", result=what)
+    if attempts <= 1:
+        observe("first_attempt_seconds", waited)
+    if isinstance(result, Delivered):
+        way = "remote" if result.host else "local"
+        count("deliveries", way=way)
+        observe("delivery_seconds", waited, way=way)
+    else:
+        reason = explain(result.reply, result.host).kind
+        count("deferrals" if isinstance(result, Deferred) else "bounces", reason=reason)
+
+
 def sandboxed(queue_id: str, row: int, sender: str, recipient: str) -> None:
     """A message to a foreign domain was kept here."""
+    count("sandboxed")
     event(_LOGGER, "sandboxed", id=queue_id or None, row=row, sender=f"<{sender}>", recipient=recipient)
 
 
 def told(what: str, queue_id: str, sender: str, notice: Queued) -> None:
     """The sender is told, by the message `notice`, what became of theirs: `bounced`, `delayed` or `arrived`."""
+    count("notices", notice=what)
     event(_LOGGER, what, id=queue_id or None, to=f"<{sender}>", notice=notice.queue_id, notice_row=notice.row)
 
 
@@ -126,6 +153,7 @@ def claim_lost(queue_id: str, row: int) -> None:
 
 def filed(queue_id: str, email_id: int, owner: str, text: str, *, written: bool) -> None:
     """A copy was written into its owner's home, or could not be."""
+    count("filed_copies", result="written" if written else "failed")
     if written:
         event(_LOGGER, "filed", id=queue_id or None, email_id=email_id, owner=owner, path=text)
     else:

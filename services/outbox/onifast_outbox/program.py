@@ -17,6 +17,7 @@ from onifast_shared.db.errors import DatabaseError
 from onifast_shared.junk import judging
 from onifast_shared.machine import dns, event_loop, log
 from onifast_shared.machine.config import Settings
+from onifast_shared.metrics.telling import told
 from onifast_shared.programs import pulse, reloading
 from onifast_shared.programs.pulse import nothing
 from onifast_shared.webhooks import targets
@@ -132,7 +133,7 @@ def deliver(
     """
     db = Database.open(settings.database, timeout=settings.database_timeout, patient=True)
     try:
-        with asyncio.Runner(loop_factory=event_loop.new) as runner:
+        with told("outbox", db), asyncio.Runner(loop_factory=event_loop.new) as runner:
             return runner.run(run(settings, db, Filer(channel) if channel else None, serving, beat))
     finally:
         db.close()

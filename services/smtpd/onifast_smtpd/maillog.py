@@ -8,7 +8,9 @@ from typing import Any
 
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
+from onifast_shared.machine.counting import count
 from onifast_shared.machine.log import event
+from onifast_shared.metrics import declared
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -16,6 +18,8 @@ from onifast_smtpd.clients.client import Client, Origin
 
 logger = logging.getLogger("onifast.smtpd")
 _reports = Reports(logger)
+
+_COUNTED_COMMANDS = frozenset(("HELO", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT"))
 
 
 def started(listening: dict[str, Any], hostname: str, database: object, source: str, processes: int) -> None:
@@ -48,13 +52,14 @@ def stopped() -> None:
 
 def connected(session: str, client: Client) -> None:
     """A client connected."""
+    count("sessions", service=client.service.label)
     if not logger.isEnabledFor(logging.DEBUG):
         return
     event(logger, "connect", logging.DEBUG, session=session, **_who(client))
 
 
 def turned_away(client: Client, reason: str) -> None:
-    """A connection was closed before its greeting."""
+    """A connection was closed before its greeting; that it was is counted where it happens, and logged seldom."""
     event(logger, "turned-away", logging.WARNING, **_who(client), reason=reason)
 
 
@@ -78,6 +83,7 @@ def few_descriptors(sessions: int, wanted: int) -> None:
 
 def hung_up_on(session: str, client: Client, reason: str) -> None:
     """A client that does not speak SMTP, or does not listen; on this machine the user is who to ask."""
+    count("sessions_hung_up")
     event(
         logger,
         "hung-up",
@@ -107,11 +113,13 @@ def disconnected(session: str, client: Client, how: str, messages: int) -> None:
 
 def tls_failed(session: str, client: Client, reason: object) -> None:
     """A TLS handshake did not succeed."""
+    count("tls_failures")
     event(logger, "tls-failed", session=session, client=client.address, reason=reason)
 
 
 def logged_in(session: str, client: Client, username: str, mechanism: str, app_password: str | None) -> None:
     """A user logged in, with their panel password or the app password of that name."""
+    count("logins", result="success")
     event(
         logger,
         "login",
@@ -125,6 +133,7 @@ def logged_in(session: str, client: Client, username: str, mechanism: str, app_p
 
 def login_failed(session: str, client: Client, username: str, reason: str) -> None:
     """Somebody could not log in."""
+    count("logins", result="failure")
     event(logger, "login-failed", logging.WARNING, session=session, user=username, **_who(client), reason=reason)
 
 
@@ -150,6 +159,8 @@ def resolver_back() -> None:
 
 def refused(session: str, client: Client, verb: str, reply: Reply) -> None:
     """A command was refused."""
+    word = verb if verb in _COUNTED_COMMANDS else "other"
+    count("refusals", command=word, kind=declared.kind_of(reply.code), reason=declared.reason_of(reply.enhanced))
     event(logger, "refused", session=session, client=client.address, command=verb, reply=reply)
 
 
@@ -168,12 +179,16 @@ def accepted(
     results: str | None,
 ) -> None:
     """A message was accepted: it is on disk. `results` is what SPF, DKIM and the others said."""
+    service = origin.client.service.label
+    count("received_messages", service=service)
+    count("received_recipients", len(recipients), service=service)
+    count("received_bytes", size, service=service)
     event(
         logger,
         "accepted",
         id=queue_id,
         client=origin.client.address,
-        service=origin.client.service.label,
+        service=service,
         mail_from=f"<{mail_from or ''}>",
         rcpt_to=",".join([f"<{address}>" for address in recipients[:20]]),
         recipients=len(recipients),

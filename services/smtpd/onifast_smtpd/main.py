@@ -36,6 +36,7 @@ from onifast_shared.machine import event_loop, log, memory, rights
 from onifast_shared.machine.config import ConfigError, Settings
 from onifast_shared.machine.privileges import PrivilegeError
 from onifast_shared.machine.sockets import BindError
+from onifast_shared.metrics.telling import told
 from onifast_shared.programs import command_line, pulse, reloading
 from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.processes import Parent
@@ -114,7 +115,7 @@ class SmtpdProgram:
         # A message makes no cycles, so looking for some after each 700 objects finds nothing, and takes a twentieth.
         gc.set_threshold(10_000, 20, 50)
         try:
-            with asyncio.Runner(loop_factory=event_loop.new) as runner:
+            with told("smtpd", database), asyncio.Runner(loop_factory=event_loop.new) as runner:
                 runner.run(self._serve(database, place))
         finally:
             database.close()

@@ -10,6 +10,7 @@ from threading import BoundedSemaphore
 from flask import Flask, Response, redirect, url_for
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.counting import count
 from onifast_shared.recipients.login_directory import LoginDirectory
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -67,9 +68,15 @@ def create_app(
     webmail.register(app)
     client_setup.register(app)
     health.register(app, clock)
+    app.after_request(_count)
     app.add_url_rule("/", "home", _home)
     app.wsgi_app = ForwardedMiddleware(app.wsgi_app, url_prefix=settings.url_prefix)  # type: ignore[method-assign]
     return app
+
+
+def _count(response: Response) -> Response:
+    count("http_requests", status=f"{response.status_code // 100}xx")
+    return response
 
 
 @allow(Who.USER, visitors=True)

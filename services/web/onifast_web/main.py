@@ -15,6 +15,8 @@ DESCRIPTION
     It is trusted with everybody's mail, and with nothing else: started as root it binds, then becomes `run_as`; it
     touches no home, opens no connection but to DNS servers, runs no other program, and executes nothing of a message.
 
+    Where the setting `metrics_listen` says so, it tells monitoring programs the numbers of all programs.
+
     It works in several processes (setting http_processes). Their parent starts anew those that die; they end with it.
 
 SIGNALS
@@ -33,11 +35,13 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 
 from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.machine import log, memory, privileges, rights, sockets
 from onifast_shared.machine.config import ConfigError, Settings
+from onifast_shared.metrics.telling import told
 from onifast_shared.programs import command_line, reloading
 from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.processes import Parent
@@ -48,6 +52,7 @@ from onifast_web.access.service_token import ServiceTokenError
 from onifast_web.app import create_app
 from onifast_web.http.forwarded import Application
 from onifast_web.serving import places
+from onifast_web.serving.metrics_listener import telling
 from onifast_web.serving.places import WebPlace
 from onifast_web.serving.serve import WebServer
 
@@ -66,13 +71,16 @@ def main() -> int:
         settings = Settings.load()
         log.configure(settings.log_level, "onifast-web")
         listeners = _listeners(settings)
+        metrics_listeners = sockets.bind_all(
+            settings.metrics_listen, "metrics_listen", group=settings.http_socket_group
+        )
         rights.give_up_root(settings)
         supervision.follow()
     except _EXPECTED as error:
         return _complain(error)
     memory.give_back_large_blocks()
     count = places.how_many(settings)
-    program = WebProgram(settings, listeners, count)
+    program = WebProgram(settings, listeners, count, metrics_listeners)
     watch = Watch("web", settings.database, manager, count=count, listening={"http": program.where})
     if count == 1:
         return watch.over_alone(lambda serving, beat: program.work(places.alone(serving, beat)), program.tell_started)
@@ -92,10 +100,17 @@ def main() -> int:
 class WebProgram:
     """One process's work, with the settings as they are now."""
 
-    def __init__(self, settings: Settings, listeners: list[socket.socket], processes: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: list[socket.socket],
+        processes: int,
+        metrics_listeners: Sequence[socket.socket] = (),
+    ) -> None:
         self._settings = settings
         self._listeners = listeners
         self._processes = processes
+        self._metrics_listeners = metrics_listeners
         self.where = ",".join(map(_name, listeners))
         """Where it listens."""
 
@@ -107,7 +122,8 @@ class WebProgram:
         except DatabaseError as error:
             return _complain(error)
         try:
-            return self._serve(database, place)
+            with told("web", database), telling(self._metrics_listeners, settings, database):
+                return self._serve(database, place)
         except ServiceTokenError as error:
             return _complain(error)
         finally:
@@ -143,6 +159,7 @@ class WebProgram:
             _logger,
             "started",
             http=self.where,
+            metrics=",".join(map(_name, self._metrics_listeners)) or None,
             prefix=settings.url_prefix or "/",
             settings=settings.source,
             processes=self._processes,
@@ -150,7 +167,7 @@ class WebProgram:
 
     def stop_listening(self) -> None:
         """For the parent, whose processes are about to end: nobody is to wait at a port that nobody serves."""
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._metrics_listeners):
             listener.close()
 
 

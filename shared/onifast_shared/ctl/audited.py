@@ -131,7 +131,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("webhook list", "webhook calls", "label list", "audit list", "token list", "limits list"),
             *("limits refused", "app-password list", "totp list", "tls list", "tls policies", "tls reports"),
             *("search check", "counts check", "database show", "database check", "delivery-check", "check-config"),
-            *("backup list", "backup verify", "mailbox-user list", "health", "certificate list"),
+            *("backup list", "backup verify", "mailbox-user list", "health", "metrics", "certificate list"),
             *("shared-mailbox list", "shared-mailbox show", "address show", "usage users", "usage domains"),
             *("mailbox-user show", "user password-check"),
             *("filter list", "filter log", "vacation show", "sender list"),

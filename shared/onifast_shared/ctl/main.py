@@ -64,6 +64,7 @@
     onifast-mailctl delivery-check ADDRESS [--from ADDRESS] [--user USER]
     onifast-mailctl check-config
     onifast-mailctl health [CHECK…] [--strict] [--quiet]
+    onifast-mailctl metrics
     onifast-mailctl --version
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -103,6 +104,7 @@ from onifast_shared.ctl import (
     logins,
     mail_filters,
     mailbox_users,
+    metrics,
     queue,
     recipients,
     refusals,
@@ -192,6 +194,7 @@ def parser() -> argparse.ArgumentParser:
     first_mail.declare(areas)
     delivery_check.declare(areas)
     health.declare(areas)
+    metrics.declare(areas)
     check.declare(areas)
     return whole
 

@@ -95,16 +95,17 @@ class Database:
         with translated(self.path, self.troubles):
             return self._open().read(fn)
 
-    def write(self, fn: Callable[[Connection], T], *, timeout: float | None = None) -> T:
+    def write(self, fn: Callable[[Connection], T], *, timeout: float | None = None, lasting: bool = True) -> T:
         """What `fn` returns, once what it wrote is on disk.
 
         `fn` shares a transaction with others that wait, in a savepoint of its own: its exception undoes its own changes
         only, and is raised here. It may be run a second time from the start, so it changes nothing but the database.
         Raises DatabaseBusy when its turn did not come within `timeout` seconds, DatabaseFull for a full disk and
-        DatabaseUnavailable for other trouble; then nothing was written.
+        DatabaseUnavailable for other trouble; then nothing was written. What `lasting` means, `awrite` says.
         """
         with translated(self.path, self.troubles):
-            return self._open().writer.submit(fn).wait(self._timeout if timeout is None else timeout)
+            job = self._open().writer.submit(fn, lasting=lasting)
+            return job.wait(self._timeout if timeout is None else timeout)
 
     async def aread(self, fn: Callable[[Connection], T]) -> T:
         """`read`, off the event loop."""

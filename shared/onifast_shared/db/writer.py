@@ -18,6 +18,7 @@ from onifast_shared.db.checkpointer import Checkpointer
 from onifast_shared.db.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from onifast_shared.db.files import Files
 from onifast_shared.db.turn import Turn
+from onifast_shared.machine import counting
 
 T = TypeVar("T")
 
@@ -51,8 +52,8 @@ class Job(Generic[T]):
 class ThreadJob(Job[T]):
     """A change that a thread waits for."""
 
-    def __init__(self, fn: Callable[[apsw.Connection], T]) -> None:
-        super().__init__(fn)
+    def __init__(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> None:
+        super().__init__(fn, lasting=lasting)
         self.future: Future[T] = Future()
 
     def wait(self, timeout: float) -> T:
@@ -134,9 +135,9 @@ class DatabaseWriter:
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
-    def submit(self, fn: Callable[[apsw.Connection], T]) -> ThreadJob[T]:
+    def submit(self, fn: Callable[[apsw.Connection], T], *, lasting: bool = True) -> ThreadJob[T]:
         """Queues a thread's change for the next commit."""
-        job = ThreadJob(fn)
+        job = ThreadJob(fn, lasting=lasting)
         self._queue(job)
         return job
 
@@ -185,6 +186,7 @@ class DatabaseWriter:
 
     def _commit(self, batch: list[Job[Any]], running: list[Job[Any]]) -> list[Outcome]:
         """One transaction for all that has gathered by the time that it is our turn."""
+        began = time.monotonic()
         with self._turn.taken():
             self._gather(batch)
             self._sync(any(job.lasting for job in batch))
@@ -201,6 +203,7 @@ class DatabaseWriter:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+        counting.observe("database_commit_seconds", time.monotonic() - began, quietly=True)
         return outcomes
 
     def _refuse_others(self) -> None:

@@ -56,6 +56,7 @@ LANDED = {
     "0038_unsubscriptions.sql": "d5a16c93170a80dd61258e9764d62f45fb7bdf2e035f4101e34bfeffb24073e0",
     "0039_filters.sql": "1ed18b25001406456296984f1cae5689d3e2ee04e84e0f1f49651fd430790ded",
     "0040_regional_choice.sql": "8acc54223b9c335d2b651f987436a30dac78762fb6df94a8cb170e1bac9d6d93",
+    "0041_counters.sql": "00578ac55d72129051741d78046e0b98add4f1c65de8005de500d35fb2efe342",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -273,6 +273,7 @@ class Settler:
             decision.outcome,
             attempts=decision.result.attempts,
             seconds=seconds,
+            waited=max(0.0, self._now() - row.queued_ts),
         )
 
     async def _persist(self, write: Callable[[JointTransaction], T]) -> T:

@@ -10,6 +10,7 @@ from onifast_shared.accounts import audit
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
+from onifast_shared.metrics import store as metrics
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import history as queue_history
 from onifast_shared.queue import scripts as queue_scripts
@@ -37,6 +38,7 @@ class Janitor:
         self._refused_kept = min(settings.refused_kept_whole, settings.refusals_kept)
         self._audit_kept = settings.audit_kept
         self._webhook_calls_kept = settings.webhook_calls_kept
+        self._metrics_kept = settings.metrics_kept
         self._next_sweep = 0.0
         self._looked: DuePosition | None = None
 
@@ -64,6 +66,8 @@ class Janitor:
         while await self._db.awrite(lambda tx: audit.expire(tx, now - self._audit_kept)):
             pass
         while await self._db.awrite(lambda tx: webhook_calls.expire(tx, now - self._webhook_calls_kept)):
+            pass
+        while await self._db.awrite(lambda tx: metrics.sweep(tx, now, self._metrics_kept)):
             pass
         after: int | None = 0
         while after is not None:

@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol, Self
 
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.counting import count
 from onifast_shared.machine.shared_counts import SharedTally
 from onifast_shared.values.reply import Reply
 
@@ -178,6 +179,7 @@ class Admission:
     def _note(self, client: Client, slot: Slot, refusal: Reply) -> Reply:
         """Logs that a client was turned away: each peer once in a while, since a flood must be no flood of lines."""
         self._turned_away += 1
+        count("sessions_turned_away", service=client.service.label)
         if len(self._told) < MOST_NEEDS and not self._told.issuperset(slot.shares or (client.address,)):
             self._told.update(slot.shares or (client.address,))
             maillog.turned_away(client, refusal.text)

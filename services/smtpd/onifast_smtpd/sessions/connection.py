@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from aiosmtpd.smtp import SMTP
 from onifast_shared.db.errors import DatabaseError, DatabaseFull
+from onifast_shared.machine.counting import count
 from onifast_shared.tls.server import end_point_of
 from onifast_shared.values.reply import Reply
 
@@ -323,6 +324,7 @@ class SmtpConnection(SMTP):
             raise self._spoke_early()
 
     def _spoke_early(self) -> TurnedAway:
+        count("sessions_turned_away", service=self._service.label)
         maillog.turned_away(self.session.client, replies.EARLY_TALKER.text)
         return TurnedAway(replies.EARLY_TALKER)
 

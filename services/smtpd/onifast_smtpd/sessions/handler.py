@@ -16,6 +16,7 @@ from aiosmtpd.proxy_protocol import ProxyData
 from aiosmtpd.smtp import AuthResult, auth_mechanism
 from onifast_shared.accounts.panel_users import PanelUser, UserDirectoryMissing, UserFileError
 from onifast_shared.db.errors import DatabaseError
+from onifast_shared.machine.counting import observe
 from onifast_shared.values.address import Address
 from onifast_shared.values.reply import Reply
 
@@ -239,7 +240,9 @@ class MailHandler:
 
     async def handle_DATA(self, server: Server, session: ClientSession, envelope: MailTransaction) -> Reply:
         """Takes the message that the envelope holds, by DATA or BDAT. After 250 it is on disk."""
+        began = time.monotonic()
         await self._receiver.intake.take(envelope)
+        observe("accept_seconds", time.monotonic() - began)
         return Reply(250, "2.0.0", f"message accepted, queued as {envelope.queue_id}")
 
     # The rest

@@ -14,6 +14,7 @@ from onifast_shared.limits import usage as limit_usage
 from onifast_shared.limits.subjects import FOREIGN_SENDER, UNKNOWN_UNIX_USER, Subject
 from onifast_shared.limits.usage import LimitExceeded, SubjectUsage
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.counting import count
 from onifast_shared.message.headers import unfold
 from onifast_shared.message.sections import HeaderSection
 from onifast_shared.recipients import addresses
@@ -191,6 +192,7 @@ class Outgoing:
         for subject in submitter.subjects:
             self._usages.pop(subject, None)
         settings, now = self._settings, self._clock()
+        count("limits_hit", limit=exceeded.counted)
         self._note(submitter, exceeded.counted, lambda tx: limit_alerts.hit(tx, exceeded, settings, now))
         return Refused(policy.beyond_limit(str(exceeded), for_ever=exceeded.until is None))
 

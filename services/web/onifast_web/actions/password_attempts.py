@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from onifast_shared.accounts import panel_users
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.machine import log
+from onifast_shared.machine.counting import count
 from onifast_shared.recipients.login_directory import LoginName
 
 from onifast_web.access.context import Web
@@ -48,6 +49,7 @@ def attempt(web: Web, typed: str, password: str, client: str) -> PasswordAttempt
                 user = web.directory.opened_by(name, password[:LONGEST_PASSWORD])
             if user is None:
                 guesser.failed(web.database, web.clock())
+                count("logins", result="failure")
                 log.event(_logger, "login-failed", user=typed, client=client)
                 _note_lockout(web, guesser)
             return PasswordAttempt(name, user)

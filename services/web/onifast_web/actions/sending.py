@@ -18,6 +18,7 @@ from onifast_shared.limits import store as sending_limits
 from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine import log
+from onifast_shared.machine.counting import count
 from onifast_shared.mailboxes import contents, team_marks
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, DraftError
@@ -224,6 +225,7 @@ def _days(seconds: float) -> str:
 def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
     """What the caller is told who goes beyond a limit; administrators will see it."""
     now = web.clock()
+    count("limits_hit", limit=exceeded.counted)
     log.event(_logger, "limit-exceeded", logging.WARNING, subject=exceeded.subject, counted=exceeded.counted)
     with contextlib.suppress(DatabaseError):
         web.database.write(lambda tx: limit_alerts.hit(tx, exceeded, web.settings, now))

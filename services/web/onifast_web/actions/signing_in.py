@@ -9,6 +9,7 @@ from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.pending_logins import PendingLogin
 from onifast_shared.db.database import Connection
 from onifast_shared.machine import log
+from onifast_shared.machine.counting import count
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
@@ -50,6 +51,7 @@ def begin_session(web: Web, user: PanelUser, shown: str, response: AnyResponse) 
     guesser = actions.guesser(user.username)
     if shown != "sso":
         guesser.succeeded(web.database, web.clock())
+    count("logins", result="success")
     log.event(_logger, "login", user=user.username, by=shown, client=guesser.client)
     audited.note_login(web, user.username, shown)
     auth.start_session(response, user)

@@ -64,6 +64,13 @@ class HostSettings:
         "The Unix group that may connect to a Unix socket in `http_listen`: a web server's; empty is web's own.",
         fixed=True,
     )
+    metrics_listen: tuple[Listen, ...] = setting(
+        "",
+        kinds.listens(unix=True),
+        "Where web tells monitoring programs such as Prometheus the numbers of all programs, `/metrics`; to anybody who"
+        " reaches it.",
+        fixed=True,
+    )
     url_prefix: str = setting(
         "",
         kinds.text("empty, or a path such as /mail with no slash at its end", r"(/[A-Za-z0-9._~-]+)*"),

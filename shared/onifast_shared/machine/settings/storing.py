@@ -24,6 +24,11 @@ class StoringSettings:
         kinds.seconds(0, 3650 * 86400),
         "How long mail and settings of a user who is gone are kept, out of everybody's reach, before they are deleted.",
     )
+    metrics_kept: float = setting(
+        "400d",
+        kinds.seconds(3600, 3650 * 86400),
+        "How long the numbers over time are kept that the overview shows; those of single minutes for two days.",
+    )
     session_lifetime: float = setting(
         "14d",
         kinds.seconds(300, 365 * 86400),
