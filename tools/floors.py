@@ -17,6 +17,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),
         ("domain_dns", "filters", "health", "metrics", "setting_up"),
+        ("doctor",),
         ("ctl",),
     ),
     "onifast_smtpd": (

@@ -271,3 +271,9 @@ def departed_due(departure_id: int) -> None:
 def departed_deleted(departure_id: int, username: str) -> None:
     """Nothing is left of a departed user."""
     event(_LOGGER, "departed-deleted", departure=departure_id, user=username)
+
+
+def examined(bad: Sequence[str], good: int) -> None:
+    """The daily examination found that something turned bad, or is good again; the postmaster is told by mail."""
+    level = logging.WARNING if bad else logging.INFO
+    event(_LOGGER, "examined", level, turned_bad=",".join(dict.fromkeys(bad)) or None, good_again=good or None)

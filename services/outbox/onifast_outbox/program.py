@@ -37,6 +37,7 @@ from onifast_outbox.filing import indexer, search_keeper
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
 from onifast_outbox.housekeeping import departures
 from onifast_outbox.housekeeping.departures import Departures
+from onifast_outbox.housekeeping.doctor import ROUND_SECONDS, Doctor
 from onifast_outbox.housekeeping.janitor import Janitor
 from onifast_outbox.http_client import HttpClient
 from onifast_outbox.image_proxy.fetcher import ImageFetcher
@@ -214,6 +215,9 @@ async def serve(
         repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
     ]
     loops.append(repeat("leaving lists", lambda: _until_done(program.unsubscriber.run_once), list_wakeup))
+    if settings.doctor_daily:
+        doctor = Doctor(db, settings)
+        loops.append(repeat("examining", lambda: doctor.round(time.time()), Wakeup(ROUND_SECONDS)))
     if settings.image_proxy:
         loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), image_wakeup))
     if settings.tls_reports:

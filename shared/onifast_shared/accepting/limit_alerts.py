@@ -6,25 +6,17 @@ it is never answered by a bounce, and it counts against no limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from onifast_shared.accepting import accept
+from onifast_shared.accepting import alerts
 from onifast_shared.db.database import Connection
 from onifast_shared.limits import store as sending_limits
 from onifast_shared.limits import usage as limit_usage
 from onifast_shared.limits.subjects import DAY, Subject
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes.contents import ContentRef
-from onifast_shared.message import compose
-from onifast_shared.message.compose import Draft
-from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values import times
 from onifast_shared.values.address import Address
 from onifast_shared.webhooks import telling
-
-_HEADER = b"Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"  # no vacation note answers it (RFC 3834)
 
 
 def hit(tx: Connection, exceeded: LimitExceeded, settings: Settings, now: float) -> None:
@@ -34,7 +26,8 @@ def hit(tx: Connection, exceeded: LimitExceeded, settings: Settings, now: float)
         return
     _tell_webhooks(tx, exceeded, now)
     if settings.limit_alerts:
-        _send(tx, exceeded, _people(tx, exceeded.subject, settings), settings, now)
+        subject, text = f"Limit on outgoing mail reached: {exceeded.subject}", _text(exceeded, settings, now)
+        alerts.send(tx, _people(tx, exceeded.subject, settings), subject, text, settings)
 
 
 def _tell_webhooks(tx: Connection, exceeded: LimitExceeded, now: float) -> None:
@@ -66,32 +59,12 @@ def _people(tx: Connection, subject: Subject, settings: Settings) -> list[Addres
     """Who is told: whose mail it is, if they have an address here, and who looks after the host."""
     owner = _owner(tx, subject)
     primary = addresses.primary_address(tx, owner) if owner else None
-    postmaster = Address("postmaster", settings.hostname)
+    postmaster = alerts.postmaster(settings)
     return [primary, postmaster] if primary else [postmaster]
 
 
 def _owner(tx: Connection, subject: Subject) -> str | None:
     return addresses.domain_owner(tx, subject.name) if subject.scope == "domain" else subject.name
-
-
-def _send(tx: Connection, exceeded: LimitExceeded, people: Sequence[Address], settings: Settings, now: float) -> None:
-    subject = f"Limit on outgoing mail reached: {exceeded.subject}"
-    draft = Draft(
-        from_=f"Mail server <postmaster@{settings.hostname}>",
-        to=[str(address) for address in people],
-        subject=subject,
-        text=_text(exceeded, settings, now),
-    )
-    raw = _HEADER + compose.build(draft, settings.hostname)
-    submission = Submission(
-        sender="",
-        origin="bounce",
-        subject=subject,
-        body_type="7BIT" if raw.isascii() else "8BITMIME",
-        smtputf8=any(address.needs_smtputf8 for address in people),
-    )
-    recipients = [QueuedRecipient(str(address), notify="NEVER") for address in people]
-    accept.submit_in(tx, ContentRef(len(raw), raw, None), submission, recipients)
 
 
 def _text(exceeded: LimitExceeded, settings: Settings, now: float) -> str:

@@ -132,6 +132,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             *("limits refused", "app-password list", "totp list", "tls list", "tls policies", "tls reports"),
             *("search check", "counts check", "database show", "database check", "delivery-check", "check-config"),
             *("backup list", "backup verify", "mailbox-user list", "health", "metrics", "certificate list"),
+            "doctor",
             *("shared-mailbox list", "shared-mailbox show", "address show", "usage users", "usage domains"),
             *("mailbox-user show", "user password-check"),
             *("filter list", "filter log", "vacation show", "sender list"),

@@ -65,6 +65,7 @@
     onifast-mailctl check-config
     onifast-mailctl health [CHECK…] [--strict] [--quiet]
     onifast-mailctl metrics
+    onifast-mailctl doctor [CHECK…] [--strict] [--quiet]
     onifast-mailctl --version
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -94,6 +95,7 @@ from onifast_shared.ctl import (
     delivery_check,
     destinations,
     dkim,
+    doctor,
     domains,
     first_mail,
     health,
@@ -195,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     delivery_check.declare(areas)
     health.declare(areas)
     metrics.declare(areas)
+    doctor.declare(areas)
     check.declare(areas)
     return whole
 

@@ -40,12 +40,16 @@ class State(StrEnum):
 
 
 class HealthFinding(NamedTuple):
-    """What a check found: of what, how it is, in a sentence, and what puts it right where that can be said."""
+    """What a check found: of what, how it is, in a sentence, and what puts it right where that can be said.
+
+    `subject` is which of several it is about (a domain, an address), as long as it is about the same.
+    """
 
     check: str
     state: State
     text: str
     remedy: str = ""
+    subject: str = ""
 
 
 def worst(findings: list[HealthFinding]) -> State:
@@ -157,18 +161,18 @@ def _certificates(settings: Settings) -> Iterator[HealthFinding]:
     for each in found:
         if each.problem:
             problems = True
-            yield HealthFinding("certificates", State.WARNING, f"{each.domain}: {each.problem}")
+            yield HealthFinding("certificates", State.WARNING, f"{each.domain}: {each.problem}", "", each.domain)
             continue
         days = (each.ends_at - time.time()) / 86400
         if days < 0:
             problems = True
             yield HealthFinding(
-                "certificates", State.WARNING, f"{each.domain}: ended {math.ceil(-days)} days ago", _RENEW
+                "certificates", State.WARNING, f"{each.domain}: ended {math.ceil(-days)} days ago", _RENEW, each.domain
             )
         elif days < CERTIFICATE_WARNING:
             problems = True
             yield HealthFinding(
-                "certificates", State.WARNING, f"{each.domain}: ends in {math.floor(days)} days", _RENEW
+                "certificates", State.WARNING, f"{each.domain}: ends in {math.floor(days)} days", _RENEW, each.domain
             )
     if found and not problems:
         yield HealthFinding(

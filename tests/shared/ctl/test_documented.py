@@ -29,6 +29,7 @@ ADDRESSES = ("demo@example.test", "info@example.com", "x@shop.example")
 ELSEWHERE = {
     "delivery-check": "waits for outbox: tests/e2e/test_delivery_check.py runs it",
     "setup": "makes accounts on the machine: tests/supervision/test_installation.py runs it in a root of its own",
+    "doctor": "asks the network: tests/shared/doctor has one with answers",
     "test-mail": "waits for outbox: tests/supervision/test_installation.py runs it",
 }
 """What is run elsewhere, and why; here it is looked at alone whether it can be said."""

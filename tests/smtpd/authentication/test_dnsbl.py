@@ -10,7 +10,7 @@ from smtpd.helpers import World
 import pytest
 from onifast_shared.mailboxes import mailbox
 from onifast_shared.refused import refusals
-from onifast_smtpd.authentication.dnsbl import is_listing, query_name
+from onifast_shared.values.block_lists import is_listing, query_name
 
 from fakes.dns import DnsServer, Failure
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from onifast_shared.values.block_lists import is_listing, query_name
+
 from onifast_smtpd.authentication.lookup import DnsTrouble, Lookups
 from onifast_smtpd.clients.client import IP
-
-# RFC 5782 section 2.1: an answer lies in 127.0.0.0/8. Lists answer from its top to say that they do not answer: to a
-# public resolver, for one, or to somebody who asks too often.
-_ANSWERS = ipaddress.ip_network("127.0.0.0/8")
-_ERRORS = ipaddress.ip_network("127.255.255.0/24")
 
 
 @dataclass(frozen=True)
@@ -22,17 +17,6 @@ class Listing:
 
     zone: str
     text: str = ""
-
-
-def query_name(ip: IP, zone: str) -> str:
-    """The name to ask for: octets, or for IPv6 nibbles, backwards (RFC 5782 sections 2.1 and 2.4)."""
-    return f"{ip.reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
-
-
-def is_listing(addresses: Iterable[str]) -> bool:
-    """Whether an answer says that the address is listed."""
-    found = [ipaddress.ip_address(address) for address in addresses]
-    return any(address in _ANSWERS and address not in _ERRORS for address in found)
 
 
 def check_list(lookups: Lookups, ip: IP, zone: str) -> Listing | None:

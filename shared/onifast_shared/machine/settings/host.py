@@ -140,3 +140,21 @@ class HostSettings:
         "The MTA-STS policy that web serves for the domains here (RFC 8461): other sites report, or refuse to send,"
         " where TLS to this host fails; `none` withdraws a policy, `off` serves none. A domain may have its own.",
     )
+
+    doctor_daily: bool = setting(
+        "true",
+        kinds.boolean(),
+        "Whether outbox examines once a day what stands between this host and good delivery (`onifast-mailctl doctor`),"
+        " and tells the postmaster by mail when something turns bad, and when it is good again.",
+    )
+    doctor_probe_domain: str = setting(
+        "gmail.com",
+        kinds.optional_hostname(),
+        "A domain that always has mail servers: whether they answer shows that port 25 is open outwards. Empty asks"
+        " nobody.",
+    )
+    doctor_blocklists: tuple[str, ...] = setting(
+        "zen.spamhaus.org,bl.spamcop.net,b.barracudacentral.org",
+        kinds.zones(),
+        "DNS block lists that are asked whether they have an address that mail leaves from.",
+    )
