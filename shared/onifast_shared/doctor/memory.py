@@ -20,7 +20,7 @@ WHILE_BAD = 4 * 3600
 
 
 @dataclass
-class Turn:
+class TurnedFindings:
     """What has changed: `bad` is to be told with its remedies, `good` are texts of what was told and is put right."""
 
     bad: list[HealthFinding] = field(default_factory=list)
@@ -45,9 +45,9 @@ def take(tx: Connection, now: float) -> list[str] | None:
     return [] if is_whole else [name for (name,) in tx.execute("SELECT DISTINCT check_name FROM doctor_findings")]
 
 
-def note(tx: Connection, found: Sequence[HealthFinding], looked_at: Iterable[str], now: float) -> Turn:
+def note(tx: Connection, found: Sequence[HealthFinding], looked_at: Iterable[str], now: float) -> TurnedFindings:
     """Remembers what was found by the checks that were `looked_at`, and sets when to look again."""
-    turn, bad = Turn(), {(each.check, each.subject): each for each in found if each.state is not State.OK}
+    turn, bad = TurnedFindings(), {(each.check, each.subject): each for each in found if each.state is not State.OK}
     known = {
         (name, subject): (State(state), text, since_ts, told_ts)
         for name, subject, state, text, since_ts, told_ts in tx.execute(

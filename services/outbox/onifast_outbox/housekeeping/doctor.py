@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from onifast_shared.accepting import alerts
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.doctor import examination, memory
-from onifast_shared.doctor.memory import Turn
+from onifast_shared.doctor.memory import TurnedFindings
 from onifast_shared.health.checks import HealthFinding
 from onifast_shared.machine.config import Settings
 
@@ -39,7 +39,7 @@ class Doctor:
             maillog.examined([each.check for each in turn.bad], len(turn.good))
         return True
 
-    def _note(self, tx: Connection, found: list[HealthFinding], names: Sequence[str], now: float) -> Turn:
+    def _note(self, tx: Connection, found: list[HealthFinding], names: Sequence[str], now: float) -> TurnedFindings:
         """Remembers and tells in one transaction: nothing is told twice, or forgotten."""
         turn = memory.note(tx, found, names, now)
         if turn.bad or turn.good:
@@ -48,14 +48,14 @@ class Doctor:
         return turn
 
 
-def _subject(turn: Turn, hostname: str) -> str:
+def _subject(turn: TurnedFindings, hostname: str) -> str:
     if not turn.bad:
         return f"{hostname}: good again"
     more = f", and {len(turn.bad) - 1} more" if len(turn.bad) > 1 else ""
     return f"{hostname}: {turn.bad[0].text[:100]}{more}"
 
 
-def _lines(turn: Turn, hostname: str) -> Iterator[str]:
+def _lines(turn: TurnedFindings, hostname: str) -> Iterator[str]:
     if turn.bad:
         yield f"This stands between {hostname} and good delivery, or will soon:\n"
     for each in turn.bad:
