@@ -21,9 +21,9 @@ INTEGRITY_SECONDS = 60.0
 
 LARGE_WAL = 256 * 1024 * 1024
 
-_Asking = Callable[[Settings, WaysOut, Resolver], Awaitable[list[HealthFinding]]]
+_NetworkCheck = Callable[[Settings, WaysOut, Resolver], Awaitable[list[HealthFinding]]]
 
-NETWORK: dict[str, _Asking] = {
+NETWORK: dict[str, _NetworkCheck] = {
     "reverse": network.reverse_names,
     "port-out": network.port_out,
     "port-in": network.port_in,
