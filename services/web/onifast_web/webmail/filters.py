@@ -102,6 +102,7 @@ def register(app: Flask) -> None:
         account_name=mailbox_accounts.shown,
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
+        number=dates.number,
     )
 
 
