@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-SHOWN_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-confirm", "label", "data-label", "aria-description")
+SHOWN_ATTRIBUTES = (
+    "title",
+    "aria-label",
+    "placeholder",
+    "alt",
+    "label",
+    "aria-description",
+    "data-label",
+    "data-confirm",
+)
 _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _TAG_START = re.compile(r"<(?=[a-zA-Z/!])")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
