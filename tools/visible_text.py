@@ -24,6 +24,7 @@ _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _TAG_START = re.compile(r"<(?=[a-zA-Z/!])")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _ATTRIBUTE = re.compile(rf'(?<![\w-])({"|".join(SHOWN_ATTRIBUTES)})="', re.IGNORECASE)
+_ATTRIBUTE_BLOCK = re.compile(r"\{% block \w+_attributes %\}.*?\{% endblock %\}|aria-invalid=.*?-error\"")
 _UNSEEN = re.compile(r"<(script|style|svg|code|kbd|samp|pre)\b", re.IGNORECASE)
 # Names that are the same in every language.
 _NAMES = re.compile(r"\b(Onifast|Mail|UTC|DKIM|SPF|DMARC|API|URL|TLS|MX|PDF|HTML|DNS|ID|KiB|MiB|GiB|ms|QR|TOTP|IMAP)\b")
@@ -65,7 +66,7 @@ def tokens(source: str) -> list[Token]:
 def plain(source: str) -> Iterator[tuple[int, str]]:
     """The lines, and the texts there, that are not written for gettext."""
     in_trans, hidden = False, ""
-    for token in tokens(source):
+    for token in tokens(_ATTRIBUTE_BLOCK.sub(_blank, source)):
         line = source.count("\n", 0, token.start) + 1
         if token.kind == "statement":
             name = re.sub(r"^\{%-?\s*", "", token.text).split()[0]
@@ -79,6 +80,11 @@ def plain(source: str) -> Iterator[tuple[int, str]]:
                 yield from ((line, text) for text in _attributes(token.text))
         elif token.kind == "text" and not in_trans and not hidden and _is_words(token.text):
             yield line, " ".join(token.text.split())
+
+
+def _blank(match: re.Match[str]) -> str:
+    """As many lines, with nothing on them."""
+    return "\n" * match[0].count("\n")
 
 
 def _hidden_after(tag: str, hidden: str) -> str:
