@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import preferences
 from onifast_web.app import create_app
 from playwright.sync_api import Browser as Chrome
 
@@ -63,11 +64,13 @@ def settings(tmp_path: Path, dns: DnsServer) -> Settings:
 
 @pytest.fixture
 def database(settings: Settings, empty_database: Path) -> Iterator[Database]:
-    """A database with an address for each user; demo owns example.test."""
+    """A database with an address for each user, who have seen the tour; demo owns example.test."""
     fresh_database.lay_down(empty_database, settings.database)
     opened = Database.open(settings.database, timeout=10)
     give_address(opened, "demo@example.test", "demo")
     give_address(opened, "maria@other.test", "maria")
+    for username in ("root-admin", "demo", "maria"):
+        opened.write(lambda tx, username=username: preferences.put_tour_done(tx, username))  # type: ignore[misc]
     yield opened
     opened.close()
 

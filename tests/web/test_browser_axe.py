@@ -1,8 +1,13 @@
-"""axe-core finds nothing against WCAG 2.2 AA on any page that links lead to, whoever is logged in."""
+"""axe-core finds nothing against WCAG 2.2 AA on any page that links lead to, whoever is logged in.
+
+A picture of each page is left in var/screenshots, for people to look at.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +15,7 @@ import pytest
 from onifast_shared.db.database import Database
 from playwright.sync_api import Browser, Page
 
-from peers.browser import DESKTOP, PHONE, ColorScheme, Viewport, page_of
+from peers.browser import DESKTOP, PHONE, ColorScheme, Viewport, page_of, screenshot
 from peers.unpacked import unpacked
 from web.browsing import log_in
 from web.support import Live, deliver, index, queue
@@ -20,6 +25,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST_PAGES = 200
 """Far more than there are: so many would mean that links make pages without end."""
+
+PICTURES = Path(__file__).parents[2] / "var" / "screenshots"
 
 NO_PAGES = (
     "/logout",
@@ -58,6 +65,13 @@ def linked(page: Page, base: str) -> Iterator[str]:
             yield parts._replace(scheme="", netloc="", fragment="").geturl()
 
 
+def keep_picture(page: Page, path: str, username: str, look: tuple[Viewport, ColorScheme]) -> None:
+    """Leaves a picture of the page as it is first seen."""
+    folder = PICTURES / f"{username}-{look[0].width}-{look[1]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    screenshot(page, folder / f"{re.sub(r'[^a-z0-9]+', '-', kind_of(path)).strip('-') or 'home'}.png")
+
+
 def kind_of(path: str) -> str:
     """Pages of one kind differ by a number, a name or what is asked for only: one of them is looked at."""
     parts = urlsplit(path).path.split("/")
@@ -92,6 +106,7 @@ def test_no_page_has_anything_that_axe_finds(
             if answer is None or "text/html" not in answer.headers.get("content-type", ""):
                 continue
             assert answer.status == 200, path
+            keep_picture(page, path, username, look)
             found += found_by(axe, page)
             waiting += linked(page, live.url)
     assert len(seen) > 20, sorted(seen)

@@ -226,3 +226,46 @@ def put_lists(tx: Connection, username: str, choice: ListChoice) -> None:
 
 def _one_of(value: object, known: tuple[str, ...], usual: str) -> str:
     return value if isinstance(value, str) and value in known else usual
+
+
+THEMES = ("system", "light", "dark")
+CONTRASTS = ("system", "more")
+
+
+@dataclass(frozen=True)
+class AppearanceChoice:
+    """The colours that a user wants, and how far apart they are: as their system has them, or always the same."""
+
+    theme: str = "system"
+    contrast: str = "system"
+
+
+def appearance(tx: Connection, username: str) -> AppearanceChoice:
+    """The colours that a user wants."""
+    row = tx.execute("SELECT theme, contrast FROM user_preferences WHERE username = ?", (username,)).fetchone()
+    if row is None:
+        return AppearanceChoice()
+    return AppearanceChoice(_one_of(row[0], THEMES, "system"), _one_of(row[1], CONTRASTS, "system"))
+
+
+def put_appearance(tx: Connection, username: str, choice: AppearanceChoice) -> None:
+    """Sets the colours that a user wants."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, theme, contrast) VALUES (?, ?, ?)"
+        " ON CONFLICT (username) DO UPDATE SET theme = excluded.theme, contrast = excluded.contrast",
+        (username, choice.theme, choice.contrast),
+    )
+
+
+def tour_done(tx: Connection, username: str) -> bool:
+    """Whether a user has taken the tour, or wants none."""
+    return bool(tx.execute("SELECT tour_done FROM user_preferences WHERE username = ?", (username,)).get)
+
+
+def put_tour_done(tx: Connection, username: str) -> None:
+    """Notes that a user is to be shown the tour no more."""
+    tx.execute(
+        "INSERT INTO user_preferences (username, tour_done) VALUES (?, 1)"
+        " ON CONFLICT (username) DO UPDATE SET tour_done = 1",
+        (username,),
+    )

@@ -58,6 +58,7 @@ LANDED = {
     "0040_regional_choice.sql": "8acc54223b9c335d2b651f987436a30dac78762fb6df94a8cb170e1bac9d6d93",
     "0041_counters.sql": "00578ac55d72129051741d78046e0b98add4f1c65de8005de500d35fb2efe342",
     "0042_doctor.sql": "b5f66c2e9287818036c6123253a2e80a32b827a8a283c7dff9841dde691b26f9",
+    "0043_appearance.sql": "09381fa8ed59ccee95fd9995b674dfd54d9a276e021a85a8a41fd78d01e7359c",
 }
 
 Edits = dict[int, tuple[str, str]]

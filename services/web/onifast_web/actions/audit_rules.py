@@ -170,6 +170,8 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.always_show_images": OWN_MAIL,
     "webmail.junk": OWN_MAIL,
     "webmail.decide_sender": OWN_MAIL,
+    "webmail.appearance": OWN_MAIL,
+    "webmail.end_tour": OWN_MAIL,
     "webmail.lists": OWN_MAIL,
     "webmail.regional": OWN_MAIL,
     "webmail.mute": OWN_MAIL,

@@ -19,6 +19,7 @@ import { enableSnoozing } from "./snoozing.js";
 import { enableSorting } from "./sorting.js";
 import { enableSwipes } from "./swipes.js";
 import { showLocalTimes } from "./times.js";
+import { enableTour } from "./tour.js";
 import { enableTrail } from "./trail.js";
 import { countDownUndo } from "./undo.js";
 
@@ -49,4 +50,5 @@ countDownUndo();
 fitFrames(document);
 if (document.querySelector(".message, [data-reading]")) enableReading();
 keepUpToDate();
+enableTour();
 document.documentElement.classList.add("js");

@@ -1,13 +1,13 @@
 // Shows a page of ours where the server cannot be reached. No mail is kept here, and nothing else is answered.
-// KEPT has been written above: the page, and the style sheet that it needs.
+// KEPT has been written above: the page, and the style sheets that it needs.
 
-const CACHE = `offline ${KEPT.style}`;
+const CACHE = `offline ${KEPT.styles[0]}`;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll([KEPT.offline, KEPT.style]))
+      .then((cache) => cache.addAll([KEPT.offline, ...KEPT.styles]))
       .then(() => self.skipWaiting()),
   );
 });
@@ -23,9 +23,10 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  const isStyle = new URL(request.url).pathname === KEPT.style;
+  const { pathname } = new URL(request.url);
+  const isStyle = KEPT.styles.includes(pathname);
   if (request.method !== "GET" || (request.mode !== "navigate" && !isStyle)) return;
-  const kept = isStyle ? KEPT.style : KEPT.offline;
+  const kept = isStyle ? pathname : KEPT.offline;
   event.respondWith(fetch(request).catch(() => caches.match(kept)));
 });
 

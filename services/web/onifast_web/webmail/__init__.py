@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from onifast_web.http.discovery import declaring
-from onifast_web.webmail import filters, menu
+from onifast_web.webmail import appearance, filters, menu
 from onifast_web.webmail.declared import endpoint
 
 PAGES = declaring("ROUTES", __name__, __path__)
@@ -15,6 +15,7 @@ PAGES = declaring("ROUTES", __name__, __path__)
 def register(app: Flask) -> None:
     """Adds every page and what the templates use."""
     filters.register(app)
+    appearance.register(app)
     menu.register(app, PAGES)
     for module in PAGES:
         for route in module.ROUTES:

@@ -23,6 +23,8 @@ _BLUE, _LIGHT = "#3557e0", "#f4f5f8"
 _ICONS = (("icon.svg", "any", "any"), ("icon-192.png", "192x192", "any"), ("icon-512.png", "512x512", "any maskable"))
 """Each icon's file, its sizes, and what it is for."""
 
+_OFFLINE_STYLES = ("tokens.css", "tokens-contrast.css", "style.css")
+
 _FIELDS = {"to": "to", "cc": "cc", "bcc": "bcc", "subject": "subject", "body": "text"}
 """What a `mailto:` link may say of a message (RFC 6068 section 2), and the composer's words for it."""
 
@@ -66,12 +68,12 @@ def manifest() -> AnyResponse:
 def service_worker() -> AnyResponse:
     """The script that shows `offline` where the server cannot be reached; it keeps no mail.
 
-    It is not with the other scripts, since where it lies says what it may answer for. It changes with the style sheet
+    It is not with the other scripts, since where it lies says what it may answer for. It changes with the style sheets
     that the page needs.
     """
     asset = current_app.jinja_env.globals["asset"]
     text = (Path(__file__).parents[1] / "static" / "service-worker.js").read_text("utf-8")
-    kept = json.dumps({"offline": url_for("webmail.offline"), "style": asset("style.css")})  # type: ignore[operator]
+    kept = json.dumps({"offline": url_for("webmail.offline"), "styles": [asset(name) for name in _OFFLINE_STYLES]})  # type: ignore[operator]
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": WORKER_POLICY}
     return Response(f"const KEPT = {kept};\n{text}", mimetype="text/javascript", headers=headers)
 

@@ -31,6 +31,7 @@ from onifast_web.reading.impostors import Reader
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import STATUS_WORDS
+from onifast_web.webmail.help import TourStep, tour_for
 from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row, team_pills
 from onifast_web.webmail.pages import page, user
 from onifast_web.webmail.places import ListPlace
@@ -56,6 +57,7 @@ class _Listed(NamedTuple):
     conversations: dict[int, ConversationSummary]
     team: dict[int, TeamMark]
     addresses: list[str]
+    tour: tuple[TourStep, ...]
 
 
 @allow(Who.USER, visitors=True)
@@ -109,6 +111,7 @@ def _list(key: str) -> Response:
             conversations.summaries(tx, username, listing.rows, place.folder) if asked.by_conversation else {},
             team_marks.of(tx, username, ids, web.clock()) if caller.member else {},
             _addresses(tx, username),
+            tour_for(tx, caller, username) if place.folder == "inbox" else (),
         )
 
     args = request.args
@@ -138,6 +141,7 @@ def _shown(listed: _Listed) -> Response:
         q=asked.text,
         address=asked.address,
         addresses=listed.addresses,
+        tour_steps=listed.tour,
         kept=list_query(request.args),
         snooze_choices=snooze_choices(now),
         in_all=_is_in_all(asked),

@@ -142,10 +142,10 @@ def shown(caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Seque
 
 
 def _area(parts: PageParts, key: str) -> NavArea:
-    """The area that the page belongs to whose entry has this key."""
+    """The area that the page belongs to whose entry has this key; an entry beside the areas may be no area (Help)."""
     entry = next((each for each in parts.entries if each.key == key), None)
     if entry is not None and entry.group is NavGroup.AREAS:
-        return next(each for each in NavArea if each.key == key)
+        return next((each for each in NavArea if each.key == key), NavArea.MAIL)
     return entry.group.area if entry else NavArea.MAIL
 
 
