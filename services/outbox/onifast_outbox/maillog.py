@@ -138,6 +138,11 @@ def key_not_tended(domain: str, reason: str) -> None:
     event(_LOGGER, "dkim-key-trouble", logging.WARNING, domain=domain, reason=reason)
 
 
+def key_record(domain: str, wish: str, name: str) -> None:
+    """A record of a key was put into DNS (`publish`), or taken out (`remove`)."""
+    event(_LOGGER, "dkim-record", domain=domain, action=wish, name=name)
+
+
 def webhook_failed(webhook_id: int, url: str, reason: str, *, disabled: bool) -> None:
     """A webhook could not be told of an event; where it is disabled, it is told of none any more."""
     what = "webhook-disabled" if disabled else "webhook-failed"

@@ -46,8 +46,9 @@ from onifast_outbox.junk.digest import Digests
 from onifast_outbox.junk.teacher import Teacher
 from onifast_outbox.poller import Poller, Wakeup
 from onifast_outbox.returns.recording import ReturnRecorder
-from onifast_outbox.signing import key_keeper
+from onifast_outbox.signing import key_keeper, rotation_schedule
 from onifast_outbox.signing.key_keeper import KeyKeeper
+from onifast_outbox.signing.rotation_schedule import RotationSchedule
 from onifast_outbox.signing.signer import Signer
 from onifast_outbox.tls_policy import policies as tls_policies
 from onifast_outbox.tls_policy import reporting as tls_reporting
@@ -215,6 +216,10 @@ async def serve(
         repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
     ]
     loops.append(repeat("leaving lists", lambda: _until_done(program.unsubscriber.run_once), list_wakeup))
+    if settings.dkim_rotate_every:
+        schedule = RotationSchedule(db, settings)
+        wakeup = Wakeup(rotation_schedule.ROUND_SECONDS)
+        loops.append(repeat("beginning rotations", lambda: schedule.round(time.time()), wakeup))
     if settings.doctor_daily:
         doctor = Doctor(db, settings)
         loops.append(repeat("examining", lambda: doctor.round(time.time()), Wakeup(ROUND_SECONDS)))

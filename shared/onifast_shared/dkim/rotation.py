@@ -20,7 +20,7 @@ from typing import Protocol
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.dkim import keys as dkim_keys
-from onifast_shared.dkim import selectors
+from onifast_shared.dkim import record_events, selectors
 from onifast_shared.dkim.keys import ED25519_SUFFIX, DkimKeyError, DkimKeyExists, SigningKey
 from onifast_shared.dkim.published import RecordCheck
 from onifast_shared.dkim.selectors import ABORTED, ACTIVE, PUBLISHING, REMOVED, RETIRED, RETIRING, Selector
@@ -159,7 +159,7 @@ class Rotations:
         wait = self._settings.dkim_retire_after
         changed = [after for row in found.rows if (after := followed(row, signing, now, wait)) != row]
         if changed:
-            self._db.write(lambda tx: selectors.put_all(tx, changed))
+            self._db.write(lambda tx: _follow(tx, changed, now))
             found = self.standing(domain)
         for row in found.in_state(RETIRED, REMOVED, ABORTED):
             # Who may not write there has done no harm by it: the key's record goes.
@@ -267,6 +267,11 @@ def looked(row: Selector, check: RecordCheck | None, now: float) -> Selector:
     return replace(row, published_ts=since, look_ts=int(now) + LOOK_EVERY, problem=check.problem)
 
 
+def _follow(tx: Connection, changed: Sequence[Selector], now: float) -> None:
+    selectors.put_all(tx, changed)
+    record_events.tell(tx, [row for row in changed if row.state == RETIRED], "remove", now)
+
+
 def _enter(tx: Connection, signing: Sequence[SigningKey], fresh: Sequence[SigningKey], now: float) -> None:
     rows = selectors.list_for(tx, signing[0].domain)
     if any(row.state == PUBLISHING for row in rows):
@@ -275,5 +280,6 @@ def _enter(tx: Connection, signing: Sequence[SigningKey], fresh: Sequence[Signin
     for key in signing:
         if key.fingerprint not in known:
             selectors.put(tx, Selector.of(key, ACTIVE, now))
-    for key in fresh:
-        selectors.put(tx, Selector.of(key, PUBLISHING, now))
+    new = [Selector.of(key, PUBLISHING, now) for key in fresh]
+    selectors.put_all(tx, new)
+    record_events.tell(tx, new, "publish", now)

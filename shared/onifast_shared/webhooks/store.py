@@ -18,7 +18,7 @@ from onifast_shared.webhooks.signing import new_secret
 ABOUT_SENT = ("delivered", "deferred", "bounced", "complained")
 """What a webhook can be told about a recipient of mail that was sent; the usual choice."""
 
-EVENTS = (*ABOUT_SENT, "held", "received", "limit_hit", "login")
+EVENTS = (*ABOUT_SENT, "held", "received", "limit_hit", "login", "dkim_record")
 """All that a webhook can be told of."""
 
 MOST_WAITING = 10_000

@@ -67,6 +67,42 @@ async def test_the_switch_comes_by_itself_once_dns_has_shown_the_key_for_an_hour
     assert site.signs_as() == NEW
 
 
+async def test_a_program_publishes_the_new_record_and_removes_the_old_one(site: Site, tmp_path: Path) -> None:
+    program, said = tmp_path / "publish", tmp_path / "said"
+    program.write_text(f'#!/bin/sh\necho "$1 $2 $3" >> {said}\necho "$4" > {tmp_path}/value\n')
+    program.chmod(0o755)
+    keeper = KeyKeeper(site.database, replace(site.settings, dkim_publish=str(program)))
+    await keeper.tend(NOW)
+    assert said.read_text() == f"publish here.test {NEW}._domainkey.here.test\n"
+    (old,) = site.rotations.standing("here.test").signing
+    site.dns.set("mail._domainkey.here.test", "TXT", dkim_keys.dns_value(old))
+    site.dns.set(f"{NEW}._domainkey.here.test", "TXT", (tmp_path / "value").read_text().strip())
+    for now in (LOOK_EVERY, LOOK_EVERY + HOUR, 8 * DAY, 9 * DAY):
+        await keeper.tend(NOW + now)
+    assert site.signs_as() == NEW
+    assert said.read_text().splitlines()[1:] == ["remove here.test mail._domainkey.here.test"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "problem"),
+    [
+        ("#!/bin/sh\necho no such zone >&2\nexit 3\n", 0o755, "failed (3): no such zone."),
+        ("#!/bin/sh\n", 0o777, "is not run: others than root may write it."),
+        (None, 0, "cannot be run: No such file or directory."),
+    ],
+)
+async def test_why_nothing_is_published_is_told(
+    site: Site, tmp_path: Path, text: str | None, mode: int, problem: str
+) -> None:
+    program = tmp_path / "publish"
+    if text is not None:
+        program.write_text(text)
+        program.chmod(mode)
+    await KeyKeeper(site.database, replace(site.settings, dkim_publish=str(program))).tend(NOW)
+    (row,) = site.rotations.standing("here.test").in_state("publishing")
+    assert row.problem.endswith(problem)
+
+
 async def test_nothing_is_asked_between_the_looks(site: Site) -> None:
     await site.keeper.tend(NOW)
     asked = site.asked()

@@ -19,7 +19,9 @@ from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
 
-Event = Literal["delivered", "deferred", "bounced", "complained", "held", "received", "limit_hit", "login"]
+Event = Literal[
+    "delivered", "deferred", "bounced", "complained", "held", "received", "limit_hit", "login", "dkim_record"
+]
 
 
 def visible(tx: Connection, caller: Caller) -> list[Webhook]:

@@ -31,6 +31,7 @@ _EVENTS = (
     ("received", "Received"),
     ("limit_hit", "Limit reached"),
     ("login", "Sign-in"),
+    ("dkim_record", "DKIM record"),
 )
 _CALLS = 50
 

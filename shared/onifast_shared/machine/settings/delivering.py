@@ -108,6 +108,26 @@ class DeliveringSettings:
         kinds.seconds(3600, 365 * 86400),
         "How long an old key's record stays needed after the switch to a new one: mail that it signed is under way.",
     )
+    dkim_rotate_every: int = setting(
+        "0",
+        kinds.number(0, 120),
+        "After how many months a domain's DKIM key is changed by itself; 0 for never. What publishes the new record:"
+        " `dkim_publish`, a panel by webhook (`dkim_record`), or the postmaster, who is asked by mail.",
+    )
+    dkim_publish: str = setting(
+        "",
+        kinds.text(
+            "empty, the absolute path of a program, or rfc2136:HOST[:PORT]",
+            r"(/[^\x00-\x1f]+|rfc2136:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?)?",
+        ),
+        "What puts the records of new DKIM keys into DNS, and takes old ones out: a program, run by outbox as `PROGRAM"
+        " publish|remove DOMAIN NAME VALUE`, or dynamic updates to a name server (RFC 2136).",
+    )
+    dkim_publish_key: Path | None = setting(
+        "",
+        kinds.optional_path(),
+        "The file of the TSIG key that signs those updates, in BIND's form or as `ALGORITHM:NAME:SECRET`.",
+    )
     dkim_parent_keys: bool = setting(
         "false",
         kinds.boolean(),
