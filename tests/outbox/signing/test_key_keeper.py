@@ -80,7 +80,7 @@ async def test_a_program_publishes_the_new_record_and_removes_the_old_one(site: 
     for now in (LOOK_EVERY, LOOK_EVERY + HOUR, 8 * DAY, 9 * DAY):
         await keeper.tend(NOW + now)
     assert site.signs_as() == NEW
-    assert said.read_text().splitlines()[1:] == ["remove here.test mail._domainkey.here.test"]
+    assert set(said.read_text().splitlines()[1:]) == {"remove here.test mail._domainkey.here.test"}, "until it is gone"
 
 
 @pytest.mark.parametrize(
