@@ -190,6 +190,8 @@ def unforeseen(what: str, queue_id: str = "") -> None:
 
 def prepared(queue_id: str, row: int, sender: str, recipient: str) -> None:
     """A script's row became a message."""
+    count("received_messages", service="script")
+    count("received_recipients", service="script")
     event(_LOGGER, "prepared", id=queue_id, row=row, sender=f"<{sender}>", recipient=recipient)
 
 

@@ -58,23 +58,27 @@ def worst(findings: list[HealthFinding]) -> State:
     return max((finding.state for finding in findings), key=order.index, default=State.OK)
 
 
-def look(settings: Settings, only: tuple[str, ...] = ()) -> list[HealthFinding]:
-    """Carries out all checks, or those of that name. Takes seconds at the most; changes nothing."""
-    return [finding for name, check in CHECKS.items() if not only or name in only for finding in check(settings)]
+def look(settings: Settings, only: tuple[str, ...] = (), *, knocks: bool = True) -> list[HealthFinding]:
+    """Carries out all checks, or those of that name. Takes seconds at the most; changes nothing.
+
+    Where it does not knock, programs are not asked where they listen, and it takes moments: for who is one of them.
+    """
+    checks = CHECKS if knocks else CHECKS | {name: _program(name, knocks=False) for name in PROGRAMS}
+    return [finding for name, check in checks.items() if not only or name in only for finding in check(settings)]
 
 
-def _program(name: str) -> Callable[[Settings], Iterator[HealthFinding]]:
+def _program(name: str, *, knocks: bool = True) -> Callable[[Settings], Iterator[HealthFinding]]:
     def check(settings: Settings) -> Iterator[HealthFinding]:
         running = [each for each in presence.present(settings.database) if each.program == name]
         if not running:
             yield HealthFinding(name, State.FAILED, "is not running", f"supervisorctl start {name}, or systemctl")
         for one in running:
-            yield from _running(one, settings, alone=len(running) == 1)
+            yield from _running(one, settings, alone=len(running) == 1, knocks=knocks)
 
     return check
 
 
-def _running(one: Presence, settings: Settings, *, alone: bool) -> Iterator[HealthFinding]:
+def _running(one: Presence, settings: Settings, *, alone: bool, knocks: bool) -> Iterator[HealthFinding]:
     name, now = one.program, time.time()
     if one.is_lost(now):
         if alone:
@@ -83,7 +87,7 @@ def _running(one: Presence, settings: Settings, *, alone: bool) -> Iterator[Heal
                 name, State.FAILED, text, f"look into its log; supervisorctl restart {name}, or systemctl"
             )
         return
-    problems = list(_unanswered(one, settings))
+    problems = list(_unanswered(one, settings)) if knocks else []
     yield from (HealthFinding(name, State.FAILED, problem) for problem in problems)
     if one.serving < one.processes:
         yield HealthFinding(name, State.WARNING, f"{one.serving} of its {one.processes} processes serve")

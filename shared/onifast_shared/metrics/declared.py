@@ -43,7 +43,13 @@ METRICS = (
     Metric("sessions_turned_away", _COUNTED, "Connections that were closed before their greeting.", ("service",)),
     Metric("sessions_hung_up", _COUNTED, "Sessions that were ended because the client speaks no SMTP, or brings none."),
     Metric("tls_failures", _COUNTED, "TLS handshakes of SMTP clients that did not succeed."),
-    Metric("received_messages", _COUNTED, "Messages that were accepted: on disk, and acknowledged.", ("service",)),
+    Metric(
+        "received_messages",
+        _COUNTED,
+        "Messages that were accepted: on disk, and acknowledged. `service` is that of SMTP (smtp, submission,"
+        " submissions), or web for the webmail and the API, or script for rows that scripts INSERTed.",
+        ("service",),
+    ),
     Metric("received_recipients", _COUNTED, "Recipients of these messages.", ("service",)),
     Metric("received_bytes", _COUNTED, "Their size.", ("service",)),
     Metric(

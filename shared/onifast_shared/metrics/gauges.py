@@ -25,6 +25,13 @@ class GaugeNow(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
+class Disk(NamedTuple):
+    """Octets of the database's disk that are free, and that there are."""
+
+    free: int
+    size: int
+
+
 class QueueState(NamedTuple):
     """How many recipients are in a state, and since when the oldest is in the queue (epoch seconds; None for none)."""
 
@@ -33,7 +40,7 @@ class QueueState(NamedTuple):
 
 
 def look(settings: Settings, database: Database, now: float | None = None) -> list[GaugeNow]:
-    """All gauges. Costs a walk through the queue's indexes. Raises DatabaseError, OSError."""
+    """All gauges. Costs a walk through the queue's indexes. Raises DatabaseError."""
     now = time.time() if now is None else now
     return [
         *database.read(lambda tx: list(_queue(tx, now))),
@@ -41,6 +48,15 @@ def look(settings: Settings, database: Database, now: float | None = None) -> li
         *_programs(settings, now),
         *_certificates(settings),
     ]
+
+
+def disk(settings: Settings) -> Disk | None:
+    """The database's disk; None where it cannot be asked."""
+    try:
+        found = os.statvfs(settings.database.parent)
+    except OSError:
+        return None
+    return Disk(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
 
 
 def queue_states(tx: Connection) -> dict[str, QueueState]:
@@ -64,9 +80,9 @@ def _sizes(settings: Settings, database: Database) -> Iterator[GaugeNow]:
     size, wal = database.sizes()
     yield GaugeNow("database_bytes", size)
     yield GaugeNow("database_wal_bytes", wal)
-    disk = os.statvfs(settings.database.parent)
-    yield GaugeNow("disk_free_bytes", disk.f_bavail * disk.f_frsize)
-    yield GaugeNow("disk_size_bytes", disk.f_blocks * disk.f_frsize)
+    if (found := disk(settings)) is not None:
+        yield GaugeNow("disk_free_bytes", found.free)
+        yield GaugeNow("disk_size_bytes", found.size)
 
 
 def _programs(settings: Settings, now: float) -> Iterator[GaugeNow]:

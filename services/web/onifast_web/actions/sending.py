@@ -184,6 +184,9 @@ def submit(
         sent = web.database.write(queue)
     except LimitExceeded as exceeded:
         raise _beyond_limit(web, exceeded) from None
+    count("received_messages", service="web")
+    count("received_recipients", len(queued), service="web")
+    count("received_bytes", len(raw), service="web")
     log.event(
         _logger,
         "accepted",
