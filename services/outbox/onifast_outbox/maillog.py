@@ -12,6 +12,7 @@ from onifast_shared.departed.changes import UserChange
 from onifast_shared.machine import log
 from onifast_shared.machine.counting import count, observe
 from onifast_shared.machine.log import event, shown
+from onifast_shared.moving.jobs import MovingJob
 from onifast_shared.values.reply import Deferred, Delivered, Outcome, Reply
 
 from onifast_outbox.reasons.explaining import explain
@@ -38,6 +39,20 @@ def started(serves: str, source: str) -> None:
 def stopped(given_back: int) -> None:
     """The program ends in order."""
     event(_LOGGER, "stopped", given_back=given_back)
+
+
+def moved(job: MovingJob) -> None:
+    """An import or export has ended, or waits for its owner."""
+    event(
+        _LOGGER,
+        f"{job.kind}-{job.state}",
+        job=job.id,
+        owner=job.owner,
+        messages=job.messages,
+        duplicates=job.duplicates,
+        skipped=job.skipped,
+        problem=job.problem or None,
+    )
 
 
 def outcome(

@@ -44,6 +44,8 @@ from onifast_outbox.image_proxy.fetcher import ImageFetcher
 from onifast_outbox.junk import digest
 from onifast_outbox.junk.digest import Digests
 from onifast_outbox.junk.teacher import Teacher
+from onifast_outbox.moving import mover
+from onifast_outbox.moving.mover import Mover
 from onifast_outbox.poller import Poller, Wakeup
 from onifast_outbox.returns.recording import ReturnRecorder
 from onifast_outbox.signing import key_keeper, rotation_schedule
@@ -85,6 +87,7 @@ class OutboxProgram:
     teacher: Teacher
     digests: Digests
     unsubscriber: Unsubscriber
+    mover: Mover
 
 
 def assemble(settings: Settings, db: Database) -> OutboxProgram:
@@ -123,6 +126,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         Teacher(db, settings),
         Digests(db, settings),
         Unsubscriber(db, resolver, contexts.verifying),
+        Mover(db, settings),
     )
 
 
@@ -186,9 +190,17 @@ async def serve(
 
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup, list_wakeup = (
-        Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(8)
-    )
+    (
+        mail_wakeup,
+        copy_wakeup,
+        check_wakeup,
+        user_wakeup,
+        junk_wakeup,
+        image_wakeup,
+        act_wakeup,
+        list_wakeup,
+        move_wakeup,
+    ) = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(9))
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
     gone, recorder = Departures(db, settings), ReturnRecorder(settings)
@@ -223,6 +235,8 @@ async def serve(
     if settings.doctor_daily:
         doctor = Doctor(db, settings)
         loops.append(repeat("examining", lambda: doctor.round(time.time()), Wakeup(ROUND_SECONDS)))
+    loops.append(repeat("moving mail", program.mover.run_once, move_wakeup))
+    loops.append(repeat("tidying what was moved", program.mover.tidy, Wakeup(mover.TIDY_SECONDS)))
     if settings.image_proxy:
         loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), image_wakeup))
     if settings.tls_reports:
@@ -234,11 +248,22 @@ async def serve(
         db.data_version,
         (
             program.queue_wakeup,
-            *(mail_wakeup, copy_wakeup, check_wakeup, user_wakeup, junk_wakeup, image_wakeup, act_wakeup, list_wakeup),
+            *(
+                mail_wakeup,
+                copy_wakeup,
+                check_wakeup,
+                user_wakeup,
+                junk_wakeup,
+                image_wakeup,
+                act_wakeup,
+                list_wakeup,
+                move_wakeup,
+            ),
         ),
     )
     async with poller.watching():
         code = await _until_stopped(program, loops, wishes, started)
+    await asyncio.to_thread(program.mover.stop)
     await program.dispatcher.close()
     await program.connections.close()
     with contextlib.suppress(DatabaseError):

@@ -20,6 +20,7 @@ from onifast_shared.accepting.distribution import Distribution, ResolvedRecipien
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
+from onifast_shared.message import forged
 from onifast_shared.message.author import FromError, complete_from
 from onifast_shared.message.compose import complete_head
 from onifast_shared.message.headers import head_within, normalise_newlines, survey, without_mbox_lines
@@ -36,7 +37,7 @@ from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import Origin
-from onifast_smtpd.headers import forged, structure, trace
+from onifast_smtpd.headers import structure, trace
 from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
 from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, MailOptions, RcptOptions

@@ -131,7 +131,8 @@ def _others(settings: Settings, what: What) -> Iterator[tuple[str, Path, Path]]:
     config = settings.database.parent
     names = {settings.database.name + suffix for suffix in ("", "-wal", "-shm")}
     for each in _regular(config):
-        if each.name not in names and not each.name.startswith(settings.database.name + "."):
+        top = each.relative_to(config).parts[0]  # files on their way in and out lie in a directory of such a name
+        if top not in names and not top.startswith(settings.database.name + "."):
             yield "config", config, each
     if what.certs:
         yield from (("certs", settings.certs_dir, each) for each in _regular(settings.certs_dir))

@@ -18,7 +18,19 @@ from onifast_shared.ctl.tools import write
 from onifast_shared.machine.config import Settings
 
 _NOT_SET = 2**32 - 1  # of a program that nobody logged in for
-_OF_USER = {"app-password", "token", "suppression", "sso", "junk", "label", "filter", "vacation", "sender"}
+_OF_USER = {
+    "app-password",
+    "token",
+    "suppression",
+    "sso",
+    "junk",
+    "label",
+    "filter",
+    "vacation",
+    "sender",
+    "import",
+    "export",
+}
 """Areas whose commands name a user first, whose the thing is."""
 
 CHANGES: Mapping[str, str] = {
@@ -82,6 +94,9 @@ CHANGES: Mapping[str, str] = {
     "filter remove": "filter.remove",
     "vacation set": "vacation.set",
     "vacation off": "vacation.set",
+    **dict.fromkeys(("import mail", "import imap", "import database"), "mail.import"),
+    "import aliases": "forward.add",
+    "export mail": "mail.export",
     "label add": "label.add",
     "label rename": "label.change",
     "label colour": "label.change",
@@ -135,7 +150,7 @@ WITHOUT_LINE: Mapping[str, str] = {
             "doctor",
             *("shared-mailbox list", "shared-mailbox show", "address show", "usage users", "usage domains"),
             *("mailbox-user show", "user password-check"),
-            *("filter list", "filter log", "vacation show", "sender list"),
+            *("filter list", "filter log", "vacation show", "sender list", "import list", "import report"),
         ),
         "only looks",
     ),
@@ -171,7 +186,7 @@ def note(settings: Settings, arguments: argparse.Namespace) -> None:
         return
     values = {name: value for name, value in vars(arguments).items() if value not in (None, False)}
     area = spoken.partition(" ")[0]
-    owner = values.get("user") if area in _OF_USER else values.get("owner")
+    owner = values.get("user" if area in _OF_USER and "user" in values else "owner")
     noun = action.partition(".")[0]
     write(
         settings,

@@ -43,6 +43,10 @@
     onifast-mailctl filter log USER [--limit N]
     onifast-mailctl vacation show USER | set USER --text-file FILE [--subject …] [--from TIME] [--until TIME] | off USER
     onifast-mailctl sender list USER | accept USER SENDER | block USER SENDER | forget USER SENDER
+    onifast-mailctl import mail USER PATH [--into FOLDER] | imap USER HOST LOGIN --password-file FILE [--port N]
+    onifast-mailctl import database USER PATH [--of OWNER] | list USER | report USER ID
+    onifast-mailctl import aliases PATH --owner USER [--domain DOMAIN] [--check]
+    onifast-mailctl export mail USER PATH [--format mbox|maildir|eml] [--folder FOLDER|--label NAME|--search TEXT]
     onifast-mailctl audit list [--owner USER] [--action ACTION] [--actor WHO] [--q TEXT] [--since TIME] [--limit N]
     onifast-mailctl limits list | set SCOPE NAME [--messages-per-hour N …] | reset SCOPE NAME | refused
     onifast-mailctl refusals list [--owner USER] [--limit N] | rescue ID
@@ -107,6 +111,7 @@ from onifast_shared.ctl import (
     mail_filters,
     mailbox_users,
     metrics,
+    moving,
     queue,
     recipients,
     refusals,
@@ -181,6 +186,8 @@ def parser() -> argparse.ArgumentParser:
     mail_filters.declare_filters(area(areas, "filter", "what users have done with mail as it comes"))
     mail_filters.declare_vacation(area(areas, "vacation", "what users answer while they are away"))
     mail_filters.declare_senders(area(areas, "sender", "whom users accept or block"))
+    moving.declare_import(area(areas, "import", "mail from files and servers elsewhere"))
+    moving.declare_export(area(areas, "export", "mail for programs elsewhere"))
     audit.declare(area(areas, "audit", "who did what to whose things"))
     logins.declare_tokens(area(areas, "token", "personal API tokens"))
     limits.declare(area(areas, "limits", "how much users, Unix users and domains may send"))

@@ -59,6 +59,7 @@ LANDED = {
     "0041_counters.sql": "00578ac55d72129051741d78046e0b98add4f1c65de8005de500d35fb2efe342",
     "0042_doctor.sql": "b5f66c2e9287818036c6123253a2e80a32b827a8a283c7dff9841dde691b26f9",
     "0043_appearance.sql": "09381fa8ed59ccee95fd9995b674dfd54d9a276e021a85a8a41fd78d01e7359c",
+    "0044_moving.sql": "c086eddd0da7ca7a8afe9d457637b82b8636d26155ff52d02ba1764874178459",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -22,6 +22,7 @@ from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.mailboxes.stored_attachments import AttachmentPlace, LargeBytes
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, Summary, parse
+from onifast_shared.moving import imported
 from onifast_shared.recipients import addressees, correspondents
 from onifast_shared.search import index as search_index
 from onifast_shared.search import upkeep
@@ -126,16 +127,17 @@ async def run_once(
         recorded = list[RecordedReturn]()
         for each in found:
             is_new = indexing.set_index(tx, each.item, each.index)
+            is_news = is_new and not imported.is_imported(tx, each.item.id)
             if is_new:
                 conversations.join(tx, each.item.id, each.head)
             if is_new and each.files is not None:
                 stored_attachments.note(tx, *each.files)
             if is_new and each.document is not None and upkeep.is_ready(tx):
                 search_index.add(tx, each.document)
-            returned = recorder.record(tx, each.returned, time.time()) if is_new and recorder and each.returned else []
+            returned = recorder.record(tx, each.returned, time.time()) if is_news and recorder and each.returned else []
             if each.arrived is not None:
                 _settle(tx, each, each.arrived, settings, is_return=bool(returned))
-            elif is_new:
+            elif is_news:
                 conversations.settle_muted(tx, each.item.id)
                 snoozing.wake_answered(tx, each.item.id)
             recorded += returned

@@ -10,6 +10,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.message import forged
 from onifast_shared.message.sections import RawMessage
 from onifast_shared.refused import dmarc_reports, greylist
 from onifast_shared.refused.dmarc_reports import Observation
@@ -21,7 +22,7 @@ from onifast_smtpd.authentication.dnsbl import Listing
 from onifast_smtpd.authentication.failures import Failures
 from onifast_smtpd.authentication.verify import Authentication, ClientCheck, Verifier
 from onifast_smtpd.clients.client import Origin
-from onifast_smtpd.headers import forged, trace
+from onifast_smtpd.headers import trace
 from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.replies import Refused
 from onifast_smtpd.records.deferred_writes import DeferredWrites

@@ -243,6 +243,8 @@ LINE_WORDS = {
     "mail.attachment": "Attachment fetched",
     "mail.mark": "Message marked",
     "mail.delete": "Message deleted for good",
+    "mail.import": "Mail imported",
+    "mail.export": "Mail exported",
     "session.revoke": "Signed out elsewhere",
     "device.remember": "Browser remembered: no code is asked for there",
     "device.forget": "Browser forgotten: a code is asked for there again",

@@ -18,6 +18,7 @@ from onifast_shared.message import disposition, parsing
 from onifast_shared.message.compose import Draft
 from onifast_shared.message.disposition import OutgoingDisposition
 from onifast_shared.message.parsing import Parsed
+from onifast_shared.moving import imported
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses
 from onifast_shared.values import submitters
@@ -48,7 +49,7 @@ def wanted(tx: Connection, web: Web, owner: str, row: EmailRow, parsed: Parsed) 
     if row.folder in _NEVER_ASKED or row.owner != owner or disposition.is_receipt(parsed):
         return None
     asked = disposition.request(parsed, row.reverse_path)
-    if asked is None or receipt_store.answer(tx, row.id):
+    if asked is None or receipt_store.answer(tx, row.id) or imported.is_imported(tx, row.id):
         return None
     choice = preferences.writing(tx, owner).receipts
     if choice == "never":

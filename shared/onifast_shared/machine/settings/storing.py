@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onifast_shared.machine import setting_types as kinds
+from onifast_shared.machine.setting_types import IPNetwork
 from onifast_shared.machine.settings.field import setting
 
 
@@ -77,6 +78,21 @@ class StoringSettings:
         kinds.seconds(0, 365 * 86400),
         "How long it is kept what each call of a webhook came to, so that it can be seen and made again; 0 for not at"
         " all.",
+    )
+    import_max_size: int = setting(
+        "20 GiB",
+        kinds.size(1024 * 1024, 2**50),
+        "Octets of the largest file that users may upload to import mail from.",
+    )
+    import_networks: tuple[IPNetwork, ...] = setting(
+        "",
+        kinds.networks(),
+        "Networks that are not of the public Internet, and that users may import mail from by IMAP all the same.",
+    )
+    moved_files_kept: float = setting(
+        "7d",
+        kinds.seconds(3600, 365 * 86400),
+        "How long exported mail can be downloaded, and an import that was broken off be gone on with.",
     )
     image_proxy: bool = setting(
         "false",

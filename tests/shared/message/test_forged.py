@@ -7,8 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onifast_shared.message import parsing
-from onifast_smtpd.headers import forged
+from onifast_shared.message import forged, parsing
 
 OURS = "mail.here.test"
 REST = b"From: a@b.test\r\nSubject: x\r\n\r\nAuthentication-Results: mail.here.test; in the body\r\n"
