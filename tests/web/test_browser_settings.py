@@ -9,7 +9,7 @@ from onifast_shared.db.database import Database
 from onifast_shared.filters import runs, vacations
 from onifast_shared.filters.deciding import FiredFilters
 from onifast_shared.mailboxes import labels
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from peers.browser import PHONE, ColorScheme, Viewport, page_of
 from web.browsing import LOOKS, fits, log_in, opened
@@ -102,6 +102,25 @@ def test_a_sender_is_blocked_and_a_filter_begun_from_a_message(chrome: Browser, 
         expect(page.get_by_role("cell", name="ann@remote.example", exact=True)).to_be_visible()
 
 
+def test_what_was_typed_before_the_editor_came_stays_and_is_gone_on_with(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/rich-field.js*", hold)
+        page.goto("/vacation")
+        page.get_by_role("textbox", name="Text", exact=True).click()
+        page.keyboard.type("One\nI am ")
+        held[0].continue_()
+        page.wait_for_selector("html.js")
+        page.get_by_role("button", name="Bold").first.click()
+        page.keyboard.type("away")
+        expect(page.locator(".editor").first).to_have_text("OneI am away")
+        expect(page.locator(".editor b").first).to_have_text("away")
+
+
 @pytest.mark.parametrize(("viewport", "scheme"), LOOKS)
 def test_a_vacation_note_is_written_with_looks_and_turned_off_from_any_page(
     chrome: Browser, live: Live, database: Database, viewport: Viewport, scheme: ColorScheme
@@ -118,7 +137,7 @@ def test_a_vacation_note_is_written_with_looks_and_turned_off_from_any_page(
         fits(page)
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("Who writes to you is answered from now on.")).to_be_visible()
-        expect(page.locator(".note-editor b").first).to_have_text("away")
+        expect(page.locator(".editor b").first).to_have_text("away")
         page.goto("/folders/inbox")
         expect(page.get_by_text("answers until")).to_be_visible()
         fits(page)

@@ -94,7 +94,7 @@ def test_members_see_whose_task_a_message_is_in_list_and_conversation(
         assert "/conversations/" in page.url
 
 
-@pytest.mark.parametrize("look", LOOKS[::3])
+@pytest.mark.parametrize("look", LOOKS)
 def test_who_reads_a_mailbox_users_mail_is_told_so_and_seen_by_them(
     chrome: Browser, seeing: Live, database: Database, accounts: dict[str, str], look: tuple[Viewport, ColorScheme]
 ) -> None:

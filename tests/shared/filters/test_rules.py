@@ -18,7 +18,7 @@ RAW = (
     "Subject: =?utf-8?q?Rechnung_=C3=9Cber_alles?= 2026-17\r\nList-Id: News <news.shop.example>\r\n"
     "X-Spam-Level: ****\r\nX-Spam-Level: **\r\nMIME-Version: 1.0\r\n"
     'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
-    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nDie Straße ist lang.\r\n"
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nDie Straße nach Rom.\r\n"
     "--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=Invoice-17.pdf\r\n\r\nx\r\n"
     "--b--\r\n"
 )

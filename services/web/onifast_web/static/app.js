@@ -18,12 +18,13 @@ import { enableSmallThings } from "./small.js";
 import { enableSnoozing } from "./snoozing.js";
 import { enableSorting } from "./sorting.js";
 import { enableSwipes } from "./swipes.js";
-import { showLocalTimes } from "./times.js";
+import { nameZone, showLocalTimes } from "./times.js";
 import { enableTour } from "./tour.js";
 import { enableTrail } from "./trail.js";
 import { countDownUndo } from "./undo.js";
 
 showLocalTimes(document);
+nameZone();
 enableSmallThings();
 enableShortcuts();
 enableSelection();
@@ -40,7 +41,6 @@ if (document.querySelector("form.composer, [data-left-dock]")) (await import("./
 if (document.querySelector("[data-rich-field]")) (await import("./rich-field.js")).enableRichFields();
 if (document.querySelector("[data-filter-form]")) (await import("./filter-form.js")).enableFilterForm();
 if (document.querySelector("[hx-get]")) await import("./vendor/htmx.js");
-if (document.querySelector("[data-rich-note]")) (await import("./rich-note.js")).enableRichNotes();
 enableDock();
 enableDevice();
 tellOfLocalDrafts();

@@ -97,6 +97,26 @@ export class RichText {
     this.squire.focus();
   }
 
+  // For who is in `area` already when its text comes here: the cursor comes along.
+  focusFrom(area) {
+    if (document.activeElement !== area) return;
+    if (area.value === area.defaultValue) {
+      this.focus();
+      return;
+    }
+    const lines = area.value.slice(0, area.selectionStart).split("\n");
+    const words = this.root.children[lines.length - 1]?.firstChild;
+    const range = document.createRange();
+    if (words?.nodeType === Node.TEXT_NODE) {
+      const typed = lines.at(-1);
+      // Squire leaves out the space at a line's end, behind which the next word comes.
+      if (typed.startsWith(words.data)) words.appendData(typed.slice(words.length));
+      range.setStart(words, Math.min(typed.length, words.length));
+    } else range.setStart(words?.parentNode ?? this.root, 0);
+    this.squire.setSelection(range);
+    this.squire.focus();
+  }
+
   insert(html) {
     this.squire.focus();
     this.squire.insertHTML(html);

@@ -102,7 +102,7 @@ class Composer {
     if (!html && !newer) html = this.#beginning();
     if (newer?.forward === "reply" && this.quoteUrl) this.#quoteBelow();
     this.toRich(html);
-    if (this.area.hasAttribute("autofocus")) this.editor.focus();
+    if (this.area.hasAttribute("autofocus") && document.activeElement === document.body) this.editor.focus();
   }
 
   // What the server has begun, with the signature's looks, and what is quoted below it.
@@ -173,6 +173,7 @@ class Composer {
       askLink: askForLink,
     });
     this.editor.html = html;
+    this.editor.focusFrom(this.area);
     this.area.hidden = true;
     this.area.removeAttribute("id");
     this.form.querySelector('label[for="text"]').hidden = true;

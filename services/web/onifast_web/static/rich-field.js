@@ -1,4 +1,4 @@
-// Texts of settings that may have looks: signatures and templates. Without this script they are plain.
+// Texts of settings that may have looks: signatures, templates and vacation notes. Without this script they are plain.
 
 import { htmlOfText, RichText } from "./composer-editor.js";
 import { askForLink, FormatBar } from "./composer-format.js";
@@ -10,7 +10,7 @@ export function enableRichFields() {
 class RichField {
   constructor(field) {
     this.field = field;
-    this.area = field.querySelector('textarea[name="text"]');
+    this.area = field.querySelector("[data-text]");
     this.source = field.querySelector("[data-html]");
     this.bar = field.querySelector("[data-format-bar]");
     this.mode = field.querySelector("[data-mode]");
@@ -20,14 +20,22 @@ class RichField {
     this.mode.addEventListener("click", () =>
       this.editor ? this.toPlain() : this.toRich(htmlOfText(this.area.value)),
     );
+    field.querySelector("label").addEventListener("click", () => this.editor?.focus());
     this.area.form.addEventListener("submit", () => {
       if (!this.editor) return;
       this.area.value = this.editor.text.trimEnd();
       this.source.value = this.editor.isEmpty ? "" : this.editor.html;
     });
-    const html = this.source.value.trim();
-    if (html || !this.area.value.trim()) this.toRich(html);
-    else this.mode.textContent = "Rich text";
+    this.#start(this.source.value.trim());
+  }
+
+  #start(html) {
+    if (!html && this.area.defaultValue.trim()) {
+      this.mode.textContent = "Rich text";
+      return;
+    }
+    // Somebody was faster than this script.
+    this.toRich(this.area.value === this.area.defaultValue ? html : htmlOfText(this.area.value));
   }
 
   toRich(html) {
@@ -37,6 +45,7 @@ class RichField {
     this.editor = new RichText(root, { images: "", onChange() {}, onPicture() {}, askLink: askForLink });
     this.editor.html = html;
     this.editor.squire.addEventListener("pathChange", () => this.format.show());
+    this.editor.focusFrom(this.area);
     this.area.hidden = true;
     this.bar.hidden = false;
     this.source.disabled = false;

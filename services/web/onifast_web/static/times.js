@@ -72,3 +72,12 @@ export function showLocalTimes(root) {
     element.title = date.toLocaleString(language, { timeZone: zone });
   }
 }
+
+// A form with days tells the server in whose zone they are.
+export function nameZone() {
+  const zone = document.querySelector("input[data-zone]");
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone || !here) return;
+  zone.value = here;
+  for (const each of document.querySelectorAll("[data-zone-name]")) each.textContent = here.replaceAll("_", " ");
+}
