@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 
 import fresh_database
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import BytecodeCache, FileSystemBytecodeCache
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import preferences
@@ -81,10 +83,24 @@ def clock() -> Clock:
     return Clock()
 
 
+class CompiledTemplates(BytecodeCache):
+    """The templates that were compiled so far: the tests make thousands of applications."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
-    """The templates that were compiled so far: the tests make hundreds of applications."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def templates() -> BytecodeCache:
+    """What keeps compiled templates for all tests."""
+    return CompiledTemplates()
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore
+from types import ModuleType
 
 from flask import Flask, Response, redirect, url_for
 from onifast_shared.db.database import Database
@@ -55,7 +57,6 @@ def create_app(
     app.config["MAX_FORM_MEMORY_SIZE"] = app.config["MAX_CONTENT_LENGTH"]
     app.config["MAX_FORM_PARTS"] = 2000
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.url_map.strict_slashes = False
     languages.register(app, own_language, settings.default_language, with_pseudo=settings.pseudo_languages)
     in_templates.register(app)
     compression.register(app)  # first, so that it sees last what others have made
@@ -63,13 +64,11 @@ def create_app(
     auth.register(app)
     auditing.register(app)
     response_headers.register(app)
-    _register_static(app, StaticFiles(_STATIC))
-    api.register(app)
-    webmail.register(app)
-    client_setup.register(app)
-    health.register(app, clock)
+    app.jinja_env.globals["asset"] = _static_files().link
+    webmail.equip(app)
     app.after_request(_count)
-    app.add_url_rule("/", "home", _home)
+    views = views_of(webmail.PAGES)
+    app.url_map, app.view_functions = views.url_map, dict(views.view_functions)
     app.wsgi_app = ForwardedMiddleware(app.wsgi_app, url_prefix=settings.url_prefix)  # type: ignore[method-assign]
     return app
 
@@ -79,17 +78,30 @@ def _count(response: Response) -> Response:
     return response
 
 
+@cache
+def views_of(pages: tuple[ModuleType, ...]) -> Flask:
+    """Every view at its path. They hang on no setting, so a process makes them once: it takes longer than all else."""
+    views = LinkingFlask("onifast_web", static_folder=None)
+    views.url_map.strict_slashes = False
+    views.add_url_rule("/static/<version>/<path:filename>", "static", _static)
+    views.add_url_rule("/", "home", _home)
+    webmail.register(views, pages)
+    for part in (api, client_setup, health):
+        part.register(views)
+    return views
+
+
 @allow(Who.USER, visitors=True)
 def _home() -> AnyResponse:
     return redirect(url_for("webmail.folder", folder="inbox"), 303)
 
 
-def _register_static(app: Flask, files: StaticFiles) -> None:
+@cache
+def _static_files() -> StaticFiles:
     """Our own CSS and scripts, named with a hash of what they hold, so that browsers keep them until they change."""
+    return StaticFiles(_STATIC)
 
-    @allow(Who.ANYONE)
-    def static(version: str, filename: str) -> Response:  # noqa: ARG001 - there is one version alone
-        return files.answer(filename)
 
-    app.add_url_rule("/static/<version>/<path:filename>", "static", static)
-    app.jinja_env.globals["asset"] = files.link
+@allow(Who.ANYONE)
+def _static(version: str, filename: str) -> Response:  # noqa: ARG001 - there is one version alone
+    return _static_files().answer(filename)

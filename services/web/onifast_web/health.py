@@ -44,11 +44,10 @@ class Readiness:
             return self._problem
 
 
-def register(app: Flask, clock: Callable[[], float]) -> None:
+def register(app: Flask) -> None:
     """Adds the paths."""
     app.add_url_rule("/healthz", "health:alive", _alive, provide_automatic_options=False)
     app.add_url_rule("/readyz", "health:ready", _ready, provide_automatic_options=False)
-    app.extensions[_READINESS] = Readiness(clock)
 
 
 @allow(Who.ANYONE)
@@ -59,7 +58,7 @@ def _alive() -> Response:
 @allow(Who.ANYONE)
 def _ready() -> Response:
     web = current()
-    readiness: Readiness = current_app.extensions[_READINESS]
+    readiness: Readiness = current_app.extensions.setdefault(_READINESS, Readiness(web.clock))
     if (problem := readiness.problem(web)) is not None:
         raise problem
     return Response("ready\n", mimetype="text/plain")

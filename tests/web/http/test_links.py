@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, url_for
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
-from onifast_web.app import create_app
+from onifast_web.app import create_app, views_of
 from werkzeug.routing import BuildError, Rule
 
 
@@ -57,6 +57,7 @@ def test_an_application_compiles_no_link_before_it_makes_one(
         return compile_builder(rule, append_unknown)
 
     monkeypatch.setattr(Rule, "_compile_builder", noted)
+    views_of.cache_clear()
     app = create_app(settings, database)
     assert compiled == []
     assert [made(app, "", "webmail.message", email_id=number) for number in (7, 8)] == ["/messages/7", "/messages/8"]

@@ -128,9 +128,9 @@ def test_requests_in_progress_are_answered_before_it_stops(app: Flask, settings:
         go_on.wait(20)
         return "finished" * 1000
 
-    app.add_url_rule("/slow", "slow", slow)
+    app.view_functions["health:alive"] = slow
     with serve(app, settings) as live, connect(live) as connection, ThreadPoolExecutor(1) as pool:
-        connection.request("GET", "/slow")
+        connection.request("GET", "/healthz")
         answer = pool.submit(lambda: connection.getresponse().read())
         assert began.wait(20)
         live.server.stop()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from types import ModuleType
+
 from flask import Flask
 
 from onifast_web.http.discovery import declaring
@@ -12,12 +15,16 @@ PAGES = declaring("ROUTES", __name__, __path__)
 """The page modules; each has ROUTES, NAV and NOTICES, as `declared` has them."""
 
 
-def register(app: Flask) -> None:
-    """Adds every page and what the templates use."""
+def equip(app: Flask) -> None:
+    """Makes known to an application what its templates use."""
     filters.register(app)
     appearance.register(app)
     menu.register(app, PAGES)
-    for module in PAGES:
+
+
+def register(app: Flask, pages: Iterable[ModuleType]) -> None:
+    """Adds the views of page modules."""
+    for module in pages:
         for route in module.ROUTES:
             methods = route.methods.split()
             app.add_url_rule(

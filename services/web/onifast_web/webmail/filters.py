@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
@@ -106,6 +107,7 @@ def register(app: Flask) -> None:
     )
 
 
+@cache
 def _shapes(folder: Path) -> dict[str, Markup]:
     """The icons' shapes by their names: each is a file, so that another one touches nothing else."""
     return {file.stem: Markup(file.read_text().strip()) for file in folder.iterdir()}  # noqa: S704 - files of ours
