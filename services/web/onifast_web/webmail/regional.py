@@ -45,7 +45,7 @@ NAV = (
         "regional",
         marked("Language and time"),
         regional,
-        icon="globe",
+        icon="languages",
         group=NavGroup.READING,
         order=5,
         hint=marked("The language of these pages and of dates, and your time zone."),
