@@ -87,7 +87,7 @@ def end_tour() -> AnyResponse:
 
 ROUTES = (
     PageRoute("GET", "/help", help_page),
-    PageRoute("POST", "/help/tour", end_tour),
+    PageRoute("POST", "/help/tour", end_tour, off_menu="the tour posts to it as it ends"),
 )
 NAV = (NavEntry("help", marked("Help"), help_page, icon="help", group=NavGroup.AREAS, order=90),)
 NOTICES: Notices = {}
