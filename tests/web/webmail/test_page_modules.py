@@ -180,12 +180,12 @@ def menu_of(browser: Browser, path: str) -> list[str]:
     return [words(name) for name in re.findall(r'<span class="nav-name">(.*?)</span>', nav[0])]
 
 
-def test_beside_the_mail_the_menu_has_one_entry_for_all_settings(app: Flask) -> None:
+def test_beside_the_mail_the_menu_has_one_entry_for_all_settings_and_one_for_help(app: Flask) -> None:
     mail = {each.title for each in entries() if isinstance(each, NavEntry) and each.group is NavGroup.MAIL}
     found = menu_of(Browser.logged_in(app.test_client(), "demo"), "/folders/inbox")
-    assert set(found[:-1]) <= mail and found[-1] == "Settings"
+    assert set(found[:-2]) <= mail and found[-2:] == ["Settings", "Help"]
     administrator = Browser.logged_in(app.test_client(), "root-admin")
-    assert menu_of(administrator, "/folders/inbox")[-2:] == ["Settings", "Administration"]
+    assert menu_of(administrator, "/folders/inbox")[-3:] == ["Settings", "Administration", "Help"]
 
 
 def test_the_menu_of_settings_has_their_pages_and_the_ways_out(app: Flask) -> None:
