@@ -134,9 +134,9 @@ def changed_libraries(module: Path) -> list[str]:
 def test_a_library_is_changed_in_one_place_at_the_start_of_each_program_that_uses_it() -> None:
     changing = {module for package in PACKAGES.values() for module in modules(package) if changed_libraries(module)}
     assert changing == {SHARED / "dkim/white_space.py"}
-    for name in ("onifast_smtpd", "onifast_outbox"):
+    for name, begins in (("onifast_smtpd", "main.py"), ("onifast_outbox", "launch.py")):
         callers = [module for module in modules(PROGRAMS[name]) if "put_in_place(" in module.read_text()]
-        assert callers == [PROGRAMS[name] / "main.py"]
+        assert callers == [PROGRAMS[name] / begins]
     assert not any(
         name.split(".")[0] == "dkim" for module in modules(PROGRAMS["onifast_web"]) for name in imports(module)
     )

@@ -42,6 +42,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("claiming", "delivery_check", "image_proxy", "returns"),
         ("filing", "housekeeping", "moving"),
         ("program",),
+        ("launch",),
         ("main",),
     ),
     "onifast_web": (

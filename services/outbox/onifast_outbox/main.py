@@ -27,17 +27,9 @@ one message for each open connection is sent twice.
 
 from __future__ import annotations
 
-import gc
 import sys
 
-from onifast_shared.db.errors import DatabaseError
-from onifast_shared.machine import capabilities, log, memory, privileges, rights
-from onifast_shared.machine.config import ConfigError, Settings
-from onifast_shared.machine.privileges import PrivilegeError
-from onifast_shared.programs import command_line, reloading
-from onifast_shared.programs.notifying import ServiceManager
-from onifast_shared.programs.supervised import Supervision
-from onifast_shared.programs.watch import Watch
+from onifast_shared.programs import command_line
 
 from onifast_outbox.filing import filer
 
@@ -46,35 +38,12 @@ def main() -> None:
     """The console script `onifast-outbox`."""
     if (status := command_line.answer("onifast-outbox", __doc__)) is not None:
         sys.exit(status)
-    supervision, manager = Supervision(), ServiceManager()
-    reloading.hold()
-    try:
-        sys.exit(_run(Settings.load(), supervision, manager))
-    except (ConfigError, PrivilegeError, DatabaseError) as error:
-        print(f"onifast-outbox: {error}", file=sys.stderr)
-        sys.exit(command_line.status_of(error))
+    # First of all: it has to be forked while there is neither a thread nor a database, and with our rights.
+    channel = filer.start()
+    # Only now, and while we may still read everything: the filer would hold all of it a second time.
+    from onifast_outbox import launch  # noqa: PLC0415
 
-
-def _run(settings: Settings, supervision: Supervision, manager: ServiceManager) -> int:
-    log.configure(settings.log_level, "onifast-outbox")
-    memory.give_back_large_blocks()
-    # Deliveries make next to no cyclic garbage; by default it would be looked for several times a message.
-    gc.set_threshold(10_000, 20, 50)
-    gc.freeze()  # what is loaded by now stays: no collection looks at it, so its pages stay shared with the filer
-    # First of all: the filer has to be forked while there is neither a thread nor a database, and with our rights.
-    channel = filer.start(settings.home_root) if settings.file_copies else None
-    # Only now, and while we may still read everything: the filer would hold most of it a second time.
-    from onifast_shared.dkim import white_space  # noqa: PLC0415
-
-    from onifast_outbox import program  # noqa: PLC0415
-
-    white_space.put_in_place()
-    gc.freeze()
-    rights.give_up_root(settings)
-    capabilities.keep_only(privileges.KEPT)
-    supervision.follow()
-    watch = Watch("outbox", settings.database, manager, listening={})
-    return watch.over_alone(lambda serving, beat: program.deliver(settings, channel, serving, beat))
+    sys.exit(launch.run(channel))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ It trusts nobody but the kernel, which tells whose a loopback connection is. Sta
 becomes the user `run_as` before it reads a byte from a client. It takes sockets from systemd under the names of the
 services. It delivers nothing, signs nothing and touches no home.
 
-It works in several processes (setting smtpd_processes). Their parent starts anew those that die; they end with it.
+It works in one process, and in more while that is busy (setting smtpd_processes). Their parent starts anew those that
+die; they end with it.
 SIGTERM and SIGINT: it stops listening, lets sessions that are sending a message finish for 20 seconds, tells each 421,
 and exits 0. SIGHUP: certificates, the settings that can change and the log file are taken anew; sessions go on.
 It exits 2, with one line, for what has to be mended first: a wrong setting, a port in use, a database that needs a
@@ -87,6 +88,7 @@ def main() -> int:
         program.work,
         serving,
         watch,
+        least=processes.at_the_least(settings),
         reload=program.reload,
         ending=partial(close_listeners, listeners),
         died=maillog.process_died,

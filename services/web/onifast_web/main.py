@@ -17,7 +17,8 @@ DESCRIPTION
 
     Where the setting `metrics_listen` says so, it tells monitoring programs the numbers of all programs.
 
-    It works in several processes (setting http_processes). Their parent starts anew those that die; they end with it.
+    It works in one process, and in a second one while that is busy (setting http_processes). Their parent starts anew
+    those that die; they end with it.
 
 SIGNALS
     SIGTERM, SIGINT   no new connections; requests that have begun are answered (25 seconds at most); exit 0
@@ -90,6 +91,7 @@ def main() -> int:
         program.work,
         program.tell_started,
         watch,
+        least=places.at_the_least(settings),
         reload=program.reload,
         ending=program.stop_listening,
         died=lambda pid, status: log.event(_logger, "process-died", logging.ERROR, died=pid, status=status),
@@ -135,9 +137,11 @@ class WebProgram:
         )
         # A page makes thousands of objects and hardly a cycle: to look for some ten times a page took a tenth of it.
         gc.set_threshold(10_000, 20, 50)
+        gc.freeze()  # what is there by now stays, and need not be looked through
         server.stop_on(signal.SIGTERM, signal.SIGINT)
         if reloading.is_heard():
             server.renew_on(signal.SIGHUP, lambda: self._renewed(database, place))
+        memory.trim()
         place.serving()
         server.run()
         log.event(_logger, "stopped")

@@ -10,9 +10,11 @@ from collections.abc import Hashable, Iterable
 class SharedCounter:
     """A count that several processes keep together: each changes a number of its own, and all read the sum."""
 
-    def __init__(self, numbers: memoryview, place: int) -> None:
+    def __init__(self, numbers: memoryview, place: int, taken: memoryview | None = None) -> None:
+        """`taken` has a 1 for each place that has a process; None where all have."""
         self._numbers = numbers
         self._place = place
+        self._taken = taken
 
     @property
     def total(self) -> int:
@@ -27,7 +29,8 @@ class SharedCounter:
     @property
     def least_of_others(self) -> int:
         """The smallest part of another process; this one's where there is no other."""
-        others = [number for place, number in enumerate(self._numbers) if place != self._place]
+        taken = self._taken or bytes([1]) * len(self._numbers)
+        others = [number for place, number in enumerate(self._numbers) if place != self._place and taken[place]]
         return min(others, default=self.mine)
 
     def add(self, amount: int) -> None:

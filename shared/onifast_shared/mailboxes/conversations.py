@@ -187,7 +187,8 @@ def summaries(
         WHERE e.owner = ?3 AND {where} GROUP BY page.value HAVING count(*) > 1
     """
     found: list[tuple[Any, ...]] = tx.execute(counted, (json.dumps(ids), *bind, owner)).fetchall()
-    return {each[0]: _summary(tx, owner, (where, bind), each) for each in found}
+    shown = _shown_of(tx, owner, (where, bind), [each[0] for each in found]) if found else {}
+    return {each[0]: _summary(each, shown.get(each[0], [])) for each in found}
 
 
 _UNJOINED = f"conversation_id IS NULL AND indexed = 1 AND owner IS NOT NULL AND {LIVE}"
@@ -199,22 +200,34 @@ def note_forwarded(tx: Connection, owner: str, email_id: int) -> None:
     tx.execute("UPDATE emails SET is_forwarded = 1 WHERE id = ? AND owner = ? AND is_forwarded = 0", (email_id, owner))
 
 
-def _summary(
-    tx: Connection, owner: str, within: tuple[str, Sequence[Any]], counted: tuple[Any, ...]
-) -> ConversationSummary:
-    (where, bind), (conversation_id, total, unread) = within, counted
-    columns = (
-        "coalesce(nullif(e.sender_name, ''), e.sender, ''), e.folder, coalesce(e.is_read, 0), e.has_attachments,"
-        " e.is_answered, e.is_forwarded"
-    )
-    chosen = f"""
-        SELECT {columns} FROM emails e INDEXED BY emails_conversation
-        WHERE e.conversation_id = ?1 AND e.owner = ?3 AND {where} ORDER BY e.received_ts
+def _shown_of(
+    tx: Connection, owner: str, within: tuple[str, Sequence[Any]], ids: Sequence[int]
+) -> dict[int, list[tuple[Any, ...]]]:
+    """What a list shows of conversations' messages, by their ids: of the first and the newest ones, oldest first."""
+    where, bind = within
+    one = f"""
+        SELECT e.id FROM emails e INDEXED BY emails_conversation
+        WHERE e.conversation_id = page.value AND e.owner = ?3 AND {where} ORDER BY e.received_ts
     """
-    values = (conversation_id, *bind, owner)
-    newest: list[tuple[Any, ...]] = tx.execute(f"{chosen} DESC, e.id DESC LIMIT {_NEWEST}", values).fetchall()[::-1]
-    first: list[tuple[Any, ...]] = [] if total <= _NEWEST else tx.execute(f"{chosen}, e.id LIMIT 1", values).fetchall()
-    people = [Participant(each[0], each[1] in ("sent", "drafts"), not each[2]) for each in (*first, *newest)]
+    chosen = f"""
+        SELECT page.value, coalesce(nullif(m.sender_name, ''), m.sender, ''), m.folder, coalesce(m.is_read, 0),
+            m.has_attachments, m.is_answered, m.is_forwarded
+        FROM json_each(?1) page CROSS JOIN emails m ON m.id IN (
+            SELECT id FROM ({one} DESC, e.id DESC LIMIT {_NEWEST})
+            UNION SELECT id FROM ({one}, e.id LIMIT 1)
+        )
+        ORDER BY page.id, m.received_ts, m.id
+    """
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for conversation_id, *columns in tx.execute(chosen, (json.dumps(ids), *bind, owner)):
+        found.setdefault(conversation_id, []).append(tuple(columns))
+    return found
+
+
+def _summary(counted: tuple[Any, ...], shown: Sequence[tuple[Any, ...]]) -> ConversationSummary:
+    conversation_id, total, unread = counted
+    newest = shown[-_NEWEST:]
+    people = [Participant(each[0], each[1] in ("sent", "drafts"), not each[2]) for each in shown]
     return ConversationSummary(
         conversation_id,
         total,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
-from onifast_shared.db.errors import DatabaseError, SchemaDiffers, SchemaTooNew
+from onifast_shared.machine.version import installed_version
 
 MAY_PASS = 1
 MEND_FIRST = 2  # the units' RestartPreventExitStatus, supervisord.conf's exitcodes
@@ -18,7 +17,7 @@ def answer(program: str, manual: str | None, arguments: Sequence[str] | None = N
     if not given:
         return None
     if list(given) == ["--version"]:
-        print(program, version("onifast-mail"))
+        print(program, installed_version())
         return 0
     if list(given) in (["--help"], ["-h"]):
         print((manual or program).strip())
@@ -30,8 +29,17 @@ def answer(program: str, manual: str | None, arguments: Sequence[str] | None = N
     return 2
 
 
+def complain(program: str, error: Exception) -> int:
+    """Says in one line why a program cannot start; returns the exit status."""
+    print(f"{program}: {error}", file=sys.stderr)
+    return status_of(error)
+
+
 def status_of(error: Exception) -> int:
     """The exit status of a program that cannot start: whether starting it again could help."""
+    # Only now: the filer, which is forked first of all, would hold SQLite.
+    from onifast_shared.db.errors import DatabaseError, SchemaDiffers, SchemaTooNew  # noqa: PLC0415
+
     if isinstance(error, SchemaTooNew | SchemaDiffers):
         return MEND_FIRST
     return MAY_PASS if isinstance(error, DatabaseError) else MEND_FIRST

@@ -1,7 +1,10 @@
 """Several processes of one program: a parent starts them, keeps them running, and ends when they have ended.
 
 They are forked while there is no thread and no database, since a connection of SQLite must not cross a fork; what the
-parent has loaded by then they share. The parent hears of everything by signals, and waits for nothing else.
+parent has loaded by then they share, but for what each of them touches. The parent hears of everything by signals, and
+waits for nothing else.
+
+Of those that nobody asked for by number there is one while it has time, and further ones while it has not.
 """
 
 from __future__ import annotations
@@ -18,14 +21,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+from onifast_shared.machine import log
 from onifast_shared.programs import reloading
+from onifast_shared.programs.load import Load
 from onifast_shared.programs.pulse import nothing
 from onifast_shared.programs.watch import LOOK_SECONDS, Watch, tell_stuck
 
 RESTART_DELAY = 1.0  # seconds between two starts in one place, lest one that cannot live keeps the machine busy
 
-_SERVING = signal.SIGRTMIN  # from a process to its parent: it accepts connections (real-time signals are never merged)
-_EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, _SERVING)
+QUIET_SECONDS = 300.0  # without a busy process, after which one fewer will do
+SETTLING_SECONDS = 2.0  # in which a further process takes its part, before yet another is begun
+
+# From a process to its parent: it accepts connections; it is busy. Real-time signals are never merged.
+_SERVING, _BUSY = signal.SIGRTMIN, signal.SIGRTMIN + 1
+_EVENTS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, _SERVING, _BUSY)
+
+_logger = log.get("processes")
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -52,6 +63,10 @@ class ProcessPlaces(Protocol[P_co]):
         """Takes back what a dead process held."""
         ...
 
+    def may_end(self, number: int) -> bool:
+        """Whether the process of that place can be told to end without a client's noticing."""
+        ...
+
 
 @dataclass
 class _Child:
@@ -59,14 +74,17 @@ class _Child:
     started: float
     serves: bool = False
     is_condemned: bool = False
+    is_leaving: bool = False
+    """Whether it was told to end since it is not needed."""
 
 
 class Parent(Generic[P]):
-    """Keeps `count` processes running, each of which does `work` and exits with what it returns.
+    """Keeps processes running, each of which does `work` and exits with what it returns.
 
-    `serving` is called once all of them serve, `reload` at SIGHUP, `ending` before they are told to end, and `died` for
-    one that ended unasked, with its exit status (a signal's number is negative); it is started anew. One that is stuck
-    is ended. `watch` tells others of all that.
+    There are `least` of them always (all by default), and up to `count` while those that are there are busy. `serving`
+    is called once the least of them serve, `reload` at SIGHUP, `ending` before they are told to end, and `died` for one
+    that ended unasked, with its exit status (a signal's number is negative); it is started anew. One that is stuck is
+    ended. `watch` tells others of all that.
     """
 
     def __init__(
@@ -77,11 +95,14 @@ class Parent(Generic[P]):
         serving: Callable[[], None],
         watch: Watch,
         *,
+        least: int | None = None,
         reload: Callable[[], None] = lambda: None,
         ending: Callable[[], None] = lambda: None,
         died: Callable[[int, int], None],
     ) -> None:
         self._count = count
+        self._least = self._wanted = count if least is None else least
+        self._busy_at = self._changed_at = float("-inf")
         self._places = places
         self._work = work
         self._serving = serving
@@ -103,7 +124,9 @@ class Parent(Generic[P]):
         That is 0 after a signal, or the status of the first process where it ended before it served.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, _EVENTS)
+        gc.collect()
         gc.freeze()  # what is loaded by now stays: no collection looks at it, so its pages stay shared
+        self._watch.expect(self._wanted)
         self._start(0)
         while self._children or self._due:
             event = signal.sigtimedwait(_EVENTS, self._patience())
@@ -114,6 +137,8 @@ class Parent(Generic[P]):
                 self._reap()
             elif event.si_signo == _SERVING:
                 self._note_serving(event.si_pid)
+            elif event.si_signo == _BUSY:
+                self._begin_another()
             elif event.si_signo == signal.SIGHUP:
                 self._renew()
             else:
@@ -135,6 +160,39 @@ class Parent(Generic[P]):
                 tell_stuck(pid, self._watch.pulses.silence(child.place))
                 os.kill(pid, signal.SIGABRT)
                 child.is_condemned = True
+        if self._wanted > self._least and time.monotonic() - max(self._busy_at, self._changed_at) > QUIET_SECONDS:
+            self._let_one_go()
+
+    def _begin_another(self) -> None:
+        """A process is busy: begins one more, if there may be, and none has just been begun or ended."""
+        self._busy_at = time.monotonic()
+        free = set(range(self._count)) - self._taken()
+        settled = self._busy_at - self._changed_at > SETTLING_SECONDS
+        if not free or not settled or not self._served or self._ending or not self._all_serve():
+            return
+        self._want(self._wanted + 1)
+        self._start(min(free))
+
+    def _let_one_go(self) -> None:
+        """Nobody was busy for long: the last one that was begun ends, once it can without a client's noticing."""
+        pid, child = max(self._children.items(), key=lambda each: each[1].place, default=(0, None))
+        if child is None or child.is_leaving or child.place == 0 or not self._places.may_end(child.place):
+            return
+        child.is_leaving = True
+        self._want(self._wanted - 1)
+        os.kill(pid, signal.SIGTERM)
+
+    def _want(self, count: int) -> None:
+        self._wanted, self._changed_at = count, time.monotonic()
+        log.event(_logger, "processes-changed", processes=count)
+        self._watch.expect(count)
+
+    def _taken(self) -> set[int]:
+        """The places that have a process, or will have one."""
+        return {child.place for child in self._children.values()} | set(self._due)
+
+    def _all_serve(self) -> bool:
+        return all(child.serves for child in self._children.values())
 
     def _start_due(self) -> None:
         for place in [place for place, due in self._due.items() if due <= time.monotonic()]:
@@ -152,7 +210,8 @@ class Parent(Generic[P]):
             faulthandler.enable()  # SIGABRT then says where every thread is
             parent, pulse = os.getppid(), self._watch.pulses.of(place)
             serving = partial(os.kill, parent, _SERVING)
-            status = self._work(self._places.place(place, serving, self._lifeline, pulse.beat))
+            load = Load(pulse.beat, partial(_tell_busy, parent))
+            status = self._work(self._places.place(place, serving, self._lifeline, load.beat))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -165,9 +224,9 @@ class Parent(Generic[P]):
         if self._served or self._ending:
             return
         # The first one has brought the database up to date by now, and shown that the settings will do.
-        for place in set(range(self._count)) - {child.place for child in self._children.values()} - set(self._due):
+        for place in set(range(self._wanted)) - self._taken():
             self._start(place)
-        if len(self._children) == self._count and all(child.serves for child in self._children.values()):
+        if len(self._children) == self._wanted and self._all_serve():
             self._served = True
             self._serving()
             self._watch.serving()
@@ -183,7 +242,7 @@ class Parent(Generic[P]):
             self._ended(pid, child, os.waitstatus_to_exitcode(wait_status))
 
     def _ended(self, pid: int, child: _Child, status: int) -> None:
-        if self._ending:
+        if self._ending or child.is_leaving:
             return
         if not self._served and not child.serves:
             self._status = status if status > 0 else 1
@@ -206,3 +265,8 @@ class Parent(Generic[P]):
         self._tell_ending()
         for pid in self._children:
             os.kill(pid, signal.SIGTERM)
+
+
+def _tell_busy(parent: int) -> None:
+    if os.getppid() == parent:  # whoever has its number when it is dead would die of the signal
+        os.kill(parent, _BUSY)

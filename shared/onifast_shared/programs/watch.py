@@ -13,10 +13,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 from onifast_shared.machine import log
+from onifast_shared.machine.version import installed_version
 from onifast_shared.programs import notifying, presence
 from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.presence import NOTE_SECONDS, Presence
@@ -33,12 +33,12 @@ class Watch:
     def __init__(
         self, program: str, database: Path, manager: ServiceManager, *, count: int = 1, listening: Mapping[str, str]
     ) -> None:
-        """`count` is how many processes it works in, `listening` where each of its services can be reached."""
+        """`count` is how many processes it works in, at the most; `listening` where its services can be reached."""
         self.pulses = Pulses(count)
         self._listening = dict(listening)
         self._program = program
         self._database = database
-        self._count = count
+        self._count = self._places = count
         self._manager = manager
         self._started_at = time.time()
         self._noted_at = float("-inf")
@@ -51,6 +51,13 @@ class Watch:
         self._serves = True
         self._manager.tell(notifying.READY)
         self.look()
+
+    def expect(self, count: int) -> None:
+        """The program works in so many processes from now on."""
+        self._count = count
+        if self._serves:
+            self._noted_at = float("-inf")
+            self.look()
 
     def ending(self) -> None:
         """The program ends."""
@@ -105,14 +112,15 @@ class Watch:
             self.look()
 
     def _presence(self) -> Presence:
-        silences = [self.pulses.silence(place) for place in range(self._count)]
         heard = sum(
-            1 for place, silence in enumerate(silences) if self.pulses.was_heard(place) and silence < NOTE_SECONDS
+            1
+            for place in range(self._places)
+            if self.pulses.was_heard(place) and self.pulses.silence(place) < NOTE_SECONDS
         )
         return Presence(
             self._program,
             os.getpid(),
-            version("onifast-mail"),
+            installed_version(),
             self._started_at,
             time.time(),
             self._count,

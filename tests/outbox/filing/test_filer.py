@@ -28,6 +28,13 @@ NAME = "20250101T000000Z-1.eml"
 as_root = pytest.mark.root
 
 
+def start(home_root: Path) -> socket.socket:
+    """A filer that knows where homes are; our end of its channel."""
+    channel = filer.start()
+    filer.tell_home_root(channel, home_root)
+    return channel
+
+
 @pytest.fixture
 def settings(settings: Settings, open_folder: Path) -> Settings:
     """The homes lie where their owners reach them."""
@@ -38,7 +45,7 @@ def settings(settings: Settings, open_folder: Path) -> Settings:
 @pytest.fixture
 async def running(settings: Settings) -> AsyncIterator[Filer]:
     """A filer process, with the rights of whoever runs the tests."""
-    client = Filer(filer.start(settings.home_root))
+    client = Filer(start(settings.home_root))
     yield client
     await client.close()
 
@@ -187,7 +194,7 @@ async def test_the_loss_of_the_filer_is_noticed(settings: Settings) -> None:
 
 
 async def test_the_filer_ends_with_its_parent(settings: Settings) -> None:
-    channel = filer.start(settings.home_root)
+    channel = start(settings.home_root)
     channel.shutdown(socket.SHUT_WR)
     channel.settimeout(60)
     assert channel.recv(1) == b""
@@ -332,7 +339,7 @@ async def test_a_home_that_hangs_is_not_waited_for_with_each_of_its_messages(
     monkeypatch.setattr(filer, "PATIENCE", 0.2)
     monkeypatch.setattr(filer, "carry_out", hang)
     monkeypatch.setattr(capabilities, "can_become_others", lambda: False)
-    client = Filer(filer.start(settings.home_root))
+    client = Filer(start(settings.home_root))
     first = await client.write("mallory", NAME, MESSAGE)
     second = await client.write("mallory", NAME, MESSAGE)
     assert await client.missing("mallory", [NAME]) == []

@@ -233,3 +233,7 @@ def test_a_conversation_of_thousands_is_one_row_and_comes_in_pages(database: Dat
     assert len(page.rows) == 50 and page.next_cursor
     older = database.read(lambda tx: conversations.messages(tx, conversation, cursor=page.next_cursor))
     assert older.rows[0].received_ts == page.rows[-1].received_ts - 1
+    rows = database.read(lambda tx: mailbox.get_some(tx, "ann", [first, alone]))
+    (shown,) = database.read(lambda tx: conversations.summaries(tx, "ann", rows, "inbox")).values()
+    assert shown.total == 5001
+    assert [each.name for each in shown.people] == ["bob@far.test", *["b@far.test"] * 12], "the first and the newest"

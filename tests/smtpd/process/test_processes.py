@@ -120,6 +120,13 @@ def test_what_a_dead_process_held_is_free_again() -> None:
     shared.close()
 
 
+def test_a_process_that_has_a_session_may_not_end() -> None:
+    shared = processes.Shared(2)
+    shared.place(1, lambda: None).groups[2].add(1)
+    assert (shared.may_end(0), shared.may_end(1)) == (True, False)
+    shared.close()
+
+
 def test_each_process_can_hold_the_largest_message(settings: Settings) -> None:
     large = replace(settings, smtpd_processes=8, bytes_in_flight=768 * MIB, max_message_size=100 * MIB)
     assert processes.how_many(large) == 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask, url_for
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_web.app import create_app, views_of
+from onifast_web.http.links import numbered
 from werkzeug.routing import BuildError, Rule
 
 
@@ -35,6 +37,15 @@ def test_values_that_python_takes_for_equal_are_kept_apart(app: Flask) -> None:
 
 def test_values_that_cannot_be_remembered_are_written_all_the_same(app: Flask) -> None:
     assert made(app, "", "webmail.folder", folder="inbox", ids=[1, 2]) == "/folders/inbox?ids=1&ids=2"
+
+
+@pytest.mark.parametrize("values", [{}, {"place": "label:7"}, {"place": None}])
+def test_a_numbered_link_is_the_link(app: Flask, values: dict[str, Any]) -> None:
+    for prefix in ("", "/mail", ""):
+        with app.test_request_context("/", environ_overrides={"SCRIPT_NAME": prefix}):
+            for number in (1, 2**63 - 1):
+                wanted = url_for("webmail.conversation", conversation_id=number, **values)
+                assert numbered("webmail.conversation", "conversation_id", number, **values) == wanted
 
 
 def test_an_anchor_is_flasks_business(app: Flask) -> None:

@@ -169,8 +169,14 @@ def test_there_is_one_for_each_core_and_two_at_the_most(settings: Settings) -> N
 
 
 def test_threads_are_divided_and_each_has_one() -> None:
-    place = WebPlaces(3).place(0, lambda: None)
+    shared = WebPlaces(3)
+    place = shared.place(0, lambda: None)
+    assert [place.part_of(number) for number in (1, 8)] == [1, 8], "there are no others yet"
+    for number in (1, 2):
+        shared.place(number, lambda: None)
     assert [place.part_of(number) for number in (1, 3, 4, 8)] == [1, 1, 2, 3]
+    shared.clear(2)
+    assert place.part_of(8) == 4
 
 
 def test_a_clients_connections_are_counted_over_all_processes() -> None:

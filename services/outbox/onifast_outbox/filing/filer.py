@@ -1,11 +1,11 @@
 """Writes copies into users' homes: a process of its own that becomes the owner before it touches their home.
 
-main starts it before privileges are dropped. It serves one request at a time over a socket pair: a frame with the
-owner, the file's name and its bytes comes in, a frame with the path or the reason why not goes back. Each request is
-carried out by a forked child that first gives up everything for the owner's rights, so that nothing in a home (a
-symbolic link, a hard link, a changed owner) reaches further than that user does alone. Nothing is ever done as
-root: an owner whose uid would be 0 gets no copy. Started without the right to become others (root's, or CAP_SETUID and
-CAP_SETGID) it stays what it is, and so do the files.
+main starts it before privileges are dropped, and before anything else is loaded, so that it holds little. It serves
+one request at a time over a socket pair: a frame with the owner, the file's name and its bytes comes in, a frame with
+the path or the reason why not goes back. Each request is carried out by a forked child that first gives up everything
+for the owner's rights, so that nothing in a home (a symbolic link, a hard link, a changed owner) reaches further than
+that user does alone. Nothing is ever done as root: an owner whose uid would be 0 gets no copy. Started without the
+right to become others (root's, or CAP_SETUID and CAP_SETGID) it stays what it is, and so do the files.
 
 It opens no database and no network, and it ends when its parent does.
 """
@@ -23,14 +23,15 @@ import socket
 import stat
 import struct
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from onifast_shared.machine import capabilities
 
 # Header: lengths of owner and name, and of the content. Answer: the kind of result and the length of its text.
 REQUEST = struct.Struct("!BHHQ")
 ANSWER = struct.Struct("!BH")
+_LENGTH = struct.Struct("!H")
 WRITE, CHECK = 0, 1
 DONE, LATER, NEVER = 0, 1, 2
 
@@ -54,8 +55,7 @@ class CopyRefused(Exception):
     """No copy can ever be written for this owner as things are; the text says why."""
 
 
-@dataclass(frozen=True)
-class FilerRequest:
+class FilerRequest(NamedTuple):
     """WRITE: `content` is to become the file `name`. CHECK: `content` is file names by line; which are missing?
 
     A name may have one folder before it, `bob@shop.example/…`.
@@ -72,8 +72,7 @@ class FilerRequest:
         return self.name.rpartition("/")[0]
 
 
-@dataclass(frozen=True)
-class UnixIdentity:
+class UnixIdentity(NamedTuple):
     """Whom to become."""
 
     uid: int
@@ -326,8 +325,11 @@ def _receive_exactly(channel: socket.socket, length: int) -> bytes | None:
     return b"".join(pieces)
 
 
-def start(home_root: Path) -> socket.socket:
-    """Forks the filer; our end of its channel. Call it before any thread, loop or database connection exists."""
+def start() -> socket.socket:
+    """Forks the filer; our end of its channel. Call it before any thread, loop or database connection exists.
+
+    It waits to be told where homes are (`tell_home_root`), and ends where the channel is closed before that.
+    """
     ours, theirs = socket.socketpair()
     if os.fork():
         theirs.close()
@@ -339,7 +341,26 @@ def start(home_root: Path) -> socket.socket:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it has no settings of its own, and logs nothing
-        serve(theirs, home_root)
+        if (home_root := _hear_home_root(theirs)) is not None:
+            serve(theirs, home_root)
         status = 0
     finally:
         os._exit(status)
+
+
+def tell_home_root(channel: socket.socket, home_root: Path) -> None:
+    """The first thing that the filer hears: the directory of all homes. Raises OSError."""
+    encoded = os.fsencode(home_root)
+    channel.sendall(_LENGTH.pack(len(encoded)) + encoded)
+
+
+def dismiss(channel: socket.socket) -> None:
+    """Ends the filer, which was told nothing, and waits for that."""
+    channel.close()
+    os.wait()
+
+
+def _hear_home_root(channel: socket.socket) -> Path | None:
+    length = _receive_exactly(channel, _LENGTH.size)
+    home_root = _receive_exactly(channel, *_LENGTH.unpack(length)) if length else None
+    return None if home_root is None else Path(os.fsdecode(home_root))

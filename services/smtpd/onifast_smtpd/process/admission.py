@@ -106,6 +106,7 @@ class Admission:
         self._tally: SharedTally = place.peers
         self._groups = place.groups
         self._pipes = place.pipes
+        self._beat = place.beat
         self.renewed(settings, octets)
         self._at_the_door: dict[Running, int] = {}
         self._held: dict[Running, Slot] = {}
@@ -301,6 +302,7 @@ class Admission:
     def _look(self) -> None:
         """Sees whether slots or memory run short, and has less patience with everybody then."""
         loop = asyncio.get_running_loop()
+        self._beat()
         self._tick = None
         self.crowded = self._slots.are_short
         self.pressed = self.crowded or self._octets.is_short

@@ -26,9 +26,17 @@ _NUMBER = struct.Struct("=I")
 
 
 def how_many(settings: Settings) -> int:
-    """Processes to receive mail with. Each must be able to hold the largest message, within what all may hold."""
+    """Processes to receive mail with, at the most.
+
+    Each must be able to hold the largest message, within what all may hold.
+    """
     wanted = settings.smtpd_processes or min(len(os.sched_getaffinity(0)), MOST_BY_DEFAULT)
     return max(1, min(wanted, settings.bytes_in_flight // (COPIES * settings.max_message_size)))
+
+
+def at_the_least(settings: Settings) -> int:
+    """Processes that there are always: those that somebody asked for, or one."""
+    return how_many(settings) if settings.smtpd_processes else 1
 
 
 class ProcessPipes:
@@ -107,6 +115,10 @@ class Shared:
         for pipe in self._pipes:
             for end in pipe:
                 os.close(end)
+
+    def may_end(self, number: int) -> bool:
+        """Whether it has no session: a client between two messages would be told 421, and some send them no more."""
+        return not any(numbers[number] for numbers in self._groups)
 
     def clear(self, number: int) -> None:
         """Takes back what a dead process held."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from flask import Flask, Response, json
+from onifast_shared.machine.version import installed_version
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
@@ -117,7 +117,7 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "onifast-mail",
-            "version": version("onifast-mail"),
+            "version": installed_version(),
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 
 from onifast_web.http.lazy_rules import LazyRule
+from onifast_web.languages.compiling import OutputEnvironment
 
+_ANY_NUMBER = 10**17 + 1  # no other part of a link has it
 MOST_KEPT = 2000  # a few hundred kilobytes; the fifty messages of a list are among them
 
 _OPTIONS = ("_anchor", "_method", "_scheme", "_external")
@@ -18,10 +20,13 @@ class LinkingFlask(Flask):
     """Flask, but that links below one prefix are remembered."""
 
     url_rule_class = LazyRule
+    jinja_environment = OutputEnvironment  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._made = lru_cache(MOST_KEPT)(self._make)
+        self.around_number = lru_cache(MOST_KEPT)(self._make_around)
+        """What stands before and after a number in links below a prefix; see `numbered`."""
 
     def url_for(self, /, endpoint: str, **values: Any) -> str:
         """The link to a view, as Flask makes it."""
@@ -39,3 +44,17 @@ class LinkingFlask(Flask):
 
     def _make(self, _prefix: str, endpoint: str, named: tuple[tuple[str, Any, type], ...]) -> str:
         return super().url_for(endpoint, **{name: value for name, value, _ in named})
+
+    def _make_around(
+        self, _prefix: str, endpoint: str, name: str, values: tuple[tuple[str, Any], ...]
+    ) -> tuple[str, str]:
+        given: dict[str, Any] = {**dict(values), name: _ANY_NUMBER}
+        before, _, after = super().url_for(endpoint, **given).partition(str(_ANY_NUMBER))
+        return before, after
+
+
+def numbered(endpoint: str, name: str, number: int, **values: Any) -> str:
+    """`url_for` where one value is the number of a message or the like, and the rest is the same for a whole list."""
+    app = cast(LinkingFlask, current_app)
+    before, after = app.around_number(request.script_root, endpoint, name, tuple(values.items()))
+    return f"{before}{number}{after}"

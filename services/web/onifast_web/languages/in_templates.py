@@ -5,31 +5,33 @@ Jinja's own functions do the same; these look the ready Markup up, and cost a pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from markupsafe import Markup
 
 from onifast_web.languages.catalogue import SOURCE
+from onifast_web.languages.compiling import OutputEnvironment, filled
 from onifast_web.languages.current import catalogue, zone
 
 
 def gettext(message: str, /, **values: Any) -> Markup:
     """The text, with what is put in escaped."""
     found = catalogue().markup(message)
-    return found % values if values or "%" in found else found
+    return filled(found, values) if values or "%" in found else found
 
 
 def ngettext(one: str, many: str, n: int, /, **values: Any) -> Markup:
     """The text for `n` things, which is `%(n)s` in it, or `%(num)s` as Jinja calls it."""
     found = Markup(catalogue().counted(one, many, n))  # noqa: S704 - texts are ours
-    return found % ({"n": n, "num": n} | values)
+    return filled(found, {"n": n, "num": n} | values)
 
 
 def pgettext(context: str, message: str, /, **values: Any) -> Markup:
     """The text where its context tells it from another."""
     found = Markup(catalogue().text_in(context, message))  # noqa: S704 - texts are ours
-    return found % values if values or "%" in found else found
+    return filled(found, values) if values or "%" in found else found
 
 
 def register(app: Flask) -> None:
@@ -38,7 +40,15 @@ def register(app: Flask) -> None:
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
-    environment.globals.update(_=gettext, gettext=gettext, ngettext=ngettext, pgettext=pgettext)
+    texts: dict[str, Callable[..., Any]] = {
+        "_": gettext,
+        "gettext": gettext,
+        "ngettext": ngettext,
+        "pgettext": pgettext,
+    }
+    environment.globals.update(texts)
+    if isinstance(environment, OutputEnvironment):
+        environment.texts.update(texts)
     environment.globals.update(language=catalogue, language_texts=_script, language_zone=_zone)
 
 

@@ -23,15 +23,21 @@ _COUNTERS, _TALLIES = 2, 4
 
 
 def how_many(settings: Settings) -> int:
-    """Processes to answer requests with."""
+    """Processes to answer requests with, at the most."""
     return settings.http_processes or min(len(os.sched_getaffinity(0)), MOST_BY_DEFAULT)
+
+
+def at_the_least(settings: Settings) -> int:
+    """Processes that there are always."""
+    return settings.http_processes or 1
 
 
 @dataclass(frozen=True)
 class WebPlace:
     """One process's part of the counts."""
 
-    processes: int
+    taken: memoryview
+    """A 1 for each place that has a process."""
     connections: SharedCounter
     large_bodies: SharedCounter
     connections_of: SharedTally
@@ -50,6 +56,11 @@ class WebPlace:
     lifeline: int | None = None
     """A descriptor that shows an end of file when the parent is dead."""
 
+    @property
+    def processes(self) -> int:
+        """How many there are now."""
+        return sum(self.taken)
+
     def part_of(self, number: int) -> int:
         """This process's part of a number of threads or the like, one at the least."""
         return max(1, -(-number // self.processes))
@@ -59,8 +70,8 @@ class WebPlaces:
     """The counts of all processes, in memory that they share."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
         self._turn = OneAtATime()
+        self._taken = memoryview(mmap.mmap(-1, count))
         counters = memoryview(mmap.mmap(-1, 8 * _COUNTERS * count)).cast("q")
         self._counters = [counters[at * count : (at + 1) * count] for at in range(_COUNTERS)]
         size = SharedTally.BUCKETS * count
@@ -74,11 +85,12 @@ class WebPlaces:
         lifeline: int | None = None,
         beat: Callable[[], None] = nothing,
     ) -> WebPlace:
-        """The place of that number."""
-        connections, large = (SharedCounter(numbers, number) for numbers in self._counters)
+        """The place of that number, which is taken from now on."""
+        self._taken[number] = 1
+        connections, large = (SharedCounter(numbers, number, self._taken) for numbers in self._counters)
         tallies = (SharedTally(numbers, number) for numbers in self._tallies)
         return WebPlace(
-            self._count,
+            self._taken,
             connections,
             large,
             connections_of=next(tallies),
@@ -94,11 +106,16 @@ class WebPlaces:
 
     def clear(self, number: int) -> None:
         """Takes back what a dead process held."""
+        self._taken[number] = 0
         for numbers in self._counters:
             numbers[number] = 0
         begin = number * SharedTally.BUCKETS
         for numbers in self._tallies:
             numbers[begin : begin + SharedTally.BUCKETS] = memoryview(bytes(2 * SharedTally.BUCKETS)).cast("H")
+
+    def may_end(self, number: int) -> bool:  # noqa: ARG002
+        """Always: a connection may be closed between two requests, and clients expect that (RFC 9112 section 9.5)."""
+        return True
 
 
 def alone(serving: Callable[[], None] = nothing, beat: Callable[[], None] = nothing) -> WebPlace:

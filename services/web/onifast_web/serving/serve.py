@@ -63,6 +63,7 @@ class WebServer:
         peers, large = Peers(settings.trusted_proxy_users), self._large_bodies(settings)
         counter = self._place.connections
         self._front = Front(peers, large, SeldomLog(_logger, clock), connections, requests, counter, clock)
+        self._part = 0
         self._tasks = FairDispatcher()
         self._tasks.queue_logger.setLevel("ERROR")  # it says of each request that it waits for a thread
         self._listeners = [self._listen(app, listening, settings) for listening in listeners]
@@ -131,11 +132,18 @@ class WebServer:
 
     def _apply(self, settings: Settings) -> int:
         """Sets what settings say of numbers; returns how many connections there may be."""
-        self._tasks.set_thread_count(self._place.part_of(settings.http_threads))
+        self._threads = settings.http_threads
+        self._share_threads()
         limit = descriptors.connections_allowed(settings.max_http_connections, spare=SPARE, each=_EACH)
         share = max(8, limit // 8)  # a browser opens six
         self._front.connections.each = self._front.requests.each = share
         return limit
+
+    def _share_threads(self) -> None:
+        """Takes this process's part of all threads: it changes as processes come and go."""
+        if (part := self._place.part_of(self._threads)) != self._part:
+            self._part = part
+            self._tasks.set_thread_count(part)
 
     def _listen(self, app: Application, listening: socket.socket, settings: Settings) -> Listener:
         # Not waitress' create_server: it does not serve TCP and Unix sockets together.
@@ -235,6 +243,7 @@ class WebServer:
             return
         self._judged_at = now
         self._place.beat()
+        self._share_threads()
         channels = self._channels
         self._give_back(now, is_idle=not channels)
         pressed = self._place.connections.total > self._limit * 3 // 4 or now - self._short_at < 60.0

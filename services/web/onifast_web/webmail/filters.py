@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from flask import Flask
@@ -22,6 +22,7 @@ from onifast_web.languages import dates
 from onifast_web.reading import render, returns
 
 _TINTS = 8
+_MOST_KEPT = 1000  # of what is asked of each row of a list, and is the same each time
 _NEARLY = 0.9  # of a quota
 STATUS_WORDS = {
     "pending": ("Waiting", "move"),
@@ -113,6 +114,7 @@ def _shapes(folder: Path) -> dict[str, Markup]:
     return {file.stem: Markup(file.read_text().strip()) for file in folder.iterdir()}  # noqa: S704 - files of ours
 
 
+@lru_cache(_MOST_KEPT)
 def iso(when: datetime | float) -> str:
     """A time for `<time datetime>`."""
     return times.rfc3339(_timestamp(when))
@@ -123,11 +125,13 @@ def utc(when: datetime | float, style: str = "full") -> str:
     return dates.moment(_timestamp(when), style)
 
 
+@lru_cache(_MOST_KEPT)
 def tint(name: str | None) -> int:
     """Which of the avatars' colours a name has, always the same one."""
     return zlib.crc32((name or "").strip().lower().encode("utf-8", "replace")) % _TINTS
 
 
+@lru_cache(_MOST_KEPT)
 def initial(name: str | None) -> str:
     """The letter in a name's avatar."""
     return next((letter.upper() for letter in name or "" if letter.isalnum()), "?")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flask import url_for
 from onifast_shared.mailboxes.conversations import ConversationSummary, Participant
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import EmailRow
@@ -13,6 +12,7 @@ from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.search.highlight import Excerpt
 from onifast_shared.values import mailbox_accounts
 
+from onifast_web.http.links import numbered
 from onifast_web.webmail import filters
 
 _WRITTEN_HERE = ("sent", "drafts")
@@ -91,9 +91,11 @@ def listed_row(
     """A message of a page, or its whole conversation, which is opened from the list of `place`."""
     is_draft = row.folder == "drafts"
     if conversation:
-        url = url_for("webmail.conversation", conversation_id=conversation.id, place=place)
+        url = numbered("webmail.conversation", "conversation_id", conversation.id, place=place)
+    elif is_draft:
+        url = numbered("webmail.compose", "draft", row.id)
     else:
-        url = url_for("webmail.compose", draft=row.id) if is_draft else url_for("webmail.message", email_id=row.id)
+        url = numbered("webmail.message", "email_id", row.id)
     every = conversation or row
     who = filters.counterpart(row)
     when, style = (mark.release_ts, "soon") if mark and mark.release_ts else (row.received_ts, "short")

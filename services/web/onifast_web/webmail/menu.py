@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from types import ModuleType
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import Flask, current_app, request, url_for
 from onifast_shared.db.database import Connection
@@ -42,8 +42,7 @@ class PageParts:
     own: tuple[OwnEntries, ...] = ()
 
 
-@dataclass(frozen=True)
-class MenuItem:
+class MenuItem(NamedTuple):
     """An entry for one caller on one page."""
 
     key: str
@@ -60,16 +59,14 @@ class MenuItem:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class MenuSection:
+class MenuSection(NamedTuple):
     """Entries below a heading, "" for none."""
 
     heading: str
     items: list[MenuItem]
 
 
-@dataclass(frozen=True)
-class Menu:
+class Menu(NamedTuple):
     """The menu on one page: its area's sections, after those that lead to the other areas (`ways`).
 
     `area` is the entry that leads to all pages of the area; None in the mail.
@@ -137,7 +134,7 @@ def shown(caller: Caller, here: str, found: Mapping[str, MenuNumber], own: Seque
         ]
         return Menu(sections, ways)
     first = next(each for each in visible if each.group is NavGroup.MAIL)
-    mail = replace(_item(first, above, found.get(first.key)), icon="back", title=_("Back to mail"))
+    mail = _item(first, above, found.get(first.key))._replace(icon="back", title=_("Back to mail"))
     return Menu(sections, [mail, *ways], next((each for each in ways if each.key == area.key), None))
 
 

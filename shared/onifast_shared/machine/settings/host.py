@@ -120,7 +120,8 @@ class HostSettings:
     http_processes: int = setting(
         "0",
         kinds.number(0, 64),
-        "Processes that answer HTTP requests; 0 is one for each core, 2 at the most. Limits hold for all together.",
+        "Processes that answer HTTP requests; 0 is one while it has time, else one for each core, 2 at the most. Limits"
+        " hold for all together.",
         fixed=True,
     )
 

@@ -90,7 +90,8 @@ class ReceivingSettings:
     smtpd_processes: int = setting(
         "0",
         kinds.number(0, 64),
-        "Processes that receive mail; 0 is one for each core, 4 at the most. Connections are counted over all of them.",
+        "Processes that receive mail; 0 is one while it has time, else one for each core, 4 at the most. Connections"
+        " are counted over all of them.",
         fixed=True,
     )
     max_connections: int = setting(
