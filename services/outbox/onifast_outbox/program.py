@@ -35,7 +35,8 @@ from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.dsn.notifier import Notifier
 from onifast_outbox.filing import indexer, search_keeper
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
-from onifast_outbox.housekeeping import departures
+from onifast_outbox.housekeeping import compactor, departures
+from onifast_outbox.housekeeping.compactor import Compactor
 from onifast_outbox.housekeeping.departures import Departures
 from onifast_outbox.housekeeping.doctor import ROUND_SECONDS, Doctor
 from onifast_outbox.housekeeping.janitor import Janitor
@@ -207,6 +208,7 @@ async def serve(
     kept_states = DestinationPersistence(db, settings, program.dispatcher.destinations, boot_clock)
     loops = [
         repeat("tidying", lambda: program.janitor.tidy(time.time()), tidy_wakeup),
+        repeat("compacting", Compactor(db).round, Wakeup(compactor.ROUND_SECONDS)),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("looking for users", lambda: gone.look(time.time()), Wakeup(departures.LOOK_SECONDS)),
         repeat("moving what users had", lambda: gone.carry_on(time.time()), user_wakeup),

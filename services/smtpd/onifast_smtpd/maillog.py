@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
 from onifast_shared.machine.counting import count
+from onifast_shared.machine.disk import DiskLevel
 from onifast_shared.machine.log import event
 from onifast_shared.metrics import declared
 from onifast_shared.values.address import Address
@@ -74,6 +76,12 @@ def pressed(sessions: int, octets: int, sent_away: int, turned_away: int, *, sho
         sent_away=sent_away,
         turned_away=turned_away,
     )
+
+
+def disk(level: DiskLevel, folder: Path) -> None:
+    """The disk of the database has run short, or so full that new mail is refused; or it has room again."""
+    what = {DiskLevel.ROOMY: "disk-roomy", DiskLevel.SHORT: "disk-short", DiskLevel.FULL: "disk-full"}[level]
+    event(logger, what, logging.INFO if level is DiskLevel.ROOMY else logging.WARNING, folder=folder)
 
 
 def few_descriptors(sessions: int, wanted: int) -> None:

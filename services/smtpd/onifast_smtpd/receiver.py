@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.disk import DiskLevel, DiskWatch
 from onifast_shared.machine.dns import Resolver
 from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.recipients.login_directory import LoginDirectory
 from onifast_shared.tls.server import ServerContexts
 
+from onifast_smtpd import maillog
 from onifast_smtpd.authentication.verify import Verifier
 from onifast_smtpd.clients.client import Client
 from onifast_smtpd.clients.limits import COPIES, Budget, Share
@@ -46,11 +48,14 @@ class Receiver:
     octets: Budget
     users: LoginDirectory
     admission: Admission
+    disk: DiskWatch
     owners: Owners = field(default_factory=Owners)
     sessions: set[Running] = field(default_factory=set)
     open: set[Running] = field(default_factory=set)
     """Those whose connection is not closed yet, though they may be over."""
     is_stopping: bool = False
+    disk_level: DiskLevel = DiskLevel.ROOMY
+    """What the log was told of the disk last."""
 
     @classmethod
     def build(
@@ -96,6 +101,7 @@ class Receiver:
             octets=octets,
             users=users,
             admission=before.renewed(settings, octets) if before else Admission(settings, place, octets),
+            disk=DiskWatch(settings.database.parent, settings.disk_warn_at, settings.disk_refuse_at),
         )
 
     def enter(self, session: Running, group: int) -> None:
@@ -115,6 +121,14 @@ class Receiver:
     def room_for(self, client: Client) -> int:
         """How large a message of this client might be now."""
         return max(0, self.octets.left - (0 if client.is_local else self._kept_here)) // COPIES
+
+    def has_room_on_disk(self) -> bool:
+        """Whether new mail is taken: what is here has to be read, delivered and deleted even on a full disk."""
+        level = self.disk.level
+        if level is not self.disk_level:
+            self.disk_level = level
+            maillog.disk(level, self.settings.database.parent)
+        return level is not DiskLevel.FULL
 
     @property
     def _kept_here(self) -> int:

@@ -45,8 +45,18 @@ def take(tx: Connection, now: float) -> list[str] | None:
     return [] if is_whole else [name for (name,) in tx.execute("SELECT DISTINCT check_name FROM doctor_findings")]
 
 
-def note(tx: Connection, found: Sequence[HealthFinding], looked_at: Iterable[str], now: float) -> TurnedFindings:
-    """Remembers what was found by the checks that were `looked_at`, and sets when to look again."""
+def knows(tx: Connection, check: str) -> bool:
+    """Whether a check found something wrong when it was carried out last."""
+    return tx.execute("SELECT 1 FROM doctor_findings WHERE check_name = ?", (check,)).fetchone() is not None
+
+
+def note(
+    tx: Connection, found: Sequence[HealthFinding], looked_at: Iterable[str], now: float, *, between: bool = False
+) -> TurnedFindings:
+    """Remembers what was found by the checks that were `looked_at`, and sets when to look again.
+
+    A look `between` two examinations does not change when the next one is.
+    """
     turn, bad = TurnedFindings(), {(each.check, each.subject): each for each in found if each.state is not State.OK}
     known = {
         (name, subject): (State(state), text, since_ts, told_ts)
@@ -69,7 +79,8 @@ def note(tx: Connection, found: Sequence[HealthFinding], looked_at: Iterable[str
             " VALUES (?, ?, ?, ?, ?, ?)",
             (*key, finding.state, finding.text, since_ts, told_ts),
         )
-    _schedule(tx, now)
+    if not between:
+        _schedule(tx, now)
     return turn
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -14,7 +13,9 @@ from onifast_shared.db.database import Database
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.health import probes
 from onifast_shared.health.probes import Unanswered
+from onifast_shared.machine import disk
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.disk import DiskLevel
 from onifast_shared.programs import presence
 from onifast_shared.programs.presence import Presence
 from onifast_shared.queue import due
@@ -23,9 +24,6 @@ from onifast_shared.tls import expiry
 PROGRAMS = ("smtpd", "outbox", "web")
 SLOW_SECONDS = 15 * 60.0
 """Mail that should have been tried so long ago: outbox does not keep up, or is not there."""
-
-DISK_WARNING, DISK_FAILING = 0.10, 0.05
-"""Shares of the disk that are free."""
 
 CERTIFICATE_WARNING = 20.0
 """Days before a certificate's end."""
@@ -149,14 +147,17 @@ def _queue(settings: Settings) -> Iterator[HealthFinding]:
 def _disk(settings: Settings) -> Iterator[HealthFinding]:
     folder = settings.database.parent
     try:
-        found = os.statvfs(folder)
+        use = disk.use_of(folder)
     except OSError as error:
         yield HealthFinding("disk", State.FAILED, f"{folder}: {error.strerror}")
         return
-    free = found.f_bavail / max(1, found.f_blocks)
-    state = State.FAILED if free < DISK_FAILING else State.WARNING if free < DISK_WARNING else State.OK
-    text = f"{free:.0%} of the disk of {folder} is free, {_octets(found.f_bavail * found.f_frsize)}"
-    yield HealthFinding("disk", state, text, "" if state is State.OK else "make room, before mail is refused")
+    level = disk.level_of(use, settings.disk_warn_at, settings.disk_refuse_at)
+    state = {DiskLevel.FULL: State.FAILED, DiskLevel.SHORT: State.WARNING, DiskLevel.ROOMY: State.OK}[level]
+    text = f"{use.used:.0%} of the disk of {folder} is used, {_octets(use.free)} are free"
+    if level is DiskLevel.FULL:
+        text += "; new mail is refused"
+    remedy = f"make room: new mail is refused from {settings.disk_refuse_at} % on (disk_refuse_at)"
+    yield HealthFinding("disk", state, text, "" if state is State.OK else remedy)
 
 
 def _certificates(settings: Settings) -> Iterator[HealthFinding]:

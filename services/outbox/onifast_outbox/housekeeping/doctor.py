@@ -9,7 +9,8 @@ from onifast_shared.accepting import alerts
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.doctor import examination, memory
 from onifast_shared.doctor.memory import TurnedFindings
-from onifast_shared.health.checks import HealthFinding
+from onifast_shared.health import checks as health
+from onifast_shared.health.checks import HealthFinding, State
 from onifast_shared.machine.config import Settings
 
 from onifast_outbox import maillog
@@ -32,16 +33,27 @@ class Doctor:
         """Examines if it is time, and whether it was. Raises DatabaseError."""
         names = await self._db.awrite(lambda tx: memory.take(tx, now))
         if names is None:
+            await self._look_at_disk(now)
             return False
         found = await asyncio.to_thread(self._examine, self._settings, names)
-        turn = await self._db.awrite(lambda tx: self._note(tx, found, names or examination.CHECKS, now))
-        if turn.bad or turn.good:
-            maillog.examined([each.check for each in turn.bad], len(turn.good))
+        await self._note_and_tell(found, names or examination.CHECKS, now)
         return True
 
-    def _note(self, tx: Connection, found: list[HealthFinding], names: Sequence[str], now: float) -> TurnedFindings:
-        """Remembers and tells in one transaction: nothing is told twice, or forgotten."""
-        turn = memory.note(tx, found, names, now)
+    async def _look_at_disk(self, now: float) -> None:
+        """A disk fills within hours: it is looked at in each round, and told of after two."""
+        found = await asyncio.to_thread(health.look, self._settings, ("disk",))
+        if health.worst(found) is not State.OK or await self._db.aread(lambda tx: memory.knows(tx, "disk")):
+            await self._note_and_tell(found, ("disk",), now, between=True)
+
+    async def _note_and_tell(
+        self, found: list[HealthFinding], names: Sequence[str], now: float, *, between: bool = False
+    ) -> None:
+        turn = await self._db.awrite(lambda tx: self._note(tx, memory.note(tx, found, names, now, between=between)))
+        if turn.bad or turn.good:
+            maillog.examined([each.check for each in turn.bad], len(turn.good))
+
+    def _note(self, tx: Connection, turn: TurnedFindings) -> TurnedFindings:
+        """Tells in the transaction that remembers: nothing is told twice, or forgotten."""
         if turn.bad or turn.good:
             settings, text = self._settings, "\n".join(_lines(turn, self._settings.hostname))
             alerts.send(tx, [alerts.postmaster(settings)], _subject(turn, settings.hostname), text, settings)

@@ -6,10 +6,12 @@ scripts gave to somebody else.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from onifast_shared.accounts import audit
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes import contents
+from onifast_shared.mailboxes import contents, put_away
 from onifast_shared.metrics import store as metrics
 from onifast_shared.queue import due as queue_due
 from onifast_shared.queue import history as queue_history
@@ -39,6 +41,10 @@ class Janitor:
         self._audit_kept = settings.audit_kept
         self._webhook_calls_kept = settings.webhook_calls_kept
         self._metrics_kept = settings.metrics_kept
+        self._put_away_kept: tuple[tuple[Literal["trash", "junk"], float], ...] = (
+            ("trash", settings.trash_kept),
+            ("junk", settings.junk_kept),
+        )
         self._next_sweep = 0.0
         self._looked: DuePosition | None = None
 
@@ -69,6 +75,11 @@ class Janitor:
             pass
         while await self._db.awrite(lambda tx: metrics.sweep(tx, now, self._metrics_kept)):
             pass
+        for folder, kept_for in self._put_away_kept:
+            while kept_for and await self._db.awrite(
+                lambda tx, folder=folder, before=now - kept_for: put_away.expire(tx, folder, before)  # type: ignore[misc]
+            ):
+                pass
         after: int | None = 0
         while after is not None:
             start = after

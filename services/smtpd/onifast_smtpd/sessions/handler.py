@@ -63,6 +63,7 @@ class MailHandler:
         """The lines of the reply, without their codes: `responses` and what is offered to this client now."""
         session.host_name = hostname
         settings, tls = self._settings, session.tls is not None
+        check(None if self._receiver.has_room_on_disk() else replies.STORAGE_FULL)
         offers = [*responses, *extensions.offered(settings, tls=tls, may_hold=session.may_hold, now=time.time())]
         if self.may_say_xclient(session):
             offers.append(xclient.KEYWORD)

@@ -14,6 +14,7 @@ from flask import current_app
 from onifast_shared.accounts.sessions import SessionLimits
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
+from onifast_shared.machine.disk import DiskWatch
 from onifast_shared.machine.log import Secret
 from onifast_shared.machine.shared_windows import SharedWindows
 from onifast_shared.mailboxes.summaries import Summaries
@@ -52,6 +53,11 @@ class Web:
     def edition(self) -> str:
         """Another text for another version of the program and for other settings, which answers depend on as well."""
         return hashlib.sha256(f"{version('onifast-mail')} {self.settings!r}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def disk(self) -> DiskWatch:
+        """The disk that the database lies on."""
+        return DiskWatch(self.settings.database.parent, self.settings.disk_warn_at, self.settings.disk_refuse_at)
 
     @cached_property
     def session_limits(self) -> SessionLimits:

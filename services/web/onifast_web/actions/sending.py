@@ -19,6 +19,7 @@ from onifast_shared.limits import subjects as limit_subjects
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine import log
 from onifast_shared.machine.counting import count
+from onifast_shared.machine.disk import DiskLevel
 from onifast_shared.mailboxes import contents, team_marks
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, DraftError
@@ -145,7 +146,9 @@ def submit(
     together_with: Callable[[Connection], None] | None = None,
     and_then: Callable[[Connection, Sent], None] | None = None,
 ) -> Sent:
-    """Queues a message that is made, as `send` does. Raises DraftError, Problem(429)."""
+    """Queues a message that is made, as `send` does. Raises DraftError, Problem(429), Problem(507)."""
+    if web.disk.level is DiskLevel.FULL:
+        raise Problem(507, "The server's disk is nearly full, so nothing is sent just now; it was not lost. Try later.")
     sender, owner, raw = message.sender, message.owner, message.raw
     submission = Submission(
         sender=str(sender),

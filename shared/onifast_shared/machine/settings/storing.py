@@ -106,6 +106,25 @@ class StoringSettings:
         "Domains that the webmail knows beside the most imitated ones of the world (a bank of your country): where mail"
         " comes from one that looks like them, it warns.",
     )
+    trash_kept: float = setting(
+        "0",
+        kinds.seconds(0, 3650 * 86400),
+        "How long messages stay in trash before they are removed for good, counted from when they were put there; 0"
+        " for ever.",
+    )
+    junk_kept: float = setting("0", kinds.seconds(0, 3650 * 86400), "The same for junk.")
+    disk_warn_at: int = setting(
+        "90",
+        kinds.number(1, 100),
+        "Of the disk that the database lies on, the used share in per cent (as `df` has it) at which administrators are"
+        " warned; 100 for never.",
+    )
+    disk_refuse_at: int = setting(
+        "95",
+        kinds.number(1, 100),
+        "The used share at which no new mail is taken (`452 4.3.1`), so that what is here can be read, delivered and"
+        " deleted; 100 for never.",
+    )
     backup_dir: Path | None = setting(
         "",
         kinds.optional_path(),
