@@ -63,7 +63,6 @@ class MailHandler:
         """The lines of the reply, without their codes: `responses` and what is offered to this client now."""
         session.host_name = hostname
         settings, tls = self._settings, session.tls is not None
-        check(None if self._receiver.has_room_on_disk() else replies.STORAGE_FULL)
         offers = [*responses, *extensions.offered(settings, tls=tls, may_hold=session.may_hold, now=time.time())]
         if self.may_say_xclient(session):
             offers.append(xclient.KEYWORD)
@@ -215,6 +214,7 @@ class MailHandler:
 
     def _judge_mail(self, session: ClientSession, path: Path, options: MailOptions) -> None:
         settings, tls = self._settings, session.tls is not None
+        check(None if self._receiver.has_room_on_disk() else replies.STORAGE_FULL)
         room = self._receiver.room_for(session.client) if options.size else 0
         check(policy.judge_mail(path, options, settings, room=room))
         if options is not NO_MAIL_OPTIONS:
