@@ -10,7 +10,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "onifast_shared": (
         ("values", "machine"),
         ("db", "message"),
-        ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy"),
+        ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy", "tracing"),
         ("departed", "refused", "search"),
         ("recipients", "acts"),
         ("transport", "limits", "junk", "moving"),

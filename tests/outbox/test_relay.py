@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 from onifast_shared.machine.config import Listen
 from onifast_shared.machine.log import Secret
+from onifast_shared.tracing import store
+from onifast_shared.tracing.flag import TraceFlag
+from onifast_shared.tracing.store import Watched
 from onifast_shared.transport import relay
 from onifast_shared.transport.relay import Relay, RelayTls
 
@@ -52,6 +56,30 @@ async def test_login_and_starttls(outbox: Outbox, authority: Authority, use_rela
         (session,) = server.sessions
         assert (session.tls, session.login) == (True, ("host", "relay secret"))
         assert "AUTH" in session.commands[session.commands.index("STARTTLS") + 2]
+
+
+async def test_a_watched_dialogue_is_written_down_without_the_password(
+    outbox: Outbox, authority: Authority, use_relay: Callable[..., None]
+) -> None:
+    now = time.time()
+    flag = TraceFlag(outbox.db.path)
+    flag.raise_until(now + 600)
+    flag.close()
+    outbox.db.write(
+        lambda tx: store.watch(tx, Watched(address="bob@anywhere", direction="out"), "test", now, now + 600)
+    )
+    context = authority.issue("relay.test").server_context()
+    with ScriptedSmtpServer(tls=context, logins=LOGINS) as server:
+        use_relay(server, "starttls")
+        assert await deliver(outbox) == "sent"
+    await outbox.program.connections.close()
+    outbox.program.tracer.close()
+    (session,) = outbox.db.read(lambda tx: store.sessions(tx, Watched(), time.time()))
+    said = [f"{line.who}: {line.text}" for line in outbox.db.read(lambda tx: store.lines(tx, session.id))]
+    assert "client: AUTH PLAIN ***" in said
+    assert any(line.startswith("note: TLS: TLSv1") for line in said)
+    assert any(line.startswith("client: RCPT TO:<bob@anywhere.test>") for line in said)
+    assert said[-1] == "note: connection closed"
 
 
 async def test_login_and_implicit_tls(outbox: Outbox, authority: Authority, use_relay: Callable[..., None]) -> None:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from onifast_shared.acts import steps
@@ -20,6 +21,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.metrics.telling import told
 from onifast_shared.programs import pulse, reloading
 from onifast_shared.programs.pulse import nothing
+from onifast_shared.tracing.recorder import TraceRecorder
 from onifast_shared.webhooks import targets
 
 from onifast_outbox import maillog
@@ -53,6 +55,7 @@ from onifast_outbox.signing import key_keeper, rotation_schedule
 from onifast_outbox.signing.key_keeper import KeyKeeper
 from onifast_outbox.signing.rotation_schedule import RotationSchedule
 from onifast_outbox.signing.signer import Signer
+from onifast_outbox.smtp import traces
 from onifast_outbox.tls_policy import policies as tls_policies
 from onifast_outbox.tls_policy import reporting as tls_reporting
 from onifast_outbox.tls_policy.contexts import Contexts
@@ -89,6 +92,7 @@ class OutboxProgram:
     digests: Digests
     unsubscriber: Unsubscriber
     mover: Mover
+    tracer: TraceRecorder
 
 
 def assemble(settings: Settings, db: Database) -> OutboxProgram:
@@ -96,7 +100,10 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
     resolver, contexts = dns.resolver(settings), Contexts.of(settings)
     policies = tls_policies.assemble(settings, db, resolver, contexts)
     exchangers = MailExchangers(resolver, settings.outbound_port, settings.hostname, policies)
-    connections = OutgoingConnections(settings, exchangers, contexts, policies=policies)
+    tracer = TraceRecorder(db)
+    connections = OutgoingConnections(
+        settings, exchangers, contexts, policies=policies, transcript=partial(traces.of_hop, tracer)
+    )
     signer = Signer(settings, db)
     courier = Courier(
         db,
@@ -128,6 +135,7 @@ def assemble(settings: Settings, db: Database) -> OutboxProgram:
         Digests(db, settings),
         Unsubscriber(db, resolver, contexts.verifying),
         Mover(db, settings),
+        tracer,
     )
 
 
@@ -268,6 +276,7 @@ async def serve(
     await asyncio.to_thread(program.mover.stop)
     await program.dispatcher.close()
     await program.connections.close()
+    program.tracer.close()
     with contextlib.suppress(DatabaseError):
         await program.policies.flush()
     return code

@@ -13,11 +13,13 @@ from onifast_shared.machine.dns import Resolver
 from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.recipients.login_directory import LoginDirectory
 from onifast_shared.tls.server import ServerContexts
+from onifast_shared.tracing.recorder import TraceRecorder, Transcript
 
 from onifast_smtpd import maillog
 from onifast_smtpd.authentication.verify import Verifier
 from onifast_smtpd.clients.client import Client
 from onifast_smtpd.clients.limits import COPIES, Budget, Share
+from onifast_smtpd.clients.session import ClientSession
 from onifast_smtpd.clients.unix_owner import Owners
 from onifast_smtpd.intake import Intake
 from onifast_smtpd.login.auth import Authenticator
@@ -56,6 +58,8 @@ class Receiver:
     is_stopping: bool = False
     disk_level: DiskLevel = DiskLevel.ROOMY
     """What the log was told of the disk last."""
+    tracer: TraceRecorder | None = None
+    """Writes dialogues down while an administrator watches."""
 
     @classmethod
     def build(
@@ -102,6 +106,7 @@ class Receiver:
             users=users,
             admission=before.renewed(settings, octets) if before else Admission(settings, place, octets),
             disk=DiskWatch(settings.database.parent, settings.disk_warn_at, settings.disk_refuse_at),
+            tracer=TraceRecorder(database),
         )
 
     def enter(self, session: Running, group: int) -> None:
@@ -113,6 +118,15 @@ class Receiver:
         """Notes that a session has ended."""
         self.sessions.discard(session)
         self.admission.release(session)
+
+    def transcript_of(self, session: ClientSession) -> Transcript | None:
+        """What takes down what is said in a session from now on; None while nobody watches."""
+        if self.tracer is None or not self.tracer.is_on:
+            return None
+        found = self.tracer.begin(session.name, "in", session.client.address)
+        if found is not None:
+            found.said("note", f"{session.client.service.label}: session {session.name} of {session.client.address}")
+        return found
 
     def share_for(self, client: Client) -> Share:
         """Memory for a message of this client: strangers leave this machine's programs a tenth of it."""
@@ -138,6 +152,8 @@ class Receiver:
 
     def close(self) -> None:
         """Ends the threads and closes the directory."""
+        if self.tracer is not None:
+            self.tracer.close()
         self.owners.close()
         self.authenticator.close()
         self.verifier.close()

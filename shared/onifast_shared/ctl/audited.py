@@ -114,6 +114,7 @@ CHANGES: Mapping[str, str] = {
     "backup confirm": "backup.confirm",
     "backup extract": "backup.extract",
     "backup prune": "backup.prune",
+    "trace": "trace.watch",
 }
 """The action of each command, by its name."""
 

@@ -69,6 +69,7 @@
     onifast-mailctl check-config
     onifast-mailctl health [CHECK…] [--strict] [--quiet]
     onifast-mailctl metrics
+    onifast-mailctl trace [--address ADDRESS] [--client CLIENT] [--session NAME] [--direction in|out] [--seconds N]
     onifast-mailctl doctor [CHECK…] [--strict] [--quiet]
     onifast-mailctl --version
 
@@ -121,6 +122,7 @@ from onifast_shared.ctl import (
     suppressions,
     tls,
     totp,
+    trace,
     transport,
     usage,
     users,
@@ -204,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     delivery_check.declare(areas)
     health.declare(areas)
     metrics.declare(areas)
+    trace.declare(areas)
     doctor.declare(areas)
     check.declare(areas)
     return whole

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from onifast_shared.machine.config import Settings
+from onifast_shared.tracing.recorder import Transcript
 from onifast_shared.values.envelope import Envelope, Recipient
 from onifast_shared.values.reply import Deferred, Failed, Outcome, Reply, Trail
 
@@ -122,8 +123,10 @@ class OutgoingConnections:
         contexts: Contexts,
         *,
         policies: TlsPolicies | None = None,
+        transcript: Callable[[Hop], Transcript | None] | None = None,
     ) -> None:
         self._settings = settings
+        self._transcript = transcript
         self._exchangers = exchangers
         self._policies = policies or TlsPolicies()
         self._timeouts = Timeouts.of(settings)
@@ -248,6 +251,7 @@ class OutgoingConnections:
             route.credentials,
             loop_names,
             source.address if source else None,
+            self._transcript,
         )
 
     async def _hand_over(self, client: SmtpClient, route: Route, message: RoutedMessage, attempt: RouteAttempt) -> None:

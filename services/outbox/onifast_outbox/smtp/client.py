@@ -180,6 +180,7 @@ class SmtpClient(SmtpSession):
         if not await confirm():
             self.abort()
             raise ClaimLost
+        self.remark(f"the message, {len(data)} octets")
         self._watch.enter("end")
         await self._wire.write(b".\r\n" if is_long else data + b".\r\n", self._timeouts.data_block)
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
 from onifast_shared.machine.log import Secret
+from onifast_shared.tracing import masking
+from onifast_shared.tracing.recorder import Transcript
 from onifast_shared.values.reply import Deferred, Failed, Reply, ReplyError, Trail
 
 from onifast_outbox.smtp.stopwatch import Stopwatch
@@ -71,6 +73,8 @@ class Access:
     credentials: tuple[str, Secret] | None = None
     loop_names: frozenset[str] = frozenset()
     source: str | None = None
+    transcript: Callable[[Hop], Transcript | None] | None = None
+    """What takes the dialogue with a server down, if anything does."""
 
 
 class HopFailed(Exception):
@@ -111,6 +115,7 @@ class SmtpSession:
         self._watch = watch
         self._usable = True
         self._heard: dict[bytes, Reply] = {}
+        self._transcript: Transcript | None = None
 
     @classmethod
     async def open(cls, hop: Hop, access: Access, timeouts: Timeouts, watch: Stopwatch | None = None) -> Self:
@@ -120,19 +125,26 @@ class SmtpSession:
         """
         watch = watch or Stopwatch()
         watch.enter("connect")
+        transcript = access.transcript(hop) if access.transcript is not None else None
         try:
             wire = await ClientWire.connect(hop.address, hop.port, timeout=timeouts.connect, source=access.source)
         except WireError as error:
             trail = Trail(hop.host, hop.address, hop.port, stages=watch.stages())
+            if transcript is not None:
+                transcript.said("note", f"{hop}: {error}")
+                transcript.ended()
             raise HopFailed(Deferred(Reply(451, "4.4.1", f"{hop}: {error}"), trail)) from error
         client = cls(wire, hop, access, timeouts, watch)
+        client._transcript = transcript
+        client.remark(f"connected to {hop}")
         try:
             await client._begin()
         except WireError as error:
-            wire.abort()
+            client.remark(str(error))
+            client.abort()
             raise client._failure(error) from error
         except BaseException:
-            wire.abort()
+            client.abort()
             raise
         watch.stop()
         return client
@@ -172,6 +184,15 @@ class SmtpSession:
         """Closes the connection at once. The server drops a message whose final dot it has not seen."""
         self._usable = False
         self._wire.abort()
+        if self._transcript is not None:
+            self.remark("connection closed")
+            self._transcript.ended()
+            self._transcript = None
+
+    def remark(self, text: str) -> None:
+        """Notes what happened besides what is said, where somebody watches."""
+        if self._transcript is not None:
+            self._transcript.said("note", text)
 
     async def _begin(self) -> None:
         access = self._access
@@ -230,6 +251,8 @@ class SmtpSession:
             self.assurance = access.verifier.assure(requirement, self.hop.host, self._wire.peer_chain)
         except CertificateRefused as refused:
             raise TlsError(f"TLS: {refused}", refused.trouble.kind) from refused
+        finally:
+            self.remark(f"TLS: {self._wire.tls}")
 
     def _no_tls(self, why: str, required: bool) -> None:
         # Without the server's own words, which may be others each time: reports count what is alike.
@@ -294,10 +317,16 @@ class SmtpSession:
         """Sends whole command lines; a stray line end in an address or parameter must never become a command."""
         if "\r" in text.replace("\r\n", "") or "\n" in text.replace("\r\n", ""):
             raise ValueError("a command holds a bare line end")
+        if self._transcript is not None:
+            for line in text.splitlines():
+                self._transcript.said("client", masking.masked(line.encode()))
         await self._wire.write(text.encode(), self._timeouts.command)
 
     async def _reply(self, timeout: float) -> Reply:
         lines = await self._wire.read_reply(timeout)
+        if self._transcript is not None:
+            for line in lines:
+                self._transcript.said("server", masking.shown(line.decode("utf-8", "replace")))
         if len(lines) > 1:
             return _parsed(lines)
         # A server says the same to each message's commands, but for the answer to its end.

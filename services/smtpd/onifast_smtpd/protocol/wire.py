@@ -11,6 +11,8 @@ import fcntl
 import termios
 from collections.abc import Callable
 
+from onifast_shared.tracing import masking
+from onifast_shared.tracing.recorder import Transcript
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd.clients.limits import Share
@@ -64,6 +66,8 @@ class ServerWire:
         self._in_transfer = False
         self._waiting: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None
+        self.transcript: Transcript | None = None
+        """What takes the dialogue down, while somebody watches."""
 
     # What the event loop tells
 
@@ -162,10 +166,31 @@ class ServerWire:
     def send(self, reply: Reply) -> None:
         """Queues a reply for the next flush."""
         self._output += reply.octets
+        if self.transcript is not None:
+            for line in reply.lines():
+                self.transcript.said("server", masking.shown(line))
 
     def send_line(self, line: str) -> None:
         """Queues a line for the next flush."""
         self._output += line.encode("utf-8") + b"\r\n"
+        if self.transcript is not None:
+            self.transcript.said("server", masking.shown(line))
+
+    def heard(self, line: bytes) -> None:
+        """Takes a command down, if somebody watches."""
+        if self.transcript is not None:
+            self.transcript.said("client", masking.masked(line))
+
+    def remark(self, text: str) -> None:
+        """Takes down what happened besides what is said."""
+        if self.transcript is not None:
+            self.transcript.said("note", text)
+
+    def end_transcript(self, text: str) -> None:
+        """The session is over, as the text says."""
+        if self.transcript is not None:
+            self.remark(text)
+            self.transcript.ended()
 
     async def flush(self) -> None:
         """Sends what is queued; waits only where the client is slow to take it. Raises Gone."""

@@ -95,7 +95,9 @@ class SmtpCommands(SmtpConnection):
     ) -> bytes:
         """Sends a challenge and gives the client's answer, both without base64; raises Refused."""
         octets = challenge.encode() if isinstance(challenge, str) else challenge
+        transcript, self.wire.transcript = self.wire.transcript, None  # nothing of it is written down
         self.wire.send_line(sasl.challenge(octets))
+        self.wire.transcript = transcript
         line = await self.wire.read_line(MAX_AUTH_LINE, lenient=self.session.client.is_loopback)
         refuse_other_protocols(line)
         return sasl.parse_answer(line)
@@ -153,6 +155,7 @@ class SmtpCommands(SmtpConnection):
         try:
             with self._receiver.share_for(self.session.client) as share:
                 envelope.content = await self._read_message(share)
+                self.wire.remark("the message")
                 return await self._take()
         except Refused as refusal:
             self._record(refusal, "DATA")

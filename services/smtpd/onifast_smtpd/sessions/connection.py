@@ -215,6 +215,7 @@ class SmtpConnection(SMTP):
             self.transport = await shake_hands(self.transport, self, context, read_already)
         except HandshakeFailed as failure:
             maillog.tls_failed(self.session.name, self.session.client, failure)
+            self.wire.remark(f"TLS failed: {failure}")
             raise Gone from failure
         finally:
             self._deadline.stop()
@@ -222,6 +223,7 @@ class SmtpConnection(SMTP):
         self.wire.replace(self.transport)
         tls: Any = self.transport.get_extra_info("ssl_object")
         self.session.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
+        self.wire.remark(f"TLS: {tls.version()}, {tls.cipher()[0]}")
 
     @property
     def _may_be_proxy(self) -> bool:
@@ -235,6 +237,7 @@ class SmtpConnection(SMTP):
         transport = self.transport
         if self._has_parted:
             return
+        self.wire.remark(f"hung up: {reply}")
         if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
             return
@@ -275,6 +278,7 @@ class SmtpConnection(SMTP):
             if not self._has_parted:
                 self.transport.close()
             maillog.disconnected(self.session.name, self.session.client, how, self.session.messages)
+            self.wire.end_transcript(f"over: {how}, messages: {self.session.messages}")
 
     async def _open(self) -> None:
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
@@ -283,6 +287,7 @@ class SmtpConnection(SMTP):
         if self._may_be_proxy:
             await self._hear_proxy()
         maillog.connected(self.session.name, self.session.client)
+        self.wire.transcript = self._receiver.transcript_of(self.session)
         await self.admit()
         if self._service.implicit_tls and self.session.tls is None:
             await self.start_tls()
@@ -338,6 +343,9 @@ class SmtpConnection(SMTP):
                 self._turn = 0  # others had theirs meanwhile
             command = _parse(line)
             self._verb = command.verb
+            if command.verb == "MAIL" and self.wire.transcript is None:
+                self.wire.transcript = self._receiver.transcript_of(self.session)
+            self.wire.heard(line)
             method = self._method_of(command)
             reply = await method(self, command.argument)
         except Refused as refusal:
