@@ -27,3 +27,13 @@ def test_the_command_says_what_stands_in_the_way(site: Site) -> None:
     done = site.run("onifast-mailctl", "explain", "bob@no-such-domain.test")
     assert done.returncode == 1
     assert "STOP\troute\tThe domain no-such-domain.test does not exist." in done.stdout
+
+
+def test_a_test_message_shows_the_dialogue_with_the_server(site: Site) -> None:
+    done = site.run(
+        "onifast-mailctl", "test-mail", "bob@remote.test", "--from", "ann@example.test", "--dialogue", "--json"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)["dialogue"]
+    assert any(each["who"] == "client" and each["text"].startswith("RCPT TO:<bob@remote.test>") for each in said)
+    assert any(each["who"] == "server" and each["text"].startswith("250 ") for each in said)

@@ -18,6 +18,9 @@ from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.queue.view import OutboxRow
 from onifast_shared.recipients import addresses
+from onifast_shared.tracing import recorder, watching
+from onifast_shared.tracing.store import TooManyWatches, TraceLine, Watched
+from onifast_shared.tracing.watching import CannotWatch
 from onifast_shared.values import submitters
 from onifast_shared.values.address import Address
 
@@ -32,6 +35,7 @@ def declare(areas: Any) -> None:
         areas, "test-mail", _send, "send a message, and say what became of it: row, status, reply", "recipient"
     )
     parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="an address here; the first unless given")
+    parser.add_argument("--dialogue", action="store_true", help="print what was said to other servers, secrets masked")
     parser.add_argument("--wait", type=number(0, 3600), default=60, metavar="SECONDS", help="how long to wait for that")
 
 
@@ -39,16 +43,38 @@ def _send(arguments: argparse.Namespace, settings: Settings) -> int:
     recipient = Address.parse(arguments.recipient)
     with opened(settings) as database:
         sender, owner = database.read(lambda tx: _sender(tx, arguments.sender))
+        if arguments.dialogue:
+            _watch(database, recipient, arguments.wait)
         row_id = _queued(database, settings, sender, owner, recipient)
         row = _settled(database, row_id, arguments.wait)
+        said = _said(database, row) if arguments.dialogue else []
     if arguments.json:
         values = {
             name: getattr(row, name) for name in ("id", "sender", "recipient", "status", "attempts", "last_error")
         }
-        print(json.dumps(values | {"history": [dataclasses.asdict(each) for each in row.history]}, ensure_ascii=False))
+        values |= {"history": [dataclasses.asdict(each) for each in row.history]}
+        dialogue = {"dialogue": [each._asdict() for each in said]} if arguments.dialogue else {}
+        print(json.dumps(values | dialogue, ensure_ascii=False))
     else:
+        for each in said:
+            print(each.who, column(each.text), sep="\t")
         print(row.id, row.status, column(_reply(row)), sep="\t")
     return DONE if row.status in _GOOD else NOTHING
+
+
+def _watch(database: Database, recipient: Address, seconds: float) -> None:
+    """Has outbox write the dialogue down. Raises UsageError."""
+    watched = Watched(address=str(recipient), direction="out")
+    try:
+        watching.begin(database, watched, "onifast-mailctl", seconds + recorder.STEP_SECONDS)
+    except (CannotWatch, TooManyWatches):
+        raise UsageError("outbox cannot be told to write the dialogue down, or too many watch already") from None
+
+
+def _said(database: Database, row: OutboxRow) -> list[TraceLine]:
+    """What was said; it is written a moment after the attempt."""
+    time.sleep(3 * recorder.STEP_SECONDS)
+    return database.read(lambda tx: watching.of_recipient(tx, row.recipient, row.created_ts))
 
 
 def _sender(tx: Connection, wanted: str | None) -> tuple[Address, str]:

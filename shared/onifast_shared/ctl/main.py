@@ -1,7 +1,7 @@
 """onifast-mailctl: the administrator's tool.
 
     onifast-mailctl setup [DOMAIN] [--hostname NAME] [--user USER] [--address ADDRESS] [--password-file FILE] [--yes]
-    onifast-mailctl test-mail ADDRESS [--from ADDRESS] [--wait SECONDS]
+    onifast-mailctl test-mail ADDRESS [--from ADDRESS] [--wait SECONDS] [--dialogue]
     onifast-mailctl sso issue USER
     onifast-mailctl user list [--state STATE] [--q TEXT] [--limit N] | show USER | departed | missing
     onifast-mailctl user confirm USER…|--all | purge ID

@@ -97,6 +97,12 @@ def watches(tx: Connection, now: float) -> list[Watched]:
     return [Watched(*row) for row in rows]
 
 
+def count_watches(tx: Connection, asked_by: str, now: float) -> int:
+    """How many somebody has now."""
+    sql = "SELECT count(*) FROM trace_watches WHERE asked_by = ? AND until_ts >= ?"
+    return int(tx.execute(sql, (asked_by, now)).get)
+
+
 def begin(tx: Connection, name: str, direction: str, peer: str, begun: float) -> int:
     """A session that is written down; its id."""
     tx.execute(

@@ -71,6 +71,7 @@ class SmtpClient(SmtpSession):
 
         `confirm` is asked right before the final dot whether the message is still ours to send.
         """
+        self.take_down()
         done = TransactionResult()
         recipients = self._refuse_impossible(envelope, content, done)
         if not recipients:

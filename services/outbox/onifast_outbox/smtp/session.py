@@ -189,6 +189,12 @@ class SmtpSession:
             self._transcript.ended()
             self._transcript = None
 
+    def take_down(self) -> None:
+        """Has what is said from now on written down, if somebody watches since this connection was opened."""
+        if self._transcript is None and self._access.transcript is not None and self.sent:
+            self._transcript = self._access.transcript(self.hop)
+            self.remark(f"goes on over a connection to {self.hop}, {self.tls or 'not encrypted'}")
+
     def remark(self, text: str) -> None:
         """Notes what happened besides what is said, where somebody watches."""
         if self._transcript is not None:

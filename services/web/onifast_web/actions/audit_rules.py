@@ -124,6 +124,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "api:DELETE /api/mail/routes": always("route.remove", Whose.NOBODY),
     "api:POST /api/mail/sources": always("source.set", Whose.NOBODY),
     "api:DELETE /api/mail/sources": always("source.remove", Whose.NOBODY),
+    "api:POST /api/mail/delivery-tests": always("mail.test", Whose.CALLER),
     "api:POST /api/mail/sandbox": AuditRule(
         Whose.DOMAIN, {"True": "sandbox.on", "False": "sandbox.off", "": "sandbox.off"}, "on"
     ),
@@ -216,6 +217,7 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.sessions": WITHIN,
     "webmail.sources": _each("source", Whose.NOBODY, "remove", otherwise="source.set"),
     "webmail.suppressions": _each("suppression", Whose.CALLER, "lift", otherwise="suppression.add"),
+    "webmail.test_mail": always("mail.test", Whose.CALLER),
     "webmail.live_log": always("trace.watch", Whose.NOBODY),
     "webmail.tls": always("tls.forget", Whose.NOBODY),
     "webmail.two_step": WITHIN,
@@ -294,6 +296,7 @@ LINE_WORDS = {
     "suppression.add": "Recipient suppressed",
     "suppression.lift": "Suppression lifted",
     "trace.watch": "SMTP sessions watched",
+    "mail.test": "Test message sent",
     "sandbox.on": "Domain put into the sandbox",
     "sandbox.off": "Domain taken out of the sandbox",
     "tls.forget": "TLS history of a site forgotten",

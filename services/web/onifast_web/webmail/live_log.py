@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from flask import redirect, request, url_for
-from onifast_shared.tracing import store
-from onifast_shared.tracing.flag import TraceFlag
+from onifast_shared.tracing import store, watching
 from onifast_shared.tracing.store import DIRECTIONS, TooManyWatches, Watched
+from onifast_shared.tracing.watching import CannotWatch
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import Who, allow
@@ -71,13 +71,9 @@ NOTICES: Notices = {"watching": marked("Sessions are written down for ten minute
 
 
 def _watch(username: str) -> None:
-    database, now = current().database, time.time()
-    flag = TraceFlag(database.path)
     try:
-        if not flag.raise_until(now + WATCH_SECONDS):
-            raise Problem(503, _("The programs cannot be told that somebody watches."))
-        database.write(lambda tx: store.watch(tx, Watched(), f"user:{username}", now, now + WATCH_SECONDS))
+        watching.begin(current().database, Watched(), f"user:{username}", WATCH_SECONDS)
+    except CannotWatch:
+        raise Problem(503, _("The programs cannot be told that somebody watches.")) from None
     except TooManyWatches:
         raise Problem(429, _("Too many watch already.")) from None
-    finally:
-        flag.close()
