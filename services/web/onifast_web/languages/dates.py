@@ -19,6 +19,7 @@ _FORMATS = {
     "full": marked("{weekday}, {day} {month} {year}, {time}"),
     "until": marked("{weekday}, {day} {month} {year}, {time}"),
     "soon": marked("{weekday}, {day} {month}, {time}"),
+    "quoted": marked("{day} {month} {year} at {time}"),
     "short": marked("{day} {month} {year}"),
     "date": marked("{day} {month} {year}"),
 }

@@ -1,13 +1,14 @@
 """What code writes people's texts with: `_("Saved.")`, and its like, in the language of the request.
 
 Texts are found by these names (`make translations`), so they are written in place, whole, with `%(name)s` for what is
-put in; a per cent sign is `%%`. A text that stands where no request is, in a table of a module, is `marked("Saved.")`
-there, and goes through `_` as it is shown.
+put in; a per cent sign is `%%`. A text that stands where no request is, in a table of a module, is `marked("Saved.")`.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from markupsafe import escape
 
 from onifast_web.languages.current import catalogue
 
@@ -29,9 +30,24 @@ def pgettext(context: str, message: str, /, **values: Any) -> str:
     return found % values if values or "%" in found else found
 
 
-def marked(message: str) -> str:
-    """The text as it is, for the catalogue to know of it."""
-    return message
+class Marked(str):
+    """A text of a table, which is English to the program, and in the reader's language wherever it is shown."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return catalogue().text(str.__str__(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __html__(self) -> str:
+        return str(escape(str(self)))
+
+
+def marked(message: str) -> Marked:
+    """A text for the catalogue to know of, where no request is: it is looked up when it is shown."""
+    return Marked(message)
 
 
 _ = gettext

@@ -23,8 +23,10 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import messages, senders
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages import dates
+from onifast_web.languages.texts import _, marked, ngettext
 from onifast_web.webmail import places
-from onifast_web.webmail.declared import ActNotice, Notice, Notices, PageRoute, counted
+from onifast_web.webmail.declared import ActNotice, Notice, Notices, PageRoute
 from onifast_web.webmail.filters import iso
 from onifast_web.webmail.pages import user
 from onifast_web.webmail.places import ListPlace
@@ -48,7 +50,7 @@ def act() -> AnyResponse:
     caller, username = user()
     web, back = current(), request.form.get("back", "inbox")
     web.database.read(lambda tx: places.of(tx, username, back))
-    action, _, target = request.form.get("action", "").partition(":")
+    action, _sep, target = request.form.get("action", "").partition(":")
     if action in _CHOICES:
         return _decide(username, action, target, back)
     ids = [int(target)] if action in _ON_ONE and _is_number(target) else selected_ids()
@@ -71,7 +73,7 @@ def act() -> AnyResponse:
 @allow(Who.USER)
 def undo_act(act_id: int) -> AnyResponse:
     """Undoes an act, and shows the list that it was done in."""
-    _, username = user()
+    _caller, username = user()
     now = current().clock()
 
     def undo(tx: Connection) -> ListAct | None:
@@ -88,7 +90,7 @@ def undo_act(act_id: int) -> AnyResponse:
 @allow(Who.USER)
 def act_state(act_id: int) -> Response:
     """How far an act has come, for the bar that shows it."""
-    _, username = user()
+    _caller, username = user()
     found = current().database.read(lambda tx: journal.get(tx, username, min(act_id, 2**62)))
     if found is None:
         raise not_found("act")
@@ -129,7 +131,7 @@ NAV = ()
 
 def _act_notice(_n: int) -> Notice | None:
     """What became of an act; what it did comes from the database, never from the URL."""
-    _, username = user()
+    _caller, username = user()
     number = request.args.get("act", 0, type=int)
     found = current().database.read(lambda tx: journal.get(tx, username, min(max(number, 0), 2**62)))
     return None if found is None else _notice_of(found)
@@ -137,10 +139,18 @@ def _act_notice(_n: int) -> Notice | None:
 
 NOTICES: Notices = {
     "act": _act_notice,
-    "act-over": Notice("That cannot be undone any more.", is_failure=True),
-    "none": "Nothing was selected.",
-    "accept": lambda n: f"Accepted: moved {_messages(n)} to your inbox, where their mail comes from now on.",
-    "block": lambda n: f"Blocked: moved {_messages(n)} to junk, where their mail goes from now on.",
+    "act-over": Notice(marked("That cannot be undone any more."), is_failure=True),
+    "none": marked("Nothing was selected."),
+    "accept": lambda n: ngettext(
+        "Accepted: moved %(n)s message to your inbox, where their mail comes from now on.",
+        "Accepted: moved %(n)s messages to your inbox, where their mail comes from now on.",
+        n,
+    ),
+    "block": lambda n: ngettext(
+        "Blocked: moved %(n)s message to junk, where their mail goes from now on.",
+        "Blocked: moved %(n)s messages to junk, where their mail goes from now on.",
+        n,
+    ),
 }
 
 
@@ -160,7 +170,7 @@ def _done(tx: Connection, caller: Caller, form: FormFields, ids: Sequence[int], 
 
 def _meant(tx: Connection, username: str, form: FormFields, now: float) -> tuple[str, str]:
     """What is to be done, in the words of the journal; raises Problem."""
-    action, _, target = form.get("action", "").partition(":")
+    action, _sep, target = form.get("action", "").partition(":")
     match action:
         case "read" | "unread" | "star" | "unstar":
             return action, ""
@@ -179,7 +189,7 @@ def _meant(tx: Connection, username: str, form: FormFields, now: float) -> tuple
             return "label", _all_labels(tx, username, form.getlist("labels"))
         case "snooze":
             return "snooze", str(_moment(target or form.get("until", ""), now))
-    raise Problem(400, "That action is not known.")
+    raise Problem(400, _("That action is not known."))
 
 
 def _emptied(place: ListPlace) -> tuple[str, str]:
@@ -187,7 +197,7 @@ def _emptied(place: ListPlace) -> tuple[str, str]:
     if place.folder in ("trash", "junk"):
         return "delete", ""
     if place.own_folder is None:
-        raise Problem(400, "Only the trash, junk and your own folders are emptied.")
+        raise Problem(400, _("Only the trash, junk and your own folders are emptied."))
     return "move", "trash"
 
 
@@ -205,9 +215,9 @@ def _moment(text: str, now: float) -> int:
     try:
         moment = int(text) if _is_number(text) else calendar.timegm(time.strptime(text[:16], "%Y-%m-%dT%H:%M"))
     except (ValueError, OverflowError):
-        raise Problem(422, "Choose a date and a time.") from None
+        raise Problem(422, _("Choose a date and a time.")) from None
     if not now < moment <= now + LONGEST_SNOOZE:
-        raise Problem(422, "Choose a time that is to come, within five years.")
+        raise Problem(422, _("Choose a time that is to come, within five years."))
     return moment
 
 
@@ -279,31 +289,63 @@ def _notice_of(found: ListAct) -> Notice:
 
 def _words(found: ListAct) -> str:
     if found.state == "undone":
-        return "Undone."
+        return _("Undone.")
     if found.state == "undoing":
-        return "Undoing…"
-    doing = found.state == "working"
-    what = _messages(found.done) if not doing else f"{found.done:,} of {_messages(found.total)}"
+        return _("Undoing…")
+    return _doing(found) if found.is_working else _done_words(found)
+
+
+def _doing(found: ListAct) -> str:
+    """What is worked on still, and how far it is."""
+    many = {"done": dates.number(found.done), "total": dates.number(found.total)}
     match found.action:
         case "move":
-            return f"{'Moving' if doing else 'Moved'} {what} to {_title(found.target)}.{_still(found)}"
-        case "read" | "unread":
-            return f"{'Marking' if doing else 'Marked'} {what} as {found.action}."
-        case "star" | "unstar":
-            return f"{found.action.capitalize()}r{'ing' if doing else 'ed'} {what}."
+            return _("Moving %(done)s of %(total)s to %(folder)s.", **many, folder=_title(found.target))
+        case "read":
+            return _("Marking %(done)s of %(total)s as read.", **many)
+        case "unread":
+            return _("Marking %(done)s of %(total)s as unread.", **many)
+        case "star":
+            return _("Starring %(done)s of %(total)s.", **many)
+        case "unstar":
+            return _("Unstarring %(done)s of %(total)s.", **many)
         case "label":
-            return f"{'Changing' if doing else 'Changed'} the labels of {what}."
+            return _("Changing the labels of %(done)s of %(total)s.", **many)
         case "snooze":
-            return f"Putting {what} off…" if doing else f"Put {what} off until"
-    return f"{'Deleting' if doing else 'Deleted'} {what} for good."
+            return _("Putting %(done)s of %(total)s off…", **many)
+    return _("Deleting %(done)s of %(total)s for good.", **many)
+
+
+def _done_words(found: ListAct) -> str:
+    n = found.done
+    match found.action:
+        case "move":
+            folder = _title(found.target)
+            moved = ngettext(
+                "Moved %(n)s message to %(folder)s.", "Moved %(n)s messages to %(folder)s.", n, folder=folder
+            )
+            return f"{moved} {_still(found)}".strip()
+        case "read":
+            return ngettext("Marked %(n)s message as read.", "Marked %(n)s messages as read.", n)
+        case "unread":
+            return ngettext("Marked %(n)s message as unread.", "Marked %(n)s messages as unread.", n)
+        case "star":
+            return ngettext("Starred %(n)s message.", "Starred %(n)s messages.", n)
+        case "unstar":
+            return ngettext("Unstarred %(n)s message.", "Unstarred %(n)s messages.", n)
+        case "label":
+            return ngettext("Changed the labels of %(n)s message.", "Changed the labels of %(n)s messages.", n)
+        case "snooze":
+            return ngettext("Put %(n)s message off until", "Put %(n)s messages off until", n)
+    return ngettext("Deleted %(n)s message for good.", "Deleted %(n)s messages for good.", n)
 
 
 def _title(key: str) -> str:
-    _, username = user()
+    _caller, username = user()
     try:
         return current().database.read(lambda tx: places.of(tx, username, key)).title
     except Problem:
-        return "a folder that is gone"
+        return _("a folder that is gone")
 
 
 def _still(found: ListAct) -> str:
@@ -316,11 +358,7 @@ def _still(found: ListAct) -> str:
         ids = [email_id for email_id, _ in journal.remembered(tx, found, _MOST)]
         return bool(waiting.release_times(tx, ids, now))
 
-    return " What was scheduled is sent all the same: see Scheduled." if current().database.read(read) else ""
-
-
-def _messages(number: int) -> str:
-    return counted(number, "message", "messages")
+    return _("What was scheduled is sent all the same: see Scheduled.") if current().database.read(read) else ""
 
 
 def _is_number(text: str) -> bool:

@@ -18,6 +18,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -38,11 +39,11 @@ class AddressLine:
 @allow(Who.USER)
 def addresses() -> AnyResponse:
     """The user's addresses; for administrators all of them, with a form to add and remove."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _address_page()
     if not caller.is_admin:
-        raise Problem(403, "Only administrators may do this.")
+        raise Problem(403, _("Only administrators may do this."))
     text, owner = request.form.get("address", "").strip(), request.form.get("owner", "").strip()
     try:
         address = Address.parse(text)
@@ -56,7 +57,7 @@ def addresses() -> AnyResponse:
     except ValueError as error:
         return _address_page({"owner": sentence(error)})
     if not current().database.write(lambda tx: address_store.add(tx, address, owner)):
-        return _address_page({"address": "This address exists already."})
+        return _address_page({"address": _("This address exists already.")})
     return redirect(url_for("webmail.addresses", did="added"), 303)
 
 
@@ -64,22 +65,22 @@ ROUTES = (PageRoute("GET POST", "/addresses", addresses),)
 NAV = (
     NavEntry(
         "addresses",
-        "Addresses",
+        marked("Addresses"),
         addresses,
         icon="at",
         group=NavGroup.ADDRESSES,
         order=10,
-        hint="The addresses at which you get mail.",
+        hint=marked("The addresses at which you get mail."),
     ),
 )
 NOTICES: Notices = {
-    "added": "Address added.",
-    "removed": "Address removed.",
+    "added": marked("Address added."),
+    "removed": marked("Address removed."),
 }
 
 
 def _address_page(errors: dict[str, str] | None = None) -> Response:
-    caller, _ = user()
+    caller, _username = user()
     everything = current().database.read(lambda tx: address_store.list_for(tx, caller.manages))
     found = shown(everything, lambda row: f"{row.address} {in_script(row.address)} {row.owner}")
     rows = current().database.read(lambda tx: [_line(tx, row) for row in found.rows])

@@ -13,12 +13,13 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import api_tokens as actions
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _DAY = 86400
-_LIVES = {"30": "30 days", "90": "90 days", "365": "A year", "": "Never"}
+_LIVES = {"30": "30 days", "90": "90 days", "365": "A year", "": marked("Never")}
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,15 @@ NAV = (
         icon="code",
         group=NavGroup.SIGNING_IN,
         order=60,
-        hint="For programs that read or send mail in your name.",
+        hint=marked("For programs that read or send mail in your name."),
     ),
 )
-NOTICES: Notices = {"token-revoked": "Token revoked."}
+NOTICES: Notices = {"token-revoked": marked("Token revoked.")}
 
 
 def _expires_ts(life: str) -> int | None:
     if life not in _LIVES:
-        raise TokenError("expires_at", "choose when it ends")
+        raise TokenError("expires_at", _("choose when it ends"))
     return int(current().clock() + int(life) * _DAY) if life else None
 
 

@@ -13,6 +13,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import app_passwords as actions
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -48,28 +49,28 @@ ROUTES = (PageRoute("GET POST", "/app-passwords", app_passwords),)
 NAV = (
     NavEntry(
         "app-passwords",
-        "App passwords",
+        marked("App passwords"),
         app_passwords,
         icon="phone",
         group=NavGroup.SIGNING_IN,
         order=30,
-        hint="Passwords for mail programs, one for each device.",
+        hint=marked("Passwords for mail programs, one for each device."),
     ),
 )
 NOTICES: Notices = {
-    "revoked": "Password revoked.",
+    "revoked": marked("Password revoked."),
 }
 
 
 def _revoke() -> AnyResponse:
-    _, username = user()
+    _caller, username = user()
     if not actions.revoke(current(), username, request.form.get("id", 0, type=int)):
         raise not_found("app password")
     return redirect(url_for("webmail.app_passwords", did="revoked"), 303)
 
 
 def _list_page(fresh: Fresh | None = None, error: str = "") -> Response:
-    _, username = user()
+    _caller, username = user()
     rows = current().database.read(lambda tx: store.list_for(tx, username))
     status = 422 if error else 201 if fresh else 200
     errors = {"name": error} if error else {}

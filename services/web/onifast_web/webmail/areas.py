@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from onifast_web.access.auth import Who, allow
+from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavArea, NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page
 
@@ -26,8 +27,8 @@ ROUTES = (
     PageRoute("GET", "/administration", administration),
 )
 NAV = (
-    NavEntry("settings", "Settings", settings, icon="settings", group=NavGroup.AREAS, order=10),
-    NavEntry("administration", "Administration", administration, icon="admin", group=NavGroup.AREAS, order=20),
+    NavEntry("settings", marked("Settings"), settings, icon="settings", group=NavGroup.AREAS, order=10),
+    NavEntry("administration", marked("Administration"), administration, icon="admin", group=NavGroup.AREAS, order=20),
 )
 NOTICES: Notices = {}
 

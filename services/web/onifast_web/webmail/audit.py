@@ -12,30 +12,31 @@ from onifast_web.access.context import current
 from onifast_web.actions import audited
 from onifast_web.actions.audit_rules import LINE_WORDS
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _PAGE = 50
 _KINDS = {
-    "login": "Logins",
-    "login.lockout": "Lock-outs",
-    "login.smtp": "Logins to send",
-    "mail.": "Mail that others read or changed",
-    "session.": "Sessions",
-    "totp.": "Two-step sign-in",
+    "login": marked("Logins"),
+    "login.lockout": marked("Lock-outs"),
+    "login.smtp": marked("Logins to send"),
+    "mail.": marked("Mail that others read or changed"),
+    "session.": marked("Sessions"),
+    "totp.": marked("Two-step sign-in"),
     "token.": "API tokens",
-    "app-password.": "App passwords",
-    "address.": "Addresses",
-    "domain.": "Domains",
-    "forward.": "Forwards",
-    "queue.": "Queued mail",
+    "app-password.": marked("App passwords"),
+    "address.": marked("Addresses"),
+    "domain.": marked("Domains"),
+    "forward.": marked("Forwards"),
+    "queue.": marked("Queued mail"),
 }
 
 
 @allow(Who.USER)
 def activity() -> Response:
     """A page of the trail, newest first; administrators choose whose."""
-    caller, _ = user()
+    caller, _username = user()
     cursor = request.args.get("cursor")
     kept = {name: request.args.get(name, "").strip()[:200] for name in ("q", "owner", "kind")}
     owner = kept["owner"] if caller.is_admin else ""
@@ -69,12 +70,12 @@ ROUTES = (PageRoute("GET", "/activity", activity),)
 NAV = (
     NavEntry(
         "activity",
-        "Activity",
+        marked("Activity"),
         activity,
         icon="eye",
         group=NavGroup.SIGNING_IN,
         order=50,
-        hint="Who did what with this account, and from where.",
+        hint=marked("Who did what with this account, and from where."),
     ),
 )
 NOTICES: Notices = {}
@@ -86,9 +87,9 @@ def _what(event: AuditEvent) -> str:
 
 
 def _who(event: AuditEvent) -> str:
-    kind, _, name = event.actor.name.partition(":")
+    kind, _sep, name = event.actor.name.partition(":")
     if not kind:
-        return "Somebody"
+        return _("Somebody")
     if kind == "panel":
-        return "The panel"
-    return f"{name} at the shell" if kind == "unix" else name
+        return _("The panel")
+    return _("%(name)s at the shell", name=name) if kind == "unix" else name

@@ -17,6 +17,7 @@ from onifast_web.access.context import Web
 from onifast_web.actions import drafts
 from onifast_web.actions.drafts import Along, Form
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import composed
 from onifast_web.webmail.opened import open_message
@@ -37,7 +38,7 @@ def answer(web: Web, username: str, form: Form, *, words_only: bool) -> Response
     """
     writer = request.form.get("writer", "")[:64]
     if not form.key:
-        raise Problem(400, "A composer has a key.")
+        raise Problem(400, _("A composer has a key."))
     try:
         _refuse_overtaken(web, username, form)
         if words_only:
@@ -87,7 +88,7 @@ def _check(tx: Connection, username: str, form: Form, now: float) -> None:
 def _put_words(tx: Connection, username: str, form: Form, writer: str, now: float) -> None:
     _check(tx, username, form, now)
     if (found := composers.find(tx, username, form.key)) is None:
-        raise Problem(409, "This draft is not there any more.")
+        raise Problem(409, _("This draft is not there any more."))
     words = json.dumps({name: getattr(form, name) for name in drafts.WORDS})
     composers.put(tx, username, Composer(form.key, found.draft_id, writer, words), now)
 

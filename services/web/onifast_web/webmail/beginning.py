@@ -27,6 +27,8 @@ from onifast_web.actions.identities import OwnIdentity
 from onifast_web.actions.team import TeamChange
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
+from onifast_web.languages import dates
+from onifast_web.languages.texts import _
 from onifast_web.reading import render, written_html
 from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message, own_addresses
 
@@ -229,6 +231,7 @@ def _parsed(text: str) -> Address | None:
 def attribution(opened: OpenedMessage) -> str:
     """Who wrote what an answer quotes, and when."""
     parsed = opened.parsed
-    who = parsed.sender_name or str(parsed.sender or opened.row.sender or "somebody")
-    when = f"On {parsed.date:%d %b %Y at %H:%M} UTC, " if parsed.date else ""
-    return f"{when}{who} wrote:"
+    who = parsed.sender_name or str(parsed.sender or opened.row.sender or _("somebody"))
+    if parsed.date is None:
+        return _("%(who)s wrote:", who=who)
+    return _("On %(when)s, %(who)s wrote:", when=dates.moment(parsed.date.timestamp(), "quoted"), who=who)

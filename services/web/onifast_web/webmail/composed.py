@@ -16,6 +16,7 @@ from onifast_web.actions import drafts, forwarding, identities
 from onifast_web.actions.drafts import Along, Form
 from onifast_web.actions.forwarding import Forwarded
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 from onifast_web.webmail.beginning import attribution, enclosed
 from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message
 
@@ -31,7 +32,7 @@ def typed() -> Form:
     text = request.form.get
     html = text("html", "")
     if len(html) > MOST_HTML:
-        raise Problem(413, "The text is too long.")
+        raise Problem(413, _("The text is too long."))
     return Form(
         sender=text("from", ""),
         to=text("to", ""),
@@ -60,7 +61,7 @@ def typed() -> Form:
 def key_of(text: str) -> str:
     """A composer's key, "" for none. Raises Problem(400)."""
     if text and not _KEY.fullmatch(text):
-        raise Problem(400, "That is no composer's key.")
+        raise Problem(400, _("That is no composer's key."))
     return text
 
 
@@ -108,7 +109,7 @@ def _pasted() -> list[EmbeddedImage]:
         data = item.stream.read()
         kind = image_type(item.mimetype, data[:_SIGNATURE_LENGTH])
         if not kind or not _CONTENT_ID.fullmatch(content_id):
-            raise Problem(422, "That is no picture that browsers show. It can be attached as a file.")
+            raise Problem(422, _("That is no picture that browsers show. It can be attached as a file."))
         found.append(EmbeddedImage(content_id, item.filename or "image", kind, data))
     return found
 
@@ -124,5 +125,5 @@ def _kept() -> set[int]:
     """The numbers of the files to keep. What is no number is refused: passed over, it would lose a file unseen."""
     texts = request.form.getlist("keep")
     if not all(text.isdecimal() and len(text) <= _LONGEST_INDEX for text in texts):
-        raise Problem(400, "A file to keep is named by its number.")
+        raise Problem(400, _("A file to keep is named by its number."))
     return {int(text) for text in texts}

@@ -26,6 +26,7 @@ from onifast_web.actions.sending import Sent, Wait
 from onifast_web.actions.sending_once import After, Before, SendKey
 from onifast_web.actions.suppressions import Suppressed
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import render
 from onifast_web.serving import serve
 from onifast_web.webmail import autosave, composed, content
@@ -89,7 +90,7 @@ def left_dock() -> Response:
 @allow(Who.USER)
 def composer_image(key: str, content_id: str) -> Response:
     """A picture that the text of a draft shows, for its editor."""
-    _, username = user()
+    _caller, username = user()
     composer = current().database.read(lambda tx: composers.find(tx, username, composed.key_of(key)))
     draft_id = composer.draft_id if composer else _draft_of(key)
     opened = open_message(username, draft_id, is_noted=True)
@@ -106,10 +107,10 @@ ROUTES = (
 )
 NAV = ()
 NOTICES: Notices = {
-    "sent": "Your message is on its way.",
-    "already-sent": "This message was sent already. It was not sent again.",
-    "saved": "Draft saved.",
-    "discarded": "Draft discarded.",
+    "sent": marked("Your message is on its way."),
+    "already-sent": marked("This message was sent already. It was not sent again."),
+    "saved": marked("Draft saved."),
+    "discarded": marked("Draft discarded."),
 }
 
 
@@ -202,7 +203,7 @@ def _lifted() -> list[Address]:
     try:
         return [Address.parse(text) for text in request.form.getlist("lift")]
     except AddressError as error:
-        raise Problem(400, f"A suppression is lifted by its address: {error}.") from None
+        raise Problem(400, _("A suppression is lifted by its address: %(error)s.", error=error)) from None
 
 
 def _for_undo(web: Web, username: str) -> Wait:
@@ -214,7 +215,7 @@ def _moment(text: str) -> int:
     try:
         return times.parse_rfc3339(text)
     except ValueError:
-        raise DraftError("send_at", "choose a date and a time") from None
+        raise DraftError("send_at", _("choose a date and a time")) from None
 
 
 def _save(web: Web, username: str, form: Form, along: Along) -> AnyResponse:
@@ -253,13 +254,15 @@ def _trouble(error: DraftError | Problem) -> _Trouble:
         text = render.sentence(error.text)
         if name in _KNOWN:
             blocked = error.recipients if isinstance(error, Suppressed) else ()
-            return _Trouble("Your message was not sent. Please look at the marked field.", {name: text}, 422, blocked)
-        return _Trouble(f"Your message was not sent. {text}", {}, 422)
+            return _Trouble(
+                _("Your message was not sent. Please look at the marked field."), {name: text}, 422, blocked
+            )
+        return _Trouble(_("Your message was not sent. %(text)s", text=text), {}, 422)
     errors = {item["field"]: error.detail for item in error.errors}
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        later = "Send it again then; until then you can keep it as a draft."
-        return _Trouble(f"Your message was not sent. {error.detail} {later}", {}, 429)
-    return _Trouble(f"Your message was not sent. {error.detail}", errors, int(error.status))
+        later = _("Send it again then; until then you can keep it as a draft.")
+        return _Trouble(_("Your message was not sent. %(detail)s %(later)s", detail=error.detail, later=later), {}, 429)
+    return _Trouble(_("Your message was not sent. %(detail)s", detail=error.detail), errors, int(error.status))
 
 
 def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Response:
@@ -293,9 +296,9 @@ def _page(username: str, form: Form, trouble: _Trouble | None = None) -> Respons
 
 def _heading(form: Form) -> str:
     if form.draft:
-        return "Draft"
+        return _("Draft")
     is_reply = form.in_reply_to or any(name.startswith("reply") for name in request.args)
-    return "Reply" if is_reply else "Forward" if form.source or form.enclosed else "New message"
+    return _("Reply") if is_reply else _("Forward") if form.source or form.enclosed else _("New message")
 
 
 def _draft_of(key: str) -> int:

@@ -19,8 +19,9 @@ from onifast_web.actions import contacts as actions
 from onifast_web.actions import downloads
 from onifast_web.actions.contacts import FORMATS, ContactFormat
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked, ngettext
 from onifast_web.reading.render import sentence
-from onifast_web.webmail.declared import NavEntry, NavGroup, NavTab, Notice, Notices, PageRoute, counted
+from onifast_web.webmail.declared import NavEntry, NavGroup, NavTab, Notice, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import Shown, shown, wanted
 from onifast_web.webmail.pages import page, user
@@ -32,7 +33,7 @@ _LINE = re.compile(r"[\r\n]+")
 @allow(Who.USER)
 def contacts() -> AnyResponse:
     """The address book, and what its forms ask for."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username)
     match request.form.get("do"):
@@ -53,13 +54,13 @@ def contacts() -> AnyResponse:
             gone = actions.remove(web, username, request.form.getlist("ids", type=int))
             return redirect(url_for("webmail.contacts", did="contacts-deleted", n=gone, q=wanted() or None), 303)
         case _:
-            raise Problem(400, "That action is not known.")
+            raise Problem(400, _("That action is not known."))
 
 
 @allow(Who.USER)
 def contact() -> AnyResponse:
     """One entry: a new one, or that of an id."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     contact_id = request.values.get("id", type=int)
     if request.method == "GET":
         return _entry(username, contact_id)
@@ -80,7 +81,7 @@ def contact() -> AnyResponse:
 @allow(Who.USER)
 def occasional() -> AnyResponse:
     """Those whom the user wrote to or got mail from, and who are no contacts."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "POST":
         actions.hide(web, username, request.form.get("address", ""))
         return redirect(url_for("webmail.occasional", did="addressee-hidden", q=wanted() or None), 303)
@@ -100,7 +101,7 @@ def export_contacts() -> Response:
     """All contacts as a file."""
     chosen = request.args.get("format", "")
     if chosen not in FORMATS:
-        raise Problem(400, "That format is not known.")
+        raise Problem(400, _("That format is not known."))
     return downloads.file(*actions.file_of(current(), user()[1], cast(ContactFormat, chosen)))
 
 
@@ -111,27 +112,29 @@ ROUTES = (
     PageRoute("GET", "/contacts/export", export_contacts, off_menu="a download"),
 )
 NAV = (
-    NavEntry("contacts", "Contacts", contacts, icon="book", group=NavGroup.MAIL, order=90, tabs="Contacts"),
-    NavTab("occasional", "Others you wrote to", occasional, under="contacts", order=1),
+    NavEntry(
+        "contacts", marked("Contacts"), contacts, icon="book", group=NavGroup.MAIL, order=90, tabs=marked("Contacts")
+    ),
+    NavTab("occasional", marked("Others you wrote to"), occasional, under="contacts", order=1),
 )
 
 
 def _imported(n: int) -> Notice | str:
     if not n:
-        return "There was nothing new in that file."
-    return f"{counted(n, 'contact', 'contacts')} taken in."
+        return _("There was nothing new in that file.")
+    return ngettext("%(n)s contact taken in.", "%(n)s contacts taken in.", n)
 
 
 def _merged(n: int) -> str:
-    return f"{counted(n, 'duplicate', 'duplicates')} merged." if n else "There were no duplicates."
+    return ngettext("%(n)s duplicate merged.", "%(n)s duplicates merged.", n) if n else _("There were no duplicates.")
 
 
 NOTICES: Notices = {
-    "contact-saved": "Saved.",
+    "contact-saved": marked("Saved."),
     "contacts-imported": _imported,
     "contacts-merged": _merged,
-    "contacts-deleted": lambda n: f"{counted(n, 'contact', 'contacts')} deleted.",
-    "addressee-hidden": "Removed. They are offered again once you write to them.",
+    "contacts-deleted": lambda n: ngettext("%(n)s contact deleted.", "%(n)s contacts deleted.", n),
+    "addressee-hidden": marked("Removed. They are offered again once you write to them."),
 }
 
 
@@ -176,8 +179,8 @@ def _page(username: str, problem: str = "") -> Response:
         formats=(
             ("vcard3", "vCard 3.0 (.vcf)"),
             ("vcard4", "vCard 4.0 (.vcf)"),
-            ("google", "CSV for Google"),
-            ("outlook", "CSV for Outlook"),
+            ("google", _("CSV for Google")),
+            ("outlook", _("CSV for Outlook")),
         ),
     )
 

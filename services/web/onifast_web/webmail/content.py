@@ -13,16 +13,23 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading import bodies, events, looks, previews, render
 from onifast_web.reading.previews import AttachmentKind
 from onifast_web.reading.safe_html import SafeHtml, fits
 
 _ALL_OF_A_TEXT = 4 * 1024 * 1024  # characters: more of them is a file to be saved
 _PROTECTED = {
-    "pgp": "This message is encrypted with PGP and cannot be read here. Save it, and open it where your key is.",
-    "smime": "This message is encrypted with S/MIME and cannot be read here. Save it, and open it where your key is.",
-    "smime-signed": "This is an S/MIME message in a form that cannot be opened here. Save it, and open it with a mail"
-    " program that knows S/MIME.",
+    "pgp": marked(
+        "This message is encrypted with PGP and cannot be read here. Save it, and open it where your key is."
+    ),
+    "smime": marked(
+        "This message is encrypted with S/MIME and cannot be read here. Save it, and open it where your key is."
+    ),
+    "smime-signed": marked(
+        "This is an S/MIME message in a form that cannot be opened here. Save it, and open it with a mail"
+        " program that knows S/MIME."
+    ),
 }
 
 

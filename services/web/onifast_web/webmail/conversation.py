@@ -20,6 +20,7 @@ from onifast_web.access.context import current
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.webmail import message, places, sorting
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.listed_rows import StatusPill, team_pills
@@ -52,7 +53,7 @@ class ShownMessage:
 @allow(Who.USER, visitors=True)
 def conversation(conversation_id: int) -> Response:
     """A conversation's page; what it opens is marked as read by being seen."""
-    _, username = user()
+    _caller, username = user()
     cursor, key = request.args.get("cursor") or None, request.args.get("place", "inbox")
 
     def read(tx: Connection) -> tuple[MailConversation, ListPlace, Page[EmailRow]]:
@@ -97,7 +98,7 @@ def conversation(conversation_id: int) -> Response:
 @allow(Who.USER)
 def mute(conversation_id: int) -> AnyResponse:
     """Mutes a conversation, so that what comes later is archived as read, or hears it again."""
-    _, username = user()
+    _caller, username = user()
     is_muted, back = request.form.get("muted") == "1", request.form.get("back", "inbox")
 
     def write(tx: Connection) -> None:
@@ -120,8 +121,8 @@ ROUTES = (
 )
 NAV = ()
 NOTICES: Notices = {
-    "muted": "Muted. What comes later to this conversation is archived as read.",
-    "unmuted": "What comes later to this conversation comes to the inbox again.",
+    "muted": marked("Muted. What comes later to this conversation is archived as read."),
+    "unmuted": marked("What comes later to this conversation comes to the inbox again."),
 }
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from onifast_shared.db.database import Connection
 
+from onifast_web.languages.texts import marked
+
 View = Callable[..., Any]
 
 
@@ -21,9 +23,9 @@ class NavArea(Enum):
     The value is the key of that entry, and its title.
     """
 
-    MAIL = ("mail", "Mail")
-    SETTINGS = ("settings", "Settings")
-    ADMINISTRATION = ("administration", "Administration")
+    MAIL = ("mail", marked("Mail"))
+    SETTINGS = ("settings", marked("Settings"))
+    ADMINISTRATION = ("administration", marked("Administration"))
 
     @property
     def key(self) -> str:
@@ -40,24 +42,26 @@ class NavGroup(Enum):
     """A part of the menu of an area, in the menu's order; the value is its area and its heading."""
 
     MAIL = (NavArea.MAIL, "")
-    AREAS = (NavArea.MAIL, "More")
-    READING = (NavArea.SETTINGS, "Reading")
-    SORTING = (NavArea.SETTINGS, "Sorting")
-    WRITING = (NavArea.SETTINGS, "Writing")
-    ADDRESSES = (NavArea.SETTINGS, "Addresses")
-    SIGNING_IN = (NavArea.SETTINGS, "Signing in")
-    DELIVERY = (NavArea.SETTINGS, "Delivery")
-    ADMINISTRATION = (NavArea.ADMINISTRATION, "Server")
+    AREAS = (NavArea.MAIL, marked("More"))
+    READING = (NavArea.SETTINGS, marked("Reading"))
+    SORTING = (NavArea.SETTINGS, marked("Sorting"))
+    WRITING = (NavArea.SETTINGS, marked("Writing"))
+    ADDRESSES = (NavArea.SETTINGS, marked("Addresses"))
+    SIGNING_IN = (NavArea.SETTINGS, marked("Signing in"))
+    DELIVERY = (NavArea.SETTINGS, marked("Delivery"))
+    ADMINISTRATION = (NavArea.ADMINISTRATION, marked("Server"))
 
     @property
     def area(self) -> NavArea:
         """Where it stands."""
-        return self.value[0]
+        area: NavArea = self.value[0]
+        return area
 
     @property
     def heading(self) -> str:
         """What stands above it, "" for nothing."""
-        return self.value[1]
+        heading: str = self.value[1]
+        return heading
 
 
 @dataclass(frozen=True)
@@ -168,8 +172,3 @@ OwnEntries = Callable[[Connection, str], Sequence[OwnEntry]]
 def endpoint(view: View) -> str:
     """The name by which `url_for` knows a view."""
     return f"webmail.{view.__name__}"
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun."""
-    return f"1 {one}" if number == 1 else f"{number} {many}"

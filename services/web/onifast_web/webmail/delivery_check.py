@@ -9,19 +9,20 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import delivery_check
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _TITLES = {
-    "recipient": "Recipient",
-    "suppression": "Suppression",
-    "hold": "Hold rule",
-    "sandbox": "Sandbox",
-    "route": "Way",
-    "server": "Server",
-    "signature": "Signature",
-    "limits": "Limits",
+    "recipient": marked("Recipient"),
+    "suppression": marked("Suppression"),
+    "hold": marked("Hold rule"),
+    "sandbox": marked("Sandbox"),
+    "route": marked("Way"),
+    "server": marked("Server"),
+    "signature": marked("Signature"),
+    "limits": marked("Limits"),
 }
 
 
@@ -60,12 +61,12 @@ ROUTES = (
 NAV = (
     NavEntry(
         "delivery-check",
-        "Delivery check",
+        marked("Delivery check"),
         check_delivery,
         icon="delivery-check",
         group=NavGroup.DELIVERY,
         order=40,
-        hint="What would become of a message to an address.",
+        hint=marked("What would become of a message to an address."),
     ),
 )
 NOTICES: Notices = {}

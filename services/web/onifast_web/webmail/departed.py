@@ -11,6 +11,7 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import departed as actions
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked, ngettext
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
@@ -21,7 +22,7 @@ _CHANGES = {"restore": changes.RESTORE, "purge": changes.PURGE}
 @allow(Who.ADMINISTRATOR)
 def departed() -> AnyResponse:
     """The lists with their buttons."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _page()
     if request.form.get("do") == "confirm":
@@ -42,18 +43,18 @@ ROUTES = (PageRoute("GET POST", "/departed", departed),)
 NAV = (
     NavEntry(
         "departed",
-        "Departed users",
+        marked("Departed users"),
         departed,
         icon="logout",
         group=NavGroup.ADMINISTRATION,
         order=20,
-        hint="What users left behind, and how it comes back.",
+        hint=marked("What users left behind, and how it comes back."),
     ),
 )
 NOTICES: Notices = {
-    "user-restored": "Restored. What was kept is the user's again.",
-    "user-purged": "What was kept is being deleted.",
-    "users-gone": "Confirmed. They depart within minutes, unless their files come back.",
+    "user-restored": marked("Restored. What was kept is the user's again."),
+    "user-purged": marked("What was kept is being deleted."),
+    "users-gone": marked("Confirmed. They depart within minutes, unless their files come back."),
 }
 
 
@@ -81,8 +82,9 @@ def _page(problem: Problem | None = None) -> Response:
 
 def _duration(seconds: float) -> str:
     """How long something is kept, in the largest unit that fits."""
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            number = round(seconds / size)
-            return f"{number} {word}s" if number > 1 else f"one {word}"
-    return "a moment"
+    days, hours, minutes = (round(seconds / size) for size in (86400, 3600, 60))
+    if seconds >= 86400:
+        return ngettext("one day", "%(n)s days", days)
+    if seconds >= 3600:
+        return ngettext("one hour", "%(n)s hours", hours)
+    return ngettext("one minute", "%(n)s minutes", minutes) if seconds >= 60 else _("a moment")

@@ -12,6 +12,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
+from onifast_web.languages import dates
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown
@@ -41,17 +43,17 @@ ROUTES = (PageRoute("GET POST", "/destinations", destinations),)
 NAV = (
     NavEntry(
         "destinations",
-        "Destinations",
+        marked("Destinations"),
         destinations,
         icon="destinations",
         group=NavGroup.ADMINISTRATION,
         order=40,
-        hint="How fast other servers take our mail, and which are down.",
+        hint=marked("How fast other servers take our mail, and which are down."),
     ),
 )
 NOTICES: Notices = {
-    "destination-limited": "Limits saved. They count within seconds.",
-    "destination-freed": "Limits removed. The settings count again.",
+    "destination-limited": marked("Limits saved. They count within seconds."),
+    "destination-freed": marked("Limits removed. The settings count again."),
 }
 
 
@@ -68,7 +70,7 @@ def _limits(form: Mapping[str, str], errors: dict[str, str]) -> OwnLimits:
         _number(form, "per_minute", 0, MOST_A_MINUTE, errors),
     )
     if not errors and limits == OwnLimits(name):
-        errors["concurrency"] = "Give at least one limit."
+        errors["concurrency"] = _("Give at least one limit.")
     return limits
 
 
@@ -77,7 +79,7 @@ def _number(form: Mapping[str, str], field: str, low: int, high: int, errors: di
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and low <= int(text) <= high):
-        errors[field] = f"A number from {low:,} to {high:,}."
+        errors[field] = _("A number from %(low)s to %(high)s.", low=dates.number(low), high=dates.number(high))
         return None
     return int(text)
 

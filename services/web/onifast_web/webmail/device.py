@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.http.problems import Problem
 from onifast_web.http.response_headers import WORKER_POLICY
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page
 
@@ -42,7 +43,7 @@ def manifest() -> AnyResponse:
     values = {
         "id": url_for("home"),
         "name": NAME,
-        "short_name": "Mail",
+        "short_name": _("Mail"),
         "start_url": url_for("home"),
         "scope": url_for("home"),
         "display": "standalone",
@@ -52,7 +53,7 @@ def manifest() -> AnyResponse:
             {"src": asset(file), "sizes": sizes, "purpose": purpose, "type": _image_type(file)}  # type: ignore[operator]
             for file, sizes, purpose in _ICONS
         ],
-        "shortcuts": [{"name": "New message", "url": url_for("webmail.compose")}],
+        "shortcuts": [{"name": _("New message"), "url": url_for("webmail.compose")}],
         "protocol_handlers": [{"protocol": "mailto", "url": url_for("webmail.mailto") + "?url=%s"}],
         "share_target": {
             "action": url_for("webmail.share"),
@@ -89,7 +90,7 @@ def mailto() -> AnyResponse:
     """A composer for the `mailto:` link in `url` (RFC 6068)."""
     parts = urlsplit(request.args.get("url", ""))
     if parts.scheme.lower() != "mailto":
-        raise Problem(400, "The address of a link to a mail address begins with mailto: here.")
+        raise Problem(400, _("The address of a link to a mail address begins with mailto: here."))
     given: dict[str, Any] = {"to": unquote(parts.path)}
     for name, value in parse_qsl(parts.query.replace("+", "%2B")):
         if word := _FIELDS.get(name.lower()):
@@ -116,12 +117,12 @@ ROUTES = (
 NAV = (
     NavEntry(
         "device",
-        "This device",
+        marked("This device"),
         device,
         icon="device",
         group=NavGroup.READING,
         order=90,
-        hint="Install the webmail, be told of new mail, and write to mail links from here.",
+        hint=marked("Install the webmail, be told of new mail, and write to mail links from here."),
     ),
 )
 NOTICES: Notices = {}

@@ -16,6 +16,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import dkim as dkim_actions
 from onifast_web.actions.dkim import Action
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
@@ -30,10 +31,10 @@ _ACTIONS: dict[str, tuple[Action, str]] = {
 """What the page's buttons do, and the note that follows."""
 
 _TITLES = {
-    "publishing": "New key",
-    "active": "Signs now",
-    "retiring": "Old key",
-    "retired": "Old key",
+    "publishing": marked("New key"),
+    "active": marked("Signs now"),
+    "retiring": marked("Old key"),
+    "retired": marked("Old key"),
 }
 
 
@@ -55,17 +56,17 @@ class DomainCard:
     def pill(self) -> tuple[str, str]:
         """The state in a word or two, and its colour."""
         if self.problem:
-            return "Key unusable", "bad"
+            return _("Key unusable"), "bad"
         if self.report is None or self.report.main is None:
-            return "Not signed", "wait"
+            return _("Not signed"), "wait"
         if self.rotating:
-            return "New key waits for DNS", "wait"
+            return _("New key waits for DNS"), "wait"
         if not self.checked:
-            return "DNS not checked", "idle"
+            return _("DNS not checked"), "idle"
         published = [key.published for key in self.report.in_state("active")]
         if None in published:
-            return "DNS does not answer", "wait"
-        return ("Published", "good") if all(published) else ("Not published", "bad")
+            return _("DNS does not answer"), "wait"
+        return (_("Published"), "good") if all(published) else (_("Not published"), "bad")
 
     def title(self, key: KeyReport) -> str:
         """What a key is to the domain."""
@@ -76,16 +77,16 @@ class DomainCard:
 @allow(Who.PANEL_USER)
 def dkim() -> AnyResponse:
     """Each domain's keys; its owner and administrators may make new ones."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _page(caller)
     web = current()
     domain = dkim_actions.visible_domain(web, caller, request.form.get("domain", ""))
     if not web.database.read(lambda tx: dkim_actions.may_change(tx, caller, domain)):
-        raise Problem(403, f"Only the owner of {domain} and administrators may change its key.")
+        raise Problem(403, _("Only the owner of %(domain)s and administrators may change its key.", domain=domain))
     known = _ACTIONS.get(request.form.get("action", ""))
     if known is None:
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     try:
         dkim_actions.change(web, domain, known[0])
     except Problem as problem:
@@ -97,19 +98,21 @@ ROUTES = (PageRoute("GET POST", "/dkim", dkim),)
 NAV = (
     NavEntry(
         "dkim",
-        "Signing (DKIM)",
+        marked("Signing (DKIM)"),
         dkim,
         icon="key",
         group=NavGroup.ADDRESSES,
         order=60,
-        hint="The keys that sign what your domains send.",
+        hint=marked("The keys that sign what your domains send."),
     ),
 )
 NOTICES: Notices = {
-    "key": "New key made. Publish its record now.",
-    "key-rotate": "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one.",
-    "key-switch": "Mail is signed with the new key from now on. Keep the old record for a while.",
-    "key-abort": "The new key is gone. The old one goes on signing.",
+    "key": marked("New key made. Publish its record now."),
+    "key-rotate": marked(
+        "New key made. Add its record to DNS; the old key goes on signing until DNS shows the new one."
+    ),
+    "key-switch": marked("Mail is signed with the new key from now on. Keep the old record for a while."),
+    "key-abort": marked("The new key is gone. The old one goes on signing."),
 }
 
 

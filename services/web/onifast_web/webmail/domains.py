@@ -17,27 +17,28 @@ from onifast_web.access.context import current
 from onifast_web.actions import dkim as dkim_actions
 from onifast_web.actions import domain_dns
 from onifast_web.http.problems import Problem
-from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute, counted
+from onifast_web.languages.texts import _, marked, ngettext
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown
 from onifast_web.webmail.pages import page, user
 
 _TITLES = {
-    "mx": "Where its mail goes",
-    "host": "This server’s address",
-    "spf": "Who may send for it (SPF)",
-    "dkim": "Signature (DKIM)",
-    "dmarc": "What becomes of forgeries (DMARC)",
-    "ptr": "The name of the address that mail leaves from",
-    "mta-sts": "Only by TLS to here (MTA-STS)",
-    "tls-rpt": "Reports about TLS",
-    "autoconfig": "Found by mail programs",
+    "mx": marked("Where its mail goes"),
+    "host": marked("This server’s address"),
+    "spf": marked("Who may send for it (SPF)"),
+    "dkim": marked("Signature (DKIM)"),
+    "dmarc": marked("What becomes of forgeries (DMARC)"),
+    "ptr": marked("The name of the address that mail leaves from"),
+    "mta-sts": marked("Only by TLS to here (MTA-STS)"),
+    "tls-rpt": marked("Reports about TLS"),
+    "autoconfig": marked("Found by mail programs"),
 }
 _PILLS = {
-    "good": ("Good", "good"),
-    "missing": ("Missing", "bad"),
-    "wrong": ("Wrong", "bad"),
-    "unknown": ("No answer", "wait"),
+    "good": (marked("Good"), "good"),
+    "missing": (marked("Missing"), "bad"),
+    "wrong": (marked("Wrong"), "bad"),
+    "unknown": (marked("No answer"), "wait"),
 }
 
 
@@ -52,10 +53,10 @@ class DomainLine:
     def pill(self) -> tuple[str, str]:
         """That in a word or two, and its colour."""
         if self.check is None:
-            return "Not looked at", "idle"
+            return _("Not looked at"), "idle"
         if self.check.standing == "wrong":
-            return counted(self.check.problems, "problem", "problems"), "bad"
-        return ("Ready", "good") if self.check.standing == "good" else ("DNS did not answer", "wait")
+            return ngettext("%(n)s problem", "%(n)s problems", self.check.problems), "bad"
+        return (_("Ready"), "good") if self.check.standing == "good" else (_("DNS did not answer"), "wait")
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ class RecordCard:
         """Its state in a word, and its colour; what mail can do without is no trouble."""
         word, colour = _PILLS[self.record.state]
         if self.record.state == "missing" and not self.record.is_needed:
-            return "Not published", "idle"
+            return _("Not published"), "idle"
         return word, colour
 
 
 @allow(Who.PANEL_USER)
 def domains() -> Response:
     """The domains that the user owns or has addresses in, all for administrators."""
-    caller, _ = user()
+    caller, _username = user()
 
     def look(tx: Connection) -> list[str]:
         return dkim_actions.domains_of(tx, caller)
@@ -93,7 +94,7 @@ def domains() -> Response:
 @allow(Who.PANEL_USER)
 def domain_records() -> Response:
     """A domain's records, as DNS has them now."""
-    caller, _ = user()
+    caller, _username = user()
     web = current()
     domain = dkim_actions.visible_domain(web, caller, request.args.get("domain", ""))
     try:
@@ -119,7 +120,7 @@ def domain_records() -> Response:
 @allow(Who.PANEL_USER)
 def domain_zone() -> AnyResponse:
     """The records as a fragment of a zone file."""
-    caller, _ = user()
+    caller, _username = user()
     domain = dkim_actions.visible_domain(current(), caller, request.args.get("domain", ""))
     text = zone.fragment(domain, domain_dns.look(current(), domain))
     headers = {"Content-Disposition": f'attachment; filename="{domain}.zone"'}
@@ -134,12 +135,12 @@ ROUTES = (
 NAV = (
     NavEntry(
         "domains",
-        "Domains",
+        marked("Domains"),
         domains,
         icon="globe",
         group=NavGroup.ADDRESSES,
         order=50,
-        hint="What to publish in DNS, and whether it is there.",
+        hint=marked("What to publish in DNS, and whether it is there."),
     ),
 )
 NOTICES: Notices = {}

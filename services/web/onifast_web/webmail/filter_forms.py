@@ -82,7 +82,7 @@ class FilterForm:
         rows = [number for number, row in enumerate(self.rows) if not row.is_empty]
         acts = [name for name, _ in self._acts()]
         for each in errors:
-            kind, _, rest = str(each["field"]).partition(".")
+            kind, _sep, rest = str(each["field"]).partition(".")
             number = int(rest.partition(".")[0]) if rest.partition(".")[0].isdecimal() else -1
             if kind == "conditions" and 0 <= number < len(rows):
                 place = f"row-{rows[number]}"

@@ -7,54 +7,58 @@ from collections.abc import Mapping
 from onifast_shared.filters.rules import Act, Condition, FilterRule
 from onifast_shared.filters.store import FilterDeed, FilterLogLine
 
+from onifast_web.languages.texts import _, marked, pgettext
 from onifast_web.reading.render import byte_size
 from onifast_web.webmail.filters import listed
 
 FIELDS: Mapping[str, str] = {
-    "from": "From",
-    "to": "To or Cc",
-    "recipient": "Came to",
-    "subject": "Subject",
-    "text": "Text",
-    "list": "Mailing list",
-    "attachment": "Attachment",
-    "size": "Size",
-    "junk": "It is junk",
-    "header": "Header field",
+    "from": marked("From"),
+    "to": marked("To or Cc"),
+    "recipient": marked("Came to"),
+    "subject": marked("Subject"),
+    "text": marked("Text"),
+    "list": marked("Mailing list"),
+    "attachment": marked("Attachment"),
+    "size": marked("Size"),
+    "junk": marked("It is junk"),
+    "header": marked("Header field"),
 }
 TESTS: Mapping[str, str] = {
     "contains": "contains",
     "is": "is",
-    "starts": "starts with",
-    "ends": "ends with",
-    "matches": "is like (* and ?)",
-    "domain": "is at the domain",
-    "present": "is there",
-    "over": "is over",
-    "under": "is under",
+    "starts": marked("starts with"),
+    "ends": marked("ends with"),
+    "matches": marked("is like (* and ?)"),
+    "domain": marked("is at the domain"),
+    "present": marked("is there"),
+    "over": marked("is over"),
+    "under": marked("is under"),
 }
 MATCHES: Mapping[str, str] = {
-    "all": "all of these hold",
-    "any": "one of these holds",
-    "none": "none of these holds",
-    "every": "it comes, whatever it is",
+    "all": marked("all of these hold"),
+    "any": marked("one of these holds"),
+    "none": marked("none of these holds"),
+    "every": marked("it comes, whatever it is"),
 }
-_PLACES = {"inbox": "the inbox", "archive": "Archive", "junk": "Junk", "trash": "Trash"}
+_PLACES = {"inbox": marked("the inbox"), "archive": marked("Archive"), "junk": marked("Junk"), "trash": marked("Trash")}
 
 
 def when(rule: FilterRule) -> str:
     """When a filter acts, in one line."""
     if rule.match == "every":
-        return "every message"
-    joined = " or " if rule.match == "any" else " and "
-    told = joined.join(map(_condition, rule.conditions))
-    return f"none of: {'; '.join(map(_condition, rule.conditions))}" if rule.match == "none" else told
+        return _("every message")
+    if rule.match == "none":
+        return _("none of: %(conditions)s", conditions="; ".join(map(_condition, rule.conditions)))
+    joined = pgettext("between conditions", "or") if rule.match == "any" else pgettext("between conditions", "and")
+    return f" {joined} ".join(map(_condition, rule.conditions))
 
 
 def what(rule: FilterRule, names: Mapping[int, str]) -> str:
     """What a filter does, in one line; `names` are those of the labels and own folders."""
     told = listed([_act(each, names) for each in rule.acts])
-    return f"{told}, and stop" if rule.stops and told else told or "stop: no filter below is asked"
+    if not told:
+        return _("stop: no filter below is asked")
+    return _("%(acts)s, and stop", acts=told) if rule.stops else told
 
 
 def did(line: FilterLogLine) -> str:
@@ -63,43 +67,74 @@ def did(line: FilterLogLine) -> str:
 
 
 def _condition(found: Condition) -> str:
-    field = found.header if found.field == "header" else FIELDS[found.field]
     if found.test == "present":
-        there = {"junk": ("it is junk", "it is no junk"), "list": ("it came by a list", "it came by no list")}
-        yes, no = there.get(found.field, (f"it has {_an(field.lower())}", f"it has no {field.lower()}"))
-        return no if found.negated else yes
-    values = [byte_size(int(each)) if found.field == "size" else f"“{each}”" for each in found.values]
-    told = f"{field} {TESTS[found.test].partition(' (')[0]} {' or '.join(values)}"
-    return f"not ({told})" if found.negated else told
+        return _present(found)
+    values = [byte_size(int(each)) if found.field == "size" else _("“%(value)s”", value=each) for each in found.values]
+    told = {
+        "field": found.header if found.field == "header" else str(FIELDS[found.field]),
+        "test": str(TESTS[found.test]).partition(" (")[0],
+        "values": f" {pgettext('between values', 'or')} ".join(values),
+    }
+    line = _("%(field)s %(test)s %(values)s", **told)
+    return _("not (%(condition)s)", condition=line) if found.negated else line
 
 
-def _an(noun: str) -> str:
-    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"
+def _present(found: Condition) -> str:
+    if found.field == "junk":
+        return _("it is no junk") if found.negated else _("it is junk")
+    if found.field == "list":
+        return _("it came by no list") if found.negated else _("it came by a list")
+    if found.field == "attachment":
+        return _("it has no attachment") if found.negated else _("it has an attachment")
+    field = (found.header if found.field == "header" else str(FIELDS[found.field])).lower()
+    if found.negated:
+        return _("it has no %(field)s", field=field)
+    return _("it has an %(field)s", field=field) if field[:1] in "aeiou" else _("it has a %(field)s", field=field)
 
 
 def _act(act: Act, names: Mapping[int, str]) -> str:
+    gone = _("(deleted)")
     match act.do:
         case "label":
-            return f"label {names.get(act.label_id or 0, '(deleted)')}"
+            return _("label %(name)s", name=names.get(act.label_id or 0, gone))
         case "folder":
-            return f"move to {names.get(act.label_id, '(deleted)') if act.label_id else _PLACES[act.folder]}"
+            place = names.get(act.label_id, gone) if act.label_id else str(_PLACES[act.folder])
+            return _("move to %(place)s", place=place)
         case "forward":
-            return f"forward to {act.to}"
+            return _("forward to %(address)s", address=act.to)
         case "reply":
-            return "answer"
-    return {"star": "star", "read": "mark as read", "trash": "move to Trash", "reject": "refuse"}[act.do]
+            return pgettext("filter", "answer")
+    return {
+        "star": pgettext("filter", "star"),
+        "read": _("mark as read"),
+        "trash": _("move to Trash"),
+        "reject": pgettext("filter", "refuse"),
+    }[act.do]
 
 
 def _deed(deed: FilterDeed) -> str:
-    place = _PLACES.get(deed.name, deed.name)
-    told = {
-        "label": f"labelled it {deed.name}" if deed.name else "labelled it",
-        "folder": "left it in the inbox" if deed.name == "inbox" else f"moved it to {place}" if place else "moved it",
-        "star": "starred it",
-        "read": "marked it as read",
-        "forward": f"forwarded it to {deed.name}",
-        "reply": f"answered {deed.name}",
-        "trash": "moved it to Trash",
-        "reject": "refused it" if not deed.name else "moved it to Trash",
+    told = _told(deed)
+    return _("could not: %(told)s (%(why)s)", told=told, why=deed.failed) if deed.failed else told
+
+
+def _told(deed: FilterDeed) -> str:
+    match deed.do:
+        case "label":
+            return _("labelled it %(name)s", name=deed.name) if deed.name else _("labelled it")
+        case "folder":
+            place = str(_PLACES.get(deed.name, deed.name))
+            if deed.name == "inbox":
+                return _("left it in the inbox")
+            return _("moved it to %(place)s", place=place) if place else _("moved it")
+        case "forward":
+            return _("forwarded it to %(address)s", address=deed.name)
+        case "reply":
+            return _("answered %(address)s", address=deed.name)
+        case "reject" if not deed.name:
+            return _("refused it")
+    return {
+        "star": _("starred it"),
+        "read": _("marked it as read"),
+        "trash": _("moved it to Trash"),
+        "reject": _("moved it to Trash"),
     }[deed.do]
-    return f"could not: {told} ({deed.failed})" if deed.failed else told

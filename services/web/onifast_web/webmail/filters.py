@@ -19,61 +19,62 @@ from onifast_shared.values.address import display_domain, split_list
 
 from onifast_web.access.context import current
 from onifast_web.languages import dates
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import render, returns
 
 _TINTS = 8
 _MOST_KEPT = 1000  # of what is asked of each row of a list, and is the same each time
 _NEARLY = 0.9  # of a quota
 STATUS_WORDS = {
-    "pending": ("Waiting", "move"),
-    "sending": ("Sending", "move"),
-    "sent": ("Delivered", "good"),
-    "deferred": ("Trying again", "wait"),
-    "failed": ("Failed", "bad"),
-    "held": ("On hold", "wait"),
-    "cancelled": ("Cancelled", "idle"),
-    "sandboxed": ("Captured", "idle"),
+    "pending": (marked("Waiting"), "move"),
+    "sending": (marked("Sending"), "move"),
+    "sent": (marked("Delivered"), "good"),
+    "deferred": (marked("Trying again"), "wait"),
+    "failed": (marked("Failed"), "bad"),
+    "held": (marked("On hold"), "wait"),
+    "cancelled": (marked("Cancelled"), "idle"),
+    "sandboxed": (marked("Captured"), "idle"),
 }
 _OUTCOMES = {
-    "delivered": ("Delivered", "good"),
-    "deferred": ("Not yet", "wait"),
-    "failed": ("Refused", "bad"),
-    "sandboxed": ("Captured", "idle"),
-    "passed_over": ("Passed over", "wait"),
-    "returned": ("Returned", "bad"),
-    "delayed": ("Delayed beyond", "wait"),
-    "confirmed": ("Confirmed", "good"),
-    "complained": ("Complaint", "bad"),
-    "answered": ("Automatic answer", "idle"),
-    "read": ("Read receipt", "good"),
-    "unproven": ("Unproven notice", "wait"),
+    "delivered": (marked("Delivered"), "good"),
+    "deferred": (marked("Not yet"), "wait"),
+    "failed": (marked("Refused"), "bad"),
+    "sandboxed": (marked("Captured"), "idle"),
+    "passed_over": (marked("Passed over"), "wait"),
+    "returned": (marked("Returned"), "bad"),
+    "delayed": (marked("Delayed beyond"), "wait"),
+    "confirmed": (marked("Confirmed"), "good"),
+    "complained": (marked("Complaint"), "bad"),
+    "answered": (marked("Automatic answer"), "idle"),
+    "read": (marked("Read receipt"), "good"),
+    "unproven": (marked("Unproven notice"), "wait"),
 }
 _PROTECTION = {
-    "none": "not encrypted",
-    "encrypted": "encrypted",
-    "verified": "encrypted, certificate verified",
-    "mta-sts": "encrypted, verified by MTA-STS",
-    "dane": "encrypted, verified by DANE",
-    "requiretls": "encrypted and verified, as the sender demands",
+    "none": marked("not encrypted"),
+    "encrypted": marked("encrypted"),
+    "verified": marked("encrypted, certificate verified"),
+    "mta-sts": marked("encrypted, verified by MTA-STS"),
+    "dane": marked("encrypted, verified by DANE"),
+    "requiretls": marked("encrypted and verified, as the sender demands"),
 }
 _STAGES = {
     "dns": "DNS",
-    "connect": "connection",
-    "greeting": "greeting",
+    "connect": marked("connection"),
+    "greeting": marked("greeting"),
     "ehlo": "EHLO",
     "tls": "TLS",
-    "login": "login",
-    "mail": "sender",
-    "rcpt": "recipients",
+    "login": marked("login"),
+    "mail": marked("sender"),
+    "rcpt": marked("recipients"),
     "data": "DATA",
-    "body": "message",
-    "end": "final answer",
+    "body": marked("message"),
+    "end": marked("final answer"),
 }
 # What a sender may do about one recipient of their message, and what the buttons say.
 _FATE_ACTIONS = {
-    "deferred": (("retry", "Try now"), ("cancel", "Give up")),
-    "failed": (("retry", "Try again"),),
-    "held": (("release", "Release"), ("cancel", "Give up")),
+    "deferred": (("retry", marked("Try now")), ("cancel", marked("Give up"))),
+    "failed": (("retry", marked("Try again")),),
+    "held": (("release", marked("Release")), ("cancel", marked("Give up"))),
 }
 
 
@@ -85,7 +86,7 @@ def register(app: Flask) -> None:
         utc=utc,
         tint=tint,
         initial=initial,
-        folder_title=str.capitalize,
+        folder_title=folder_title,
         byte_size=render.byte_size,
         counterpart=counterpart,
         status_word=lambda status: _status(status)[0],
@@ -94,7 +95,7 @@ def register(app: Flask) -> None:
         protection=protection,
         timing=timing,
         delivery_note=delivery_note,
-        delivery_word=lambda row: "Scheduled" if waits(row) and not row.undo else _status(row.status)[0],
+        delivery_word=lambda row: _("Scheduled") if waits(row) and not row.undo else _status(row.status)[0],
         delivery_kind=lambda row: "wait" if waits(row) else _status(row.status)[1],
         delivered_at=delivered_at,
         fate_actions=fate_actions,
@@ -106,6 +107,21 @@ def register(app: Flask) -> None:
         quota_note=quota_note,
         number=dates.number,
     )
+
+
+FOLDER_TITLES = {
+    "inbox": marked("Inbox"),
+    "drafts": marked("Drafts"),
+    "sent": marked("Sent"),
+    "junk": marked("Junk"),
+    "archive": marked("Archive"),
+    "trash": marked("Trash"),
+}
+
+
+def folder_title(name: str) -> str:
+    """What a folder is called."""
+    return str(FOLDER_TITLES.get(name, name.capitalize()))
 
 
 @cache
@@ -141,8 +157,8 @@ def counterpart(row: EmailRow) -> str:
     """Who a message in a list is from, or for: the other side."""
     if row.folder in ("sent", "drafts"):
         names = [name or address for name, address in split_list(row.recipient)]
-        return listed(names) or "(no recipient)"
-    return row.sender_name or row.sender or "Unknown sender"
+        return listed(names) or _("(no recipient)")
+    return row.sender_name or row.sender or _("Unknown sender")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -170,19 +186,23 @@ def timing(step: AttemptRow) -> str:
 def delivery_note(row: OutboxRow) -> str:
     """A delivery's state in a sentence."""
     if waits(row):
-        return "Waits so that it can be called back." if row.undo else "Waits for the time that was chosen."
+        return _("Waits so that it can be called back.") if row.undo else _("Waits for the time that was chosen.")
+    why = _why(row)
     if row.status == "deferred":
-        return f"Not yet{_why(row)} It will be tried again."
+        return _("Not yet: %(why)s It will be tried again.", why=why) if why else _("Not yet. It will be tried again.")
     if row.status == "failed":
-        return returns.returned(row) or f"Could not be delivered{_why(row)}"
+        not_delivered = _("Could not be delivered: %(why)s", why=why) if why else _("Could not be delivered.")
+        return returns.returned(row) or not_delivered
     if row.status == "held":
         return _held(row)
     return {
-        "pending": "On its way.",
-        "sending": "Being delivered right now.",
+        "pending": _("On its way."),
+        "sending": _("Being delivered right now."),
         "sent": _delivered(row),
-        "cancelled": "Taken back; it was not delivered.",
-        "sandboxed": f"Captured here and not sent: {row.sandbox_domain or 'this server'} is in the sandbox.",
+        "cancelled": _("Taken back; it was not delivered."),
+        "sandboxed": _("Captured here and not sent: %(domain)s is in the sandbox.", domain=row.sandbox_domain)
+        if row.sandbox_domain
+        else _("Captured here and not sent: this server is in the sandbox."),
     }.get(row.status, "")
 
 
@@ -216,17 +236,19 @@ def is_nearly_full(quota: Quota) -> bool:
 
 def quota_note(quota: Quota) -> str:
     """How much of a quota is used."""
-    amount = f"{render.byte_size(quota.used)} of {render.byte_size(quota.limit)}"
+    both = {"used": render.byte_size(quota.used), "limit": render.byte_size(quota.limit)}
     if quota.used >= quota.limit:
-        return f"Full: {amount}. New mail has to wait."
-    return f"Nearly full: {amount}" if is_nearly_full(quota) else f"{amount} used"
+        return _("Full: %(used)s of %(limit)s. New mail has to wait.", **both)
+    if is_nearly_full(quota):
+        return _("Nearly full: %(used)s of %(limit)s", **both)
+    return _("%(used)s of %(limit)s used", **both)
 
 
 def _held(row: OutboxRow) -> str:
     if not is_held_by_rule(row):
-        return f"Waits for somebody to release it. {_first_line(row.last_error)}".strip()
+        return f"{_('Waits for somebody to release it.')} {_first_line(row.last_error)}".strip()
     reason = _first_line(row.last_error)
-    return f"Waits for an administrator to release it: {reason}"
+    return _("Waits for an administrator to release it: %(reason)s", reason=reason)
 
 
 def _delivered(row: OutboxRow) -> str:
@@ -235,19 +257,20 @@ def _delivered(row: OutboxRow) -> str:
 
 def _taken(row: OutboxRow) -> str:
     host = next((step.host for step in reversed(row.history) if step.outcome == "delivered" and step.host), "")
-    return f"Taken by {host}." if host else "In the recipient’s mailbox."
+    return _("Taken by %(host)s.", host=host) if host else _("In the recipient’s mailbox.")
 
 
 def _why(row: OutboxRow) -> str:
-    """Why it is not delivered, to end a sentence: in plain words where they are known, else as the other server put it.
+    """Why it is not delivered, as a sentence, or "": in plain words where they are known, else as the other server put
+    it.
 
     A row that another program wrote may say nothing.
     """
     plain = next((step.explanation for step in reversed(row.history) if step.explanation), "")
     line = plain or _first_line(row.last_error)
-    if not line:
-        return "."
-    return f": {line}" if line.endswith((".", "!", "?", "…")) else f": {line}."
+    if not line or line.endswith((".", "!", "?", "…")):
+        return line
+    return f"{line}."
 
 
 def _first_line(text: str) -> str:

@@ -17,6 +17,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import finding
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notices, OwnEntry, PageRoute
 from onifast_web.webmail.mailbox import folder
 from onifast_web.webmail.pages import page, user
@@ -25,14 +26,14 @@ from onifast_web.webmail.pages import page, user
 @allow(Who.USER)
 def searches() -> AnyResponse:
     """The form, and what is kept; with `go` the search that the form makes."""
-    _, username = user()
+    _caller, username = user()
     if request.method == "POST":
         return _act(username)
     if "go" not in request.args:
         return _page(username)
     text = finding.query_of(request.args)
     if not text:
-        return _page(username, {"words": "Say at least one thing about what you look for."})
+        return _page(username, {"words": _("Say at least one thing about what you look for.")})
     return _found(text)
 
 
@@ -40,18 +41,18 @@ ROUTES = (PageRoute("GET POST", "/searches", searches),)
 NAV = (
     NavEntry(
         "searches",
-        "Searches",
+        marked("Searches"),
         searches,
         icon="search",
         group=NavGroup.SORTING,
         order=30,
-        hint="Look for mail by a form, and keep searches under a name.",
+        hint=marked("Look for mail by a form, and keep searches under a name."),
     ),
 )
 NOTICES: Notices = {
-    "search-saved": "Kept. It stands in the menu, below your labels.",
-    "search-deleted": "Deleted.",
-    "searches-forgotten": "What you searched for lately is forgotten.",
+    "search-saved": marked("Kept. It stands in the menu, below your labels."),
+    "search-deleted": marked("Deleted."),
+    "searches-forgotten": marked("What you searched for lately is forgotten."),
 }
 
 
@@ -64,7 +65,7 @@ def _own_entries(tx: Connection, username: str) -> Sequence[OwnEntry]:
             full_title=each.query,
             view=folder,
             icon="search",
-            heading="Searches",
+            heading=_("Searches"),
             values={"folder": "inbox", "q": each.query, "in": "all"},
             number=MenuNumber(0),
         )
@@ -92,7 +93,7 @@ def _act(username: str) -> AnyResponse:
         case "forget":
             web.database.write(lambda tx: saved.forget_recent(tx, username))
             return _back("searches-forgotten")
-    raise Problem(400, "That action is not known.")
+    raise Problem(400, _("That action is not known."))
 
 
 def _found(text: str) -> AnyResponse:

@@ -15,6 +15,7 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import forwards as actions
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown, wanted
@@ -33,7 +34,7 @@ class ForwardLine:
 @allow(Who.PANEL_USER)
 def forwards() -> AnyResponse:
     """The list with its form; for administrators the forwards of everybody."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _list_page(caller)
     errors: dict[str, str] = {}
@@ -56,17 +57,17 @@ ROUTES = (PageRoute("GET POST", "/forwards", forwards),)
 NAV = (
     NavEntry(
         "forwards",
-        "Forwards",
+        marked("Forwards"),
         forwards,
         icon="forward",
         group=NavGroup.ADDRESSES,
         order=40,
-        hint="Where mail to an address goes besides, or instead.",
+        hint=marked("Where mail to an address goes besides, or instead."),
     ),
 )
 NOTICES: Notices = {
-    "forwarded": "Forward added. It counts from the next message on.",
-    "unforwarded": "Forward removed.",
+    "forwarded": marked("Forward added. It counts from the next message on."),
+    "unforwarded": marked("Forward removed."),
 }
 
 

@@ -11,6 +11,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import hold_rules as actions
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -21,7 +22,7 @@ _MOST_NOTE = 500
 @allow(Who.ADMINISTRATOR)
 def hold_rules() -> AnyResponse:
     """The rules with their form."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _page()
     if request.form.get("do") in ("remove", "release"):
@@ -40,18 +41,18 @@ ROUTES = (PageRoute("GET POST", "/hold-rules", hold_rules),)
 NAV = (
     NavEntry(
         "hold-rules",
-        "Hold rules",
+        marked("Hold rules"),
         hold_rules,
         icon="pause",
         group=NavGroup.ADMINISTRATION,
         order=10,
-        hint="What waits in the outbox until somebody looks at it.",
+        hint=marked("What waits in the outbox until somebody looks at it."),
     ),
 )
 NOTICES: Notices = {
-    "rule": "Rule made. What fits it waits from now on.",
-    "rule-removed": "Rule removed. What it held keeps waiting in the outbox.",
-    "rule-released": "Rule removed. What it held is on its way.",
+    "rule": marked("Rule made. What fits it waits from now on."),
+    "rule-removed": marked("Rule removed. What it held keeps waiting in the outbox."),
+    "rule-released": marked("Rule removed. What it held is on its way."),
 }
 
 

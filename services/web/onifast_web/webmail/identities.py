@@ -10,6 +10,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import identities as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -18,7 +19,7 @@ from onifast_web.webmail.pages import page, user
 @allow(Who.USER)
 def identities() -> AnyResponse:
     """The addresses with their forms, and what one of these sets."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username)
     form, address = request.form, request.form.get("address", "")
@@ -41,8 +42,8 @@ def identities() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/identities", identities),)
-NAV = (NavTab("identities", "Names and signatures", identities, under="writing", order=1),)
-NOTICES: Notices = {"identity-saved": "Saved. It counts from the next message on."}
+NAV = (NavTab("identities", marked("Names and signatures"), identities, under="writing", order=1),)
+NOTICES: Notices = {"identity-saved": marked("Saved. It counts from the next message on.")}
 
 
 def _page(

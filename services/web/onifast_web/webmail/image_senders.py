@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import bodies
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -20,7 +21,7 @@ from onifast_web.webmail.pages import page, user
 @allow(Who.USER)
 def image_senders() -> AnyResponse:
     """The list, and what takes one off it."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username)
     address = request.form.get("address", "")
@@ -32,11 +33,11 @@ def image_senders() -> AnyResponse:
 @allow(Who.USER)
 def always_show_images(email_id: int) -> AnyResponse:
     """Shows the images of a message's author from now on."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     opened = open_message(username, email_id)
     author = bodies.proven_author(opened.row.authentication, opened.parsed)
     if author is None:
-        raise Problem(409, "It could not be verified who this message is from, so its sender cannot be allowed.")
+        raise Problem(409, _("It could not be verified who this message is from, so its sender cannot be allowed."))
     web.database.write(lambda tx: store.add(tx, username, author, web.clock()))
     return redirect(url_for("webmail.message", email_id=email_id, did="image-sender-added"), 303)
 
@@ -50,17 +51,19 @@ ROUTES = (
 NAV = (
     NavEntry(
         "image-senders",
-        "Images",
+        marked("Images"),
         image_senders,
         icon="image",
         group=NavGroup.READING,
         order=20,
-        hint="Whose images are shown without asking.",
+        hint=marked("Whose images are shown without asking."),
     ),
 )
 NOTICES: Notices = {
-    "image-sender-added": "Images from this sender are always shown from now on. Settings, Images has the list.",
-    "image-sender-removed": "Removed. You are asked again before images from this sender are shown.",
+    "image-sender-added": marked(
+        "Images from this sender are always shown from now on. Settings, Images has the list."
+    ),
+    "image-sender-removed": marked("Removed. You are asked again before images from this sender are shown."),
 }
 
 

@@ -12,16 +12,17 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import junk as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
-_CHOICES = (("off", "Never"), ("daily", "Every day"), ("weekly", "Every week"))
+_CHOICES = (("off", marked("Never")), ("daily", marked("Every day")), ("weekly", marked("Every week")))
 
 
 @allow(Who.USER)
 def junk() -> AnyResponse:
     """What was learned, both choices, and what their forms ask for."""
-    _, username = user()
+    _caller, username = user()
     web = current()
     if request.method == "GET":
         found = actions.standing(web, username)
@@ -31,12 +32,12 @@ def junk() -> AnyResponse:
         case "save":
             digest = request.form.get("digest", "")
             if digest not in DIGESTS:
-                raise Problem(400, "That is none of the times to choose from.")
+                raise Problem(400, _("That is none of the times to choose from."))
             actions.choose(web, username, request.form.get("filters") == "1", cast(Digest, digest))
         case "forget":
             actions.forget(web, username)
         case _:
-            raise Problem(400, "That action is not known.")
+            raise Problem(400, _("That action is not known."))
     return redirect(url_for("webmail.junk", did=f"junk-{request.form['do']}"), 303)
 
 
@@ -44,15 +45,15 @@ ROUTES = (PageRoute("GET POST", "/junk", junk),)
 NAV = (
     NavEntry(
         "junk-filter",
-        "Junk filter",
+        marked("Junk filter"),
         junk,
         icon="junk-filter",
         group=NavGroup.SORTING,
         order=60,
-        hint="How strict it is, what it learned from you, and what it tells you of.",
+        hint=marked("How strict it is, what it learned from you, and what it tells you of."),
     ),
 )
 NOTICES: Notices = {
-    "junk-save": "Saved.",
-    "junk-forget": "Forgotten. Your mail stays where it lies; the filter learns anew.",
+    "junk-save": marked("Saved."),
+    "junk-forget": marked("Forgotten. Your mail stays where it lies; the filter learns anew."),
 }

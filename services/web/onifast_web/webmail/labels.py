@@ -15,6 +15,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import messages
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notices, OwnEntry, PageRoute
@@ -27,7 +28,7 @@ _LONGEST = 1000
 @allow(Who.USER)
 def labels_page() -> AnyResponse:
     """The labels with their forms."""
-    _, username = user()
+    _caller, username = user()
     if request.method == "GET":
         return _page(username)
     do = request.form.get("do", "")
@@ -41,18 +42,18 @@ ROUTES = (PageRoute("GET POST", "/labels", labels_page),)
 NAV = (
     NavEntry(
         "labels",
-        "Labels and folders",
+        marked("Labels and folders"),
         labels_page,
         icon="label",
         group=NavGroup.SORTING,
         order=10,
-        hint="What you sort your mail by: names, colours, and what lies in what.",
+        hint=marked("What you sort your mail by: names, colours, and what lies in what."),
     ),
 )
 NOTICES: Notices = {
-    "label-made": "Made. Select messages, and put them there.",
-    "label-changed": "Changed.",
-    "label-deleted": "Deleted. Its messages are where they were; those of a folder are in Archive.",
+    "label-made": marked("Made. Select messages, and put them there."),
+    "label-changed": marked("Changed."),
+    "label-deleted": marked("Deleted. Its messages are where they were; those of a folder are in Archive."),
 }
 
 
@@ -65,7 +66,7 @@ def _own_entries(tx: Connection, username: str) -> Sequence[OwnEntry]:
             full_title=each.name,
             view=labelled,
             icon=places.icon_of(each),
-            heading="Folders" if each.is_folder else "Labels",
+            heading=_("Folders") if each.is_folder else _("Labels"),
             values={"label_id": each.id},
             number=MenuNumber(each.unread, is_unread=True),
             depth=each.depth,
@@ -93,7 +94,7 @@ def _act(do: str, username: str) -> AnyResponse:
         messages.delete_label(web, label)
         return _back("label-deleted")
     if do != "change":
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
 
     def change(tx: Connection) -> None:
         labels.set_colour(tx, label, colour)

@@ -16,6 +16,8 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import limits as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages import dates
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown, wanted
@@ -69,11 +71,11 @@ class LimitField:
 @allow(Who.USER)
 def limits() -> AnyResponse:
     """The user's limits; for administrators everybody's, with a form."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _asked(request.args.get("scope", ""), request.args.get("name", ""))
     if not caller.is_admin:
-        raise Problem(403, "Only administrators may do this.")
+        raise Problem(403, _("Only administrators may do this."))
     scope, name = request.form.get("scope", ""), request.form.get("name", "")
     try:
         subject = limit_subjects.subject(scope, name)
@@ -94,17 +96,17 @@ ROUTES = (PageRoute("GET POST", "/limits", limits),)
 NAV = (
     NavEntry(
         "limits",
-        "Limits",
+        marked("Limits"),
         limits,
         icon="gauge",
         group=NavGroup.DELIVERY,
         order=50,
-        hint="How much may be sent, and how much of it is used.",
+        hint=marked("How much may be sent, and how much of it is used."),
     ),
 )
 NOTICES: Notices = {
-    "limits": "Limits saved. They count from the next message on.",
-    "limits-reset": "Forgotten: all of the limit can be used again.",
+    "limits": marked("Limits saved. They count from the next message on."),
+    "limits-reset": marked("Forgotten: all of the limit can be used again."),
 }
 
 
@@ -125,12 +127,12 @@ def _chosen(counted: str, errors: dict[str, str]) -> int | None:
         return None
     if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LARGEST:
         return int(text)
-    errors[counted] = f"A whole number from 0 to {LARGEST:,}, or nothing."
+    errors[counted] = _("A whole number from 0 to %(largest)s, or nothing.", largest=dates.number(LARGEST))
     return None
 
 
 def _page(scope: str, name: str, errors: dict[str, str] | None = None) -> Response:
-    caller, _ = user()
+    caller, _username = user()
     web = current()
     now = web.clock()
     standings = web.database.read(lambda tx: limit_standings.list_for(tx, caller.manages, web.settings, now))
@@ -168,7 +170,9 @@ def _fields(subject: Subject) -> list[LimitField]:
         return str(tally.limits[counted]) if counted in tally.own else ""
 
     return [
-        LimitField(counted, words.capitalize(), value(counted), limit_subjects.default(subject, counted, web.settings))
+        LimitField(
+            counted, str(words).capitalize(), value(counted), limit_subjects.default(subject, counted, web.settings)
+        )
         for counted, words in WORDS.items()
     ]
 
@@ -205,9 +209,9 @@ def _marks(standing: SubjectStanding) -> list[RefusalMark]:
     beyond = [hit for counted, hit in standing.hits.items() if counted != FOREIGN_SENDER]
     marks = []
     if beyond:
-        marks.append(RefusalMark("Refused", sum(hit.times for hit in beyond), max(hit.last_ts for hit in beyond)))
+        marks.append(RefusalMark(_("Refused"), sum(hit.times for hit in beyond), max(hit.last_ts for hit in beyond)))
     if foreign := standing.hits.get(FOREIGN_SENDER):
-        marks.append(RefusalMark("Foreign sender", foreign.times, foreign.last_ts))
+        marks.append(RefusalMark(_("Foreign sender"), foreign.times, foreign.last_ts))
     return marks
 
 

@@ -13,10 +13,11 @@ from onifast_shared.search.highlight import Excerpt
 from onifast_shared.values import mailbox_accounts
 
 from onifast_web.http.links import numbered
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail import filters
 
 _WRITTEN_HERE = ("sent", "drafts")
-_NO_SUBJECT = "(no subject)"
+_NO_SUBJECT = marked("(no subject)")
 _MOST_NAMES = 3
 
 
@@ -102,7 +103,7 @@ def listed_row(
     told = row.recipient if tells_address and row.folder not in _WRITTEN_HERE else ""
     return ListedRow(
         *(row.id, url, who, filters.tint(who), filters.initial(who)),
-        *(row.subject or "no subject", row.subject or _NO_SUBJECT, row.snippet, excerpt),
+        *(row.subject or _("no subject"), row.subject or _NO_SUBJECT, row.snippet, excerpt),
         *(row.is_read if conversation is None else not conversation.unread, row.is_starred),
         *(row.folder in _WRITTEN_HERE, every.has_attachments, is_doubtful),
         pill=pill,
@@ -129,11 +130,18 @@ def team_pills(mark: TeamMark | None, member: str | None) -> list[StatusPill]:
     if mark is None or member is None:
         return found
     if mark.answering_by is not None and mark.answering_by != member:
-        found.append(StatusPill(f"{_short(mark.answering_by)} is answering", "wait"))
+        found.append(StatusPill(_("%(answering_by)s is answering", answering_by=_short(mark.answering_by)), "wait"))
     if mark.done_by is not None:
-        return [*found, StatusPill("Done", "good")]
+        return [*found, StatusPill(_("Done"), "good")]
     if mark.assigned_to is not None:
-        found.append(StatusPill("Yours" if mark.assigned_to == member else f"For {_short(mark.assigned_to)}", "idle"))
+        found.append(
+            StatusPill(
+                _("Yours")
+                if mark.assigned_to == member
+                else _("For %(assigned_to)s", assigned_to=_short(mark.assigned_to)),
+                "idle",
+            )
+        )
     return found
 
 
@@ -145,7 +153,7 @@ def names_of(people: Sequence[Participant]) -> list[ListedName]:
     """Who took part, each once, in the order of their first messages; of many the first one and the latest ones."""
     names: dict[str, bool] = {}
     for each in people:
-        name = "me" if each.is_me else (each.name.split("@")[0].strip() or "somebody")
+        name = _("me") if each.is_me else (each.name.split("@")[0].strip() or _("somebody"))
         names[name] = names.get(name, False) or each.is_unread
     found = [ListedName(name, is_unread) for name, is_unread in names.items()]
     if len(found) <= _MOST_NAMES:

@@ -10,24 +10,25 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
-_DENSITY_WORDS = {"comfortable": "Comfortable", "normal": "Normal", "compact": "Compact"}
-_PANE_WORDS = {"none": "None", "right": "To the right of the list", "below": "Below the list"}
+_DENSITY_WORDS = {"comfortable": marked("Comfortable"), "normal": marked("Normal"), "compact": marked("Compact")}
+_PANE_WORDS = {"none": marked("None"), "right": marked("To the right of the list"), "below": marked("Below the list")}
 _SWIPE_WORDS = {
-    "archive": "Archive",
-    "trash": "Delete",
-    "read": "Mark as read, or unread",
-    "snooze": "Snooze",
-    "none": "Nothing",
+    "archive": marked("Archive"),
+    "trash": marked("Delete"),
+    "read": marked("Mark as read, or unread"),
+    "snooze": marked("Snooze"),
+    "none": marked("Nothing"),
 }
 
 
 @allow(Who.USER)
 def lists() -> AnyResponse:
     """The choices, and what their form asks for."""
-    _, username = user()
+    _caller, username = user()
     if request.method == "GET":
         return _page()
     choice = ListChoice(
@@ -45,21 +46,21 @@ ROUTES = (PageRoute("GET POST", "/lists", lists),)
 NAV = (
     NavEntry(
         "lists",
-        "Mail lists",
+        marked("Mail lists"),
         lists,
         icon="rows",
         group=NavGroup.READING,
         order=10,
-        hint="Conversations or single lines, and how close they stand.",
+        hint=marked("Conversations or single lines, and how close they stand."),
     ),
 )
-NOTICES: Notices = {"lists-saved": "Saved."}
+NOTICES: Notices = {"lists-saved": marked("Saved.")}
 
 
 def _chosen(name: str, known: tuple[str, ...]) -> str:
     value = request.form.get(name, known[0])
     if value not in known:
-        raise Problem(400, "That is none of the choices.")
+        raise Problem(400, _("That is none of the choices."))
     return value
 
 

@@ -15,18 +15,21 @@ from onifast_web.actions.password_attempts import LONGEST_PASSWORD
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import marked, ngettext
 from onifast_web.webmail.declared import Notices, PageRoute
 
 _logger = log.get("web")
 BY_PROOF = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}  # what smtpd needs a verifier for
 _LARGEST_FORM = 64 * 1024
-_WRONG = "User name or password is wrong."
+_WRONG = marked("User name or password is wrong.")
 _SAID = {
-    "logout": ("You are signed out.", "ok"),
-    "password": ("Your password is changed. Sign in with the new one.", "ok"),
-    "expired": ("That took too long, or was done already. Sign in again.", "error"),
+    "logout": (marked("You are signed out."), "ok"),
+    "password": (marked("Your password is changed. Sign in with the new one."), "ok"),
+    "expired": (marked("That took too long, or was done already. Sign in again."), "error"),
 }
-_STALE_LINK = "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
+_STALE_LINK = marked(
+    "This sign-in link is not valid any more: it works once, for a short time. Open your mail from the panel."
+)
 
 
 @allow(Who.ANYONE)
@@ -96,7 +99,7 @@ def _bearer_of(web: Web, token: str) -> panel_users.PanelUser | None:
 def _attempt(web: Web, typed: str, password: str) -> AnyResponse:
     made = password_attempts.attempt(web, typed, password, str(request.environ.get(CLIENT)))
     if made.wait:
-        text = f"Too many failed attempts. Try again in {_duration(made.wait)}."
+        text = _too_many(made.wait)
         return _form(typed, text, status=429, wait=made.wait)
     if made.user is None:
         return _form(typed, _WRONG, status=403)
@@ -114,7 +117,15 @@ def _form(username: str = "", message: str = "", *, kind: str = "error", status:
     return response
 
 
-def _duration(seconds: int) -> str:
+def _too_many(seconds: int) -> str:
     if seconds < 90:
-        return f"{seconds} seconds" if seconds != 1 else "1 second"
-    return f"{-(-seconds // 60)} minutes"
+        return ngettext(
+            "Too many failed attempts. Try again in %(n)s second.",
+            "Too many failed attempts. Try again in %(n)s seconds.",
+            seconds,
+        )
+    return ngettext(
+        "Too many failed attempts. Try again in %(n)s minute.",
+        "Too many failed attempts. Try again in %(n)s minutes.",
+        -(-seconds // 60),
+    )

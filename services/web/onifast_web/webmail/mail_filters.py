@@ -20,6 +20,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import mail_filters as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import filter_forms, filter_words
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
@@ -31,7 +32,7 @@ _PAGE = 50
 @allow(Who.USER)
 def mail_filters() -> AnyResponse:
     """The filters in their order, and their runs on mail that is here."""
-    _, username = user()
+    _caller, username = user()
     if request.method == "GET":
         return _list_page(username)
     try:
@@ -45,7 +46,7 @@ def mail_filters() -> AnyResponse:
 @allow(Who.USER)
 def new_filter() -> AnyResponse:
     """The form of a new filter; of messages like one, where `like` names it."""
-    _, username = user()
+    _caller, username = user()
     if request.method == "POST":
         return _saved(username, None)
     like = request.args.get("like", 0, type=int)
@@ -56,7 +57,7 @@ def new_filter() -> AnyResponse:
 @allow(Who.USER)
 def edit_filter(filter_id: int) -> AnyResponse:
     """A filter's form."""
-    _, username = user()
+    _caller, username = user()
     found = current().database.read(lambda tx: actions.of(tx, username, filter_id))
     if request.method == "POST":
         return _saved(username, found)
@@ -67,7 +68,7 @@ def edit_filter(filter_id: int) -> AnyResponse:
 @allow(Who.USER)
 def filter_log() -> Response:
     """What filters did, the latest first."""
-    _, username = user()
+    _caller, username = user()
     try:
         found = actions.log(current(), username, limit=_PAGE, cursor=request.args.get("cursor"))
     except CursorError as error:
@@ -85,25 +86,25 @@ ROUTES = (
 NAV = (
     NavEntry(
         "mail-filters",
-        "Filters",
+        marked("Filters"),
         mail_filters,
         icon="filter",
         group=NavGroup.SORTING,
         order=20,
-        hint="What is done with mail as it comes: label, move, forward, answer, refuse.",
+        hint=marked("What is done with mail as it comes: label, move, forward, answer, refuse."),
     ),
 )
 NOTICES: Notices = {
-    "filter-kept": "Saved. It acts on what comes from now on.",
-    "filter-kept-run": "Saved. It is run on the mail in your inbox now.",
-    "filter-on": "Turned on.",
-    "filter-off": "Turned off. What it did stays as it is.",
-    "filter-up": "Moved up.",
-    "filter-down": "Moved down.",
-    "filter-remove": "Deleted. What it did stays as it is.",
-    "filter-run": "It runs in the background. Below is how far it is.",
-    "filter-stop": "Stopped.",
-    "filter-undo": "What it changed is put back, in the background.",
+    "filter-kept": marked("Saved. It acts on what comes from now on."),
+    "filter-kept-run": marked("Saved. It is run on the mail in your inbox now."),
+    "filter-on": marked("Turned on."),
+    "filter-off": marked("Turned off. What it did stays as it is."),
+    "filter-up": marked("Moved up."),
+    "filter-down": marked("Moved down."),
+    "filter-remove": marked("Deleted. What it did stays as it is."),
+    "filter-run": marked("It runs in the background. Below is how far it is."),
+    "filter-stop": marked("Stopped."),
+    "filter-undo": marked("What it changed is put back, in the background."),
 }
 
 
@@ -125,7 +126,7 @@ def _act(username: str, do: str) -> str:
         case "undo":
             actions.undo(web, username, number)
         case _:
-            raise Problem(400, "That action is not known.")
+            raise Problem(400, _("That action is not known."))
     return f"filter-{do}"
 
 

@@ -26,11 +26,12 @@ from onifast_web.actions import searching
 from onifast_web.actions.searching import MailListing, WantedListing
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notices, PageRoute
-from onifast_web.webmail.filters import STATUS_WORDS
+from onifast_web.webmail.filters import FOLDER_TITLES, STATUS_WORDS, folder_title
 from onifast_web.webmail.help import TourStep, tour_for
 from onifast_web.webmail.listed_rows import ListedRow, StatusPill, listed_row, team_pills
 from onifast_web.webmail.pages import page, user
@@ -172,7 +173,7 @@ def _row(listed: _Listed, row: EmailRow, now: float) -> ListedRow:
     is_elsewhere = row.folder != place.folder and (_is_in_all(listed.asked) or not place.own_folder)
     return listed_row(
         row,
-        pill=row.folder.capitalize() if is_elsewhere else "",
+        pill=folder_title(row.folder) if is_elsewhere else "",
         labels=[each for each in listed.labels_of.get(row.id, ()) if each != place.label],
         mark=_snoozed_mark(row) or (_mark(states, now) if states else None),
         excerpt=listed.listing.excerpts.get(row.id),
@@ -207,12 +208,12 @@ ROUTES = (
 NAV = (
     *(
         NavEntry(
-            name, name.capitalize(), folder, icon=name, group=NavGroup.MAIL, order=10 * place, values={"folder": name}
+            name, FOLDER_TITLES[name], folder, icon=name, group=NavGroup.MAIL, order=10 * place, values={"folder": name}
         )
         for place, name in enumerate(FOLDERS, 1)
     ),
-    NavEntry("starred", "Starred", starred, icon="star", group=NavGroup.MAIL, order=15),
-    NavEntry("snoozed", "Snoozed", snoozed, icon="snooze", group=NavGroup.MAIL, order=17),
+    NavEntry("starred", marked("Starred"), starred, icon="star", group=NavGroup.MAIL, order=15),
+    NavEntry("snoozed", marked("Snoozed"), snoozed, icon="snooze", group=NavGroup.MAIL, order=17),
 )
 NOTICES: Notices = {}
 
@@ -230,7 +231,7 @@ NUMBERS = _numbers
 
 
 def _snoozed_mark(row: EmailRow) -> StatusPill | None:
-    return None if row.snoozed_until is None else StatusPill("Snoozed", "idle", row.snoozed_until)
+    return None if row.snoozed_until is None else StatusPill(_("Snoozed"), "idle", row.snoozed_until)
 
 
 def _mark(states: list[RecipientState], now: float) -> StatusPill | None:
@@ -238,14 +239,19 @@ def _mark(states: list[RecipientState], now: float) -> StatusPill | None:
     waiting = [each for each in states if each.status == "pending" and each.release_ts > now]
     if waiting:
         return StatusPill(
-            "Waiting" if waiting[0].undo else "Scheduled", "wait", max(each.release_ts for each in waiting)
+            _("Waiting") if waiting[0].undo else _("Scheduled"), "wait", max(each.release_ts for each in waiting)
         )
     found = {each.status for each in states}
     if found == {"cancelled"}:
-        return StatusPill("Not sent", "idle")
+        return StatusPill(_("Not sent"), "idle")
     for status in ("failed", "held", "deferred", "sandboxed"):
         if status in found:
             word, kind = STATUS_WORDS[status]
             number = sum(each.status == status for each in states)
-            return StatusPill(word if number == len(states) else f"{number} of {len(states)} {word.lower()}", kind)
+            return StatusPill(
+                word
+                if number == len(states)
+                else _("%(n)s of %(all)s: %(state)s", n=number, all=len(states), state=word),
+                kind,
+            )
     return None

@@ -25,6 +25,7 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import mailbox_users as actions
 from onifast_web.actions import second_factor as second_factors
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -55,7 +56,7 @@ class FreshPassword:
 @allow(Who.PANEL_USER)
 def mailbox_users_page() -> AnyResponse:
     """The list, and the form that makes one. A new password is in the answer to the form itself alone."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _list_page(caller)
     do = request.form.get("do", "")
@@ -116,22 +117,28 @@ ROUTES = (
 NAV = (
     NavEntry(
         "mailbox-users",
-        "Mailbox users",
+        marked("Mailbox users"),
         mailbox_users_page,
         icon="user",
         group=NavGroup.ADDRESSES,
         order=20,
-        hint="People who have a mailbox of their own at your domains.",
+        hint=marked("People who have a mailbox of their own at your domains."),
     ),
     NavEntry(
-        "password", "Password", password, icon="lock", group=NavGroup.SIGNING_IN, order=10, hint="Change your password."
+        "password",
+        marked("Password"),
+        password,
+        icon="lock",
+        group=NavGroup.SIGNING_IN,
+        order=10,
+        hint=marked("Change your password."),
     ),
 )
 NOTICES: Notices = {
-    "mailbox-user-made": "The address has a mailbox of its own now.",
-    "mailbox-user-changed": "Changed.",
-    "mailbox-user-removed": "Removed. The address is yours to read again.",
-    "left": "You are in your own mailbox again.",
+    "mailbox-user-made": marked("The address has a mailbox of its own now."),
+    "mailbox-user-changed": marked("Changed."),
+    "mailbox-user-removed": marked("Removed. The address is yours to read again."),
+    "left": marked("You are in your own mailbox again."),
 }
 
 
@@ -168,7 +175,9 @@ def _change(caller: Caller, address: Address, do: str) -> AnyResponse:
     if do == "remove":
         fate = request.form.get("mail", "")
         if fate not in ("owner", "delete"):
-            return _list_page(caller, errors={"mail": f"Say what becomes of the mail of {address.display}."})
+            return _list_page(
+                caller, errors={"mail": _("Say what becomes of the mail of %(display)s.", display=address.display)}
+            )
         kept: Fate = "owner" if fate == "owner" else "delete"
         actions.remove(current(), caller, address, kept)
         return redirect(url_for("webmail.mailbox_users_page", did="mailbox-user-removed"), 303)
@@ -196,7 +205,7 @@ def _quota() -> int | None:
     try:
         return int(setting_types.size(0, _LARGEST_QUOTA).parse(text))
     except ValueError:
-        raise ValueError("space is a number with its unit, such as 500 MiB, or nothing") from None
+        raise ValueError(_("space is a number with its unit, such as 500 MiB, or nothing")) from None
 
 
 def _list_page(caller: Caller, fresh: FreshPassword | None = None, *, errors: dict[str, str] | None = None) -> Response:

@@ -38,6 +38,7 @@ from onifast_web.actions import (
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked, ngettext
 from onifast_web.reading import bodies, hops, impostors, lures, render, returns
 from onifast_web.webmail import beginning, content, filter_words, sorting
 from onifast_web.webmail.content import ImageConsent, Links
@@ -54,7 +55,7 @@ _MOST_COMMENT = 1000
 @allow(Who.USER, visitors=True)
 def message(email_id: int) -> Response:
     """The message's page; seeing it marks it as read."""
-    _, username = user()
+    _caller, username = user()
     opened = open_message(username, email_id)
     if _mark_read(username, opened.row):
         _tell_that_it_was_read(opened)
@@ -134,12 +135,12 @@ def raw(email_id: int) -> Response:
 @allow(Who.USER)
 def answer_invitation(email_id: int) -> AnyResponse:
     """Tells the organizer whether the reader comes, and shows the message again."""
-    caller, _ = user()
+    caller, _username = user()
     given = request.form.get("answer", "")
     comment = request.form.get("comment", "").strip()[:_MOST_COMMENT]
     choice = next((each for each in get_args(InvitationReply) if each == given), None)
     if choice is None:
-        raise Problem(400, "That answer is not known.")
+        raise Problem(400, _("That answer is not known."))
     try:
         invitations.answer(current(), caller, email_id, choice, comment=comment, origin="web")
     except DraftError as error:
@@ -175,8 +176,8 @@ ROUTES = (
 NAV = ()
 NOTICES: Notices = {
     "invitation-accepted": "Accepted. The organizer is told.",
-    "invitation-declined": "Declined. The organizer is told.",
-    "invitation-tentative": "Answered with “maybe”. The organizer is told.",
+    "invitation-declined": marked("Declined. The organizer is told."),
+    "invitation-tentative": marked("Answered with “maybe”. The organizer is told."),
 }
 
 
@@ -248,7 +249,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
     own = own_addresses(username, opened)
     answers = answering.to(parsed, own, folder=row.folder)
     named = [*parsed.mailboxes("to"), *parsed.mailboxes("cc")]
-    names = ["me" if each.key in own else each.name or each.shown for each in named]
+    names = [_("me") if each.key in own else each.name or each.shown for each in named]
     is_proven = bodies.proven_author(row.authentication, parsed) is not None
     sender = parsed.sender.display if parsed.sender else row.sender
     domain = parsed.sender.domain if parsed.sender else ""  # the envelope's sender is not what was shown to be genuine
@@ -256,7 +257,7 @@ def head_of(username: str, opened: OpenedMessage) -> dict[str, Any]:
         "parsed": parsed,
         "sender": sender,
         "sender_name": parsed.sender_name,
-        "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or "undisclosed recipients",
+        "to_short": _shortened(list(dict.fromkeys(names))) or row.recipient or _("undisclosed recipients"),
         "reply_all": answers.reply_all() != answers.reply(),
         "reply_list": parsed.list_post,
         "warnings": [
@@ -306,7 +307,7 @@ def _team(email_id: int) -> dict[str, Any] | None:
     return {
         "marks": marks,
         "members": [mailbox_accounts.shown(each) for each in members],
-        "since": "just now" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes",
+        "since": _("just now") if minutes < 1 else ngettext("%(n)s minute", "%(n)s minutes", minutes),
     }
 
 

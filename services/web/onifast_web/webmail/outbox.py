@@ -20,11 +20,12 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import downloads, queue
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked, ngettext
 from onifast_web.reading import render
 from onifast_web.webmail import content
 from onifast_web.webmail.acts import selected_ids
 from onifast_web.webmail.content import Links
-from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, PageRoute, counted
+from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, PageRoute
 from onifast_web.webmail.filters import STATUS_WORDS
 from onifast_web.webmail.pages import page, user
 
@@ -33,13 +34,16 @@ _LONGEST_TEXT = 200  # characters that are looked for
 _SOURCE_SHOWN = 64 * 1024
 _LARGEST_ID = 2**63 - 1
 _ID_DIGITS = 19
-_TABS = (("", "All"), *((status, word) for status, (word, _) in STATUS_WORDS.items() if status != "sending"))
+_TABS = (
+    ("", marked("All")),
+    *((status, word) for status, (word, _kind) in STATUS_WORDS.items() if status != "sending"),
+)
 
 
 @allow(Who.USER)
 def outbox() -> Response:
     """A page of the queue, newest first; everybody's for administrators."""
-    caller, _ = user()
+    caller, _username = user()
     search, cursor = _search(request.args), request.args.get("cursor") or None
     try:
         found = current().database.read(
@@ -62,10 +66,10 @@ def outbox() -> Response:
 @allow(Who.USER)
 def outbox_act() -> AnyResponse:
     """Retries, cancels, holds or releases deliveries, the selected or all of the list, as their states allow."""
-    caller, _ = user()
+    caller, _username = user()
     action, ids, search = request.form.get("action", ""), selected_ids(), _search(request.form)
     if action not in ACTIONS:
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     every = bool(request.form.get("every"))
     try:
         if every:
@@ -87,10 +91,10 @@ def captured(outbox_id: int) -> AnyResponse:
     """What is sent, or was captured, as its recipient would see it; and having it sent after all."""
     if request.method == "GET":
         return _captured_page(outbox_id)
-    caller, _ = user()
+    caller, _username = user()
     web, do, outbox_id = current(), request.form.get("do", ""), _row(outbox_id).id
     if do not in ("release", "redirect"):
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     try:
         if do == "release":
             done = queue.act(web, caller, [outbox_id], "release")
@@ -117,7 +121,7 @@ def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Resp
             raise not_found("message")
         # What a mailbox's owner may read, an administrator of the queue may not.
         return page("captured.html", "outbox", status, **known, parsed=None)
-    _, raw, parsed = _open(outbox_id)
+    _entry, raw, parsed = _open(outbox_id)
     return page(
         "captured.html",
         "outbox",
@@ -167,20 +171,22 @@ ROUTES = (
 NAV = (
     NavEntry(
         "outbox",
-        "Outbox",
+        marked("Outbox"),
         outbox,
         icon="outbox",
         group=NavGroup.DELIVERY,
         order=10,
-        hint="What is on its way, what became of it, and what waits.",
+        hint=marked("What is on its way, what became of it, and what waits."),
     ),
 )
 NOTICES: Notices = {
-    "outbox": lambda n: f"Changed {counted(n, 'delivery', 'deliveries')}.",
-    "outbox-none": "That does not apply to the selected deliveries.",
-    "outbox-forbidden": Notice("This was captured by a sandbox that is not yours to open.", is_failure=True),
-    "released": lambda n: f"Released: {counted(n, 'copy', 'copies')} will be sent for real.",
-    "outbox-redirected": "Redirected. It is on its way to the other address.",
+    "outbox": lambda n: ngettext("Changed %(n)s delivery.", "Changed %(n)s deliveries.", n),
+    "outbox-none": marked("That does not apply to the selected deliveries."),
+    "outbox-forbidden": Notice(marked("This was captured by a sandbox that is not yours to open."), is_failure=True),
+    "released": lambda n: ngettext(
+        "Released: %(n)s copy will be sent for real.", "Released: %(n)s copies will be sent for real.", n
+    ),
+    "outbox-redirected": marked("Redirected. It is on its way to the other address."),
 }
 
 
@@ -194,7 +200,7 @@ def _open(outbox_id: int) -> tuple[OutboxRow, bytes, Parsed]:
 
 
 def _row(outbox_id: int) -> OutboxRow:
-    caller, _ = user()
+    caller, _username = user()
     row = current().database.read(lambda tx: queue_view.get(tx, caller.manages, min(outbox_id, _LARGEST_ID)))
     if row is None:
         raise not_found("message")

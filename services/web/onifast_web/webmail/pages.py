@@ -22,6 +22,7 @@ from onifast_web.access.context import Web, current
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import IGNORED_PROXY
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, ngettext
 from onifast_web.reading.render import sentence
 from onifast_web.webmail import menu
 
@@ -38,7 +39,7 @@ def user() -> tuple[Caller, str]:
     """The caller and their name: a page belongs to a user, so the service token must name one (Problem(403))."""
     found = auth.caller()
     if found.username is None:
-        raise Problem(403, "The service token has no mailbox; name a user.")
+        raise Problem(403, _("The service token has no mailbox; name a user."))
     return found, found.username
 
 
@@ -80,8 +81,15 @@ def page(template: str, here: str, http_status: int = 200, /, **values: Any) -> 
 def _troubles(web: Web) -> list[str]:
     """What administrators are told on every page."""
     waiting = len(web.database.read(watching.waiting))
-    users = "A user's file is" if waiting == 1 else f"{waiting} users' files are"
-    asked = [f"{users} missing from the panel. Confirm under Departed users that they are gone, or put them back."]
+    asked = [
+        ngettext(
+            "A user's file is missing from the panel."
+            " Confirm under Departed users that they are gone, or put them back.",
+            "%(n)s users' files are missing from the panel."
+            " Confirm under Departed users that they are gone, or put them back.",
+            waiting,
+        )
+    ]
     proxy = [request.environ[IGNORED_PROXY]] if IGNORED_PROXY in request.environ else []
     return [each.text for each in troubles.present(web.database.path)] + (asked if waiting else []) + proxy
 
@@ -93,7 +101,7 @@ def field_errors(error: ValidationError) -> dict[str, str]:
 
 def _wrong(field: str, message: str) -> str:
     if field.endswith("port"):
-        return "A port is a number from 1 to 65535."
+        return _("A port is a number from 1 to 65535.")
     return sentence(message.removeprefix("Value error, "))
 
 

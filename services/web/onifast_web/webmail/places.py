@@ -16,6 +16,8 @@ from onifast_shared.mailboxes.mailbox import FOLDERS
 
 from onifast_web.actions import messages
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import _
+from onifast_web.webmail.filters import folder_title
 
 STARRED = "starred"
 SNOOZED = "snoozed"
@@ -42,11 +44,11 @@ class ListPlace:
 def of(tx: Connection, owner: str, key: str) -> ListPlace:
     """The place of that key; raises Problem(404) for one that is not this owner's."""
     if key in FOLDERS:
-        return ListPlace(key, key.capitalize(), key, key, key)
+        return ListPlace(key, folder_title(key), key, key, key)
     if key == STARRED:
-        return ListPlace(key, "Starred", key, "star")
+        return ListPlace(key, _("Starred"), key, "star")
     if key == SNOOZED:
-        return ListPlace(key, "Snoozed", key, "snooze")
+        return ListPlace(key, _("Snoozed"), key, "snooze")
     match = _LABEL.fullmatch(key)
     if match is None:
         raise not_found("folder")

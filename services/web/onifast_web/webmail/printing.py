@@ -51,7 +51,7 @@ def print_message(email_id: int) -> Response:
 @allow(Who.USER, visitors=True)
 def print_conversation(conversation_id: int) -> Response:
     """The messages of a conversation, the oldest first."""
-    _, username = user()
+    _caller, username = user()
 
     def read(tx: Connection) -> list[EmailRow]:
         found = conversations.get(tx, username, conversation_id) if conversation_id < 2**63 else None

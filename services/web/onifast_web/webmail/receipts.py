@@ -9,6 +9,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import receipts
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import Notices, PageRoute
 from onifast_web.webmail.pages import user
 
@@ -25,7 +26,7 @@ def answer_receipt(email_id: int) -> AnyResponse:
             receipts.decline(web, username, email_id)
             did = "receipt-declined"
         case _:
-            raise Problem(400, "That action is not known.")
+            raise Problem(400, _("That action is not known."))
     return redirect(url_for("webmail.message", email_id=email_id, did=did), 303)
 
 
@@ -34,6 +35,6 @@ ROUTES = (
 )
 NAV = ()
 NOTICES: Notices = {
-    "receipt-sent": "The sender is told that you have read it.",
-    "receipt-declined": "The sender is told nothing.",
+    "receipt-sent": marked("The sender is told that you have read it."),
+    "receipt-declined": marked("The sender is told nothing."),
 }

@@ -15,6 +15,7 @@ from onifast_web.actions import redirecting, sending_once
 from onifast_web.actions.sending import Sent
 from onifast_web.actions.sending_once import After, Before, SendKey
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import render
 from onifast_web.webmail import beginning, composed
 from onifast_web.webmail.declared import Notices, PageRoute
@@ -28,7 +29,7 @@ def redirect_message(email_id: int) -> AnyResponse:
     caller, username = user()
     opened = open_message(username, email_id)
     if opened.row.folder == "drafts":
-        raise Problem(409, "A draft cannot be redirected. Send it.")
+        raise Problem(409, _("A draft cannot be redirected. Send it."))
     if request.method == "GET":
         return _page(username, opened, {"from": beginning.short_reply(username, opened).sender, "to": ""})
     form = {name: request.form.get(name, "").strip() for name in ("from", "to")}
@@ -63,7 +64,7 @@ ROUTES = (
     ),
 )
 NAV = ()
-NOTICES: Notices = {"message-redirected": "Redirected. The copy in Sent tells what becomes of it."}
+NOTICES: Notices = {"message-redirected": marked("Redirected. The copy in Sent tells what becomes of it.")}
 
 
 def _page(

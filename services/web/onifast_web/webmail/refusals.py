@@ -16,6 +16,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import Web, current
 from onifast_web.actions import junk as actions
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading import bodies
 from onifast_web.reading.bodies import SenderVerdict
 from onifast_web.reading.render import sentence
@@ -25,10 +26,10 @@ from onifast_web.webmail.pages import page, user
 _PAGE = 50
 _DAY = 86400
 _STAGES = {
-    "MAIL": "when the sender was named",
-    "RCPT": "when the recipient was named",
-    "DATA": "when the message was sent",
-    "BDAT": "when the message was sent",
+    "MAIL": marked("when the sender was named"),
+    "RCPT": marked("when the recipient was named"),
+    "DATA": marked("when the message was sent"),
+    "BDAT": marked("when the message was sent"),
 }
 
 
@@ -52,7 +53,7 @@ class RefusalLine:
 @allow(Who.USER)
 def refusals() -> Response:
     """A page of refused mail, newest first; everybody's for administrators."""
-    caller, _ = user()
+    caller, _username = user()
     web, cursor = current(), request.args.get("cursor") or None
     kept = web.settings.refusals_kept
     try:
@@ -75,7 +76,7 @@ def refusals() -> Response:
 @allow(Who.USER)
 def refusal(refusal_id: int) -> Response:
     """One record, which a digest's link leads to: it changes nothing, since programs follow links."""
-    caller, _ = user()
+    caller, _username = user()
     web = current()
     row = web.database.read(lambda tx: actions.find_refusal(tx, web, caller, refusal_id))
     return page("refusal.html", "refusals", row=_line(web, row))
@@ -99,17 +100,17 @@ ROUTES = (
 NAV = (
     NavEntry(
         "refusals",
-        "Refused mail",
+        marked("Refused mail"),
         refusals,
         icon="refused",
         group=NavGroup.DELIVERY,
         order=20,
-        hint="Mail that was not let in, and how to get it after all.",
+        hint=marked("Mail that was not let in, and how to get it after all."),
     ),
 )
 NOTICES: Notices = {
-    "rescued": "Fetched back. It lies in your inbox now; whoever sent it was told that it was refused.",
-    "rescued-for": "Fetched back into its recipient’s inbox.",
+    "rescued": marked("Fetched back. It lies in your inbox now; whoever sent it was told that it was refused."),
+    "rescued-for": marked("Fetched back into its recipient’s inbox."),
 }
 
 

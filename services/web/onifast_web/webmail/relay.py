@@ -12,13 +12,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import relay as actions
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import field_errors, page
 
 TLS_CHOICES = (
-    ("starttls", "STARTTLS", "usual on port 587"),
-    ("tls", "TLS", "usual on port 465"),
-    ("none", "None", "only on a network that you trust"),
+    ("starttls", "STARTTLS", marked("usual on port 587")),
+    ("tls", "TLS", marked("usual on port 465")),
+    ("none", marked("None"), marked("only on a network that you trust")),
 )
 
 
@@ -40,17 +41,17 @@ ROUTES = (PageRoute("GET POST", "/relay", relay),)
 NAV = (
     NavEntry(
         "relay",
-        "Relay",
+        marked("Relay"),
         relay,
         icon="relay",
         group=NavGroup.ADMINISTRATION,
         order=50,
-        hint="By which server, and from which address, mail goes out.",
-        tabs="How mail leaves",
+        hint=marked("By which server, and from which address, mail goes out."),
+        tabs=marked("How mail leaves"),
     ),
 )
 NOTICES: Notices = {
-    "relay": "Relay saved. It counts from the next message on.",
+    "relay": marked("Relay saved. It counts from the next message on."),
 }
 
 
@@ -83,7 +84,7 @@ def _relay_page(form: dict[str, str], errors: dict[str, str] | None = None) -> R
     try:
         found = current().database.read(relay_store.get)
     except relay_store.RelayError as error:
-        found, errors = None, {"relay_host": f"{error}. Save this form to mend it."} | (errors or {})
+        found, errors = None, {"relay_host": _("%(error)s. Save this form to mend it.", error=error)} | (errors or {})
     password_set = found is not None and bool(found.password.reveal())
     status = 422 if errors and request.method == "POST" else 200
     return page(

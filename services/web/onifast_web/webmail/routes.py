@@ -15,6 +15,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import routes as actions
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
 from onifast_web.webmail.pages import field_errors, page
@@ -37,10 +38,10 @@ def routes() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/routes", routes),)
-NAV = (NavTab("routes", "Routes", routes, under="relay", order=10),)
+NAV = (NavTab("routes", marked("Routes"), routes, under="relay", order=10),)
 NOTICES: Notices = {
-    "route": "Route saved. It counts from the next attempt on.",
-    "route-removed": "Route removed.",
+    "route": marked("Route saved. It counts from the next attempt on."),
+    "route-removed": marked("Route removed."),
 }
 
 
@@ -62,7 +63,7 @@ def _asked_for() -> dict[str, str]:
 def _save_route(form: dict[str, str]) -> dict[str, str]:
     """Stores what the form says; what is wrong with it, by field."""
     if not form["direct"] and not form["host"].strip():
-        return {"host": "Give a host, or choose the domain’s own servers."}
+        return {"host": _("Give a host, or choose the domain’s own servers.")}
     direct: dict[str, Any] = {"host": "", "user": "", "password": "", "tls": "none"} if form["direct"] else {}
     values = {name: form[name] for name in ("scope", "name", "host", "tls", "user")} | _optional(form) | direct
     now = int(current().clock())
@@ -89,7 +90,7 @@ def _optional(form: dict[str, str]) -> dict[str, Any]:
 def _remove_route() -> AnyResponse:
     scope, name = request.form.get("scope", ""), request.form.get("name", "")
     if scope not in route_store.SCOPES:
-        raise Problem(400, "That kind of route is not known.")
+        raise Problem(400, _("That kind of route is not known."))
     if not current().database.write(lambda tx: route_store.remove(tx, scope, name)):
         raise not_found("route")
     return redirect(url_for("webmail.routes", did="route-removed"), 303)

@@ -14,6 +14,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.composed import typed_moment
 from onifast_web.webmail.declared import MenuNumber, NavEntry, NavGroup, Notice, Notices, PageRoute
@@ -30,14 +31,14 @@ def scheduled() -> AnyResponse:
         return _page()
     text, action = request.form.get("id", ""), _ACTIONS.get(request.form.get("do", ""))
     if action is None or not text.isdecimal() or len(text) > _LONGEST_ID:
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     return action(int(text))
 
 
 @allow(Who.USER)
 def recall(email_id: int) -> AnyResponse:
     """Makes a draft of a message that was sent and is not on its way yet, and opens it in the composer."""
-    _, username = user()
+    _caller, username = user()
     web, now = current(), current().clock()
     if email_id >= 2**63:
         raise not_found("message")
@@ -61,15 +62,19 @@ ROUTES = (
     PageRoute("POST", "/messages/<int:email_id>/recall", recall, off_menu="posted to by a message's page, and by Undo"),
 )
 # Among the folders: after "sent", which has order 30.
-NAV = (NavEntry("scheduled", "Scheduled", scheduled, icon="clock", group=NavGroup.MAIL, order=35, hides_at_zero=True),)
+NAV = (
+    NavEntry(
+        "scheduled", marked("Scheduled"), scheduled, icon="clock", group=NavGroup.MAIL, order=35, hides_at_zero=True
+    ),
+)
 NOTICES: Notices = {
-    "scheduled": lambda n: Notice("Your message will be sent", moment=n if 0 < n < _END_OF_TIME else None),
-    "recalled": "Called back: nothing was sent. Here it is as a draft.",
-    "unscheduled": "It will not be sent. It is a draft again.",
-    "sent-now": "Your message is on its way.",
-    "too-late": Notice("Too late to call it back: it is on its way already, or has arrived.", is_failure=True),
-    "not-waiting": Notice("This message does not wait any more.", is_failure=True),
-    "no-copy": Notice("This message has no copy in Sent that could become a draft.", is_failure=True),
+    "scheduled": lambda n: Notice(marked("Your message will be sent"), moment=n if 0 < n < _END_OF_TIME else None),
+    "recalled": marked("Called back: nothing was sent. Here it is as a draft."),
+    "unscheduled": marked("It will not be sent. It is a draft again."),
+    "sent-now": marked("Your message is on its way."),
+    "too-late": Notice(marked("Too late to call it back: it is on its way already, or has arrived."), is_failure=True),
+    "not-waiting": Notice(marked("This message does not wait any more."), is_failure=True),
+    "no-copy": Notice(marked("This message has no copy in Sent that could become a draft."), is_failure=True),
 }
 
 
@@ -82,7 +87,7 @@ NUMBERS = _numbers
 
 
 def _page(outbox_id: int | None = None, error: str = "") -> Response:
-    _, username = user()
+    _caller, username = user()
     web = current()
     found = web.database.read(lambda tx: waiting.scheduled(tx, username, web.clock()))
     errors = {outbox_id: {"send_at": error}} if error else {}
@@ -104,7 +109,7 @@ def _edit(outbox_id: int) -> AnyResponse:
 
 def _unschedule(outbox_id: int) -> AnyResponse:
     """Back to a draft, that nothing is lost; what has no copy is cancelled."""
-    caller, _ = user()
+    caller, _username = user()
     web = current()
     try:
         queue.recall(web, caller, [outbox_id])
@@ -116,7 +121,7 @@ def _unschedule(outbox_id: int) -> AnyResponse:
 
 
 def _send_now(outbox_id: int) -> AnyResponse:
-    caller, _ = user()
+    caller, _username = user()
     try:
         queue.send_now(current(), caller, [outbox_id])
     except Problem:
@@ -125,11 +130,11 @@ def _send_now(outbox_id: int) -> AnyResponse:
 
 
 def _change_time(outbox_id: int) -> AnyResponse:
-    caller, _ = user()
+    caller, _username = user()
     try:
         moment = times.parse_rfc3339(typed_moment())
     except ValueError:
-        return _page(outbox_id, "Choose a date and a time.")
+        return _page(outbox_id, _("Choose a date and a time."))
     try:
         queue.reschedule(current(), caller, [outbox_id], moment)
     except DraftError as error:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import second_factor as actions
+from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import shown
 from onifast_web.webmail.pages import page, user
@@ -18,7 +19,7 @@ from onifast_web.webmail.pages import page, user
 @allow(Who.ADMINISTRATOR)
 def second_factors() -> AnyResponse:
     """Who has a second factor, each with a button that resets it."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "POST":
         actions.reset(current(), caller, request.form.get("username", ""))
         return redirect(url_for("webmail.second_factors", did="second-factor-reset"), 303)
@@ -30,14 +31,16 @@ ROUTES = (PageRoute("GET POST", "/second-factors", second_factors),)
 NAV = (
     NavEntry(
         "second-factors",
-        "Two-step users",
+        marked("Two-step users"),
         second_factors,
         icon="passkey",
         group=NavGroup.ADMINISTRATION,
         order=25,
-        hint="Who signs in with a code, and its reset for who lost their phone.",
+        hint=marked("Who signs in with a code, and its reset for who lost their phone."),
     ),
 )
 NOTICES: Notices = {
-    "second-factor-reset": "Reset. They sign in with their password alone, until they set up another authenticator.",
+    "second-factor-reset": marked(
+        "Reset. They sign in with their password alone, until they set up another authenticator."
+    ),
 }

@@ -12,6 +12,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import senders as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail import places
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
@@ -24,7 +25,7 @@ _LONGEST = 400
 @allow(Who.USER)
 def senders() -> AnyResponse:
     """Both choices, and the list of senders."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username)
     form, did = request.form, f"senders-{request.form.get('do', '')}"
@@ -41,17 +42,17 @@ def senders() -> AnyResponse:
             except Problem as problem:
                 return _page(username, sender, str(problem.errors[0]["message"]))
         case _:
-            raise Problem(400, "That action is not known.")
+            raise Problem(400, _("That action is not known."))
     return redirect(url_for("webmail.senders", did=did, q=wanted() or None), 303)
 
 
 @allow(Who.USER)
 def decide_sender(email_id: int) -> AnyResponse:
     """Accepts or blocks the author of a message, and goes back to where it lay."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     choice = request.form.get("choice", "")
     if choice not in get_args(SenderChoice):
-        raise Problem(400, "That choice is not known.")
+        raise Problem(400, _("That choice is not known."))
     number = actions.decide(web, username, email_id, cast(SenderChoice, choice))
     back = request.form.get("back", "inbox")
     return redirect(places.url(back, did="accept" if choice == "accepted" else "block", n=number), 303)
@@ -64,19 +65,19 @@ ROUTES = (
 NAV = (
     NavEntry(
         "senders",
-        "Senders",
+        marked("Senders"),
         senders,
         icon="contacts",
         group=NavGroup.SORTING,
         order=50,
-        hint="Whom you accept or block, and where mail of people unknown to you goes.",
+        hint=marked("Whom you accept or block, and where mail of people unknown to you goes."),
     ),
 )
 NOTICES: Notices = {
-    "senders-save": "Saved.",
-    "senders-remove": "Removed.",
+    "senders-save": marked("Saved."),
+    "senders-remove": marked("Removed."),
     "senders-accepted": "Accepted. Their mail comes to your inbox.",
-    "senders-blocked": "Blocked. What they send goes where blocked mail goes, from now on.",
+    "senders-blocked": marked("Blocked. What they send goes where blocked mail goes, from now on."),
 }
 
 

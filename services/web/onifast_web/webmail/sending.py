@@ -11,6 +11,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import sandbox
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.filters import in_script
 from onifast_web.webmail.long_lists import shown, wanted
@@ -28,32 +29,32 @@ def sending() -> AnyResponse:
         case "sandbox-on" | "sandbox-off" as change:
             sandbox.switch(current(), user()[0], request.form.get("domain", ""), on=change == "sandbox-on")
             return redirect(url_for("webmail.sending", did=change, q=wanted() or None), 303)
-    raise Problem(400, "That action is not known.")
+    raise Problem(400, _("That action is not known."))
 
 
 ROUTES = (PageRoute("GET POST", "/sending", sending),)
 NAV = (
     NavEntry(
         "sending",
-        "Sending",
+        marked("Sending"),
         sending,
         icon="timer",
         group=NavGroup.WRITING,
         order=10,
-        hint="How long a message can be called back, and which domains send for real.",
+        hint=marked("How long a message can be called back, and which domains send for real."),
     ),
 )
 NOTICES: Notices = {
-    "undo-time": "Saved. It counts from the next message on.",
-    "sandbox-on": "The domain is in the sandbox: what it sends is captured from now on.",
-    "sandbox-off": "The domain is out of the sandbox: what it sends goes out from now on.",
+    "undo-time": marked("Saved. It counts from the next message on."),
+    "sandbox-on": marked("The domain is in the sandbox: what it sends is captured from now on."),
+    "sandbox-off": marked("The domain is out of the sandbox: what it sends goes out from now on."),
 }
 
 
 def _choose_undo(text: str) -> AnyResponse:
-    _, username = user()
+    _caller, username = user()
     if text not in map(str, UNDO_CHOICES):
-        raise Problem(400, "That time is none of those to choose from.")
+        raise Problem(400, _("That time is none of those to choose from."))
     current().database.write(lambda tx: preferences.put_undo_seconds(tx, username, int(text)))
     return redirect(url_for("webmail.sending", did="undo-time"), 303)
 

@@ -10,6 +10,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import sessions as actions
 from onifast_web.actions import signing_in
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
@@ -38,16 +39,16 @@ ROUTES = (PageRoute("GET POST", "/sessions", sessions),)
 NAV = (
     NavEntry(
         "sessions",
-        "Signed in",
+        marked("Signed in"),
         sessions,
         icon="devices",
         group=NavGroup.SIGNING_IN,
         order=40,
-        hint="Where you are signed in, and how to end that.",
+        hint=marked("Where you are signed in, and how to end that."),
     ),
 )
 NOTICES: Notices = {
-    "device-forgotten": "A code is asked for there again.",
-    "session-ended": "Signed out there.",
-    "sessions-ended": "Signed out everywhere else.",
+    "device-forgotten": marked("A code is asked for there again."),
+    "session-ended": marked("Signed out there."),
+    "sessions-ended": marked("Signed out everywhere else."),
 }

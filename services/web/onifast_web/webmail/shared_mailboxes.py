@@ -18,6 +18,7 @@ from onifast_web.actions import mailbox_users as users
 from onifast_web.actions import team
 from onifast_web.actions.team import TeamChange
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -37,7 +38,7 @@ def shared_mailboxes_page() -> AnyResponse:
     if do == "open":
         return _open(caller.member or username, address)
     if caller.belongs_to is not None:
-        raise Problem(403, "Only panel users may do this.")
+        raise Problem(403, _("Only panel users may do this."))
     if do == "remove":
         return _remove(caller, address)
     try:
@@ -50,7 +51,7 @@ def shared_mailboxes_page() -> AnyResponse:
 @allow(Who.USER)
 def team_marks(email_id: int) -> AnyResponse:
     """Assigns a message of a shared mailbox, or marks it as done, and shows it again."""
-    caller, _ = user()
+    caller, _username = user()
     do, assigned = request.form.get("do", ""), request.form.get("assigned_to", "")
     web = current()
     if do == "assign":
@@ -62,7 +63,7 @@ def team_marks(email_id: int) -> AnyResponse:
     elif do in ("done", "not-done"):
         wanted = TeamChange(done=do == "done")
     else:
-        raise Problem(400, "That is not known.")
+        raise Problem(400, _("That is not known."))
     if not 0 < email_id < 2**63:
         raise not_found()
     team.change(web, caller, [email_id], wanted)
@@ -85,17 +86,17 @@ ROUTES = (
 NAV = (
     NavEntry(
         "shared-mailboxes",
-        "Shared mailboxes",
+        marked("Shared mailboxes"),
         shared_mailboxes_page,
         icon="users",
         group=NavGroup.ADDRESSES,
         order=30,
-        hint="Mailboxes that several people read together.",
+        hint=marked("Mailboxes that several people read together."),
     ),
 )
 NOTICES: Notices = {
-    "shared-mailbox-saved": "Saved.",
-    "shared-mailbox-removed": "Removed. The address is yours to read again.",
+    "shared-mailbox-saved": marked("Saved."),
+    "shared-mailbox-removed": marked("Removed. The address is yours to read again."),
 }
 
 
@@ -111,7 +112,9 @@ def _open(person: str, address: Address) -> AnyResponse:
 def _remove(caller: Caller, address: Address) -> AnyResponse:
     fate = request.form.get("mail", "")
     if fate not in ("owner", "delete"):
-        return _list_page(caller, {"address": f"Say what becomes of the mail of {address.display}."})
+        return _list_page(
+            caller, {"address": _("Say what becomes of the mail of %(display)s.", display=address.display)}
+        )
     if current().database.read(lambda tx: shared_mailboxes.by_address(tx, address, caller.manages)) is None:
         raise not_found("shared mailbox")
     users.remove(current(), caller, address, "owner" if fate == "owner" else "delete")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onifast_web.languages.texts import _
+
 _MORNING = 8
 _LATER = timedelta(hours=3)
 
@@ -24,9 +26,9 @@ def snooze_choices(now: float) -> list[SnoozeChoice]:
     morning = today.replace(hour=_MORNING, minute=0, second=0, microsecond=0)
     later = (today + _LATER).replace(minute=0, second=0, microsecond=0)
     found = {
-        "later": ("Later today", later),
-        "tomorrow": ("Tomorrow", morning + timedelta(days=1)),
-        "weekend": ("This weekend", morning + timedelta(days=(5 - today.weekday()) % 7 or 7)),
-        "week": ("Next week", morning + timedelta(days=7 - today.weekday())),
+        "later": (_("Later today"), later),
+        "tomorrow": (_("Tomorrow"), morning + timedelta(days=1)),
+        "weekend": (_("This weekend"), morning + timedelta(days=(5 - today.weekday()) % 7 or 7)),
+        "week": (_("Next week"), morning + timedelta(days=7 - today.weekday())),
     }
     return [SnoozeChoice(name, words, int(when.timestamp())) for name, (words, when) in found.items()]

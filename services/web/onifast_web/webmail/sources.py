@@ -12,6 +12,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import routes as actions
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
 from onifast_web.webmail.pages import field_errors, page
@@ -33,10 +34,10 @@ def sources() -> AnyResponse:
 
 
 ROUTES = (PageRoute("GET POST", "/source-addresses", sources),)
-NAV = (NavTab("sources", "Source addresses", sources, under="relay", order=20),)
+NAV = (NavTab("sources", marked("Source addresses"), sources, under="relay", order=20),)
 NOTICES: Notices = {
-    "source": "Source address saved. It counts from the next attempt on.",
-    "source-removed": "Source address removed.",
+    "source": marked("Source address saved. It counts from the next attempt on."),
+    "source-removed": marked("Source address removed."),
 }
 
 

@@ -12,6 +12,7 @@ from onifast_web.access.auth import Caller, Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import suppressions as actions
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import wanted
@@ -24,7 +25,7 @@ _MOST_REASON = 500
 @allow(Who.USER)
 def suppressions() -> AnyResponse:
     """The list with its form; for administrators the list of everybody."""
-    caller, _ = user()
+    caller, _username = user()
     if request.method == "GET":
         return _page(caller)
     try:
@@ -43,17 +44,17 @@ ROUTES = (PageRoute("GET POST", "/suppressions", suppressions),)
 NAV = (
     NavEntry(
         "suppressions",
-        "Suppressed addresses",
+        marked("Suppressed addresses"),
         suppressions,
         icon="suppressed",
         group=NavGroup.DELIVERY,
         order=30,
-        hint="Recipients that nothing is sent to, since they do not exist.",
+        hint=marked("Recipients that nothing is sent to, since they do not exist."),
     ),
 )
 NOTICES: Notices = {
-    "suppressed": "Suppressed. Mail to this address is not sent until you lift that.",
-    "lifted": "Lifted. The next message to this address is sent.",
+    "suppressed": marked("Suppressed. Mail to this address is not sent until you lift that."),
+    "lifted": marked("Lifted. The next message to this address is sent."),
 }
 
 

@@ -11,6 +11,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import templates as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -21,7 +22,7 @@ _NEW = TextTemplate(0, "", "", "", "")
 @allow(Who.USER)
 def templates() -> AnyResponse:
     """The templates, each with its form, and an empty one; what these ask for."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username)
     form = request.form
@@ -53,8 +54,11 @@ ROUTES = (
     PageRoute("GET POST", "/templates", templates),
     PageRoute("GET", "/templates/<int:template_id>", template_text, off_menu="a composer asks for it"),
 )
-NAV = (NavTab("templates", "Templates", templates, under="writing", order=2),)
-NOTICES: Notices = {"template-saved": "Saved. “Templates” in a message inserts it.", "template-deleted": "Deleted."}
+NAV = (NavTab("templates", marked("Templates"), templates, under="writing", order=2),)
+NOTICES: Notices = {
+    "template-saved": marked("Saved. “Templates” in a message inserts it."),
+    "template-deleted": marked("Deleted."),
+}
 
 
 def _page(username: str, typed: TextTemplate = _NEW, errors: dict[str, str] | None = None) -> Response:

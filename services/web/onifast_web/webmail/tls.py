@@ -11,13 +11,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
+from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.long_lists import MOST
 from onifast_web.webmail.pages import page, user
 
 _WORDS = {
-    "none": "no encryption",
-    "encrypted": "encryption only",
+    "none": marked("no encryption"),
+    "encrypted": marked("encryption only"),
     "verified": "certificate",
     "mta-sts": "certificate (MTA-STS)",
     "dane": "certificate (DANE)",
@@ -53,9 +54,9 @@ NAV = (
         icon="tls",
         group=NavGroup.ADMINISTRATION,
         order=30,
-        hint="Which servers prove who they are, and what is asked of them.",
+        hint=marked("Which servers prove who they are, and what is asked of them."),
     ),
 )
 NOTICES: Notices = {
-    "tls-forgotten": "Forgotten. The domain is remembered anew once its servers prove who they are.",
+    "tls-forgotten": marked("Forgotten. The domain is remembered anew once its servers prove who they are."),
 }

@@ -15,6 +15,7 @@ from onifast_web.actions import audited
 from onifast_web.actions import second_factor as actions
 from onifast_web.actions.second_factor import NotProved
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notice, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
@@ -34,18 +35,20 @@ ROUTES = (PageRoute("GET POST", "/two-step", two_step),)
 NAV = (
     NavEntry(
         "two-step",
-        "Two-step sign-in",
+        marked("Two-step sign-in"),
         two_step,
         icon="shield",
         group=NavGroup.SIGNING_IN,
         order=20,
-        hint="A code from your phone besides the password.",
+        hint=marked("A code from your phone besides the password."),
     ),
 )
 NOTICES: Notices = {
-    "two-step-off": "Two-step sign-in is off. Your password alone signs you in.",
+    "two-step-off": marked("Two-step sign-in is off. Your password alone signs you in."),
     "recovery-code-used": Notice(
-        "You signed in with a recovery code, which is used up. If your authenticator is lost, set up another one."
+        marked(
+            "You signed in with a recovery code, which is used up. If your authenticator is lost, set up another one."
+        )
     ),
 }
 
@@ -59,9 +62,9 @@ def _do(what: str) -> AnyResponse:
         actions.give_up(web, username)
         return redirect(url_for("webmail.two_step"), 303)
     if what == "off" and _is_required(username):
-        raise Problem(403, "Your administrator asks for two-step sign-in; set up another authenticator instead.")
+        raise Problem(403, _("Your administrator asks for two-step sign-in; set up another authenticator instead."))
     if what not in {"begin", "recovery-codes", "off"}:
-        raise Problem(400, "There is no such step.")
+        raise Problem(400, _("There is no such step."))
     was_on = actions.of(web, username).is_on
     actions.prove(web, username, request.form.get("password", ""), request.form.get("code", ""))
     if what == "off":
@@ -79,7 +82,7 @@ def _is_required(username: str) -> bool:
 
 
 def _page(*, codes: Sequence[Secret] = (), errors: dict[str, str] | None = None, wait: int = 0) -> Response:
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     secret = None if codes else actions.begun(web, username)
     response = page(
         "two_step.html",

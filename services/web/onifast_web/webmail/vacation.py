@@ -16,6 +16,7 @@ from onifast_web.access.auth import Who, allow
 from onifast_web.access.context import current
 from onifast_web.actions import vacation as actions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
@@ -27,7 +28,7 @@ _UTC = "UTC"
 @allow(Who.USER)
 def vacation() -> AnyResponse:
     """The note of the account, or of one address, with its form."""
-    web, (_, username) = current(), user()
+    web, (_caller, username) = current(), user()
     if request.method == "GET":
         return _page(username, request.args.get("address", ""))
     address, do = request.form.get("address", ""), request.form.get("do", "")
@@ -38,7 +39,7 @@ def vacation() -> AnyResponse:
         actions.remove(web, username, address)
         return redirect(url_for("webmail.vacation", did="vacation-removed"), 303)
     if do != "save":
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     note, errors = _sent(address)
     if not errors:
         try:
@@ -57,20 +58,20 @@ ROUTES = (PageRoute("GET POST", "/vacation", vacation),)
 NAV = (
     NavEntry(
         "vacation",
-        "Vacation",
+        marked("Vacation"),
         vacation,
         icon="vacation",
         group=NavGroup.WRITING,
         order=40,
-        hint="What people are answered while you are away.",
+        hint=marked("What people are answered while you are away."),
     ),
 )
 NOTICES: Notices = {
-    "vacation-on": "Saved. Who writes to you is answered from now on.",
-    "vacation-later": "Saved. Who writes to you is answered from its first day on.",
-    "vacation-saved": "Saved. It is off: nobody is answered.",
-    "vacation-off": "Turned off. Nobody is answered any more.",
-    "vacation-removed": "Deleted.",
+    "vacation-on": marked("Saved. Who writes to you is answered from now on."),
+    "vacation-later": marked("Saved. Who writes to you is answered from its first day on."),
+    "vacation-saved": marked("Saved. It is off: nobody is answered."),
+    "vacation-off": marked("Turned off. Nobody is answered any more."),
+    "vacation-removed": marked("Deleted."),
 }
 
 
@@ -108,7 +109,7 @@ def _moment(name: str, zone: tzinfo | None, errors: dict[str, str]) -> int | Non
         day = date.fromisoformat(text) + timedelta(days=name == "until")
         return int(datetime.combine(day, time(), zone or vacations.time_zone(_UTC)).timestamp())
     except (ValueError, OverflowError):
-        errors[name] = "A day is written as 2026-12-24."
+        errors[name] = _("A day is written as 2026-12-24.")
         return None
 
 

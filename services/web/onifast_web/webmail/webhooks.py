@@ -18,20 +18,21 @@ from onifast_web.access.context import current
 from onifast_web.actions import webhooks as actions
 from onifast_web.actions.webhooks import Event
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _EVENTS = (
-    ("delivered", "Delivered"),
-    ("deferred", "Delayed"),
-    ("bounced", "Failed"),
-    ("complained", "Complaints"),
-    ("held", "Held"),
-    ("received", "Received"),
-    ("limit_hit", "Limit reached"),
-    ("login", "Sign-in"),
-    ("dkim_record", "DKIM record"),
+    ("delivered", marked("Delivered")),
+    ("deferred", marked("Delayed")),
+    ("bounced", marked("Failed")),
+    ("complained", marked("Complaints")),
+    ("held", marked("Held")),
+    ("received", marked("Received")),
+    ("limit_hit", marked("Limit reached")),
+    ("login", marked("Sign-in")),
+    ("dkim_record", marked("DKIM record")),
 )
 _CALLS = 50
 
@@ -41,7 +42,7 @@ def webhooks() -> AnyResponse:
     """The list with its form. A new secret is in the answer to the form itself, and in no page after it."""
     if request.method == "GET":
         return _list_page()
-    caller, _ = user()
+    caller, _username = user()
     action, webhook_id = request.form.get("do", ""), request.form.get("id", 0, type=int)
     if action == "create":
         return _create()
@@ -54,14 +55,14 @@ def webhooks() -> AnyResponse:
     elif action == "events":
         return _choose(webhook_id)
     else:
-        raise Problem(400, "That action is not known.")
+        raise Problem(400, _("That action is not known."))
     return redirect(url_for("webmail.webhooks", did=f"webhook-{action}"), 303)
 
 
 @allow(Who.PANEL_USER)
 def webhook_calls() -> AnyResponse:
     """What a webhook was told, newest first; each call can be made again."""
-    caller, _ = user()
+    caller, _username = user()
     web, webhook_id = current(), request.values.get("id", 0, type=int)
     state, cursor = request.values.get("state", ""), request.args.get("cursor")
     state = state if state in get_args(CallState) else ""
@@ -91,37 +92,37 @@ ROUTES = (
 NAV = (
     NavEntry(
         "webhooks",
-        "Webhooks",
+        marked("Webhooks"),
         webhooks,
         icon="hook",
         group=NavGroup.DELIVERY,
         order=60,
-        hint="Programs of yours that are told what became of mail.",
+        hint=marked("Programs of yours that are told what became of mail."),
     ),
 )
 NOTICES: Notices = {
-    "webhook-test": "A test is on its way. Look here again in a moment.",
-    "webhook-enable": "Enabled. It is told of what happens from now on.",
-    "webhook-remove": "Webhook removed.",
-    "webhook-events": "It is told of these events from now on.",
-    "webhook-replay": "The call is made again. Look here again in a moment.",
+    "webhook-test": marked("A test is on its way. Look here again in a moment."),
+    "webhook-enable": marked("Enabled. It is told of what happens from now on."),
+    "webhook-remove": marked("Webhook removed."),
+    "webhook-events": marked("It is told of these events from now on."),
+    "webhook-replay": marked("The call is made again. Look here again in a moment."),
 }
 
 
 def _choose(webhook_id: int) -> AnyResponse:
-    caller, _ = user()
+    caller, _username = user()
     events = [event for event in request.form.getlist("events") if event in store.EVENTS]
     if not events:
-        raise Problem(422, "Choose at least one event.")
+        raise Problem(422, _("Choose at least one event."))
     actions.choose(current(), caller, webhook_id, cast(list[Event], events))
     return redirect(url_for("webmail.webhooks", did="webhook-events"), 303)
 
 
 def _create() -> AnyResponse:
-    caller, _ = user()
+    caller, _username = user()
     events = [event for event in request.form.getlist("events") if event in store.EVENTS]
     if not events:
-        return _list_page(errors={"events": "Choose at least one."})
+        return _list_page(errors={"events": _("Choose at least one.")})
     everybody = request.form.get("everybody") == "1"
     try:
         made = actions.create(
@@ -135,7 +136,7 @@ def _create() -> AnyResponse:
 
 
 def _list_page(fresh: Webhook | None = None, errors: dict[str, str] | None = None) -> Response:
-    caller, _ = user()
+    caller, _username = user()
     rows = current().database.read(lambda tx: actions.visible(tx, caller))
     return page(
         "webhooks.html",
