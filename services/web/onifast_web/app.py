@@ -62,6 +62,7 @@ def create_app(
     compression.register(app)  # first, so that it sees last what others have made
     problems.register(app)
     auth.register(app)
+    app.before_request(languages.settle)
     auditing.register(app)
     response_headers.register(app)
     app.jinja_env.globals["asset"] = _static_files().link

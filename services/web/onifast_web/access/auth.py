@@ -32,6 +32,7 @@ from onifast_web.access.cookie_names import SESSION
 from onifast_web.http import csrf, problems
 from onifast_web.http.forwarded import CALLER
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 ACT_FOR = "X-Onifast-User"
 IN_MAILBOX = "X-Onifast-Mailbox"
@@ -184,7 +185,7 @@ def active_user(web: Web, username: str) -> PanelUser | None:
     if user is None or user.disabled:
         return None
     if web.database.read(lambda tx: departed.is_moving(tx, username)):
-        raise Problem(503, "This account is being made ready; try again in a moment.", headers={"Retry-After": "2"})
+        raise Problem(503, _("This account is being made ready; try again in a moment."), headers={"Retry-After": "2"})
     return user
 
 
@@ -236,7 +237,9 @@ def _guard() -> AnyResponse | None:
     check_scope(g.caller, vars(view)["scope"])
     _check_rights(g.caller, who)
     if g.caller.visited_by is not None and not vars(view)["visitors"]:
-        raise Problem(403, f"This is the mailbox of {g.caller.name}, where you can read only. Leave it first.")
+        raise Problem(
+            403, _("This is the mailbox of %(name)s, where you can read only. Leave it first.", name=g.caller.name)
+        )
     if g.caller.csrf_token:
         csrf.check_token(request, g.caller.csrf_token)
     return None
@@ -280,10 +283,15 @@ def check_scope(found: Caller, scope: TokenScope | None) -> None:
 def _check_rights(found: Caller, who: Who) -> None:
     if not _is_among(found, who):
         if who is Who.PERSON:
-            raise Problem(403, f"This is about your own login. Leave the shared mailbox {found.name} first.")
-        names = {Who.ADMINISTRATOR: "administrators", Who.PANEL_USER: "panel users", Who.MAILBOX_USER: "mailbox users"}
-        whom = names.get(who, "the panel's service token")
-        raise Problem(403, f"Only {whom} may do this.")
+            raise Problem(
+                403, _("This is about your own login. Leave the shared mailbox %(name)s first.", name=found.name)
+            )
+        told = {
+            Who.ADMINISTRATOR: _("Only administrators may do this."),
+            Who.PANEL_USER: _("Only panel users may do this."),
+            Who.MAILBOX_USER: _("Only mailbox users may do this."),
+        }
+        raise Problem(403, told.get(who, _("Only the panel's service token may do this.")))
 
 
 def _is_among(found: Caller, who: Who) -> bool:

@@ -17,6 +17,7 @@ from onifast_shared.values.address import Address, AddressError
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
+from onifast_web.languages.texts import _
 
 ContactFormat = Literal["vcard3", "vcard4", "google", "outlook"]
 FORMATS: Sequence[ContactFormat] = get_args(ContactFormat)
@@ -73,7 +74,7 @@ def remove(web: Web, username: str, ids: Iterable[int]) -> int:
 def take_in(web: Web, username: str, data: bytes) -> ImportedContacts:
     """Takes a file in: vCards, or a table as Google, Outlook or Thunderbird write it. Raises Problem(413, 422)."""
     if len(data) > MOST_OCTETS:
-        raise Problem(413, f"The file is larger than {MOST_OCTETS // 2**20} MiB.")
+        raise Problem(413, _("The file is larger than %(value)s MiB.", value=MOST_OCTETS // 2**20))
     text = contact_csv.decoded(data)
     is_cards = "BEGIN:VCARD" in text[:20_000].upper()
     try:
@@ -83,7 +84,7 @@ def take_in(web: Web, username: str, data: bytes) -> ImportedContacts:
     if not cards:
         raise unprocessable(
             "file",
-            "no contacts in it; it has to be a vCard file (.vcf), or a CSV file of Google, Outlook or Thunderbird",
+            _("no contacts in it; it has to be a vCard file (.vcf), or a CSV file of Google, Outlook or Thunderbird"),
         )
     found = ImportedContacts()
     try:
@@ -91,7 +92,11 @@ def take_in(web: Web, username: str, data: bytes) -> ImportedContacts:
             more = web.database.write(lambda tx, some=some: contacts.take_in(tx, username, some, web.clock()))  # type: ignore[misc]
             found = ImportedContacts(found.added + more.added, found.merged + more.merged, found.skipped + more.skipped)
     except ContactError as error:
-        taken = f"{found.added + found.merged:,} were taken in before that" if found.added + found.merged else ""
+        taken = (
+            _("%(value)s were taken in before that", value=f"{found.added + found.merged:,}")
+            if found.added + found.merged
+            else ""
+        )
         raise unprocessable("file", "; ".join(filter(None, [str(error), taken]))) from None
     return found
 

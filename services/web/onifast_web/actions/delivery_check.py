@@ -12,6 +12,7 @@ from onifast_shared.values.address import Address, AddressError
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, waiting_for_others
+from onifast_web.languages.texts import _
 from onifast_web.reading.render import sentence
 
 
@@ -35,7 +36,7 @@ def check_delivery(web: Web, caller: Caller, sender: str, recipient: str) -> lis
         with waiting_for_others(web.places_to_wait):
             found = ask.ask(web.database, caller.username, by, to)
     except TooManyDeliveryChecks:
-        raise Problem(429, "Earlier questions wait for their answers; ask again in a minute.") from None
+        raise Problem(429, _("Earlier questions wait for their answers; ask again in a minute.")) from None
     except ask.NoAnswer as error:
         raise Problem(503, sentence(error)) from None
     return ask.with_notes(web.database, found) if caller.manages is None else found
@@ -51,7 +52,7 @@ def _sender(web: Web, caller: Caller, text: str) -> Address | None:
     if caller.manages is not None and not web.database.read(
         lambda tx: addresses.owns(tx, caller.manages or "", sender)
     ):
-        raise Problem(403, f"{sender} is not one of your addresses.")
+        raise Problem(403, _("%(sender)s is not one of your addresses.", sender=sender))
     return sender
 
 

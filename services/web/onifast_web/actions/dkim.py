@@ -20,6 +20,7 @@ from onifast_shared.values.address import AddressError, parse_domain
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, waiting_for_others
+from onifast_web.languages.texts import _
 
 Action = Literal["generate", "rotate", "switch", "abort", "retire"]
 
@@ -39,7 +40,9 @@ def visible_domain(web: Web, caller: Caller, text: str) -> str:
     """The domain that a request names; raises Problem(404) for one that is not the caller's."""
     domain = _domain(text.strip())
     if domain is None:
-        raise Problem(422, "domain: not a domain name", errors=[{"field": "domain", "message": "not a domain name"}])
+        raise Problem(
+            422, _("domain: not a domain name"), errors=[{"field": "domain", "message": _("not a domain name")}]
+        )
     if caller.is_admin or domain in web.database.read(lambda tx: domains_of(tx, caller)):
         return domain
     raise not_found("domain")
@@ -86,7 +89,12 @@ def change(web: Web, domain: str, action: Action, *, force: bool = False) -> Non
         raise Problem(409, str(error)) from None
     except DkimKeyError as error:
         log.event(_logger, "dkim-key-trouble", 40, domain=domain, action=action, reason=error)
-        detail = f"{_for_users(web, error)} An administrator can run `onifast-mailctl dkim {action} {domain}`."
+        detail = _(
+            "%(web)s An administrator can run `onifast-mailctl dkim %(action)s %(domain)s`.",
+            web=_for_users(web, error),
+            action=action,
+            domain=domain,
+        )
         raise Problem(503, detail) from None
     log.event(_logger, "dkim-key-changed", domain=domain, action=action)
 
@@ -95,7 +103,7 @@ def _generate(web: Web, domain: str) -> None:
     try:
         dkim_keys.generate(web.settings.certs_dir, domain, web.settings.dkim_selector)
     except dkim_keys.DkimKeyExists:
-        raise Problem(409, f"{domain} has a key already; rotate replaces it.") from None
+        raise Problem(409, _("%(domain)s has a key already; rotate replaces it.", domain=domain)) from None
 
 
 def _switch(web: Web, domain: str, *, force: bool) -> None:
@@ -106,7 +114,9 @@ def _switch(web: Web, domain: str, *, force: bool) -> None:
         wrong = [key for key in found if not key.published]
         if wrong:
             problem = wrong[0].check.problem if wrong[0].check else ""
-            raise Problem(409, f"Mail signed with the new key could not be verified yet. {problem}".strip())
+            raise Problem(
+                409, _("Mail signed with the new key could not be verified yet. %(problem)s", problem=problem).strip()
+            )
     rotations.switch(domain, web.clock())
 
 

@@ -10,6 +10,7 @@ from onifast_shared.values.address import Address
 
 from onifast_web.access.auth import Caller
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 MAX_TARGETS = 100
 """Forwards of one address that users can make; a panel's INSERT knows no such limit."""
@@ -19,11 +20,13 @@ def add(tx: Connection, caller: Caller, address: Address, target: Address) -> Fo
     """Makes a forward of an address that the caller may forward; raises Problem."""
     username = caller.manages
     if username is not None and not addresses.owns(tx, username, address):
-        raise Problem(403, f"{address} is not one of your addresses.")
+        raise Problem(403, _("%(address)s is not one of your addresses.", address=address))
     if username is not None and len(forwards.targets_of(tx, address)) >= MAX_TARGETS:
-        raise Problem(409, f"{address} has {MAX_TARGETS} forwards already.")
+        raise Problem(
+            409, _("%(address)s has %(max_targets)s forwards already.", address=address, max_targets=MAX_TARGETS)
+        )
     if not forwards.add(tx, address, target, username or addresses.owner_of(tx, address)):
-        raise Problem(409, f"{address} is forwarded to {target} already.")
+        raise Problem(409, _("%(address)s is forwarded to %(target)s already.", address=address, target=target))
     rows = forwards.list_for(tx, None)
     return next(row for row in rows if (row.address, row.target) == (str(address), str(target)))
 

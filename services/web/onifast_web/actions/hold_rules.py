@@ -8,13 +8,14 @@ from onifast_shared.queue.hold_rules import HoldRule, Pattern
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 
 def add(web: Web, caller: Caller, pattern: Pattern, note: str) -> HoldRule:
     """Makes a rule; raises Problem(409) if there is one just like it."""
     made = web.database.write(lambda tx: hold_rules.add(tx, pattern, note, caller.on_record, web.clock()))
     if made is None:
-        raise Problem(409, f"There is such a rule already: {pattern}.")
+        raise Problem(409, _("There is such a rule already: %(pattern)s.", pattern=pattern))
     return made
 
 

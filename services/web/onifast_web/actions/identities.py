@@ -15,6 +15,7 @@ from onifast_shared.values.expansion import ANYBODY
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import not_found, unprocessable
+from onifast_web.languages.texts import _
 from onifast_web.reading import written_html
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
@@ -71,9 +72,11 @@ def checked(identity: Identity) -> Identity:
     """An identity as it is kept: its HTML as it may be sent, and the same as text. Raises Problem(422)."""
     name = " ".join(_CONTROLS.sub(" ", identity.name).split())
     if len(name) > LONGEST_NAME:
-        raise unprocessable("name", f"at most {LONGEST_NAME} characters")
+        raise unprocessable("name", _("at most %(longest_name)s characters", longest_name=LONGEST_NAME))
     if max(len(identity.signature_html), len(identity.signature_text)) > LONGEST_SIGNATURE:
-        raise unprocessable("signature_text", f"at most {LONGEST_SIGNATURE:,} characters")
+        raise unprocessable(
+            "signature_text", _("at most %(longest_signature)s characters", longest_signature=f"{LONGEST_SIGNATURE:,}")
+        )
     written = written_html.clean(identity.signature_html) if identity.signature_html.strip() else None
     text = (written.text if written else identity.signature_text).replace("\r\n", "\n").strip("\n").rstrip()
     html = written.html if written and (text or "<img" in written.html) else ""
@@ -100,8 +103,8 @@ def signed(identity: Identity, text: str) -> str:
 def _reply_to(identity: Identity) -> str:
     text = " ".join(_CONTROLS.sub(" ", identity.reply_to).split())
     if len(text) > MAX_LIST:
-        raise unprocessable("reply_to", "the list is too long")
-    for _, address in split_list(text):
+        raise unprocessable("reply_to", _("the list is too long"))
+    for _name, address in split_list(text):
         try:
             Address.parse(address)
         except AddressError as error:

@@ -21,6 +21,7 @@ from onifast_shared.values.paging import Page
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
+from onifast_web.languages.texts import _
 
 MOST_TRIED = 100
 """Messages of the inbox that a filter is tried on before it is kept; larger ones than LARGEST_TRIED are left out."""
@@ -99,7 +100,9 @@ def put_in_order(web: Web, owner: str, ids: Sequence[int]) -> None:
     if not {each.id for each in web.database.read(lambda tx: store.list_all(tx, owner))}.issuperset(ids):
         raise not_found("filter")
     if not web.database.write(lambda tx: store.put_in_order(tx, owner, ids)):
-        raise Problem(409, "Name each of your filters once.", errors=[{"field": "ids", "message": "each filter once"}])
+        raise Problem(
+            409, _("Name each of your filters once."), errors=[{"field": "ids", "message": _("each filter once")}]
+        )
 
 
 def move(web: Web, owner: str, filter_id: int, by: int) -> None:
@@ -147,7 +150,7 @@ def stop(web: Web, owner: str, run_id: int) -> FilterRun:
     """Ends a run where it is; raises Problem(404), Problem(409)."""
     run_of(web, owner, run_id)
     if not web.database.write(lambda tx: runs.stop(tx, owner, run_id, web.clock())):
-        raise Problem(409, "This run is not under way.")
+        raise Problem(409, _("This run is not under way."))
     return run_of(web, owner, run_id)
 
 
@@ -155,7 +158,7 @@ def undo(web: Web, owner: str, run_id: int) -> FilterRun:
     """Has what a run changed put back; raises Problem(404), Problem(409)."""
     run_of(web, owner, run_id)
     if not web.database.write(lambda tx: runs.undo(tx, owner, run_id)):
-        raise Problem(409, "There is nothing of this run to undo.")
+        raise Problem(409, _("There is nothing of this run to undo."))
     return run_of(web, owner, run_id)
 
 

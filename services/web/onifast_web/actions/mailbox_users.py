@@ -18,6 +18,7 @@ from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import audited
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _
 
 _logger = log.get("web")
 _PATIENCE = 2.0
@@ -49,7 +50,7 @@ def create(
     def make(tx: Connection) -> MailboxUser:
         owner = caller.manages or next(iter(addresses.owners_of(tx, address)), None)
         if owner is None:
-            raise NotTheirAddress(f"{address} is nobody's address")
+            raise NotTheirAddress(_("%(address)s is nobody's address", address=address))
         return mailbox_changes.create(tx, made_by, address, owner, hashed)
 
     made = web.database.write(make)
@@ -95,10 +96,10 @@ def choose_password(web: Web, caller: Caller, current: str, new: str) -> None:
     account = caller.username
     found = web.database.read(lambda tx: mailbox_users.find(tx, account)) if account and caller.belongs_to else None
     if found is None:
-        raise Problem(403, "Your password is changed in the panel.")
+        raise Problem(403, _("Your password is changed in the panel."))
     passwords.check_new(new)
     if found.has_password and web.directory.opened_by(web.directory.named(found.address), current) is None:
-        raise ValueError("that is not your password")
+        raise ValueError(_("that is not your password"))
     hashed, made_by = hash_of(web, new), _change(web, caller)
     web.database.write(lambda tx: mailbox_changes.choose_password(tx, made_by, found, hashed or ""))
     log.event(_logger, "mailbox-user-password", address=found.address, by=caller.on_record)
@@ -110,7 +111,7 @@ def visit(web: Web, caller: Caller, address: Address) -> None:
     Raises Problem(403) where the setting does not let them, and Problem(404).
     """
     if not web.settings.owners_read_mailboxes or caller.username is None or caller.acts_with != "session":
-        raise Problem(403, "Mailbox users' mail is theirs alone on this server.")
+        raise Problem(403, _("Mailbox users' mail is theirs alone on this server."))
     found = web.database.read(lambda tx: mailbox_users.by_address(tx, address, caller.username or ""))
     if found is None:
         raise not_found("mailbox user")

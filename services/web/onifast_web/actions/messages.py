@@ -10,6 +10,7 @@ from onifast_shared.mailboxes.labels import Label
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _
 
 _STRIPPED_AT_ONCE = 1000
 
@@ -52,6 +53,13 @@ def delete(tx: Connection, owner: str | None, ids: Sequence[int]) -> int:
         raise not_found()
     outside = [row for row in rows if row and row.folder not in mailbox.PURGED]
     if outside:
-        where = f"message {outside[0].id} lies in {outside[0].folder}"
-        raise Problem(409, f"Only what lies in {', '.join(mailbox.PURGED)} is deleted for good; {where}.")
+        where = _("message %(id)s lies in %(folder)s", id=outside[0].id, folder=outside[0].folder)
+        raise Problem(
+            409,
+            _(
+                "Only what lies in %(purged)s is deleted for good; %(where)s.",
+                purged=", ".join(mailbox.PURGED),
+                where=where,
+            ),
+        )
     return mailbox.purge(tx, owner, ids)

@@ -14,6 +14,7 @@ from onifast_web.access.context import Web
 from onifast_web.access.guessing import Guesser
 from onifast_web.actions import audited
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 LONGEST_PASSWORD = 1024
 _MOMENT = 1  # seconds to wait while other guesses of the same client are judged
@@ -55,7 +56,7 @@ def attempt(web: Web, typed: str, password: str, client: str) -> PasswordAttempt
             return PasswordAttempt(name, user)
     except panel_users.AccountError as error:
         log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
-        raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
+        raise Problem(503, _("The panel's account data cannot be read just now. Tell your administrator.")) from None
 
 
 def _note_lockout(web: Web, guesser: Guesser) -> None:

@@ -16,6 +16,7 @@ from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ def _explained(work: Callable[[], Done]) -> Done:
     try:
         return work()
     except TooLate as late:
-        raise Problem(409, f"Too late to call it back: {late}.") from None
+        raise Problem(409, _("Too late to call it back: %(late)s.", late=late)) from None
     except NoCopy:
-        raise Problem(409, "It has no copy in Sent that could become a draft; it can be cancelled.") from None
+        raise Problem(409, _("It has no copy in Sent that could become a draft; it can be cancelled.")) from None
     except NotWaiting:
-        raise Problem(409, "It does not wait any more: it is on its way, or was taken back.") from None
+        raise Problem(409, _("It does not wait any more: it is on its way, or was taken back.")) from None
 
 
 def _refuse_to_let_out(web: Web, owner: str | None, ids: Sequence[int]) -> None:
@@ -110,7 +111,10 @@ def _refuse_to_let_out(web: Web, owner: str | None, ids: Sequence[int]) -> None:
         return [row.sandbox_domain for row in rows if not sandbox.may_let_out(tx, owner, row.id)]
 
     for domain in web.database.read(captured)[:1]:
-        whose, who = (f"the sandbox of {domain}", "its owner and administrators")
         if not domain:
-            whose, who = ("this server's sandbox", "administrators")
-        raise Problem(403, f"It was captured by {whose}; only {who} may have it sent.")
+            raise Problem(403, _("It was captured by this server's sandbox; only administrators may have it sent."))
+        text = _(
+            "It was captured by the sandbox of %(domain)s; only its owner and administrators may have it sent.",
+            domain=domain,
+        )
+        raise Problem(403, text)

@@ -17,6 +17,7 @@ from onifast_shared.values.address import Address, display_domain
 from onifast_shared.values.expansion import Circular, Expansion
 
 from onifast_web.access.context import Web
+from onifast_web.languages.texts import _, ngettext
 from onifast_web.reading.render import sentence
 
 MOST = 100
@@ -48,7 +49,7 @@ def of(web: Web, username: str, entries: Sequence[str]) -> list[RecipientFacts]:
 def _of(web: Web, tx: Connection, username: str, entry: str, now: float) -> RecipientFacts:
     parsed = next(iter(address_fields.typed(entry[:1000])), None)
     if parsed is None or parsed.address is None:
-        return RecipientFacts(entry, "", entry, "stop", (), f"“{entry[:100]}” is no mail address.")
+        return RecipientFacts(entry, "", entry, "stop", (), _("“%(entry)s” is no mail address.", entry=entry))
     address = parsed.address
     contact = contacts.of_address(tx, username, address)
     known = addressees.find(tx, username, address)
@@ -56,16 +57,16 @@ def _of(web: Web, tx: Connection, username: str, entry: str, now: float) -> Reci
     place, stops = _place(web, tx, address)
     facts = [place, *_protection(tx, address, now)] if not stops else []
     if found := suppressions.find(tx, username, [address], now):
-        why = next(iter(found.values())).reason or "it is on your list of suppressed addresses"
-        stops = sentence(f"mail to {address.display} is not sent: {why}")
+        why = next(iter(found.values())).reason or _("it is on your list of suppressed addresses")
+        stops = sentence(_("mail to %(display)s is not sent: %(why)s", display=address.display, why=why))
     warning = ""
     if known is not None and (known.written or known.heard):
         facts.append(_acquaintance(known.written, known.heard))
     elif contact is None:
-        warning = "You have never written to them."
+        warning = _("You have never written to them.")
         facts.append(warning)
     if contact is not None:
-        facts.append("In your contacts.")
+        facts.append(_("In your contacts."))
     kind: FactKind = "stop" if stops else "note" if warning else "good"
     return RecipientFacts(entry, name, address.display, kind, tuple(facts), stops, is_contact=contact is not None)
 
@@ -75,14 +76,15 @@ def _place(web: Web, tx: Connection, address: Address) -> tuple[str, str]:
     found = addresses.expand(tx, address, web.settings)
     match found:
         case UnknownLocal():
-            return "", f"There is no mailbox {address.display} on this server."
+            return "", _("There is no mailbox %(display)s on this server.", display=address.display)
         case Circular():
-            return "", f"Mail to {address.display} would be forwarded in a circle."
+            return "", _("Mail to %(display)s would be forwarded in a circle.", display=address.display)
         case Expansion():
-            where = "is delivered on this server" if not found.forwards else "is passed on to other addresses"
-            return f"On this server: mail {where}.", ""
+            if found.forwards:
+                return _("On this server: mail is passed on to other addresses."), ""
+            return _("On this server: mail is delivered on this server."), ""
         case _:
-            return f"At another site, {display_domain(address.domain)}.", ""
+            return _("At another site, %(domain)s.", domain=display_domain(address.domain)), ""
 
 
 def _protection(tx: Connection, address: Address, now: float) -> list[str]:
@@ -90,18 +92,26 @@ def _protection(tx: Connection, address: Address, now: float) -> list[str]:
     with contextlib.suppress(ValueError):
         policy = sts_policies.get(tx, address.domain, now)
         if policy is not None and policy.mode == "enforce":
-            return ["Encrypted, to servers that prove their name: the domain asks for it (MTA-STS)."]
+            return [_("Encrypted, to servers that prove their name: the domain asks for it (MTA-STS).")]
     memory = history.get(tx, address.domain)
     if memory is None:
         return []
     if memory.is_downgraded:
-        return ["Connections to its servers are protected less than they were."]
-    return ["Encrypted so far, to servers that proved their name."]
+        return [_("Connections to its servers are protected less than they were.")]
+    return [_("Encrypted so far, to servers that proved their name.")]
 
 
 def _acquaintance(written: int, heard: int) -> str:
-    times = {0: "never", 1: "once"}
-    return (
-        f"You have written to them {times.get(written, f'{written} times')}, "
-        f"and they to you {times.get(heard, f'{heard} times')}."
+    if not written:
+        return ngettext("They have written to you once.", "They have written to you %(n)s times.", heard)
+    if not heard:
+        return ngettext("You have written to them once.", "You have written to them %(n)s times.", written)
+    return _(
+        "You have written to them %(written)s, and they to you %(heard)s.",
+        written=_times(written),
+        heard=_times(heard),
     )
+
+
+def _times(number: int) -> str:
+    return ngettext("once", "%(n)s times", number)

@@ -20,6 +20,7 @@ from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.actions.sending import MadeMessage, Sent
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _
 
 # Where this copy of it was delivered, and what is for its reader's or writer's eyes alone.
 _LEFT_OUT = frozenset((b"return-path", b"delivered-to", b"bcc", b"resent-bcc", b"x-onifast-draft"))
@@ -52,7 +53,7 @@ def redirect(
 
     folder, subject, original = web.database.read(read)
     if folder == "drafts":
-        raise Problem(409, "A draft cannot be redirected. Send it.")
+        raise Problem(409, _("A draft cannot be redirected. Send it."))
     owner = sending.owner_of(web, caller, address)
     message_id = make_msgid(domain=web.settings.hostname)
     now = datetime.fromtimestamp(web.clock(), UTC)

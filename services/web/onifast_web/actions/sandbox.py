@@ -13,6 +13,7 @@ from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import dkim
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 _logger = log.get("web")
 
@@ -44,7 +45,7 @@ def switch(web: Web, caller: Caller, text: str, *, on: bool) -> DomainState:
 
     def write(tx: Connection) -> bool:
         if not dkim.may_change(tx, caller, domain):
-            raise Problem(403, f"Only the owner of {domain} and administrators may do this.")
+            raise Problem(403, _("Only the owner of %(domain)s and administrators may do this.", domain=domain))
         return sandbox.put(tx, domain, caller.username or "", web.clock()) if on else sandbox.remove(tx, domain)
 
     if web.database.write(write):

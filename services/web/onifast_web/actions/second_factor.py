@@ -22,6 +22,7 @@ from onifast_web.access.guessing import Guesser
 from onifast_web.actions import audited
 from onifast_web.http.forwarded import CLIENT
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _, ngettext
 
 _logger = log.get("web")
 _LONGEST_PASSWORD = 1024
@@ -90,7 +91,7 @@ def check_code(web: Web, username: str, code: str) -> CodeKind:
     if judged.kind is None:
         log.event(_logger, "code-refused", user=username, client=who.client, seconds=judged.wait)
         raise NotProved(
-            "code", _waiting(judged.wait) if judged.wait else "The code is wrong, or was used before.", judged.wait
+            "code", _waiting(judged.wait) if judged.wait else _("The code is wrong, or was used before."), judged.wait
         )
     return judged.kind
 
@@ -107,11 +108,13 @@ def check_password(web: Web, username: str, password: str) -> PanelUser:
                 user = web.directory.authenticate(username, password[:_LONGEST_PASSWORD])
         except panel_users.AccountError as error:
             log.event(_logger, "user-directory-trouble", 40, user=username, reason=error)
-            raise Problem(503, "The panel's account data cannot be read just now. Tell your administrator.") from None
+            raise Problem(
+                503, _("The panel's account data cannot be read just now. Tell your administrator.")
+            ) from None
         if user is None:
             who.failed(web.database, web.clock())
             log.event(_logger, "password-refused", user=username, client=who.client)
-            raise NotProved("password", "The password is wrong.")
+            raise NotProved("password", _("The password is wrong."))
     return user
 
 
@@ -148,7 +151,7 @@ def confirm(web: Web, who: Actor, username: str, code: str) -> Sequence[Secret]:
 
     codes = web.database.write(write)
     if not codes:
-        raise NotProved("code", "The code does not fit. Enter the one that the authenticator shows now.")
+        raise NotProved("code", _("The code does not fit. Enter the one that the authenticator shows now."))
     log.event(_logger, "totp-enabled", user=username)
     return codes
 
@@ -189,7 +192,7 @@ def account_of(web: Web, caller: Caller, typed: str) -> str:
         user = web.directory.get(account)
     except panel_users.AccountError as error:
         log.event(_logger, "user-directory-trouble", 40, user=typed, reason=error)
-        raise Problem(503, "The panel's account data cannot be read just now.") from None
+        raise Problem(503, _("The panel's account data cannot be read just now.")) from None
     if user is None or not (caller.is_admin or caller.username in {account, user.belongs_to}):
         raise not_found("user")
     return account
@@ -200,11 +203,20 @@ def reset(web: Web, caller: Caller, typed: str) -> None:
     account = account_of(web, caller, typed)
     if account == caller.username:
         # Else a session left open would be enough to be rid of it.
-        raise Problem(403, "Turn your own off in the webmail, with your password and a code.")
+        raise Problem(403, _("Turn your own off in the webmail, with your password and a code."))
     if not remove(web, caller, account, "totp.reset"):
         raise not_found("second factor")
 
 
 def _waiting(seconds: int) -> str:
-    many = f"{-(-seconds // 60)} minutes" if seconds >= 90 else f"{seconds} seconds" if seconds != 1 else "1 second"
-    return f"Too many failed attempts. Try again in {many}."
+    if seconds < 90:
+        return ngettext(
+            "Too many failed attempts. Try again in %(n)s second.",
+            "Too many failed attempts. Try again in %(n)s seconds.",
+            seconds,
+        )
+    return ngettext(
+        "Too many failed attempts. Try again in %(n)s minute.",
+        "Too many failed attempts. Try again in %(n)s minutes.",
+        -(-seconds // 60),
+    )

@@ -14,6 +14,7 @@ from onifast_shared.values.address import Address, AddressError, parse_domain
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import not_found, unprocessable
+from onifast_web.languages.texts import _
 
 BlockedPlace = Literal["junk", "trash"]
 
@@ -69,9 +70,9 @@ def _sender(text: str) -> str:
             return Address.parse(text).key
         domain = parse_domain(text.lstrip("@"))
     except AddressError:
-        raise unprocessable("sender", "Neither an e-mail address nor a domain.") from None
+        raise unprocessable("sender", _("Neither an e-mail address nor a domain.")) from None
     if "." not in domain or domain.startswith("["):
-        raise unprocessable("sender", "A domain has a dot in it: shop.example.")
+        raise unprocessable("sender", _("A domain has a dot in it: shop.example."))
     return f"@{domain}"
 
 

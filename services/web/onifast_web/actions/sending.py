@@ -32,6 +32,7 @@ from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import suppressions
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 _logger = log.get("web")
 
@@ -70,11 +71,11 @@ def until(web: Web, moment: int) -> Wait:
     """The wait of a message that is to be sent at a time; raises DraftError for one that is past or too far ahead."""
     now, longest = web.clock(), web.settings.max_hold
     if not longest:
-        raise DraftError("send_at", "sending later is switched off on this server")
+        raise DraftError("send_at", _("sending later is switched off on this server"))
     if moment <= now:
-        raise DraftError("send_at", "this time is past")
+        raise DraftError("send_at", _("this time is past"))
     if moment > now + longest:
-        raise DraftError("send_at", f"mail can wait for {_days(longest)} at the most")
+        raise DraftError("send_at", _("mail can wait for %(longest)s at the most", longest=_days(longest)))
     return Wait(moment)
 
 
@@ -225,7 +226,7 @@ def _with_its_writer(web: Web, caller: Caller, draft: Draft) -> Draft:
 
 def _days(seconds: float) -> str:
     days = seconds / 86400
-    return f"{days:g} days" if days >= 1 else f"{seconds / 3600:g} hours"
+    return _("%(n)s days", n=f"{days:g}") if days >= 1 else _("%(n)s hours", n=f"{seconds / 3600:g}")
 
 
 def _beyond_limit(web: Web, exceeded: LimitExceeded) -> Problem | DraftError:
@@ -251,14 +252,16 @@ def check_size(web: Web, raw: bytes) -> None:
     """Raises Problem(413) for a message beyond `max_message_size`."""
     if len(raw) > web.settings.max_message_size:
         limit = web.settings.max_message_size // (1024 * 1024)
-        raise Problem(413, f"The message is larger than {limit} MiB, which is the most that can be sent.")
+        raise Problem(
+            413, _("The message is larger than %(limit)s MiB, which is the most that can be sent.", limit=limit)
+        )
 
 
 def sender_of(draft: Draft) -> Address:
     """The address in the draft's From; raises DraftError."""
     found = _addresses("from", [draft.from_])
     if len(found) != 1:
-        raise DraftError("from", "exactly one address is needed")
+        raise DraftError("from", _("exactly one address is needed"))
     return found[0]
 
 
@@ -273,15 +276,17 @@ def _recipients(named: Mapping[str, Sequence[Address]], most: int) -> list[Addre
     for address in (each for addressees in named.values() for each in addressees):
         found.setdefault(address.key, address)
     if not found:
-        raise DraftError("to", "at least one recipient is needed")
+        raise DraftError("to", _("at least one recipient is needed"))
     if len(found) > most:
-        raise DraftError("to", f"there are {len(found)} recipients; {most} is the most for one message")
+        raise DraftError(
+            "to", _("there are %(found)s recipients; %(most)s is the most for one message", found=len(found), most=most)
+        )
     return list(found.values())
 
 
 def _check_bodies(draft: Draft) -> None:
     if draft.text is None and draft.html is None:
-        raise DraftError("text", "text or html is needed")
+        raise DraftError("text", _("text or html is needed"))
 
 
 def owner_of(web: Web, caller: Caller, sender: Address) -> str | None:
@@ -296,8 +301,8 @@ def owner_of(web: Web, caller: Caller, sender: Address) -> str | None:
     if not web.database.read(lambda tx: addresses.owns(tx, username, sender)):
         raise Problem(
             403,
-            f"{sender} is not one of your addresses.",
-            errors=[{"field": "from", "message": "not one of your addresses"}],
+            _("%(sender)s is not one of your addresses.", sender=sender),
+            errors=[{"field": "from", "message": _("not one of your addresses")}],
         )
     return username
 
@@ -305,8 +310,8 @@ def owner_of(web: Web, caller: Caller, sender: Address) -> str | None:
 def _addresses(field: str, entries: list[str]) -> list[Address]:
     found = []
     if any(len(entry) > MAX_LIST for entry in entries):
-        raise DraftError(field, "the list is too long")
-    for _, text in (pair for entry in entries for pair in split_list(entry)):
+        raise DraftError(field, _("the list is too long"))
+    for _name, text in (pair for entry in entries for pair in split_list(entry)):
         try:
             found.append(Address.parse(text))
         except AddressError as error:

@@ -18,6 +18,7 @@ from onifast_web.access import auth
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
+from onifast_web.languages.texts import _
 
 _MOST_NAMED = 5
 
@@ -56,22 +57,27 @@ def _owner(web: Web, caller: Caller, named: str | None) -> str:
     """Whose list is meant: the caller's own, unless an administrator names another user. Raises Problem."""
     owner = (named or "").strip() or caller.username
     if owner is None:
-        raise unprocessable("owner", "name the user whose mail is meant")
+        raise unprocessable("owner", _("name the user whose mail is meant"))
     if owner == caller.username:
         return owner
     if caller.manages is not None:
-        raise Problem(403, "Only administrators may do this for other users.")
+        raise Problem(403, _("Only administrators may do this for other users."))
     return auth.user_in_field(web, "owner", owner)
 
 
 def _sentence(found: Sequence[Suppression]) -> str:
-    page = "on the page Suppressed addresses"
+    page = _("on the page Suppressed addresses")
     if len(found) == 1:
         why = found[0].why(_day(found[0].created_ts)).removesuffix(".")
-        return f"{why} – lift that {page}, or send without it"
+        return _("%(why)s – lift that %(page)s, or send without it", why=why, page=page)
     names = ", ".join(each.recipient for each in found[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    return f"mail to {names}{more} came back or was suppressed by you – lift these {page}, or send without them"
+    return _(
+        "mail to %(names)s%(more)s came back or was suppressed by you – lift these %(page)s, or send without them",
+        names=names,
+        more=more,
+        page=page,
+    )
 
 
 def _day(timestamp: float) -> str:

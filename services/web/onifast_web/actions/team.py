@@ -15,6 +15,7 @@ from onifast_shared.values import mailbox_accounts
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _
 
 KEEP = "\0"
 """Stands for an assignment that stays as it is: no account is called so."""
@@ -33,7 +34,7 @@ def mailbox_of(tx: Connection, caller: Caller) -> SharedMailbox:
     """The shared mailbox that the caller has opened; raises Problem(403)."""
     found = shared_mailboxes.find(tx, caller.username or "") if caller.member else None
     if found is None:
-        raise Problem(403, "Only in a shared mailbox.")
+        raise Problem(403, _("Only in a shared mailbox."))
     return found
 
 
@@ -42,7 +43,7 @@ def member_named(mailbox: SharedMailbox, name: str) -> str:
     for each in mailbox.members:
         if mailbox_accounts.shown(each).lower() == name.strip().lower():
             return each
-    raise ValueError(f"{name[:80]!r} is no member of {mailbox.address}")
+    raise ValueError(_("%(name)s is no member of %(address)s", name=f"{name[:80]!r}", address=mailbox.address))
 
 
 def change(web: Web, caller: Caller, ids: Iterable[int], wanted: TeamChange) -> dict[int, TeamMark]:

@@ -9,6 +9,7 @@ from onifast_shared.mailboxes.templates import TemplateError, TextTemplate
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import not_found, unprocessable
+from onifast_web.languages.texts import _
 from onifast_web.reading import written_html
 
 
@@ -31,7 +32,7 @@ def put(web: Web, username: str, template: TextTemplate) -> TextTemplate:
         text=(written.text if written else template.text).replace("\r\n", "\n").strip("\n"),
     )
     if not kept.text.strip() and "<img" not in kept.html:
-        raise unprocessable("text", "a text is needed")
+        raise unprocessable("text", _("a text is needed"))
     try:
         found = web.database.write(lambda tx: store.put(tx, username, kept, web.clock()))
     except TemplateError as error:

@@ -21,6 +21,7 @@ from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.http.problems import Problem, not_found, waiting_for_others
+from onifast_web.languages.texts import _
 
 PATIENCE = 5.0
 """Seconds that a page waits for the list's answer; one that comes later is there when it is opened again."""
@@ -71,7 +72,7 @@ def leave(web: Web, caller: Caller, email_id: int, *, sender: str) -> None:
     row, message = web.database.read(read)
     ways, name, owner = ways_of(row, message), list_of(row, message), str(row.owner)
     if row.folder in _NOT_OFFERED or not (ways.one_click or ways.mail):
-        raise Problem(409, "This message names no way off its list that could be gone from here.")
+        raise Problem(409, _("This message names no way off its list that could be gone from here."))
     if ways.one_click:
         url = ways.one_click
         web.database.write(lambda tx: unsubscriptions.ask(tx, owner, name, web.clock(), method="one-click", target=url))

@@ -12,6 +12,7 @@ from onifast_shared.machine import log
 
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
+from onifast_web.languages.texts import _
 
 _logger = log.get("web")
 
@@ -20,11 +21,17 @@ def create(web: Web, username: str, password: str) -> None:
     """Makes a user. Raises Problem: 409 for a name that is taken, or that something still has to be taken from."""
     with _writing(web) as files:
         if web.database.read(lambda tx: departed.is_moving(tx, username)):
-            raise Problem(409, f"What an earlier user {username} left is still being set aside; try again in a moment.")
+            raise Problem(
+                409,
+                _(
+                    "What an earlier user %(username)s left is still being set aside; try again in a moment.",
+                    username=username,
+                ),
+            )
         with web.password_checks:
             made = files.create(username, password)
     if not made:
-        raise Problem(409, f"There is a user {username} already.")
+        raise Problem(409, _("There is a user %(username)s already.", username=username))
     log.event(_logger, "user-created", user=username)
 
 
@@ -55,12 +62,14 @@ def _writing(web: Web) -> Iterator[UserFiles]:
         files.check()
         yield files
     except UserFilesNotOurs:
-        raise Problem(403, "Users' files are the panel's on this server (the setting writes_users).") from None
+        raise Problem(403, _("Users' files are the panel's on this server (the setting writes_users).")) from None
     except ValueError as error:
         raise unprocessable("username" if "name" in str(error) else "password", str(error)) from None
     except UserFilesNotWritable as error:
         log.event(_logger, "users-not-writable", 40, reason=error)
-        raise Problem(503, "onifast-web may not write users' files here; onifast-mailctl user, as root, may.") from None
+        raise Problem(
+            503, _("onifast-web may not write users' files here; onifast-mailctl user, as root, may.")
+        ) from None
     except AccountError as error:
         log.event(_logger, "user-directory-trouble", 40, reason=error)
-        raise Problem(503, "The panel's account data cannot be read just now.") from None
+        raise Problem(503, _("The panel's account data cannot be read just now.")) from None

@@ -15,6 +15,7 @@ from onifast_shared.webhooks.store import Webhook
 from onifast_web.access.auth import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
+from onifast_web.languages.texts import _
 from onifast_web.reading.render import sentence
 
 _logger = log.get("web")
@@ -37,7 +38,7 @@ def create(web: Web, caller: Caller, url: str, events: list[Event], *, everybody
     """
     owner = None if everybody else caller.username
     if owner is None and not caller.is_admin:
-        raise Problem(403, "Only administrators may be told of everybody's mail.")
+        raise Problem(403, _("Only administrators may be told of everybody's mail."))
     target = targets.check_url(url.strip(), by_administrator=owner is None)
     try:
         made = web.database.write(lambda tx: store.create(tx, owner, target, events, web.clock()))
@@ -54,7 +55,7 @@ def act(web: Web, caller: Caller, webhook_id: int, action: Literal["enable", "te
         web.database.write(lambda tx: store.enable(tx, found.owner, found.id))
         return
     if found.disabled_ts is not None:
-        raise Problem(409, "The webhook is disabled; enable it first.")
+        raise Problem(409, _("The webhook is disabled; enable it first."))
     now = web.clock()
     web.database.write(lambda tx: telling.tell_listeners(tx, [found.id], "test", {"webhook_id": found.id}, now))
 
@@ -81,7 +82,7 @@ def replay(web: Web, caller: Caller, webhook_id: int, call_ids: Sequence[int]) -
     """
     found = find(web, caller, webhook_id)
     if found.disabled_ts is not None:
-        raise Problem(409, "The webhook is disabled; enable it first.")
+        raise Problem(409, _("The webhook is disabled; enable it first."))
     try:
         done = web.database.write(lambda tx: calls.replay(tx, found, call_ids, web.clock()))
     except calls.WaitsAlready as error:

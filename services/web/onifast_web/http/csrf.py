@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from onifast_web.http.problems import Problem
+from onifast_web.languages.texts import _
 
 HEADER = "X-CSRF-Token"
 FIELD = "csrf_token"
@@ -52,7 +53,7 @@ def masked(token: str) -> str:
 def check_origin(request: Request) -> None:
     """Raises Problem(403) for a change that another site asked for."""
     if request.method not in _SAFE_METHODS and not comes_from_here(request):
-        raise Problem(403, "This request came from another site and was refused.")
+        raise Problem(403, _("This request came from another site and was refused."))
 
 
 def check_token(request: Request, expected: str) -> None:
@@ -62,7 +63,7 @@ def check_token(request: Request, expected: str) -> None:
     check_origin(request)
     given = (request.headers.get(HEADER) or _form_field(request)).encode()
     if not any(hmac.compare_digest(each, expected.encode()) for each in (given, _unmasked(given))):
-        raise Problem(403, "The page was out of date. Load it again and repeat what you did.")
+        raise Problem(403, _("The page was out of date. Load it again and repeat what you did."))
 
 
 def _unmasked(given: bytes) -> bytes:

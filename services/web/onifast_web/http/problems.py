@@ -16,6 +16,7 @@ from onifast_shared.machine import log
 from werkzeug.exceptions import BadHost, HTTPException, RequestEntityTooLarge
 
 from onifast_web.http.forwarded import IGNORED_PROXY
+from onifast_web.languages.texts import _
 
 _logger = log.get("web")
 _reports = Reports(_logger)
@@ -64,7 +65,7 @@ class Problem(Exception):
 
 def not_found(what: str = "message") -> Problem:
     """The answer for what is not there, and for what belongs to somebody else: they must look the same."""
-    return Problem(404, f"There is no such {what}.")
+    return Problem(404, _("There is no such %(what)s.", what=what))
 
 
 def unprocessable(field: str, message: str) -> Problem:
@@ -79,7 +80,7 @@ def waiting_for_others(places: BoundedSemaphore) -> Iterator[None]:
     A domain's owner can have its name servers keep silent: they must not have all threads wait for them.
     """
     if not places.acquire(blocking=False):
-        raise Problem(503, "Too many others wait for such an answer. Try again in a moment.", headers=_RETRY_SOON)
+        raise Problem(503, _("Too many others wait for such an answer. Try again in a moment."), headers=_RETRY_SOON)
     try:
         yield
     finally:
@@ -89,10 +90,10 @@ def waiting_for_others(places: BoundedSemaphore) -> Iterator[None]:
 def from_database(error: DatabaseError) -> Problem:
     """What a failing database means to a client: nothing was changed, and trying again is right."""
     if isinstance(error, DatabaseFull):
-        return Problem(507, "The server's disk is full; nothing was changed.", headers=_RETRY_SOON)
+        return Problem(507, _("The server's disk is full; nothing was changed."), headers=_RETRY_SOON)
     if isinstance(error, DatabaseBusy):
-        return Problem(503, "The server is busy; nothing was changed. Try again in a moment.", headers=_RETRY_SOON)
-    return Problem(503, "The mail store cannot be reached just now. Try again in a moment.", headers=_RETRY_SOON)
+        return Problem(503, _("The server is busy; nothing was changed. Try again in a moment."), headers=_RETRY_SOON)
+    return Problem(503, _("The mail store cannot be reached just now. Try again in a moment."), headers=_RETRY_SOON)
 
 
 def from_http(error: HTTPException) -> Problem:
@@ -104,11 +105,11 @@ def from_http(error: HTTPException) -> Problem:
         if name.lower() not in {"content-type", "content-length"}
     }
     if isinstance(error, RequestEntityTooLarge):
-        return Problem(413, "The request is larger than this server accepts.", headers=headers)
+        return Problem(413, _("The request is larger than this server accepts."), headers=headers)
     details = {
-        400: "The request could not be understood.",
-        404: "There is nothing at this address.",
-        405: "This address does not answer to that method.",
+        400: _("The request could not be understood."),
+        404: _("There is nothing at this address."),
+        405: _("This address does not answer to that method."),
     }
     return Problem(status, details.get(status, f"{HTTPStatus(status).phrase}."), headers=headers)
 
@@ -158,4 +159,4 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _unforeseen(_error: Exception) -> Response:
         _logger.exception("unforeseen-error path=%s", log.shown(request.path))
-        return answer(Problem(500, "Something went wrong on the server. It has been logged."))
+        return answer(Problem(500, _("Something went wrong on the server. It has been logged.")))

@@ -53,6 +53,7 @@ class Catalogue:
         """The text for one that is written in the source."""
         known = self._texts.get(message)
         if known is None:
+            message = "".join(message)  # no `Marked`, which would be looked up for ever
             known = self._found.gettext(message)
             known = self._texts[message] = self._change(known) if self._change else known
         return known
@@ -77,6 +78,16 @@ class Catalogue:
         if known is None:
             known = self._markup[message] = Markup(self.text(message))  # noqa: S704 - texts are ours
         return known
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the language that texts are written in."""
+        return self.tag == SOURCE
+
+    def messages(self) -> list[str]:
+        """Every text that there is a translation of, but for those with plural forms."""
+        known = getattr(self._found, "_catalog", {})
+        return [key for key in known if isinstance(key, str) and key and _CONTEXT not in key]
 
     def has(self, message: str) -> bool:
         """Whether it is another text here than in the source."""

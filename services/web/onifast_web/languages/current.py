@@ -1,4 +1,8 @@
-"""In which language, and for which time zone, the request at hand is answered: found out when it is first asked for."""
+"""In which language, and for which time zone, the request at hand is answered.
+
+It is found out once it is known whose request it is (`settle`): not only where a text is asked for, for that may be
+within a transaction.
+"""
 
 from __future__ import annotations
 
@@ -91,6 +95,11 @@ def zone_named(name: str) -> ZoneInfo | None:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+def settle() -> None:
+    """Finds out in which language the request is answered, for who is known by now."""
+    _found()
 
 
 def _found() -> _Answering:

@@ -10,6 +10,7 @@ from typing import Any
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.values.address import Address, display_domain
 
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading.safe_html import SafeHtml, sanitise
 
 FRAGMENT = "onifast-message"
@@ -108,15 +109,15 @@ def proven_author(authentication: Mapping[str, Any], parsed: Parsed) -> Address 
 
 _NAMES = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "arc": "ARC"}
 _WORDS = {
-    "pass": "passed",
-    "fail": "failed",
-    "softfail": "failed weakly",
-    "hardfail": "failed",
-    "policy": "was not accepted",
-    "neutral": "says nothing",
-    "none": "is not set up by the sender",
-    "temperror": "could not be checked",
-    "permerror": "is set up wrongly by the sender",
+    "pass": marked("passed"),
+    "fail": marked("failed"),
+    "softfail": marked("failed weakly"),
+    "hardfail": marked("failed"),
+    "policy": marked("was not accepted"),
+    "neutral": marked("says nothing"),
+    "none": marked("is not set up by the sender"),
+    "temperror": marked("could not be checked"),
+    "permerror": marked("is set up wrongly by the sender"),
 }
 
 
@@ -133,14 +134,15 @@ def verdict(authentication: Mapping[str, Any], sender_domain: str) -> SenderVerd
     proven = results.get("dmarc") == "pass" or _signed_by(authentication, results, sender_domain)
     why, reason = reasons(authentication), str(authentication.get("reason") or "")
     if not sender_domain:
-        return SenderVerdict("bad", "Does not say who it is from", checks, why, reason)
+        return SenderVerdict("bad", _("Does not say who it is from"), checks, why, reason)
     sender_domain = display_domain(sender_domain)
     if proven:
-        return SenderVerdict("good", f"Really from {sender_domain}", checks, why, reason)
+        return SenderVerdict("good", _("Really from %(domain)s", domain=sender_domain), checks, why, reason)
     if "fail" in (results.get("dmarc"), results.get("spf")):
-        text = f"May not be from {sender_domain}: the sender’s address could be forged"
+        text = _("May not be from %(domain)s: the sender’s address could be forged", domain=sender_domain)
         return SenderVerdict("bad", text, checks, why, reason)
-    return SenderVerdict("unknown", f"Could not be verified as coming from {sender_domain}", checks, why, reason)
+    text = _("Could not be verified as coming from %(domain)s", domain=sender_domain)
+    return SenderVerdict("unknown", text, checks, why, reason)
 
 
 def _signed_by(authentication: Mapping[str, Any], results: Mapping[str, str], domain: str) -> bool:

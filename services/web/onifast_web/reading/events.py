@@ -4,43 +4,50 @@ from __future__ import annotations
 
 from onifast_shared.message.calendar import Event
 
-_ANSWERS = {
-    "accepted": "{who} accepted {what}.",
-    "declined": "{who} declined {what}.",
-    "tentative": "{who} may come to {what}.",
-}
-_METHODS = {
-    "COUNTER": "{who} proposes to change {what}.",
-    "DECLINECOUNTER": "The change that was proposed for {what} was declined.",
-    "REFRESH": "{who} asks for the latest version of {what}.",
-    "ADD": "{what} gets further dates.",
-}
+from onifast_web.languages.texts import _
 
 
 def sentence(event: Event) -> str:
     """What it is sent for, "" for a first invitation and for what is only told."""
-    what = f"“{event.summary}”" if event.summary else "the event"
-    if event.occurrence_id:
-        what = f"this one of the series {what}" if event.summary else "this one of the series"
     if event.method == "REPLY":
-        return _reply(event, what)
+        return _reply(event)
     if event.cancelled:
-        return "This one of the series is cancelled." if event.occurrence_id else "This event is cancelled."
-    who = _who(event, "Somebody")
-    if event.method in _METHODS:
-        text = _METHODS[event.method].format(who=who, what=what)
-        return text[:1].upper() + text[1:]
-    if event.method == "REQUEST" and event.sequence:
-        return "This changes an event that you were invited to before."
+        return _("This one of the series is cancelled.") if event.occurrence_id else _("This event is cancelled.")
+    known = {"who": _who(event), "what": _what(event)}
+    match event.method:
+        case "COUNTER":
+            return _("%(who)s proposes to change %(what)s.", **known)
+        case "DECLINECOUNTER":
+            return _("The change that was proposed for %(what)s was declined.", **known)
+        case "REFRESH":
+            return _("%(who)s asks for the latest version of %(what)s.", **known)
+        case "ADD":
+            text = _("%(what)s gets further dates.", **known)
+            return text[:1].upper() + text[1:]
+        case "REQUEST" if event.sequence:
+            return _("This changes an event that you were invited to before.")
     return ""
 
 
-def _reply(event: Event, what: str) -> str:
-    answer = event.attendees[0].answer if event.attendees else ""
-    words = _ANSWERS.get(answer, "{who} has not decided about {what}.")
-    return words.format(who=_who(event, "Somebody"), what=what)
+def _reply(event: Event) -> str:
+    known = {"who": _who(event), "what": _what(event)}
+    match event.attendees[0].answer if event.attendees else "":
+        case "accepted":
+            return _("%(who)s accepted %(what)s.", **known)
+        case "declined":
+            return _("%(who)s declined %(what)s.", **known)
+        case "tentative":
+            return _("%(who)s may come to %(what)s.", **known)
+    return _("%(who)s has not decided about %(what)s.", **known)
 
 
-def _who(event: Event, otherwise: str) -> str:
+def _what(event: Event) -> str:
+    if event.occurrence_id:
+        named = _("this one of the series “%(summary)s”", summary=event.summary)
+        return named if event.summary else _("this one of the series")
+    return _("“%(summary)s”", summary=event.summary) if event.summary else _("the event")
+
+
+def _who(event: Event) -> str:
     attendee = event.attendees[0] if event.attendees else None
-    return (attendee.name or attendee.address if attendee else "") or otherwise
+    return (attendee.name or attendee.address if attendee else "") or _("Somebody")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from onifast_web.languages.texts import _, ngettext
+
 MOST = 50
 """Fields that are looked at: more of them are a loop."""
 
@@ -43,9 +45,12 @@ class TraceHop:
     def sentence(self) -> str:
         """What happened there."""
         if not self.sender:
-            return f"{self.server} took it in."
+            return _("%(server)s took it in.", server=self.server)
         who = f"{self.sender} ({self.address})" if self.address and self.address not in self.sender else self.sender
-        return f"{who} gave it to {self.server}{f', {self.protection}' if self.protection else ''}."
+        known = {"who": who, "server": self.server, "protection": self.protection}
+        if self.protection:
+            return _("%(who)s gave it to %(server)s, %(protection)s.", **known)
+        return _("%(who)s gave it to %(server)s.", **known)
 
     @property
     def delay_words(self) -> str:
@@ -53,8 +58,8 @@ class TraceHop:
         if self.delay is None:
             return ""
         if self.delay < 0:
-            return "before that, by its clock"
-        return f"{_duration(self.delay)} later" if self.delay else "at once"
+            return _("before that, by its clock")
+        return _later(self.delay) if self.delay else _("at once")
 
 
 def of(received: Sequence[str], hostname: str) -> list[TraceHop]:
@@ -69,12 +74,12 @@ def of(received: Sequence[str], hostname: str) -> list[TraceHop]:
         ours = ours and server.lower() == hostname.lower()
         before = next((row[4] for row in rows[place + 1 :] if row[4]), None)
         delay = round((at - before).total_seconds()) if at and before else None
-        found.append(TraceHop(server or "A server", sender, address, protection, at, delay, ours))
+        found.append(TraceHop(server or _("A server"), sender, address, protection, at, delay, ours))
     return found[::-1]
 
 
 def _read(field: str) -> tuple[str, str, str, str, datetime | None]:
-    text, _, date = field.rpartition(";")
+    text, _sep, date = field.rpartition(";")
     if not text:
         text, date = field, ""
     source = _FROM.match(text.strip())
@@ -93,10 +98,10 @@ def _read(field: str) -> tuple[str, str, str, str, datetime | None]:
 
 def _protection(protocol: str, text: str) -> str:
     if version := _VERSION.search(text):
-        return f"protected by TLS 1.{version[1] or 0}"
+        return _("protected by TLS %(version)s", version=f"1.{version[1] or 0}")
     if _OVER_TLS.fullmatch(protocol) and not _IN_CLEAR.fullmatch(protocol):
-        return "protected by TLS"
-    return "not encrypted" if _IN_CLEAR.fullmatch(protocol) else ""
+        return _("protected by TLS")
+    return _("not encrypted") if _IN_CLEAR.fullmatch(protocol) else ""
 
 
 def _date(text: str) -> datetime | None:
@@ -107,9 +112,12 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def _duration(seconds: int) -> str:
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            number = round(seconds / size)
-            return f"{number} {name}{'' if number == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+def _later(seconds: int) -> str:
+    if seconds < 60:
+        return ngettext("%(n)s second later", "%(n)s seconds later", seconds)
+    days, hours, minutes = (round(seconds / size) for size in (86400, 3600, 60))
+    if seconds >= 86400:
+        return ngettext("%(n)s day later", "%(n)s days later", days)
+    if seconds >= 3600:
+        return ngettext("%(n)s hour later", "%(n)s hours later", hours)
+    return ngettext("%(n)s minute later", "%(n)s minutes later", minutes)

@@ -21,6 +21,8 @@ from onifast_shared.values.lookalikes import Models, is_homoglyph
 from onifast_shared.values.suffixes import suffixes
 from onifast_shared.values.well_known import WELL_KNOWN
 
+from onifast_web.languages.texts import _, marked
+
 MOST_AUTHORS = 10  # of one message that are looked at
 _MOST_LISTED = 2000  # authors that are remembered for one reader
 MAX_NAME = 400  # characters of a name that are looked at
@@ -35,7 +37,7 @@ _SLIPS_OF_WELL_KNOWN = 7
 _ADDRESS = re.compile(r"(?<![^\s@<>()\[\]\"',;:])([^\s@<>()\[\]\"',;:]++)\s*+@\s*+([\w-]++(?:\s*\.\s*[\w-]+)+)")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
-NOBODY = "The message does not say who it is from."
+NOBODY = marked("The message does not say who it is from.")
 
 
 class Reader:
@@ -184,17 +186,24 @@ def _about(who: Reader, author: AddressEntry, received: int) -> Iterator[str]:
 
 def _about_name(author: AddressEntry) -> Iterator[str]:
     name, written = author.name, str(author.address or author.written)
-    comes_from = f"but the message comes from {_shown(written)}."
     if address := _foreign_address(name, author.address):
-        verb = "is" if address == "".join(plain(name).split()) else "contains"
-        yield f"The sender’s name {verb} the address {_shown(address)}, {comes_from}"
+        known = {"address": _shown(address), "author": _shown(written)}
+        if address == "".join(plain(name).split()):
+            yield _("The sender’s name is the address %(address)s, but the message comes from %(author)s.", **known)
+        else:
+            yield _(
+                "The sender’s name contains the address %(address)s, but the message comes from %(author)s.", **known
+            )
     # `"ceo@bank.test"@evil.test` is an address, of whoever has the last domain.
     elif author.address and (address := _foreign_address(author.address.local, author.address)):
-        yield f"The sender’s address contains the address {_shown(address)}, {comes_from}"
+        known = {"address": _shown(address), "author": _shown(written)}
+        yield _(
+            "The sender’s address contains the address %(address)s, but the message comes from %(author)s.", **known
+        )
     if turns_text(name + written):
-        yield "The sender’s name has characters that change the order in which it is shown."
+        yield _("The sender’s name has characters that change the order in which it is shown.")
     if conceals(name + written):
-        yield "The sender’s name has characters that cannot be seen."
+        yield _("The sender’s name has characters that cannot be seen.")
 
 
 def _foreign_address(name: str, sender: Address | None) -> str | None:
@@ -219,16 +228,16 @@ def _about_domain(who: Reader, address: Address, organization: str, received: in
         return None
     domain = address.domain
     if model := who.his_own.like(domain):
-        return _looks_like(address, model, "your own domain")
+        return _looks_like(address, model, _("your own domain"))
     # Who was known first is the model.
     if model := who.his_correspondents.like(domain, min(received, who.since.get(organization, received))):
-        return _looks_like(address, model, "a domain that you have had mail with")
+        return _looks_like(address, model, _("a domain that you have had mail with"))
     if not (model := _everybodys(who.everybodys).like(domain)):
         return None
     # Who writes to somebody knows them; where the letters themselves look the same, perhaps not.
     if who.has_written(organization, received) and not is_homoglyph(suffixes(), domain, model):
         return None
-    return _looks_like(address, model, "a well-known domain")
+    return _looks_like(address, model, _("a well-known domain"))
 
 
 @lru_cache(maxsize=4)
@@ -238,8 +247,13 @@ def _everybodys(domains: frozenset[str]) -> Models:
 
 def _looks_like(address: Address, model: str, what: str) -> str:
     shown = in_letters(address.domain)
-    written = f" (written {shown})" if shown != address.domain else ""
-    return f"The sender’s domain {_shown(address.domain)}{written} looks like {model}, {what}, but is another one."
+    known = {"domain": _shown(address.domain), "letters": shown, "model": model, "what": what}
+    if shown == address.domain:
+        return _("The sender’s domain %(domain)s looks like %(model)s, %(what)s, but is another one.", **known)
+    return _(
+        "The sender’s domain %(domain)s (written %(letters)s) looks like %(model)s, %(what)s, but is another one.",
+        **known,
+    )
 
 
 def _about_person(who: Reader, author: AddressEntry, address: Address, organization: str, received: int) -> str | None:
@@ -249,12 +263,18 @@ def _about_person(who: Reader, author: AddressEntry, address: Address, organizat
     local = skeleton(address.local)
     for each in who.by_place.get(address.domain, ()):
         if each is not correspondent and each.known_ts < first and skeleton(each.address.rpartition("@")[0]) == local:
-            return f"The sender’s address looks like {_shown(each.address)}, which you know, but is another one."
+            return _(
+                "The sender’s address looks like %(address)s, which you know, but is another one.",
+                address=_shown(each.address),
+            )
     if first < received:
         return None
     for each in who.by_name.get(_name(author.name), ()):
         if each.known_ts < first and each.domain != organization:
-            return f"The sender has the name of {_shown(each.address)}, whom you know, but writes from another address."
+            return _(
+                "The sender has the name of %(address)s, whom you know, but writes from another address.",
+                address=_shown(each.address),
+            )
     return None
 
 

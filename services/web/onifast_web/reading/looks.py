@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from onifast_web.languages.texts import _
 from onifast_web.reading.safe_html import SafeHtml
 
 FOLLOWS = "follows"
@@ -44,7 +45,7 @@ def of(safe: SafeHtml, theme: str | None) -> str:
 def other(safe: SafeHtml, theme: str | None) -> OtherLook | None:
     """What readers with a dark theme can choose instead."""
     if theme is not None:
-        return OtherLook("Show as it was made" if theme == "dark" else "Show on a dark page", None)
+        return OtherLook(_("Show as it was made") if theme == "dark" else _("Show on a dark page"), None)
     if safe.adapts:
-        return OtherLook("Show on a light page", "light")
-    return OtherLook("Show with dark colours", "dark") if safe.coloured else None
+        return OtherLook(_("Show on a light page"), "light")
+    return OtherLook(_("Show with dark colours"), "dark") if safe.coloured else None

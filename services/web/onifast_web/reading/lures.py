@@ -13,6 +13,7 @@ from onifast_shared.message.parsing import Summary
 from onifast_shared.values.address import Address, display_domain
 from onifast_shared.values.suffixes import suffixes
 
+from onifast_web.languages.texts import _
 from onifast_web.reading.impostors import Reader
 from onifast_web.reading.link_targets import LyingLink
 
@@ -50,7 +51,8 @@ def answers(who: Reader, row: EmailRow, message: Summary, own: Collection[str], 
     if not foreign:
         return []
     where = display_domain(foreign[0].domain)
-    return [f"Answers go to {foreign[0].display}, at {where} and not at {display_domain(author.domain)}."]
+    known = {"address": foreign[0].display, "domain": where, "author": display_domain(author.domain)}
+    return [_("Answers go to %(address)s, at %(domain)s and not at %(author)s.", **known)]
 
 
 def links(who: Reader, row: EmailRow, message: Summary, lies: Sequence[LyingLink], *, is_proven: bool) -> list[str]:
@@ -67,7 +69,8 @@ def links(who: Reader, row: EmailRow, message: Summary, lies: Sequence[LyingLink
 def _about_links(who: Reader, lies: Sequence[LyingLink], author: str) -> Iterator[str]:
     for each in lies:
         if each.named != author and (each.named in who.everybodys or each.named in who.own):
-            yield f"A link that reads {display_domain(each.named)} leads to {display_domain(each.target)}."
+            known = {"named": display_domain(each.named), "target": display_domain(each.target)}
+            yield _("A link that reads %(named)s leads to %(target)s.", **known)
 
 
 def _is_of_many(message: Summary) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from onifast_shared.message.parsing import Attachment
 
+from onifast_web.languages.texts import _, marked
 from onifast_web.reading import picture_sizes
 
 PreviewForm = Literal["image", "pdf", "text", "table", "sound", "video", ""]
@@ -67,18 +68,18 @@ _KINDS = {
 }
 _KIND_OF = {extension: kind for kind, extensions in _KINDS.items() for extension in extensions.split()}
 _WORDS = {
-    "picture": "Image",
-    "sound": "Sound",
-    "video": "Video",
-    "sheet": "Table",
-    "slides": "Slides",
-    "text": "Text",
-    "package": "Archive",
-    "source": "Source",
-    "calendar": "Calendar",
-    "contacts": "Contact",
-    "key": "Key or signature",
-    "mail": "Message",
+    "picture": marked("Image"),
+    "sound": marked("Sound"),
+    "video": marked("Video"),
+    "sheet": marked("Table"),
+    "slides": marked("Slides"),
+    "text": marked("Text"),
+    "package": marked("Archive"),
+    "source": marked("Source"),
+    "calendar": marked("Calendar"),
+    "contacts": marked("Contact"),
+    "key": marked("Key or signature"),
+    "mail": marked("Message"),
 }
 _OF_TEXT = frozenset(("text", "source", "calendar", "contacts", "sheet", "key"))
 _TEXT_TYPES = re.compile(
@@ -115,19 +116,22 @@ def kind_of(item: Attachment) -> AttachmentKind:
     ):
         large = item.size > LARGEST_PDF
         return AttachmentKind(
-            "text", "PDF", "" if large else "pdf", "application/pdf", "It is too large to be shown." if large else ""
+            "text", "PDF", "" if large else "pdf", "application/pdf", _("It is too large to be shown.") if large else ""
         )
     if media_type := _media_type(item):
         sound = media_type.startswith("audio/")
         return AttachmentKind(
-            "sound" if sound else "video", "Sound" if sound else "Video", "sound" if sound else "video", media_type
+            "sound" if sound else "video",
+            _("Sound") if sound else _("Video"),
+            "sound" if sound else "video",
+            media_type,
         )
     kind = _KIND_OF.get(extension) or _by_type(item.content_type)
     if _is_text(item, kind):
         icon = kind if kind in _OF_TEXT else "text"
         is_table = extension in ("csv", "tsv") or item.content_type in ("text/csv", "text/tab-separated-values")
         return AttachmentKind(icon, _WORDS[icon], "table" if is_table else "text")
-    return AttachmentKind(kind or "file", _WORDS.get(kind, extension.upper() or "File"))
+    return AttachmentKind(kind or "file", _WORDS.get(kind, extension.upper() or _("File")))
 
 
 def has_thumbnail(item: Attachment, kind: AttachmentKind) -> bool:
@@ -167,10 +171,12 @@ def _pixels(item: Attachment) -> picture_sizes.Size | None:
 def _image(item: Attachment) -> AttachmentKind:
     size = _pixels(item) if item.size <= LARGEST_IMAGE else None
     if size is None:
-        return AttachmentKind("picture", "Image", problem="How large it would be cannot be told, so it is not shown.")
-    words = f"Image, {size[0]} × {size[1]}"
+        return AttachmentKind(
+            "picture", _("Image"), problem=_("How large it would be cannot be told, so it is not shown.")
+        )
+    words = _("Image, %(width)s × %(height)s", width=size[0], height=size[1])
     if size[0] * size[1] > MOST_PIXELS:
-        return AttachmentKind("picture", words, problem="It has too many pixels to be shown.")
+        return AttachmentKind("picture", words, problem=_("It has too many pixels to be shown."))
     return AttachmentKind("picture", words, "image", item.image_type)
 
 

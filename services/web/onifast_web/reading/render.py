@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from html import escape
 
+from onifast_web.languages import dates
+from onifast_web.languages.texts import _, ngettext
+
 MAX_TEXT = 256 * 1024
 """Characters of text on a page, unless it is asked for all of it: of links alone, ten times as much HTML comes."""
 FOLD_QUOTE_FROM_LINES = 4
@@ -34,13 +37,14 @@ def text_to_html(text: str, *, links: bool = True, folds: bool = True) -> str:
     line_to_html = linkify if links else escape
     blocks = _blocks(text.replace("\r\n", "\n").rstrip("\n").split("\n"))
     rendered = []
-    last = max((number for number, (_, lines) in enumerate(blocks) if any(map(str.strip, lines))), default=0)
+    last = max((number for number, (_depth, lines) in enumerate(blocks) if any(map(str.strip, lines))), default=0)
     for number, (depth, lines) in enumerate(blocks):
         body = "\n".join(map(line_to_html, lines))
         if not depth:
             rendered.append(_with_signature(lines, line_to_html) if folds else f"<div>{body}</div>")
         elif folds and len(lines) >= FOLD_QUOTE_FROM_LINES and number and number >= last:
-            rendered.append(f"<details><summary>Quoted text</summary><blockquote>{body}</blockquote></details>")
+            title = escape(_("Quoted text"))
+            rendered.append(f"<details><summary>{title}</summary><blockquote>{body}</blockquote></details>")
         else:
             rendered.append(f"<blockquote>{body}</blockquote>")
     return "".join(rendered)
@@ -54,7 +58,8 @@ def _with_signature(lines: list[str], line_to_html: Callable[[str], str]) -> str
     if at is None or not LONGEST_SIGNATURE < size <= _MOST_SIGNATURE:
         return f"<div>{_joined(lines, line_to_html)}</div>"
     above, below = _joined(lines[:at], line_to_html), _joined(signature, line_to_html)
-    return f'<div>{above}</div><details class="signature"><summary>Signature</summary><div>{below}</div></details>'
+    title = escape(_("Signature"))
+    return f'<div>{above}</div><details class="signature"><summary>{title}</summary><div>{below}</div></details>'
 
 
 def _joined(lines: list[str], line_to_html: Callable[[str], str]) -> str:
@@ -135,13 +140,14 @@ def _stripped(subject: str, prefix: re.Pattern[str]) -> str:
 def byte_size(size: int) -> str:
     """A number of bytes as people read it."""
     if size < 1024:
-        return f"{size} bytes" if size != 1 else "1 byte"
+        return ngettext("%(n)s byte", "%(n)s bytes", size)
     amount = float(size)
     for unit in ("kB", "MB", "GB"):
         amount /= 1024
         if amount < 999.5 or unit == "GB":
-            return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
-    return f"{size} bytes"  # pragma: no cover
+            shown = dates.decimal(amount) if amount < 9.95 else f"{amount:.0f}"
+            return f"{shown} {unit}"
+    return str(size)  # pragma: no cover
 
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?\"<>|]+")

@@ -9,16 +9,17 @@ from onifast_shared.queue.returns import DeliveryReport
 from onifast_shared.queue.view import AttemptRow, OutboxRow
 from onifast_shared.values.address import display_domain
 
+from onifast_web.languages.texts import _, marked, ngettext
+
 MOST_SHOWN = 5
 
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 _ADDED = {
-    "delayed": "It has not reached the mailbox yet",
-    "confirmed": "A notice confirmed that it arrived.",
-    "complained": "The recipient complained about it",
-    "answered": "An automatic answer came back.",
-    "read": "A read receipt came back.",
-    "unproven": "Somebody writes that it came back, but nothing proves that they can know.",
+    "delayed": marked("It has not reached the mailbox yet"),
+    "confirmed": marked("A notice confirmed that it arrived."),
+    "complained": marked("The recipient complained about it"),
+    "answered": marked("An automatic answer came back."),
+    "read": marked("A read receipt came back."),
+    "unproven": marked("Somebody writes that it came back, but nothing proves that they can know."),
 }
 
 
@@ -39,10 +40,11 @@ def returned(row: OutboxRow) -> str:
     taken = next((each for each in reversed(row.history) if each.outcome == "delivered"), None)
     if step is None or step.outcome == "failed" or taken is None:
         return ""
-    by = f" by {taken.host.partition('[')[0]}" if taken.host else ""
-    return (
-        f"Taken{by}, and returned {after(step.started_ts - taken.started_ts)}{_because(step.explanation or step.reply)}"
-    )
+    known = {"host": taken.host.partition("[")[0], "later": after(step.started_ts - taken.started_ts)}
+    why = _because(step.explanation or step.reply)
+    if not taken.host:
+        return _("Taken, and returned %(later)s%(why)s", **known, why=why)
+    return _("Taken by %(host)s, and returned %(later)s%(why)s", **known, why=why)
 
 
 def added(history: Sequence[AttemptRow]) -> str:
@@ -52,50 +54,68 @@ def added(history: Sequence[AttemptRow]) -> str:
     if "confirmed" in told:
         told.pop("delayed", None)
     words = [
-        f"{text}{_because(told[name].explanation)}" if name == "delayed" else text if text.endswith(".") else f"{text}."
+        f"{text}{_because(told[name].explanation)}" if name == "delayed" else _ended(str(text))
         for name, text in _ADDED.items()
         if name in told
     ]
     return " ".join(words)
 
 
+def _ended(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
 def after(seconds: float) -> str:
     """How much later something was, in words."""
-    for length, unit in _UNITS:
-        if seconds >= length:
-            number = int(seconds // length)
-            return f"{number} {unit}{'' if number == 1 else 's'} later"
-    return "at once"
+    days, hours, minutes = (int(seconds // length) for length in (86400, 3600, 60))
+    if days:
+        return ngettext("%(n)s day later", "%(n)s days later", days)
+    if hours:
+        return ngettext("%(n)s hour later", "%(n)s hours later", hours)
+    return ngettext("%(n)s minute later", "%(n)s minutes later", minutes) if minutes else _("at once")
 
 
 def sentences(reports: Sequence[DeliveryReport]) -> list[ShownReturn]:
     """What a notification says, a sentence for each recipient, of many for some."""
     shown = [ShownReturn(_sentence(each), each.sent_id, _colour(each)) for each in reports[:MOST_SHOWN]]
     more = len(reports) - MOST_SHOWN
-    return [*shown, ShownReturn(f"It says the like of {more} more recipients.", None, "")] if more > 0 else shown
+    if more > 0:
+        shown.append(ShownReturn(_("It says the like of %(n)s more recipients.", n=more), None, ""))
+    return shown
 
 
 def _sentence(report: DeliveryReport) -> str:
     if report.outbox_id is None:
-        return f"This says that a message to {_who(report)} {_what(report)} No such message is known here."
-    what = f"Your message{_named(report)} to {_who(report)} {_what(report)}"
+        what = _what(report, _("a message to %(who)s", who=_who(report)))
+        return _("This says that %(what)s No such message is known here.", what=what)
+    if report.subject:
+        what = _what(report, _("Your message “%(subject)s” to %(who)s", subject=report.subject, who=_who(report)))
+    else:
+        what = _what(report, _("Your message to %(who)s", who=_who(report)))
     if report.kind == "bounce" and report.action == "failed" and not report.believed:
-        return f"This says: {what} Nothing proves that it comes from the recipient’s side, so it changes nothing."
+        return _(
+            "This says: %(what)s Nothing proves that it comes from the recipient’s side, so it changes nothing.",
+            what=what,
+        )
     return what
 
 
-def _what(report: DeliveryReport) -> str:
+def _what(report: DeliveryReport, message: str) -> str:
+    """What became of a message, in a sentence that begins with it; a reason ends it, with its full stop."""
     if report.kind == "complaint":
-        return f"drew a complaint{_because(report.explanation)}"
+        return _("%(message)s drew a complaint%(why)s", message=message, why=_because(report.explanation))
     if report.kind == "auto-reply":
-        return "was answered by a program."
+        return _("%(message)s was answered by a program.", message=message)
     if report.kind == "read-receipt":
-        return "was opened, as its recipient lets you know."
+        return _("%(message)s was opened, as its recipient lets you know.", message=message)
+    why = _because(report.explanation or report.reply)
     if report.action == "failed":
-        return f"came back{_because(report.explanation or report.reply)}"
+        return _("%(message)s came back%(why)s", message=message, why=why)
     if report.action == "delayed":
-        return f"has not arrived yet{_because(report.explanation or report.reply)} It is being tried again."
-    return "was passed on to others." if report.action == "expanded" else "arrived."
+        return _("%(message)s has not arrived yet%(why)s It is being tried again.", message=message, why=why)
+    if report.action == "expanded":
+        return _("%(message)s was passed on to others.", message=message)
+    return _("%(message)s arrived.", message=message)
 
 
 def _colour(report: DeliveryReport) -> str:
@@ -104,10 +124,6 @@ def _colour(report: DeliveryReport) -> str:
     ):
         return ""
     return "danger" if report.believed and report.action == "failed" else ""
-
-
-def _named(report: DeliveryReport) -> str:
-    return f" “{report.subject}”" if report.subject else ""
 
 
 def _who(report: DeliveryReport) -> str:

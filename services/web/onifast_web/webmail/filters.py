@@ -19,6 +19,7 @@ from onifast_shared.values.address import display_domain, split_list
 
 from onifast_web.access.context import current
 from onifast_web.languages import dates
+from onifast_web.languages.retelling import retold
 from onifast_web.languages.texts import _, marked
 from onifast_web.reading import render, returns
 
@@ -106,6 +107,7 @@ def register(app: Flask) -> None:
         is_nearly_full=is_nearly_full,
         quota_note=quota_note,
         number=dates.number,
+        retold=retold,
     )
 
 
