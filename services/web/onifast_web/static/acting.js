@@ -1,6 +1,7 @@
 // What is done to messages of a list: asked for without leaving the page, told in a bar with its undo, and shown at once.
 
 import { idOf, listForm, refreshList, rows, selectedIds } from "./list.js";
+import { t } from "./texts.js";
 import { showLocalTimes } from "./times.js";
 
 const JSON_TYPE = { Accept: "application/json" };
@@ -83,7 +84,7 @@ async function ask(url, body) {
   const told = type.includes("json") ? await answer.json().catch(() => null) : null;
   if (answer?.ok && told) return told;
   // Signed out, or no connection: nothing was done, and the page stays as it is.
-  say({ text: told?.detail ?? "That could not be done. Try again, or load the page anew.", is_failure: true });
+  say({ text: told?.detail ?? t("That could not be done. Try again, or load the page anew."), is_failure: true });
   return null;
 }
 
@@ -159,14 +160,14 @@ function fill(bar, done) {
     bar.dataset.working = "";
     const progress = document.createElement("progress");
     Object.assign(progress, { max: 100, value: done.percent });
-    progress.setAttribute("aria-label", "Progress");
+    progress.setAttribute("aria-label", t("Progress"));
     bar.append(progress);
   }
   if (!done.seconds) return;
   const undo = document.createElement("button");
   undo.className = "snackbar-button";
   undo.dataset.key = "z";
-  undo.textContent = "Undo";
+  undo.textContent = t("Undo");
   bar.append(undo);
 }
 

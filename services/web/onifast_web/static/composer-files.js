@@ -1,5 +1,7 @@
 // Files: each is uploaded as it is chosen, one after another, with its progress; it can be taken away and tried again.
 
+import { t, tn } from "./texts.js";
+
 const ENCODED = 1.38; // a file in a message is so many times as large (base64)
 
 export class Files {
@@ -88,14 +90,14 @@ export class Files {
     this.list.hidden = false;
     const used = this.saving.size() + [...this.pending].reduce((sum, each) => sum + each.size, 0);
     if ((used + file.size) * ENCODED > this.max) {
-      this.#refuse(item, file, `Too large: ${readable(this.max)} is the most for a message.`);
+      this.#refuse(item, file, t("Too large: %(size)s is the most for a message.", { size: readable(this.max) }));
       return;
     }
     this.pending.add(file);
     const progress = document.createElement("progress");
     progress.max = 1;
     progress.value = 0;
-    progress.setAttribute("aria-label", `Upload of ${file.name}`);
+    progress.setAttribute("aria-label", t("Upload of %(name)s", { name: file.name }));
     const upload = { request: null, isCancelled: false };
     item.append(
       progress,
@@ -116,7 +118,7 @@ export class Files {
       body.append(contentId ? "image" : "attachments", file, file.name || "picture.png");
     };
     const send = (url, body) => {
-      if (upload.isCancelled) return Promise.resolve({ status: 422, json: { error: "Cancelled." } });
+      if (upload.isCancelled) return Promise.resolve({ status: 422, json: { error: t("Cancelled.") } });
       return withProgress(url, body, upload, (part) => {
         progress.value = part;
       });
@@ -130,7 +132,7 @@ export class Files {
       return;
     }
     item.replaceChildren(...chip(file.name, file.size).childNodes);
-    this.#refuse(item, file, done?.refused ?? "It could not be uploaded.", contentId);
+    this.#refuse(item, file, done?.refused ?? t("It could not be uploaded."), contentId);
   }
 
   #refuse(item, file, why, contentId = "") {
@@ -142,7 +144,7 @@ export class Files {
     const again = document.createElement("button");
     again.type = "button";
     again.className = "link";
-    again.textContent = "Try again";
+    again.textContent = t("Try again");
     again.addEventListener("click", () => {
       item.remove();
       const fresh = chip(file.name, file.size);
@@ -208,7 +210,7 @@ function withProgress(url, body, upload, onProgress) {
       resolve({ status: json ? request.status : request.status === 200 ? 401 : request.status, json });
     });
     request.addEventListener("error", () => resolve({ status: 0 }));
-    request.addEventListener("abort", () => resolve({ status: 422, json: { error: "Cancelled." } }));
+    request.addEventListener("abort", () => resolve({ status: 422, json: { error: t("Cancelled.") } }));
     request.send(body);
   });
 }
@@ -229,14 +231,14 @@ function removal(name, act) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "chip-remove";
-  button.setAttribute("aria-label", `Remove ${name}`);
+  button.setAttribute("aria-label", t("Remove %(name)s", { name }));
   button.textContent = "×";
   button.addEventListener("click", act);
   return button;
 }
 
 export function readable(size) {
-  if (size < 1024) return `${size} bytes`;
+  if (size < 1024) return tn("%(n)s byte", "%(n)s bytes", size);
   let amount = size;
   for (const unit of ["kB", "MB", "GB"]) {
     amount /= 1024;

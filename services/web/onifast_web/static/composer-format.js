@@ -1,5 +1,7 @@
 // The bar above a text with looks, and the question for a link.
 
+import { t } from "./texts.js";
+
 export class FormatBar {
   // `editor` says which RichText it works on now, null for none.
   constructor(bar, editor) {
@@ -54,7 +56,7 @@ export function askForLink(given) {
       if (event.submitter?.value !== "set" || linkOf(address.value)) return;
       event.preventDefault();
       error.hidden = false;
-      error.textContent = "That is neither a web address nor a mail address.";
+      error.textContent = t("That is neither a web address nor a mail address.");
       address.focus();
     };
     dialog.firstElementChild.addEventListener("submit", judge);

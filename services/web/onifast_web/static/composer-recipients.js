@@ -2,6 +2,7 @@
 // The fields stay what they are without scripts: lists as text, in fields of their names.
 
 import { ask, split } from "./composer-people.js";
+import { t, tn } from "./texts.js";
 
 const ASK_AFTER = 120; // milliseconds after a key
 const COMPLETE = /^[^\s@]+@[^\s@]+\.[^\s@]{2,}$/;
@@ -56,8 +57,7 @@ export class Recipients {
     const lines = now.filter((each) => each?.problem).map((each) => ["stop", each.problem]);
     const strangers = [...new Set(now.filter((each) => each?.kind === "note").map((each) => each.address))];
     if (strangers.length) {
-      const more = strangers.length > 3 ? ` and ${strangers.length - 3} more` : "";
-      lines.push(["note", `You have never written to ${strangers.slice(0, 3).join(", ")}${more}.`]);
+      lines.push(["note", neverWritten(strangers)]);
     }
     this.notes.hidden = !lines.length;
     if (this.notes.dataset.shown === JSON.stringify(lines)) return;
@@ -103,10 +103,10 @@ class RecipientField {
     this.value = element("input", { type: "hidden", name: this.name });
     this.input.removeAttribute("name");
     this.list = element("ul", { className: "recipient-chips" });
-    this.list.setAttribute("aria-label", `${this.label} so far`);
+    this.list.setAttribute("aria-label", t("%(label)s so far", { label: this.label }));
     this.options = element("ul", { className: "recipient-options", id: `${this.input.id}-options`, hidden: true });
     this.options.setAttribute("role", "listbox");
-    this.options.setAttribute("aria-label", "Suggestions");
+    this.options.setAttribute("aria-label", t("Suggestions"));
     this.found = [];
     this.active = -1;
     this.asked = 0;
@@ -253,7 +253,9 @@ class RecipientField {
     this.mark();
     this.#changed(isNew);
     if (isNew && fresh.length)
-      this.all.say(fresh.length === 1 ? `${fresh[0]} added` : `${fresh.length} recipients added`);
+      this.all.say(
+        fresh.length === 1 ? t("%(name)s added", { name: fresh[0] }) : t("%(n)s recipients added", { n: fresh.length }),
+      );
   }
 
   #remove(chip, next) {
@@ -261,7 +263,7 @@ class RecipientField {
     this.all.closeCard();
     chip.remove();
     this.#changed();
-    this.all.say(`${entry} removed`);
+    this.all.say(t("%(name)s removed", { name: entry }));
     next.focus();
   }
 
@@ -297,7 +299,7 @@ class RecipientField {
     this.input.setAttribute("aria-expanded", String(this.found.length > 0));
     // A whole address is meant as it stands.
     this.#activate(this.found.length && !COMPLETE.test(text) ? 0 : -1);
-    if (this.found.length) this.all.say(this.found.length === 1 ? "1 suggestion" : `${this.found.length} suggestions`);
+    if (this.found.length) this.all.say(tn("%(n)s suggestion", "%(n)s suggestions", this.found.length));
   }
 
   #activate(number) {
@@ -347,7 +349,7 @@ class RecipientField {
     const list = element("ul");
     list.append(...facts.facts.map((words) => element("li", { textContent: words })));
     const acts = element("p", { className: "recipient-acts" });
-    const edit = element("button", { type: "button", className: "button small", textContent: "Edit" });
+    const edit = element("button", { type: "button", className: "button small", textContent: t("Edit") });
     edit.addEventListener("click", () => {
       this.#remove(chip, this.input);
       this.commit();
@@ -358,7 +360,7 @@ class RecipientField {
     if (!facts.isContact && facts.kind && facts.kind !== "stop") {
       const add = element("a", {
         className: "button small",
-        textContent: "Add to contacts",
+        textContent: t("Add to contacts"),
         target: "_blank",
         rel: "noopener",
       });
@@ -378,7 +380,7 @@ function chipOf(entry) {
   const name = element("button", { type: "button", className: "recipient-name", textContent: entry, tabIndex: -1 });
   name.setAttribute("aria-expanded", "false");
   const remove = element("button", { type: "button", className: "recipient-remove", textContent: "×", tabIndex: -1 });
-  remove.setAttribute("aria-label", `Remove ${entry}`);
+  remove.setAttribute("aria-label", t("Remove %(name)s", { name: entry }));
   chip.append(name, remove);
   return chip;
 }
@@ -388,13 +390,20 @@ function optionOf(offer, id) {
   option.setAttribute("role", "option");
   option.setAttribute("aria-selected", "false");
   const count = offer.entries.length;
-  const people = count === 1 ? "1 person" : `${count} people`;
+  const people = tn("%(n)s person", "%(n)s people", count);
   option.append(element("span", { className: "option-name", textContent: offer.name || offer.address }));
-  const more = offer.isGroup ? `Group of ${people}` : offer.name ? offer.address : "";
+  const more = offer.isGroup ? t("Group of %(people)s", { people }) : offer.name ? offer.address : "";
   if (more) option.append(element("span", { className: "quiet", textContent: more }));
   return option;
 }
 
 function element(tag, properties = {}) {
   return Object.assign(document.createElement(tag), properties);
+}
+
+function neverWritten(strangers) {
+  const names = strangers.slice(0, 3).join(", ");
+  const more = strangers.length - 3;
+  if (more > 0) return t("You have never written to %(names)s and %(n)s more.", { names, n: more });
+  return t("You have never written to %(names)s.", { names });
 }

@@ -1,8 +1,9 @@
 // Saving while somebody writes: into the browser at once, and to the server after each pause. One request at a time, in
 // which a file may go along; what the server says of the draft is what the next one builds on.
 
-import { renewToken, showProblem } from "./composer-session.js";
+import { renewToken, SIGNED_OUT, showProblem } from "./composer-session.js";
 import * as store from "./composer-store.js";
+import { language, t, zone } from "./texts.js";
 
 const KEEP_AFTER = 200; // milliseconds after a key, in the browser
 const SAVE_AFTER = 1_500; // on the server
@@ -99,7 +100,7 @@ export class Saving {
     body.set("do", only ? "words" : "autosave");
     body.set("writer", this.writer);
     more?.(body);
-    this.say("Saving…");
+    this.say(t("Saving…"));
     const answer = await send(this.form.action, body);
     if (answer.status === 200) {
       this.saved = at;
@@ -113,7 +114,7 @@ export class Saving {
     }
     if (answer.status === 409) return this.#overtaken(answer.json, more, send);
     if (answer.status === 422 || answer.status === 413) {
-      this.say(answer.json?.error ?? answer.json?.detail ?? "It cannot be saved.");
+      this.say(answer.json?.error ?? answer.json?.detail ?? t("It cannot be saved."));
       return { refused: answer.json?.error ?? answer.json?.detail };
     }
     return this.#away(answer, more, send);
@@ -126,25 +127,25 @@ export class Saving {
     showProblem(this.form, "");
     this.wasAway = false;
     await this.keep();
-    if (!this.isDirty) this.say(`Saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`);
+    if (!this.isDirty) this.say(t("Saved %(time)s", { time: clock() }));
   }
 
   async #overtaken(json, more, send) {
     if (json?.state === "sent") {
       this.end();
-      showProblem(this.form, "This message was sent already, from another window.", [["Close", () => leave()]]);
+      showProblem(this.form, t("This message was sent already, from another window."), [[t("Close"), () => leave()]]);
       return false;
     }
     if (json?.state === "stale") {
       this.adopt(json);
       return this.#save(more, send);
     }
-    this.say("Not saved");
+    this.say(t("Not saved"));
     clearTimeout(this.saveTimer);
-    showProblem(this.form, "This message was changed in another window.", [
-      ["Show what is there", () => location.reload()],
+    showProblem(this.form, t("This message was changed in another window."), [
+      [t("Show what is there"), () => location.reload()],
       [
-        "Keep what is here",
+        t("Keep what is here"),
         () => {
           this.adopt(json);
           this.changed();
@@ -161,12 +162,12 @@ export class Saving {
       this.wasAway = true; // the token was of an ended session
       return this.#save(more, send);
     }
-    this.say("Not saved on the server yet");
-    if (problem.startsWith("You are signed out")) {
-      showProblem(this.form, `${problem} What you wrote is still here; then it is saved.`);
+    this.say(t("Not saved on the server yet"));
+    if (problem === SIGNED_OUT) {
+      showProblem(this.form, t("%(problem)s What you wrote is still here; then it is saved.", { problem }));
     }
     this.saveSoon(TRY_AGAIN_AFTER);
-    return answer.status ? { refused: "The server cannot take it just now." } : false;
+    return answer.status ? { refused: t("The server cannot take it just now.") } : false;
   }
 
   // The page goes, perhaps for good: what is not saved yet is sent along with it.
@@ -224,4 +225,8 @@ async function post(url, body) {
   const answer = await fetch(url, { method: "POST", body, headers, redirect: "manual" }).catch(() => null);
   if (!answer) return { status: 0 };
   return { status: answer.status, json: await answer.json().catch(() => null) };
+}
+
+function clock() {
+  return new Date().toLocaleTimeString(language, { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 }

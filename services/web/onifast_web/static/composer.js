@@ -11,10 +11,11 @@ import { renewToken, showProblem } from "./composer-session.js";
 import { Signature } from "./composer-signature.js";
 import * as store from "./composer-store.js";
 import { tellDock } from "./dock.js";
+import { t } from "./texts.js";
 
 const FORGOTTEN =
   /\b(?:attach(?:ed|ing|ments?)?|enclosed|anbei|angehängt|anhang|anhänge|beigefügt|im anhang|ci-joint|pièce jointe|adjunto|allegato|bijlage|bijgevoegd)\b/i;
-const FIELD = { role: "textbox", "aria-multiline": "true", "aria-label": "Text" };
+const FIELD = { role: "textbox", "aria-multiline": "true", "aria-label": t("Text") };
 const FOR_SO_LONG = 30 * 86_400_000; // milliseconds for which the browser keeps what nobody comes back for
 
 export function enableComposer() {
@@ -52,7 +53,7 @@ class Composer {
     this.#listen();
     if (newer) {
       this.saving.changed();
-      this.saving.say("Found what was not saved");
+      this.saving.say(t("Found what was not saved"));
     }
     if ("unsaved" in form.dataset) this.saving.changed();
     else if (!newer) this.saving.begun();
@@ -73,7 +74,7 @@ class Composer {
   }
 
   get title() {
-    return this.form.elements.subject.value.trim() || "New message";
+    return this.form.elements.subject.value.trim() || t("New message");
   }
 
   #restore(fields) {
@@ -125,18 +126,18 @@ class Composer {
     fold.className = "quote-fold";
     const summary = document.createElement("summary");
     summary.className = "button ghost small";
-    summary.textContent = "Quoted message";
+    summary.textContent = t("Quoted message");
     const edit = document.createElement("button");
     edit.type = "button";
     edit.className = "link";
-    edit.textContent = "Edit it, to answer in between";
+    edit.textContent = t("Edit it, to answer in between");
     const leave = document.createElement("button");
     leave.type = "button";
     leave.className = "link";
-    leave.textContent = "Leave it out";
+    leave.textContent = t("Leave it out");
     const frame = document.createElement("iframe");
     frame.className = "html-body";
-    frame.title = "Quoted message";
+    frame.title = t("Quoted message");
     frame.setAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox");
     frame.loading = "lazy";
     frame.src = this.quoteUrl;
@@ -181,7 +182,7 @@ class Composer {
     const source = this.form.querySelector("[data-html]");
     source.disabled = false;
     const mode = this.form.querySelector("[data-mode] span");
-    mode.textContent = "Plain text";
+    mode.textContent = t("Plain text");
     root.lang = this.form.elements.language.value;
     this.editor.squire.addEventListener("pathChange", () => this.format.show());
     root.addEventListener("keydown", (event) => this.#keys(event));
@@ -205,7 +206,7 @@ class Composer {
     this.form.querySelector('label[for="text"]').hidden = false;
     this.form.querySelector("[data-format-bar]").hidden = true;
     this.form.querySelector("[data-html]").disabled = true;
-    this.form.querySelector("[data-mode] span").textContent = "Rich text";
+    this.form.querySelector("[data-mode] span").textContent = t("Rich text");
     this.area.focus();
   }
 
@@ -266,7 +267,11 @@ class Composer {
     // Closed in the dock: it is a draft then, or nothing where nothing was written.
     form.addEventListener("composer:close", async (event) => {
       const done = await this.saving.save();
-      if (done || !this.saving.isDirty || window.confirm("It is not saved on the server yet. Close it all the same?")) {
+      if (
+        done ||
+        !this.saving.isDirty ||
+        window.confirm(t("It is not saved on the server yet. Close it all the same?"))
+      ) {
         this.leaving = true;
         event.detail.close();
       }
@@ -331,13 +336,13 @@ class Composer {
     this.isSending = true;
     form.setAttribute("aria-busy", "true");
     while (this.files.isBusy) {
-      this.saving.say("Waiting for files…");
+      this.saving.say(t("Waiting for files…"));
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
     this.words();
     await this.saving.handOver();
     const problem = await renewToken(form);
-    showProblem(form, problem && `${problem} What you wrote is still here; then try once more.`);
+    showProblem(form, problem && t("%(problem)s What you wrote is still here; then try once more.", { problem }));
     form.removeAttribute("aria-busy");
     this.isSending = false;
     if (problem || this.saving.ended) return;
@@ -355,7 +360,7 @@ class Composer {
     const { form } = this;
     if (!this.asked.subject && !form.elements.subject.value.trim()) {
       this.asked.subject = true;
-      if (!window.confirm("Send it without a subject?")) {
+      if (!window.confirm(t("Send it without a subject?"))) {
         form.elements.subject.focus();
         return false;
       }
@@ -363,7 +368,7 @@ class Composer {
     const own = `${form.elements.subject.value}\n${withoutQuotes(this.editor ? this.editor.root : this.area.value)}`;
     if (!this.asked.attachment && !this.files.count && FORGOTTEN.test(own)) {
       this.asked.attachment = true;
-      if (!window.confirm("You speak of an attachment, but there is none. Send it all the same?")) return false;
+      if (!window.confirm(t("You speak of an attachment, but there is none. Send it all the same?"))) return false;
     }
     return true;
   }

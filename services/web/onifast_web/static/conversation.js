@@ -2,6 +2,7 @@
 
 import { fitFrames } from "./frame.js";
 import { prepareReading } from "./reading.js";
+import { t } from "./texts.js";
 import { showLocalTimes } from "./times.js";
 
 const AT_ONCE = 4; // messages that are fetched at one time where all are opened
@@ -22,7 +23,7 @@ export function enableConversations() {
 async function unfoldAll(button) {
   const isOpening = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(isOpening));
-  button.querySelector("span").textContent = isOpening ? "Fold all" : "Open all";
+  button.querySelector("span").textContent = isOpening ? t("Fold all") : t("Open all");
   const waiting = [...document.querySelectorAll("[data-unfold]")].filter(
     (link) => (link.getAttribute("aria-expanded") === "true") !== isOpening,
   );

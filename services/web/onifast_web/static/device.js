@@ -1,5 +1,7 @@
 // The webmail on this device: its service worker, and what "This device" offers where the browser can do it.
 
+import { t } from "./texts.js";
+
 // Each of those who use this browser chooses for themselves.
 const { user } = document.body.dataset;
 const WANTED = `onifast-notifications ${user}`;
@@ -42,7 +44,7 @@ export async function tellOfNew(root) {
 }
 
 async function tell(root, message) {
-  await notify(message.sender, message.subject || "(no subject)", `${root}/messages/${message.id}`);
+  await notify(message.sender, message.subject || t("(no subject)"), `${root}/messages/${message.id}`);
 }
 
 async function notify(title, body, url) {

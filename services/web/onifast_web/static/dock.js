@@ -1,6 +1,7 @@
 // Several messages at once: composers docked at the foot of the window, each a frame of its own. Which are open is kept
 // for the tab, so that they are there on the next page too; what is in them is saved by themselves.
 
+import { t } from "./texts.js";
 import { countDownUndo } from "./undo.js";
 
 const KEPT = "dock";
@@ -24,7 +25,7 @@ class Dock {
     this.compose = new URL(document.body.dataset.compose, location.href);
     this.list = document.createElement("section");
     this.list.className = "dock";
-    this.list.setAttribute("aria-label", "Messages that you are writing");
+    this.list.setAttribute("aria-label", t("Messages that you are writing"));
     this.open = [];
   }
 
@@ -48,7 +49,7 @@ class Dock {
     this.add(url.href, {}, { from: link });
   }
 
-  add(href, { key = "", title = "New message", isSmall = false } = {}, { from = null, hasFocus = true } = {}) {
+  add(href, { key = "", title = t("New message"), isSmall = false } = {}, { from = null, hasFocus = true } = {}) {
     const same = this.open.find((each) => (key && each.key === key) || each.url === href);
     if (same) {
       same.hasFocus = true;
@@ -77,12 +78,12 @@ class Dock {
     name.className = "docked-title";
     name.textContent = composer.title;
     name.addEventListener("click", () => this.#toggle(composer));
-    const full = button("maximise", "Open on a page of its own", () => {
+    const full = button("maximise", t("Open on a page of its own"), () => {
       this.#forget(composer);
       location.href = composer.key ? `${this.compose.pathname}?key=${encodeURIComponent(composer.key)}` : composer.url;
     });
-    composer.toggle = button("minimise", "Minimise", () => this.#toggle(composer));
-    const close = button("close", "Save and close", () => this.#close(composer));
+    composer.toggle = button("minimise", t("Minimise"), () => this.#toggle(composer));
+    const close = button("close", t("Save and close"), () => this.#close(composer));
     head.append(name, composer.toggle, full, close);
     box.append(head);
     composer.name = name;
@@ -99,7 +100,7 @@ class Dock {
     composer.isSmall = isSmall;
     composer.element.classList.toggle("small", isSmall);
     composer.name.setAttribute("aria-expanded", String(!isSmall));
-    composer.toggle.setAttribute("aria-label", isSmall ? "Show" : "Minimise");
+    composer.toggle.setAttribute("aria-label", isSmall ? t("Show") : t("Minimise"));
     if (!isSmall && !composer.frame) this.#load(composer);
     this.#keep();
   }
@@ -215,7 +216,7 @@ async function showUndo() {
   const bar = page.querySelector(".snackbar[data-undo]");
   document.querySelector(".snackbar")?.remove();
   if (!bar) {
-    showWords("Your message is on its way.");
+    showWords(t("Your message is on its way."));
     return;
   }
   document.body.append(document.adoptNode(bar));
@@ -230,6 +231,6 @@ function showWords(words) {
   text.setAttribute("role", "status");
   bar.append(text);
   document.body.append(bar);
-  setTimeout(() => text.append(words || "Done."), 50);
+  setTimeout(() => text.append(words || t("Done.")), 50);
   setTimeout(() => bar.remove(), 8_000);
 }

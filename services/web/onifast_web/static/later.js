@@ -1,5 +1,7 @@
 // Sending later: times in the reader's own zone, a few that are often meant, and the moment in UTC for the server.
 
+import { language, t } from "./texts.js";
+
 const WORDS = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
 
 export function enableSendingLater() {
@@ -41,7 +43,7 @@ function offerTimes(field, form) {
     button.className = "button";
     button.name = "do";
     button.value = "later";
-    button.append(text("span", name), text("span", when.toLocaleString([], WORDS), "quiet"));
+    button.append(text("span", name), text("span", when.toLocaleString(language, WORDS), "quiet"));
     button.addEventListener("click", () => {
       field.value = local(when);
     });
@@ -53,10 +55,10 @@ function suggestions(now) {
   const evening = at(now, 0, 18);
   const monday = at(now, (8 - now.getDay()) % 7 || 7, 8);
   const tomorrow = at(now, 1, 8);
-  const found = [["Tomorrow morning", tomorrow]];
+  const found = [[t("Tomorrow morning"), tomorrow]];
   // An hour from now it is evening anyway.
-  if (evening - now > 60 * 60 * 1000) found.unshift(["This evening", evening]);
-  if (monday > tomorrow) found.push(["Monday morning", monday]);
+  if (evening - now > 60 * 60 * 1000) found.unshift([t("This evening"), evening]);
+  if (monday > tomorrow) found.push([t("Monday morning"), monday]);
   return found;
 }
 

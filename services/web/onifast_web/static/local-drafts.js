@@ -1,6 +1,7 @@
 // What was written and lies in this browser alone: told of on the next page, and asked about before somebody signs out.
 
 import * as store from "./composer-store.js";
+import { language, t, tn } from "./texts.js";
 
 const RESTING = 15_000; // milliseconds after which nobody is typing any more, in another tab perhaps
 
@@ -23,13 +24,15 @@ function show(found, compose) {
   const banner = document.createElement("div");
   banner.className = "banner local-draft";
   banner.setAttribute("role", "status");
-  const when = new Date(found.at).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  const when = new Date(found.at).toLocaleString(language, { weekday: "short", hour: "2-digit", minute: "2-digit" });
   const words = document.createElement("span");
   const subject = found.fields.subject?.trim();
-  words.textContent = `A message from ${when} was not saved${subject ? `: “${subject}”` : ""}. It is in this browser alone.`;
+  words.textContent = subject
+    ? t("A message from %(when)s was not saved: “%(subject)s”. It is in this browser alone.", { when, subject })
+    : t("A message from %(when)s was not saved. It is in this browser alone.", { when });
   const restore = document.createElement("a");
   restore.className = "button";
-  restore.textContent = "Restore it";
+  restore.textContent = t("Restore it");
   const key = found.id.slice(found.user.length + 1);
   compose.searchParams.set("key", key);
   restore.href = compose.href;
@@ -37,7 +40,7 @@ function show(found, compose) {
   const discard = document.createElement("button");
   discard.type = "button";
   discard.className = "button ghost danger";
-  discard.textContent = "Throw it away";
+  discard.textContent = t("Throw it away");
   discard.addEventListener("click", async () => {
     await store.remove(found.id);
     banner.remove();
@@ -54,8 +57,11 @@ function askBeforeLogout(user) {
     if (form.dataset.asked) return;
     event.preventDefault();
     const count = (await unsavedOf(user)).length;
-    const what = count === 1 ? "One message is" : `${count} messages are`;
-    const question = `${what} in this browser alone, and not saved on the server yet. Sign out and lose that?`;
+    const question = tn(
+      "One message is in this browser alone, and not saved on the server yet. Sign out and lose that?",
+      "%(n)s messages are in this browser alone, and not saved on the server yet. Sign out and lose that?",
+      count,
+    );
     if (count && !window.confirm(question)) return;
     for (const each of await store.all()) if (each.user === user) await store.remove(each.id);
     sessionStorage.removeItem("dock");

@@ -3,6 +3,7 @@
 import { fitFrames } from "./frame.js";
 import { focusRow, idOf, rows } from "./list.js";
 import { prepareReading } from "./reading.js";
+import { t } from "./texts.js";
 import { showLocalTimes } from "./times.js";
 
 const WIDE = "(min-width: 64rem)";
@@ -78,7 +79,7 @@ export async function openRow(row) {
   for (const steps of pane.querySelectorAll("[data-steps]")) steps.hidden = false;
   row.classList.remove("unread");
   row.querySelector(".dot")?.remove();
-  pane.setAttribute("aria-label", row.querySelector(".subject")?.textContent ?? "Reading pane");
+  pane.setAttribute("aria-label", row.querySelector(".subject")?.textContent ?? t("Reading pane"));
   fitFrames(pane);
   prepareReading(pane);
 }

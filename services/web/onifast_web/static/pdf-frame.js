@@ -1,6 +1,7 @@
 // Draws a PDF that the page around this frame hands over. The frame has no origin: no cookie, no storage, and nothing
 // of the reader's mail but this document. Scripts in a PDF are not run, and its links lead nowhere.
 
+import { t, tn } from "./texts.js";
 import { GlobalWorkerOptions, getDocument, TextLayer } from "./vendor/pdf/pdf.js";
 
 const MOST_PIXELS = 16_000_000; // of a page's canvas
@@ -23,7 +24,7 @@ window.parent.postMessage("ready", "*");
 async function open(event) {
   if (event.source !== window.parent) return;
   removeEventListener("message", open);
-  if (!(event.data instanceof ArrayBuffer)) return say("The file cannot be fetched just now.");
+  if (!(event.data instanceof ArrayBuffer)) return say(t("The file cannot be fetched just now."));
   const task = getDocument({
     data: event.data,
     cMapUrl: from("cmaps/"),
@@ -37,18 +38,19 @@ async function open(event) {
     verbosity: 0,
   });
   task.onPassword = () => {
-    say("This PDF has a password. Save it, and open it with a program of yours.");
+    note.dataset.locked = "";
+    say(t("This PDF has a password. Save it, and open it with a program of yours."));
     task.destroy();
   };
   try {
     await show(await task.promise);
   } catch (error) {
-    if (note.textContent.startsWith("This PDF has")) return;
+    if (note.dataset.locked !== undefined) return;
     const isBroken = error?.name === "InvalidPDFException";
     say(
       isBroken
-        ? "This file is no PDF that can be read."
-        : "This PDF cannot be shown here. Save it, and open it with a program of yours.",
+        ? t("This file is no PDF that can be read.")
+        : t("This PDF cannot be shown here. Save it, and open it with a program of yours."),
     );
   }
 }
@@ -59,7 +61,7 @@ async function show(pdf) {
   const size = first.getViewport({ scale: 1 });
   pages = Array.from({ length: count }, (_, at) => new DrawnPage(pdf, at + 1, size));
   list.append(...pages.map((each) => each.element));
-  document.querySelector("[data-pages]").textContent = count === 1 ? "1 page" : `${count} pages`;
+  document.querySelector("[data-pages]").textContent = tn("%(n)s page", "%(n)s pages", count);
   say("");
   document.body.dataset.open = "";
   resize();
@@ -90,7 +92,7 @@ class DrawnPage {
     this.element = document.createElement("section");
     this.element.className = "page";
     this.element.dataset.page = number;
-    this.element.setAttribute("aria-label", `Page ${number}`);
+    this.element.setAttribute("aria-label", t("Page %(number)s", { number }));
   }
 
   shape() {

@@ -1,6 +1,7 @@
 // Reading: printing without leaving, where a link leads, long subjects and quotes that open, and short answers.
 
 import { Saving } from "./composer-saving.js";
+import { t } from "./texts.js";
 
 const SHORTEST_FOLD = 250; // CSS pixels: a quote that is lower takes no more room than the button that opens it
 const QUOTES = "blockquote[type=cite], .m-gmail_quote, .m-yahoo_quoted, .m-moz-cite-prefix + blockquote";
@@ -56,7 +57,7 @@ function fold(frame, page, quote) {
   button.type = "button";
   button.className = "quote-button";
   button.setAttribute("aria-expanded", "false");
-  button.textContent = "Quoted text";
+  button.textContent = t("Quoted text");
   button.addEventListener("click", () => {
     quote.hidden = !quote.hidden;
     button.setAttribute("aria-expanded", String(!quote.hidden));
@@ -107,7 +108,7 @@ function print(href) {
   document.querySelector(".print-frame")?.remove();
   const frame = document.createElement("iframe");
   frame.className = "print-frame";
-  frame.title = "Print";
+  frame.title = t("Print");
   frame.tabIndex = -1;
   frame.setAttribute("sandbox", "allow-same-origin allow-modals");
   frame.addEventListener("load", () => {

@@ -2,6 +2,7 @@
 
 import { htmlOfText, RichText } from "./composer-editor.js";
 import { askForLink, FormatBar } from "./composer-format.js";
+import { t } from "./texts.js";
 
 export function enableRichFields() {
   for (const field of document.querySelectorAll("[data-rich-field]")) new RichField(field);
@@ -31,7 +32,7 @@ class RichField {
 
   #start(html) {
     if (!html && this.area.defaultValue.trim()) {
-      this.mode.textContent = "Rich text";
+      this.mode.textContent = t("Rich text");
       return;
     }
     // Somebody was faster than this script.
@@ -49,7 +50,7 @@ class RichField {
     this.area.hidden = true;
     this.bar.hidden = false;
     this.source.disabled = false;
-    this.mode.textContent = "Plain text";
+    this.mode.textContent = t("Plain text");
   }
 
   toPlain() {
@@ -64,7 +65,7 @@ class RichField {
     this.area.hidden = false;
     this.bar.hidden = true;
     this.source.disabled = true;
-    this.mode.textContent = "Rich text";
+    this.mode.textContent = t("Rich text");
     this.area.focus();
   }
 }

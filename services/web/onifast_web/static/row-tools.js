@@ -3,6 +3,7 @@
 import { act, actOnly } from "./acting.js";
 import { focusRow, idOf, selectedIds } from "./list.js";
 import { openChoice } from "./sorting.js";
+import { tn } from "./texts.js";
 
 export function enableRowTools() {
   const list = document.querySelector(".list-form[data-acts]");
@@ -162,7 +163,7 @@ function enableDragging(list) {
 function label(number) {
   const element = document.createElement("span");
   element.className = "drag-label";
-  element.textContent = number === 1 ? "1 message" : `${number} messages`;
+  element.textContent = tn("%(n)s message", "%(n)s messages", number);
   document.body.append(element);
   return element;
 }

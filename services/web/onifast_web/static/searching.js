@@ -1,5 +1,7 @@
 // The search field: how what is typed may go on, as a list below it (the combobox of the ARIA practices).
 
+import { t } from "./texts.js";
+
 const QUIET_MS = 120;
 
 export function enableSearching() {
@@ -14,7 +16,7 @@ class SearchField {
     this.list.id = "suggested";
     this.list.className = "suggested";
     this.list.setAttribute("role", "listbox");
-    this.list.setAttribute("aria-label", "Suggestions");
+    this.list.setAttribute("aria-label", t("Suggestions"));
     this.list.hidden = true;
     field.form.append(this.list);
     for (const [name, value] of Object.entries({

@@ -1,5 +1,7 @@
 // Selecting rows: all of a page at once, from one to another with Shift, or all of the list on every page.
 
+import { language, t } from "./texts.js";
+
 let anchor = null; // the box that was ticked last
 
 export function enableSelection() {
@@ -61,7 +63,13 @@ export function show(form) {
   const every = Boolean(box?.checked);
   const words = form.querySelector("[data-selected]");
   const isMail = form.matches("[data-acts]");
-  words.textContent = every ? "All selected" : chosen ? `${chosen} selected` : isMail ? "" : "Select all";
+  words.textContent = every
+    ? t("All selected")
+    : chosen
+      ? t("%(n)s selected", { n: chosen })
+      : isMail
+        ? ""
+        : t("Select all");
   if (isMail) offerEvery(form, box, all.checked);
   else askAbout(form, every);
 }
@@ -79,16 +87,16 @@ async function offerEvery(form, box, isWhole) {
   const answer = await fetch(`${form.dataset.total}?${asked}`).catch(() => null);
   const found = answer?.ok ? await answer.json().catch(() => null) : null;
   if (!found) return;
-  const number = `${found.is_more ? "more than " : ""}${found.count.toLocaleString()}`;
-  const where = asked.get("q") ? "this search" : "this list";
-  form.querySelector("[data-every-words]").textContent = `All ${number} in ${where}`;
+  form.querySelector("[data-every-words]").textContent = everyWords(found, Boolean(asked.get("q")));
 }
 
 // What is done to every page of a list without an undo is asked for first, whatever it is.
 function askAbout(form, every) {
   for (const button of form.querySelectorAll('button[name="action"]')) {
     button.dataset.usual ??= button.dataset.confirm ?? "";
-    const question = every ? `${button.textContent.trim()}: all of this list, on every page?` : button.dataset.usual;
+    const question = every
+      ? t("%(act)s: all of this list, on every page?", { act: button.textContent.trim() })
+      : button.dataset.usual;
     if (question) button.dataset.confirm = question;
     else delete button.dataset.confirm;
   }
@@ -96,4 +104,12 @@ function askAbout(form, every) {
 
 function boxes(form) {
   return [...form.querySelectorAll(".pick input")];
+}
+
+function everyWords(found, isSearch) {
+  const n = found.count.toLocaleString(language);
+  if (found.is_more) {
+    return isSearch ? t("All more than %(n)s in this search", { n }) : t("All more than %(n)s in this list", { n });
+  }
+  return isSearch ? t("All %(n)s in this search", { n }) : t("All %(n)s in this list", { n });
 }

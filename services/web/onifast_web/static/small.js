@@ -1,5 +1,7 @@
 // The menu on phones, questions before deleting, copying, and an address bar without what is said only once.
 
+import { t } from "./texts.js";
+
 export function enableSmallThings() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-confirm]");
@@ -29,7 +31,7 @@ function closeMenu() {
 async function copyText(button) {
   if (!(await copied(document.getElementById(button.dataset.copy)))) return;
   const label = button.getAttribute("aria-label");
-  button.setAttribute("aria-label", "Copied");
+  button.setAttribute("aria-label", t("Copied"));
   button.classList.add("copied");
   setTimeout(() => {
     button.setAttribute("aria-label", label);

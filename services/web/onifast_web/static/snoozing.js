@@ -1,5 +1,7 @@
 // The times that a message can be put off until, in the reader's own zone.
 
+import { language, t } from "./texts.js";
+
 const HOUR = 60 * 60 * 1000;
 
 export function enableSnoozing() {
@@ -16,7 +18,7 @@ export function enableSnoozing() {
       return;
     }
     event.preventDefault();
-    own.setCustomValidity(own.value ? "Choose a time that is to come." : "Choose a date and a time.");
+    own.setCustomValidity(own.value ? t("Choose a time that is to come.") : t("Choose a date and a time."));
     own.reportValidity();
   });
   own.addEventListener("input", () => own.setCustomValidity(""));
@@ -49,6 +51,6 @@ function choices(now) {
 
 function words(when, now) {
   const time = { hour: "2-digit", minute: "2-digit" };
-  if (when.toDateString() === now.toDateString()) return when.toLocaleTimeString([], time);
-  return when.toLocaleString([], { weekday: "short", ...time });
+  if (when.toDateString() === now.toDateString()) return when.toLocaleTimeString(language, time);
+  return when.toLocaleString(language, { weekday: "short", ...time });
 }

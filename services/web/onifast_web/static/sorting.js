@@ -2,6 +2,7 @@
 
 import { say } from "./acting.js";
 import { current, focusRow } from "./list.js";
+import { t } from "./texts.js";
 
 export function enableSorting() {
   document.addEventListener("submit", star);
@@ -67,5 +68,5 @@ function show(button, id, starred) {
   button.value = `${starred ? "unstar" : "star"}:${id}`;
   button.classList.toggle("on", starred);
   button.setAttribute("aria-pressed", String(starred));
-  button.title = starred ? "Take the star away" : "Star";
+  button.title = starred ? t("Take the star away") : t("Star");
 }

@@ -1,5 +1,7 @@
 // The bar after sending: it counts down, says so once to who listens, and goes when the message does.
 
+import { t } from "./texts.js";
+
 export function countDownUndo() {
   const bar = document.querySelector("[data-undo]");
   if (!bar) return;
@@ -7,7 +9,7 @@ export function countDownUndo() {
   const time = bar.querySelector(".snackbar-time");
   const note = bar.querySelector("[role=status]");
   // A live region is read out when it changes, not when it comes with the page.
-  const words = ` Press Undo within ${bar.dataset.undo} seconds to call it back.`;
+  const words = ` ${t("Press Undo within %(n)s seconds to call it back.", { n: bar.dataset.undo })}`;
   setTimeout(() => note.append(hidden(words)), 100);
   const timer = setInterval(tick, 250);
   bar.querySelector("[data-close-undo]").addEventListener("click", close);

@@ -300,20 +300,20 @@ def _doing(found: ListAct) -> str:
     many = {"done": dates.number(found.done), "total": dates.number(found.total)}
     match found.action:
         case "move":
-            return _("Moving %(done)s of %(total)s to %(folder)s.", **many, folder=_title(found.target))
+            return _("Moving %(done)s of %(total)s messages to %(folder)s.", **many, folder=_title(found.target))
         case "read":
-            return _("Marking %(done)s of %(total)s as read.", **many)
+            return _("Marking %(done)s of %(total)s messages as read.", **many)
         case "unread":
-            return _("Marking %(done)s of %(total)s as unread.", **many)
+            return _("Marking %(done)s of %(total)s messages as unread.", **many)
         case "star":
-            return _("Starring %(done)s of %(total)s.", **many)
+            return _("Starring %(done)s of %(total)s messages.", **many)
         case "unstar":
-            return _("Unstarring %(done)s of %(total)s.", **many)
+            return _("Unstarring %(done)s of %(total)s messages.", **many)
         case "label":
-            return _("Changing the labels of %(done)s of %(total)s.", **many)
+            return _("Changing the labels of %(done)s of %(total)s messages.", **many)
         case "snooze":
-            return _("Putting %(done)s of %(total)s off…", **many)
-    return _("Deleting %(done)s of %(total)s for good.", **many)
+            return _("Putting %(done)s of %(total)s messages off…", **many)
+    return _("Deleting %(done)s of %(total)s messages for good.", **many)
 
 
 def _done_words(found: ListAct) -> str:

@@ -175,7 +175,7 @@ ROUTES = (
 )
 NAV = ()
 NOTICES: Notices = {
-    "invitation-accepted": "Accepted. The organizer is told.",
+    "invitation-accepted": marked("Accepted. The organizer is told."),
     "invitation-declined": marked("Declined. The organizer is told."),
     "invitation-tentative": marked("Answered with “maybe”. The organizer is told."),
 }

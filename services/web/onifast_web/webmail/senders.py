@@ -76,7 +76,7 @@ NAV = (
 NOTICES: Notices = {
     "senders-save": marked("Saved."),
     "senders-remove": marked("Removed."),
-    "senders-accepted": "Accepted. Their mail comes to your inbox.",
+    "senders-accepted": marked("Accepted. Their mail comes to your inbox."),
     "senders-blocked": marked("Blocked. What they send goes where blocked mail goes, from now on."),
 }
 
