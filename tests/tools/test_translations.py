@@ -52,7 +52,7 @@ def test_what_is_put_in_and_tags_are_those_of_the_text(tag: str) -> None:
     wrong = []
     for each in messages(tag):
         plural = not isinstance(each.id, str)
-        wanted = Counter(_PLACE.findall(each.id[-1] if plural else each.id))
+        wanted = Counter(_PLACE.findall(str(each.id[-1] if plural else each.id)))
         for number, form in enumerate(filter(None, forms(each))):
             lacks = wanted - Counter(_PLACE.findall(form))
             more = Counter(_PLACE.findall(form)) - wanted
