@@ -25,7 +25,7 @@ from onifast_shared.machine import log
 from onifast_shared.values import mailbox_accounts
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access import api_rates
+from onifast_web.access import api_rates, only
 from onifast_web.access.api_rates import CallQuota
 from onifast_web.access.context import Web, current
 from onifast_web.access.cookie_names import SESSION
@@ -237,9 +237,8 @@ def _guard() -> AnyResponse | None:
     check_scope(g.caller, vars(view)["scope"])
     _check_rights(g.caller, who)
     if g.caller.visited_by is not None and not vars(view)["visitors"]:
-        raise Problem(
-            403, _("This is the mailbox of %(name)s, where you can read only. Leave it first.", name=g.caller.name)
-        )
+        name = g.caller.name
+        raise Problem(403, _("This is the mailbox of %(name)s, where you can read only. Leave it first.", name=name))
     if g.caller.csrf_token:
         csrf.check_token(request, g.caller.csrf_token)
     return None
@@ -283,15 +282,9 @@ def check_scope(found: Caller, scope: TokenScope | None) -> None:
 def _check_rights(found: Caller, who: Who) -> None:
     if not _is_among(found, who):
         if who is Who.PERSON:
-            raise Problem(
-                403, _("This is about your own login. Leave the shared mailbox %(name)s first.", name=found.name)
-            )
-        told = {
-            Who.ADMINISTRATOR: _("Only administrators may do this."),
-            Who.PANEL_USER: _("Only panel users may do this."),
-            Who.MAILBOX_USER: _("Only mailbox users may do this."),
-        }
-        raise Problem(403, told.get(who, _("Only the panel's service token may do this.")))
+            name = found.name
+            raise Problem(403, _("This is about your own login. Leave the shared mailbox %(name)s first.", name=name))
+        raise Problem(403, only.words(who.name))
 
 
 def _is_among(found: Caller, who: Who) -> bool:
