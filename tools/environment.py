@@ -141,7 +141,8 @@ def _install(extras: str) -> None:
 def _compile_languages() -> None:
     """Catalogues that changed since the installation."""
     compiled = CATALOGUES / ".compiled"
-    written = max((file.stat().st_mtime for file in CATALOGUES.glob("*.po")), default=0.0)
+    sources = [*CATALOGUES.glob("*.po"), *JS_TEXTS.parent.glob("*.js")]
+    written = max((file.stat().st_mtime for file in sources), default=0.0)
     if not compiled.exists() or compiled.stat().st_mtime < written:
         command = [str(VENV / "bin" / "python"), "-m", "tools.translations", "compile"]
         _run(command, "the webmail's languages could not be compiled")

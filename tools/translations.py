@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -37,14 +37,13 @@ _TEMPLATES = {"extensions": "jinja2.ext.do,jinja2.ext.loopcontrols", "trimmed": 
 
 
 def extracted() -> Catalog:
-    """Every text of the webmail, with the files that it stands in."""
+    """Every text of the webmail."""
     found = Catalog(project="onifast-mail", charset="utf-8", fuzzy=False)
     for file, method, keywords, options in _sources():
-        where = str(file.relative_to(PROJECT))
         for _line, message, comments, context in extract_from_file(
             method, file, keywords=keywords, comment_tags=("Translators:",), options=options, strip_comment_tags=True
         ):
-            found.add(message, locations=[(where, 0)], auto_comments=comments, context=context)
+            found.add(message, auto_comments=comments, context=context)
     return found
 
 
@@ -67,19 +66,20 @@ def updated(tag: str, catalogue: Catalog, template: Catalog) -> bytes:
 def compile_all() -> None:
     """Makes .mo files, and what scripts need of them, unless they are those of today."""
     files = sorted(CATALOGUES.glob("*.po"))
-    wanted = _digest(files)
+    wanted = _digest([*files, *sorted((WEB / "static").glob("*.js"))])
     stamp = CATALOGUES / _STAMP
     if stamp.exists() and stamp.read_text() == wanted and JS_TEXTS.is_dir():
         return
     JS_TEXTS.mkdir(exist_ok=True)
     for old in [*CATALOGUES.glob("*.mo"), *JS_TEXTS.glob("*.js")]:
         old.unlink()
+    of_scripts = _of_scripts()
     for tag, catalogue in catalogues().items():
         with (CATALOGUES / f"{tag}.mo").open("wb") as stream:
             write_mo(stream, catalogue)
-        (JS_TEXTS / f"{tag}.js").write_text(_script(catalogue))
+        (JS_TEXTS / f"{tag}.js").write_text(_script(catalogue, of_scripts))
     for tag, change in runpy.run_path(str(WEB / "languages" / "pseudo.py"))["LANGUAGES"].items():
-        (JS_TEXTS / f"{tag}.js").write_text(_script(_changed(catalogues()["de"], change)))
+        (JS_TEXTS / f"{tag}.js").write_text(_script(_changed(catalogues()["de"], change), of_scripts))
     stamp.write_text(wanted)
 
 
@@ -101,16 +101,24 @@ def _sources() -> Iterator[tuple[Path, str, dict[str, Any], dict[str, str]]]:
         yield file, "javascript", dict(_JAVASCRIPT), {"template_string": "False"}
 
 
-def _is_scripts(message: Message) -> bool:
-    return any(str(where).endswith(".js") for where, _line in message.locations)
+def _of_scripts() -> set[str]:
+    """The texts that scripts show, by their singular."""
+    found = set()
+    for file, method, keywords, options in _sources():
+        if file.suffix == ".js":
+            for _line, message, _comments, _context in extract_from_file(
+                method, file, keywords=keywords, options=options
+            ):
+                found.add(message if isinstance(message, str) else message[0])
+    return found
 
 
-def _script(catalogue: Catalog) -> str:
+def _script(catalogue: Catalog, wanted: set[str]) -> str:
     """The texts that scripts show, as a script of its own: no policy against inline scripts stands in its way."""
     texts = {}
     for message in catalogue:
-        if message.id and message.string and _is_scripts(message):
-            one = message.id if isinstance(message.id, str) else message.id[0]
+        one = message.id if isinstance(message.id, str) else message.id[0]
+        if one in wanted and message.string:
             texts[one] = message.string if isinstance(message.string, str) else list(message.string)
     shown = json.dumps(texts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return f"globalThis.onifastTexts={{plural:n=>Number({catalogue.plural_expr}),texts:{shown}}};\n"
@@ -118,7 +126,7 @@ def _script(catalogue: Catalog) -> str:
 
 def _written(tag: str, catalogue: Catalog) -> bytes:
     out = io.BytesIO()
-    write_po(out, catalogue, width=100, sort_by_file=False, sort_output=True, include_lineno=False, omit_header=True)
+    write_po(out, catalogue, width=100, sort_by_file=False, sort_output=True, no_location=True, omit_header=True)
     head = (
         f'msgid ""\nmsgstr ""\n"Project-Id-Version: onifast-mail\\n"\n"Language: {tag}\\n"\n'
         f'"Plural-Forms: {catalogue.plural_forms}\\n"\n"MIME-Version: 1.0\\n"\n'
