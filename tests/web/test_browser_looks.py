@@ -22,7 +22,8 @@ HEBREW = "שלום, הנה הדוח"
 LONG = "a-name-that-is-longer-than-a-telephone-is-wide-and-has-no-space"
 ADMINISTRATORS_PAGES = (
     "/suppressions", "/hold-rules", "/departed", "/destinations", "/tls", "/routes", "/source-addresses", "/limits",
-    "/addresses", "/domains", "/mailbox-users", "/shared-mailboxes", "/overview", "/live-log", "/test-mail",
+    "/addresses", "/domains", "/mailbox-users", "/shared-mailboxes",
+    "/overview", "/live-log", "/test-mail", "/users", "/users/domains",
 )  # fmt: skip
 
 

@@ -268,7 +268,7 @@ def test_an_administrator_sees_the_queue_but_not_what_others_write(client: Flask
     admin = Browser.logged_in(client, "root-admin")
     page = admin.get("/outbox").text
     assert "ann@remote.example" in page and f"/outbox/{foreign}" not in page
-    assert "From demo@example.test: " in words(page)
+    assert "To ann@remote.example: " in words(page)
     assert admin.get(f"/outbox/{foreign}").status_code == 404
 
 

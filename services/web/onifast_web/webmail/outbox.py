@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, redirect, request, url_for
+from onifast_shared.db.database import Connection
+from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import ACTIONS, OutboxRow, Search
+from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
 from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
@@ -45,9 +48,13 @@ def outbox() -> Response:
     """A page of the queue, newest first; everybody's for administrators."""
     caller, _username = user()
     search, cursor = _search(request.args), request.args.get("cursor") or None
+    settings = current().settings
     try:
-        found = current().database.read(
-            lambda tx: queue_view.list_page(tx, caller.manages, search, limit=_PAGE, cursor=cursor)
+        found, here = current().database.read(
+            lambda tx: (
+                rows := queue_view.list_page(tx, caller.manages, search, limit=_PAGE, cursor=cursor),
+                {row.id: _is_here(tx, row, settings) for row in rows.rows},
+            )
         )
     except CursorError:
         raise not_found("page") from None
@@ -55,6 +62,7 @@ def outbox() -> Response:
         "outbox.html",
         "outbox",
         rows=found.rows,
+        ways={row.id: _way(row, here=here[row.id]) for row in found.rows},
         next_cursor=found.next_cursor,
         cursor=cursor,
         status=search.status or "",
@@ -106,6 +114,18 @@ def captured(outbox_id: int) -> AnyResponse:
         return _captured_page(outbox_id, {"do": problem.detail})
     did = ("released" if do == "release" else "outbox-redirected") if done.changed else "outbox-none"
     return redirect(url_for("webmail.outbox", did=did, n=len(done.changed)), 303)
+
+
+def _is_here(tx: Connection, row: OutboxRow, settings: Settings) -> bool:
+    domain = row.recipient.rpartition("@")[2].lower()
+    return bool(domain) and addresses.is_local_domain(tx, domain, settings)
+
+
+def _way(row: OutboxRow, *, here: bool) -> tuple[str, str]:
+    """Which way a message goes, in a word, and its looks."""
+    if here:
+        return (_("local"), "")
+    return (_("passes through"), "") if row.origin == "forward" else (_("out"), "move")
 
 
 def _captured_page(outbox_id: int, errors: dict[str, str] | None = None) -> Response:
