@@ -19,7 +19,7 @@ from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page, user
 
 _DAY = 86400
-_LIVES = {"30": "30 days", "90": "90 days", "365": "A year", "": marked("Never")}
+_LIVES = {"30": marked("30 days"), "90": marked("90 days"), "365": marked("A year"), "": marked("Never")}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ ROUTES = (PageRoute("GET POST", "/tokens", tokens),)
 NAV = (
     NavEntry(
         "tokens",
-        "API tokens",
+        marked("API tokens"),
         tokens,
         icon="code",
         group=NavGroup.SIGNING_IN,

@@ -24,7 +24,7 @@ _KINDS = {
     "mail.": marked("Mail that others read or changed"),
     "session.": marked("Sessions"),
     "totp.": marked("Two-step sign-in"),
-    "token.": "API tokens",
+    "token.": marked("API tokens"),
     "app-password.": marked("App passwords"),
     "address.": marked("Addresses"),
     "domain.": marked("Domains"),
@@ -83,7 +83,8 @@ NOTICES: Notices = {}
 
 def _what(event: AuditEvent) -> str:
     name = event.details.get("name")
-    return LINE_WORDS.get(event.action, event.action) + (f": {name}" if name else "")
+    word = str(LINE_WORDS.get(event.action, event.action))
+    return f"{word}: {name}" if name else word
 
 
 def _who(event: AuditEvent) -> str:

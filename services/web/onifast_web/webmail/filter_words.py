@@ -24,8 +24,8 @@ FIELDS: Mapping[str, str] = {
     "header": marked("Header field"),
 }
 TESTS: Mapping[str, str] = {
-    "contains": "contains",
-    "is": "is",
+    "contains": marked("contains"),
+    "is": marked("is"),
     "starts": marked("starts with"),
     "ends": marked("ends with"),
     "matches": marked("is like (* and ?)"),

@@ -17,6 +17,7 @@ from onifast_web.access.context import current
 from onifast_web.actions import limits as actions
 from onifast_web.http.problems import Problem
 from onifast_web.languages import dates
+from onifast_web.languages.retelling import retold
 from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
@@ -171,7 +172,7 @@ def _fields(subject: Subject) -> list[LimitField]:
 
     return [
         LimitField(
-            counted, str(words).capitalize(), value(counted), limit_subjects.default(subject, counted, web.settings)
+            counted, retold(words.capitalize()), value(counted), limit_subjects.default(subject, counted, web.settings)
         )
         for counted, words in WORDS.items()
     ]
@@ -196,7 +197,7 @@ def _gauges(standing: SubjectStanding, what: str, now: float) -> list[Gauge]:
         Gauge(
             used=tally.used(counted, now),
             limit=limit,
-            period=WORDS[counted].removeprefix(f"{what} "),
+            period=retold(WORDS[counted].removeprefix(f"{what} ")),
             is_own=counted in tally.own,
             until=tally.used_up_until(counted, now),
         )
@@ -217,4 +218,4 @@ def _marks(standing: SubjectStanding) -> list[RefusalMark]:
 
 def _title(scope: str) -> str:
     word = SCOPES[scope]
-    return f"{word[0].upper()}{word[1:]}"
+    return retold(f"{word[0].upper()}{word[1:]}")
