@@ -9,7 +9,7 @@ from typing import Any
 
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.db.reports import Reports
-from onifast_shared.machine.counting import count
+from onifast_shared.machine.counting import count, count_all
 from onifast_shared.machine.disk import DiskLevel
 from onifast_shared.machine.log import event
 from onifast_shared.metrics import declared
@@ -188,9 +188,9 @@ def accepted(
 ) -> None:
     """A message was accepted: it is on disk. `results` is what SPF, DKIM and the others said."""
     service = origin.client.service.label
-    count("received_messages", service=service)
-    count("received_recipients", len(recipients), service=service)
-    count("received_bytes", size, service=service)
+    count_all(
+        (("received_messages", 1), ("received_recipients", len(recipients)), ("received_bytes", size)), service=service
+    )
     event(
         logger,
         "accepted",

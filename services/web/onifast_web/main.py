@@ -133,7 +133,11 @@ class WebProgram:
 
     def _serve(self, database: Database, place: WebPlace) -> int:
         server = WebServer(
-            create_app(self._settings, database, place=place), self._listeners, self._settings, place=place
+            create_app(self._settings, database, place=place),
+            self._listeners,
+            self._settings,
+            place=place,
+            resting=database.shrink,
         )
         # A page makes thousands of objects and hardly a cycle: to look for some ten times a page took a tenth of it.
         gc.set_threshold(10_000, 20, 50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,10 @@ def connect(path: Path, timeout: float) -> apsw.Connection:
     return connection
 
 
+_Reader = tuple[apsw.Connection, threading.Lock]
+"""A thread's connection, and what it holds while it reads: another thread must not use the connection meanwhile."""
+
+
 class DatabaseConnections:
     """All of them; made when the database is opened, and again when it had to be opened anew.
 
@@ -49,7 +54,7 @@ class DatabaseConnections:
         self._path = path
         self._timeout = timeout
         self._local = threading.local()
-        self._readers: list[apsw.Connection] = []
+        self._readers: list[_Reader] = []
         self._reading: dict[int, float] = {}
         self._lock = threading.Lock()
         self.writer = DatabaseWriter(partial(_ready, path, timeout), path)
@@ -64,16 +69,29 @@ class DatabaseConnections:
 
     def read(self, fn: Callable[[apsw.Connection], T]) -> T:
         """What `fn` reads from one consistent snapshot."""
-        connection = self._reader()
+        connection, in_use = self._reader()
         me = threading.get_ident()
         self._reading[me] = time.monotonic()
         try:
-            connection.execute("BEGIN")
-            return fn(connection)
+            with in_use:
+                try:
+                    connection.execute("BEGIN")
+                    return fn(connection)
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
         finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             del self._reading[me]
+
+    def shrink(self) -> None:
+        """Has the connections that nobody reads with now give back the pages that they keep (PRAGMA shrink_memory)."""
+        for connection, in_use in self._readers.copy():
+            if in_use.acquire(blocking=False):
+                try:
+                    with contextlib.suppress(apsw.Error):  # it was closed meanwhile
+                        connection.execute("PRAGMA shrink_memory")
+                finally:
+                    in_use.release()
 
     def peek(self, fn: Callable[[apsw.Connection], T]) -> T:
         """What `fn` reads at once; no snapshot."""
@@ -100,7 +118,7 @@ class DatabaseConnections:
         deadline = time.monotonic() + patience
         while self._reading:
             if interrupted:
-                for connection in self._readers.copy():
+                for connection, _ in self._readers.copy():
                     connection.interrupt()
             if time.monotonic() > deadline:
                 return False
@@ -118,22 +136,23 @@ class DatabaseConnections:
         if not self._reads_end(LAST_READS, interrupted=False) and not self._reads_end(LAST_READS, interrupted=True):
             return  # it is stuck in the disk, and the process's end closes what it holds
         with self._lock:
-            for connection in [*self._readers, self._observer]:
-                if not checkpoint:
-                    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-                connection.close()
+            for connection, in_use in [*self._readers, (self._observer, threading.Lock())]:
+                with in_use:
+                    if not checkpoint:
+                        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                    connection.close()
             self._readers.clear()
 
-    def _reader(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+    def _reader(self) -> _Reader:
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
             connection = connect(self._path, self._timeout)
             connection.execute("PRAGMA query_only=ON")
             connection.execute(f"PRAGMA cache_size=-{READER_CACHE}")
-            self._local.connection = connection
+            reader = self._local.reader = (connection, threading.Lock())
             with self._lock:
-                self._readers.append(connection)
-        return connection
+                self._readers.append(reader)
+        return reader
 
 
 def _ready(path: Path, timeout: float) -> apsw.Connection:

@@ -8,6 +8,7 @@ power cut. Checkpoints run on a thread of their own, off that path.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,11 @@ class Database:
         with translated(self.path, self.troubles):
             job = self._open().writer.submit(fn, lasting=lasting)
             return job.wait(self._timeout if timeout is None else timeout)
+
+    def shrink(self) -> None:
+        """Gives back what is kept of the database in memory, for who has had nothing to do for a while."""
+        with contextlib.suppress(DatabaseError), translated(self.path, self.troubles):
+            self._open().shrink()
 
     async def aread(self, fn: Callable[[Connection], T]) -> T:
         """`read`, off the event loop."""

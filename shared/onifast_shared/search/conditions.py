@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from onifast_shared.search import index
 from onifast_shared.search.query import And, Bound, Mark, Node, Not, Or, Phrase, Place
@@ -15,6 +16,9 @@ from onifast_shared.search.query import And, Bound, Mark, Node, Not, Or, Phrase,
 Bind = Sequence[Any]
 Condition = tuple[str, Bind]
 """SQL, and what is bound in it."""
+
+
+_ANY_PREFIX = "\0"  # no word has it
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,23 @@ class Plan:
 
     def match(self, volume: int) -> str | None:
         """The expression that finds the lead in one volume (https://sqlite.org/fts5.html, section 3)."""
-        return None if self.lead is None else _match(self.lead, index.prefix(volume))
+        return None if self._written is None else self._written.replace(_ANY_PREFIX, index.prefix(volume))
 
     def where(self, volume: int) -> Condition:
         """The condition that holds for a row of a volume that the lead has found."""
-        return ("1", ()) if self.rest is None else self._sql(self.rest, index.prefix(volume))
+        return self._of_any_row or self._sql(cast(Node, self.rest), index.prefix(volume))
+
+    @cached_property
+    def _written(self) -> str | None:
+        """`match`, which is asked for each of dozens of volumes, with a mark for what words begin with."""
+        return None if self.lead is None else _match(self.lead, _ANY_PREFIX)
+
+    @cached_property
+    def _of_any_row(self) -> Condition | None:
+        """`where`, if it is the same in each volume."""
+        if self.rest is None:
+            return "1", ()
+        return None if _has_words(self.rest) else self._sql(self.rest, "")
 
     def _sql(self, node: Node, prefix: str) -> Condition:
         if _is_expressible(node):

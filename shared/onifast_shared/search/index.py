@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -128,6 +129,7 @@ def remove_empty_volumes(tx: Connection, numbers: Iterable[int]) -> None:
     tx.executemany("DELETE FROM search_volumes WHERE id = ? AND documents <= 0", [(each,) for each in set(numbers)])
 
 
+@lru_cache(maxsize=4096)
 def prefix(volume: int) -> str:
     """What each word of a volume begins with in the index."""
     digits = ""

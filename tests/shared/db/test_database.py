@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -16,6 +17,8 @@ import pytest
 import sqlite_shell
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.db.errors import DatabaseBusy, DatabaseUnavailable, SchemaTooNew
+
+PATIENCE = 30.0  # seconds after which what another thread should have done counts as not done
 
 OPENER = """
 import sys
@@ -151,6 +154,34 @@ def test_a_reader_sees_one_snapshot(database: Database) -> None:
 
     assert database.read(look_twice) == (set(), set())
     assert database.read(keys) == {"new"}
+
+
+def test_a_reader_that_rests_gives_its_pages_back_and_one_that_reads_is_left_alone(database: Database) -> None:
+    database.write(lambda tx: [put(f"key{n}", "x" * 1000)(tx) for n in range(1000)])
+    everything = "SELECT sum(length(value)) FROM mail_config"
+
+    def pages() -> int:
+        """Octets that this thread's connection keeps."""
+        return database.read(lambda tx: tx.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0])
+
+    assert database.read(lambda tx: tx.execute(everything).get) == 1_000_000
+    kept = pages()
+    reads, goes_on = threading.Event(), threading.Event()
+
+    def slowly(tx: Connection) -> int:
+        rows = tx.execute("SELECT length(value) FROM mail_config")
+        first = int(next(iter(rows))[0])
+        reads.set()
+        goes_on.wait(PATIENCE)
+        return first + sum(int(row[0]) for row in rows)
+
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(database.read, slowly)
+        assert reads.wait(PATIENCE)
+        database.shrink()
+        goes_on.set()
+        assert reading.result(PATIENCE) == 1_000_000
+    assert pages() < kept / 4
 
 
 def test_a_reader_cannot_write(database: Database) -> None:

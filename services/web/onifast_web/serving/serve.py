@@ -10,6 +10,7 @@ from collections.abc import Callable
 from onifast_shared.machine import descriptors, log, memory
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.rare_log import SeldomLog
+from onifast_shared.programs.pulse import nothing
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 
@@ -52,7 +53,10 @@ class WebServer:
         *,
         clock: Callable[[], float] = time.monotonic,
         place: WebPlace | None = None,
+        resting: Callable[[], None] = nothing,
     ) -> None:
+        """`resting` is called once nobody has been connected for a while, for what is kept to be given back."""
+        self._resting = resting
         self._place = place or alone()
         self._map: dict[int, object] = {}
         self._clock = clock
@@ -255,6 +259,7 @@ class WebServer:
             self._busy_at = now
         elif self._busy_at is not None and now - self._busy_at > _IDLE:
             self._busy_at = None
+            self._resting()
             memory.trim()
 
     def _finish(self) -> None:
