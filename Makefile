@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel install clean translations
+.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel deb install clean translations
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -66,6 +66,9 @@ picture: .venv-dev ## take docs/webmail.png anew, with the browser test's Chromi
 
 wheel: ## build dist/onifast_mail-*.whl
 	@$(python) tools.wheel dist
+
+deb: ## build the Debian packages of this checkout into dist/, for this machine's Debian (as any user)
+	@$(python) tools.deb dist
 
 install: ## install into PREFIX (/opt/onifast-mail) and the units into SYSCONFDIR (/etc); DESTDIR for packagers
 	@$(python) tools.install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)"

@@ -11,7 +11,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("values", "machine"),
         ("db", "message"),
         ("programs", "accounts", "tls", "webhooks", "mailboxes", "image_proxy", "tracing"),
-        ("departed", "refused", "search"),
+        ("departed", "refused", "search", "sendmail"),
         ("recipients", "acts"),
         ("transport", "limits", "junk", "moving"),
         ("queue",),

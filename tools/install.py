@@ -24,11 +24,12 @@ def install(destdir: str, prefix: Path, sysconfdir: Path) -> None:
     home = Path(f"{destdir}{prefix}")
     _make_venv(home)
     if destdir:
-        _move_scripts(home, prefix)
+        move_scripts(home, prefix)
     _copy_files(home, prefix, Path(f"{destdir}{sysconfdir}"))
 
 
 def _make_venv(home: Path) -> None:
+    """A venv of its own, with the pip that an administrator expects there."""
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build(Path(scratch))
         pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
@@ -41,7 +42,7 @@ def _make_venv(home: Path) -> None:
                 raise CannotGoOn(f"this failed, and says above why: {' '.join(command)}")
 
 
-def _move_scripts(home: Path, prefix: Path) -> None:
+def move_scripts(home: Path, prefix: Path) -> None:
     """Lets the scripts name the interpreter at its final place."""
     for script in [*(home / "bin").iterdir(), home / "pyvenv.cfg"]:
         if script.is_symlink() or not script.is_file():

@@ -153,6 +153,11 @@ def key_not_tended(domain: str, reason: str) -> None:
     event(_LOGGER, "dkim-key-trouble", logging.WARNING, domain=domain, reason=reason)
 
 
+def collected(owner: str, messages: int) -> None:
+    """Messages that a user's sendmail had kept in their home were handed in to smtpd."""
+    event(_LOGGER, "collected", owner=owner, messages=messages)
+
+
 def key_record(domain: str, wish: str, name: str) -> None:
     """A record of a key was put into DNS (`publish`), or taken out (`remove`)."""
     event(_LOGGER, "dkim-record", domain=domain, action=wish, name=name)

@@ -19,7 +19,7 @@ from onifast_shared.values import times
 def declare(area: Any) -> None:
     """Adds the commands to their area."""
     listing = add(area, "list", _list, "scope, name, used/limit of messages and recipients an hour and a day, refusals")
-    listing.add_argument("--scope", choices=SCOPES, help="only these")
+    listing.add_argument("--scope", choices=tuple(SCOPES), help="only these")
     setting = _add_for_subject(area, "set", _set, "give one user, Unix user or domain limits of its own")
     for counted, words in WORDS.items():
         option = "--" + counted.replace("_", "-")
@@ -32,7 +32,7 @@ def declare(area: Any) -> None:
 
 def _add_for_subject(area: Any, name: str, command: Any, meaning: str) -> argparse.ArgumentParser:
     parser = add(area, name, command, meaning)
-    parser.add_argument("scope", choices=SCOPES)
+    parser.add_argument("scope", choices=tuple(SCOPES))
     parser.add_argument("name")
     return parser
 

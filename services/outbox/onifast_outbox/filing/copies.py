@@ -18,7 +18,7 @@ from onifast_shared.mailboxes import indexing, mailbox
 from onifast_shared.mailboxes.indexing import UnfiledMessage
 
 from onifast_outbox import maillog
-from onifast_outbox.filing.filer import ANSWER, CHECK, DONE, NEVER, REQUEST, WRITE
+from onifast_outbox.filing.filer import ANSWER, CHECK, COLLECT, DONE, NEVER, REQUEST, WRITE
 
 # Names in one question; each has some 30 bytes, and the answer holds a kilobyte.
 CHECK_LIMIT = 20
@@ -47,6 +47,10 @@ class Filer:
         """Those of at most CHECK_LIMIT names that are no files in the owner's mail directory. Raises FilerGone."""
         kind, text = await self._ask(CHECK, owner, "", "\n".join(names).encode())
         return text.split("\n") if kind == DONE and text else []
+
+    async def collect(self, owner: str, server: str) -> tuple[int, str]:
+        """(DONE, how many messages that waited in the owner's home were handed in), or why not. Raises FilerGone."""
+        return await self._ask(COLLECT, owner, "", server.encode())
 
     async def _ask(self, kind: int, owner: str, name: str, content: bytes) -> tuple[int, str]:
         encoded_owner, encoded_name = owner.encode(), name.encode()

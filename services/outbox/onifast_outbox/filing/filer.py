@@ -7,7 +7,8 @@ for the owner's rights, so that nothing in a home (a symbolic link, a hard link,
 that user does alone. Nothing is ever done as root: an owner whose uid would be 0 gets no copy. Started without the
 right to become others (root's, or CAP_SETUID and CAP_SETGID) it stays what it is, and so do the files.
 
-It opens no database and no network, and it ends when its parent does.
+It opens no database, and it ends when its parent does. The one thing that a child connects to is smtpd on loopback, to
+hand in what its owner's sendmail left in their home while smtpd was down: smtpd sees by the socket whose that is.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from onifast_shared.machine import capabilities
+from onifast_shared.sendmail import waiting_files
 
 # Header: lengths of owner and name, and of the content. Answer: the kind of result and the length of its text.
 REQUEST = struct.Struct("!BHHQ")
 ANSWER = struct.Struct("!BH")
 _LENGTH = struct.Struct("!H")
-WRITE, CHECK = 0, 1
+WRITE, CHECK, COLLECT = 0, 1, 2
 DONE, LATER, NEVER = 0, 1, 2
 
 # How long one request may take, in seconds: a home can lie on a file system that its owner runs.
@@ -57,6 +59,7 @@ class CopyRefused(Exception):
 
 class FilerRequest(NamedTuple):
     """WRITE: `content` is to become the file `name`. CHECK: `content` is file names by line; which are missing?
+    COLLECT: hand in what waits in the owner's ~/.onifast/submit; `content` is smtpd's HOST:PORT on loopback.
 
     A name may have one folder before it, `bob@shop.example/…`.
     """
@@ -122,6 +125,9 @@ def carry_out(home_root: Path, request: FilerRequest, *, sweep: bool) -> str:
     privileged = capabilities.can_become_others()
     if privileged:
         become(identity_of(home_root, request.owner))
+    if request.kind == COLLECT:
+        host, _, port = request.content.decode().rpartition(":")
+        return str(waiting_files.collect(home_root / request.owner, (host, int(port))))
     directory = _enter(_open_home(home_root, request.owner, create=not privileged))
     if request.kind == CHECK:
         return "\n".join(name for name in request.content.decode().split("\n") if not _is_there(directory, name))
