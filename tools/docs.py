@@ -9,7 +9,7 @@ from pathlib import Path
 from onifast_shared.machine.config import SettingDescription, describe
 from onifast_shared.metrics.declared import METRICS, PROGRAM, MetricKind
 
-from tools import licences
+from tools import licences, mailctl_page
 from tools.environment import PROJECT
 from tools.floors import FLOORS
 
@@ -123,7 +123,8 @@ def main() -> None:
     ARCHITECTURE.write_text(with_floors(ARCHITECTURE.read_text()))
     METRICS_PAGE.write_text(with_metrics(METRICS_PAGE.read_text()))
     licences.TARGET.write_text(licences.render())
-    pages = (TARGET, ARCHITECTURE, METRICS_PAGE, licences.TARGET)
+    mailctl_page.TARGET.write_text(mailctl_page.render())
+    pages = (TARGET, ARCHITECTURE, METRICS_PAGE, licences.TARGET, mailctl_page.TARGET)
     print(f"wrote {', '.join(str(page.relative_to(PROJECT)) for page in pages)}")
 
 

@@ -60,6 +60,15 @@ echo all of it
 
 _SENDMAIL = r"""
 dpkg -i /tmp/onifast-mail-sendmail_*.deb
+cat > /tmp/speak.py <<'END'
+import subprocess
+with subprocess.Popen(["/usr/sbin/sendmail", "-bs"], stdin=-1, stdout=-1) as program:
+    assert program.stdout.readline().startswith(b"220 ")
+    for line, code in ((b"HELO x", b"250"), (b"QUIT", b"221")):
+        program.stdin.write(line + bytes((13, 10)))
+        program.stdin.flush()
+        assert program.stdout.readline().startswith(code)
+END
 useradd --create-home --shell /bin/sh alice
 supervisor='env ONIFAST_BIN=/opt/onifast-mail/bin ONIFAST_RUN=/run/onifast-mail ONIFAST_LOG=/var/log/onifast-mail
     /opt/onifast-mail/bin/supervisorctl -c /etc/onifast-mail/supervisord.conf'
@@ -72,7 +81,7 @@ has() {
 }
 say handed-in
 has handed-in
-printf 'EHLO x\r\nQUIT\r\n' | su alice -c '/usr/sbin/sendmail -bs' | grep '^250'
+su alice -c '/usr/bin/python3 /tmp/speak.py'
 $supervisor stop smtpd
 say kept
 su alice -c mailq | grep 'waits: <alice@localhost> to alice@example.org'
