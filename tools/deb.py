@@ -125,7 +125,14 @@ def _fill_sendmail(stage: Path) -> None:
 def _make_venv(home: Path, wheel: Path) -> None:
     """A venv on Debian's Python without a pip of its own: .venv's installs into it."""
     _run(SYSTEM_PYTHON, "-m", "venv", "--without-pip", home)
-    pip = [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--python", home / "bin" / "python"]
+    pip: list[str | Path] = [
+        VENV / "bin" / "python",
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--python",
+        home / "bin" / "python",
+    ]
     install = [*pip, "install", "-q", "--no-compile", "--no-warn-script-location"]
     _run(*install, "--require-hashes", "-r", LOCKS["all"])
     _run(*install, "--no-deps", wheel)

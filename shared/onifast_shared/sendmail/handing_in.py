@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 from typing import NamedTuple
 
-from onifast_shared.sendmail.taking import Envelope
+from onifast_shared.sendmail.taking import SendmailEnvelope
 
 SERVER = ("127.0.0.1", 25)
 SECONDS = 30.0
@@ -21,7 +21,7 @@ class HandedIn(NamedTuple):
     said: str = ""
 
 
-def hand_in(envelope: Envelope, message: bytes, server: Server = SERVER, seconds: float = SECONDS) -> HandedIn:
+def hand_in(envelope: SendmailEnvelope, message: bytes, server: Server = SERVER, seconds: float = SECONDS) -> HandedIn:
     """One transaction. Where a server takes some of the recipients, those that it refuses are told in `said`."""
     needs_utf8 = not "".join((envelope.sender, *envelope.recipients)).isascii()
     try:

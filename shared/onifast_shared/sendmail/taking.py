@@ -20,7 +20,7 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True)
-class Envelope:
+class SendmailEnvelope:
     """Who it is from ("" for the null reverse-path), and who gets it."""
 
     sender: str
@@ -31,7 +31,7 @@ class Envelope:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
-    def of_line(cls, line: bytes) -> Envelope:
+    def of_line(cls, line: bytes) -> SendmailEnvelope:
         """From such a line; raises ValueError."""
         found = json.loads(line)
         if not isinstance(found, dict):
@@ -53,8 +53,8 @@ def read(lines: Iterable[bytes], *, dot_ends: bool) -> bytes:
     return b"".join(message)
 
 
-def ready(raw: bytes, wish: SendmailWish, login: str, full_name: str) -> tuple[Envelope, bytes]:
-    """Envelope and message: recipients of the header with -t, no Bcc, and a From. Raises Unusable."""
+def ready(raw: bytes, wish: SendmailWish, login: str, full_name: str) -> tuple[SendmailEnvelope, bytes]:
+    """SendmailEnvelope and message: recipients of the header with -t, no Bcc, and a From. Raises Unusable."""
     head, body = _taken_apart(raw)
     fields = _fields(head)
     recipients = [_bare(each) for each in wish.recipients]
@@ -68,7 +68,7 @@ def ready(raw: bytes, wish: SendmailWish, login: str, full_name: str) -> tuple[E
     if not any(name == b"from" for name, _ in fields):
         author = email.utils.formataddr((wish.full_name or full_name, sender or f"{login}@localhost"), "utf-8")
         kept += f"From: {author}\r\n".encode()
-    return Envelope(sender, tuple(recipients)), kept + b"\r\n" + body
+    return SendmailEnvelope(sender, tuple(recipients)), kept + b"\r\n" + body
 
 
 def _taken_apart(raw: bytes) -> tuple[bytes, bytes]:

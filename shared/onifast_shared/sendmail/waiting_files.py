@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from onifast_shared.sendmail.handing_in import SERVER, Server, hand_in
-from onifast_shared.sendmail.taking import Envelope
+from onifast_shared.sendmail.taking import SendmailEnvelope
 
 FOLDERS = (".onifast", "submit")
 WAITING, REFUSED, REASON = ".msg", ".refused", ".reason"
@@ -24,7 +24,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def keep(home: Path, envelope: Envelope, message: bytes) -> str:
+def keep(home: Path, envelope: SendmailEnvelope, message: bytes) -> str:
     """Puts a message there whole, and on disk when this returns; its name. Raises OSError."""
     directory = _opened(home, make=True)
     try:
@@ -73,7 +73,7 @@ def _hand_in(directory: int, name: str, server: Server) -> bool:
     line, _, message = _read(directory, name).partition(b"\n")
     stem = name.removesuffix(WAITING)
     try:
-        result = hand_in(Envelope.of_line(line), message, server, _SECONDS)
+        result = hand_in(SendmailEnvelope.of_line(line), message, server, _SECONDS)
         said, refused = result.said, result.for_good
     except (ValueError, KeyError, TypeError):
         said, refused, result = "the file does not begin with an envelope", True, None
@@ -124,5 +124,5 @@ def _read(directory: int, name: str) -> bytes:
 def _told(content: bytes, *, is_reason: bool) -> str:
     if is_reason:
         return f"refused: {content.decode('utf-8', 'replace')}"
-    envelope = Envelope.of_line(content.partition(b"\n")[0])
+    envelope = SendmailEnvelope.of_line(content.partition(b"\n")[0])
     return f"waits: <{envelope.sender}> to {', '.join(envelope.recipients)}"

@@ -14,7 +14,7 @@ from onifast_outbox.filing.collecting import Collector
 from onifast_outbox.filing.copies import Filer
 from onifast_shared.machine.config import Listen, Settings
 from onifast_shared.sendmail import waiting_files
-from onifast_shared.sendmail.taking import Envelope
+from onifast_shared.sendmail.taking import SendmailEnvelope
 
 from fakes.smtp_server import ScriptedSmtpServer
 
@@ -25,7 +25,7 @@ UID = 54321
 async def test_each_message_is_handed_in_by_a_process_of_its_writers(settings: Settings, open_folder: Path) -> None:
     home = open_folder / "ann"
     home.mkdir()
-    waiting_files.keep(home, Envelope("ann@x.test", ("b@x.test",)), b"Subject: x\r\n\r\nx\r\n")
+    waiting_files.keep(home, SendmailEnvelope("ann@x.test", ("b@x.test",)), b"Subject: x\r\n\r\nx\r\n")
     for each in [home, *home.rglob("*")]:
         os.chown(each, UID, UID)
     shutil.copytree(home, open_folder / "root", dirs_exist_ok=True)
