@@ -36,7 +36,7 @@ from onifast_outbox.destinations import persistence
 from onifast_outbox.destinations.persistence import DestinationPersistence
 from onifast_outbox.dsn.notifier import Notifier
 from onifast_outbox.filing import collecting, indexer, search_keeper
-from onifast_outbox.filing.collecting import Collector
+from onifast_outbox.filing.collecting import HomeCollector
 from onifast_outbox.filing.copies import Filer, FilerGone, Filing
 from onifast_outbox.housekeeping import compactor, departures
 from onifast_outbox.housekeeping.compactor import Compactor
@@ -254,7 +254,7 @@ async def serve(
         loops.append(repeat("reporting TLS", program.reporting.run_once, Wakeup(tls_reporting.ROUND_SECONDS)))
     if filer_client:
         loops.append(_file(Filing(db, filer_client), copy_wakeup))
-        collector = Collector(settings, filer_client)
+        collector = HomeCollector(settings, filer_client)
         loops.append(repeat("collecting", collector.round, Wakeup(collecting.ROUND_SECONDS)))
     poller = Poller(
         settings.database,

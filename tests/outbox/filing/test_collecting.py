@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from onifast_outbox.filing import filer
-from onifast_outbox.filing.collecting import Collector
+from onifast_outbox.filing.collecting import HomeCollector
 from onifast_outbox.filing.copies import Filer
 from onifast_shared.machine.config import Listen, Settings
 from onifast_shared.sendmail import waiting_files
@@ -34,7 +34,7 @@ async def test_each_message_is_handed_in_by_a_process_of_its_writers(settings: S
     ours = Filer(channel)
     with ScriptedSmtpServer() as server:
         heard = dataclasses.replace(settings, home_root=open_folder, smtp_listen=(Listen("0.0.0.0", server.port),))
-        collector = Collector(heard, ours)
+        collector = HomeCollector(heard, ours)
         assert await collector.round() == 1
         (message,) = server.messages
     assert message.mail_from == "ann@x.test" and list((home / ".onifast/submit").iterdir()) == []

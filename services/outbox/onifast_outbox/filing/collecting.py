@@ -16,7 +16,7 @@ from onifast_outbox.filing.filer import DONE
 ROUND_SECONDS = 30.0
 
 
-class Collector:
+class HomeCollector:
     """One for a program."""
 
     def __init__(self, settings: Settings, filer: Filer) -> None:
