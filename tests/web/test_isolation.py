@@ -51,6 +51,7 @@ NAMED: dict[str, Any] = {
     "username": "demo", "name": "zebra", "target": "eve@evil.example", "url": "https://evil.example/hook",
     "alias": "alias.example", "index": 0, "enabled": True, "on": True,
     "subject": "x", "send_at": times.rfc3339(time.time() + 3600), "is_read": True, "is_starred": True, "is_muted": True,
+    "filename": "a.mbox", "size": 1, "offset": 0, "host": "imap.other.test", "user": "maria", "password": "secret",
     "folder": "trash", "content": "BEGIN:VCARD\nFN:Zoe\nEND:VCARD\n",
     "match": "every", "conditions": [], "acts": [{"do": "star"}], "folders": ["inbox"],
     "scopes": ["read"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labels, mailbox, snoozing
@@ -33,9 +34,13 @@ class ListScope:
     reach: tuple[str, ...] = ()
     team: TeamFilter | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """What can be written as JSON."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """What `of_json` reads."""
-        return json.dumps(asdict(self))
+        return json.dumps(self.as_dict())
 
     @classmethod
     def of_json(cls, text: str) -> ListScope:

@@ -175,6 +175,11 @@ def start(tx: Connection, job: MovingJob, now: float, *, secret: str | None = No
     return tx.changes() > 0
 
 
+def touch(tx: Connection, job: MovingJob, now: float) -> None:
+    """Notes that somebody goes on with an upload."""
+    tx.execute("UPDATE moving_jobs SET changed_ts = ? WHERE id = ? AND state = 'uploading'", (now, job.id))
+
+
 def pause(tx: Connection, job: MovingJob, problem: str, now: float) -> None:
     """Lets a job wait for its owner."""
     sql = "UPDATE moving_jobs SET state = 'paused', problem = ?, changed_ts = ? WHERE id = ? AND state = 'running'"

@@ -71,8 +71,8 @@ def _check_room(tx: Connection, owner: str, size: int, settings: Settings) -> No
         quota = quotas.of(tx, "owner", name, settings) if name else None
         if quota is not None and quota.judge(size) != "room":
             raise NoRoom(
-                f"The mailbox is full: {quota.used:,} of {quota.limit:,} octets are used. Delete what is not needed,"
-                " or ask for more room, and go on."
+                f"The mailbox is full: {quota.used / 1e6:,.1f} of {quota.limit / 1e6:,.1f} MB are used. Delete what is"
+                " not needed, or ask for more room, and go on."
             )
 
 

@@ -62,6 +62,7 @@ LANDED = {
     "0044_moving.sql": "c086eddd0da7ca7a8afe9d457637b82b8636d26155ff52d02ba1764874178459",
     "0045_retention.sql": "d35fb328344e2477eedf672d81f3fea7e8efc3a6cf042ff771ef2fdac814f36e",
     "0046_traces.sql": "9c9ce04890f69155bb52ebf144b08de4009ab369097100564696140eeac85529",
+    "0047_message_sizes.sql": "5116f3233f9591ef32dd287ff18fa34b89d03424ad082dffe6d9f36d1f7d791b",
 }
 
 Edits = dict[int, tuple[str, str]]

@@ -87,6 +87,11 @@ RULES: Mapping[str, AuditRule | str] = {
     "api:PATCH /api/mail/templates": OWN_MAIL,
     "api:DELETE /api/mail/templates": OWN_MAIL,
     "api:POST /api/mail/conversation/mute": OWN_MAIL,
+    "api:POST /api/mail/moving": OWN_MAIL,
+    "api:POST /api/mail/imports": always("mail.import", Whose.CALLER),
+    "api:POST /api/mail/imports/pieces": OWN_MAIL,
+    "api:POST /api/mail/imports/account": always("mail.import", Whose.CALLER),
+    "api:POST /api/mail/exports": always("mail.export", Whose.CALLER),
     "api:POST /api/mail/filters": always("filter.add", Whose.CALLER),
     "api:PATCH /api/mail/filters": always("filter.change", Whose.CALLER),
     "api:DELETE /api/mail/filters": always("filter.remove", Whose.CALLER),
@@ -180,6 +185,10 @@ RULES: Mapping[str, AuditRule | str] = {
     "webmail.mute": OWN_MAIL,
     "webmail.second_factors": WITHIN,
     "webmail.senders": OWN_MAIL,
+    "webmail.moving": AuditRule(
+        Whose.CALLER, {"import": "mail.import", "account": "mail.import", "export": "mail.export"}
+    ),
+    "webmail.storage": OWN_MAIL,
     "webmail.mail_filters": AuditRule(
         Whose.CALLER,
         {**dict.fromkeys(("on", "off", "up", "down"), "filter.change"), "remove": "filter.remove"},

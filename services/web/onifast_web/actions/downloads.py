@@ -8,6 +8,7 @@ import itertools
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import quote
 
 from flask import Response, request
@@ -22,6 +23,7 @@ from onifast_web.reading import render
 POLICY = "default-src 'none'; sandbox"
 """Of what a stranger sent and a browser might show: nothing runs in it, and nothing is loaded by it."""
 
+_PIECE = 256 * 1024
 # Types that a browser would run something in, were it ever to show them.
 _ACTIVE_TYPES = ("text/html", "text/xml", "text/javascript", "application/xhtml", "application/xml", "image/svg")
 
@@ -112,6 +114,22 @@ def _unique(name: str, taken: set[str]) -> str:
         found = f"{stem} ({number}).{extension}" if dot and stem else f"{name} ({number})"
     taken.add(found.casefold())
     return found
+
+
+def on_disk(path: Path, mark: str, name: str, content_type: str) -> Response:
+    """A file of ours on disk, read piece by piece as it is sent."""
+    return _known(_read(path), path.stat().st_size, mark, name, content_type)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file_there:
+        while piece := file_there.read(_PIECE):
+            yield piece
+
+
+def safe_name(name: str) -> str:
+    """A name that a file may have."""
+    return render.file_name(name, "mail")
 
 
 def file(data: bytes, name: str, content_type: str) -> Response:

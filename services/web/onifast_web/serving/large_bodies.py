@@ -19,7 +19,7 @@ AT_ONCE = 8
 OF_ONE_CLIENT = 2
 SLOW = 64 * 1024  # octets a second; a body that comes slower than that …
 PATIENCE = 10.0  # … after so many seconds gives way where another has no room
-_PATHS = ("/api/mail/send", "/api/mail/drafts", "/compose")
+_PATHS = ("/api/mail/send", "/api/mail/drafts", "/api/mail/imports/pieces", "/compose", "/moving")
 
 
 class LargeRequest(Protocol):

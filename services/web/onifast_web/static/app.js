@@ -40,6 +40,7 @@ enableSnoozing();
 if (document.querySelector("form.composer, [data-left-dock]")) (await import("./composer.js")).enableComposer();
 if (document.querySelector("[data-rich-field]")) (await import("./rich-field.js")).enableRichFields();
 if (document.querySelector("[data-filter-form]")) (await import("./filter-form.js")).enableFilterForm();
+if (document.querySelector("[data-moving-upload]")) (await import("./moving.js")).enableMoving();
 if (document.querySelector("[hx-get]")) await import("./vendor/htmx.js");
 enableDock();
 enableDevice();

@@ -66,7 +66,7 @@ def act() -> AnyResponse:
         raise Problem(422, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
     except QueryError as error:
         raise Problem(422, str(error)) from None
-    done = _worked_on(done)
+    done = worked_on(done)
     return _shown_again(back, ids, did="act", act=done.id) if done.id else _shown_again(back, ids)
 
 
@@ -84,7 +84,7 @@ def undo_act(act_id: int) -> AnyResponse:
     back = request.form.get("back", "inbox")
     if found is None:
         return _shown_again(back, [], did="act-over")
-    return _shown_again(request.form.get("back", found.came), [], did="act", act=_worked_on(found).id)
+    return _shown_again(request.form.get("back", found.came), [], did="act", act=worked_on(found).id)
 
 
 @allow(Who.USER)
@@ -235,7 +235,7 @@ def _reach(folder: str | None, verb: str, target: str) -> tuple[str, ...]:
     return ("inbox", "drafts", "sent", "archive")
 
 
-def _worked_on(begun: ListAct) -> ListAct:
+def worked_on(begun: ListAct) -> ListAct:
     """An act on a long list as far as it comes while somebody waits; outbox does the rest."""
     web, end = current(), time.monotonic() + _PATIENCE
     while begun.is_working and time.monotonic() < end:

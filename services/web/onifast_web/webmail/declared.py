@@ -46,6 +46,7 @@ class NavGroup(Enum):
     READING = (NavArea.SETTINGS, marked("Reading"))
     SORTING = (NavArea.SETTINGS, marked("Sorting"))
     WRITING = (NavArea.SETTINGS, marked("Writing"))
+    YOUR_MAIL = (NavArea.SETTINGS, marked("Your mail"))
     ADDRESSES = (NavArea.SETTINGS, marked("Addresses"))
     SIGNING_IN = (NavArea.SETTINGS, marked("Signing in"))
     DELIVERY = (NavArea.SETTINGS, marked("Delivery"))
