@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -37,3 +38,15 @@ def test_a_test_message_shows_the_dialogue_with_the_server(site: Site) -> None:
     said = json.loads(done.stdout)["dialogue"]
     assert any(each["who"] == "client" and each["text"].startswith("RCPT TO:<bob@remote.test>") for each in said)
     assert any(each["who"] == "server" and each["text"].startswith("250 ") for each in said)
+
+
+def test_what_the_programs_count_is_told_together(site: Site) -> None:
+    assert site.run("onifast-mailctl", "test-mail", "bob@remote.test", "--from", "ann@example.test").returncode == 0
+    wanted = 'onifast_mail_deliveries_total{program="outbox",way="remote"}'
+    ends = time.monotonic() + 60
+    while wanted not in (told := site.run("onifast-mailctl", "metrics").stdout):
+        assert time.monotonic() < ends, told
+        time.sleep(0.5)
+    for program in ("smtpd", "outbox", "web"):
+        assert f'onifast_mail_program_up{{program="{program}"}} 1' in told
+    assert 'onifast_mail_http_requests_total{program="web"' in told
