@@ -45,7 +45,7 @@ PACKAGES = (
 """Debian 12's, which `php-cli`, `sqlite3` and `libicu72` of tests/peers go with."""
 
 FORMATS = ("maildir", "mdbox")
-LONGEST_FILLING = 300.0
+LONGEST_FILLING = 900.0
 _PATIENCE = 30.0
 _MODULES = (
     "ctype",
@@ -171,6 +171,7 @@ def _wait(process: subprocess.Popen[bytes], ports: Iterable[int], folder: Path) 
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     lines = (folder / "start.log").read_text().strip().splitlines()
+                    lines += [] if process.poll() is not None else [f"not within {LONGEST_FILLING:.0f} s"]
                     raise StackMissing(
                         f"Roundcube is left out: it does not start ({' | '.join(lines[-3:])})."
                     ) from None
