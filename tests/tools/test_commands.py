@@ -42,10 +42,10 @@ def test_the_manual_has_every_command_and_every_program_a_page(tmp_path: Path) -
             assert "error" not in done.stderr and "macro" not in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("typed", [("onifast-mailctl", "queu"), ("onifast-mailctl", "queue", "li")])
+@pytest.mark.parametrize("typed", [("onifast-mailctl", "que"), ("onifast-mailctl", "queue", "li")])
 def test_bash_completes_commands(typed: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "completion").write_text(shtab.complete(ctl.parser(), shell="bash"))
     line = f"COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; COMP_LINE='{' '.join(typed)}'"
     script = f'. {tmp_path}/completion; {line}; _shtab_onifast_mailctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert {"queu": "queue", "li": "list"}[typed[-1]] in done.stdout.split(), done.stderr
+    assert {"que": "queue", "li": "list"}[typed[-1]] in done.stdout.split(), done.stderr
