@@ -28,15 +28,17 @@ def look_at(settings: Settings, database: Database, domains: Sequence[str]) -> I
         except DkimKeyError as error:
             problems.append(HealthFinding("domains", State.FAILED, f"{domain}: {error}", "mend the file", domain))
     yield from problems
-    good = 0
+    standings: list[str] = []
     for one, found in zip(facts, asyncio.run(_look_at(settings, facts)), strict=True):
         check = checks.judged(found, time.time())
         database.write(lambda tx, one=one, check=check: checks.remember(tx, one.domain, check))  # type: ignore[misc]
         wrong = list(_problems(one, found))
-        good += not wrong
+        standings += [] if wrong else [check.standing]
         yield from wrong
-    if good:
+    if good := standings.count("good"):
         yield HealthFinding("domains", State.OK, f"{good} of {len(domains)} domains have the records that they need")
+    if unknown := standings.count("unknown"):
+        yield HealthFinding("domains", State.OK, f"not known: DNS gave no whole answer about {unknown} domains")
 
 
 async def _look_at(settings: Settings, facts: Sequence[MailFacts]) -> list[list[RecordState]]:

@@ -66,7 +66,14 @@ def _outside(settings: Settings, asked: Sequence[str]) -> list[HealthFinding]:
 
 async def _ask(settings: Settings, ways: WaysOut, names: Sequence[str]) -> list[HealthFinding]:
     resolver = dns.resolver(settings)
-    answers = await asyncio.gather(*(NETWORK[name](settings, ways, resolver) for name in names))
+
+    async def one(name: str) -> list[HealthFinding]:
+        try:
+            return await NETWORK[name](settings, ways, resolver)
+        except dns.Temporary as error:  # no answer is no failure
+            return [HealthFinding(name, State.OK, f"not known: {error}")]
+
+    answers = await asyncio.gather(*map(one, names))
     return [finding for answer in answers for finding in answer]
 
 

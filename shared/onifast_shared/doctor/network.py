@@ -180,13 +180,22 @@ async def _exchangers(resolver: Resolver, domain: str) -> list[str]:
 
 
 async def _addresses(resolver: Resolver, name: str) -> list[str]:
-    """The addresses of a host, IPv4 first; itself where it is one."""
+    """The addresses of a host, IPv4 first; itself where it is one. Raises Temporary where DNS gives no answer."""
     with contextlib.suppress(ValueError):
         return [str(ipaddress.ip_address(name.strip("[]")))]
-    four, six = await asyncio.gather(
-        _nothing_if_none(resolver.a(name), list[str]()), _nothing_if_none(resolver.aaaa(name), list[str]())
-    )
-    return [*four, *six]
+    four, six = await asyncio.gather(_none_if_unanswered(resolver.a(name)), _none_if_unanswered(resolver.aaaa(name)))
+    if not four and not six and None in (four, six):
+        raise dns.Temporary(f"DNS gave no answer about {name}")
+    return [*(four or []), *(six or [])]
+
+
+async def _none_if_unanswered(look_up: Awaitable[list[str]]) -> list[str] | None:
+    try:
+        return await look_up
+    except (dns.NoSuchDomain, dns.NoData):
+        return []
+    except dns.Temporary:
+        return None
 
 
 async def _nothing_if_none(look_up: Awaitable[T], nothing: T) -> T:

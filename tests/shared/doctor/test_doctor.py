@@ -94,6 +94,15 @@ def test_closed_ports_and_strangers_at_our_name_are_told(host: Settings, dns: Dn
     assert "listens to this machine alone" in texts(local, "port-in")[0]
 
 
+def test_what_dns_does_not_answer_is_no_failure(host: Settings, database: Database, dns: DnsServer) -> None:
+    database.write(lambda tx: domains.add(tx, "shop.test", "ann"))
+    keys.generate(host.certs_dir, "shop.test", host.dkim_selector)
+    dns.silent = True
+    hasty = dataclasses.replace(host, dns_timeout=0.5)
+    told = found(hasty, "reverse", "port-in", "port-out", "domains")
+    assert len(told) == 4 and all(each.state is State.OK and "not known" in each.text for each in told), told
+
+
 def test_block_lists_are_quoted_and_those_that_do_not_answer_are_no_trouble(host: Settings, dns: DnsServer) -> None:
     source = {"mail.host.test": {"A": "8.8.4.4"}}
     dns.load({**source, "4.4.8.8.list.test": {"A": "127.0.0.2", "TXT": "spam from here"}})
