@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from onifast_shared.db.database import Connection
-from onifast_shared.message.compose import Draft, DraftError
+from onifast_shared.message.compose import Draft
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import OutboxRow
 from onifast_shared.recipients import addresses
@@ -42,12 +42,13 @@ def begin(web: Web, caller: Caller, sender: str, recipient: str) -> int:
     """Queues the message like any that its sender writes; the id of its row.
 
     `sender` is one of the caller's addresses, "" for their first. Raises DraftError for an address that is wrong or
-    suppressed, Problem(403) for a sender that is not the caller's, Problem(429), Problem(503).
+    suppressed, Problem(403) for a sender that is not the caller's, Problem(409) where there is none, Problem(429),
+    Problem(503).
     """
     username = caller.username or ""
     from_ = sender or str(web.database.read(lambda tx: addresses.primary_address(tx, username)) or "")
     if not from_:
-        raise DraftError("from_", _("you have no address to send from"))
+        raise Problem(409, _("You have no address to send from."))
     if web.database.read(lambda tx: _under_way(tx, web.clock())) >= MOST_AT_ONCE:
         raise Problem(429, _("Other tests are under way; try again in two minutes."))
     hostname = web.settings.hostname

@@ -94,6 +94,7 @@ ENDPOINTS = (
         status=202,
         failures={
             403: "The sender is not one of the caller's addresses.",
+            409: "The caller has no address to send from.",
             429: "Other tests are under way, or a limit on sending is used up.",
             503: "The programs cannot be told that somebody watches.",
         },
