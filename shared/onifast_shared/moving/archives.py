@@ -23,7 +23,10 @@ from onifast_shared.moving.found import Bounds, SourceError
 MOST_PACKED = 250
 """How many times smaller than itself mail may be packed; text is by some ten times."""
 
-_LARGEST_DIRECTORY = 128 * 1024 * 1024  # octets of a zip's list of files
+_LARGEST_DIRECTORY = 64 * 1024 * 1024  # octets of a zip's list of files
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of bzip2 and LZMA, zipfile unpacks any number of octets at once
+_LARGEST_EXTENSION = 64 * 1024  # octets of what a tar says of one file: a long name, or pax records
+_MOST_EXTENSIONS = 8  # of one file; and of all files together, where they are for all
 _LOOK_AT = 64 * 1024 * 1024  # octets unpacked from which on it counts how well they were packed
 _EOCD, _EOCD64_LOCATOR, _EOCD64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
@@ -74,6 +77,9 @@ def _zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, done: int) -> Itera
     if info.flag_bits & 1:
         yield ArchivedFile(info.filename, info.file_size, None, "it is encrypted", done)
         return
+    if info.compress_type not in _METHODS:
+        yield ArchivedFile(info.filename, info.file_size, None, "it is packed by a method that is not read here", done)
+        return
     try:
         stream = archive.open(info)
     except (zipfile.BadZipFile, NotImplementedError, OSError, zlib.error) as error:
@@ -92,23 +98,62 @@ def _sound_directory(path: Path) -> int:
         place = tail.rfind(_EOCD)
         if place < 0 or len(tail) - place < 22:
             raise SourceError("The zip file is cut off: it has no end.")
-        entries, directory = struct.unpack("<HI", tail[place + 10 : place + 16])
-        locator = tail.rfind(_EOCD64_LOCATOR)
-        if locator >= 0 and (directory == 0xFFFFFFFF or entries == 0xFFFF) and len(tail) - locator >= 20:
-            file.seek(min(struct.unpack("<Q", tail[locator + 8 : locator + 16])[0], size))
-            end = file.read(56)
-            if end.startswith(_EOCD64) and len(end) == 56:
-                directory = struct.unpack("<Q", end[40:48])[0]
+        directory = struct.unpack("<I", tail[place + 12 : place + 16])[0]
+        locator = tail[max(0, place - 20) : place]
+        if locator.startswith(_EOCD64_LOCATOR):
+            # zipfile believes what it points to, or what lies before it, whatever the short form says.
+            said, before = struct.unpack("<Q", locator[8:16])[0], size - len(tail) + place - 76
+            directory = max(directory, *(_directory_at(file, at) for at in (said, before) if 0 <= at < size))
     if directory > _LARGEST_DIRECTORY:
         raise SourceError("The zip file has too many files.")
     return size
+
+
+def _directory_at(file: BinaryIO, offset: int) -> int:
+    """The size of the list of files, as the long form (Zip64) there has it; 0 where there is none."""
+    file.seek(offset)
+    end = file.read(56)
+    return int(struct.unpack("<Q", end[40:48])[0]) if end.startswith(_EOCD64) and len(end) == 56 else 0
+
+
+class _BoundedInfo(tarfile.TarInfo):
+    """A tar's file, of which no more is believed than a file of mail needs: tarfile itself reads what a name's length
+    says into memory, calls itself for each header before a file, and gives holes of any size.
+    """
+
+    def _proc_member(self, archive: _BoundedTar) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS:
+            archive.extensions += 1
+            archive.common += self.type == tarfile.XGLTYPE
+            if self.size > _LARGEST_EXTENSION or max(archive.extensions, archive.common) > _MOST_EXTENSIONS:
+                raise SourceError("The tar file says more of a file than a name and times.")
+        else:
+            archive.extensions = 0
+            if self.type == tarfile.GNUTYPE_SPARSE:
+                raise SourceError(_SPARSE)
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
+
+    def _proc_gnusparse_10(self, *_arguments: object) -> None:
+        raise SourceError(_SPARSE)
+
+
+class _BoundedTar(tarfile.TarFile):
+    tarinfo = _BoundedInfo
+    extensions = common = 0
+
+
+_EXTENSIONS = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+_SPARSE = "The tar file has files with holes. Make it without them (not tar --sparse)."
 
 
 def of_tar(stream: BinaryIO, bounds: Bounds, packed: PackedStream | None = None) -> Iterator[ArchivedFile]:
     """The files of a tar, which is read once from its beginning to its end; raises SourceError."""
     number = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with _BoundedTar.open(fileobj=stream, mode="r|") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep every one
                 number += 1
@@ -117,8 +162,9 @@ def of_tar(stream: BinaryIO, bounds: Bounds, packed: PackedStream | None = None)
                 moved = packed.moved_on if packed else archive.offset
                 if member.isdir():
                     continue
-                if not member.isreg():
-                    yield ArchivedFile(member.name, 0, None, "it is a link or a device", moved)
+                if not member.isreg() or member.issparse():
+                    why = "it has holes" if member.isreg() else "it is a link or a device"
+                    yield ArchivedFile(member.name, 0, None, why, moved)
                     continue
                 opened = archive.extractfile(member)
                 yield ArchivedFile(member.name, member.size, cast(BinaryIO, opened), "", moved)

@@ -63,7 +63,7 @@ class Importing:
         batch, passed_over, size = list[ReadyMessage](), list[PassedOver](), 0
         position, octets, until = self.job.position, self.job.octets, time.monotonic() + LONGEST
         try:
-            while found := next(self._finds, None):
+            while found := self._next():
                 position, octets = found.position or position, max(octets, found.octets)
                 kept = self._kept(found)
                 if isinstance(kept, PassedOver):
@@ -78,6 +78,15 @@ class Importing:
                 raise
             self._finds = _raising(error)  # what was found before it is kept first
         return batch, passed_over, position, octets
+
+    def _next(self) -> SourceMessage | PassedOver | None:
+        try:
+            return next(self._finds, None)
+        except (SourceError, DatabaseError):
+            raise
+        except Exception:  # whatever strangers packed: a job that cannot go on ends, and is not begun for ever
+            _LOGGER.exception("a source of mail cannot be read")
+            raise SourceError("It cannot be read any further.") from None
 
     def _kept(self, found: SourceMessage | PassedOver) -> ReadyMessage | PassedOver:
         if isinstance(found, PassedOver):

@@ -7,7 +7,7 @@ import io
 import mailbox as stdlib_mailbox
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import counts, labelling, labels, mailbox
 from onifast_shared.mailboxes.mailbox import EmailRow
-from onifast_shared.moving import imported, jobs, spool, working
+from onifast_shared.moving import imported, jobs, reading, spool, working
+from onifast_shared.moving.found import SourceMessage
 from onifast_shared.moving.importing import Importing
 from onifast_shared.moving.jobs import JobError, MovingJob
 from onifast_shared.moving.spool import SpoolError, WrongOffset
@@ -152,6 +153,18 @@ def test_a_report_says_what_was_passed_over(database: Database, moved: Callable[
     assert [(each.name, each.why) for each in report] == [("b.png", "it is no mail")]
     wrong = moved(b"\x89PNG no mail")
     assert wrong.state == "failed" and wrong.problem.startswith("This is neither")
+
+
+def test_a_job_whose_source_fails_in_a_way_that_nobody_thought_of_ends(
+    database: Database, moved: Callable[..., MovingJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_arguments: object) -> Iterator[SourceMessage]:
+        yield SourceMessage(letter(1).encode(), "m1", position="1")
+        raise RecursionError
+
+    monkeypatch.setattr(reading, "read", failing)
+    job = moved(b"x")
+    assert (job.state, job.messages, job.problem) == ("failed", 1, "It cannot be read any further.")
 
 
 def test_imported_mail_is_no_news(database: Database, moved: Callable[..., MovingJob]) -> None:

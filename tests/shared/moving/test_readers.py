@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tarfile
 import tracemalloc
 import zipfile
@@ -187,6 +188,56 @@ def test_a_zip_that_lies_about_its_list_is_refused(tmp_path: Path) -> None:
     data[end + 12 : end + 16] = (2**31).to_bytes(4, "little")
     with pytest.raises(SourceError):
         read(tmp_path, bytes(data))
+
+
+def test_a_zips_long_form_is_believed_wherever_zipfile_finds_it(tmp_path: Path) -> None:
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 1 << 30, 0)
+    short = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 47, 0, 0)
+    for offset in (30, 0):  # where it is, and a lie: then it is looked for before what points to it
+        locator = struct.pack("<4sLQL", b"PK\6\7", 0, offset, 1)
+        with pytest.raises(SourceError, match="too many files"):
+            read(tmp_path, b"PK\3\4" + b"\0" * 26 + large + locator + short)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zips_file_that_unpacks_without_bounds_is_passed_over(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as made:
+        made.writestr("a.eml", letter(1))
+    (found,) = reading.read(tmp_path / "x.zip", "x.zip", BOUNDS)
+    assert isinstance(found, PassedOver)
+    assert "method" in found.why
+
+
+def _header(kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo("a.eml")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        _header(tarfile.GNUTYPE_LONGNAME, 1 << 30) + bytes(1 << 20),
+        _header(tarfile.XHDTYPE, 1 << 30) + bytes(1 << 20),
+        (_header(tarfile.GNUTYPE_LONGNAME, 5) + b"abcde".ljust(512, b"\0")) * 2000,
+        _header(tarfile.GNUTYPE_SPARSE, 512) + FROM.encode().ljust(512, b"\n"),
+    ],
+    ids=["a name of 1 GiB", "pax records of 1 GiB", "2,000 names of one file", "holes"],
+)
+def test_a_tar_that_says_too_much_of_a_file_is_refused(tmp_path: Path, bomb: bytes) -> None:
+    with pytest.raises(SourceError, match=r"says more|with holes"):
+        read(tmp_path, bomb + bytes(1024))
+
+
+def test_long_names_in_a_tar_are_read(tmp_path: Path) -> None:
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as made:
+            for number in range(20):
+                info = tarfile.TarInfo(f"{'é' * 110}/{'folder' * 30}/{number}.eml")
+                info.size = len(letter(number))
+                made.addfile(info, io.BytesIO(letter(number).encode()))
+        assert len(messages(read(tmp_path, out.getvalue()))) == 20
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n", b"PK\x03\x04 cut off", gzip.compress(b"hello")[:12]])
