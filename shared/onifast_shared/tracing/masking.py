@@ -26,18 +26,26 @@ _VERBS = frozenset(
         "ETRN",
     ]
 )
+_MECHANISMS = frozenset(
+    [
+        *("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "GSSAPI", "EXTERNAL", "ANONYMOUS"),
+        *("SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2", "OAUTHBEARER"),
+    ]
+)
 
 
 def masked(line: bytes) -> str:
-    """A command as it may be shown. Of AUTH the mechanism is left; of what is no command, its length.
+    """A command as it may be shown. Of AUTH a mechanism that is one is left; of what is no command, its length.
 
-    A client that misses a reply may say its password where a command is expected.
+    A client that leaves out the mechanism says its password in that place, and one that misses a reply may say it where
+    a command is expected.
     """
     text = line.decode("utf-8", "backslashreplace")
     verb, _, argument = text.strip().partition(" ")
     if verb.upper() == "AUTH":
         mechanism, _, response = argument.strip().partition(" ")
-        return f"{verb} {_plain(mechanism[:40])}{f' {MASK}' if response else ''}"
+        shown_mechanism = mechanism if mechanism.upper() in _MECHANISMS else MASK
+        return f"{verb} {shown_mechanism}{f' {MASK}' if response else ''}"
     if verb.upper() in _VERBS:
         return _plain(text[:MOST_SHOWN])
     return f"{MASK} ({len(line)} octets)"

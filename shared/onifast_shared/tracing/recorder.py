@@ -45,14 +45,17 @@ class SessionTrace:
         self.ended_ts: float | None = None
         self.session_id: int | None = None
         self.is_wanted = any(not each.address for each in watches)
+        self.is_done = False
+        """Whether it is over and written down, or never will be."""
         self._watches = watches
         self._lines: list[TraceLine] = []
         self._lock = threading.Lock()
 
     def said(self, who: str, text: str) -> None:
         """Takes a line down."""
-        if who == "client" and text[:4].upper() in _ENVELOPE_VERBS and len(self.envelope) < masking.MOST_SHOWN:
-            self.envelope += ("; " if self.envelope else "") + text
+        if who == "client" and text[:4].upper() in _ENVELOPE_VERBS:
+            if len(self.envelope) < masking.MOST_SHOWN:
+                self.envelope += ("; " if self.envelope else "") + text
             self.is_wanted = self.is_wanted or any(each.fits_address(text) for each in self._watches)
         if who != "note":
             self.last = text
@@ -71,6 +74,11 @@ class SessionTrace:
         with self._lock:
             taken, self._lines = self._lines, []
         return taken
+
+    def give_back(self, lines: list[TraceLine]) -> None:
+        """Lines that were taken, and could not be written."""
+        with self._lock:
+            self._lines[:0] = lines
 
 
 class TraceRecorder:
@@ -127,18 +135,27 @@ class TraceRecorder:
             with contextlib.suppress(DatabaseError):
                 self._write()
             with self._lock:
-                self._traces = [each for each in self._traces if each.ended_ts is None and self._flag.is_up]
+                self._traces = [each for each in self._traces if not each.is_done and self._flag.is_up]
                 if ends or not self._traces:
                     self._thread = None
                     return
 
     def _write(self) -> None:
         with self._lock:
-            pieces = [(trace, trace.ended_ts, trace.take()) for trace in self._traces if trace.is_wanted]
+            traces = [(trace, trace.ended_ts) for trace in self._traces]
+        pieces = [(trace, ended, trace.take()) for trace, ended in traces if trace.is_wanted]
         pieces = [piece for piece in pieces if piece[2] or piece[1] is not None]
-        if not pieces:
-            return
+        try:
+            if pieces:
+                self._write_down(pieces)
+        except DatabaseError:
+            for trace, _, lines in pieces:
+                trace.give_back(lines)
+            raise
+        for trace, ended in traces:
+            trace.is_done = ended is not None  # what was said before it ended was there to be taken
 
+    def _write_down(self, pieces: list[tuple[SessionTrace, float | None, list[TraceLine]]]) -> None:
         def write(tx: Connection) -> Iterator[int]:
             for trace, ended, lines in pieces:
                 number = trace.session_id or store.begin(tx, trace.name, trace.direction, trace.peer, trace.begun)
