@@ -33,6 +33,8 @@ def test_an_administrator_watches_filters_and_reads_a_session(app: Flask, databa
     assert not TraceFlag(database.path).is_up
     assert admin.post("/live-log").status_code == 303
     assert TraceFlag(database.path).is_up
+    admin.post("/live-log")
+    assert len(database.read(lambda tx: store.watches(tx, time.time()))) == 1
     _session(database, "aaa1", "ann@here.test")
     _session(database, "bbb2", "bob@here.test")
     listed = admin.text_of("/live-log?address=ann@&client=192.0.2.0/24&direction=in")

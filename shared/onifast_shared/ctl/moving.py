@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -42,6 +45,7 @@ from onifast_shared.values.address import parse_domain
 
 _IDS = number(1, 2**63 - 1)
 _WIDTH = 30
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _INTO = "a folder or own folder for all of it; as it lay if not said"
 
 
@@ -81,7 +85,7 @@ def declare_export(area: Any) -> None:
 
 
 def _mail(arguments: argparse.Namespace, settings: Settings) -> int:
-    path = arguments.path.absolute()
+    path = _without_links(arguments.path)
     try:
         total = reading.size_of(path)
         changed = path.stat().st_mtime_ns
@@ -89,6 +93,17 @@ def _mail(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"{path}: {error.strerror}") from None
     source = {"path": str(path), "name": path.name, "into": arguments.into, "mark": [total, changed]}
     return _run(arguments, settings, source, total)
+
+
+def _without_links(path: Path) -> Path:
+    """Where a path leads. As root, links that others made are refused: they could make anybody's mail their own."""
+    path = path.absolute()
+    for each in (*reversed(path.parents), path) if os.geteuid() == 0 else ():
+        with contextlib.suppress(FileNotFoundError):
+            found = each.lstat()
+            if stat.S_ISLNK(found.st_mode) and found.st_uid != 0:
+                raise UsageError(f"{each} is a link that somebody else than root made: name what it leads to")
+    return path.resolve()
 
 
 def _imap(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -239,7 +254,7 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
         bar, written = _Bar(), 0
         try:
             total = database.read(lambda tx: exporting.total(tx, arguments.user, wanted))
-            with arguments.path.open("xb") as file:
+            with os.fdopen(os.open(arguments.path, _NEW, 0o600), "wb") as file:
                 writer = exporting.writer(arguments.format, file)
                 for email_id in exporting.ids(database, arguments.user, wanted):
                     message = database.read(lambda tx, email_id=email_id: exporting.read(tx, arguments.user, email_id))  # type: ignore[misc]

@@ -90,6 +90,11 @@ def end(tx: Connection, watch_id: int) -> None:
     tx.execute("DELETE FROM trace_watches WHERE id = ?", (watch_id,))
 
 
+def end_all(tx: Connection, asked_by: str) -> None:
+    """Whoever asked watches no more."""
+    tx.execute("DELETE FROM trace_watches WHERE asked_by = ?", (asked_by,))
+
+
 def watches(tx: Connection, now: float) -> list[Watched]:
     """What is watched now."""
     sql = "SELECT address, client, session, direction FROM trace_watches WHERE until_ts >= ?"

@@ -14,8 +14,11 @@ class CannotWatch(Exception):
     """The file by which programs know that somebody watches cannot be written."""
 
 
-def begin(database: Database, watched: Watched, asked_by: str, seconds: float) -> int:
-    """Watches for so long; the watch's id. Raises CannotWatch, TooManyWatches, DatabaseError."""
+def begin(database: Database, watched: Watched, asked_by: str, seconds: float, *, instead: bool = False) -> int:
+    """Watches for so long, `instead` of all that they watch; the watch's id.
+
+    Raises CannotWatch, TooManyWatches, DatabaseError.
+    """
     now = time.time()
     flag = TraceFlag(database.path)
     try:
@@ -23,7 +26,13 @@ def begin(database: Database, watched: Watched, asked_by: str, seconds: float) -
             raise CannotWatch
     finally:
         flag.close()
-    return database.write(lambda tx: store.watch(tx, watched, asked_by, now, now + seconds))
+
+    def write(tx: Connection) -> int:
+        if instead:
+            store.end_all(tx, asked_by)
+        return store.watch(tx, watched, asked_by, now, now + seconds)
+
+    return database.write(write)
 
 
 def of_recipient(tx: Connection, recipient: str, since: float) -> list[TraceLine]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +65,28 @@ def test_a_file_comes_in_and_goes_on_where_it_was_broken_off(
     assert json.loads(run("import", "list", "ann", "--json")[1])[0]["duplicates"] == 120
     actions = json.loads(run("audit", "list", "--owner", "ann", "--json")[1])
     assert "mail.import" in str(actions)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives links to others")
+def test_links_that_users_made_lead_root_to_nobodys_mail(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "Maildir").mkdir()
+    (tmp_path / "Maildir" / "1.eml").write_text("Subject: x\n\nx")
+    link, file_link = tmp_path / "link", tmp_path / "link.eml"
+    link.symlink_to(tmp_path / "Maildir")
+    file_link.symlink_to(tmp_path / "Maildir" / "1.eml")
+    assert run("import", "mail", "ann", str(link))[1] == "1 messages, 0 were here already, 0 passed over\n"
+    for each in (link, file_link):
+        os.lchown(each, 12345, 12345)
+    for path in (link, link / "1.eml", file_link):
+        status, _, err = run("import", "mail", "ann", str(path))
+        assert (status, "is a link that somebody else" in err) == (2, True)
+
+
+def test_what_is_exported_is_for_nobody_elses_eyes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.mbox").write_text(MBOX)
+    run("import", "mail", "ann", str(tmp_path / "old.mbox"))
+    assert run("export", "mail", "ann", str(tmp_path / "new.mbox"))[0] == 0
+    assert stat.S_IMODE((tmp_path / "new.mbox").stat().st_mode) == 0o600
 
 
 def test_a_directory_says_what_it_passes_over(run: Run, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ NOTICES: Notices = {"watching": marked("Sessions are written down for ten minute
 
 def _watch(username: str) -> None:
     try:
-        watching.begin(current().database, Watched(), f"user:{username}", WATCH_SECONDS)
+        watching.begin(current().database, Watched(), f"user:{username}", WATCH_SECONDS, instead=True)
     except CannotWatch:
         raise Problem(503, _("The programs cannot be told that somebody watches.")) from None
     except TooManyWatches:
