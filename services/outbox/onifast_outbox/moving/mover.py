@@ -72,7 +72,7 @@ class Mover:
                 while not self._stopping.is_set() and not self._is_others_turn(job, began):
                     step = time.monotonic()
                     if not work.step():
-                        maillog.moved(work.job)
+                        self._tell(work.job.id)
                         return
                     self._stopping.wait(_REST * (time.monotonic() - step))
             finally:
@@ -84,6 +84,12 @@ class Mover:
         except Exception:
             maillog.unforeseen("moving mail")
             self._stopping.wait(_TROUBLE_SECONDS)
+
+    def _tell(self, job_id: int) -> None:
+        """Logs what became of a job, unless it was forgotten meanwhile."""
+        ended = self._db.read(lambda tx: jobs.get(tx, None, job_id))
+        if ended is not None:
+            maillog.moved(ended)
 
     def _is_others_turn(self, job: MovingJob, began: float) -> bool:
         """Whether an import has had its time while others wait; an export would have to begin anew."""
