@@ -1,7 +1,7 @@
 """make test - bring in what the tests need, then run all of them.
 
 Installs .venv with the development extras and, meanwhile, Debian packages by apt (tests/peers/install). Then the
-linters and every test, one on each processor: fast ones, slow ones, and those against real peers. What cannot run here
+linters and every test, one more at a time than there are processors: fast ones, slow ones, and those against real peers. What cannot run here
 (a real Postfix needs root) is listed with its reason after what can, and makes the exit status 1, as any failure does.
 """
 
@@ -24,6 +24,9 @@ PACKAGES = ("shared/onifast_shared", *(f"services/{name}/onifast_{name}" for nam
 COVERAGE = {"SLIPCOVER_ENABLED": "1", "SLIPCOVER_SOURCE": ",".join(PACKAGES)}
 """Has slipcover count in each worker, at a tenth of what tracing costs; tests/conftest.py tells the figure."""
 
+WORKERS = (os.cpu_count() or 1) + 1
+"""One more than there are processors: a third of their time tests wait for programs that they started."""
+
 
 def main() -> None:
     try:
@@ -35,7 +38,7 @@ def main() -> None:
         sys.exit(complain(str(problem)))
     missing = _what_is_missing(install)
     possible = [f"not {marker}" for marker in missing]
-    for clock, options, more in (("not clock", ["-n", "auto"], COVERAGE), ("clock", [], {})):
+    for clock, options, more in (("not clock", ["-n", str(WORKERS)], COVERAGE), ("clock", [], {})):
         if not _step(["pytest", *options, "-m", " and ".join([clock, *possible])], more):
             failed.append(f"pytest, {clock}")
     if missing:

@@ -10,11 +10,9 @@ from playwright.sync_api import Browser, expect
 from peers.browser import DESKTOP, PHONE, ColorScheme, Viewport
 from peers.unpacked import unpacked
 from web.browsing import LOOKS, fits, opened
-from web.hostile_html import PAYLOADS
 from web.support import Live, deliver, index
 from web.test_browser_axe import found_by
 from web.test_conversations import letter
-from web.test_hostile_html import Watch
 
 pytestmark = pytest.mark.peers
 
@@ -146,22 +144,6 @@ def test_print_calls_the_dialogue_for_the_message_dark_on_white(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_hostile_runs_or_loads_on_paper(chrome: Browser, live: Live, database: Database) -> None:
-    ids = [deliver(database, text=None, html=f"<p>Hello</p>{html}") for html in PAYLOADS.values()]
-    found = {}
-    with opened(chrome, live) as page:
-        watch = Watch(page)
-        for name, email_id in zip(PAYLOADS, ids, strict=True):
-            watch.requests.clear()
-            page.goto(f"/messages/{email_id}/print?images=0")
-            foreign = [each.url for each in watch.requests if not each.url.startswith(live.url)]
-            if foreign or watch.others or page.evaluate("'owned' in window && window.owned === 1"):
-                found[name] = (foreign, list(watch.others))
-                watch.others.clear()
-            assert page.url.startswith(f"{live.url}/messages/{email_id}/print"), name
-    assert found == {}
-
-
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
 def test_a_conversation_of_two_hundred_messages_opens_and_all_of_it_unfolds(
     chrome: Browser, live: Live, database: Database, viewport: Viewport

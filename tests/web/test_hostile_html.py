@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask, Response
 from onifast_shared.db.database import Database
-from playwright.sync_api import Browser, Dialog, Error, Page, Request
+from onifast_web.access.auth import Who, allow
+from playwright.sync_api import Browser, Dialog, Error, Frame, Page, Request
 
 from web.browsing import log_in
 from web.hostile_html import CANARY, PAYLOADS
@@ -19,12 +21,14 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 HOST = urlsplit(CANARY).hostname
 
+AT_ONCE = 40
+
 # Waits until a page with scripts has been painted; where the policy forbids these, no callback would come.
 _PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 
 
 class Watch:
-    """Hears what a page does: its requests, dialogs, windows and frames."""
+    """Hears what a page does: its requests, dialogs, windows and the frames within its frames."""
 
     def __init__(self, page: Page) -> None:
         self.requests: list[Request] = []
@@ -32,12 +36,16 @@ class Watch:
         page.on("request", self._request)
         page.on("dialog", self._refuse)
         page.on("popup", self._other)
-        page.on("frameattached", self._other)
+        page.on("frameattached", lambda frame: frame.parent_frame is not page.main_frame and self._other(frame))
         page.on("download", self._other)
 
-    def foreign(self, live: Live) -> list[tuple[str, str]]:
-        """What was asked for beyond the page and its own style sheet."""
-        return [(request.resource_type, request.url) for request in self.requests if not _is_own(request.url, live)]
+    def foreign(self, live: Live) -> list[tuple[str, str, str]]:
+        """What was asked for beyond the messages and their own style sheets: by which frame, as what, and what."""
+        return [
+            (request.frame.name, request.resource_type, request.url)
+            for request in self.requests
+            if not _is_own(request.url, live)
+        ]
 
     def _refuse(self, dialog: Dialog) -> None:
         self.others.append(dialog)
@@ -52,9 +60,55 @@ class Watch:
 
 def _is_own(url: str, live: Live) -> bool:
     path = url.removeprefix(live.url)
-    return url.startswith(live.url) and (
-        path.startswith("/messages/") or (path.startswith("/static/") and "frame" in path)
-    )
+    is_style = path.startswith("/static/") and path.endswith(("/frame.css", "/print.css", "/tokens.css"))
+    return url.startswith(live.url) and (path.startswith("/messages/") or path == Beside.PATH or is_style)
+
+
+class Beside:
+    """A page of the tests that shows pages of ours beside each other, each in a frame of its name."""
+
+    PATH = "/healthz"  # the tests' application has this page in its place
+
+    def __init__(self, app: Flask) -> None:
+        self.paths: Mapping[str, str] = {}
+        app.view_functions["health:alive"] = allow(Who.ANYONE)(self.view)
+
+    def view(self) -> Response:
+        frames = "".join(f'<iframe name="{name}" src="{path}"></iframe>' for name, path in self.paths.items())
+        style = "<style>iframe { width: 140px; height: 140px }</style>"
+        response = Response(f"<!doctype html>{style}{frames}", mimetype="text/html")
+        response.headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline'; img-src *"
+        return response
+
+    def loads(self, page: Page, live: Live, paths: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """What the pages load that is not ours: which of them, as what, and what. No script of theirs runs."""
+        watch = Watch(page)
+        for names in batched(paths):
+            self.paths = {name: paths[name] for name in names}
+            page.goto(self.PATH)
+            _paint(page)  # the style is computed: by then all loads have begun
+            frames = {frame.name: frame for frame in page.frames if frame.parent_frame is page.main_frame}
+            assert {name: frame.url.removeprefix(live.url) for name, frame in frames.items()} == self.paths
+            assert [name for name, frame in frames.items() if has_run(frame)] == []
+            assert page.url == live.url + self.PATH and not has_run(page)
+        assert watch.others == []
+        return watch.foreign(live)
+
+
+@pytest.fixture
+def beside(app: Flask) -> Beside:
+    """Shows many messages at a time: a window for each of 836 took minutes."""
+    return Beside(app)
+
+
+def delivered(database: Database) -> dict[str, int]:
+    """The ids of the messages, with a word before each payload: a message that shows nothing has no page."""
+    return {name: deliver(database, text=None, html=f"<p>Hello</p>{html}") for name, html in PAYLOADS.items()}
+
+
+def has_run(frame: Frame | Page) -> bool:
+    """Whether a script of a payload ran."""
+    return bool(frame.evaluate("'owned' in window && window.owned === 1"))
 
 
 @contextmanager
@@ -67,6 +121,14 @@ def _page(chrome: Browser, live: Live, *, bypass_csp: bool) -> Iterator[Page]:
     context.close()
 
 
+def batched(names: Iterable[str]) -> Iterator[list[str]]:
+    """As many names at a time as a window shows frames."""
+    rest = list(names)
+    while rest:
+        yield rest[:AT_ONCE]
+        del rest[:AT_ONCE]
+
+
 def _paint(page: Page) -> None:
     """Has the page painted; Chromium sometimes cannot take the picture of one that is just being made anew."""
     for _ in range(5):
@@ -77,31 +139,44 @@ def _paint(page: Page) -> None:
     pytest.fail(f"{page.url} cannot be painted")
 
 
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("images", [False, True], ids=["images-blocked", "images-shown"])
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("bypass_csp", [True, False], ids=["sanitiser-alone", "with-policy"])
 def test_nothing_runs_and_nothing_is_loaded_but_images_that_were_asked_for(
-    chrome: Browser, live: Live, database: Database, bypass_csp: bool, images: bool
+    chrome: Browser, beside: Beside, live: Live, database: Database, bypass_csp: bool
 ) -> None:
-    # With a word before it, for a message that shows nothing has no page.
-    ids = {name: deliver(database, text=None, html=f"<p>Hello</p>{html}") for name, html in PAYLOADS.items()}
-    found: dict[str, object] = {}
-    loaded = 0
+    ids = delivered(database)
+    with _page(chrome, live, bypass_csp=bypass_csp) as page:
+        assert beside.loads(page, live, {name: f"/messages/{each}/html" for name, each in ids.items()}) == []
+        loaded = beside.loads(page, live, {name: f"/messages/{each}/html?images=1" for name, each in ids.items()})
+    wrong = [each for each in loaded if each[1] != "image" or urlsplit(each[2]).hostname != HOST]
+    assert wrong == [] and len(loaded) > 50
+
+
+@pytest.mark.timeout(600)
+def test_nothing_hostile_runs_or_loads_on_paper(
+    chrome: Browser, beside: Beside, live: Live, database: Database
+) -> None:
+    ids = delivered(database)
+    with _page(chrome, live, bypass_csp=False) as page:
+        assert beside.loads(page, live, {name: f"/messages/{each}/print?images=0" for name, each in ids.items()}) == []
+
+
+@pytest.mark.parametrize("bypass_csp", [True, False], ids=["sanitiser-alone", "with-policy"])
+def test_what_only_a_page_of_its_own_would_load_is_not_loaded_either(
+    chrome: Browser, live: Live, database: Database, bypass_csp: bool
+) -> None:
+    """Icons, manifests and where the whole window goes."""
+    alone = [html for html in PAYLOADS.values() if any(word in html.lower() for word in ("<link", "<meta", "<base"))]
+    ids = [deliver(database, text=None, html=f"<p>Hello</p>{html}") for html in alone]
     with _page(chrome, live, bypass_csp=bypass_csp) as page:
         watch = Watch(page)
-        for name, email_id in ids.items():
-            watch.requests.clear()
-            page.goto(f"/messages/{email_id}/html{'?images=1' if images else ''}")
-            _paint(page)  # the style is computed: by then all loads have begun
-            foreign = watch.foreign(live)
-            allowed = [each for each in foreign if images and each[0] == "image" and urlsplit(each[1]).hostname == HOST]
-            loaded += len(allowed)
-            if len(allowed) < len(foreign) or watch.others or page.evaluate("'owned' in window && window.owned === 1"):
-                found[name] = (foreign, list(watch.others))
-                watch.others.clear()
-            assert page.url.startswith(f"{live.url}/messages/{email_id}/html"), name
-    assert found == {}
-    assert (loaded > 50) is images, loaded
+        for email_id in ids:
+            page.goto(f"/messages/{email_id}/html?images=1")
+            _paint(page)
+            assert page.url == f"{live.url}/messages/{email_id}/html?images=1" and not has_run(page)
+        foreign = [each for each in watch.foreign(live) if each[1] != "image" or urlsplit(each[2]).hostname != HOST]
+        assert (foreign, watch.others) == ([], [])
+    assert len(ids) > 5
 
 
 def test_unsanitised_the_same_messages_do_load_and_run(chrome: Browser, live: Live) -> None:
