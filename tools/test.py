@@ -1,8 +1,9 @@
 """make test - bring in what the tests need, then run all of them.
 
 Installs .venv with the development extras and, meanwhile, Debian packages by apt (tests/peers/install). Then the
-linters and every test, one more at a time than there are processors: fast ones, slow ones, and those against real peers. What cannot run here
-(a real Postfix needs root) is listed with its reason after what can, and makes the exit status 1, as any failure does.
+linters and every test, one more at a time than there are processors: fast ones, slow ones, and those against real
+peers. What cannot run here (a real Postfix needs root) is listed with its reason after what can, and makes the exit
+status 1, as any failure does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ COVERAGE = {"SLIPCOVER_ENABLED": "1", "SLIPCOVER_SOURCE": ",".join(PACKAGES)}
 """Has slipcover count in each worker, at a tenth of what tracing costs; tests/conftest.py tells the figure."""
 
 WORKERS = (os.cpu_count() or 1) + 1
-"""One more than there are processors: a third of their time tests wait for programs that they started."""
+"""One more than there are processors, for tests often wait for programs that they started."""
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.peers
+@pytest.mark.clock
 def test_a_run_that_finds_all_there_says_nothing_and_takes_no_time() -> None:
     begin = time.monotonic()
     finished = run()

@@ -36,7 +36,7 @@ class Watch:
         page.on("request", self._request)
         page.on("dialog", self._refuse)
         page.on("popup", self._other)
-        page.on("frameattached", lambda frame: frame.parent_frame is not page.main_frame and self._other(frame))
+        page.on("frameattached", self._frame)
         page.on("download", self._other)
 
     def foreign(self, live: Live) -> list[tuple[str, str, str]]:
@@ -53,6 +53,10 @@ class Watch:
 
     def _request(self, request: Request) -> None:
         self.requests.append(request)
+
+    def _frame(self, frame: Frame) -> None:
+        if frame.parent_frame is not frame.page.main_frame:
+            self.others.append(frame)
 
     def _other(self, what: object) -> None:
         self.others.append(what)
