@@ -1,7 +1,7 @@
 # What there is to do in a checkout. `make` alone lists it; the logic lies in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel deb install clean translations
+.PHONY: help run ctl test check check-pythons lint update audit docs picture bench bench-relay bench-queue bench-junk bench-web bench-roundcube wheel deb install clean translations bench-clicks bench-paint
 
 PREFIX ?= /opt/onifast-mail
 SYSCONFDIR ?= /etc
@@ -54,6 +54,12 @@ bench-queue: .venv-dev ## what claiming and settling cost, from ten rows in the 
 
 bench-web: .venv-dev ## what lists, counts, reads and searches cost beside a million messages
 	@PYTHONPATH=tests .venv/bin/python -m bench.web $(ARGS)
+
+bench-clicks: .venv-dev ## count clicks for common tasks, beside Roundcube (as root): make bench-clicks ARGS=--unpack
+	@PYTHONPATH=tests .venv/bin/python -m bench.clicks $(ARGS)
+
+bench-paint: .venv-dev ## how soon a list is painted, of 300 messages and of 100,000
+	@PYTHONPATH=tests .venv/bin/python -m bench.first_paint $(ARGS)
 
 bench-roundcube: .venv-dev ## the webmail beside Roundcube over Dovecot (as root): make bench-roundcube ARGS=--unpack
 	@PYTHONPATH=tests .venv/bin/python -m bench.roundcube $(ARGS)

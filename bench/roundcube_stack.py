@@ -25,7 +25,15 @@ from bench.letters import LARGE, Letters, Numbers
 from peers.ports import free_port
 
 PACKAGES = (
-    *("roundcube-core", "roundcube-sqlite3", "dovecot-core", "dovecot-imapd", "nginx", "nginx-common"),
+    *(
+        "roundcube-core",
+        "roundcube-plugins",
+        "roundcube-sqlite3",
+        "dovecot-core",
+        "dovecot-imapd",
+        "nginx",
+        "nginx-common",
+    ),
     *(
         "php8.2-fpm",
         "php8.2-intl",
@@ -247,7 +255,9 @@ $config['db_dsnw'] = 'sqlite:///{folder}/temp/roundcube.db?mode=0640';
 $config['imap_host'] = '127.0.0.1:{port}';
 $config['smtp_host'] = '127.0.0.1:1';
 $config['des_key'] = 'a-key-for-a-benchmark-24';
-$config['plugins'] = [];
+$config['plugins'] = ['archive', 'markasjunk'];
+$config['create_default_folders'] = true;
+$config['archive_mbox'] = 'Archive';
 $config['skin'] = 'elastic';
 $config['mail_pagesize'] = 50;
 $config['log_dir'] = '{folder}/logs/';

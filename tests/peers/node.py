@@ -37,7 +37,7 @@ def nodemailer(transport: Mapping[str, Any], *messages: Mapping[str, Any]) -> Ru
     """Sends *messages* in turn over one transport; both as nodemailer's documentation has them."""
     modules = unpacked("npm") / "node_modules"
     run = subprocess.run(
-        [_node(), "-e", _PROGRAM],
+        [node(), "-e", _PROGRAM],
         input=json.dumps({"transport": transport, "messages": messages}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,7 +50,7 @@ def nodemailer(transport: Mapping[str, Any], *messages: Mapping[str, Any]) -> Ru
     return Run(run.returncode, run.stdout)
 
 
-def _node() -> Path:
+def node() -> Path:
     """The system's Node, or the one that tests/peers/install brought; raises FileNotFoundError."""
     if system := shutil.which("node"):
         return Path(system)

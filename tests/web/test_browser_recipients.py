@@ -139,7 +139,7 @@ def test_each_chip_tells_what_is_known_before_anything_is_sent(chrome: Browser, 
         page.get_by_role("button", name="Ann Taylor").click()
         card = page.locator(".recipient-card")
         expect(card).to_contain_text("ann@remote.example")
-        expect(card).to_contain_text("and they to you once")
+        expect(card).to_contain_text("They have written to you once.")
         card.get_by_role("button", name="Edit").click()
         expect(to_field(page)).to_have_value("ann@remote.example")
 
@@ -168,3 +168,19 @@ def test_what_is_typed_counts_though_it_is_no_chip_yet(chrome: Browser, live: Li
         press(page, "Control+Enter")
         page.wait_for_url("**/folders/**")
     assert messages(database, "sent")[0].mailboxes("to")[0].key == "bob@a.test"
+
+
+def test_a_recipient_is_moved_to_another_field_by_mouse_and_by_keys(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        begin_writing(page)
+        to_field(page).fill("a@a.test, b@a.test,")
+        page.get_by_text("Cc and Bcc").click()
+        page.locator(".recipient", has_text="a@a.test").drag_to(page.get_by_label("Cc", exact=True))
+        expect(page.locator("input[type=hidden][name=to]")).to_have_value("b@a.test")
+        expect(page.locator("input[type=hidden][name=cc]")).to_have_value("a@a.test")
+        to_field(page).focus()
+        press(page, "Backspace", "Enter")
+        page.get_by_role("button", name="Move to Bcc").focus()
+        press(page, "Enter")
+        expect(page.locator("input[type=hidden][name=bcc]")).to_have_value("b@a.test")
+        expect(page.get_by_role("button", name="b@a.test", exact=True)).to_be_focused()

@@ -11,7 +11,8 @@ from onifast_shared.filters import runs, store, vacations
 from onifast_shared.filters.deciding import MailFilter
 from onifast_shared.filters.store import FilterDeed
 from onifast_shared.filters.vacations import VacationNote
-from onifast_shared.mailboxes import labels, preferences
+from onifast_shared.mailboxes import labels, preferences, templates
+from onifast_shared.mailboxes.templates import TextTemplate
 
 from web.support import Browser, Panel, deliver, index, words
 
@@ -89,6 +90,15 @@ def test_sizes_are_written_as_people_do(browser: Browser, database: Database) ->
     assert found.rule.conditions[0].values == (str(5 * 1024 * 1024),)
     assert ">5 MB</textarea>" in browser.get(f"/filters/{found.id}").text
     assert "Size is over 5.0 MB" in browser.text_of("/filters")
+
+
+def test_an_answer_begins_with_a_stored_template(browser: Browser, database: Database) -> None:
+    template = TextTemplate(0, "Received", "We have it", "", "Thank you.")
+    kept = database.write(lambda tx: templates.put(tx, "demo", template, 1))
+    assert kept is not None
+    page = browser.post("/filters/new", form(do="template", template=str(kept.id))).text
+    assert ">Thank you.</textarea>" in page and 'value="We have it"' in page
+    assert of(database) == []
 
 
 def test_filters_are_ordered_turned_off_and_deleted(browser: Browser, database: Database) -> None:

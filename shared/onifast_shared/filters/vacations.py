@@ -10,7 +10,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.filters import answers
 from onifast_shared.filters.answers import DAY, AnswerableMessage, AnswerText, Occasion
 from onifast_shared.filters.rules import FilterError, address_of
-from onifast_shared.recipients import addresses, correspondents
+from onifast_shared.recipients import addresses, contacts, correspondents
 from onifast_shared.values.address import Address, AddressError
 
 WHOLE = ""
@@ -28,8 +28,8 @@ Audience = Literal["everybody", "known"]
 class VacationNote:
     """What is answered, from when until when (epoch seconds, None for no end), and how often to one sender, in days.
 
-    `html` is the text with looks, made safe before it is kept. Whom the user has written to gets `known_text` where
-    there is one. `zone` is the time zone in which the user sees the times.
+    `html` is the text with looks, made safe before it is kept. Contacts, and whom the user has written
+    to, get `known_text` where there is one. `zone` is the time zone in which the user sees the times.
     """
 
     address: str = WHOLE
@@ -140,7 +140,7 @@ def answer(occasion: Occasion, message: AnswerableMessage, *, owner: str, recipi
         return None
     is_known = message.sender is not None and _is_known(tx, owner, message.sender)
     if note.audience == "known" and not is_known:
-        return "its sender is nobody whom you have written to"
+        return "its sender is neither in your contacts nor anybody whom you have written to"
     to_known = is_known and bool(note.known_text.strip())
     text = AnswerText(
         note.known_text if to_known else note.text, note.subject, note.known_html if to_known else note.html
@@ -168,6 +168,9 @@ def _for(tx: Connection, owner: str, recipient: str, now: float) -> VacationNote
 
 
 def _is_known(tx: Connection, owner: str, sender: Address) -> bool:
+    """Whether the sender stands in the owner's address book, or the owner has written to them."""
+    if contacts.of_address(tx, owner, sender) is not None:
+        return True
     found = correspondents.find(tx, owner, sender)
     return found is not None and found.written_ts is not None
 

@@ -63,6 +63,7 @@ class _Reader:
         self._out: list[str] = []
         self._link = ""
         self._link_start = 0
+        self._at_line_start = True
 
     def step(self) -> bool:
         """Reads the text up to the next tag, and the tag; False at the end."""
@@ -104,10 +105,14 @@ class _Reader:
             self._text(_attribute(self._source[start : self._position], "alt"))
         elif name in _PARAGRAPHS:
             self._out.append("\n\n")
+            self._at_line_start = True
             if name == "blockquote" and self._marks_quotes:
                 self._out.append(f"{_QUOTE_ENDS if closing else _QUOTE_BEGINS}\n")
+        elif name == "div" and self._at_line_start:
+            return  # one that ends where the next one begins breaks the line once
         elif name in _BREAKS and not (closing and name in ("li", "td", "th")):
             self._out.append(_BREAKS[name])
+            self._at_line_start = name != "li" and name not in ("td", "th")
 
     def _skip_element(self, name: str) -> None:
         end = re.compile(f"</{name}", re.IGNORECASE).search(self._source, self._position)
@@ -142,6 +147,7 @@ class _Reader:
     def _text(self, raw: str) -> None:
         if raw and not self._hidden_by:
             text = _unescape(raw)
+            self._at_line_start = self._at_line_start and not text.strip()
             self._out.append(_BLANKS.sub(" ", _MARKS.sub("", text) if self._marks_quotes else text))
 
 

@@ -16,8 +16,9 @@ from onifast_shared.filters.vacations import VacationNote
 from onifast_shared.limits import store as limits
 from onifast_shared.limits.subjects import Subject
 from onifast_shared.message.parsing import Parsed, parse
+from onifast_shared.message.vcard import Card
 from onifast_shared.queue.store import QueuedRecipient, Submission
-from onifast_shared.recipients import addresses
+from onifast_shared.recipients import addresses, contacts
 from onifast_shared.values.address import Address
 from outbox.helpers import Outbox
 
@@ -208,6 +209,13 @@ async def test_an_address_has_a_note_of_its_own(outbox: Outbox) -> None:
         ("The shop is closed.\n", "info@here.test"),
         ("I am away.\n", "carol@here.test"),
     ]
+
+
+async def test_a_contact_gets_the_other_text_too(outbox: Outbox) -> None:
+    outbox.db.write(lambda tx: contacts.add(tx, "carol", Card("Eve", "", ("eve@remote.test",), ()), 1))
+    put(outbox, known_text="Call me.")
+    await arrive(outbox)
+    assert [each.text for each in answers(outbox)] == ["Call me.\n"]
 
 
 async def test_whom_one_has_written_to_gets_another_text_or_is_alone_answered(outbox: Outbox) -> None:

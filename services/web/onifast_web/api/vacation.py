@@ -28,8 +28,8 @@ class VacationFields(Model):
     """A note: for the whole account, or for one `address`, whose own note counts there.
 
     It answers people who wrote to one of the caller's addresses, once in `days`: never lists, programs, junk, or who
-    may be forged. Where there is HTML and no text, the text is made of it. Whom the caller has written to gets
-    `known_text` where there is one; with the `audience` known nobody else is answered.
+    may be forged. Where there is HTML and no text, the text is made of it. Contacts of the caller's, and whom they
+    have written to, get `known_text` where there is one; with the `audience` known nobody else is answered.
     """
 
     model_config = ConfigDict(
@@ -50,7 +50,9 @@ class VacationFields(Model):
     ] = ""
     text: Annotated[Text, Field(description="What is answered, as plain text.")] = ""
     html: Annotated[Text, Field(description="The same as HTML; made safe as it is kept.")] = ""
-    known_text: Annotated[Text, Field(description="The text for people whom the caller has written to.")] = ""
+    known_text: Annotated[
+        Text, Field(description="The text for contacts of the caller's, and for whom they have written to.")
+    ] = ""
     known_html: Annotated[Text, Field(description="The same as HTML.")] = ""
     audience: Annotated[Audience, Field(description="Who is answered.")] = "everybody"
     days: Annotated[

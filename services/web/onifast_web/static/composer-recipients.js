@@ -1,6 +1,7 @@
 // Recipients: what is typed becomes chips, completed from those whom one writes to, and each tells what is known of it.
 // The fields stay what they are without scripts: lists as text, in fields of their names.
 
+import { enableMoving, movingButtons } from "./composer-moving.js";
 import { ask, split } from "./composer-people.js";
 import { t, tn } from "./texts.js";
 
@@ -19,6 +20,7 @@ export class Recipients {
     this.notes.before(this.status);
     this.fields = [...form.querySelectorAll("[data-recipients]")].map((box) => new RecipientField(box, this));
     this.#watchPointer();
+    enableMoving(this);
     document.addEventListener("pointerdown", (event) => {
       if (!event.target.closest(".recipient-card, .recipient")) this.closeCard();
     });
@@ -147,6 +149,18 @@ class RecipientField {
     if (!entries.length) return;
     this.input.value = last;
     this.#add(entries);
+  }
+
+  // To another field, which shows itself.
+  move(chip, other) {
+    const { entry } = chip.dataset;
+    this.all.closeCard();
+    chip.remove();
+    this.#changed();
+    const closed = other.box.closest("details:not([open])");
+    if (closed) closed.open = true;
+    other.#add([entry]);
+    other.chips.at(-1).querySelector(".recipient-name").focus();
   }
 
   mark() {
@@ -356,7 +370,7 @@ class RecipientField {
       this.input.value = card.dataset.entry;
       this.#changed();
     });
-    acts.append(edit);
+    acts.append(edit, ...movingButtons(all, this, chip));
     if (!facts.isContact && facts.kind && facts.kind !== "stop") {
       const add = element("a", {
         className: "button small",
@@ -377,6 +391,7 @@ class RecipientField {
 function chipOf(entry) {
   const chip = element("li", { className: "recipient" });
   chip.dataset.entry = entry;
+  chip.draggable = true;
   const name = element("button", { type: "button", className: "recipient-name", textContent: entry, tabIndex: -1 });
   name.setAttribute("aria-expanded", "false");
   const remove = element("button", { type: "button", className: "recipient-remove", textContent: "×", tabIndex: -1 });

@@ -1,6 +1,7 @@
 // Writing. What is written is kept in the browser and on the server while it is written (composer-saving), files go up
 // as they are chosen (composer-files), the text has its looks (composer-editor), and a message is sent once.
 
+import { agreed } from "./asking.js";
 import { htmlOfText, RichText } from "./composer-editor.js";
 import { Files } from "./composer-files.js";
 import { askForLink, FormatBar } from "./composer-format.js";
@@ -360,7 +361,7 @@ class Composer {
     const { form } = this;
     if (!this.asked.subject && !form.elements.subject.value.trim()) {
       this.asked.subject = true;
-      if (!window.confirm(t("Send it without a subject?"))) {
+      if (!(await agreed(t("Send it without a subject?"), t("Send"), t("Go back")))) {
         form.elements.subject.focus();
         return false;
       }
@@ -368,7 +369,8 @@ class Composer {
     const own = `${form.elements.subject.value}\n${withoutQuotes(this.editor ? this.editor.root : this.area.value)}`;
     if (!this.asked.attachment && !this.files.count && FORGOTTEN.test(own)) {
       this.asked.attachment = true;
-      if (!window.confirm(t("You speak of an attachment, but there is none. Send it all the same?"))) return false;
+      const question = t("You speak of an attachment, but there is none. Send it all the same?");
+      if (!(await agreed(question, t("Send"), t("Go back")))) return false;
     }
     return true;
   }

@@ -85,7 +85,10 @@ def with_what_goes_along(username: str, form: Form) -> tuple[Form, Along]:
     and are kept, images that the text shows, a message forwarded as a file or below the text, new files."""
     keep, forwarded, found = _kept(), None, list[OutgoingAttachment]()
     known = current().database.read(lambda tx: identity_store.of(tx, username))
-    form = replace(form, from_=identities.written_from(identities.of_address(known, form.sender).identity, form.sender))
+    identity = identities.of_address(known, form.sender).identity
+    form = replace(form, from_=identities.written_from(identity, form.sender))
+    if request.form.get("signs") and form.text.strip():
+        form = replace(form, text=form.text.rstrip() + identities.signed(identity, ""))
     images: tuple[EmbeddedImage, ...] = ()
     if form.source is not None and (keep or form.forwards or form.source == form.draft):
         is_draft = form.source == form.draft

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, redirect, request, url_for
@@ -11,6 +12,7 @@ from onifast_shared.filters.deciding import MailFilter
 from onifast_shared.filters.rules import MOST_CONDITIONS
 from onifast_shared.filters.runs import LOOKED_THROUGH
 from onifast_shared.mailboxes import labels
+from onifast_shared.mailboxes import templates as template_store
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.paging import CursorError
@@ -131,13 +133,15 @@ def _act(username: str, do: str) -> str:
 
 
 def _saved(username: str, found: MailFilter | None) -> AnyResponse:
-    """What the form's buttons do: one more condition, one less, a try, or the filter is kept."""
+    """What the form's buttons do: one more condition, one less, a template's text, a try, or the filter is kept."""
     web, form = current(), filter_forms.of_request(request.form)
     do = request.form.get("do", "save")
     if do == "more":
         return _form_page(username, found, form.with_one_more())
     if do.startswith("less:"):
         return _form_page(username, found, form.without(do.removeprefix("less:")))
+    if do == "template":
+        return _form_page(username, found, _with_template(username, form))
     try:
         rule = actions.parse_rule(form.rule())
         if do == "try":
@@ -156,6 +160,15 @@ def _saved(username: str, found: MailFilter | None) -> AnyResponse:
     return redirect(url_for("webmail.mail_filters", did="filter-kept-run"), 303)
 
 
+def _with_template(username: str, form: filter_forms.FilterForm) -> filter_forms.FilterForm:
+    """The form, with the text and subject of the chosen template as its answer, which can be changed from there."""
+    number = request.form.get("template", 0, type=int)
+    chosen = current().database.read(lambda tx: template_store.get(tx, username, number))
+    if chosen is None:
+        return form
+    return replace(form, answer=chosen.text, subject=chosen.subject or form.subject)
+
+
 def _form_page(
     username: str,
     found: MailFilter | None,
@@ -164,7 +177,9 @@ def _form_page(
     errors: Mapping[str, str] | None = None,
     tried: Any = None,
 ) -> Response:
-    own = current().database.read(lambda tx: labels.list_all(tx, username))
+    own, texts = current().database.read(
+        lambda tx: (labels.list_all(tx, username), template_store.list_all(tx, username))
+    )
     return page(
         "mail_filter.html",
         "mail-filters",
@@ -173,6 +188,7 @@ def _form_page(
         form=form,
         errors=errors or {},
         tried=tried,
+        templates=texts,
         folders=[each for each in own if each.is_folder],
         labels=[each for each in own if not each.is_folder],
         may_forward=not mailbox_accounts.is_mailbox(username),
