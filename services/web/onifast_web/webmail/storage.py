@@ -39,6 +39,25 @@ def storage() -> AnyResponse:
     return _shown(use, largest, quota)
 
 
+def _cleared(username: str) -> AnyResponse:
+    """Moves the chosen messages to trash, or empties trash or junk: acts like any other, which can be undone."""
+    web, do, ids, now = current(), request.form.get("do", ""), acts.selected_ids(), current().clock()
+    if do not in ("trash", "empty:trash", "empty:junk"):
+        raise Problem(400, "That action is not known.")
+
+    def act(tx: Connection) -> ListAct:
+        if do == "trash":
+            return steps.act(tx, AskedAct(username, "move", "trash", "inbox"), ids, now)
+        folder = do.partition(":")[2]
+        return steps.act_on_all(tx, AskedAct(username, "delete", "", folder), ListScope(folder=folder), now)
+
+    if ids or do != "trash":
+        done = acts.worked_on(web.database.write(act))
+        if done.id:
+            return redirect(url_for("webmail.storage", did="act", act=done.id), 303)
+    return redirect(url_for("webmail.storage"), 303)
+
+
 def _shown(use: store.StorageUse, largest: list[EmailRow], quota: quotas.Quota) -> Response:
     return page(
         "storage.html",
@@ -63,20 +82,3 @@ NAV = (
     ),
 )
 NOTICES: Notices = {}
-
-
-def _cleared(username: str) -> AnyResponse:
-    """Moves the chosen messages to trash, or empties trash or junk: acts like any other, which can be undone."""
-    web, do, ids, now = current(), request.form.get("do", ""), acts.selected_ids(), current().clock()
-    if do not in ("trash", "empty:trash", "empty:junk"):
-        raise Problem(400, "That action is not known.")
-
-    def act(tx: Connection) -> ListAct:
-        if do == "trash":
-            return steps.act(tx, AskedAct(username, "move", "trash", "inbox"), ids, now)
-        folder = do.partition(":")[2]
-        return steps.act_on_all(tx, AskedAct(username, "delete", "", folder), ListScope(folder=folder), now)
-
-    done = acts.worked_on(web.database.write(act)) if ids or do != "trash" else None
-    is_done = done is not None and done.id
-    return redirect(url_for("webmail.storage", did="act" if is_done else None, act=done.id if done else None), 303)
