@@ -55,7 +55,7 @@ _CORRESPONDENT = """
     INSERT INTO correspondents (owner, address, domain, name, known_ts, written_ts, last_ts)
     VALUES (?, ?, ?, ?, ?, NULL, ?)
 """
-# What the triggers of `emails` count.
+# What the triggers of `emails` count and note.
 _COUNTS = """
     INSERT INTO folder_counts (owner, folder, total, unread, version)
     SELECT owner, folder, count(*), total(is_read = 0), 1 FROM emails GROUP BY owner, folder;
@@ -66,6 +66,8 @@ _COUNTS = """
     INSERT INTO mail_usage (scope, name, bytes, messages)
     SELECT 'address', lower(recipient), sum(size), count(*) FROM emails
     WHERE folder NOT IN ('sent', 'drafts') GROUP BY lower(recipient);
+    INSERT INTO put_away (email_id, folder, since_ts)
+    SELECT id, folder, CAST(strftime('%s', 'now') AS INTEGER) FROM emails WHERE folder IN ('trash', 'junk');
 """
 _PASSED = json.dumps(AUTHENTICATION)
 

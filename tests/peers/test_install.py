@@ -43,5 +43,5 @@ def test_without_root_it_lists_what_is_missing_and_why(tmp_path: Path) -> None:
     assert "  package chromium: not installed, and apt-get install needs root" in complaints
     assert f"  package postfix: could not be downloaded and unpacked into {tmp_path}/cache" in complaints
     assert "  user postfix: missing, and adding it needs root" in complaints
-    assert f"  nodemailer: npm could not install it into {tmp_path}/cache/npm" in complaints
+    assert f"  npm could not install into {tmp_path}/cache/npm" in complaints
     assert not list((tmp_path / "cache").glob("*/.complete"))

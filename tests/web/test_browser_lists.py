@@ -195,7 +195,7 @@ def test_the_trash_is_emptied_by_one_question_and_had_back(
         page.on("dialog", answer)
         page.goto("/folders/trash")
         page.wait_for_selector("html.js")
-        page.get_by_role("button", name="Empty trash").click()
+        page.get_by_role("button", name="Empty the trash").click()
         expect(page.get_by_text("The trash is empty")).to_be_visible()
         assert asked == ["Delete all of Trash for good?"]
         page.get_by_role("button", name="Undo").click()

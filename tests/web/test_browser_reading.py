@@ -58,7 +58,7 @@ def test_what_has_no_colours_follows_the_theme(chrome: Browser, live: Live, data
             frame = shown(page, email_id)
             found[scheme] = style(frame, "#m-p", "color")
             expect(page.get_by_role("link", name="Show with dark colours")).to_be_hidden()
-    assert found == {"light": "rgb(26, 30, 36)", "dark": "rgb(230, 233, 240)"}
+    assert found == {"light": "rgb(26, 30, 38)", "dark": "rgb(230, 233, 240)"}
 
 
 def test_what_has_colours_lies_on_paper_until_the_reader_wants_it_dark(

@@ -124,7 +124,7 @@ def test_print_calls_the_dialogue_for_the_message_dark_on_white(
         page.goto(f"/messages/{email_id}")
         page.wait_for_selector("html.js")
         page.get_by_text("More", exact=True).click()
-        page.get_by_role("link", name="Print").click()
+        page.get_by_role("link", name="Print").first.click()
         page.wait_for_selector(".print-frame", state="attached")
         frame = page.locator(".print-frame").element_handle().content_frame()
         assert frame

@@ -16,7 +16,7 @@ from onifast_web.http import compression
 
 _YEAR = 365 * 86400
 # What the page that draws a PDF loads, which has no origin: the same public files for everybody.
-_FOR_NO_ORIGIN = ("pdf-frame.", "tokens.css", "vendor/pdf/")
+_FOR_NO_ORIGIN = ("pdf-frame.", "texts.js", "texts/", "tokens.css", "vendor/pdf/")
 
 
 @dataclass(frozen=True)
