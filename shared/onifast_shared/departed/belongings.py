@@ -173,6 +173,7 @@ NOT_THEIRS = {
     ("user_moves", "source"): "a move under way",
     ("user_moves", "target"): "a move under way",
     ("seen_users", "confirmed_by"): "the administrator who confirmed",
+    ("trace_watches", "asked_by"): "the administrator who watches; gone after an hour",
     ("mail_usage", "name"): "kept by triggers, which follow emails.owner",
     ("folder_counts", "owner"): "kept by triggers, which follow emails.owner; a version never comes back",
     ("search_volumes", "owner"): "kept by outbox, which follows emails.owner",
