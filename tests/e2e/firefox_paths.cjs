@@ -76,9 +76,11 @@ async function composer(page) {
   return frame;
 }
 
+// What one types goes where the click has gone: a line that comes in above may move the field away from below it.
 async function put(page, where, selector, words) {
   const field = await find(where, selector);
-  await field.click();
+  do await field.click();
+  while (!(await field.evaluate((each) => each.contains(document.activeElement))));
   await page.keyboard.type(words);
 }
 

@@ -81,7 +81,7 @@ def test_many_destinations_are_searched(admin: Browser, crowd: Database, clock: 
     crowd.write(lambda tx: destinations.publish(tx, "1", states, clock()))
     assert "The first 100 of 130 are shown." in admin.text_of("/destinations")
     assert domains(admin.get("/destinations?q=d129").text) == {"d129.test"}
-    assert "No destination matches “nowhere”." in admin.text_of("/destinations?q=nowhere")
+    assert "Nothing here matches “nowhere”." in admin.text_of("/destinations?q=nowhere")
 
 
 def test_many_domains_with_tls_are_not_cut_off_in_silence(admin: Browser, crowd: Database) -> None:

@@ -75,7 +75,7 @@ def look(web: Web, outbox_id: int) -> DeliveryTest | None:
             return None
         return DeliveryTest(row, watching.of_recipient(tx, row.recipient, row.created_ts))
 
-    return web.database.read(found)
+    return web.database.read(found) if 0 < outbox_id < 2**63 else None
 
 
 def _under_way(tx: Connection, now: float) -> int:

@@ -43,7 +43,7 @@ function offerTimes(field, form) {
     button.className = "button";
     button.name = "do";
     button.value = "later";
-    button.append(text("span", name), text("span", when.toLocaleString(language, WORDS), "quiet"));
+    button.append(text("span", name), text("time", when.toLocaleString(language, WORDS), "quiet"));
     button.addEventListener("click", () => {
       field.value = local(when);
     });

@@ -46,6 +46,8 @@ def live_log() -> AnyResponse:
 def live_log_session(session_id: int) -> AnyResponse:
     """What was said in one session."""
     user()
+    if not 0 < session_id < 2**63:
+        raise not_found("session")
     found, lines = current().database.read(lambda tx: (store.session(tx, session_id), store.lines(tx, session_id)))
     if found is None:
         raise not_found("session")
