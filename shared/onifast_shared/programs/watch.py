@@ -41,7 +41,7 @@ class Watch:
         self._count = self._places = count
         self._manager = manager
         self._started_at = time.time()
-        self._noted_at = float("-inf")
+        self._noted_at = self._grown_at = float("-inf")
         self._serves = False
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -53,7 +53,9 @@ class Watch:
         self.look()
 
     def expect(self, count: int) -> None:
-        """The program works in so many processes from now on."""
+        """The program works in so many processes from now on; a further one is missed when it has had time to begin."""
+        if count > self._count:
+            self._grown_at = time.monotonic()
         self._count = count
         if self._serves:
             self._noted_at = float("-inf")
@@ -117,13 +119,14 @@ class Watch:
             for place in range(self._places)
             if self.pulses.was_heard(place) and self.pulses.silence(place) < NOTE_SECONDS
         )
+        is_growing = time.monotonic() - self._grown_at < NOTE_SECONDS
         return Presence(
             self._program,
             os.getpid(),
             installed_version(),
             self._started_at,
             time.time(),
-            self._count,
+            min(self._count, max(heard, 1)) if is_growing else self._count,
             heard,
             self._listening,
         )

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from onifast_shared.programs import notifying, presence
+from onifast_shared.programs import watch as watching
 from onifast_shared.programs.notifying import ServiceManager
 from onifast_shared.programs.presence import LOST_SECONDS, NOTE_SECONDS, Presence
+from onifast_shared.programs.watch import Watch
 
 PATIENCE = 60.0  # seconds after which something that another process should have done counts as not done
 
@@ -133,6 +135,22 @@ def test_programs_are_known_while_they_run(tmp_path: Path) -> None:
     ]
     presence.leave(database, "outbox", os.getpid())
     assert [each.program for each in presence.present(database)] == ["smtpd"]
+
+
+def test_a_further_process_is_not_missed_while_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "mail.db"
+    watch = Watch("web", database, ServiceManager(), count=2, listening={})
+    watch.expect(1)
+    watch.pulses.of(0).beat()
+    watch.serving()
+    watch.expect(2)
+    (begins,) = presence.present(database)
+    assert (begins.serving, begins.processes) == (1, 1)
+    monkeypatch.setattr(watching, "NOTE_SECONDS", 0.0)  # its time to begin is over
+    watch.look()
+    (missing,) = presence.present(database)
+    assert missing.processes == 2
+    watch.ending()
 
 
 def test_one_that_died_is_forgotten_once_another_of_its_name_runs(tmp_path: Path) -> None:
