@@ -9,7 +9,7 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.metrics import store
 from onifast_web.webmail import charts
 
-from web.support import Browser
+from web.support import Browser, queue
 
 
 def _count(tx: Connection, name: str, labels: str, number: float, ago: float = 0) -> None:
@@ -33,6 +33,14 @@ def test_it_says_what_is_wrong_first_and_adds_up_what_went_in_and_out(app: Flask
     assert "for good 0" in day
     assert "for good 5" in admin.text_of("/overview?span=month")
     assert "from users 0" in admin.text_of("/overview?span=hour")
+
+
+def test_what_is_to_be_sent_later_is_not_in_the_queue_since_then(app: Flask, database: Database) -> None:
+    (row,) = queue(database, "ann@remote.test")
+    later = int(time.time()) + 86400
+    sql = "UPDATE outbox SET queued_ts = ?, next_attempt_ts = ?, ready = 0, domain = 'remote.test' WHERE id = ?"
+    database.write(lambda tx: tx.execute(sql, (later, later, row)))
+    assert "Oldest in the queue none" in Browser.logged_in(app.test_client(), "root-admin").text_of("/overview")
 
 
 def test_it_is_for_administrators_alone(browser: Browser) -> None:

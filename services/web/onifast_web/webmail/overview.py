@@ -120,7 +120,7 @@ def overview() -> Response:
         spans={each: _(title) for each, title in _SPANS.items()},
         troubles_now=_wrong(checks.look(web.settings, knocks=False)),
         queue=found.queue,
-        oldest=min((each.oldest_ts for each in found.queue.values() if each.oldest_ts is not None), default=None),
+        oldest=_oldest(found.queue, now),
         disk=gauges.disk(web.settings),
         charts=[_chart(key, title, lines, found.past) for key, title, lines in _CHARTS],
         drawing=(charts.WIDTH, charts.HEIGHT),
@@ -142,6 +142,12 @@ NAV = (
     ),
 )
 NOTICES: Notices = {}
+
+
+def _oldest(queue: Mapping[str, QueueState], now: float) -> int | None:
+    """Since when the oldest is in the queue; what is to be sent later is not there before its time."""
+    found = (each.oldest_ts for each in queue.values())
+    return min((since for since in found if since is not None and since <= now), default=None)
 
 
 def _look(tx: Connection, span: Span, now: float) -> OverviewNumbers:
