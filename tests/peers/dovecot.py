@@ -66,10 +66,21 @@ userdb {{
 
 _NAMESPACE = """\
 set -e
-mount -t overlay none -o lowerdir={imapd}/usr/lib:{core}/usr/lib:/usr/lib /usr/lib
-mount -t overlay none -o lowerdir={core}/usr/bin:/usr/bin /usr/bin
+cd {folder}
+for kind in lib bin; do
+    mkdir $kind below-$kind
+    mount --bind /usr/$kind below-$kind
+    ln -s {folder}/below-$kind/* $kind
+done
+rm -f lib/dovecot
+mkdir lib/dovecot
+cp -R {core}/usr/lib/dovecot/. {imapd}/usr/lib/dovecot/. lib/dovecot
+ln -sf {core}/usr/bin/* bin
+mount --bind lib /usr/lib
+mount --bind bin /usr/bin
 exec {core}/usr/sbin/dovecot -F -c {folder}/dovecot.conf
 """
+"""It looks for its parts below /usr: these are there with all else that is."""
 
 
 class Dovecot(RemoteSite):

@@ -15,11 +15,12 @@ import pytest
 from supervision.fresh_root import commands
 from tools import deb
 
+_NO_LAYER = 77  # exit status
 _LAYER = """
 set -eu
 mount -t tmpfs none {root}
 mkdir {root}/upper {root}/work {root}/system
-mount -t overlay overlay -o lowerdir=/,upperdir={root}/upper,workdir={root}/work {root}/system
+mount -t overlay overlay -o lowerdir=/,upperdir={root}/upper,workdir={root}/work {root}/system || exit {no_layer}
 cd {root}/system
 mount --rbind /dev dev; mount -t proc none proc; mount -t tmpfs none tmp; mount -t tmpfs none run
 cp {packages}/*.deb {packages}/script.sh tmp/
@@ -117,7 +118,9 @@ def test_the_package_is_installed_upgraded_removed_and_purged_and_the_mail_stays
     version = package.name.split("_")[1]
     (packages / "script.sh").write_text(_SCRIPT.format(start=f"({start})", version=version, sendmail=_SENDMAIL))
     (root := tmp_path / "root").mkdir()
-    layer = _LAYER.format(root=shlex.quote(str(root)), packages=shlex.quote(str(packages)))
+    layer = _LAYER.format(root=shlex.quote(str(root)), packages=shlex.quote(str(packages)), no_layer=_NO_LAYER)
     isolated = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", layer]
     done = subprocess.run(isolated, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode == _NO_LAYER:
+        pytest.skip("this machine's kernel lays nothing over its file system")
     assert done.returncode == 0 and done.stdout.endswith("all of it\n"), done.stdout[-6000:] + done.stderr
