@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.message.vcard import Card
 from onifast_shared.queue import suppressions
 from onifast_shared.recipients import addressees, contacts
 from onifast_shared.values.address import Address
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from peers.browser import DESKTOP, PHONE, Viewport
 from web.browsing import begin_writing, fits, opened, press
@@ -49,6 +51,24 @@ def chips(page: Page) -> list[str]:
 def offered(page: Page, text: str) -> None:
     to_field(page).press_sequentially(text)
     expect(page.locator(".recipient-option").first).to_be_visible()
+
+
+def test_an_address_typed_while_suggestions_are_on_their_way_is_meant_as_it_stands(chrome: Browser, live: Live) -> None:
+    with opened(chrome, live) as page:
+        begin_writing(page)
+        offered(page, "ann")
+        assert to_field(page).get_attribute("aria-activedescendant"), "Enter would take the first one"
+        waiting: list[Route] = []
+
+        def keep(route: Route) -> None:
+            waiting.append(route)
+
+        page.route(re.compile("suggest"), keep)
+        to_field(page).press_sequentially("ette@far.test")
+        press(page, "Enter")
+        assert chips(page) == ["annette@far.test"]
+        for route in waiting:
+            route.abort()
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onifast_shared.db.database import Database
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from peers.browser import Viewport
 from web.browsing import LOOKS, fits, opened
@@ -71,3 +71,28 @@ def test_a_search_is_completed_made_again_and_kept(
         page.get_by_label("With a file").check()
         page.get_by_role("button", name="Search", exact=True).click()
         expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+
+
+def test_enter_searches_for_what_is_typed_while_the_suggestions_are_on_their_way(
+    chrome: Browser, live: Live, database: Database
+) -> None:
+    deliver(database, subject="Invoice of March", folder="archive")
+    index(database)
+    with opened(chrome, live) as page:
+        field = page.get_by_role("combobox")
+        field.press_sequentially("subj")
+        expect(page.get_by_role("option")).to_have_count(1)
+        waiting: list[Route] = []
+
+        def keep(route: Route) -> None:
+            waiting.append(route)
+
+        page.route("**/searches/suggestions?*", keep)
+        field.press("ArrowDown")
+        field.press("Enter")
+        expect(field).to_have_value("subject:")
+        field.press_sequentially("invoice")
+        field.press("Enter")
+        expect(page.locator(".row", has_text="Invoice of March")).to_be_visible()
+        for route in waiting:
+            route.abort()

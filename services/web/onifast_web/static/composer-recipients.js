@@ -184,6 +184,7 @@ class RecipientField {
     input.addEventListener("input", () => {
       if (/[,;\n\t]/.test(input.value)) this.commit({ keepsLast: !/[,;\n\t]\s*$/.test(input.value) });
       this.#changed();
+      if (!this.#isStillMeant()) this.#activate(-1);
       this.#suggestSoon();
     });
     input.addEventListener("paste", (event) => {
@@ -314,6 +315,13 @@ class RecipientField {
     // A whole address is meant as it stands.
     this.#activate(this.found.length && !COMPLETE.test(text) ? 0 : -1);
     if (this.found.length) this.all.say(tn("%(n)s suggestion", "%(n)s suggestions", this.found.length));
+  }
+
+  // Whether Enter may take what was suggested for less text: what is typed now may name somebody else by now.
+  #isStillMeant() {
+    const words = this.input.value.trim().toLowerCase();
+    const option = this.options.children[this.active];
+    return Boolean(option?.textContent.toLowerCase().includes(words)) && !COMPLETE.test(words);
   }
 
   #activate(number) {

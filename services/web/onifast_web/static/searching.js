@@ -27,7 +27,11 @@ class SearchField {
     })) {
       field.setAttribute(name, value);
     }
-    field.addEventListener("input", () => this.askSoon());
+    // What was chosen went with the text before: Enter is for the text now, however long the answer takes.
+    field.addEventListener("input", () => {
+      this.choose(null);
+      this.askSoon();
+    });
     field.addEventListener("focus", () => this.askSoon());
     field.addEventListener("blur", () => this.close());
     field.addEventListener("keydown", (event) => this.onKey(event));
@@ -90,6 +94,7 @@ class SearchField {
   take(option) {
     const isWhole = !this.field.value.trim();
     this.field.value = option.dataset.text;
+    this.close();
     if (isWhole) this.field.form.requestSubmit();
     else this.ask();
   }
