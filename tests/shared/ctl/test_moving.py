@@ -67,7 +67,7 @@ def test_a_file_comes_in_and_goes_on_where_it_was_broken_off(
     assert "mail.import" in str(actions)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives links to others")
+@pytest.mark.root
 def test_links_that_users_made_lead_root_to_nobodys_mail(run: Run, tmp_path: Path) -> None:
     (tmp_path / "Maildir").mkdir()
     (tmp_path / "Maildir" / "1.eml").write_text("Subject: x\n\nx")
