@@ -121,6 +121,18 @@ def test_what_was_typed_before_the_editor_came_stays_and_is_gone_on_with(chrome:
         expect(page.locator(".editor b").first).to_have_text("away")
 
 
+def test_saving_before_the_editor_came_keeps_the_looks(chrome: Browser, live: Live, database: Database) -> None:
+    note = vacations.VacationNote("", is_on=True, text="I am away", html="<div>I am <b>away</b></div>")
+    database.write(lambda tx: vacations.put(tx, "demo", note))
+    with opened(chrome, live) as page:
+        page.route("**/rich-field.js*", lambda route: None)  # it never comes
+        page.goto("/vacation", wait_until="commit")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Who writes to you is answered from now on.")).to_be_visible()
+    kept = database.read(lambda tx: vacations.get(tx, "demo"))
+    assert kept is not None and "<b>away</b>" in kept.html
+
+
 @pytest.mark.parametrize(("viewport", "scheme"), LOOKS)
 def test_a_vacation_note_is_written_with_looks_and_turned_off_from_any_page(
     chrome: Browser, live: Live, database: Database, viewport: Viewport, scheme: ColorScheme

@@ -37,6 +37,8 @@ class Composer {
     this.known = [];
     this.quoteUrl = form.querySelector("[data-quote]")?.dataset.quote ?? "";
     this.signature = new Signature(form, htmlOfText);
+    // From here on what is sent is what is seen; without this script looks that are stored belong to the stored text.
+    for (const field of form.querySelectorAll("[data-html], [data-html-of]")) field.disabled = true;
     this.begun = this.signature.around(this.area.value);
     this.quoteText = this.quoteUrl ? this.begun.after : "";
     this.saving = new Saving(form, { words: () => this.words(), adopt: (state) => this.adopt(state) });

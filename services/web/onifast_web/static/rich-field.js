@@ -18,6 +18,9 @@ class RichField {
     this.editor = null;
     this.format = new FormatBar(this.bar, () => this.editor);
     this.mode.hidden = false;
+    // From here on what is sent is what is seen; without this script what is stored belongs to the stored text alone.
+    field.querySelector("[data-html-of]").disabled = true;
+    this.source.disabled = true;
     this.mode.addEventListener("click", () =>
       this.editor ? this.toPlain() : this.toRich(htmlOfText(this.area.value)),
     );

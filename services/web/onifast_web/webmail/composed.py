@@ -18,6 +18,7 @@ from onifast_web.actions.forwarding import Forwarded
 from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import _
 from onifast_web.webmail.beginning import attribution, enclosed
+from onifast_web.webmail.looks import sent_looks
 from onifast_web.webmail.opened import OpenedMessage, file_stem, open_message
 
 _LONGEST_INDEX = 9  # digits; no message has that many parts
@@ -30,7 +31,7 @@ MOST_HTML = 4 * 1024 * 1024
 def typed() -> Form:
     """The form that was sent. Raises Problem(400)."""
     text = request.form.get
-    html = text("html", "")
+    html = sent_looks()
     if len(html) > MOST_HTML:
         raise Problem(413, _("The text is too long."))
     return Form(

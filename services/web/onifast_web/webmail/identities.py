@@ -13,6 +13,7 @@ from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
+from onifast_web.webmail.looks import sent_looks
 from onifast_web.webmail.pages import page, user
 
 
@@ -26,7 +27,7 @@ def identities() -> AnyResponse:
     changed = Identity(
         "",
         form.get("name", ""),
-        form.get("html", ""),
+        sent_looks(),
         form.get("text", ""),
         form.get("reply_to", ""),
         is_default=bool(form.get("is_default")),

@@ -14,6 +14,7 @@ from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavTab, Notices, PageRoute
+from onifast_web.webmail.looks import sent_looks
 from onifast_web.webmail.pages import page, user
 
 _NEW = TextTemplate(0, "", "", "", "")
@@ -31,7 +32,7 @@ def templates() -> AnyResponse:
         actions.remove(web, username, template_id)
         return redirect(url_for("webmail.templates", did="template-deleted"), 303)
     changed = TextTemplate(
-        template_id, form.get("name", ""), form.get("subject", ""), form.get("html", ""), form.get("text", "")
+        template_id, form.get("name", ""), form.get("subject", ""), sent_looks(), form.get("text", "")
     )
     try:
         actions.put(web, username, changed)

@@ -19,6 +19,7 @@ from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import _, marked
 from onifast_web.reading.render import sentence
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute
+from onifast_web.webmail.looks import sent_looks
 from onifast_web.webmail.pages import page, user
 
 _LONGEST = vacations.LONGEST_TEXT + 1
@@ -85,9 +86,9 @@ def _sent(address: str) -> tuple[VacationNote, dict[str, str]]:
         is_on=form.get("is_on") == "1",
         subject=form.get("subject", "").strip()[: vacations.LONGEST_SUBJECT + 1],
         text=_lines("text"),
-        html=form.get("html", "")[:_LONGEST],
+        html=sent_looks()[:_LONGEST],
         known_text=_lines("known_text"),
-        known_html=form.get("known_html", "")[:_LONGEST],
+        known_html=sent_looks("known_html", "known_text")[:_LONGEST],
         audience="known" if form.get("audience") == "known" else "everybody",
         days=form.get("days", 0, type=int),
         zone=name if zone else _UTC,
