@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.root, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as running:
+    with chromium(whole=True) as running:
         yield running
 
 

@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="module")
-def chrome() -> Iterator[Chrome]:
-    """One Chromium for all tests of a module."""
-    with chromium() as browser:
+def chrome(request: pytest.FixtureRequest) -> Iterator[Chrome]:
+    """One Chromium for all tests of a module: the whole browser where the module sets WHOLE_BROWSER."""
+    with chromium(whole=getattr(request.module, "WHOLE_BROWSER", False)) as browser:
         yield browser
 
 

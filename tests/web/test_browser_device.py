@@ -15,6 +15,8 @@ from web.support import Live, deliver, index
 
 pytestmark = pytest.mark.peers
 
+WHOLE_BROWSER = True  # a headless shell shows no notifications
+
 READY = "navigator.serviceWorker.ready.then(() => true)"
 SHOWN = """
     navigator.serviceWorker.ready.then((worker) => worker.getNotifications())

@@ -20,6 +20,8 @@ from web.test_hostile_html import Watch
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
+WHOLE_BROWSER = True  # a headless shell shows no notifications
+
 SENDER = '"<img src=x onerror=top.owned=1>" <a@b.test>'
 TOGETHER = 60
 """Payloads in one message: a page for each would take minutes."""
