@@ -308,13 +308,18 @@ _LINKS = {
 }
 
 
-def _styles() -> Iterator[tuple[str, str]]:
+def _declarations() -> Iterator[tuple[str, str]]:
     for name, image in _IMAGES.items():
         properties = _PROPERTIES if name in _FEW else ("background", "content", "list-style-image")
         for property_name in properties:
-            style = f"{property_name}:{image}"
-            yield f"attribute {property_name} {name}", f'<p style="{escape(style)}">x</p><ul><li>y</ul>'
-            yield f"sheet {property_name} {name}", f"<style>p,li{{{style}}}</style><p>x</p><ul><li>y</ul>"
+            yield f"{property_name} {name}", f"{property_name}:{image}"
+
+
+def _styles() -> Iterator[tuple[str, str]]:
+    for number, (name, style) in enumerate(_declarations()):
+        own = f"n{number}"
+        yield f"attribute {name}", f'<p style="{escape(style)}">x</p><ul><li style="{escape(style)}">y</ul>'
+        yield f"sheet {name}", f"<style>.{own}{{{style}}}</style><p class={own}>x</p><ul><li class={own}>y</ul>"
     for name, rule in _AT_RULES.items():
         yield f"rule {name}", f"<style>{rule}</style><p>x</p><ul><li>y</ul>"
         yield f"rule in body {name}", f"<body><div><style type='text/css'>{rule}</style><p>x</p></div></body>"
@@ -341,3 +346,14 @@ def _markup() -> Iterator[tuple[str, str]]:
 
 
 PAYLOADS = {**dict(_styles()), **dict(_markup())}
+
+
+def bundled(size: int = 12) -> dict[str, str]:
+    """The payloads as messages: those that concern an element of their own alone, some in one."""
+    names = {kind: [name for name in PAYLOADS if name.startswith(kind)] for kind in ("attribute ", "sheet ")}
+    messages = {name: html for name, html in PAYLOADS.items() if not any(name in found for found in names.values())}
+    for found in names.values():
+        for start in range(0, len(found), size):
+            some = found[start : start + size]
+            messages[f"{some[0]} to {some[-1]}"] = "".join(PAYLOADS[name] for name in some)
+    return messages
