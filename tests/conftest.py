@@ -20,6 +20,7 @@ from onifast_shared.machine.config import Settings
 
 # A busy machine takes its time: how long one example runs is no property of ours.
 hypothesis.settings.register_profile("onifast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("onifast"), max_examples=1000)
 hypothesis.settings.load_profile("onifast")
 
 

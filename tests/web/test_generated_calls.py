@@ -22,7 +22,8 @@ from schemathesis.core.failures import FailureGroup
 
 from web.support import Live
 
-CALLS = 4  # of each kind to each endpoint, by each caller
+CALLS = 20 if hypothesis.settings.get_current_profile_name() == "thorough" else 2
+"""Of each kind to each endpoint, by each caller."""
 CALLERS = ("a user", "an administrator", "the service token", "nobody")
 FORMATS = {
     vocabulary.ADDRESS: ["demo@example.test", "maria@other.test", "bob@remote.test"],
