@@ -86,6 +86,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 
 from onifast_shared.accounts.panel_users import AccountError
@@ -158,8 +159,9 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return DONE
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """All that can be said to it."""
+    """All that can be said to it. To put it together takes longer than most commands, so that is done once."""
     whole = CommandParser(prog="onifast-mailctl", description="Administer onifast-mail on this machine.")
     whole.add_argument("--version", action="version", version=f"onifast-mailctl {version('onifast-mail')}")
     areas = whole.add_subparsers(metavar="AREA", required=True)
