@@ -11,7 +11,6 @@ from onifast_shared.filters import vacations
 from onifast_shared.mailboxes import identities, mailbox, templates
 from onifast_shared.mailboxes.identities import Identity
 from onifast_shared.mailboxes.templates import TextTemplate
-
 from web.composing import LETTER, only, rows
 from web.support import Browser
 
