@@ -22,7 +22,7 @@ PROGRAMS = {
 SHARED = PROJECT / "shared/onifast_shared"
 PACKAGES = {"onifast_shared": SHARED, **PROGRAMS}
 NOT_OURS = {".git", ".venv", ".venv-node", ".hypothesis", "var", "dist", "build", "node_modules", "__pycache__"}
-MAX_LINES = 450
+MAX_LINES = 400
 
 SQL = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|CREATE\s+TABLE\s"

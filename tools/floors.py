@@ -27,6 +27,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("authentication", "submission"),
         ("headers",),
         ("screening",),
+        ("transaction",),
         ("intake",),
         ("receiver",),
         ("sessions",),

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.refused import dmarc_reports, refusals
 from onifast_shared.refused.refusals import Refusal
 

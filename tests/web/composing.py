@@ -8,7 +8,7 @@ from typing import Any
 
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
 from werkzeug.test import TestResponse

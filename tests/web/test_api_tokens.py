@@ -12,7 +12,7 @@ from onifast_shared.accounts import api_tokens
 from onifast_shared.accounts.api_tokens import ALL_SCOPES, TokenScope
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.values import times
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api import ENDPOINTS
 from playwright.sync_api import Browser as Chrome
 from playwright.sync_api import expect

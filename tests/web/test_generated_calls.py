@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from onifast_shared.machine.config import Settings
 from onifast_shared.values import times
-from onifast_web.api import vocabulary
+from onifast_web.api import formats
 from schemathesis import APIOperation, GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.core.failures import FailureGroup
@@ -26,10 +26,10 @@ CALLS = 20 if hypothesis.settings.get_current_profile_name() == "thorough" else 
 """Of each kind to each endpoint, by each caller."""
 CALLERS = ("a user", "an administrator", "the service token", "nobody")
 FORMATS = {
-    vocabulary.ADDRESS: ["demo@example.test", "maria@other.test", "bob@remote.test"],
-    vocabulary.DOMAIN: ["example.test", "other.test", "remote.test"],
+    formats.ADDRESS: ["demo@example.test", "maria@other.test", "bob@remote.test"],
+    formats.DOMAIN: ["example.test", "other.test", "remote.test"],
     "new-mail-domain": ["alias.test", "second-alias.test"],
-    vocabulary.USERNAME: ["demo", "maria"],
+    formats.USERNAME: ["demo", "maria"],
     "new-panel-user": ["annabel"],
     "hostname": ["smtp.relay.test", "mail.other.test"],
     "ip-address": ["127.0.0.1"],
@@ -46,7 +46,7 @@ load_all_checks()
 for name, values in FORMATS.items():
     schemathesis.openapi.format(name, st.sampled_from(values))
 numbers = st.integers(1, 10**9)  # no name is given twice
-schemathesis.openapi.format(vocabulary.LINE, numbers.map(lambda number: f"Größe {number}"))
+schemathesis.openapi.format(formats.LINE, numbers.map(lambda number: f"Größe {number}"))
 schemathesis.openapi.format("label", numbers.map(lambda number: f"旅行 {number}"))
 
 

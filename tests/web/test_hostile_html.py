@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, Response
 from onifast_shared.db.database import Database
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from playwright.sync_api import Browser, Dialog, Error, Frame, Page, Request
 
 from web.browsing import log_in

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from onifast_shared.accounts import api_tokens
 from onifast_shared.db.database import Connection, Database
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 
 from web.support import Browser, queue
 

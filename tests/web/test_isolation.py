@@ -28,7 +28,7 @@ from onifast_shared.recipients import addresses, contacts
 from onifast_shared.values import times
 from onifast_shared.values.address import Address
 from onifast_web import webmail
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api import ENDPOINTS
 from onifast_web.api.endpoint import Endpoint
 from pydantic import BaseModel

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from onifast_web.access.auth import Who
-from onifast_web.api import ENDPOINTS, vocabulary
+from onifast_web.access.caller import Who
+from onifast_web.api import ENDPOINTS, formats, vocabulary
 from onifast_web.api.endpoint import Endpoint
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -93,7 +93,7 @@ def test_the_vocabulary_has_no_word_that_nothing_uses(document: dict[str, Any]) 
     operations = [operation for item in document["paths"].values() for operation in item.values()]
     used |= {parameter["name"] for operation in operations for parameter in operation.get("parameters", [])}
     assert not set(vocabulary.MEANINGS) - used
-    assert not {name.rpartition(".")[2] for name in (*vocabulary.FORMATS, *vocabulary.EXAMPLES)} - used
+    assert not {name.rpartition(".")[2] for name in (*formats.FORMATS, *formats.EXAMPLES)} - used
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")

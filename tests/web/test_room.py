@@ -21,7 +21,7 @@ from onifast_shared.machine import sockets
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
 from onifast_web.http.forwarded import CLIENT, Environ, ForwardedMiddleware
-from onifast_web.serving.channel import SMALL_BODY
+from onifast_web.serving.answers import SMALL_BODY
 from onifast_web.serving.serve import WebServer
 
 from peers.ports import free_port

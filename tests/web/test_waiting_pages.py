@@ -12,6 +12,7 @@ from onifast_shared.acts import steps
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import mailbox, preferences
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.queue import sandbox
 from onifast_shared.queue import view as queue_view
@@ -37,7 +38,7 @@ def deliveries(database: Database) -> list[OutboxRow]:
     return database.read(lambda tx: queue_view.list_page(tx, None)).rows
 
 
-def folder(database: Database, name: str) -> list[mailbox.EmailRow]:
+def folder(database: Database, name: str) -> list[EmailRow]:
     return database.read(lambda tx: mailbox.list_page(tx, "demo", name)).rows
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from aiosmtpd.smtp import Envelope
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import ForwardedMessage, IncomingMessage
 from onifast_shared.accepting.distribution import Distribution, ResolvedRecipient, distribute, locate, visited
@@ -28,7 +26,7 @@ from onifast_shared.message.parsing import Summary
 from onifast_shared.message.sections import HeaderSection, RawMessage
 from onifast_shared.queue.store import QueuedRecipient, Submission
 from onifast_shared.recipients import addresses, quotas
-from onifast_shared.recipients.addresses import Destination, Expansion, RewrittenSender
+from onifast_shared.recipients.addresses import Expansion, RewrittenSender
 from onifast_shared.recipients.directory import CachedDirectory
 from onifast_shared.values import srs
 from onifast_shared.values.address import Address
@@ -40,79 +38,15 @@ from onifast_smtpd.clients.client import Origin
 from onifast_smtpd.headers import structure, trace
 from onifast_smtpd.milter.filters import FilteredMessage, Milters
 from onifast_smtpd.protocol.command import Bare, Path
-from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, NO_RCPT_OPTIONS, MailOptions, RcptOptions
+from onifast_smtpd.protocol.parameters import MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.records.deferred_writes import DeferredWrites
 from onifast_smtpd.screening import recipients_filters
 from onifast_smtpd.screening.refused_whole import RefusedEnvelope, RefusedKeeper, traced
-from onifast_smtpd.screening.screener import RefusedWhole, ScreenedMessage, Screener, Screening
+from onifast_smtpd.screening.screener import RefusedWhole, ScreenedMessage, Screener
 from onifast_smtpd.submission.fitting import fitted
 from onifast_smtpd.submission.outgoing import Outgoing, Submitter
-
-
-@dataclass(frozen=True)
-class AcceptedRecipient:
-    """An accepted recipient."""
-
-    address: Address
-    destination: Destination
-    options: RcptOptions = NO_RCPT_OPTIONS
-
-    @property
-    def recipient(self) -> Recipient:
-        """The recipient with its DSN parameters."""
-        return Recipient(self.address, self.options.notify, self.options.orcpt)
-
-    @property
-    def queued(self) -> QueuedRecipient:
-        """The recipient as the queue takes it."""
-        return QueuedRecipient(str(self.address), self.options.notify, self.options.orcpt)
-
-
-class MailTransaction(Envelope):
-    """A mail transaction between MAIL and the end of DATA: aiosmtpd's `Envelope`, and what was found out for it.
-
-    Of aiosmtpd's fields, `mail_from` is None before MAIL and "" for the null path; `rcpt_tos` has the accepted
-    recipients, each once; `content` the message as it came. Incoming mail has no submitter.
-    """
-
-    origin: Origin
-    screening: Screening
-    content: bytes | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queue_id = ""
-        self.sender: Address | None = None
-        self.options = NO_MAIL_OPTIONS
-        self.submitter: Submitter | None = None
-        self.targets: dict[str, AcceptedRecipient] = {}
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether there was a MAIL that was accepted."""
-        return self.mail_from is not None
-
-    def begin(self, origin: Origin, sender: Address | None, options: MailOptions, queue_id: str) -> None:
-        """MAIL is accepted."""
-        self.origin, self.sender, self.options, self.queue_id = origin, sender, options, queue_id
-        self.mail_from, self.smtp_utf8 = str(sender or ""), options.smtputf8
-
-    def add(self, recipient: AcceptedRecipient) -> None:
-        """RCPT is accepted."""
-        if recipient.address.key not in self.targets:
-            self.targets[recipient.address.key] = recipient
-            self.rcpt_tos.append(str(recipient.address))
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether its message's parts may hold any octets, in no lines (RFC 3030)."""
-        return self.options.body == "BINARYMIME"
-
-    @property
-    def recipients(self) -> list[Address]:
-        """The accepted recipients, in the order of their RCPT."""
-        return [target.address for target in self.targets.values()]
+from onifast_smtpd.transaction import AcceptedRecipient, MailTransaction
 
 
 def check(reply: Reply | None) -> None:

@@ -19,7 +19,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from onifast_web import api, health, webmail
 from onifast_web.access import auth, service_token
 from onifast_web.access.api_rates import ApiRates
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import PASSWORDS_AT_ONCE, Web
 from onifast_web.access.guessing import GuessingTurns
 from onifast_web.access.own_language import own_language

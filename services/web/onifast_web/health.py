@@ -12,7 +12,8 @@ from collections.abc import Callable
 from flask import Flask, Response, current_app
 from onifast_shared.db.errors import DatabaseError
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.http.problems import Problem, from_database
 

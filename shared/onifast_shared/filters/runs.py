@@ -16,7 +16,7 @@ from onifast_shared.filters import acting, rules, store
 from onifast_shared.filters.deciding import FiredFilters, MailFilter
 from onifast_shared.filters.rules import FilterError
 from onifast_shared.mailboxes import labelling, labels, mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 
 AT_ONCE = 50
 """Messages that one step looks at, and the octets after which it looks at no more."""

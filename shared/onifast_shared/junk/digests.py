@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.refused import refusals
 from onifast_shared.refused.refusals import RefusalRow
 from onifast_shared.values.set_aside import SET_ASIDE

@@ -13,7 +13,7 @@ from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import Summary
 from onifast_shared.message.threading import ConversationKeys, keys_of
 from onifast_shared.values import paging

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection, SqlValue
 from onifast_shared.mailboxes import contents, labelling, team_marks
+from onifast_shared.mailboxes.email_rows import SELECT, SELECT_FROM, EmailRow, row_of
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.summaries import Summaries
 from onifast_shared.mailboxes.team_marks import TeamFilter
@@ -31,50 +31,6 @@ PURGED = ("trash", "junk", "drafts")
 
 LAST = 1 << 62
 """More than any time of a message, and than any id."""
-
-
-@dataclass(frozen=True)
-class EmailRow:
-    """A message in a folder. `sender` is the From address, `reverse_path` the envelope's ('' is the null one).
-
-    `correspondent` is what its owner had to do with the sender when it came (`junk.judging`), `junk_score` and
-    `junk_reason` what was said of it by what they taught.
-    """
-
-    id: int
-    owner: str | None
-    sender: str
-    sender_name: str
-    recipient: str
-    subject: str
-    snippet: str
-    received_ts: int
-    is_read: bool
-    folder: str
-    size: int
-    has_attachments: bool
-    reverse_path: str
-    stored_authentication: str | None
-    content_id: int | None
-    is_starred: bool
-    correspondent: str | None = None
-    junk_score: float | None = None
-    junk_reason: str = ""
-    conversation_id: int | None = None
-    is_answered: bool = False
-    is_forwarded: bool = False
-    snoozed_until: int | None = None
-    woken_from_ts: int | None = None
-
-    @property
-    def arrived_ts(self) -> int:
-        """When it came; `received_ts`, by which lists are in order, is when it came back where it was put off."""
-        return self.received_ts if self.woken_from_ts is None else self.woken_from_ts
-
-    @property
-    def authentication(self) -> dict[str, Any]:
-        """The verdicts about its sender and their reasons; read anew each time, since lists have no use for it."""
-        return _json(self.stored_authentication)
 
 
 def add(
@@ -126,18 +82,18 @@ def add(
 
 def get(tx: Connection, owner: str | None, email_id: int) -> EmailRow | None:
     """A message; None where it does not exist or is somebody else's."""
-    sql = f"{_SELECT} WHERE e.id = ?1 AND (?2 IS NULL OR e.owner = ?2) AND {LIVE}"
+    sql = f"{SELECT} WHERE e.id = ?1 AND (?2 IS NULL OR e.owner = ?2) AND {LIVE}"
     row = tx.execute(sql, (email_id, owner)).fetchone()
-    return None if row is None else _row(tx, row)
+    return None if row is None else row_of(tx, row)
 
 
 def get_some(tx: Connection, owner: str | None, ids: Sequence[int]) -> list[EmailRow]:
     """Messages in the order of their ids; without those that do not exist or are somebody else's."""
     sql = f"""
-        {_SELECT_FROM} json_each(?1) page CROSS JOIN emails e ON e.id = page.value
+        {SELECT_FROM} json_each(?1) page CROSS JOIN emails e ON e.id = page.value
         WHERE (?2 IS NULL OR e.owner = ?2) AND {LIVE.replace("owner", "e.owner")} ORDER BY page.key
     """
-    return [_row(tx, row) for row in tx.execute(sql, (json.dumps(list(ids)), owner)).fetchall()]
+    return [row_of(tx, row) for row in tx.execute(sql, (json.dumps(list(ids)), owner)).fetchall()]
 
 
 def list_page(
@@ -198,12 +154,12 @@ def list_page(
         bind += paging.time_and_id(cursor)
     if by_conversation and owner is not None:
         where.append(_newest_of_list(folder, label, starred=starred, unread=unread))
-    select = f"{_SELECT_FROM} email_labels l{source}" if label else _SELECT
+    select = f"{SELECT_FROM} email_labels l{source}" if label else SELECT
     if by_conversation and owner is not None and folder is not None and label is None and not starred:
         select += " INDEXED BY emails_conversation_page"  # which tells of the many that are passed over
     sql = f"{select} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
     found = tx.execute(sql, (*bind, limit + 1)).fetchall()
-    rows = [_row(tx, row, summaries) for row in found[:limit]]
+    rows = [row_of(tx, row, summaries) for row in found[:limit]]
     return Page(rows, f"{rows[-1].received_ts}-{rows[-1].id}" if len(found) > limit else None)
 
 
@@ -379,51 +335,6 @@ def some_of(tx: Connection, owner: str, *, limit: int, octets: int) -> list[int]
 _ADDRESSES = ("recipient", "sender")
 _SHOWN = ("inbox", "drafts", "sent", "archive")  # where labels and stars are looked for
 _MINE = f"id = ?2 AND (?3 IS NULL OR owner = ?3) AND {LIVE}"
-_COLUMNS = {
-    "id": "e.id",
-    "owner": "e.owner",
-    "sender": "coalesce(e.sender, '')",
-    "sender_name": "coalesce(e.sender_name, '')",
-    "recipient": "coalesce(e.recipient, '')",
-    "subject": "coalesce(e.subject, '')",
-    "snippet": "coalesce(e.snippet, '')",
-    "received_ts": "coalesce(e.received_ts, 0)",
-    "is_read": "coalesce(e.is_read, 0)",
-    "folder": "e.folder",
-    "size": "coalesce(e.size, 0)",
-    "has_attachments": "e.has_attachments",
-    "reverse_path": "coalesce(e.reverse_path, '')",
-    "stored_authentication": "e.authentication",
-    "content_id": "e.content_id",
-    "is_starred": "e.is_starred",
-    "correspondent": "e.correspondent",
-    "junk_score": "e.junk_score",
-    "junk_reason": "coalesce(e.junk_reason, '')",
-    "conversation_id": "e.conversation_id",
-    "is_answered": "e.is_answered",
-    "is_forwarded": "e.is_forwarded",
-    "snoozed_until": "e.snoozed_until",
-    "woken_from_ts": "e.woken_from_ts",
-    "indexed": "e.indexed",
-}
-_SELECT_FROM = f"SELECT {', '.join(_COLUMNS.values())} FROM"
-_SELECT = f"{_SELECT_FROM} emails e"
-
-
-def _row(tx: Connection, columns: Sequence[Any], summaries: Summaries | None = None) -> EmailRow:
-    row = dict(zip(_COLUMNS, columns, strict=True))
-    if not row.pop("indexed") and row["content_id"] is not None:
-        summary = (summaries or Summaries()).of(tx, row["content_id"])
-        row["sender"] = summary.sender or row["sender"]
-        row["sender_name"] = summary.sender_name or row["sender_name"]
-        row |= {name: getattr(summary, name) for name in ("subject", "snippet", "has_attachments")}
-    for name in ("received_ts", "size"):
-        row[name] = int(row[name])
-    for name in ("is_read", "has_attachments", "is_starred", "is_answered", "is_forwarded"):
-        row[name] = bool(row[name])
-    made = object.__new__(EmailRow)
-    made.__dict__.update(row)  # the constructor of a frozen class sets each of twenty fields by a call
-    return made
 
 
 def _forms(address: str) -> tuple[str, ...]:
@@ -431,14 +342,6 @@ def _forms(address: str) -> tuple[str, ...]:
         return stored_forms.of_address(Address.parse(address.strip()))
     except AddressError:
         return (address,)
-
-
-def _json(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _changed(tx: Connection, sql: str, values: Sequence[Any]) -> int:

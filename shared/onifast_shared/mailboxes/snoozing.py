@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labelling, mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.values import paging
 from onifast_shared.values.paging import Page
 from onifast_shared.values.set_aside import LIVE

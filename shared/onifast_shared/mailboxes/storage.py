@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labels, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.mailbox import FOLDERS
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,11 @@ from itertools import islice
 from onifast_shared.message import address_fields, calendar, charsets, embedding, readable, vcard
 from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.calendar import Event
-from onifast_shared.message.headers import (
-    decode_words,
-    fields,
-    split_head,
-    unfold,
-    unfold_octets,
-)
+from onifast_shared.message.entities import Extent, Part
+from onifast_shared.message.headers import decode_words, fields, split_head, unfold, unfold_octets
 from onifast_shared.message.html_text import shows_something, to_text
 from onifast_shared.message.mailing_list import posting_address
-from onifast_shared.message.mime import MESSAGE_TYPES, Extent, Part, charset_of, leaves
+from onifast_shared.message.mime import MESSAGE_TYPES, charset_of, leaves
 from onifast_shared.message.parameters import parse_parameters
 from onifast_shared.message.readable import Block
 from onifast_shared.message.sections import HeaderSection

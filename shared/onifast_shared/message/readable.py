@@ -6,8 +6,8 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from onifast_shared.message.entities import Part
 from onifast_shared.message.html_text import shows_something
-from onifast_shared.message.mime import Part
 
 _MARKED = ("text/html",)
 _RICH = ("text/enriched", "text/richtext")

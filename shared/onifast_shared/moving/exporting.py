@@ -16,8 +16,9 @@ from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import counts, labelling, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.message.headers import encode_text
 from onifast_shared.moving import jobs, mailbox_names, maildir, spool
 from onifast_shared.moving.found import PassedOver

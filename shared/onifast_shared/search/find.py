@@ -11,7 +11,8 @@ from typing import Any
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import counts, labels, mailbox
-from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
+from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.search import conditions, highlight
 from onifast_shared.search.conditions import Condition, Plan
 from onifast_shared.search.highlight import Excerpt

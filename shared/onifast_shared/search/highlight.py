@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.search.query import And, Node, Or, Phrase
 
 LENGTH = 200

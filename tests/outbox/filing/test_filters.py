@@ -15,6 +15,7 @@ from onifast_shared.filters.deciding import MailFilter
 from onifast_shared.filters.runs import FilterRun
 from onifast_shared.junk import senders
 from onifast_shared.mailboxes import labels, mailbox, preferences
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import parse
 from onifast_shared.values.address import Address
 from outbox.helpers import Outbox
@@ -58,7 +59,7 @@ def label(outbox: Outbox, name: str, *, is_folder: bool = False) -> int:
     return outbox.db.write(lambda tx: labels.create(tx, "carol", name, is_folder=is_folder, now=NOW)).id
 
 
-def row(outbox: Outbox, email_id: int) -> mailbox.EmailRow:
+def row(outbox: Outbox, email_id: int) -> EmailRow:
     found = outbox.db.read(lambda tx: mailbox.get(tx, "carol", email_id))
     assert found is not None
     return found

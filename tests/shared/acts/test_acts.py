@@ -11,7 +11,7 @@ from onifast_shared.acts.journal import DELETED_FOR, AskedAct, ListAct
 from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Database
 from onifast_shared.mailboxes import counts, labelling, labels, mailbox, snoozing
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from searchable import index_all
 
 NOW = 1_800_000_000.0

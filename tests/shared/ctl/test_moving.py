@@ -14,6 +14,7 @@ from onifast_shared.ctl import main as ctl
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import labelling, labels, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.moving import jobs, working
 from onifast_shared.recipients import addresses, forwards
 from searchable import index_all
@@ -38,7 +39,7 @@ def run(settings: Settings, database: Database, capsys: pytest.CaptureFixture[st
     return run_command
 
 
-def rows(database: Database, folder: str) -> list[mailbox.EmailRow]:
+def rows(database: Database, folder: str) -> list[EmailRow]:
     return database.read(lambda tx: mailbox.list_page(tx, "ann", folder, limit=500)).rows
 
 

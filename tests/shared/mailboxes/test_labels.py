@@ -11,8 +11,8 @@ from onifast_shared.db.database import Connection, Database
 from onifast_shared.departed import changes, deleting, moving
 from onifast_shared.departed.changes import UserChangeRequest
 from onifast_shared.mailboxes import contents, labelling, labels, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label, LabelError
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.values.label_names import MOST_DEPTH
 from onifast_shared.values.paging import Page
 

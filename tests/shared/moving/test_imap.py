@@ -12,6 +12,7 @@ import pytest
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import labels, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.moving import jobs, working
 from onifast_shared.moving.jobs import MovingJob
 
@@ -57,7 +58,7 @@ def run(database: Database, settings: Settings, job: MovingJob) -> MovingJob:
     return found
 
 
-def rows(database: Database, folder: str) -> list[mailbox.EmailRow]:
+def rows(database: Database, folder: str) -> list[EmailRow]:
     return database.read(lambda tx: mailbox.list_page(tx, "ann", folder, limit=2000)).rows
 
 

@@ -16,7 +16,7 @@ from mail_rows import put
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import counts, labelling, labels, mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.moving import imported, jobs, reading, spool, working
 from onifast_shared.moving.found import SourceMessage
 from onifast_shared.moving.importing import Importing

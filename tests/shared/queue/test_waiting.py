@@ -14,7 +14,7 @@ from onifast_shared.limits.subjects import Subject
 from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import contents, mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import compose, parsing
 from onifast_shared.message.compose import Draft, OutgoingAttachment
 from onifast_shared.queue import due as queue_due

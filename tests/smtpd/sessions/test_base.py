@@ -12,10 +12,10 @@ import pytest
 from aiosmtpd import proxy_protocol, smtp
 from onifast_smtpd.clients.client import Service
 from onifast_smtpd.clients.session import ClientSession
-from onifast_smtpd.intake import MailTransaction
 from onifast_smtpd.protocol import proxy
 from onifast_smtpd.sessions.commands import SmtpCommands
 from onifast_smtpd.sessions.handler import MailHandler
+from onifast_smtpd.transaction import MailTransaction
 
 Start = Callable[..., Awaitable[World]]
 

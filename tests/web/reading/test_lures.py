@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.recipients.correspondents import Correspondent
 from onifast_shared.values.well_known import WELL_KNOWN

@@ -22,10 +22,12 @@ from onifast_shared.machine import sockets
 from onifast_shared.machine.config import Settings
 from onifast_shared.machine.setting_types import Listen
 from onifast_web.access import service_token
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.http.forwarded import Environ
 from onifast_web.serving import large_bodies
-from onifast_web.serving.channel import SENT_KEPT, SMALL_BODY
+from onifast_web.serving.answers import SMALL_BODY
+from onifast_web.serving.channel import SENT_KEPT
 from onifast_web.serving.serve import WebServer
 from web.support import Live, serve
 

@@ -14,7 +14,8 @@ from flask import Flask, Response
 from onifast_shared.db.database import Database
 from onifast_shared.machine.config import Settings
 from onifast_web import webmail
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.app import create_app
 from onifast_web.webmail import pages
 from onifast_web.webmail.declared import MenuNumber, NavArea, NavEntry, NavGroup, NavTab, Notice, PageRoute

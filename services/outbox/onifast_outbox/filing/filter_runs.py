@@ -12,7 +12,7 @@ from onifast_shared.filters.deciding import FiredFilters
 from onifast_shared.filters.matching import MessageFacts
 from onifast_shared.filters.runs import FilterRun
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import parse
 

@@ -18,7 +18,7 @@ from onifast_shared.filters.deciding import FiredFilters, MailFilter
 from onifast_shared.filters.matching import MessageFacts
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
 from onifast_shared.mailboxes import contents
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.headers import fields, has_bare_line_ends, split_head
 from onifast_shared.message.parsing import Parsed
 

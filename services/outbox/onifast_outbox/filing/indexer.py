@@ -17,8 +17,8 @@ from onifast_shared.junk.senders import MessageOrigin
 from onifast_shared.junk.words import Reading
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import conversations, indexing, mailbox, snoozing, stored_attachments
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.indexing import MessageIndex, UnindexedMessage
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.mailboxes.stored_attachments import AttachmentPlace, LargeBytes
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import Parsed, Summary, parse

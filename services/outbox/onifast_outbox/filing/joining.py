@@ -7,7 +7,7 @@ import time
 
 from onifast_shared.db.database import Connection, Database
 from onifast_shared.mailboxes import contents, conversations, mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import Summary, summary
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from onifast_shared.db import shared_keys
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.queue import returns, suppressions
 from onifast_shared.queue.returns import NewReport, SentRow
 from onifast_shared.queue.store import DeliveryAttempt

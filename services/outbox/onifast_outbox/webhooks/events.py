@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.queue.returns import NewReport, SentRow
 from onifast_shared.queue.store import QueueRow, Submission
 from onifast_shared.values import times

@@ -14,6 +14,9 @@ from onifast_smtpd.protocol.replies import Refused, refused
 
 MAX_LINE = 2048  # octets; RFC 5321 section 4.5.3.1.4 asks for 512 and what the extensions add
 MAX_AUTH_LINE = 12288  # octets, RFC 4954 section 4
+GREETINGS = frozenset(("EHLO", "HELO"))
+FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
+"""Commands that bring no mail any further."""
 
 _VERB = re.compile(rb"[A-Za-z0-9]{1,16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

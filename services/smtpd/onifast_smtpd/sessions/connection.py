@@ -2,46 +2,44 @@
 
 The base is aiosmtpd's protocol: its constructor finds commands, hooks and mechanisms by their names, its session and
 envelope hold what is known, and `_call_handler_hook` hands each command on. Three parts of it are overridden, as leaner
-ones are needed (docs/performance.md has what each costs). The constructor is called once for a service,
-and each connection begins as a copy, since it looks at every attribute. asyncio's streams give way to `wire`, which
-hears a burst of commands and sends its replies in one piece. The loop over the commands knows pipelining, enhanced
-status codes, and 451 where there is a bug.
+ones are needed (docs/performance.md has what each costs). The constructor is called once for a service, and each
+connection begins as a copy, since it looks at every attribute. asyncio's streams give way to `wire`, which hears a
+burst of commands and sends its replies in one piece. The loop over the commands knows pipelining, enhanced status
+codes, and 451 where there is a bug.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from aiosmtpd.smtp import SMTP
 from onifast_shared.db.errors import DatabaseError, DatabaseFull
-from onifast_shared.machine.counting import count
 from onifast_shared.tls.server import end_point_of
 from onifast_shared.values.reply import Reply
 
 from onifast_smtpd import maillog, policy
-from onifast_smtpd.clients.client import Service, Tls, identify, speaks_for_others
+from onifast_smtpd.clients.client import Service, Tls, identify
 from onifast_smtpd.clients.session import ClientSession
-from onifast_smtpd.intake import MailTransaction
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.process.admission import SessionRank
-from onifast_smtpd.protocol import replies
-from onifast_smtpd.protocol.command import MAX_AUTH_LINE, MAX_LINE, Command, parse_line
+from onifast_smtpd.protocol import heard, replies
+from onifast_smtpd.protocol.command import FUTILE_COMMANDS, GREETINGS, MAX_AUTH_LINE, Command
 from onifast_smtpd.protocol.deadlines import Deadline
-from onifast_smtpd.protocol.other_protocols import ENDS_GROUP, HangUp, did_not_wait, refuse_other_protocols
-from onifast_smtpd.protocol.proxy import ProxyError, read_header
+from onifast_smtpd.protocol.other_protocols import ENDS_GROUP, HangUp, did_not_wait
 from onifast_smtpd.protocol.replies import Refused, TurnedAway
-from onifast_smtpd.protocol.wire import Gone, LineTooLong, Misheard, ServerWire
+from onifast_smtpd.protocol.wire import Gone, Misheard, ServerWire
 from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.sessions.costs import SessionCosts
 from onifast_smtpd.sessions.handler import MailHandler
 from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
+from onifast_smtpd.sessions.opening import Opening
+from onifast_smtpd.transaction import MailTransaction
 
 TURN = 8  # commands of one session after which the others have their turn
 CROWDED = 4  # what strangers' limits are divided by while slots run short
-GREETINGS = frozenset(("EHLO", "HELO"))
-FUTILE_COMMANDS = GREETINGS | {"HELP", "NOOP", "RSET", "VRFY", "XCLIENT"}
 _ENHANCED = {"501": "5.5.4", "502": "5.5.1"}  # of what RSET and EXPN say that are aiosmtpd's
 
 Method = Callable[[Any, str], Awaitable[Reply | None]]
@@ -85,7 +83,8 @@ class SmtpConnection(SMTP):
 
     def _begin(self) -> None:
         settings, loop = self._receiver.settings, self.loop
-        self._deadline = Deadline(loop, self._timeout_duration, settings.min_data_rate, self._timed_out)
+        time_out = partial(self._say_last, replies.TIMED_OUT)
+        self._deadline = Deadline(loop, self._timeout_duration, settings.min_data_rate, time_out)
         self.session = self._create_session()
         self.wire: ServerWire
         self.ending: Reply | None = None
@@ -225,18 +224,11 @@ class SmtpConnection(SMTP):
         self.session.tls = Tls(tls.version(), tls.cipher()[0], end_point_of(tls.context))
         self.wire.remark(f"TLS: {tls.version()}, {tls.cipher()[0]}")
 
-    @property
-    def _may_be_proxy(self) -> bool:
-        return any(self.session.client.ip in network for network in self._receiver.settings.proxy_networks)
-
-    def _timed_out(self) -> None:
-        self._say_last(replies.TIMED_OUT)
-
     def _say_last(self, reply: Reply) -> None:
         """Sends a reply and hangs up, from outside of the session's task."""
-        transport = self.transport
         if self._has_parted:
             return
+        transport = self.transport
         self.wire.remark(f"hung up: {reply}")
         if self._is_in_handshake or transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()
@@ -284,16 +276,16 @@ class SmtpConnection(SMTP):
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
         local = self.transport.get_extra_info("sockname")
         self.session.client = await self._receiver.owners.find(self.session.client, local)
-        if self._may_be_proxy:
-            await self._hear_proxy()
+        opening = Opening(self.session, self.wire, self._receiver.settings, self._service)
+        await opening.hear_proxy(lambda told: self._call_handler_hook("PROXY", told))
         maillog.connected(self.session.name, self.session.client)
         self.wire.transcript = self._receiver.transcript_of(self.session)
         await self.admit()
         if self._service.implicit_tls and self.session.tls is None:
             await self.start_tls()
-        elif self._service is Service.MX and self._receiver.settings.banner_delay and not self.session.client.is_local:
-            await self._catch_early_talker()
-        self._refuse_early_talker()
+        else:
+            await opening.catch_early_talker()
+        opening.refuse_early_talker()
         self.greet()
 
     def greet(self) -> None:
@@ -305,34 +297,6 @@ class SmtpConnection(SMTP):
         if refusal := await self._receiver.admission.admit(self, self.session.client):
             raise TurnedAway(refusal)
 
-    async def _hear_proxy(self) -> None:
-        """Lets a proxy say for whom it speaks; others of its network are clients like any. Raises Gone."""
-        session, settings = self.session, self._receiver.settings
-        if not speaks_for_others(session.client, settings.proxy_networks, settings):
-            return
-        try:
-            session.proxy_data = await read_header(self.wire.read_octets)
-            await self._call_handler_hook("PROXY", session.proxy_data)
-        except (ProxyError, TimeoutError) as error:
-            maillog.no_proxy_header(session.name, session.client, str(error) or "no header in time")
-            raise Gone from error
-
-    async def _catch_early_talker(self) -> None:
-        """Those who do not wait for the greeting send no mail that anybody wants. Raises TurnedAway, Gone."""
-        if await self.wire.hears(self._receiver.settings.banner_delay):
-            raise self._spoke_early()
-
-    def _refuse_early_talker(self) -> None:
-        """The same without a wait. Local programs are heard, as far as `ENDS_GROUP` goes; so are proxies that look
-        whether we live."""
-        if not self.session.client.is_local and not self._may_be_proxy and self.wire.is_ahead:
-            raise self._spoke_early()
-
-    def _spoke_early(self) -> TurnedAway:
-        count("sessions_turned_away", service=self._service.label)
-        maillog.turned_away(self.session.client, replies.EARLY_TALKER.text)
-        return TurnedAway(replies.EARLY_TALKER)
-
     async def _one_command(self) -> None:
         self._verb = "?"
         try:
@@ -341,7 +305,7 @@ class SmtpConnection(SMTP):
             if line is None:
                 line = await self.wire.await_line(MAX_AUTH_LINE, lenient=lenient)
                 self._turn = 0  # others had theirs meanwhile
-            command = _parse(line)
+            command = heard.command_on(line)
             self._verb = command.verb
             if command.verb == "MAIL" and self.wire.transcript is None:
                 self.wire.transcript = self._receiver.transcript_of(self.session)
@@ -369,8 +333,7 @@ class SmtpConnection(SMTP):
 
     def _hook(self, command: str, *args: object) -> Awaitable[Reply]:
         """What the handler says to a command; raises Refused."""
-        reply: Awaitable[Reply] = self._call_handler_hook(command, *args)
-        return reply
+        return cast("Awaitable[Reply]", self._call_handler_hook(command, *args))
 
     async def push(self, status: Reply | str | bytes) -> None:
         """Answers a command, where that is a method of aiosmtpd's; what it says itself gets an enhanced status code."""
@@ -387,13 +350,10 @@ class SmtpConnection(SMTP):
     def _misheard(self, misheard: Misheard) -> Reply | None:
         """The answer to a line that cannot be taken whole; None where its beginning was enough to hang up."""
         try:
-            refuse_other_protocols(misheard.line)
+            return heard.reply_to(misheard)
         except HangUp as reason:
             self._hang_up(reason)
             return None
-        if isinstance(misheard, LineTooLong):
-            return replies.LINE_TOO_LONG
-        return Reply(500, "5.5.2", "command line must end with CRLF")
 
     def _hang_up(self, reason: HangUp) -> None:
         """Ends the session; what the client has sent besides is never heard."""
@@ -439,11 +399,3 @@ class SmtpConnection(SMTP):
         """A message was accepted."""
         self._has_delivered = True
         self._conduct.forgive()
-
-
-def _parse(line: bytes) -> Command:
-    """The command on a line; raises Refused, LineTooLong, HangUp."""
-    refuse_other_protocols(line)
-    if len(line) > MAX_LINE and not line[:5].upper() == b"AUTH ":
-        raise LineTooLong(b"")
-    return parse_line(line)

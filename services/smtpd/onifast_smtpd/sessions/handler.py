@@ -23,7 +23,7 @@ from onifast_shared.values.reply import Reply
 from onifast_smtpd import maillog, policy
 from onifast_smtpd.clients.client import identify_proxied, speaks_for_others
 from onifast_smtpd.clients.session import ClientSession
-from onifast_smtpd.intake import MailTransaction, check
+from onifast_smtpd.intake import check
 from onifast_smtpd.login import auth, sasl
 from onifast_smtpd.policy import Cost
 from onifast_smtpd.protocol import extensions, proxy, replies, xclient
@@ -31,6 +31,7 @@ from onifast_smtpd.protocol.command import Bare, Path, parse_helo
 from onifast_smtpd.protocol.parameters import NO_MAIL_OPTIONS, MailOptions, RcptOptions
 from onifast_smtpd.protocol.replies import Refused, refused
 from onifast_smtpd.receiver import Receiver
+from onifast_smtpd.transaction import MailTransaction
 
 MAX_LOGIN_FAILURES = 3
 LOGIN_CHECKED_EVERY = 5.0  # seconds

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
 from onifast_shared.accounts import api_tokens, panel_users, sessions, shared_mailboxes
-from onifast_shared.accounts.api_tokens import ALL_SCOPES, ApiToken, TokenScope
+from onifast_shared.accounts.api_tokens import ALL_SCOPES, TokenScope
 from onifast_shared.accounts.panel_users import PanelUser
 from onifast_shared.accounts.sessions import BrowserSession
 from onifast_shared.db.database import Connection
@@ -27,6 +26,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import api_rates, only
 from onifast_web.access.api_rates import CallQuota
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import Web, current
 from onifast_web.access.cookie_names import SESSION
 from onifast_web.http import csrf, problems
@@ -43,67 +43,6 @@ _WRITE_PATIENCE = 2.0
 
 _logger = log.get("web")
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class Who(Enum):
-    """Who may call a view."""
-
-    ANYONE = "anyone"
-    USER = "a panel user, a mailbox user, or the service token"
-    PERSON = "a user in their own mailbox, or the service token"
-    PANEL_USER = "a panel user, or the service token"
-    MAILBOX_USER = "a mailbox user"
-    ADMINISTRATOR = "an administrator, or the service token"
-    SERVICE = "the service token"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who made a request. `username` is None for the service token when it acts for nobody in particular.
-
-    `acts_with` is what they logged in with: `service`, `token:ID` or `session`; `token` is that personal API token,
-    `session_id` tells the session from others. A mailbox user's `username` is their account, and `belongs_to` their
-    panel user; where that one looks into the mailbox, `visited_by` is their name.
-    In a shared mailbox `username` is its account, and `member` that of the person who has opened it.
-    """
-
-    username: str | None
-    is_admin: bool
-    is_service: bool = False
-    csrf_token: str = ""
-    acts_with: str = ""
-    token: ApiToken | None = None
-    session_id: str = ""
-    belongs_to: str | None = None
-    visited_by: str | None = None
-    member: str | None = None
-
-    @property
-    def name(self) -> str:
-        """How people know the caller: by user name, or a mailbox user by address."""
-        return mailbox_accounts.shown(self.username) if self.username else "panel"
-
-    @property
-    def scopes(self) -> frozenset[TokenScope]:
-        """What the caller may do of what their user may: all of it, unless they came with a token for less."""
-        return self.token.scopes if self.token else ALL_SCOPES
-
-    @property
-    def mail_of(self) -> str | None:
-        """Whose mail the caller reads: their own, administrator or not; everybody's (None) for the service token."""
-        return self.username
-
-    @property
-    def on_record(self) -> str:
-        """What is written down of who had something done."""
-        if (person := self.visited_by or self.member) is not None:
-            return f"user:{mailbox_accounts.shown(person)}"
-        return f"user:{self.name}" if self.username else "panel"
-
-    @property
-    def manages(self) -> str | None:
-        """Whose queue, addresses and domains the caller sees: everybody's (None) for administrators."""
-        return None if self.is_admin else self.username
 
 
 def allow(who: Who, scope: TokenScope | None = None, *, visitors: bool = False) -> Callable[[View], View]:

@@ -6,7 +6,7 @@ from flask import g
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.mailboxes import preferences
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import current
 from onifast_web.languages.current import Own
 

@@ -8,11 +8,11 @@ from flask import request
 from onifast_shared.accounts import audit
 from onifast_shared.accounts.audit import Actor
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.values import mailbox_accounts
 from onifast_shared.webhooks import telling
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 
 _LONGEST_BROWSER = 300

@@ -14,7 +14,7 @@ from onifast_shared.machine import log
 from onifast_shared.recipients import addresses
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web, current
 from onifast_web.actions import audited
 from onifast_web.actions.audit_rules import RULES, AuditRule, Whose

@@ -9,7 +9,7 @@ from onifast_shared.delivery_check.store import TooManyDeliveryChecks
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, waiting_for_others
 from onifast_web.languages.texts import _

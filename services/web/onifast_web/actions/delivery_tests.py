@@ -13,7 +13,7 @@ from onifast_shared.tracing import store, watching
 from onifast_shared.tracing.store import TooManyWatches, TraceLine, Watched
 from onifast_shared.tracing.watching import CannotWatch
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.http.problems import Problem

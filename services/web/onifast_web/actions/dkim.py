@@ -17,7 +17,7 @@ from onifast_shared.machine import log
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import AddressError, parse_domain
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, waiting_for_others
 from onifast_web.languages.texts import _

@@ -8,7 +8,7 @@ from onifast_shared.recipients.forwards import ForwardRow
 from onifast_shared.values import stored_forms
 from onifast_shared.values.address import Address
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import _
 

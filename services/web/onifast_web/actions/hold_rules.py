@@ -5,7 +5,7 @@ from __future__ import annotations
 from onifast_shared.queue import hold_rules
 from onifast_shared.queue.hold_rules import HoldRule, Pattern
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import _

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import invitations, mailbox
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.invitations import GivenAnswer, InvitationReply
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import calendar, itip, parsing
 from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.message.calendar import Attendee, Event
@@ -16,7 +16,7 @@ from onifast_shared.message.parsing import Attachment, Parsed
 from onifast_shared.recipients import addresses
 from onifast_shared.values.address import Address, AddressError
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import answering, sending
 from onifast_web.actions.sending import Sent

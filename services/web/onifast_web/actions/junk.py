@@ -15,7 +15,7 @@ from onifast_shared.mailboxes.preferences import Digest, JunkChoice
 from onifast_shared.refused import refusals
 from onifast_shared.refused.refusals import RefusalRow
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
 

@@ -14,7 +14,7 @@ from onifast_shared.filters.rules import FilterError, FilterRule
 from onifast_shared.filters.runs import FilterRun
 from onifast_shared.filters.store import FilterLogLine
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.html_text import to_text
 from onifast_shared.message.parsing import parse
 from onifast_shared.values.paging import Page

@@ -14,7 +14,7 @@ from onifast_shared.recipients.mailbox_changes import Change, Fate
 from onifast_shared.values.address import Address
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import audited
 from onifast_web.http.problems import Problem, not_found

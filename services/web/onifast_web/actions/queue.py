@@ -12,7 +12,7 @@ from onifast_shared.queue.view import Search
 from onifast_shared.queue.waiting import NoCopy, NotWaiting, TooLate
 from onifast_shared.values.address import Address
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.http.problems import Problem

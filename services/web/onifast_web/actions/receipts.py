@@ -12,8 +12,8 @@ from onifast_shared.limits.usage import LimitExceeded
 from onifast_shared.mailboxes import contents, mailbox, preferences
 from onifast_shared.mailboxes import identities as identity_store
 from onifast_shared.mailboxes import receipts as receipt_store
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.identities import Identity
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message import disposition, parsing
 from onifast_shared.message.compose import Draft
 from onifast_shared.message.disposition import OutgoingDisposition
@@ -24,7 +24,7 @@ from onifast_shared.recipients import addresses
 from onifast_shared.values import submitters
 from onifast_shared.values.address import Address, AddressError
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import answering, identities, sending
 from onifast_web.http.problems import Problem, not_found

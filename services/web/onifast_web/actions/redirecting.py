@@ -15,7 +15,7 @@ from onifast_shared.message.compose import DraftError
 from onifast_shared.message.headers import fold, prepend, remove_headers
 from onifast_shared.values.address import Address, AddressError
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.actions.sending import MadeMessage, Sent

@@ -9,7 +9,7 @@ from onifast_shared.machine import log
 from onifast_shared.queue import sandbox
 from onifast_shared.queue.sandbox import SandboxedDomain
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import dkim
 from onifast_web.http.problems import Problem

@@ -9,8 +9,8 @@ from onifast_shared.acts import scope
 from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox, snoozing
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.mailboxes.team_marks import TeamFilter
 from onifast_shared.search import find
 from onifast_shared.search.find import Wanted

@@ -16,7 +16,7 @@ from onifast_shared.machine.config import Settings
 from onifast_shared.machine.log import Secret
 
 from onifast_web.access import totp
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.access.guessing import Guesser
 from onifast_web.actions import audited

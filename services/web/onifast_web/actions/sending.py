@@ -28,7 +28,7 @@ from onifast_shared.recipients import addresses
 from onifast_shared.values import submitters
 from onifast_shared.values.address import MAX_LIST, Address, AddressError, split_list
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import suppressions
 from onifast_web.http.problems import Problem

@@ -13,7 +13,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.queue import send_keys
 from onifast_shared.queue.send_keys import KeptAnswer
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions.sending import Sent
 from onifast_web.http.problems import Problem

@@ -9,7 +9,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.machine import log
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import audited
 

@@ -9,11 +9,11 @@ from flask import Response
 from onifast_shared.db.database import Connection
 from onifast_shared.db.errors import DatabaseError
 from onifast_shared.mailboxes import mailbox, stored_attachments
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.stored_attachments import LargeBytes, StoredAttachment
 from onifast_shared.message.parsing import Parsed
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import audited, downloads
 

@@ -15,7 +15,7 @@ from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.values.address import Address
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found, unprocessable
 from onifast_web.languages.texts import _

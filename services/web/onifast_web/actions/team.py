@@ -12,7 +12,7 @@ from onifast_shared.mailboxes import team_marks
 from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.values import mailbox_accounts
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.languages.texts import _

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox, unsubscriptions
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.unsubscriptions import Unsubscription
 from onifast_shared.message import mailing_list, parsing
 from onifast_shared.message.compose import Draft
@@ -17,7 +17,7 @@ from onifast_shared.message.mailing_list import UnsubscribeWays
 from onifast_shared.message.parsing import Summary
 from onifast_shared.values.address import display_domain
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.actions import sending
 from onifast_web.http.problems import Problem, not_found, waiting_for_others

@@ -12,7 +12,7 @@ from onifast_shared.webhooks import calls, store, targets, telling
 from onifast_shared.webhooks.calls import PastCall
 from onifast_shared.webhooks.store import Webhook
 
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.languages.texts import _

@@ -14,7 +14,7 @@ from onifast_shared.search.query import QueryError
 from onifast_shared.values import times
 from pydantic import ConfigDict, Field, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import messages
 from onifast_web.api.chosen import Folder, Ids, any_of, one_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, checked_moment

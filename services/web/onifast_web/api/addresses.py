@@ -14,7 +14,7 @@ from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import audited
 from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment

@@ -9,7 +9,7 @@ from onifast_shared.accounts.api_tokens import ApiToken, TokenError, TokenRefuse
 from onifast_shared.values import times
 from pydantic import Field, field_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import api_tokens as actions
 from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, checked_moment, optional_moment

@@ -11,7 +11,7 @@ from onifast_shared.values import mailbox_accounts, times
 from pydantic import Field
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import app_passwords as actions
 from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment

@@ -10,7 +10,7 @@ from onifast_shared.accounts.audit import AuditEvent, AuditFilter
 from onifast_shared.values import mailbox_accounts, times
 from pydantic import Field, field_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import audited
 from onifast_web.api.endpoint import Call, Endpoint, Moment, checked_moment
 from onifast_web.http.models import Model

@@ -9,7 +9,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.transport import relay
 from onifast_shared.transport.relay import Relay
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import relay as actions
 from onifast_web.actions.relay import RelayBody
 from onifast_web.api.endpoint import Call, Endpoint

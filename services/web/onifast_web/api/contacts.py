@@ -14,7 +14,7 @@ from onifast_shared.values import times
 from onifast_shared.values.paging import CursorError
 from pydantic import ConfigDict, Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import contacts as actions
 from onifast_web.actions import downloads
 from onifast_web.actions.contacts import ContactFormat

@@ -8,14 +8,15 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import conversations, counts, labelling
 from onifast_shared.mailboxes.conversations import MailConversation
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.values.paging import Page
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
+from onifast_web.api.emails import Email, fields_of
 from onifast_web.api.endpoint import Call, Endpoint, Id
-from onifast_web.api.mail import Email, fields_of, release_times
+from onifast_web.api.mail import release_times
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found
 from onifast_web.reading import impostors

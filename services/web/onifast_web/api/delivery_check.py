@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from onifast_shared.accounts.api_tokens import TokenScope
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import delivery_check
 from onifast_web.api.endpoint import Call, Endpoint
 from onifast_web.http.models import Model

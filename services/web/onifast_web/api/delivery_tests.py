@@ -8,7 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.message.compose import DraftError
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import delivery_tests
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model

@@ -8,7 +8,8 @@ from copy import deepcopy
 from typing import Any
 
 from onifast_web.api.endpoint import Endpoint
-from onifast_web.api.vocabulary import EXAMPLES, FORMATS, MEANINGS
+from onifast_web.api.formats import EXAMPLES, FORMATS
+from onifast_web.api.vocabulary import MEANINGS
 
 Schema = dict[str, Any]
 Schemas = Mapping[str, Schema]

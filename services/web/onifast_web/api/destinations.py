@@ -9,7 +9,7 @@ from onifast_shared.queue import destinations
 from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits, StoredState
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable

@@ -9,7 +9,7 @@ from onifast_shared.dkim.report import DomainKeyReport, KeyReport
 from onifast_shared.dkim.selectors import PUBLISHING
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import dkim
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model

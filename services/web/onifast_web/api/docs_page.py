@@ -11,7 +11,8 @@ from typing import Any
 from flask import Flask, Response, make_response, render_template
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.api import openapi
 from onifast_web.api.endpoint import Endpoint
 from onifast_web.http import csrf

@@ -8,7 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.domain_dns.records import RecordKind, RecordStanding, RecordState
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import dkim, domain_dns
 from onifast_web.api.endpoint import Call, Endpoint
 from onifast_web.api.paged import DomainText

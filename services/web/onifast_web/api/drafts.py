@@ -8,13 +8,13 @@ from flask import request
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import drafts, sending, sending_once
 from onifast_web.actions.sending_once import After, Before
 from onifast_web.api import send

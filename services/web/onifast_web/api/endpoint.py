@@ -20,7 +20,8 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth, context, one_at_a_time
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import Web
 from onifast_web.api import forms
 from onifast_web.http.models import Model

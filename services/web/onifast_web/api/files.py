@@ -8,11 +8,11 @@ from flask import Response
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import audited, downloads, stored_files
 from onifast_web.api.endpoint import Call, Endpoint, Id
 from onifast_web.http.models import Model

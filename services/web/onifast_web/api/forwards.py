@@ -12,7 +12,7 @@ from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError, parse_domain
 from pydantic import Field
 
-from onifast_web.access.auth import Caller, Who
+from onifast_web.access.caller import Caller, Who
 from onifast_web.actions import forwards as actions
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.http.models import Model

@@ -10,7 +10,7 @@ from onifast_shared.queue.hold_rules import HoldRule, Pattern, RuleError
 from onifast_shared.values import times
 from pydantic import ConfigDict, Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import hold_rules as actions
 from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment

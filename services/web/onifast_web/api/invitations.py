@@ -8,7 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.mailboxes.invitations import InvitationReply
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import invitations as actions
 from onifast_web.api.endpoint import Call, Endpoint, Id
 from onifast_web.http.models import Model

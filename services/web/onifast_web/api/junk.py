@@ -6,7 +6,7 @@ from typing import Literal
 
 from onifast_shared.accounts.api_tokens import TokenScope
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import junk as actions
 from onifast_web.api.endpoint import Call, Endpoint
 from onifast_web.http.models import Model

@@ -11,7 +11,7 @@ from onifast_shared.mailboxes.labels import Label, LabelError
 from onifast_shared.values.label_names import COLOURS, MOST_CHARACTERS, MOST_DEPTH
 from pydantic import ConfigDict, Field, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import messages
 from onifast_web.api.chosen import Changed, ChosenMessages, all_of, any_of, one_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id

@@ -12,10 +12,10 @@ from onifast_shared.limits.subjects import LARGEST, PERIODS
 from onifast_shared.values import mailbox_accounts, times
 from pydantic import ConfigDict, Field, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import limits as actions
 from onifast_web.api.endpoint import Call, Endpoint, Moment
-from onifast_web.api.vocabulary import DOMAIN, USERNAME
+from onifast_web.api.formats import DOMAIN, USERNAME
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 

@@ -11,13 +11,14 @@ from onifast_shared.mailboxes.labels import Label
 from onifast_shared.queue import waiting
 from pydantic import BeforeValidator, Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import messages, searching
 from onifast_web.actions.searching import MailListing, WantedListing
 from onifast_web.api.chosen import in_any_case
+from onifast_web.api.emails import Email, fields_of
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.api.highlights import highlights_of
-from onifast_web.api.mail import Email, fields_of, release_times
+from onifast_web.api.mail import release_times
 from onifast_web.http.models import Model
 from onifast_web.reading import impostors
 from onifast_web.reading.impostors import Reader

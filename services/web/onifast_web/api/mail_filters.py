@@ -14,7 +14,7 @@ from onifast_shared.filters.store import FilterLogLine
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import mail_filters as actions
 from onifast_web.api.chosen import Ids, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment

@@ -18,7 +18,7 @@ from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field, model_validator
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller, Who
+from onifast_web.access.caller import Caller, Who
 from onifast_web.actions import mailbox_users as actions
 from onifast_web.api.addresses import AddressText, parsed
 from onifast_web.api.endpoint import Call, Endpoint, Moment

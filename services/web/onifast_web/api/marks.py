@@ -9,7 +9,7 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labelling, mailbox
 from pydantic import ConfigDict, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import audited, messages
 from onifast_web.api.chosen import Changed, ChosenMessages, all_of, any_of, one_of
 from onifast_web.api.endpoint import Call, Endpoint

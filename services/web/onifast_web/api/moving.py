@@ -12,7 +12,7 @@ from onifast_shared.moving.jobs import MovingJob
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import moving as actions
 from onifast_web.api import forms
 from onifast_web.api.chosen import Folder, the_user

@@ -12,9 +12,10 @@ from onifast_shared.machine.version import installed_version
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from onifast_web.access.auth import ACT_FOR, Who, allow
+from onifast_web.access.auth import ACT_FOR, allow
+from onifast_web.access.caller import Who
 from onifast_web.access.cookie_names import SESSION
-from onifast_web.api import describing, forms, vocabulary
+from onifast_web.api import describing, formats, forms
 from onifast_web.api.endpoint import FORM, Endpoint, Nothing
 from onifast_web.http.csrf import HEADER
 from onifast_web.http.problems import MEDIA_TYPE
@@ -216,7 +217,7 @@ def _query_parameter(model: str, name: str, schema: dict[str, Any], *, required:
 
 
 def _header(name: str, meaning: str) -> dict[str, Any]:
-    schema = {"type": "string", **vocabulary.HEADERS.get(name, {})}
+    schema = {"type": "string", **formats.HEADERS.get(name, {})}
     return {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
 
 

@@ -11,7 +11,7 @@ from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from onifast_web.access.auth import Caller, Who
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import Web
 from onifast_web.actions import queue
 from onifast_web.actions.queue import Done

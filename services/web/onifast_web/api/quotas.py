@@ -13,10 +13,10 @@ from onifast_shared.values.address import Address, AddressError
 from pydantic import ConfigDict, Field
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web
 from onifast_web.api.endpoint import Call, Endpoint
-from onifast_web.api.vocabulary import ADDRESS, USERNAME
+from onifast_web.api.formats import ADDRESS, USERNAME
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 

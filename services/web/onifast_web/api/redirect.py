@@ -8,7 +8,7 @@ from flask import request
 from onifast_shared.accounts.api_tokens import TokenScope
 from pydantic import ConfigDict, Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import redirecting, sending_once
 from onifast_web.actions.sending import Sent
 from onifast_web.actions.sending_once import After, Before

@@ -10,7 +10,7 @@ from onifast_shared.refused.refusals import RefusalRow
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import junk as actions
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.http.models import Model

@@ -12,7 +12,7 @@ from onifast_shared.transport.sources import StoredSource
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import routes as actions
 from onifast_web.actions.routes import Name, RouteBody, Scope, SourceBody, Tls
 from onifast_web.api.endpoint import Call, Endpoint, Moment

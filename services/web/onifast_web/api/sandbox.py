@@ -7,7 +7,7 @@ from typing import Annotated
 from onifast_shared.accounts.api_tokens import TokenScope
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import sandbox
 from onifast_web.actions.sandbox import DomainState
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment

@@ -9,7 +9,7 @@ from onifast_shared.search import saved
 from onifast_shared.search.saved import LONGEST_NAME, LONGEST_QUERY, SavedSearch, SavedSearchError
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import finding
 from onifast_web.api.chosen import the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id

@@ -14,7 +14,7 @@ from onifast_shared.values import times
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from werkzeug.datastructures import FileStorage
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web
 from onifast_web.actions import sending, sending_once
 from onifast_web.actions.sending import Sent, Wait
@@ -22,7 +22,7 @@ from onifast_web.actions.sending_once import After, Before
 from onifast_web.api import forms
 from onifast_web.api.chosen import any_of
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Moment, checked_moment
-from onifast_web.api.vocabulary import LINE
+from onifast_web.api.formats import LINE
 from onifast_web.http.models import Model
 from onifast_web.http.problems import unprocessable
 

@@ -8,7 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import times
 from pydantic import ConfigDict, Field, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import senders as actions
 from onifast_web.actions.senders import BlockedPlace
 from onifast_web.api import chosen

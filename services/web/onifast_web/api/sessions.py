@@ -8,7 +8,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import sessions as actions
 from onifast_web.api import chosen
 from onifast_web.api.endpoint import Call, Endpoint, Moment

@@ -15,7 +15,7 @@ from onifast_shared.recipients import addresses
 from onifast_shared.values import mailbox_accounts
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import mailbox_users as users
 from onifast_web.actions import team as actions
 from onifast_web.actions.team import KEEP, TeamChange

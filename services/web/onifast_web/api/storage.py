@@ -7,12 +7,12 @@ from typing import Annotated, cast
 from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import storage as store
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.recipients import quotas
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api.chosen import the_user
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment
 from onifast_web.http.models import Model

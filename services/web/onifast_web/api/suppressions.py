@@ -10,7 +10,7 @@ from onifast_shared.queue.suppressions import Suppression
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import suppressions as actions
 from onifast_web.api.endpoint import Call, Endpoint, Moment, optional_moment
 from onifast_web.api.forwards import parsed

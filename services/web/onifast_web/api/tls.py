@@ -16,7 +16,7 @@ from onifast_shared.values import times
 from onifast_shared.values.address import AddressError, parse_domain
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api.endpoint import Call, Endpoint, Moment
 from onifast_web.http.models import Model
 from onifast_web.http.problems import not_found

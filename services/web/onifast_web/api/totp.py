@@ -9,7 +9,7 @@ from onifast_shared.values import mailbox_accounts
 from pydantic import Field
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import second_factor as actions
 from onifast_web.actions import sessions
 from onifast_web.api import chosen

@@ -16,7 +16,7 @@ from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.paging import Page, cut_by_name
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.api.endpoint import Call, Endpoint
 from onifast_web.api.limits import Counted
 from onifast_web.api.paged import NextCursor, OwnerName, PagedQuery, Part

@@ -10,7 +10,7 @@ from onifast_shared.accounts.api_tokens import TokenScope
 from onifast_shared.values import mailbox_accounts
 from pydantic import ConfigDict, Field, model_validator
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.access.guessing import Guesser
 from onifast_web.actions import password_attempts, second_factor
 from onifast_web.actions import user_files as actions

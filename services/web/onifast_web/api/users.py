@@ -15,7 +15,7 @@ from onifast_shared.recipients.residents import UserFilter, UserRow, UserState
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import departed as actions
 from onifast_web.actions import user_files
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment

@@ -11,7 +11,7 @@ from onifast_shared.filters.vacations import Audience, VacationNote
 from onifast_shared.values import times
 from pydantic import AfterValidator, ConfigDict, Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import vacation as actions
 from onifast_web.api.chosen import any_of, the_user
 from onifast_web.api.endpoint import Call, Endpoint, Moment, checked_moment, optional_moment

@@ -10,7 +10,7 @@ from onifast_shared.values import times
 from onifast_shared.webhooks.calls import CallState, PastCall
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import webhooks as actions
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment
 from onifast_web.api.paged import NextCursor

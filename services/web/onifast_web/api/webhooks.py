@@ -11,7 +11,7 @@ from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import webhooks as actions
 from onifast_web.actions.webhooks import Event
 from onifast_web.api.endpoint import Call, Endpoint, Id, Moment, optional_moment

@@ -12,7 +12,7 @@ from onifast_shared.mailboxes.templates import LONGEST_SUBJECT, LONGEST_TEXT, Te
 from onifast_shared.values import times
 from pydantic import Field
 
-from onifast_web.access.auth import Who
+from onifast_web.access.caller import Who
 from onifast_web.actions import identities, templates
 from onifast_web.actions.identities import OwnIdentity
 from onifast_web.api.chosen import the_user

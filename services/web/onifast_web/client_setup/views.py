@@ -12,7 +12,8 @@ from onifast_shared.domain_dns.records import sts_policy
 from onifast_shared.recipients import domains
 from werkzeug.routing import BaseConverter
 
-from onifast_web.access.auth import View, Who, allow
+from onifast_web.access.auth import View, allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.client_setup import apple, asked, autodiscover
 from onifast_web.client_setup.asked import Askers

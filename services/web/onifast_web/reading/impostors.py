@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from onifast_shared.db.database import Connection
 from onifast_shared.machine.config import Settings
 from onifast_shared.mailboxes import counts
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.address_fields import AddressEntry
 from onifast_shared.recipients import addresses, correspondents
 from onifast_shared.recipients.correspondents import Correspondent

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import Summary
 from onifast_shared.values.address import Address, display_domain
 from onifast_shared.values.suffixes import suffixes

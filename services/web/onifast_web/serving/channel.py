@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import re
 import socket
 import time
@@ -21,27 +20,19 @@ from onifast_shared.machine.shared_counts import SharedCounter
 from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
-from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
 from onifast_web.access.cookie_names import SESSION
-from onifast_web.http.forwarded import CALLER, PEER, claimed_address
+from onifast_web.http.forwarded import claimed_address
 from onifast_web.http.peer import Peers, places
-from onifast_web.http.problems import MEDIA_TYPE
-from onifast_web.http.response_headers import DATA_POLICY
+from onifast_web.serving.answers import SMALL_BODY, NoRoom, PageTask, RefusalTask, ShareIsFull
 from onifast_web.serving.fair_queue import KnownCallers
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.overload import Phase, Shares
 
-SMALL_BODY = 1024 * 1024
 SENT_KEPT = 256 * 1024
 """Octets that were sent already, from which on the buffer that they lie in is let go."""
 _SESSION = re.compile(rf"(?:^|;)\s*{SESSION}=([^;]+)")
-_PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    '<meta name="color-scheme" content="light dark"><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>'
-)
-BUSY_SECONDS = 10  # after which to ask again, where there was no room
 
 
 @dataclass
@@ -59,16 +50,6 @@ class Front:
     clock: Callable[[], float] = time.monotonic
     stopping: bool = field(default=False)
     callers: KnownCallers = field(default_factory=KnownCallers)
-
-
-class _NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
-    code = 503
-    reason = "Service Unavailable"
-
-
-class _ShareIsFull(RequestEntityTooLarge):  # type: ignore[misc]
-    code = 429
-    reason = "Too Many Requests"
 
 
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]
@@ -120,7 +101,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
             return
         claimed = places(claimed_address(self.headers.get("X_FORWARDED_FOR", "")))
         if self._front.requests.load(claimed) >= 1.0:
-            self._refusal = _ShareIsFull("too many requests of one client at once")
+            self._refusal = ShareIsFull("too many requests of one client at once")
             return
         self.places = claimed
         self._front.requests.take(claimed)
@@ -134,7 +115,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         if not is_large or not self._large.may_come(self.path, self.headers):
             return False
         if not self._large.take(self):
-            self._refusal = _NoRoom("too many large requests at once")
+            self._refusal = NoRoom("too many large requests at once")
         return self._refusal is None
 
     def received(self, data: bytes) -> int:
@@ -157,77 +138,11 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         self._front.requests.give(self.places)
 
 
-class _Ending(Task):  # type: ignore[misc]
-    """Ends the connection with this answer once the program is to stop, and keeps it where waitress would end it.
-
-    An answer that has no body (204, 304) ends with its header (RFC 9112 section 6.3), so another request may follow.
-    """
-
-    channel: Channel
-    request: Any
-    _goes_on = False
-
-    def build_response_header(self) -> bytes:
-        if self.channel.front.stopping:
-            self.request.headers["CONNECTION"] = "close"
-        wants_end = self.request.headers.get("CONNECTION", "").lower() == "close"
-        self._goes_on = not self.has_body and self.version == "1.1" and not wants_end
-        header: bytes = super().build_response_header()
-        self._goes_on = False
-        return header
-
-    def set_close_on_finish(self) -> None:
-        if not self._goes_on:
-            super().set_close_on_finish()
-
-
-class _Task(_Ending, WSGITask):  # type: ignore[misc]
-    def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        environ[PEER] = self.channel.peer
-        environ[CALLER] = self.channel.learn_caller
-        return environ
-
-
-class _ErrorTask(_Ending, ErrorTask):  # type: ignore[misc]
-    """An error that waitress itself finds (bad syntax, a body that is too large), as RFC 9457 wants it."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        detail = _in_words(error, self.channel.adj.max_request_body_size)
-        document = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": detail}
-        media_type, body = MEDIA_TYPE, json.dumps({key: value for key, value in document.items() if value})
-        if detail and "text/html" in self.request.headers.get("ACCEPT", ""):
-            media_type, body = "text/html; charset=utf-8", _PAGE.format(title=error.reason, detail=detail)
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend([("Content-Type", media_type), ("Cache-Control", "no-store")])
-        self.response_headers.append(("Content-Security-Policy", DATA_POLICY))
-        if isinstance(error, _NoRoom | _ShareIsFull):
-            self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
-        self.set_close_on_finish()
-        self.content_length = len(body.encode())
-        self.write(body.encode())
-
-
-def _in_words(error: Any, most: int) -> str:
-    """What a person is to know of a refusal; "" of one that only a broken program gets."""
-    if isinstance(error, _NoRoom):
-        return f"Too many large requests are under way. Try again in {BUSY_SECONDS} seconds."
-    if isinstance(error, _ShareIsFull):
-        return f"Too many requests come from your address at once. Try again in {BUSY_SECONDS} seconds."
-    if isinstance(error, RequestEntityTooLarge):
-        return (
-            f"What was sent is larger than {most // 1_000_000} MB, which is the most that Onifast Mail takes, or than"
-            f" {SMALL_BODY // 1024} KB without a login. Go back and send less: a message's files count together."
-        )
-    return ""
-
-
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection. The main thread reads and judges it; the thread that answers writes to it."""
 
-    task_class = _Task
-    error_task_class = _ErrorTask
+    task_class = PageTask
+    error_task_class = RefusalTask
 
     since: float
     total_outbufs_len: int

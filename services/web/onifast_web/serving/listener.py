@@ -9,7 +9,8 @@ from typing import Any
 
 from waitress.server import BaseWSGIServer, TcpWSGIServer, UnixWSGIServer
 
-from onifast_web.serving.channel import BUSY_SECONDS, Channel, Front
+from onifast_web.serving.answers import BUSY_SECONDS
+from onifast_web.serving.channel import Channel, Front
 
 # What accept(2) says where the machine or this process has no more to give.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

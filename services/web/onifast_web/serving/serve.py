@@ -16,7 +16,8 @@ from waitress.adjustments import Adjustments
 
 from onifast_web.http.forwarded import Application
 from onifast_web.http.peer import Peers
-from onifast_web.serving.channel import SMALL_BODY, Channel, Front
+from onifast_web.serving.answers import SMALL_BODY
+from onifast_web.serving.channel import Channel, Front
 from onifast_web.serving.fair_queue import FairDispatcher
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.listener import Listener, Shortage, kind_of

@@ -19,7 +19,8 @@ from onifast_shared.search.query import QueryError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.actions import messages, senders
 from onifast_web.http.problems import Problem, not_found

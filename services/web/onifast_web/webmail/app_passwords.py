@@ -9,7 +9,8 @@ from onifast_shared.accounts import app_passwords as store
 from onifast_shared.accounts.app_passwords import AppPasswordError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import app_passwords as actions
 from onifast_web.http.problems import not_found

@@ -8,7 +8,8 @@ from onifast_shared.mailboxes import preferences
 from onifast_shared.mailboxes.preferences import CONTRASTS, THEMES, AppearanceChoice
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem
 from onifast_web.languages.texts import _, marked

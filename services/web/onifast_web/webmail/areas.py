@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavArea, NavEntry, NavGroup, Notices, PageRoute
 from onifast_web.webmail.pages import page

@@ -7,7 +7,8 @@ from onifast_shared.accounts import audit as store
 from onifast_shared.accounts.audit import AuditEvent, AuditFilter
 from onifast_shared.values.paging import CursorError
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import audited
 from onifast_web.actions.audit_rules import LINE_WORDS

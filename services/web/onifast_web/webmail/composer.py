@@ -18,7 +18,8 @@ from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import one_at_a_time
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import Web, current
 from onifast_web.actions import drafts, sending, sending_once
 from onifast_web.actions.drafts import Along, Form

@@ -10,12 +10,13 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import conversations, mailbox, team_marks
 from onifast_shared.mailboxes.conversations import MailConversation
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.values.paging import CursorError, Page
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions.drafts import Form
 from onifast_web.http import csrf

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Response, request
 from onifast_shared.recipients import addresses as address_store
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import delivery_check
 from onifast_web.http.problems import Problem

@@ -7,7 +7,8 @@ from onifast_shared.departed import changes, store, watching
 from onifast_shared.departed.changes import UserChangeRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.actions import departed as actions
 from onifast_web.http.problems import Problem, not_found

@@ -9,7 +9,8 @@ from onifast_shared.queue import destinations as store
 from onifast_shared.queue.destinations import MOST_A_MINUTE, MOST_CONCURRENCY, OwnLimits
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
 from onifast_web.languages import dates

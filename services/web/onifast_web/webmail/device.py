@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from flask import Response, current_app, json, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.http.problems import Problem
 from onifast_web.http.response_headers import WORKER_POLICY
 from onifast_web.languages.texts import _, marked

@@ -11,7 +11,8 @@ from onifast_shared.dkim.report import DomainKeyReport, KeyReport
 from onifast_shared.dkim.selectors import PUBLISHING
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.actions import dkim as dkim_actions
 from onifast_web.actions.dkim import Action

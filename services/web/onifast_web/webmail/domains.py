@@ -12,7 +12,8 @@ from onifast_shared.domain_dns.records import RecordState
 from onifast_shared.recipients import addresses
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import dkim as dkim_actions
 from onifast_web.actions import domain_dns

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask import Flask
 from markupsafe import Markup
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.queue.hold_rules import HELD_BY
 from onifast_shared.queue.view import AttemptRow, OutboxRow
 from onifast_shared.recipients.quotas import Quota

@@ -13,7 +13,8 @@ from onifast_shared.search.query import FOLDERS
 from onifast_shared.search.saved import LONGEST_QUERY, SavedSearchError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import finding
 from onifast_web.http.problems import Problem

@@ -11,7 +11,8 @@ from onifast_shared.recipients import forwards as store
 from onifast_shared.values.address import Address, AddressError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.actions import forwards as actions
 from onifast_web.http.problems import Problem, not_found

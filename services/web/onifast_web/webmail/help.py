@@ -9,7 +9,8 @@ from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import preferences
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.languages.texts import marked
 from onifast_web.webmail.declared import NavEntry, NavGroup, Notices, PageRoute

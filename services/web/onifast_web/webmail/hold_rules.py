@@ -7,7 +7,8 @@ from onifast_shared.queue import hold_rules as store
 from onifast_shared.queue.hold_rules import Pattern, RuleError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import hold_rules as actions
 from onifast_web.http.problems import Problem, not_found

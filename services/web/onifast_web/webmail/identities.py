@@ -6,7 +6,8 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.mailboxes.identities import Identity
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import identities as actions
 from onifast_web.http.problems import Problem

@@ -6,7 +6,8 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.mailboxes import image_senders as store
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.languages.texts import _, marked

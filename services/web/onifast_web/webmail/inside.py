@@ -8,7 +8,8 @@ import re
 from flask import Response, url_for
 from onifast_shared.message.parsing import Parsed
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.actions import downloads
 from onifast_web.http.problems import not_found
 from onifast_web.webmail import content

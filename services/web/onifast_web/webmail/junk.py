@@ -8,7 +8,8 @@ from flask import redirect, request, url_for
 from onifast_shared.mailboxes.preferences import DIGESTS, Digest
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import junk as actions
 from onifast_web.http.problems import Problem

@@ -11,7 +11,8 @@ from onifast_shared.mailboxes.labels import LabelError
 from onifast_shared.values.label_names import COLOURS
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import messages
 from onifast_web.http.problems import Problem

@@ -12,7 +12,8 @@ from onifast_shared.limits.standings import SubjectStanding
 from onifast_shared.limits.subjects import FOREIGN_SENDER, LARGEST, PERIODS, SCOPES, WORDS, Subject
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import limits as actions
 from onifast_web.http.problems import Problem

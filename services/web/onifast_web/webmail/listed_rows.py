@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from onifast_shared.mailboxes.conversations import ConversationSummary, Participant
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.search.highlight import Excerpt
 from onifast_shared.values import mailbox_accounts

@@ -11,7 +11,8 @@ from onifast_shared.tracing.store import DIRECTIONS, TooManyWatches, Watched
 from onifast_shared.tracing.watching import CannotWatch
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem, not_found
 from onifast_web.languages.texts import _, marked

@@ -8,7 +8,8 @@ from onifast_shared.machine import log
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth, sso_files
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.actions import password_attempts, signing_in
 from onifast_web.actions.password_attempts import LONGEST_PASSWORD

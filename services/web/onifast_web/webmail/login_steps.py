@@ -10,7 +10,8 @@ from onifast_shared.accounts.second_factor import CodeKind
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import totp
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.actions import second_factor as actions
 from onifast_web.actions import signing_in

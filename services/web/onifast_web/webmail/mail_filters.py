@@ -18,7 +18,8 @@ from onifast_shared.values import mailbox_accounts
 from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import mail_filters as actions
 from onifast_web.http.problems import Problem

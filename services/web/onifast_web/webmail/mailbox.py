@@ -9,8 +9,9 @@ from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as senders_store
 from onifast_shared.mailboxes import conversations, counts, labelling, labels, preferences, team_marks
 from onifast_shared.mailboxes.conversations import ConversationSummary
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import FOLDERS, EmailRow
+from onifast_shared.mailboxes.mailbox import FOLDERS
 from onifast_shared.mailboxes.team_marks import TeamMark
 from onifast_shared.queue import view as queue_view
 from onifast_shared.queue.view import RecipientState
@@ -20,7 +21,8 @@ from onifast_shared.search import saved
 from onifast_shared.values.paging import CursorError
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.actions import searching
 from onifast_web.actions.searching import MailListing, WantedListing

@@ -12,7 +12,7 @@ from flask import Flask, current_app, request, url_for
 from onifast_shared.db.database import Connection
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.languages.texts import _
 from onifast_web.webmail.declared import (
     MenuNumber,

@@ -11,8 +11,8 @@ from onifast_shared.filters.store import FilterLogLine
 from onifast_shared.junk import senders as senders_store
 from onifast_shared.mailboxes import conversations, image_senders, mailbox
 from onifast_shared.mailboxes.conversations import MailConversation
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.invitations import InvitationReply
-from onifast_shared.mailboxes.mailbox import EmailRow
 from onifast_shared.message.compose import DraftError
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.queue import returns as returns_store
@@ -22,7 +22,8 @@ from onifast_shared.values import mailbox_accounts
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import (
     answering,

@@ -10,7 +10,8 @@ from onifast_shared.moving.imap import PORT
 from onifast_shared.moving.jobs import MovingJob
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import moving as actions
 from onifast_web.http.problems import Problem

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import url_for
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import mailbox
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message import parsing
 from onifast_shared.message.parsing import Parsed
 from onifast_shared.recipients import addresses

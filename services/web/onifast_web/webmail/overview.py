@@ -16,7 +16,8 @@ from onifast_shared.metrics import gauges, history
 from onifast_shared.metrics.gauges import QueueState
 from onifast_shared.metrics.history import SPANS, History, Line, Span
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.languages.texts import _, marked
 from onifast_web.webmail import charts

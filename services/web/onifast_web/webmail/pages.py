@@ -17,7 +17,7 @@ from onifast_shared.recipients import quotas
 from pydantic import ValidationError
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller
+from onifast_web.access.caller import Caller
 from onifast_web.access.context import Web, current
 from onifast_web.http import csrf
 from onifast_web.http.forwarded import IGNORED_PROXY

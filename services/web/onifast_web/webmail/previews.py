@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from flask import Response, make_response, render_template, url_for
 from onifast_shared.message.parsing import Attachment, Parsed
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers
 from onifast_web.http.problems import not_found

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from flask import Response, make_response, render_template, request
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import conversations, image_senders
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import Attachment, Parsed
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import downloads
 from onifast_web.http import response_headers

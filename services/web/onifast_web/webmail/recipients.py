@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response, jsonify, request
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import contacts, recipient_facts
 from onifast_web.webmail.declared import Notices, PageRoute

@@ -9,7 +9,8 @@ from flask import Response, redirect, request, url_for
 from onifast_shared.message.compose import DraftError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import redirecting, sending_once
 from onifast_web.actions.sending import Sent

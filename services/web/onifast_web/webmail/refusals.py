@@ -12,7 +12,8 @@ from onifast_shared.refused.refusals import Refusal, RefusalRow
 from onifast_shared.values.paging import CursorError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import Web, current
 from onifast_web.actions import junk as actions
 from onifast_web.http.problems import not_found

@@ -9,7 +9,8 @@ from onifast_shared.transport import relay as relay_store
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import relay as actions
 from onifast_web.languages.texts import _, marked

@@ -11,7 +11,8 @@ from onifast_shared.transport.routes import StoredRoute
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import routes as actions
 from onifast_web.http.problems import Problem, not_found

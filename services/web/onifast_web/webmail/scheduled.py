@@ -10,7 +10,8 @@ from onifast_shared.queue.waiting import NoCopy, NotWaiting, Recalled, TooLate
 from onifast_shared.values import times
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import queue
 from onifast_web.http.problems import Problem, not_found

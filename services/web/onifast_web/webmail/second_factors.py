@@ -7,7 +7,8 @@ from onifast_shared.accounts import second_factor as store
 from onifast_shared.values import mailbox_accounts
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import second_factor as actions
 from onifast_web.languages.texts import marked

@@ -12,7 +12,8 @@ from onifast_shared.values.expansion import ANYBODY
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth
-from onifast_web.access.auth import Caller, Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Caller, Who
 from onifast_web.access.context import current
 from onifast_web.actions import mailbox_users as users
 from onifast_web.actions import team

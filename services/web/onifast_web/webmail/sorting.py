@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import labelling, labels
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.mailboxes.labels import Label
-from onifast_shared.mailboxes.mailbox import EmailRow
 
 from onifast_web.webmail import places
 from onifast_web.webmail.places import ListPlace

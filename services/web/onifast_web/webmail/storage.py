@@ -8,11 +8,12 @@ from onifast_shared.acts.journal import AskedAct, ListAct
 from onifast_shared.acts.scope import ListScope
 from onifast_shared.db.database import Connection
 from onifast_shared.mailboxes import storage as store
-from onifast_shared.mailboxes.mailbox import EmailRow
+from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.recipients import quotas
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import Problem
 from onifast_web.webmail import acts

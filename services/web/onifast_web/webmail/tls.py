@@ -8,7 +8,8 @@ from onifast_shared.tls import results as tls_results
 from onifast_shared.tls import sts_policies
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.http.problems import not_found
 from onifast_web.languages.texts import marked

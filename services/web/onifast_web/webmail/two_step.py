@@ -9,7 +9,8 @@ from onifast_shared.machine.log import Secret
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access import auth, totp
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import audited
 from onifast_web.actions import second_factor as actions

@@ -12,7 +12,8 @@ from onifast_shared.filters.vacations import VacationNote
 from onifast_shared.recipients import addresses
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import vacation as actions
 from onifast_web.http.problems import Problem

@@ -13,7 +13,8 @@ from onifast_shared.webhooks.store import Webhook
 from onifast_shared.webhooks.targets import TargetError
 from werkzeug.wrappers import Response as AnyResponse
 
-from onifast_web.access.auth import Who, allow
+from onifast_web.access.auth import allow
+from onifast_web.access.caller import Who
 from onifast_web.access.context import current
 from onifast_web.actions import webhooks as actions
 from onifast_web.actions.webhooks import Event
