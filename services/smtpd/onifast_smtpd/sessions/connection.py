@@ -35,7 +35,7 @@ from onifast_smtpd.receiver import Receiver
 from onifast_smtpd.sessions.costs import SessionCosts
 from onifast_smtpd.sessions.handler import MailHandler
 from onifast_smtpd.sessions.handshake import HandshakeFailed, shake_hands
-from onifast_smtpd.sessions.opening import Opening
+from onifast_smtpd.sessions.opening import SessionOpening
 from onifast_smtpd.transaction import MailTransaction
 
 TURN = 8  # commands of one session after which the others have their turn
@@ -83,16 +83,15 @@ class SmtpConnection(SMTP):
 
     def _begin(self) -> None:
         settings, loop = self._receiver.settings, self.loop
-        time_out = partial(self._say_last, replies.TIMED_OUT)
-        self._deadline = Deadline(loop, self._timeout_duration, settings.min_data_rate, time_out)
+        last_word = partial(self._say_last, replies.TIMED_OUT)
+        self._deadline = Deadline(loop, self._timeout_duration, settings.min_data_rate, last_word)
         self.session = self._create_session()
         self.wire: ServerWire
         self.ending: Reply | None = None
         self._verb = "?"
         self._conduct = SessionCosts()
         self._turn = 0
-        self._is_in_handshake = self._has_parted = False
-        self._has_delivered = False
+        self._is_in_handshake = self._has_parted = self._has_delivered = False
         self.closed: asyncio.Future[None] = loop.create_future()
         self.envelope = self._create_envelope()
 
@@ -276,7 +275,7 @@ class SmtpConnection(SMTP):
         # Looked up now: when the client has closed its socket, nobody can tell whose it was.
         local = self.transport.get_extra_info("sockname")
         self.session.client = await self._receiver.owners.find(self.session.client, local)
-        opening = Opening(self.session, self.wire, self._receiver.settings, self._service)
+        opening = SessionOpening(self.session, self.wire, self._receiver.settings, self._service)
         await opening.hear_proxy(lambda told: self._call_handler_hook("PROXY", told))
         maillog.connected(self.session.name, self.session.client)
         self.wire.transcript = self._receiver.transcript_of(self.session)
@@ -392,8 +391,8 @@ class SmtpConnection(SMTP):
             raise Refused(ending)
 
     def _too_much(self) -> Reply | None:
-        crowded = self._receiver.admission.crowded and not self.session.may_relay
-        return self._conduct.ending(CROWDED if crowded else 1)
+        is_crowded = self._receiver.admission.crowded and not self.session.may_relay
+        return self._conduct.ending(CROWDED if is_crowded else 1)
 
     def delivered(self) -> None:
         """A message was accepted."""

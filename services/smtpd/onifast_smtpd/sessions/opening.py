@@ -17,7 +17,7 @@ from onifast_smtpd.protocol.replies import TurnedAway
 from onifast_smtpd.protocol.wire import Gone, ServerWire
 
 
-class Opening:
+class SessionOpening:
     """The beginning of one session, up to its greeting."""
 
     def __init__(self, session: ClientSession, wire: ServerWire, settings: Settings, service: Service) -> None:
