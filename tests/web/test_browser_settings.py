@@ -47,6 +47,22 @@ def test_all_of_an_area_fits(chrome: Browser, live: Live, viewport: Viewport, sc
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), LOOKS)
+def test_an_empty_list_leaves_its_form_in_view(
+    chrome: Browser, live: Live, viewport: Viewport, scheme: ColorScheme
+) -> None:
+    pages = ("/contacts", "/destinations", "/hold-rules", "/labels", "/routes", "/templates")
+    with page_of(chrome, live.url, viewport=viewport, color_scheme=scheme) as page:
+        log_in(page, "root-admin")
+        for path in pages:
+            page.goto(path)
+            fits(page)
+            empty = page.locator(".empty:has(~ .settings-form)")
+            expect(empty).to_be_visible()
+            form = empty.locator("xpath=following-sibling::*[contains(@class, 'settings-form')][1]")
+            expect(form.locator("input:visible, select:visible").first, path).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), LOOKS)
 def test_a_filter_is_made_tried_and_run_in_a_browser(
     chrome: Browser, live: Live, database: Database, viewport: Viewport, scheme: ColorScheme
 ) -> None:
