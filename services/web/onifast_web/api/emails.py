@@ -124,7 +124,7 @@ class FullEmail(Email):
     junk: Annotated[JunkInfo | None, IF_ANY] = None
 
 
-class FoundMessage(NamedTuple):
+class StoredEmail(NamedTuple):
     """What the database has of one message, and of its reader."""
 
     row: EmailRow
@@ -159,7 +159,7 @@ def fields_of(row: EmailRow, release: int | None, marks: Iterable[Label]) -> dic
     }
 
 
-def full_email(found: FoundMessage, row: EmailRow, parsed: Parsed, invitation: Invitation | None) -> FullEmail:
+def full_email(found: StoredEmail, row: EmailRow, parsed: Parsed, invitation: Invitation | None) -> FullEmail:
     """A message whole; `row` is what was found, or that as it is after it was read."""
     return FullEmail(
         **fields_of(row, found.release, found.labels),

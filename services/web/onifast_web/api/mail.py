@@ -20,7 +20,7 @@ from onifast_web.access.caller import Who
 from onifast_web.actions import audited, invitations, messages
 from onifast_web.actions.invitations import Invitation
 from onifast_web.api.chosen import ChosenMessages, Folder, all_of, one_of
-from onifast_web.api.emails import FoundMessage, FullEmail, full_email
+from onifast_web.api.emails import FullEmail, StoredEmail, full_email
 from onifast_web.api.endpoint import IF_ANY, Call, Endpoint, Id
 from onifast_web.http import csrf
 from onifast_web.http.models import Model
@@ -188,11 +188,11 @@ ENDPOINTS = (
 )
 
 
-def _get(tx: Connection, call: Call, email_id: int) -> FoundMessage:
+def _get(tx: Connection, call: Call, email_id: int) -> StoredEmail:
     row = mailbox.get(tx, call.caller.mail_of, email_id)
     if row is None:
         raise not_found()
-    return FoundMessage(
+    return StoredEmail(
         row,
         mailbox.raw(tx, email_id),
         release_times(tx, [row], call).get(email_id),

@@ -24,7 +24,7 @@ _PAGE = (
 )
 
 
-class NoRoom(RequestEntityTooLarge):  # type: ignore[misc]
+class TooManyLarge(RequestEntityTooLarge):  # type: ignore[misc]
     """Too many large requests are under way, whoever sends them."""
 
     code = 503
@@ -87,7 +87,7 @@ class RefusalTask(_Ending, ErrorTask):  # type: ignore[misc]
         self.status = f"{error.code} {error.reason}"
         self.response_headers.extend([("Content-Type", media_type), ("Cache-Control", "no-store")])
         self.response_headers.append(("Content-Security-Policy", DATA_POLICY))
-        if isinstance(error, NoRoom | ShareIsFull):
+        if isinstance(error, TooManyLarge | ShareIsFull):
             self.response_headers.append(("Retry-After", str(BUSY_SECONDS)))
         self.set_close_on_finish()
         self.content_length = len(body.encode())
@@ -96,7 +96,7 @@ class RefusalTask(_Ending, ErrorTask):  # type: ignore[misc]
 
 def _in_words(error: Any, most: int) -> str:
     """What a person is to know of a refusal; "" of one that only a broken program gets."""
-    if isinstance(error, NoRoom):
+    if isinstance(error, TooManyLarge):
         return f"Too many large requests are under way. Try again in {BUSY_SECONDS} seconds."
     if isinstance(error, ShareIsFull):
         return f"Too many requests come from your address at once. Try again in {BUSY_SECONDS} seconds."

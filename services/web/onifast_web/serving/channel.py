@@ -25,7 +25,7 @@ from waitress.utilities import RequestEntityTooLarge
 from onifast_web.access.cookie_names import SESSION
 from onifast_web.http.forwarded import claimed_address
 from onifast_web.http.peer import Peers, places
-from onifast_web.serving.answers import SMALL_BODY, NoRoom, PageTask, RefusalTask, ShareIsFull
+from onifast_web.serving.answers import SMALL_BODY, PageTask, RefusalTask, ShareIsFull, TooManyLarge
 from onifast_web.serving.fair_queue import KnownCallers
 from onifast_web.serving.large_bodies import LargeBodies
 from onifast_web.serving.overload import Phase, Shares
@@ -115,7 +115,7 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         if not is_large or not self._large.may_come(self.path, self.headers):
             return False
         if not self._large.take(self):
-            self._refusal = NoRoom("too many large requests at once")
+            self._refusal = TooManyLarge("too many large requests at once")
         return self._refusal is None
 
     def received(self, data: bytes) -> int:
