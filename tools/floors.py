@@ -16,7 +16,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("transport", "limits", "junk", "moving"),
         ("queue",),
         ("dkim", "accepting", "delivery_check", "backup"),
-        ("domain_dns", "filters", "health", "metrics", "setting_up"),
+        ("domain_dns", "filters", "fsck", "health", "metrics", "setting_up"),
         ("doctor",),
         ("ctl",),
     ),

@@ -71,6 +71,7 @@
     onifast-mailctl metrics
     onifast-mailctl trace [--address ADDRESS] [--client CLIENT] [--session NAME] [--direction in|out] [--seconds N]
     onifast-mailctl doctor [CHECK…] [--strict] [--quiet]
+    onifast-mailctl fsck [KIND…] [--fix] [--quiet]
     onifast-mailctl --version
 
 It works on the same settings, files and database as the three programs, whether they run or not, with the rights of
@@ -104,6 +105,7 @@ from onifast_shared.ctl import (
     doctor,
     domains,
     first_mail,
+    fsck,
     health,
     hold_rules,
     junk,
@@ -203,14 +205,8 @@ def parser() -> argparse.ArgumentParser:
     counts.declare(area(areas, "counts", "how many messages each folder holds, as it is kept"))
     database.declare(area(areas, "database", "the database itself"))
     backups.declare(area(areas, "backup", "copies of the running system, and how they come back"))
-    setup.declare(areas)
-    first_mail.declare(areas)
-    delivery_check.declare(areas)
-    health.declare(areas)
-    metrics.declare(areas)
-    trace.declare(areas)
-    doctor.declare(areas)
-    check.declare(areas)
+    for alone in (setup, first_mail, delivery_check, health, metrics, trace, doctor, fsck, check):
+        alone.declare(areas)
     return whole
 
 

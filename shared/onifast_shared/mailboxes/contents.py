@@ -74,6 +74,15 @@ def read(tx: Connection, content_id: int, before: bytes = b"") -> bytes:
     return raw
 
 
+def is_whole(tx: Connection, content_id: int) -> bool:
+    """Whether the bytes are there, all of them; their lengths alone are read."""
+    sql = """
+        SELECT size = coalesce(length(data), (SELECT total(length(data)) FROM content_pieces WHERE content_id = c.id))
+        FROM contents c WHERE id = ?
+    """
+    return bool(tx.execute(sql, (content_id,)).get)
+
+
 def head(tx: Connection, content_id: int, limit: int = 65536) -> bytes:
     """The first `limit` bytes: enough for any sane header section. Raises KeyError for an id that is not there."""
     row = tx.execute("SELECT substr(data, 1, ?) FROM contents WHERE id = ?", (limit, content_id)).fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from onifast_shared.db.database import Connection, SqlValue
@@ -139,6 +140,21 @@ def filed(tx: Connection, after: int = 0, limit: int = 500) -> list[FiledCopy]:
 
 # Of a mailbox user who is no more there is no home.
 _FILED = f"{LIVE.replace('owner', 'e.owner')} AND (m.account IS NOT NULL OR e.owner NOT GLOB '{ANY_MAILBOX}')"
+
+
+def copy_folder(address: str) -> str:
+    """What stands before the name of a mailbox user's copy: a folder of their own. "" for a panel user's."""
+    name = address.replace("%", "%25").replace("/", "%2F")
+    return f"{'%2E' + name[1:] if name.startswith('.') else name}/" if name else ""
+
+
+def is_copy_of(tx: Connection, email_id: int, home: str, name: str) -> bool:
+    """Whether a file of that name in that home is the copy of the message."""
+    sql = """
+        SELECT coalesce(e.file_path, '') FROM emails e LEFT JOIN mailbox_users m ON m.account = e.owner
+        WHERE e.id = ? AND coalesce(m.owner, e.owner) = ?
+    """
+    return PurePath(str(tx.execute(sql, (email_id, home)).get or "")).name == name
 
 
 def refile(tx: Connection, email_id: int) -> None:

@@ -62,6 +62,11 @@ def refuse(tx: Connection, row: ScriptRow, error: str) -> None:
     )
 
 
+def unknown(tx: Connection) -> list[tuple[int, str]]:
+    """The ids of rows with an unknown status, and that."""
+    return [(int(row[0]), str(row[1])) for row in tx.execute(f"SELECT id, status FROM outbox WHERE {_IS_UNKNOWN}")]
+
+
 def hold_unknown(tx: Connection) -> int:
     """Holds rows with an unknown status, so that nothing is lost or sent by mistake; returns how many."""
     tx.execute(_HOLD_UNKNOWN)
@@ -69,9 +74,10 @@ def hold_unknown(tx: Connection) -> int:
 
 
 # The states are spelt out as the index outbox_unknown does it, so that SQLite uses that.
+_IS_UNKNOWN = f"""status NOT IN ({", ".join(f"'{state}'" for state in STATES)})"""
 _HOLD_UNKNOWN = f"""
     UPDATE outbox SET last_error = 'status was ' || quote(status), status = 'held'
-    WHERE status NOT IN ({", ".join(f"'{state}'" for state in STATES)})
+    WHERE {_IS_UNKNOWN}
 """
 _UNPREPARED = """
     SELECT id, coalesce(sender, ''), coalesce(recipient, ''), coalesce(subject, ''), coalesce(body, '')

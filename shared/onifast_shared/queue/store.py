@@ -231,8 +231,14 @@ def give_back(tx: Connection, token: str, row_ids: Iterable[int]) -> None:
 
 def release_dead(tx: Connection, boot_id: str, boot_now_ms: int) -> int:
     """Puts rows back whose deliverer died: their lease ran out, or belongs to an earlier boot. Gives how many."""
-    tx.execute(f"{_BACK} AND (lease_boot IS NOT ? OR lease_until IS NULL OR lease_until < ?)", (boot_id, boot_now_ms))
+    tx.execute(f"{_BACK} AND {_IS_DEAD}", (boot_id, boot_now_ms))
     return tx.changes()
+
+
+def dead(tx: Connection, boot_id: str, boot_now_ms: int) -> list[int]:
+    """The ids of the rows that `release_dead` would put back."""
+    sql = f"SELECT id FROM outbox WHERE status = 'sending' AND {_IS_DEAD} ORDER BY id"
+    return [int(str(row[0])) for row in tx.execute(sql, (boot_id, boot_now_ms))]
 
 
 def record(tx: Connection, row_id: int, attempt: DeliveryAttempt) -> None:
@@ -364,6 +370,7 @@ def submission_of(columns: Sequence[Any]) -> Submission:
     return Submission(**fields)
 
 
+_IS_DEAD = "(lease_boot IS NOT ? OR lease_until IS NULL OR lease_until < ?)"
 _BACK = """
     UPDATE outbox SET status = CASE WHEN attempts > 0 THEN 'deferred' ELSE 'pending' END, ready = domain IS NOT NULL,
                       lease_token = NULL, lease_boot = NULL, lease_until = NULL

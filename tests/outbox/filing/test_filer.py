@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from onifast_outbox.filing import copies as filing_module
 from onifast_outbox.filing import filer, indexer
-from onifast_outbox.filing.copies import Filer, FilerGone, Filing, folder_of
+from onifast_outbox.filing.copies import Filer, FilerGone, Filing
 from onifast_outbox.filing.filer import DONE, LATER, NEVER, CopyRefused, check_name
 from onifast_shared.accounts import mailbox_users
 from onifast_shared.machine import capabilities
@@ -266,9 +266,9 @@ async def test_no_address_leads_out_of_the_mail_directory(
     running: Filer, home: Callable[[str, int], Path], address: str
 ) -> None:
     folder = home("alice", ALICE) / ".onifast" / "mail"
-    kind, path = await running.write("alice", f"{folder_of(address)}{NAME}", MESSAGE)
+    kind, path = await running.write("alice", f"{indexing.copy_folder(address)}{NAME}", MESSAGE)
     assert kind == DONE and folder in Path(path).parents and ".." not in Path(path).parts
-    assert await running.missing("alice", [f"{folder_of(address)}{NAME}", f"x/{NAME}"]) == [f"x/{NAME}"]
+    assert await running.missing("alice", [f"{indexing.copy_folder(address)}{NAME}", f"x/{NAME}"]) == [f"x/{NAME}"]
 
 
 @as_root

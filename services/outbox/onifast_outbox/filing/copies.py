@@ -119,7 +119,7 @@ class Filing:
         while copies := await self._db.aread(lambda tx, after=after: indexing.filed(tx, after)):  # type: ignore[misc]
             after = copies[-1].id
             for owner, group in groupby(sorted(copies, key=attrgetter("home")), key=attrgetter("home")):
-                names = ((each.id, PurePath(each.path).name, folder_of(each.address)) for each in group)
+                names = ((each.id, PurePath(each.path).name, indexing.copy_folder(each.address)) for each in group)
                 await self._look_for(owner, {f"{folder}{name}": email_id for email_id, name, folder in names if name})
 
     async def _look_for(self, owner: str, ids: dict[str, int]) -> None:
@@ -134,7 +134,7 @@ class Filing:
         raw = await self._db.aread(lambda tx: mailbox.raw(tx, item.id) if indexing.is_owners(tx, item) else None)
         if raw is None:
             return []
-        kind, text = await self._filer.write(item.home, f"{folder_of(item.address)}{copy_name(item)}", raw)
+        kind, text = await self._filer.write(item.home, f"{indexing.copy_folder(item.address)}{copy_name(item)}", raw)
         return [Copy(item, kind, text, time.monotonic())]
 
     async def _record(self, copies: list[Copy], now: float) -> None:
@@ -148,12 +148,6 @@ class Filing:
 def copy_name(item: UnfiledMessage) -> str:
     """The copy's file name: when it came and its number, the same at every try."""
     return f"{datetime.fromtimestamp(item.received_ts, UTC):%Y%m%dT%H%M%SZ}-{item.id}.eml"
-
-
-def folder_of(address: str) -> str:
-    """What stands before the name of a mailbox user's copy: a folder of their own. "" for a panel user's."""
-    name = address.replace("%", "%25").replace("/", "%2F")
-    return f"{'%2E' + name[1:] if name.startswith('.') else name}/" if name else ""
 
 
 def _record(tx: Connection, copies: list[Copy], now: float) -> None:
