@@ -135,7 +135,7 @@ WITHOUT_LINE: Mapping[str, str] = {
     ),
     "search rebuild": "makes anew what follows from the mail",
     "counts rebuild": "makes anew what follows from the mail",
-    "fsck": "makes anew what follows from the mail, and keeps what it takes out",
+    "fsck": "writes its line itself, with what it mended",
     "database init": "there is no trail before it",
     "database adopt": "the trail that is taken over may be another one",
     "database rebuild": "the trail is in what is made anew",

@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, column, opened
+from onifast_shared.accounts import audit
+from onifast_shared.ctl import audited
+from onifast_shared.ctl.tools import DONE, NOTHING, UsageError, add, column, opened, write
+from onifast_shared.db.database import Connection
 from onifast_shared.fsck import examination
 from onifast_shared.fsck.examination import KINDS, FsckFinding
 from onifast_shared.machine.config import Settings
@@ -35,15 +42,23 @@ def _fsck(arguments: argparse.Namespace, settings: Settings) -> int:
             print(f"onifast-mailctl: {name} …", file=sys.stderr)
 
     found, left = 0, 0
+    mended = Counter[str]()
     with opened(settings) as db:
         for finding in examination.examine(settings, db, arguments.kinds, fix=arguments.fix, progress=progress):
             found += 1
             left += not finding.mended
+            mended[finding.problem.kind] += bool(finding.mended)
             if not (arguments.quiet and finding.mended):
                 _print(arguments, finding)
+    if +mended:
+        write(settings, partial(_record, mended=+mended))
     if not found and not arguments.json and not arguments.quiet:
         print("nothing is wrong")
     return NOTHING if left else DONE
+
+
+def _record(tx: Connection, mended: Mapping[str, int]) -> None:
+    audit.record(tx, audited.actor(), "database.mend", owner=None, details=dict(mended), now=time.time())
 
 
 def _print(arguments: argparse.Namespace, finding: FsckFinding) -> None:

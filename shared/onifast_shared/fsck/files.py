@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +20,8 @@ MAIL_FOLDER = PurePath(".onifast/mail")
 LEFT_OVER_AGE = 86400
 """Seconds after which a file of work that is under way belongs to work that broke off."""
 
+_ITSELF = PurePath()
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SECRET = ("privkey.pem", "dkim_private")
 
 
@@ -60,12 +64,13 @@ def _write_anew(tools: FsckTools, email_id: int) -> str:
 
 def unknown_copies(tools: FsckTools) -> Iterator[FsckProblem]:
     """Copies in users' homes that no message of theirs is filed as. Their owners' names are taken from directories."""
-    for home in _entries(tools.settings.home_root):
-        mail = home / MAIL_FOLDER
-        for folder in (mail, *(each for each in _entries(mail) if _is_folder(each))):
-            for path in _entries(folder):
-                if path.suffix == ".eml" and not path.name.startswith("."):
-                    yield from _unknown(tools, home.name, path)
+    root = tools.settings.home_root
+    for home in _names(root):
+        mail = PurePath(home) / MAIL_FOLDER
+        for folder in (mail, *(mail / name for name in _names(root, mail))):
+            for name in _names(root, folder):
+                if name.endswith(".eml") and not name.startswith("."):
+                    yield from _unknown(tools, home, root / folder / name)
 
 
 def _unknown(tools: FsckTools, home: str, path: Path) -> Iterator[FsckProblem]:
@@ -73,33 +78,34 @@ def _unknown(tools: FsckTools, home: str, path: Path) -> Iterator[FsckProblem]:
     email_id = int(number) if number.isascii() and number.isdigit() and len(number) < len(str(2**63)) else 0
     if not tools.db.read(lambda tx: indexing.is_copy_of(tx, email_id, home, path.name)):
         text = f"no message of {home}'s has this copy"
-        remedy = f"onifast-mailctl import mail {home} {path} brings it in, once; or remove it"
+        command = shlex.join(("onifast-mailctl", "import", "mail", home, str(path)))  # their owner chose the names
+        remedy = f"{command} brings it in, once; or remove it"
         yield FsckProblem(UNKNOWN_COPIES, str(path), text, remedy=remedy)
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
+def _names(root: Path, below: PurePath = _ITSELF) -> Iterator[str]:
+    """What lies in a folder below one that is ours; nothing where it cannot be read.
 
-
-def _entries(folder: Path) -> Iterator[Path]:
-    """What lies in a folder that is no link; nothing where it cannot be read."""
-    if not _is_folder(folder):
-        return
-    try:
-        with os.scandir(folder) as found:
-            for each in found:
-                yield folder / each.name
-    except OSError:
-        return
+    No link is followed on the way down: a user who may put one there would have us look where they may not.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            fd = os.open(root, _FOLDER)
+            opened.callback(os.close, fd)
+            for part in below.parts:
+                fd = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+                opened.callback(os.close, fd)
+            with os.scandir(fd) as found:
+                for each in found:
+                    yield each.name
+        except OSError:
+            return
 
 
 def left_overs(tools: FsckTools) -> Iterator[FsckProblem]:
     """Files beside the database that work which broke off left there."""
     path = tools.settings.database
-    for each in _entries(path.parent):
+    for each in map(path.parent.joinpath, _names(path.parent)):
         is_ours = each.name.startswith(f"{path.name}.")
         if is_ours and (each.name.endswith(".part") or ".rebuilt-" in each.name) and _is_old(each, tools.now):
             yield FsckProblem(LEFT_OVERS, str(each), "work that broke off left it", partial(_put_away, tools, each))
@@ -120,8 +126,10 @@ def rights(tools: FsckTools) -> Iterator[FsckProblem]:
     """Private keys, the database and the panel's token that everybody on this host can read or change."""
     settings = tools.settings
     secret = [path for path in (settings.database, settings.panel_token_path) if not _is_absent(path)]
-    for domain in _entries(settings.certs_dir):
-        secret += [path for path in _entries(domain) if path.name.startswith(_SECRET)]
+    certificates = settings.certs_dir
+    for domain in _names(certificates):
+        names = _names(certificates, PurePath(domain))
+        secret += [certificates / domain / name for name in names if name.startswith(_SECRET)]
     for path in secret:
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) and found.st_mode & 0o007:

@@ -155,6 +155,8 @@ def test_what_is_wrong_is_found_and_mended(kind: str, host: Host) -> None:
     assert all(each["mended"] is None for each in found)
     status, found = host.fsck("--fix", kind)
     assert status == 0 and found and all(each["kind"] == kind and each["mended"] for each in found)
+    told = host.value("SELECT group_concat(details) FROM audit_events WHERE action = 'database.mend'")
+    assert str(told).count(f'"{kind}"') == 1
     if kind == "incomplete-contents":
         return  # the queue's row stays until a person cancels it
     assert host.fsck(kind) == (0, [])
@@ -191,12 +193,16 @@ def test_many_rows_are_read_in_steps(host: Host) -> None:
 
 
 def test_a_copy_of_no_message_is_named_with_what_brings_it_in(host: Host) -> None:
-    (host.mail / "20260101T000000Z-99.eml").write_bytes(b"Subject: x\r\n\r\n")
-    (host.settings.home_root / "eve" / ".onifast").mkdir(parents=True)
-    (host.settings.home_root / "eve" / MAIL).symlink_to(host.mail)
+    (host.mail / "$(reboot) 99.eml").write_bytes(b"Subject: x\r\n\r\n")
+    homes = host.settings.home_root
+    (homes / "eve" / ".onifast").mkdir(parents=True)
+    (homes / "eve" / MAIL).symlink_to(host.mail)
+    (homes / "mallory").mkdir()
+    (homes / "mallory/.onifast").symlink_to(homes / "ann/.onifast")
+    (homes / "trent").symlink_to(homes / "ann")
     status, found = host.fsck("--fix")
     assert status == 1 and [each["kind"] for each in found] == ["unknown-copies"]
-    assert "import mail ann" in str(found[0]["remedy"])
+    assert f"import mail ann '{host.mail}/$(reboot) 99.eml' brings" in str(found[0]["remedy"])
 
 
 def test_an_index_that_does_not_fit_its_table_is_found(host: Host) -> None:
