@@ -3,7 +3,7 @@
 
 const puppeteer = require("puppeteer-core");
 
-const PATIENCE = 20_000; // milliseconds
+const PATIENCE = 45_000; // milliseconds
 const { url, user, password, file, firefox, picture } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 const wrong = [];
 

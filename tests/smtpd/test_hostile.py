@@ -304,8 +304,9 @@ def test_many_large_messages_at_once_share_what_memory_there_is(hostess: Hostess
     # bytes_in_flight counts each message three times; the allocator keeps some of what is free again.
     with siege.of(240 * MIB):
         _together(attack, 16)
-    assert set(replies) <= {"250 2.0.0", "452 4.3.1"}
-    assert len(replies) == 16
+    # The last: whom a busy machine lets send no faster than the least rate is asked to come again.
+    assert set(replies) <= {"250 2.0.0", "452 4.3.1", "421 4.4.2"}
+    assert len(replies) == 16 and "250 2.0.0" in replies
 
 
 def test_a_thousand_commands_in_one_packet_are_answered_in_order(hostess: Hostess, siege: Siege) -> None:

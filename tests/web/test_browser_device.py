@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,6 +78,7 @@ def test_new_mail_is_told_of_once_to_who_asked_for_it(page: Page, live: Live, da
     assert page.evaluate(SHOWN) == [], "what lies there is no news"
     other = page.context.new_page()
     other.goto("/folders/inbox")
+    deliver(database, subject="Brought in from another mailbox", received=time.time() - 86400)
     deliver(database, subject="Lunch?")
     index(database)
     until(page, SHOWN)

@@ -6,7 +6,9 @@ import { t } from "./texts.js";
 const { user } = document.body.dataset;
 const WANTED = `onifast-notifications ${user}`;
 const TOLD = `onifast-told ${user}`;
+const LOOKED = `onifast-looked ${user}`;
 const MOST = 3; // notifications at once
+const LATE = 300_000; // milliseconds for which a message may be under way to the inbox
 
 let installing = null;
 
@@ -38,8 +40,13 @@ export async function tellOfNew(root) {
     const { emails } = await answer.json();
     const newest = Math.max(told, ...emails.map((each) => each.id));
     localStorage.setItem(TOLD, newest);
+    // By the server's clock, as are the times of messages.
+    const looked = Number(localStorage.getItem(LOOKED));
+    localStorage.setItem(LOOKED, Date.parse(answer.headers.get("Date")) || Date.now());
+    // What has a higher number and came before that was brought in from somewhere else: it is no news.
+    const news = emails.filter((one) => one.id > told && Date.parse(one.received_at) > looked - LATE);
     // The first time says what has been told, whatever lies there.
-    if (told) for (const each of emails.filter((one) => one.id > told).slice(0, MOST)) await tell(root, each);
+    if (told) for (const each of news.slice(0, MOST)) await tell(root, each);
   });
 }
 
