@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from onifast_shared.db.database import Database
 from onifast_shared.junk import senders
+from onifast_shared.mailboxes import sender_choices
 from playwright.sync_api import Browser, Page, expect
 
 from peers.browser import DESKTOP, ColorScheme, Viewport
@@ -41,6 +42,11 @@ def test_a_click_in_the_list_accepts_or_blocks(chrome: Browser, live: Live, data
     eve, ann = two_strangers(database)
     with opened(chrome, live) as page:
         open_list(page)
+        page.get_by_role("button", name="Block eve@remote.test: From eve").click()
+        expect(page.get_by_text("Blocked: moved 1 message to junk")).to_be_visible()
+        page.keyboard.press("z")
+        expect(page.get_by_text("Undone")).to_be_visible()
+        assert database.read(lambda tx: sender_choices.list_all(tx, "demo")) == []
         page.get_by_role("button", name="Block eve@remote.test: From eve").click()
         expect(page.get_by_text("Blocked: moved 1 message to junk")).to_be_visible()
         page.get_by_role("button", name="Accept ann@remote.test: From ann").click()

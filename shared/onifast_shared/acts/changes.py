@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from onifast_shared.acts import journal
-from onifast_shared.acts.journal import ListAct
+from onifast_shared.acts.journal import ListAct, SenderDecision
 from onifast_shared.db.database import Connection
-from onifast_shared.mailboxes import labelling, labels, mailbox, snoozing
+from onifast_shared.mailboxes import labelling, labels, mailbox, sender_choices, snoozing
 from onifast_shared.mailboxes.labels import Label
 from onifast_shared.mailboxes.mailbox import PURGED
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from onifast_shared.values.set_aside import SET_ASIDE
 
 DELETED = f"{SET_ASIDE}deleted"
@@ -27,6 +28,8 @@ def apply(tx: Connection, act: ListAct, ids: Sequence[int]) -> int:
     match act.action:
         case "move":
             _move(tx, act.owner, found, act.target)
+        case "accepted" | "blocked":
+            mailbox.move(tx, act.owner, found, SenderDecision.of(act).folder)
         case "read" | "unread":
             mailbox.set_read(tx, act.owner, found, act.action == "read")
         case "star" | "unstar":
@@ -49,7 +52,7 @@ def revert(tx: Connection, act: ListAct, email_id: int, was: dict[str, Any]) -> 
     if now is None:
         return False
     match act.action:
-        case "move" | "snooze":
+        case "move" | "snooze" | "accepted" | "blocked":
             if _place_of(now) != _made(act) or (act.action == "snooze" and now["snoozed"] != int(act.target)):
                 return False
             _put_back(tx, act.owner, email_id, was)
@@ -62,6 +65,13 @@ def revert(tx: Connection, act: ListAct, email_id: int, was: dict[str, Any]) -> 
         case "delete":
             _bring_back(tx, act.owner, email_id, was)
     return True
+
+
+def take_back(tx: Connection, act: ListAct) -> None:
+    """Takes back what an act did besides its messages: a choice about senders, as far as it is the same still."""
+    if act.action in ("accepted", "blocked"):
+        made: SenderChoice = "accepted" if act.action == "accepted" else "blocked"
+        sender_choices.take_back(tx, act.owner, made, SenderDecision.of(act).before)
 
 
 def erase(tx: Connection, act: ListAct, limit: int) -> int:
@@ -108,6 +118,8 @@ def _place_of(state: dict[str, Any]) -> str:
 
 def _made(act: ListAct) -> str:
     """Where an act put its messages."""
+    if act.action in ("accepted", "blocked"):
+        return SenderDecision.of(act).folder
     return "archive" if act.action == "snooze" else act.target
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from onifast_shared.db.database import Connection
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 
-ACTIONS = ("move", "read", "unread", "star", "unstar", "label", "delete", "snooze")
-"""What can be done. `move` goes to a place's key, `label` gives and takes labels, `snooze` lasts until a time."""
+ACTIONS = ("move", "read", "unread", "star", "unstar", "label", "delete", "snooze", "accepted", "blocked")
+"""What can be done. `move` goes to a place's key, `label` gives and takes labels, `snooze` lasts until a time.
+
+Who wrote messages is `accepted` or `blocked`, with a `SenderDecision`.
+"""
 
 ActState = Literal["working", "done", "undoing", "undone"]
 
@@ -19,6 +23,23 @@ DELETED_FOR = 10
 
 UNDONE_FOR = 3600
 """Seconds for which anything else can be undone."""
+
+
+@dataclass(frozen=True)
+class SenderDecision:
+    """Where messages go whose senders were accepted or blocked, and what had been chosen about these before."""
+
+    folder: str
+    before: Mapping[str, SenderChoice | None]
+
+    def to_json(self) -> str:
+        """The `target` of an act."""
+        return json.dumps({"folder": self.folder, "before": dict(self.before)})
+
+    @classmethod
+    def of(cls, act: ListAct) -> SenderDecision:
+        """That of an act which accepted or blocked."""
+        return cls(**json.loads(act.target))
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def undo(tx: Connection, begun: ListAct, now: float) -> ListAct:
     """Undoes an act, or begins to where there are many messages; a second time nothing is left to do."""
     if begun.state in ("undoing", "undone"):
         return begun
+    changes.take_back(tx, begun)
     undoing = journal.advance(
         tx, begun, done=begun.done, cursor=begun.cursor, state="undoing", ends_ts=int(now) + journal.UNDONE_FOR
     )

@@ -30,9 +30,9 @@ from onifast_shared.filters import checks, rules, store, vacations
 from onifast_shared.filters.deciding import MailFilter
 from onifast_shared.filters.rules import FilterError
 from onifast_shared.filters.vacations import Audience, VacationNote
-from onifast_shared.junk import senders
-from onifast_shared.junk.senders import SenderChoice
 from onifast_shared.machine.config import Settings
+from onifast_shared.mailboxes import sender_choices
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from onifast_shared.values import times
 from onifast_shared.values.address import Address, AddressError, parse_domain
 
@@ -204,7 +204,7 @@ def _moment(text: str | None) -> int | None:
 
 
 def _senders(arguments: argparse.Namespace, settings: Settings) -> int:
-    found = read(settings, lambda tx: senders.list_all(tx, arguments.user))
+    found = read(settings, lambda tx: sender_choices.list_all(tx, arguments.user))
     rows = ({"sender": each.sender, "choice": each.choice, "at": times.rfc3339(each.chosen_ts)} for each in found)
     return show_rows(arguments, rows)
 
@@ -212,14 +212,14 @@ def _senders(arguments: argparse.Namespace, settings: Settings) -> int:
 def _choose(arguments: argparse.Namespace, settings: Settings) -> int:
     known_account(settings, arguments.user)
     sender, choice = _sender(arguments.sender), cast(SenderChoice, arguments.choice)
-    write(settings, lambda tx: senders.choose(tx, arguments.user, sender, choice, time.time()))
+    write(settings, lambda tx: sender_choices.choose(tx, arguments.user, sender, choice, time.time()))
     return DONE
 
 
 def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
     name = arguments.sender
     sender = name if name.startswith("list:") else _sender(name)
-    found = write(settings, lambda tx: senders.forget(tx, arguments.user, sender))
+    found = write(settings, lambda tx: sender_choices.forget(tx, arguments.user, sender))
     return outcome(found, f"{arguments.user} has chosen nothing about {name}")
 
 

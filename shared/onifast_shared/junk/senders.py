@@ -8,14 +8,17 @@ or a whole domain, goes to junk or to trash, as they say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from onifast_shared.acts import steps
+from onifast_shared.acts.journal import AskedAct, ListAct, SenderDecision
 from onifast_shared.db.database import Connection
 from onifast_shared.junk.judging import ArrivedMessage, JunkVerdict
-from onifast_shared.mailboxes import contents, labelling, labels, mailbox, preferences
+from onifast_shared.mailboxes import contents, labelling, labels, mailbox, preferences, sender_choices
 from onifast_shared.mailboxes.labels import Label, LabelError
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from onifast_shared.message import mailing_list
 from onifast_shared.message.headers import split_head
 from onifast_shared.message.parsing import Parsed, Summary, parse
@@ -25,10 +28,6 @@ from onifast_shared.values.address import Address
 FOLDER = "Unknown senders"
 """What the own folder is called as it is made; its owner may give it another name."""
 
-MOST = 5000
-"""Choices of one user that are kept: the latest."""
-
-SenderChoice = Literal["accepted", "blocked"]
 
 _LIST = "list:"
 _MOST_ANSWERED = 10
@@ -37,15 +36,6 @@ _MOST_MOVED = 1000
 _MOST_HEAD = 16 * 1024
 _TRIES = 20
 _MOST_LABELS = 10  # of a domain
-
-
-@dataclass(frozen=True)
-class ChosenSender:
-    """What a user chose about a sender: an address, `@` and a domain, or `list:` and the id of a mailing list."""
-
-    sender: str
-    choice: SenderChoice
-    chosen_ts: int
 
 
 @dataclass(frozen=True)
@@ -96,48 +86,6 @@ def is_apart(tx: Connection, owner: str, email_id: int) -> bool:
     """Whether a message lies in the folder of unknown senders."""
     sql = "SELECT EXISTS (SELECT 1 FROM email_labels WHERE email_id = ? AND label_id = ?)"
     return bool(tx.execute(sql, (email_id, preferences.unknown_folder(tx, owner))).get)
-
-
-def list_all(tx: Connection, owner: str) -> list[ChosenSender]:
-    """What a user chose, in the order of the senders."""
-    sql = "SELECT sender, choice, chosen_ts FROM sender_choices WHERE username = ? ORDER BY sender"
-    return [ChosenSender(*row) for row in tx.execute(sql, (owner,))]
-
-
-def choose(tx: Connection, owner: str, sender: str, choice: SenderChoice, now: float) -> None:
-    """Remembers what a user chose about a sender: an Address's key, `@` and a domain, or `list:` and a list's id."""
-    sql = (
-        "INSERT INTO sender_choices (username, sender, choice, chosen_ts) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET choice = excluded.choice, chosen_ts = excluded.chosen_ts"
-    )
-    tx.execute(sql, (owner, sender, choice, int(now)))
-    tx.execute(
-        "DELETE FROM sender_choices WHERE username = ?1 AND sender IN ("
-        " SELECT sender FROM sender_choices WHERE username = ?1 ORDER BY chosen_ts DESC, sender LIMIT -1 OFFSET ?2)",
-        (owner, MOST),
-    )
-
-
-def forget(tx: Connection, owner: str, sender: str) -> bool:
-    """Forgets a choice; False where there was none."""
-    tx.execute("DELETE FROM sender_choices WHERE username = ? AND sender = ?", (owner, sender))
-    return tx.changes() > 0
-
-
-def decide(tx: Connection, owner: str, email_id: int, choice: SenderChoice, now: float) -> int:
-    """Accepts or blocks who wrote a message of this owner's: it is moved to the inbox, or to where blocked mail goes.
-
-    All of theirs that lies apart goes along.
-    Who is accepted is so with the list that it came by. Returns how many messages were moved.
-    """
-    origin = origin_of(parse(mailbox.raw(tx, email_id)))
-    if origin.author is not None:
-        choose(tx, owner, origin.author.key, choice, now)
-    if origin.list_id and choice == "accepted":
-        choose(tx, owner, f"{_LIST}{origin.list_id}", choice, now)
-    ids = dict.fromkeys([email_id, *_apart_from(tx, owner, origin, with_list=choice == "accepted")])
-    blocked_to = "trash" if preferences.blocked_to_trash(tx, owner) else "junk"
-    return mailbox.move(tx, owner, ids, "inbox" if choice == "accepted" else blocked_to)
 
 
 def _choice(tx: Connection, owner: str, origin: MessageOrigin) -> tuple[str, SenderChoice | None]:
@@ -223,3 +171,23 @@ def _list_of(tx: Connection, content_id: int | None) -> str:
     except KeyError:
         return ""
     return mailing_list.list_id(found.header("list-id") or "")
+
+
+def decide(tx: Connection, owner: str, ids: Iterable[int], choice: SenderChoice, *, came: str, now: float) -> ListAct:
+    """Accepts or blocks who wrote messages of this owner's: they go to the inbox, or to where blocked mail goes.
+
+    All of theirs that lies apart goes along. Who is accepted is so with the list that it came by. `came` is the place
+    in which that was asked for. The act can be undone, the choice too.
+    """
+    names, moved = dict[str, None](), dict[int, None]()
+    for email_id in ids:
+        origin = origin_of(parse(mailbox.raw(tx, email_id)))
+        names |= dict.fromkeys([origin.author.key] if origin.author is not None else [])
+        names |= dict.fromkeys([f"{_LIST}{origin.list_id}"] if origin.list_id and choice == "accepted" else [])
+        moved |= dict.fromkeys([email_id, *_apart_from(tx, owner, origin, with_list=choice == "accepted")])
+    before = sender_choices.of(tx, owner, names)
+    for name in names:
+        sender_choices.choose(tx, owner, name, choice, now)
+    folder = "inbox" if choice == "accepted" else "trash" if preferences.blocked_to_trash(tx, owner) else "junk"
+    target = SenderDecision(folder, {name: None if was is None else was.choice for name, was in before.items()})
+    return steps.act(tx, AskedAct(owner, choice, target.to_json(), came), list(moved), now)

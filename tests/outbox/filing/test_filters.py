@@ -13,8 +13,7 @@ from onifast_shared.accepting.distribution import trace_of
 from onifast_shared.filters import acting, rules, runs, store
 from onifast_shared.filters.deciding import MailFilter
 from onifast_shared.filters.runs import FilterRun
-from onifast_shared.junk import senders
-from onifast_shared.mailboxes import labels, mailbox, preferences
+from onifast_shared.mailboxes import labels, mailbox, preferences, sender_choices
 from onifast_shared.mailboxes.email_rows import EmailRow
 from onifast_shared.message.parsing import parse
 from onifast_shared.values.address import Address
@@ -244,7 +243,7 @@ async def test_a_template_is_answered_once_a_day(outbox: Outbox) -> None:
 
 @pytest.mark.parametrize("sender", ["eve@remote.test", "@remote.test", "@test.example"])
 async def test_blocked_senders_are_not_sorted_answered_or_forwarded(outbox: Outbox, sender: str) -> None:
-    outbox.db.write(lambda tx: senders.choose(tx, "carol", sender, "blocked", NOW))
+    outbox.db.write(lambda tx: sender_choices.choose(tx, "carol", sender, "blocked", NOW))
     has_filter(outbox, {"do": "forward", "to": "bob@remote.test"}, {"do": "folder", "folder": "inbox"})
     author = "Eve <eve@a.b.test.example>" if sender == "@test.example" else "Eve <eve@remote.test>"
     found = row(outbox, await arrive(outbox, letter(sender=author)))
@@ -255,8 +254,8 @@ async def test_blocked_senders_are_not_sorted_answered_or_forwarded(outbox: Outb
 
 
 async def test_an_accepted_address_counts_for_more_than_its_blocked_domain(outbox: Outbox) -> None:
-    outbox.db.write(lambda tx: senders.choose(tx, "carol", "@remote.test", "blocked", NOW))
-    outbox.db.write(lambda tx: senders.choose(tx, "carol", "eve@remote.test", "accepted", NOW))
+    outbox.db.write(lambda tx: sender_choices.choose(tx, "carol", "@remote.test", "blocked", NOW))
+    outbox.db.write(lambda tx: sender_choices.choose(tx, "carol", "eve@remote.test", "accepted", NOW))
     assert row(outbox, await arrive(outbox, letter())).folder == "inbox"
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from onifast_outbox.filing import indexer
 from onifast_shared.accepting import accept
 from onifast_shared.accepting.accept import IncomingMessage, LocalDelivery
+from onifast_shared.acts import steps
 from onifast_shared.junk import senders
-from onifast_shared.junk.senders import SenderChoice
-from onifast_shared.mailboxes import counts, labels, mailbox, preferences
+from onifast_shared.mailboxes import counts, labels, mailbox, preferences, sender_choices
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from onifast_shared.queue import returns
 from onifast_shared.webhooks import store as webhooks
 from outbox.helpers import MESSAGE, Outbox
@@ -54,7 +56,7 @@ def place(outbox: Outbox, email_id: int) -> str:
 
 
 def decide(outbox: Outbox, email_id: int, choice: SenderChoice) -> int:
-    return outbox.db.write(lambda tx: senders.decide(tx, "carol", email_id, choice, NOW))
+    return outbox.db.write(lambda tx: senders.decide(tx, "carol", [email_id], choice, came="inbox", now=NOW)).done
 
 
 async def test_a_first_message_lies_apart_and_counts_in_no_inbox(outbox: Outbox) -> None:
@@ -162,9 +164,31 @@ async def test_what_comes_without_an_author_lies_apart(outbox: Outbox) -> None:
 
 
 async def test_the_latest_choices_are_kept(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(senders, "MOST", 3)
+    monkeypatch.setattr(sender_choices, "MOST", 3)
     for number in range(5):
         name = f"{number}@remote.test"
-        outbox.db.write(lambda tx, name=name, number=number: senders.choose(tx, "carol", name, "accepted", number))  # type: ignore[misc]
-    found = outbox.db.read(lambda tx: senders.list_all(tx, "carol"))
+        outbox.db.write(partial(sender_choices.choose, owner="carol", sender=name, choice="accepted", now=number))
+    found = outbox.db.read(lambda tx: sender_choices.list_all(tx, "carol"))
     assert [each.sender for each in found] == ["2@remote.test", "3@remote.test", "4@remote.test"]
+
+
+@pytest.mark.parametrize("before", [None, "accepted"])
+async def test_a_decision_is_undone_with_its_choice(outbox: Outbox, before: SenderChoice | None) -> None:
+    (first,) = await arrive(outbox, letter())
+    if before:
+        outbox.db.write(lambda tx: sender_choices.choose(tx, "carol", "eve@remote.test", before, NOW - 100))
+    act = outbox.db.write(lambda tx: senders.decide(tx, "carol", [first], "blocked", came="inbox", now=NOW))
+    assert place(outbox, first) == "junk"
+    assert outbox.db.write(lambda tx: steps.undo(tx, act, NOW)).state == "undone"
+    assert place(outbox, first) == senders.FOLDER
+    found = outbox.db.read(lambda tx: sender_choices.list_all(tx, "carol"))
+    assert [each.choice for each in found] == ([before] if before else [])
+
+
+async def test_what_was_chosen_since_stays_as_a_decision_is_undone(outbox: Outbox) -> None:
+    (first,) = await arrive(outbox, letter())
+    act = outbox.db.write(lambda tx: senders.decide(tx, "carol", [first], "blocked", came="inbox", now=NOW))
+    decide(outbox, first, "accepted")
+    outbox.db.write(lambda tx: steps.undo(tx, act, NOW))
+    assert place(outbox, first) == "inbox"
+    assert [each.choice for each in outbox.db.read(lambda tx: sender_choices.list_all(tx, "carol"))] == ["accepted"]

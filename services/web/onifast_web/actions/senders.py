@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from onifast_shared.acts.journal import ListAct
 from onifast_shared.db.database import Connection
 from onifast_shared.junk import senders as store
-from onifast_shared.junk.senders import ChosenSender, SenderChoice
-from onifast_shared.mailboxes import mailbox, preferences
+from onifast_shared.mailboxes import mailbox, preferences, sender_choices
 from onifast_shared.mailboxes.labels import Label
+from onifast_shared.mailboxes.sender_choices import ChosenSender, SenderChoice
 from onifast_shared.values.address import Address, AddressError, parse_domain
 
 from onifast_web.access.context import Web
@@ -38,7 +40,7 @@ def standing(web: Web, username: str) -> SenderStanding:
         lambda tx: SenderStanding(
             preferences.keeps_unknown_apart(tx, username),
             store.folder_of(tx, username),
-            store.list_all(tx, username),
+            sender_choices.list_all(tx, username),
             "trash" if preferences.blocked_to_trash(tx, username) else "junk",
         )
     )
@@ -60,7 +62,7 @@ def choose(web: Web, username: str, sender: str, choice: SenderChoice) -> str:
     Raises Problem(422) for what is neither.
     """
     name = _sender(sender.strip())
-    web.database.write(lambda tx: store.choose(tx, username, name, choice, web.clock()))
+    web.database.write(lambda tx: sender_choices.choose(tx, username, name, choice, web.clock()))
     return name
 
 
@@ -76,20 +78,23 @@ def _sender(text: str) -> str:
     return f"@{domain}"
 
 
-def decide(web: Web, username: str, email_id: int, choice: SenderChoice) -> int:
-    """Accepts or blocks who wrote a message, and moves their mail; how much. Raises Problem(404)."""
-    return web.database.write(lambda tx: decide_in(tx, username, email_id, choice, web.clock()))
+def decide(web: Web, username: str, ids: Collection[int], choice: SenderChoice, came: str = "inbox") -> ListAct:
+    """Accepts or blocks who wrote messages, and moves their mail; an act that can be undone.
 
+    `came` is the place in which that was asked for. Raises Problem(404).
+    """
 
-def decide_in(tx: Connection, username: str, email_id: int, choice: SenderChoice, now: float) -> int:
-    """The same in a transaction that there is; raises Problem(404)."""
-    row = mailbox.get(tx, username, email_id) if 0 < email_id < 2**63 else None
-    if row is None or row.folder in ("sent", "drafts"):
-        raise not_found()
-    return store.decide(tx, username, email_id, choice, now)
+    def write(tx: Connection) -> ListAct:
+        for email_id in ids:
+            row = mailbox.get(tx, username, email_id) if 0 < email_id < 2**63 else None
+            if row is None or row.folder in ("sent", "drafts"):
+                raise not_found()
+        return store.decide(tx, username, ids, choice, came=came, now=web.clock())
+
+    return web.database.write(write)
 
 
 def forget(web: Web, username: str, sender: str) -> None:
     """Takes a choice back, for what comes from now on; raises Problem(404) where there is none."""
-    if not web.database.write(lambda tx: store.forget(tx, username, sender)):
+    if not web.database.write(lambda tx: sender_choices.forget(tx, username, sender)):
         raise not_found("sender")

@@ -91,7 +91,7 @@ def choose_sender(call: Call) -> SenderSettings:
     elif body.sender is not None:
         actions.choose(call.web, username, body.sender, body.choice)
     elif body.id is not None:
-        actions.decide(call.web, username, body.id, body.choice)
+        actions.decide(call.web, username, [body.id], body.choice)
     return list_senders(call)
 
 

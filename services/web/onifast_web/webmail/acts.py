@@ -9,11 +9,11 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, request, url_for
 from onifast_shared.acts import journal, scope, steps
-from onifast_shared.acts.journal import AskedAct, ListAct
+from onifast_shared.acts.journal import AskedAct, ListAct, SenderDecision
 from onifast_shared.db.database import Connection
-from onifast_shared.junk.senders import SenderChoice
 from onifast_shared.mailboxes import labels
 from onifast_shared.mailboxes.labelling import TooManyLabels
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from onifast_shared.queue import waiting
 from onifast_shared.search.query import QueryError
 from werkzeug.datastructures import MultiDict
@@ -142,16 +142,6 @@ NOTICES: Notices = {
     "act": _act_notice,
     "act-over": Notice(marked("That cannot be undone any more."), is_failure=True),
     "none": marked("Nothing was selected."),
-    "accept": lambda n: ngettext(
-        "Accepted: moved %(n)s message to your inbox, where their mail comes from now on.",
-        "Accepted: moved %(n)s messages to your inbox, where their mail comes from now on.",
-        n,
-    ),
-    "block": lambda n: ngettext(
-        "Blocked: moved %(n)s message to junk, where their mail goes from now on.",
-        "Blocked: moved %(n)s messages to junk, where their mail goes from now on.",
-        n,
-    ),
 }
 
 
@@ -248,13 +238,11 @@ def worked_on(begun: ListAct) -> ListAct:
 
 
 def _decide(username: str, action: str, target: str, back: str) -> AnyResponse:
-    choice, now = _CHOICES[action], current().clock()
     ids = [int(target)] if _is_number(target) else selected_ids()
-    # Mail that went along with an earlier one of the selection lies where it belongs already.
-    number = current().database.write(
-        lambda tx: sum(senders.decide_in(tx, username, email_id, choice, now) for email_id in ids)
-    )
-    return _shown_again(back, ids, did=action if ids else "none", n=number or None)
+    if not ids:
+        return _shown_again(back, ids, did="none")
+    done = senders.decide(current(), username, ids, _CHOICES[action], back)
+    return _shown_again(back, ids, did="act", act=done.id)
 
 
 def _shown_again(back: str, ids: Sequence[int], **query: Any) -> AnyResponse:
@@ -338,6 +326,24 @@ def _done_words(found: ListAct) -> str:
             return ngettext("Changed the labels of %(n)s message.", "Changed the labels of %(n)s messages.", n)
         case "snooze":
             return ngettext("Put %(n)s message off until", "Put %(n)s messages off until", n)
+        case "accepted":
+            return ngettext(
+                "Accepted: moved %(n)s message to your inbox, where their mail comes from now on.",
+                "Accepted: moved %(n)s messages to your inbox, where their mail comes from now on.",
+                n,
+            )
+        case "blocked" if SenderDecision.of(found).folder == "trash":
+            return ngettext(
+                "Blocked: moved %(n)s message to trash, where their mail goes from now on.",
+                "Blocked: moved %(n)s messages to trash, where their mail goes from now on.",
+                n,
+            )
+        case "blocked":
+            return ngettext(
+                "Blocked: moved %(n)s message to junk, where their mail goes from now on.",
+                "Blocked: moved %(n)s messages to junk, where their mail goes from now on.",
+                n,
+            )
     return ngettext("Deleted %(n)s message for good.", "Deleted %(n)s messages for good.", n)
 
 

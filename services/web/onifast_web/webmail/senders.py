@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast, get_args
 
 from flask import Response, redirect, request, url_for
-from onifast_shared.junk.senders import SenderChoice
+from onifast_shared.mailboxes.sender_choices import SenderChoice
 from werkzeug.wrappers import Response as AnyResponse
 
 from onifast_web.access.auth import allow
@@ -54,9 +54,9 @@ def decide_sender(email_id: int) -> AnyResponse:
     choice = request.form.get("choice", "")
     if choice not in get_args(SenderChoice):
         raise Problem(400, _("That choice is not known."))
-    number = actions.decide(web, username, email_id, cast(SenderChoice, choice))
     back = request.form.get("back", "inbox")
-    return redirect(places.url(back, did="accept" if choice == "accepted" else "block", n=number), 303)
+    done = actions.decide(web, username, [email_id], cast(SenderChoice, choice), back)
+    return redirect(places.url(back, did="act", act=done.id), 303)
 
 
 ROUTES = (
