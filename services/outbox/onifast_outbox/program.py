@@ -200,17 +200,12 @@ async def serve(
 
     program = assemble(settings, db)
     tidy_wakeup = Wakeup(min(TIDY_SECONDS, settings.lease_seconds / 2))
-    (
-        mail_wakeup,
-        copy_wakeup,
-        check_wakeup,
-        user_wakeup,
-        junk_wakeup,
-        image_wakeup,
-        act_wakeup,
-        list_wakeup,
-        move_wakeup,
-    ) = (Wakeup(settings.outbox_poll_interval, REST_SECONDS) for _ in range(9))
+    woken = [program.queue_wakeup]  # by each commit
+
+    def commits() -> Wakeup:
+        woken.append(Wakeup(settings.outbox_poll_interval, REST_SECONDS))
+        return woken[-1]
+
     own_filter = judging.has_own_filter(settings)
     keeper = KeyKeeper(db, settings)
     gone, recorder = Departures(db, settings), ReturnRecorder(settings)
@@ -220,25 +215,25 @@ async def serve(
         repeat("compacting", Compactor(db).round, Wakeup(compactor.ROUND_SECONDS)),
         repeat("keeping keys", lambda: keeper.tend(time.time()), Wakeup(key_keeper.TEND_SECONDS)),
         repeat("looking for users", lambda: gone.look(time.time()), Wakeup(departures.LOOK_SECONDS)),
-        repeat("moving what users had", lambda: gone.carry_on(time.time()), user_wakeup),
+        repeat("moving what users had", lambda: gone.carry_on(time.time()), commits()),
         repeat("telling of destinations", kept_states.round, Wakeup(persistence.ROUND_SECONDS)),
         repeat("telling webhooks", program.poster.run_once, program.poster.wakeup),
         repeat("telling senders", program.notifier.tell, Wakeup(settings.outbox_poll_interval)),
         repeat(
             "indexing",
             lambda: _until_done(lambda: indexer.run_once(db, recorder, settings=settings, own_filter=own_filter)),
-            mail_wakeup,
+            commits(),
         ),
         repeat("indexing anew", lambda: _until_done(lambda: search_keeper.sweep(db)), Wakeup(TIDY_SECONDS)),
         repeat("learning correspondents", lambda: _until_done(lambda: indexer.learn(db)), Wakeup(TIDY_SECONDS)),
-        repeat("acting on lists", lambda: _until_done(lambda: _act(db)), act_wakeup),
-        repeat("learning junk", lambda: _until_done(program.teacher.run_once), junk_wakeup),
+        repeat("acting on lists", lambda: _until_done(lambda: _act(db)), commits()),
+        repeat("learning junk", lambda: _until_done(program.teacher.run_once), commits()),
         repeat("telling of junk", lambda: _until_done(program.digests.run_once), Wakeup(digest.ROUND_SECONDS)),
         repeat("noting TLS", program.policies.flush, Wakeup(TIDY_SECONDS)),
         repeat("refreshing TLS policies", program.policies.refresh, Wakeup(tls_policies.REFRESH_SECONDS)),
-        repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), check_wakeup),
+        repeat("answering delivery checks", lambda: _until_done(program.respondent.run_once), commits()),
     ]
-    loops.append(repeat("leaving lists", lambda: _until_done(program.unsubscriber.run_once), list_wakeup))
+    loops.append(repeat("leaving lists", lambda: _until_done(program.unsubscriber.run_once), commits()))
     if settings.dkim_rotate_every:
         schedule = RotationSchedule(db, settings)
         wakeup = Wakeup(rotation_schedule.ROUND_SECONDS)
@@ -246,34 +241,17 @@ async def serve(
     if settings.doctor_daily:
         doctor = Doctor(db, settings)
         loops.append(repeat("examining", lambda: doctor.round(time.time()), Wakeup(ROUND_SECONDS)))
-    loops.append(repeat("moving mail", program.mover.run_once, move_wakeup))
+    loops.append(repeat("moving mail", program.mover.run_once, commits()))
     loops.append(repeat("tidying what was moved", program.mover.tidy, Wakeup(mover.TIDY_SECONDS)))
     if settings.image_proxy:
-        loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), image_wakeup))
+        loops.append(repeat("fetching images", lambda: _until_done(program.images.run_once), commits()))
     if settings.tls_reports:
         loops.append(repeat("reporting TLS", program.reporting.run_once, Wakeup(tls_reporting.ROUND_SECONDS)))
     if filer_client:
-        loops.append(_file(Filing(db, filer_client), copy_wakeup))
+        loops.append(_file(Filing(db, filer_client), commits()))
         collector = HomeCollector(settings, filer_client)
         loops.append(repeat("collecting", collector.round, Wakeup(collecting.ROUND_SECONDS)))
-    poller = Poller(
-        settings.database,
-        db.data_version,
-        (
-            program.queue_wakeup,
-            *(
-                mail_wakeup,
-                copy_wakeup,
-                check_wakeup,
-                user_wakeup,
-                junk_wakeup,
-                image_wakeup,
-                act_wakeup,
-                list_wakeup,
-                move_wakeup,
-            ),
-        ),
-    )
+    poller = Poller(settings.database, db.data_version, woken)
     async with poller.watching():
         code = await _until_stopped(program, loops, wishes, started)
     await asyncio.to_thread(program.mover.stop)
