@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from peers.browser import PHONE, ColorScheme, Viewport, page_of
 from web.browsing import LOOKS, fits, log_in, opened, press
 from web.letters import fill
-from web.support import Live
+from web.support import Live, deliver
 
 pytestmark = pytest.mark.peers
 
@@ -156,17 +157,15 @@ def test_a_list_begins_near_the_top_of_a_phone_and_selecting_moves_nothing(
 
 
 def test_times_are_shown_in_the_readers_zone(chrome: Browser, live: Live, database: Database) -> None:
-    (first, *_) = fill(database)
-    context = chrome.new_context(base_url=live.url, timezone_id="Asia/Tokyo", locale="en-GB")
-    page = context.new_page()
-    log_in(page)
-    page.goto(f"/messages/{first}")
-    moment = page.locator(".when time")
-    utc = moment.get_attribute("datetime")
-    assert utc is not None
-    shown = f"{(int(utc[11:13]) + 9) % 24:02d}:{utc[14:16]}"
-    expect(moment).to_contain_text(shown)
-    context.close()
+    afternoon = calendar.timegm((2026, 3, 4, 5, 6, 0))
+    email_id = deliver(database, received=afternoon)
+    for locale, shown in (("en-GB", "14:06"), ("en-US", "02:06 PM")):
+        context = chrome.new_context(base_url=live.url, timezone_id="Asia/Tokyo", locale=locale)
+        page = context.new_page()
+        log_in(page)
+        page.goto(f"/messages/{email_id}")
+        expect(page.locator(".when time")).to_contain_text(shown)
+        context.close()
 
 
 def test_everything_works_without_scripts(chrome: Browser, live: Live, database: Database) -> None:

@@ -14,12 +14,17 @@ export function tn(one, many, n) {
   return filled(forms ? forms[found.plural(n)] : n === 1 ? one : many, { n });
 }
 
-// The language of the page, for dates and numbers.
-export const language = document.documentElement.lang || undefined;
+// The language of the page, for dates and numbers: as the reader's country writes it, where the browser knows that.
+export const language = nearest(document.documentElement.lang);
 
 // The time zone that the reader chose; that of the browser where they chose none.
 export const zone = document.documentElement.dataset.zone || undefined;
 
 function filled(text, values) {
   return text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
+}
+
+function nearest(wanted) {
+  if (!wanted) return undefined;
+  return navigator.languages.find((each) => each.split("-")[0] === wanted) ?? wanted;
 }
