@@ -85,12 +85,12 @@ def _mend(tools: FsckTools, reference: _Reference, key: tuple[str, ...], values:
     if row is None:
         return "it is right by now"
     kept = tools.lost.keep_row(reference.table, row)
-    wanted = f"{same.replace('c.', '')}"
+    wanted = f"{same} AND {reference.broken}"  # still: what it refers to may have come meanwhile
     if reference.on_delete == "SET NULL":
         columns = ", ".join(f'"{ours}" = NULL' for ours, _ in reference.columns)
-        sql, did = f'UPDATE "{reference.table}" SET {columns} WHERE {wanted}', "refers to nothing any more"
+        sql, did = f'UPDATE "{reference.table}" AS c SET {columns} WHERE {wanted}', "refers to nothing any more"
     else:
-        sql, did = f'DELETE FROM "{reference.table}" WHERE {wanted}', "removed"
+        sql, did = f'DELETE FROM "{reference.table}" AS c WHERE {wanted}', "removed"
     tools.db.write(lambda tx: tx.execute(sql, values) and None)
     return f"{did}; the row as it was is in {kept}"
 

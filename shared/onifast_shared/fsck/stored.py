@@ -81,7 +81,8 @@ def _queued(tools: FsckTools, row_id: int, content_id: int) -> FsckProblem | Non
 
 def _refused(tools: FsckTools, row_id: int, content_id: int) -> FsckProblem:
     def mend() -> str:
-        tools.db.write(lambda tx: tx.execute("DELETE FROM refused_messages WHERE id = ?", (row_id,)) and None)
+        sql = "DELETE FROM refused_messages WHERE id = ? AND content_id = ?"
+        tools.db.write(lambda tx: tx.execute(sql, (row_id, content_id)) and None)
         return "removed: there is nothing left to rescue"
 
     return FsckProblem(INCOMPLETE, f"refused_messages {row_id}", _gone(content_id), mend)
