@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _SHELL = "/usr/bin/chromium-headless-shell"
 _WHOLE = "/usr/bin/chromium"
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 20_000
+expect.set_options(timeout=_PATIENCE_MS)  # as long as for a click: five seconds are short on a busy machine
 _FLAGS = (
     "--no-sandbox",  # Chromium's sandbox does not start as root
     "--disable-gpu",
