@@ -155,6 +155,7 @@ def test_a_vacation_note_is_written_with_looks_and_turned_off_from_any_page(
 ) -> None:
     with opened(chrome, live, viewport, scheme) as page:
         page.goto("/vacation")
+        page.wait_for_selector("html.js")  # or the click is for a field that the editor takes the place of
         page.get_by_label("Answer who writes to me").check()
         page.get_by_label("Last day").fill("2099-01-06")
         text = page.get_by_role("textbox", name="Text", exact=True)
