@@ -69,11 +69,15 @@ const click = async (where, selector, text) => (await find(where, selector, text
 
 // The newest composer of the dock, once its scripts listen.
 async function composer(page) {
-  await find(page, ".docked iframe");
-  const frames = await page.$$(".docked iframe");
-  const frame = await frames.at(-1).contentFrame();
-  await frame.waitForSelector("form.composer[data-ready]", { timeout: PATIENCE });
-  return frame;
+  const end = Date.now() + PATIENCE;
+  while (Date.now() < end) {
+    // Asked again and again: a wait within a frame goes with the document that it began in.
+    const frames = await page.$$(".docked iframe");
+    const frame = await frames.at(-1)?.contentFrame();
+    if (await frame?.$("form.composer[data-ready]").catch(() => null)) return frame;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("no composer became ready");
 }
 
 // What one types goes where the click has gone: a line that comes in above may move the field away from below it.
