@@ -28,7 +28,6 @@ from onifast_shared.values.address import Address
 FOLDER = "Unknown senders"
 """What the own folder is called as it is made; its owner may give it another name."""
 
-
 _LIST = "list:"
 _MOST_ANSWERED = 10
 _MOST_LOOKED_AT = 200  # earlier messages of a sender that are looked at
@@ -86,6 +85,26 @@ def is_apart(tx: Connection, owner: str, email_id: int) -> bool:
     """Whether a message lies in the folder of unknown senders."""
     sql = "SELECT EXISTS (SELECT 1 FROM email_labels WHERE email_id = ? AND label_id = ?)"
     return bool(tx.execute(sql, (email_id, preferences.unknown_folder(tx, owner))).get)
+
+
+def decide(tx: Connection, owner: str, ids: Iterable[int], choice: SenderChoice, *, came: str, now: float) -> ListAct:
+    """Accepts or blocks who wrote messages of this owner's: they go to the inbox, or to where blocked mail goes.
+
+    All of theirs that lies apart goes along. Who is accepted is so with the list that it came by. `came` is the place
+    in which that was asked for. The act can be undone, the choice too.
+    """
+    names, moved = dict[str, None](), dict[int, None]()
+    for email_id in ids:
+        origin = origin_of(parse(mailbox.raw(tx, email_id)))
+        names |= dict.fromkeys([origin.author.key] if origin.author is not None else [])
+        names |= dict.fromkeys([f"{_LIST}{origin.list_id}"] if origin.list_id and choice == "accepted" else [])
+        moved |= dict.fromkeys([email_id, *_apart_from(tx, owner, origin, with_list=choice == "accepted")])
+    before = sender_choices.of(tx, owner, names)
+    for name in names:
+        sender_choices.choose(tx, owner, name, choice, now)
+    folder = "inbox" if choice == "accepted" else "trash" if preferences.blocked_to_trash(tx, owner) else "junk"
+    target = SenderDecision(folder, {name: None if was is None else was.choice for name, was in before.items()})
+    return steps.act(tx, AskedAct(owner, choice, target.to_json(), came), list(moved), now)
 
 
 def _choice(tx: Connection, owner: str, origin: MessageOrigin) -> tuple[str, SenderChoice | None]:
@@ -171,23 +190,3 @@ def _list_of(tx: Connection, content_id: int | None) -> str:
     except KeyError:
         return ""
     return mailing_list.list_id(found.header("list-id") or "")
-
-
-def decide(tx: Connection, owner: str, ids: Iterable[int], choice: SenderChoice, *, came: str, now: float) -> ListAct:
-    """Accepts or blocks who wrote messages of this owner's: they go to the inbox, or to where blocked mail goes.
-
-    All of theirs that lies apart goes along. Who is accepted is so with the list that it came by. `came` is the place
-    in which that was asked for. The act can be undone, the choice too.
-    """
-    names, moved = dict[str, None](), dict[int, None]()
-    for email_id in ids:
-        origin = origin_of(parse(mailbox.raw(tx, email_id)))
-        names |= dict.fromkeys([origin.author.key] if origin.author is not None else [])
-        names |= dict.fromkeys([f"{_LIST}{origin.list_id}"] if origin.list_id and choice == "accepted" else [])
-        moved |= dict.fromkeys([email_id, *_apart_from(tx, owner, origin, with_list=choice == "accepted")])
-    before = sender_choices.of(tx, owner, names)
-    for name in names:
-        sender_choices.choose(tx, owner, name, choice, now)
-    folder = "inbox" if choice == "accepted" else "trash" if preferences.blocked_to_trash(tx, owner) else "junk"
-    target = SenderDecision(folder, {name: None if was is None else was.choice for name, was in before.items()})
-    return steps.act(tx, AskedAct(owner, choice, target.to_json(), came), list(moved), now)

@@ -13,10 +13,10 @@ from onifast_web.http.problems import MEDIA_TYPE
 from onifast_web.http.response_headers import DATA_POLICY
 
 SMALL_BODY = 1024 * 1024
+"""Octets of a body that anybody may send."""
 
-
-BUSY_SECONDS = 10  # after which to ask again, where there was no room
-
+BUSY_SECONDS = 10
+"""After which to ask again, where there was no room."""
 
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
